@@ -1,0 +1,30 @@
+"""Truly sparse neural networks: only the connections that exist are stored and computed with.
+
+The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a Rust core::
+
+    import trulysparse as ts
+
+    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, seed=0)
+    history = model.fit(x, y, epochs=10, validation_data=(x_test, y_test))
+    model.evaluate(x_test, y_test)
+"""
+
+from trulysparse._core import __version__
+from trulysparse.callbacks import Callback
+from trulysparse.history import History
+from trulysparse.layer import Layer
+from trulysparse.model import ModelBusyError, SparseMLP, load
+from trulysparse.optim import SGD
+from trulysparse.topology import SET
+
+__all__ = [
+    "SET",
+    "SGD",
+    "Callback",
+    "History",
+    "Layer",
+    "ModelBusyError",
+    "SparseMLP",
+    "__version__",
+    "load",
+]

@@ -1,0 +1,86 @@
+"""User arrays as what the core takes: float32, C order, two dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+ClassArray = npt.NDArray[np.uint32]
+
+
+def numeric(name: str, value: Any) -> npt.NDArray[Any]:
+    if hasattr(value, "tocsr") or hasattr(value, "todense"):
+        raise TypeError(f"{name} is a sparse matrix: expected a dense array (use {name}.toarray())")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} is ragged: expected an array of numbers") from None
+    if array.dtype == object:
+        raise TypeError(f"{name} has dtype object: expected an array of numbers")
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_) or np.issubdtype(
+        array.dtype, np.complexfloating
+    ):
+        raise TypeError(f"{name} has dtype {array.dtype}: expected real numbers")
+    return array
+
+
+def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted = np.ascontiguousarray(array, dtype=np.float32)
+    # What overflowed was finite before: say so, instead of complaining about an infinity.
+    if converted.dtype != array.dtype and not np.isfinite(converted).all():
+        bad = ~np.isfinite(converted)
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        value = array[where]
+        raise ValueError(f"{name}[{', '.join(map(str, where))}] = {value}: expected finite numbers "
+                         "within the range of float32")  # fmt: skip
+    return converted
+
+
+def samples(name: str, value: Any, features: int) -> FloatArray:
+    """`value` as float32 of shape (samples, features); a copy only where one is needed."""
+    array = numeric(name, value)
+    if array.ndim != 2 or array.shape[1] != features:
+        raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
+    if array.shape[0] == 0:
+        raise ValueError(f"{name} has shape {array.shape}: expected at least one sample")
+    return as_float32(name, array)
+
+
+def targets(
+    name: str, value: Any, count: int, outputs: int, loss: str
+) -> tuple[ClassArray | None, FloatArray | None]:
+    """`value` as class labels (count,) or as dense targets (count, outputs); the other is None."""
+    array = numeric(name, value)
+    if array.ndim == 0 or array.shape[0] != count:
+        length = "no samples" if array.ndim == 0 else f"{array.shape[0]} samples"
+        raise ValueError(f"{name} has {length}: expected {count}, as many as x has")
+    if array.ndim == 1 and loss == "cross_entropy":
+        return _labels(name, array, outputs), None
+    if array.ndim == 1 and outputs == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2 or array.shape[1] != outputs:
+        shapes = f"({count}, {outputs})"
+        if loss == "cross_entropy":
+            shapes += f" with class probabilities or ({count},) with class labels"
+        elif outputs == 1:
+            shapes += f" or ({count},)"
+        raise ValueError(f"{name} has shape {array.shape}: expected {shapes}")
+    return None, as_float32(name, array)
+
+
+def _labels(name: str, array: npt.NDArray[Any], outputs: int) -> ClassArray:
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    bad = (array < 0) | (array >= outputs)
+    if not np.issubdtype(array.dtype, np.integer):
+        with np.errstate(invalid="ignore"):
+            bad |= array != np.floor(array)  # true for NaN as well
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise ValueError(f"{name}[{first}] = {array[first]}: expected integer class labels from 0 to "
+                         f"{outputs - 1}")  # fmt: skip
+    return np.ascontiguousarray(array, dtype=np.uint32)

@@ -1,0 +1,55 @@
+"""Checks of arguments: each returns the value in its plain type or names what is wrong."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+_LARGEST = 2**63 - 1
+
+
+def integer(name: str, value: Any, low: int, high: int = _LARGEST) -> int:
+    """An integer in [low, high]; booleans and floats are not integers."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} = {value!r}: expected an integer")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} = {value!r}: expected an integer") from None
+    if not low <= number <= high:
+        limit = f"at least {low}" if high == _LARGEST else f"from {low} to {high}"
+        raise ValueError(f"{name} = {value!r}: expected an integer {limit}")
+    return number
+
+
+def real(name: str, value: Any, expected: str, *, low: float, high: float = math.inf,
+         low_open: bool = False, high_open: bool = False) -> float:  # fmt: skip
+    """A finite number in the given interval, described to users by `expected`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} = {value!r}: expected {expected}")
+    number = float(value)
+    below = number <= low if low_open else number < low
+    above = number >= high if high_open else number > high
+    if not math.isfinite(number) or below or above:
+        raise ValueError(f"{name} = {value!r}: expected {expected}")
+    return number
+
+
+def boolean(name: str, value: Any) -> bool:
+    """True or False, and nothing else that happens to be truthy."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} = {value!r}: expected True or False")
+    return value
+
+
+def choice(name: str, value: Any, options: Sequence[str]) -> str:
+    """One of the given names."""
+    listed = ", ".join(repr(option) for option in options)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} = {value!r}: expected one of {listed}")
+    if value not in options:
+        raise ValueError(f"{name} = {value!r}: expected one of {listed}")
+    return value

@@ -1,0 +1,128 @@
+"""The loop over epochs: what happens between two runs of the core."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tqdm.auto import tqdm
+
+from trulysparse import _core
+from trulysparse.callbacks import Callback
+from trulysparse.history import History
+from trulysparse.topology import SET
+
+if TYPE_CHECKING:
+    from trulysparse.model import SparseMLP
+
+
+@dataclass
+class Run:
+    """One fit, all of its arguments checked and its memory taken."""
+
+    model: SparseMLP
+    trainer: _core.Trainer
+    samples: int
+    steps_per_epoch: int
+    epochs: range
+    batch_size: int
+    validation: _core.Data | None
+    topology: SET | None
+    callbacks: list[Callback]
+    progress: bool
+
+    def train(self) -> History:
+        """Run the epochs."""
+        history = History()
+        self.model.stop_training = False
+        for callback in self.callbacks:
+            callback.set_model(self.model)
+        for callback in self.callbacks:
+            callback.on_train_begin({})
+        logs: dict[str, float] = {}
+        with _Bar(self.epochs, self.samples, self.model.nnz, enabled=self.progress) as bar:
+            for epoch in self.epochs:
+                for callback in self.callbacks:
+                    callback.on_epoch_begin(epoch, {})
+                logs = self._epoch(epoch, bar)
+                history.append(epoch, logs)
+                bar.epoch_done(epoch, logs)
+                for callback in self.callbacks:
+                    callback.on_epoch_end(epoch, dict(logs))
+                if self.model.stop_training or epoch == self.epochs[-1]:
+                    break
+                if self.topology is not None:
+                    self.model._core.evolve(self.topology.zeta, self.topology.grow_init)
+        for callback in self.callbacks:
+            callback.on_train_end(dict(logs))
+        return history
+
+    def _epoch(self, epoch: int, bar: _Bar) -> dict[str, float]:
+        first_step = epoch * self.steps_per_epoch
+        bar.epoch_starts(epoch)
+        started = time.perf_counter()
+        scores = self.trainer.epoch(first_step, tick=bar.tick)
+        seconds = time.perf_counter() - started
+        logs = self.model._scores(*scores)
+        if not math.isfinite(logs["loss"]):
+            warnings.warn(
+                f"the loss of epoch {epoch + 1} is {logs['loss']}: training has diverged; "
+                "try a lower learning rate",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        if self.validation is not None:
+            validation = self.model._evaluate(self.validation, self.batch_size)
+            logs |= {f"val_{name}": value for name, value in validation.items()}
+        logs["connections"] = self.model.nnz
+        logs["learning_rate"] = self.trainer.learning_rate(first_step + self.steps_per_epoch - 1)
+        logs["seconds"] = seconds
+        return logs
+
+
+class _Bar:
+    """A progress bar over epochs that moves within them."""
+
+    def __init__(self, epochs: range, samples: int, connections: int, *, enabled: bool) -> None:
+        self._epochs = epochs
+        self._samples = samples
+        self._postfix = {"connections": f"{connections:,}"}
+        self._bar = tqdm(
+            total=len(epochs),
+            disable=not enabled or len(epochs) == 0,
+            bar_format="{desc}|{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]",
+            dynamic_ncols=True,
+        )
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def epoch_starts(self, epoch: int) -> None:
+        self._done = epoch - self._epochs.start
+        self._bar.set_description_str(f"epoch {epoch + 1}/{self._epochs.stop}", refresh=False)
+
+    def tick(self, samples: int, loss: float, accuracy: float) -> None:
+        self._show({"loss": loss, "accuracy": accuracy})
+        self._move(self._done + samples / self._samples)
+
+    def epoch_done(self, epoch: int, logs: dict[str, float]) -> None:
+        self._show({k: v for k, v in logs.items() if k.endswith(("loss", "accuracy"))})
+        self._postfix["connections"] = f"{int(logs['connections']):,}"
+        self._move(epoch + 1 - self._epochs.start)
+
+    def _show(self, scores: dict[str, float]) -> None:
+        # Scores first; a squared error has no accuracy to show.
+        shown = {k: f"{v:.4f}" for k, v in scores.items() if math.isfinite(v) or k.endswith("loss")}
+        self._postfix = {**self._postfix, **shown}
+        self._bar.set_postfix(self._postfix, refresh=False)
+
+    def _move(self, position: float) -> None:
+        if not self._bar.disable:
+            self._bar.n = round(position, 3)
+            self._bar.refresh()

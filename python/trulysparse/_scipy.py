@@ -1,0 +1,64 @@
+"""SciPy matrices as what the core takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from trulysparse import _arrays
+
+Matrix = tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.float32]
+]
+
+
+def to_core(
+    weights: Sequence[Any], biases: Sequence[npt.ArrayLike] | None
+) -> tuple[list[int], list[Matrix]]:
+    """Layer sizes, and (indptr, indices, data, bias) with a row per output neuron, per layer."""
+    weights = list(weights)
+    if not weights:
+        raise ValueError("weights is empty: expected a SciPy sparse matrix per layer")
+    given = [None] * len(weights) if biases is None else list(biases)
+    if len(given) != len(weights):
+        raise ValueError(f"biases has {len(given)} arrays: expected {len(weights)}, one per layer")
+    sizes: list[int] = []
+    matrices: list[Matrix] = []
+    for i, (weight, bias) in enumerate(zip(weights, given, strict=True)):
+        name = f"weights[{i}]"
+        if not scipy.sparse.issparse(weight):
+            raise TypeError(f"{name} is a {type(weight).__name__}: expected a SciPy sparse matrix")
+        if weight.ndim != 2:
+            raise ValueError(f"{name} has shape {weight.shape}: expected two dimensions")
+        n_in, n_out = weight.shape
+        if sizes and sizes[-1] != n_in:
+            raise ValueError(f"{name} has shape {weight.shape}: expected {sizes[-1]} rows, as many as "
+                             f"weights[{i - 1}] has columns")  # fmt: skip
+        sizes = sizes or [n_in]
+        sizes.append(n_out)
+        matrices.append((*_columns(name, weight), _bias(f"biases[{i}]", bias, n_out)))
+    return sizes, matrices
+
+
+def _columns(
+    name: str, weight: Any
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+    matrix = scipy.sparse.csc_array(weight, copy=True)
+    _arrays.numeric(f"{name}.data", matrix.data)
+    matrix.sum_duplicates()
+    matrix.sort_indices()
+    data = _arrays.as_float32(f"{name}.data", matrix.data)
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32), data
+
+
+def _bias(name: str, bias: npt.ArrayLike | None, n_out: int) -> npt.NDArray[np.float32]:
+    if bias is None:
+        return np.zeros(n_out, dtype=np.float32)
+    array = _arrays.as_float32(name, _arrays.numeric(name, bias))
+    if array.shape != (n_out,):
+        raise ValueError(f"{name} has shape {array.shape}: expected ({n_out},)")
+    return array

@@ -1,0 +1,49 @@
+"""What a fit recorded."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+
+
+class History:
+    """Numbers per epoch of one fit.
+
+    Attributes
+    ----------
+    epoch : list of int
+        The epochs, counted from 0.
+    history : dict of str to list of float
+        ``loss`` and ``accuracy`` of the training samples as they were met, with dropout;
+        ``val_loss`` and ``val_accuracy`` if there are validation data; ``connections``, the number
+        of connections that the epoch trained; ``learning_rate`` at the epoch's end; ``seconds``
+        that training took, without validation and evolution. Models with a squared error have no
+        accuracy.
+    """
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+
+    def append(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Add an epoch; every epoch has the same keys."""
+        self.epoch.append(epoch)
+        for key, value in logs.items():
+            self.history.setdefault(key, []).append(value)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a line per epoch, under a header with the names.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["epoch", *self.history])
+            writer.writerows(zip(self.epoch, *self.history.values(), strict=True))
+
+    def __repr__(self) -> str:
+        return f"History(epochs={len(self.epoch)}, keys={list(self.history)})"

@@ -1,0 +1,130 @@
+"""Read-only views of a model's layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_array
+
+if TYPE_CHECKING:
+    from trulysparse.model import SparseMLP
+
+_INT32 = np.iinfo(np.int32).max
+
+
+class Layer:
+    """One layer of a model, as it is at the moment of looking.
+
+    Every array is a read-only snapshot: training that goes on does not change it. The values and
+    indices of `weight` share memory with the model until training changes them.
+    """
+
+    def __init__(self, model: SparseMLP, index: int) -> None:
+        self._model = model
+        self._index = index
+
+    @property
+    def n_in(self) -> int:
+        """Input neurons."""
+        return self._model.layer_sizes[self._index]
+
+    @property
+    def n_out(self) -> int:
+        """Output neurons."""
+        return self._model.layer_sizes[self._index + 1]
+
+    @property
+    def nnz(self) -> int:
+        """Connections."""
+        return self._model._core.nnz()[self._index]
+
+    @property
+    def density(self) -> float:
+        """Connections as a fraction of all possible ones."""
+        return self.nnz / (self.n_in * self.n_out)
+
+    @property
+    def is_output(self) -> bool:
+        """Whether this is the last layer."""
+        return self._index == len(self._model.layer_sizes) - 2
+
+    @property
+    def activation(self) -> str:
+        """The activation's name; that of the output layer follows from the loss."""
+        if self.is_output:
+            return {
+                "cross_entropy": "softmax",
+                "binary_cross_entropy": "sigmoid",
+                "squared_error": "identity",
+            }[self._model.loss]
+        return self._model.activation
+
+    @property
+    def slope(self) -> float | None:
+        """The slope on the negative side, its sign included, where the activation has one.
+
+        All-ReLU's first hidden layer has the negative slope, its second the positive one, and so
+        on (the paper's section 2).
+        """
+        if self.is_output:
+            return None
+        sign = -1.0 if self.activation == "all_relu" and self._index % 2 == 0 else 1.0
+        return {
+            "all_relu": sign * self._model.slope,
+            "leaky_relu": self._model.slope,
+            "relu": 0.0,
+        }.get(self.activation)
+
+    @property
+    def weight(self) -> csc_array:
+        """Weights, a float32 `csc_array` of shape (n_in, n_out).
+
+        ``x @ layer.weight + layer.bias`` is the pre-activation.
+        """
+        indptr, indices, data = self._model._core.weights(self._index)
+        return self._matrix(indptr, np.asarray(indices), np.asarray(data))
+
+    @property
+    def momentum(self) -> csc_array:
+        """The momentum of each weight, with the structure of `weight`; a copy."""
+        indptr, indices, _ = self._model._core.weights(self._index)
+        return self._matrix(indptr, np.asarray(indices), self._model._core.momentum(self._index))
+
+    @property
+    def bias(self) -> npt.NDArray[np.float32]:
+        """Biases, float32 of shape (n_out,); a copy."""
+        return _read_only(self._model._core.bias(self._index)[0])
+
+    @property
+    def bias_momentum(self) -> npt.NDArray[np.float32]:
+        """The momentum of the biases, float32 of shape (n_out,); a copy."""
+        return _read_only(self._model._core.bias(self._index)[1])
+
+    def _matrix(
+        self,
+        indptr: npt.NDArray[np.int64],
+        indices: npt.NDArray[np.int32],
+        data: npt.NDArray[np.float32],
+    ) -> csc_array:
+        # SciPy wants offsets and indices of one type; narrow offsets keep the indices shared.
+        if max(len(data), self.n_in) <= _INT32:
+            indptr = indptr.astype(np.int32)  # type: ignore[assignment]
+        _read_only(data)
+        matrix = csc_array((data, indices, _read_only(indptr)), shape=(self.n_in, self.n_out))
+        matrix.has_sorted_indices = True
+        matrix.has_canonical_format = True
+        return matrix
+
+    def __repr__(self) -> str:
+        return (
+            f"Layer({self.n_in} -> {self.n_out}, {self.activation}, "
+            f"{self.nnz:,} connections, density {self.density:.4g})"
+        )
+
+
+def _read_only(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if array.flags.writeable:
+        array.flags.writeable = False
+    return array

@@ -1,0 +1,604 @@
+"""The sparse multilayer perceptron."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse import _arrays, _check, _core, _fit, _scipy
+from trulysparse.callbacks import Callback
+from trulysparse.history import History
+from trulysparse.layer import Layer
+from trulysparse.optim import SGD
+from trulysparse.topology import SET
+
+ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
+LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
+INITS = ("he_uniform", "xavier", "lecun_uniform", "normal")
+FANS = ("layer", "real")
+
+_PAPER_SGD = SGD()
+_PAPER_SET = SET()
+_MOST_NEURONS = 2**32 - 2
+
+
+class ModelBusyError(RuntimeError):
+    """A call that would change a model while a fit of it is running."""
+
+
+def _default_threads() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _shared_config(
+    activation: str,
+    slope: float,
+    loss: str,
+    init: str,
+    fan: str,
+    dropout: float,
+    standardize: bool,
+    seed: int | None,
+) -> dict[str, Any]:
+    return {
+        "activation": _check.choice("activation", activation, ACTIVATIONS),
+        "slope": _check.real("slope", slope, "a finite number", low=-math.inf),
+        "loss": _check.choice("loss", loss, LOSSES),
+        "init": _check.choice("init", init, INITS),
+        "fan": _check.choice("fan", fan, FANS),
+        "dropout": _check.real("dropout", dropout, "a number in [0, 1)", low=0, high=1, high_open=True),
+        "standardize": _check.boolean("standardize", standardize),
+        "seed": secrets.randbits(64) if seed is None else _check.integer("seed", seed, 0, 2**64 - 1),
+    }
+
+
+def _threads(threads: int | None) -> int:
+    return _default_threads() if threads is None else _check.integer("threads", threads, 1, 1024)
+
+
+class SparseMLP:
+    """A multilayer perceptron of which only the existing connections are stored and trained.
+
+    The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6).
+
+    Parameters
+    ----------
+    layer_sizes
+        Neurons of each layer: inputs, hidden layers, outputs; at least two numbers.
+    epsilon
+        The Erdos-Renyi control parameter: a connection exists with probability
+        ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1, so a layer has about
+        ``epsilon * (n_in + n_out)`` of them. Positive; 20 if `density` is not given either.
+    density
+        The probability of a connection itself, in (0, 1], instead of `epsilon`.
+    activation
+        Of hidden layers: ``"all_relu"`` (default; its negative side has the slope ``-slope`` in the
+        first hidden layer, ``+slope`` in the second, and so on), ``"relu"``, ``"leaky_relu"``,
+        ``"sigmoid"``, ``"tanh"`` or ``"identity"``.
+    slope
+        The paper's alpha, for All-ReLU and leaky ReLU. Default 0.6.
+    loss
+        ``"cross_entropy"`` (default, softmax output), ``"binary_cross_entropy"`` (sigmoid outputs,
+        summed over outputs) or ``"squared_error"`` (identity outputs, ``1/2 sum (z - y)^2``).
+    init
+        ``"he_uniform"`` (default, U(-+ sqrt(6 / fan_in))), ``"xavier"``
+        (U(-+ sqrt(6 / (fan_in + fan_out)))), ``"lecun_uniform"`` (U(-+ sqrt(3 / fan_in))) or
+        ``"normal"`` (N(0, 1) / 10). Biases start at 0.
+    fan
+        What fan_in and fan_out are: ``"layer"`` (default) takes the layer's sizes, as the paper
+        does; ``"real"`` the connections that a neuron has (for fan_out the layer's mean), which
+        makes learning start earlier.
+    dropout
+        The probability with which a hidden unit is dropped in training, in [0, 1). Default 0.3.
+        Kept units are scaled by the inverse of the probability of being kept.
+    standardize
+        Standardise inputs with the means and standard deviations of the first training data, which
+        are saved with the model. Features without variance are left as they are. Default False.
+    seed
+        Of everything random, from 0 to 2^64 - 1; drawn from the system if None. The same seed
+        gives the same bits for any number of threads.
+    threads
+        Threads to use; all that the process may use if None.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of its range; the message names it.
+    MemoryError
+        If the connections do not fit into memory.
+
+    Examples
+    --------
+    >>> import numpy as np, trulysparse as ts
+    >>> x = np.random.default_rng(0).normal(size=(500, 20))
+    >>> y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    >>> model = ts.SparseMLP([20, 100, 100, 2], epsilon=10, seed=0)
+    >>> history = model.fit(x, y, epochs=5, progress=False)
+    >>> model.predict(x[:3]).shape
+    (3, 2)
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        *,
+        epsilon: float | None = None,
+        density: float | None = None,
+        activation: str = "all_relu",
+        slope: float = 0.6,
+        loss: str = "cross_entropy",
+        init: str = "he_uniform",
+        fan: str = "layer",
+        dropout: float = 0.3,
+        standardize: bool = False,
+        seed: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if epsilon is not None and density is not None:
+            raise ValueError(
+                f"epsilon = {epsilon!r} and density = {density!r}: expected one of the two"
+            )
+        if density is not None:
+            density = _check.real("density", density, "a number in (0, 1]", low=0, high=1, low_open=True)
+        else:
+            expected = "a positive finite number"
+            epsilon = _check.real(
+                "epsilon", 20 if epsilon is None else epsilon, expected, low=0, low_open=True
+            )
+        config = _shared_config(activation, slope, loss, init, fan, dropout, standardize, seed)
+        config |= {"layer_sizes": _sizes(layer_sizes), "epsilon": epsilon, "density": density}
+        self._attach(_core.Network(config, _threads(threads)), {})
+
+    def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
+        self._core = core
+        self._config = core.config()
+        self._training = threading.Lock()
+        self.metadata = metadata
+        self.stop_training = False
+
+    @classmethod
+    def from_scipy(
+        cls,
+        weights: Sequence[Any],
+        biases: Sequence[npt.ArrayLike] | None = None,
+        *,
+        activation: str = "all_relu",
+        slope: float = 0.6,
+        loss: str = "cross_entropy",
+        init: str = "he_uniform",
+        fan: str = "layer",
+        dropout: float = 0.3,
+        standardize: bool = False,
+        seed: int | None = None,
+        threads: int | None = None,
+    ) -> SparseMLP:
+        """Build a model whose connections and weights are given.
+
+        Parameters
+        ----------
+        weights
+            A SciPy sparse matrix or array of shape (n_in, n_out) per layer, in any format. Stored
+            zeros are connections; duplicates are summed.
+        biases
+            An array of shape (n_out,) per layer; zeros if None.
+        activation, slope, loss, init, fan, dropout, standardize, seed, threads
+            As in the constructor; `init` and `fan` say how grown connections start.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If shapes do not fit each other or a value is not finite.
+        """
+        sizes, matrices = _scipy.to_core(weights, biases)
+        config = _shared_config(activation, slope, loss, init, fan, dropout, standardize, seed)
+        config |= {"layer_sizes": _sizes(sizes), "epsilon": None, "density": None}
+        model = cls.__new__(cls)
+        model._attach(_core.Network.from_matrices(config, _threads(threads), matrices), {})
+        return model
+
+    # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def layer_sizes(self) -> list[int]:
+        """Neurons of each layer."""
+        return list(self._config["layer_sizes"])
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers with weights: ``layers[0]`` leads to the first hidden layer."""
+        return [Layer(self, index) for index in range(len(self.layer_sizes) - 1)]
+
+    @property
+    def nnz(self) -> int:
+        """All connections."""
+        return sum(self._core.nnz())
+
+    @property
+    def density(self) -> float:
+        """Connections as a fraction of all possible ones."""
+        sizes = self.layer_sizes
+        return self.nnz / sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+
+    @property
+    def epsilon(self) -> float | None:
+        """The Erdos-Renyi parameter, if the model was made with one."""
+        value: float | None = self._config["epsilon"]
+        return value
+
+    @property
+    def activation(self) -> str:
+        """The activation of hidden layers."""
+        return str(self._config["activation"])
+
+    @property
+    def slope(self) -> float:
+        """The paper's alpha, as float32."""
+        return float(self._config["slope"])
+
+    @property
+    def loss(self) -> str:
+        """The loss."""
+        return str(self._config["loss"])
+
+    @property
+    def init(self) -> str:
+        """The distribution of initial and grown weights."""
+        return str(self._config["init"])
+
+    @property
+    def fan(self) -> str:
+        """What the initial distribution is scaled by."""
+        return str(self._config["fan"])
+
+    @property
+    def dropout(self) -> float:
+        """The probability of dropping a hidden unit, as float32."""
+        return float(self._config["dropout"])
+
+    @property
+    def standardize(self) -> bool:
+        """Whether inputs are standardised."""
+        return bool(self._config["standardize"])
+
+    @property
+    def seed(self) -> int:
+        """The seed, also if it was drawn from the system."""
+        return int(self._config["seed"])
+
+    @property
+    def threads(self) -> int:
+        """Threads in use; can be set. Results do not depend on it."""
+        return self._core.threads
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        self._core.set_threads(_check.integer("threads", threads, 1, 1024))
+
+    @property
+    def mean(self) -> npt.NDArray[np.float32] | None:
+        """Means of the inputs, (n_0,), once a standardising model has seen training data."""
+        statistics = self._core.standardizer()
+        return None if statistics is None else statistics[0]
+
+    @property
+    def scale(self) -> npt.NDArray[np.float32] | None:
+        """One over the standard deviations of the inputs, (n_0,), beside `mean`."""
+        statistics = self._core.standardizer()
+        return None if statistics is None else statistics[1]
+
+    @property
+    def epochs_trained(self) -> int:
+        """Completed epochs over the model's life."""
+        return self._core.counters()[0]
+
+    @property
+    def steps_trained(self) -> int:
+        """Completed training steps over the model's life."""
+        return self._core.counters()[1]
+
+    @property
+    def evolutions(self) -> int:
+        """Completed evolutions over the model's life."""
+        return self._core.counters()[2]
+
+    def importance(self, layer: int) -> npt.NDArray[np.float32]:
+        """Give the importance of a layer's neurons (the paper's section 4).
+
+        Parameters
+        ----------
+        layer
+            1 is the first hidden layer; the last is the output layer.
+
+        Returns
+        -------
+        float32 array of shape (neurons,)
+            The incoming strength: the sum of the absolute values of a neuron's incoming weights.
+        """
+        last = len(self.layer_sizes) - 1
+        return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
+
+    def summary(self, print_fn: Callable[[str], object] = print) -> None:
+        """Print a table of the layers, line by line with `print_fn`."""
+        rows = [("layer", "shape", "activation", "connections", "density")]
+        for index, layer in enumerate(self.layers, start=1):
+            slope = layer.slope
+            name = layer.activation if slope is None else f"{layer.activation} ({slope:+.3g})"
+            shape = f"{layer.n_in:,} -> {layer.n_out:,}"
+            rows.append((str(index), shape, name, f"{layer.nnz:,}", f"{layer.density:.3%}"))
+        rows.append(("all", f"{sum(self.layer_sizes):,} neurons", "", f"{self.nnz:,}", f"{self.density:.3%}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        for number, row in enumerate(rows):
+            cells = [c.rjust(w) if i > 2 else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+            print_fn("  ".join(cells).rstrip())
+            if number in (0, len(rows) - 2):
+                print_fn("  ".join("-" * w for w in widths))
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.layer_sizes))
+        return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
+
+    # --- training -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _exclusive(self, what: str) -> Iterator[None]:
+        if not self._training.acquire(blocking=False):
+            raise ModelBusyError(f"{what} would change the model while a fit or another change is running")
+        try:
+            yield
+        finally:
+            self._training.release()
+
+    def _data(self, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> tuple[_core.Data, int]:
+        inputs = _arrays.samples(names[0], x, self.layer_sizes[0])
+        count, outputs = inputs.shape[0], self.layer_sizes[-1]
+        classes, dense = _arrays.targets(names[1], y, count, outputs, self.loss)
+        return _core.Data(self._core, inputs, classes, dense), count
+
+    def fit(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        epochs: int = 100,
+        batch_size: int = 128,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        optimizer: SGD = _PAPER_SGD,
+        topology: SET | None = _PAPER_SET,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = True,
+        initial_epoch: int = 0,
+    ) -> History:
+        """Train.
+
+        Every epoch uses every sample once, in a new order; the last, shorter batch included.
+        Ctrl-C raises KeyboardInterrupt within a second or one step and leaves the model at its
+        last completed step. The loop runs without holding the interpreter's lock.
+
+        Parameters
+        ----------
+        x
+            Samples, (samples, n_0): any real dtype and order; computed with in float32.
+        y
+            Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
+            Binary cross-entropy: values in [0, 1], (samples, outputs). Squared error: values,
+            (samples, outputs). With one output (samples,) will do.
+        epochs
+            The epoch to train up to, counted from 1. Default 100. Zero trains nothing.
+        batch_size
+            Samples per step. Default 128.
+        validation_data
+            ``(x, y)`` that is evaluated after every epoch.
+        optimizer
+            Default ``SGD()``, the paper's settings.
+        topology
+            How the topology evolves after every epoch but the last; default ``SET()``. None keeps
+            it static.
+        callbacks
+            `Callback` objects.
+        progress
+            Draw a progress bar on the standard error stream. Default True.
+        initial_epoch
+            The epoch to start at, for the schedule and the history of a fit that goes on.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong; nothing was changed.
+        ModelBusyError
+            If another fit of this model is running.
+        MemoryError
+            If the buffers for `batch_size` samples do not fit into memory; nothing was changed.
+        """
+        with self._exclusive("fit"):
+            epochs = _check.integer("epochs", epochs, 0)
+            initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
+            batch_size = _check.integer("batch_size", batch_size, 1)
+            progress = _check.boolean("progress", progress)
+            for callback in callbacks:
+                if not isinstance(callback, Callback):
+                    raise TypeError(f"callbacks has {callback!r}: expected trulysparse.Callback objects")
+            data, count = self._data(x, y)
+            validation = None
+            if validation_data is not None:
+                if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+                    raise TypeError("validation_data: expected a tuple (x, y)")
+                names = ("validation_data[0] (x)", "validation_data[1] (y)")
+                validation = self._data(*validation_data, names)[0]
+            steps = math.ceil(count / batch_size)
+            trainer = self._trainer(data, batch_size, optimizer, epochs * steps)
+            run = _fit.Run(
+                model=self,
+                trainer=trainer,
+                samples=count,
+                steps_per_epoch=steps,
+                epochs=range(initial_epoch, epochs),
+                batch_size=batch_size,
+                validation=validation,
+                topology=_topology(topology),
+                callbacks=list(callbacks),
+                progress=progress,
+            )
+            self._core.standardize_on(data)
+            return run.train()
+
+    def _trainer(self, data: _core.Data, batch_size: int, optimizer: SGD, total_steps: int) -> _core.Trainer:
+        if not isinstance(optimizer, SGD):
+            raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD")
+        return _core.Trainer(self._core, data, batch_size, vars(optimizer), total_steps)
+
+    def train_on_batch(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, *, optimizer: SGD = _PAPER_SGD
+    ) -> dict[str, float]:
+        """Take one training step on all of these samples; the topology does not change.
+
+        A standardising model that has no statistics yet takes them from these samples.
+
+        Returns
+        -------
+        dict
+            ``loss`` and ``accuracy`` of the samples before the step, with dropout.
+        """
+        with self._exclusive("train_on_batch"):
+            data, count = self._data(x, y)
+            trainer = self._trainer(data, count, optimizer, 1)
+            self._core.standardize_on(data)
+            return self._scores(*trainer.step())
+
+    def evolve(self, topology: SET = _PAPER_SET) -> list[dict[str, int]]:
+        """Evolve the topology of every layer but the last once.
+
+        Returns
+        -------
+        list of dict
+            ``dropped`` and ``grown`` connections for each layer.
+        """
+        with self._exclusive("evolve"):
+            rule = _topology(topology)
+            if rule is None:
+                raise TypeError("topology = None: expected a trulysparse.SET")
+            replaced = self._core.evolve(rule.zeta, rule.grow_init)
+        return [{"dropped": count, "grown": count} for count in replaced]
+
+    # --- scoring ------------------------------------------------------------------------------
+
+    def _scores(self, loss: float, accuracy: float) -> dict[str, float]:
+        if self.loss == "squared_error":
+            return {"loss": loss}
+        return {"loss": loss, "accuracy": accuracy}
+
+    def _evaluate(self, data: _core.Data, batch_size: int) -> dict[str, float]:
+        return self._scores(*self._core.evaluate(data, batch_size))
+
+    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike, *, batch_size: int = 128) -> dict[str, float]:
+        """Score every sample, without dropout.
+
+        Returns
+        -------
+        dict
+            ``loss``, the mean over samples, and ``accuracy`` (of binary cross-entropy: over samples
+            and outputs; none with a squared error).
+        """
+        batch_size = _check.integer("batch_size", batch_size, 1)
+        return self._evaluate(self._data(x, y)[0], batch_size)
+
+    def test_on_batch(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
+        """Score these samples as one batch; see `evaluate`."""
+        data, count = self._data(x, y)
+        return self._evaluate(data, count)
+
+    def predict(self, x: npt.ArrayLike, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
+        """Compute the outputs: class probabilities, or values with a squared error.
+
+        Parameters
+        ----------
+        x
+            Samples, (samples, n_0).
+        batch_size
+            Samples that are computed together; a sample's bits do not depend on it. Default 128.
+
+        Returns
+        -------
+        float32 array of shape (samples, n_outputs)
+        """
+        batch_size = _check.integer("batch_size", batch_size, 1)
+        inputs = _arrays.samples("x", x, self.layer_sizes[0])
+        out = np.empty((inputs.shape[0], self.layer_sizes[-1]), dtype=np.float32)
+        self._core.predict(_core.Data(self._core, inputs), batch_size, out)
+        return out
+
+    # --- files --------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save everything that the model is to one safetensors file.
+
+        Structure, weights, momentum, biases, standardisation, configuration, counters and
+        `metadata`. The file is written beside `path` and takes its place when it is complete.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        self._core.save(path, self.metadata)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Support pickle and copy with the bytes that `save` writes."""
+        return _from_bytes, (type(self), self._core.to_bytes(self.metadata), self.threads)
+
+
+def _sizes(layer_sizes: Sequence[int]) -> list[int]:
+    try:
+        sizes = list(layer_sizes)
+    except TypeError:
+        raise TypeError(f"layer_sizes = {layer_sizes!r}: expected a sequence of integers") from None
+    if len(sizes) < 2:
+        raise ValueError(f"layer_sizes = {sizes!r}: expected at least an input and an output size")
+    return [_check.integer(f"layer_sizes[{i}]", size, 1, _MOST_NEURONS) for i, size in enumerate(sizes)]
+
+
+def _topology(topology: SET | None) -> SET | None:
+    if topology is None or isinstance(topology, SET):
+        return topology
+    raise TypeError(f"topology = {topology!r}: expected a trulysparse.SET or None")
+
+
+def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
+    model = cls.__new__(cls)
+    model._attach(*_core.Network.from_bytes(data, threads))
+    return model
+
+
+def load(path: str | os.PathLike[str], *, threads: int | None = None) -> SparseMLP:
+    """Load a model that `SparseMLP.save` wrote; training goes on as if it had not been saved.
+
+    Parameters
+    ----------
+    path
+        The file.
+    threads
+        Threads to use; all that the process may use if None.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read (`FileNotFoundError` if there is none).
+    ValueError
+        If it is not a valid model file.
+    """
+    model = SparseMLP.__new__(SparseMLP)
+    model._attach(*_core.Network.load(path, _threads(threads)))
+    return model

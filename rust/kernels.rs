@@ -1,0 +1,42 @@
+//! The arithmetic: products of a sparse matrix with feature-major batches, and element-wise work.
+//!
+//! # Layout
+//! A batch of `b` samples of `n` features is feature-major: `n` rows of [`stride`]`(b)` lanes, one
+//! lane a sample; the lanes from `b` on are padding (finite in activations, zero in deltas).
+//!
+//! | kernel | equation | parallel over |
+//! |---|---|---|
+//! | [`spmm`] | `Y = W X + bias` | rows of W |
+//! | [`spmm_transpose`] | `dX = W^T dY` | columns of W |
+//! | [`sddmm`] | `dW = (dY X^T)` at W's entries | rows of W |
+//!
+//! # Bits
+//! Every output element is computed by one thread with one fixed order of roundings, so results
+//! do not depend on the number of threads, on the tile that a lane falls into, nor on the
+//! instruction set: in both products one accumulator per element takes the entries in ascending
+//! order, a fused multiply-add each, starting from the bias (or 0); [`sddmm`] sums over the batch
+//! in [`LANES`] virtual lanes which one fixed tree reduces.
+//!
+//! Kernels know nothing of layers: what a row needs after its product (activation, derivative)
+//! comes as plain numbers in [`Forward`] and [`Backward`].
+//!
+//! # Panics
+//! Slices whose lengths do not belong together are a broken contract.
+
+mod elementwise;
+mod lanes;
+mod math;
+mod sddmm;
+pub mod simd;
+mod softmax;
+mod spmm;
+
+pub use elementwise::{Backward, Forward, Map, Mask, bias_update, row_sums};
+pub use lanes::{LANES, stride, words};
+pub use sddmm::{Step, sddmm, sddmm_update};
+pub use softmax::{sigmoid, softmax};
+pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
+
+/// Below this many multiply-adds a kernel stays on the calling thread: waking another one costs
+/// about as much.
+const GRAIN: usize = 1 << 16;

@@ -1,0 +1,47 @@
+//! Activation functions of hidden layers (PAPER section 2).
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernels::Map;
+
+/// The names of activation functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivationKind {
+    /// Alternated left ReLU: the negative side's slope changes its sign from layer to layer.
+    AllRelu,
+    /// max(z, 0).
+    Relu,
+    /// z where positive, slope * z elsewhere.
+    LeakyRelu,
+    /// 1 / (1 + e^-z).
+    Sigmoid,
+    /// tanh z.
+    Tanh,
+    /// z.
+    Identity,
+}
+
+/// An activation function with its parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Activation {
+    /// Which function.
+    pub kind: ActivationKind,
+    /// The paper's alpha; only All-ReLU and leaky ReLU look at it.
+    pub slope: f32,
+}
+
+impl Activation {
+    /// The function of hidden layer `hidden`, counted from 1. In the paper's count the input is
+    /// layer 1, so the first hidden layer is even and its slope is `-alpha`.
+    pub fn map(&self, hidden: usize) -> Map {
+        match self.kind {
+            ActivationKind::AllRelu if hidden % 2 == 1 => Map::Slope(-self.slope),
+            ActivationKind::AllRelu | ActivationKind::LeakyRelu => Map::Slope(self.slope),
+            ActivationKind::Relu => Map::Slope(0.0),
+            ActivationKind::Sigmoid => Map::Sigmoid,
+            ActivationKind::Tanh => Map::Tanh,
+            ActivationKind::Identity => Map::Identity,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! One layer: sparse weights with their momentum, and biases with theirs.
+
+use super::mlp::Set;
+use crate::csr::{Csr, NONE, Transpose};
+use crate::error::{Error, Result};
+use crate::memory::filled;
+use crate::parallel::Par;
+use crate::rng::{Purpose, Stream};
+use crate::topology::{self, Init, Shape};
+
+/// A layer. The momentum array is aligned with the weights' entries, always.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub(super) weights: Csr,
+    pub(super) momentum: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+    pub(super) bias_momentum: Vec<f32>,
+    /// Built when training first needs it; dropped whenever the structure changes.
+    pub(super) transpose: Option<Transpose>,
+}
+
+impl Layer {
+    /// A layer with the given weights, no momentum and zero biases.
+    pub fn new(weights: Csr) -> Result<Self> {
+        let (nnz, n_out) = (weights.nnz(), weights.n_rows());
+        Self::from_parts(
+            weights,
+            filled(nnz, 0.0, "momentum")?,
+            filled(n_out, 0.0, "biases")?,
+            filled(n_out, 0.0, "momentum of biases")?,
+        )
+    }
+
+    /// A layer from all its arrays, checked against each other.
+    pub fn from_parts(
+        weights: Csr,
+        momentum: Vec<f32>,
+        bias: Vec<f32>,
+        bias_momentum: Vec<f32>,
+    ) -> Result<Self> {
+        for (name, values, len) in [
+            ("momentum", &momentum, weights.nnz()),
+            ("bias", &bias, weights.n_rows()),
+            ("bias momentum", &bias_momentum, weights.n_rows()),
+        ] {
+            if values.len() != len {
+                return Err(Error::invalid(name, format!("{} values", values.len()), format!("{len}")));
+            }
+        }
+        Ok(Layer { weights, momentum, bias, bias_momentum, transpose: None })
+    }
+
+    /// An Erdos-Renyi layer with weights drawn from `init`; `index` counts layers from 1.
+    pub fn random(
+        par: &Par,
+        (n_in, n_out): (usize, usize),
+        probability: f64,
+        init: Init,
+        seed: u64,
+        index: u64,
+    ) -> Result<Self> {
+        let structure = Stream::new(seed, Purpose::Structure, index, 0);
+        let (indptr, indices) = topology::erdos_renyi(par, n_in, n_out, probability, structure)?;
+        let empty = filled(indices.len(), 0.0, "weights")?;
+        let mut weights = Csr::from_parts(n_in, indptr, indices, empty);
+        let values = Stream::new(seed, Purpose::Weights, index, 0);
+        let (pattern, data) = weights.pattern_and_data_mut();
+        topology::initial_weights(par, pattern, init, values, data);
+        Layer::new(weights)
+    }
+
+    /// The weights, a row an output neuron.
+    pub fn weights(&self) -> &Csr {
+        &self.weights
+    }
+    /// The momentum of each weight, aligned with its entries.
+    pub fn momentum(&self) -> &[f32] {
+        &self.momentum
+    }
+    /// The biases, (n_out,).
+    pub fn bias(&self) -> &[f32] {
+        &self.bias
+    }
+    /// The momentum of the biases, (n_out,).
+    pub fn bias_momentum(&self) -> &[f32] {
+        &self.bias_momentum
+    }
+
+    pub(super) fn ensure_transpose(&mut self) -> Result<()> {
+        if self.transpose.is_none() {
+            self.transpose = Some(Transpose::new(self.weights.pattern())?);
+        }
+        Ok(())
+    }
+
+    /// One step of SET; survivors keep their momentum, grown connections start without. Returns
+    /// how many connections were replaced. Unchanged if there is an error.
+    pub(super) fn evolve(
+        &mut self,
+        par: &Par,
+        set: &Set,
+        init: Init,
+        seed: u64,
+        index: u64,
+        epoch: u64,
+    ) -> Result<usize> {
+        let places = Stream::new(seed, Purpose::GrowPlaces, index, epoch);
+        let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
+        let w = &self.weights;
+        let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
+        let evolved = topology::evolve(par, w, set.zeta, places, |grown| {
+            set.grow_init * init.scale(shape, grown.row_nnz) * init.unit(values, grown.index)
+        })?;
+        let mut momentum = filled(self.momentum.len(), 0.0f32, "momentum")?;
+        for (v, &source) in momentum.iter_mut().zip(&evolved.source) {
+            if source != NONE {
+                *v = self.momentum[source as usize];
+            }
+        }
+        self.weights = evolved.matrix;
+        self.momentum = momentum;
+        self.transpose = None;
+        Ok(evolved.dropped)
+    }
+}

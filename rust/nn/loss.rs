@@ -1,0 +1,159 @@
+//! Losses, each with the output function that makes its gradient `p - y`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernels::{sigmoid, softmax};
+
+/// A loss; per sample, summed over outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Softmax output, `-sum_k y_k log p_k`.
+    CrossEntropy,
+    /// Sigmoid outputs, `-sum_k (y_k log p_k + (1 - y_k) log (1 - p_k))`.
+    BinaryCrossEntropy,
+    /// Identity outputs, `1/2 sum_k (z_k - y_k)^2`.
+    SquaredError,
+}
+
+/// What a network should have answered.
+#[derive(Clone, Copy, Debug)]
+pub enum Targets<'a> {
+    /// A class per sample, below the number of outputs; cross-entropy only.
+    Classes(&'a [u32]),
+    /// (samples, outputs), row-major.
+    Dense(&'a [f32]),
+}
+
+/// Sums over samples; add them up in a fixed order.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Score {
+    /// Sum of the samples' losses.
+    pub loss: f64,
+    /// Number of right answers; with several sigmoid outputs a sample counts in parts.
+    pub correct: f64,
+    /// Number of samples.
+    pub samples: usize,
+}
+
+impl Score {
+    /// Adds the sums of more samples.
+    pub fn add(&mut self, other: Score) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+        self.samples += other.samples;
+    }
+    /// The mean loss, NaN without samples.
+    pub fn mean_loss(&self) -> f64 {
+        self.loss / self.samples as f64
+    }
+    /// The fraction of right answers, NaN without samples.
+    pub fn accuracy(&self) -> f64 {
+        self.correct / self.samples as f64
+    }
+}
+
+/// The largest value's index, the first of equal ones.
+fn argmax(values: impl Iterator<Item = f32>) -> usize {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (i, v) in values.enumerate() {
+        if v > best.1 {
+            best = (i, v);
+        }
+    }
+    best.0
+}
+
+impl Loss {
+    /// Turns pre-activations into what `predict` returns. `z`: (outputs, stride); `scratch`: (stride,).
+    pub fn outputs(self, z: &mut [f32], stride: usize, scratch: &mut [f32]) {
+        match self {
+            Loss::CrossEntropy => softmax(z, stride, &mut scratch[..stride]),
+            Loss::BinaryCrossEntropy => sigmoid(z),
+            Loss::SquaredError => {}
+        }
+    }
+
+    /// Scores a batch and turns pre-activations into the gradient `p - y` of the summed loss,
+    /// zero in padding lanes.
+    ///
+    /// `z`: (outputs, stride), lane b is sample `samples[b]` of the targets; `scratch`: (stride,).
+    pub fn score(
+        self,
+        z: &mut [f32],
+        stride: usize,
+        samples: &[u32],
+        targets: Targets<'_>,
+        scratch: &mut [f32],
+    ) -> Score {
+        let outputs = z.len() / stride;
+        let mut score = Score { samples: samples.len(), ..Score::default() };
+        let column = |z: &[f32], b: usize| (0..outputs).map(move |k| k * stride + b).map(|i| z[i]).collect::<Vec<_>>();
+        let dense = |y: &'_ [f32], b: usize| y[samples[b] as usize * outputs..][..outputs].to_vec();
+        match (self, targets) {
+            (Loss::CrossEntropy, Targets::Classes(y)) => {
+                for (b, &s) in samples.iter().enumerate() {
+                    let class = y[s as usize] as usize;
+                    score.loss -= f64::from(z[class * stride + b]);
+                    let best = argmax((0..outputs).map(|k| z[k * stride + b]));
+                    score.correct += f64::from(u8::from(best == class));
+                }
+                let lse = &mut scratch[..stride];
+                softmax(z, stride, lse);
+                score.loss += lse[..samples.len()].iter().map(|&l| f64::from(l)).sum::<f64>();
+                for (b, &s) in samples.iter().enumerate() {
+                    z[y[s as usize] as usize * stride + b] -= 1.0;
+                }
+            }
+            (Loss::CrossEntropy, Targets::Dense(y)) => {
+                for b in 0..samples.len() {
+                    let (z, y) = (column(z, b), dense(y, b));
+                    score.loss -= z.iter().zip(&y).map(|(z, y)| f64::from(*z) * f64::from(*y)).sum::<f64>();
+                    let right = argmax(z.into_iter()) == argmax(y.into_iter());
+                    score.correct += f64::from(u8::from(right));
+                }
+                let lse = &mut scratch[..stride];
+                softmax(z, stride, lse);
+                for b in 0..samples.len() {
+                    let y = dense(y, b);
+                    score.loss += f64::from(lse[b]) * y.iter().map(|&y| f64::from(y)).sum::<f64>();
+                    (0..outputs).for_each(|k| z[k * stride + b] -= y[k]);
+                }
+            }
+            (Loss::BinaryCrossEntropy, Targets::Dense(y)) => {
+                for b in 0..samples.len() {
+                    let mut right = 0;
+                    for (z, y) in column(z, b).into_iter().zip(dense(y, b)) {
+                        let (z, t) = (f64::from(z), f64::from(y));
+                        // log(1 + e^z) - z t without overflow.
+                        score.loss += z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs()));
+                        right += u32::from((z > 0.0) == (t > 0.5));
+                    }
+                    score.correct += f64::from(right) / outputs as f64;
+                }
+                sigmoid(z);
+                subtract(z, stride, samples, y);
+            }
+            (Loss::SquaredError, Targets::Dense(y)) => {
+                subtract(z, stride, samples, y);
+                for b in 0..samples.len() {
+                    score.loss += column(z, b).into_iter().map(|d| 0.5 * f64::from(d) * f64::from(d)).sum::<f64>();
+                }
+            }
+            (_, Targets::Classes(_)) => panic!("internal: class targets belong to cross-entropy"),
+        }
+        if stride > samples.len() {
+            z.chunks_exact_mut(stride).for_each(|row| row[samples.len()..].fill(0.0));
+        }
+        score
+    }
+}
+
+fn subtract(z: &mut [f32], stride: usize, samples: &[u32], y: &[f32]) {
+    let outputs = z.len() / stride;
+    for (b, &s) in samples.iter().enumerate() {
+        for k in 0..outputs {
+            z[k * stride + b] -= y[s as usize * outputs + k];
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The multilayer perceptron: what it is made of, one step of training, one forward pass.
+
+use serde::{Deserialize, Serialize};
+
+use super::activation::Activation;
+use super::layer::Layer;
+use super::loss::{Loss, Score, Targets};
+use super::optimizer::Sgd;
+use super::standardize::Standardizer;
+use super::workspace::{Inference, Workspace};
+use crate::csr::NONE;
+use crate::error::{Error, Result};
+use crate::kernels::{
+    Backward, Forward, Map, Mask, bias_update, sddmm_update, spmm_activate, spmm_transpose_derive, stride,
+    words,
+};
+use crate::parallel::Par;
+use crate::rng::{Purpose, Stream};
+use crate::topology::{Init, expected_connections};
+
+/// How many connections a layer gets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sparsity {
+    /// The Erdos-Renyi control parameter: probability `epsilon * (n_in + n_out) / (n_in * n_out)`.
+    Epsilon(f64),
+    /// The probability itself.
+    Density(f64),
+    /// The connections were given.
+    Given,
+}
+
+impl Sparsity {
+    /// The probability of a connection in a layer of `n_in` x `n_out` places.
+    pub fn probability(self, n_in: usize, n_out: usize) -> f64 {
+        match self {
+            Sparsity::Epsilon(epsilon) => {
+                // A sum of quotients: the product of two sizes may be beyond 2^53.
+                (epsilon * (1.0 / n_out as f64 + 1.0 / n_in as f64)).min(1.0)
+            }
+            Sparsity::Density(density) => density,
+            Sparsity::Given => 0.0,
+        }
+    }
+}
+
+/// What defines a network besides its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Neurons of each layer, inputs first and outputs last.
+    pub layer_sizes: Vec<usize>,
+    /// How many connections there are at the start.
+    pub sparsity: Sparsity,
+    /// The activation of hidden layers.
+    pub activation: Activation,
+    /// The loss and with it the output function.
+    pub loss: Loss,
+    /// The distribution of initial and of grown weights.
+    pub init: Init,
+    /// The probability with which a hidden unit is dropped while training.
+    pub dropout: f32,
+    /// Whether inputs are standardised with the statistics of the first training data.
+    pub standardize: bool,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+/// What a network has been through; random numbers are keyed by these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Completed epochs.
+    pub epochs: u64,
+    /// Completed training steps.
+    pub steps: u64,
+    /// Completed evolutions of the topology.
+    pub evolutions: u64,
+}
+
+/// The parameters of a SET evolution (PAPER section 3).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Set {
+    /// The fraction of each sign that is dropped, in [0, 1).
+    pub zeta: f64,
+    /// The scale of grown weights in units of the initial distribution.
+    pub grow_init: f32,
+}
+
+/// A truly sparse multilayer perceptron.
+#[derive(Clone, Debug)]
+pub struct Mlp {
+    config: Config,
+    layers: Vec<Layer>,
+    /// Statistics of the first training data, once there was some.
+    pub standardizer: Option<Standardizer>,
+    /// What the network has been through.
+    pub counters: Counters,
+}
+
+impl Config {
+    /// Checks every value; the message names the argument as users know it.
+    pub fn check(&self) -> Result<()> {
+        let sizes = &self.layer_sizes;
+        if sizes.len() < 2 {
+            return Err(Error::invalid("layer_sizes", format!("{sizes:?}"), "at least an input and an output size"));
+        }
+        if let Some(n) = sizes.iter().find(|&&n| n == 0 || n >= NONE as usize) {
+            return Err(Error::invalid("layer_sizes", n, format!("sizes from 1 to {}", NONE - 1)));
+        }
+        match self.sparsity {
+            Sparsity::Epsilon(e) if !(e.is_finite() && e > 0.0) => {
+                return Err(Error::invalid("epsilon", e, "a positive finite number"));
+            }
+            Sparsity::Density(d) if !(d > 0.0 && d <= 1.0) => {
+                return Err(Error::invalid("density", d, "a number in (0, 1]"));
+            }
+            _ => {}
+        }
+        for pair in sizes.windows(2) {
+            expected_connections(pair[0], pair[1], self.sparsity.probability(pair[0], pair[1]))?;
+        }
+        if !self.activation.slope.is_finite() {
+            return Err(Error::invalid("slope", self.activation.slope, "a finite number"));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::invalid("dropout", self.dropout, "a number in [0, 1)"));
+        }
+        Ok(())
+    }
+}
+
+impl Mlp {
+    /// A network with random connections and weights.
+    pub fn new(par: &Par, config: Config) -> Result<Self> {
+        config.check()?;
+        let layers = config
+            .layer_sizes
+            .windows(2)
+            .zip(1..)
+            .map(|(pair, index)| {
+                let probability = config.sparsity.probability(pair[0], pair[1]);
+                Layer::random(par, (pair[0], pair[1]), probability, config.init, config.seed, index)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Mlp { config, layers, standardizer: None, counters: Counters::default() })
+    }
+
+    /// A network from given layers, checked against the configuration.
+    pub fn from_layers(config: Config, layers: Vec<Layer>) -> Result<Self> {
+        config.check()?;
+        let shapes = layers.iter().map(|l| (l.weights.n_cols(), l.weights.n_rows()));
+        let expected: Vec<_> = config.layer_sizes.windows(2).map(|w| (w[0], w[1])).collect();
+        let shapes: Vec<_> = shapes.collect();
+        if shapes != expected {
+            return Err(Error::invalid("weights", format!("shapes {shapes:?}"), format!("{expected:?}")));
+        }
+        Ok(Mlp { config, layers, standardizer: None, counters: Counters::default() })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The layers, first hidden layer first, output layer last.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// All connections.
+    pub fn nnz(&self) -> usize {
+        self.layers.iter().map(|l| l.weights.nnz()).sum()
+    }
+
+    /// Outputs of the last layer.
+    pub fn n_outputs(&self) -> usize {
+        self.layers.last().map_or(0, |l| l.weights.n_rows())
+    }
+
+    /// Builds whatever a step needs beside its buffers.
+    pub fn prepare_training(&mut self) -> Result<()> {
+        // The input layer passes no gradient on.
+        self.layers[1..].iter_mut().try_for_each(Layer::ensure_transpose)
+    }
+
+    /// One step over the batch in `workspace.input(samples.len())`; lane b is sample `samples[b]`
+    /// of the targets. `step` of `total` is where the learning-rate schedule stands.
+    /// Returns the scores of the batch before the step.
+    ///
+    /// # Panics
+    /// Without [`Mlp::prepare_training`] since the last change of the structure.
+    pub fn train_step(
+        &mut self,
+        par: &Par,
+        workspace: &mut Workspace,
+        samples: &[u32],
+        targets: Targets<'_>,
+        optimizer: &Sgd,
+        (step, total): (u64, u64),
+    ) -> Score {
+        let batch = samples.len();
+        let stride = stride(batch);
+        self.forward_training(par, workspace, stride);
+        let outputs = self.n_outputs() * stride;
+        let last = self.layers.len();
+        let scores = self.config.loss.score(
+            &mut workspace.activations[last][..outputs],
+            stride,
+            samples,
+            targets,
+            &mut workspace.scratch,
+        );
+        let step = optimizer.step(step, total, batch);
+        self.backward(par, workspace, stride, &step);
+        self.counters.steps += 1;
+        scores
+    }
+
+    fn mask(&self, layer: usize) -> Option<Mask> {
+        let rate = self.config.dropout;
+        let stream = Stream::new(self.config.seed, Purpose::Dropout, layer as u64, self.counters.steps);
+        (rate > 0.0).then(|| Mask::new(stream, rate))
+    }
+
+    fn forward_training(&self, par: &Par, workspace: &mut Workspace, stride: usize) {
+        let words = words(stride);
+        for (l, layer) in self.layers.iter().enumerate() {
+            let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
+            let (done, rest) = workspace.activations.split_at_mut(l + 1);
+            let hidden = l + 1 < self.layers.len();
+            let forward = Forward {
+                map: if hidden { self.config.activation.map(l + 1) } else { Map::Identity },
+                mask: if hidden { self.mask(l + 1) } else { None },
+            };
+            let bits = |bits: &mut Vec<u16>| if bits.is_empty() { 0 } else { n_out * words };
+            let (signs, kept) = (&mut workspace.signs[l + 1], &mut workspace.kept[l + 1]);
+            let (signs_len, kept_len) = (bits(signs), bits(kept));
+            spmm_activate(
+                par,
+                layer.weights.pattern(),
+                layer.weights.data(),
+                &done[l][..n_in * stride],
+                stride,
+                &layer.bias,
+                &forward,
+                &mut rest[0][..n_out * stride],
+                &mut signs[..signs_len],
+                &mut kept[..kept_len],
+            );
+        }
+    }
+
+    /// From the deltas in the last activation buffer to the updated parameters of every layer.
+    fn backward(&mut self, par: &Par, workspace: &mut Workspace, stride: usize, step: &crate::kernels::Step) {
+        let scale = self.mask(0).map(|mask| mask.scale());
+        let Workspace { activations, signs, kept, deltas: [incoming, outgoing], .. } = workspace;
+        let last = self.layers.len();
+        for (l, layer) in self.layers.iter_mut().enumerate().rev() {
+            let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
+            let (inputs, outputs) = activations.split_at_mut(l + 1);
+            let x = &inputs[l][..n_in * stride];
+            let dy = if l + 1 == last { &outputs[0][..n_out * stride] } else { &incoming[..n_out * stride] };
+            if l > 0 {
+                // Before the update: the gradient of the inputs belongs to the old weights.
+                let backward = Backward {
+                    map: self.config.activation.map(l),
+                    mask_scale: scale,
+                    signs: &signs[l],
+                    kept: &kept[l],
+                    output: x,
+                };
+                let index = layer.transpose.as_ref().expect("internal: prepare_training was not called");
+                let dx = &mut outgoing[..n_in * stride];
+                spmm_transpose_derive(par, index, layer.weights.data(), dy, stride, &backward, dx);
+            }
+            let (pattern, data) = layer.weights.pattern_and_data_mut();
+            sddmm_update(par, pattern, dy, x, stride, step, data, &mut layer.momentum);
+            bias_update(par, dy, stride, step, &mut layer.bias, &mut layer.bias_momentum);
+            std::mem::swap(incoming, outgoing);
+        }
+    }
+
+    /// The outputs' pre-activations of the batch in `inference.input(batch)`:
+    /// (outputs, `stride(batch)`), beside a scratch of (stride,).
+    pub fn forward<'a>(&self, par: &Par, inference: &'a mut Inference, batch: usize) -> (&'a mut [f32], &'a mut [f32]) {
+        let stride = stride(batch);
+        for (l, layer) in self.layers.iter().enumerate() {
+            let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
+            let [first, second] = &mut inference.layers;
+            let (x, y) = match l {
+                0 => (&inference.input, first),
+                l if l % 2 == 1 => (&*first, second),
+                _ => (&*second, first),
+            };
+            let hidden = l + 1 < self.layers.len();
+            let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
+            spmm_activate(
+                par,
+                layer.weights.pattern(),
+                layer.weights.data(),
+                &x[..n_in * stride],
+                stride,
+                &layer.bias,
+                &Forward { map, mask: None },
+                &mut y[..n_out * stride],
+                &mut [],
+                &mut [],
+            );
+        }
+        let outputs = &mut inference.layers[(self.layers.len() - 1) % 2];
+        (&mut outputs[..self.n_outputs() * stride], &mut inference.scratch[..stride])
+    }
+
+    /// Evolves every layer but the output layer; returns the replaced connections per layer.
+    /// A layer that cannot get the memory it needs keeps its topology, as do those after it.
+    pub fn evolve(&mut self, par: &Par, set: &Set) -> Result<Vec<usize>> {
+        let (init, seed, epoch) = (self.config.init, self.config.seed, self.counters.evolutions);
+        let last = self.layers.len() - 1;
+        let mut replaced = Vec::new();
+        for (layer, index) in self.layers[..last].iter_mut().zip(1..) {
+            replaced.push(layer.evolve(par, set, init, seed, index, epoch)?);
+        }
+        replaced.push(0);
+        self.counters.evolutions += 1;
+        Ok(replaced)
+    }
+}

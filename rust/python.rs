@@ -1,0 +1,46 @@
+//! The Python extension module `trulysparse._core`: a thin layer that converts and calls.
+//!
+//! The interpreter is released (`detach`) wherever a lock is taken or work is done, so a thread
+//! that waits for a lock never holds the interpreter. Long loops come back every [`TICK`] on the
+//! calling thread to see Ctrl-C.
+
+mod data;
+mod errors;
+mod kernels;
+mod network;
+mod parse;
+mod trainer;
+
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+
+/// How often a long loop looks at signals and reports progress.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A function that says for [`TICK`] to go on.
+fn until_tick() -> impl FnMut() -> bool + Send {
+    let start = Instant::now();
+    move || start.elapsed() < TICK
+}
+
+/// The compiled core of trulysparse; use the package `trulysparse` instead.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::data::Data;
+    #[pymodule_export]
+    use super::kernels::kernels;
+    #[pymodule_export]
+    use super::network::{Network, Snapshot};
+    #[pymodule_export]
+    use super::trainer::Trainer;
+    use pyo3::prelude::*;
+
+    /// Sets the module's constants and refuses a bad choice of instruction set.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("isa", crate::kernels::simd::selected()?.name())
+    }
+}

@@ -1,0 +1,24 @@
+//! The one conversion of the crate's errors into Python's.
+
+use pyo3::PyErr;
+use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
+
+use crate::error::Error;
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> PyErr {
+        match error {
+            Error::OutOfMemory { .. } => PyMemoryError::new_err(error.to_string()),
+            Error::Io { path, source } => match source.raw_os_error() {
+                // Python picks FileNotFoundError and the like by the number.
+                Some(number) => {
+                    let text = source.to_string();
+                    let reason = text.split(" (os error").next().unwrap_or_default().to_string();
+                    PyOSError::new_err((number, reason, path))
+                }
+                None => std::io::Error::new(source.kind(), format!("{path}: {source}")).into(),
+            },
+            _ => PyValueError::new_err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Kernels and topology algorithms over plain arrays, for tests only.
+
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+
+use crate::csr::{Csr, NONE, Transpose};
+use crate::error::{Error, Result};
+use crate::kernels::stride;
+use crate::parallel::Par;
+use crate::rng::{Purpose, Stream, symmetric};
+
+type Vector<'py, T> = PyReadonlyArray1<'py, T>;
+type Matrix<'py> = PyReadonlyArray2<'py, f32>;
+
+/// Offsets from Python; negative ones become too large and are refused by the structure's check.
+pub fn offsets(indptr: &Vector<'_, i64>) -> PyResult<Vec<usize>> {
+    Ok(indptr.as_slice()?.iter().map(|&p| usize::try_from(p).unwrap_or(usize::MAX)).collect())
+}
+
+fn csr(indptr: &Vector<'_, i64>, indices: &Vector<'_, u32>, data: Vec<f32>, n_in: usize) -> PyResult<Csr> {
+    Ok(Csr::new(n_in, offsets(indptr)?, indices.as_slice()?.to_vec(), data)?)
+}
+
+/// A (n, batch) array with its rows padded to the stride.
+fn padded(name: &str, array: &Matrix<'_>, rows: usize) -> PyResult<(Vec<f32>, usize, usize)> {
+    let (n, batch) = (array.shape()[0], array.shape()[1]);
+    if n != rows || batch == 0 {
+        let value = format!("an array of shape {:?}", array.shape());
+        return Err(Error::invalid(name, value, format!("({rows}, at least 1)")).into());
+    }
+    let stride = stride(batch);
+    let mut out = vec![0.0; n * stride];
+    for (row, values) in out.chunks_exact_mut(stride).zip(array.as_slice()?.chunks_exact(batch)) {
+        row[..batch].copy_from_slice(values);
+    }
+    Ok((out, stride, batch))
+}
+
+fn unpadded<'py>(
+    py: Python<'py>,
+    rows: &[f32],
+    stride: usize,
+    batch: usize,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    let n = rows.len() / stride;
+    let values = rows.chunks_exact(stride).flat_map(|row| &row[..batch]).copied().collect();
+    PyArray1::from_vec(py, values).reshape([n, batch])
+}
+
+/// Kernels over arrays: `indptr` int64, `indices` uint32, `data` float32, a row an output neuron.
+#[pymodule]
+pub mod kernels {
+    use super::*;
+
+    #[pyfunction]
+    #[allow(clippy::too_many_arguments)]
+    fn spmm<'py>(
+        py: Python<'py>,
+        indptr: Vector<'py, i64>,
+        indices: Vector<'py, u32>,
+        data: Vector<'py, f32>,
+        n_in: usize,
+        x: Matrix<'py>,
+        bias: Vector<'py, f32>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let w = csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in)?;
+        let (x, stride, batch) = padded("x", &x, n_in)?;
+        let bias = bias.as_slice()?;
+        if bias.len() != w.n_rows() {
+            return Err(Error::invalid("bias", format!("{} values", bias.len()), w.n_rows()).into());
+        }
+        let mut y = vec![0.0; w.n_rows() * stride];
+        crate::kernels::spmm(&Par::new(threads)?, w.pattern(), w.data(), &x, stride, bias, &mut y);
+        unpadded(py, &y, stride, batch)
+    }
+
+    #[pyfunction]
+    fn spmm_transpose<'py>(
+        py: Python<'py>,
+        indptr: Vector<'py, i64>,
+        indices: Vector<'py, u32>,
+        data: Vector<'py, f32>,
+        n_in: usize,
+        dy: Matrix<'py>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let w = csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in)?;
+        let (dy, stride, batch) = padded("dy", &dy, w.n_rows())?;
+        let mut dx = vec![0.0; n_in * stride];
+        let index = Transpose::new(w.pattern())?;
+        crate::kernels::spmm_transpose(&Par::new(threads)?, &index, w.data(), &dy, stride, &mut dx);
+        unpadded(py, &dx, stride, batch)
+    }
+
+    #[pyfunction]
+    fn sddmm<'py>(
+        py: Python<'py>,
+        indptr: Vector<'py, i64>,
+        indices: Vector<'py, u32>,
+        n_in: usize,
+        dy: Matrix<'py>,
+        x: Matrix<'py>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let w = csr(&indptr, &indices, vec![0.0; indices.len()], n_in)?;
+        let (dy, stride, batch) = padded("dy", &dy, w.n_rows())?;
+        let (x, _, x_batch) = padded("x", &x, n_in)?;
+        if x_batch != batch {
+            return Err(Error::invalid("x", format!("{x_batch} samples"), batch).into());
+        }
+        let mut grad = vec![0.0; w.nnz()];
+        crate::kernels::sddmm(&Par::new(threads)?, w.pattern(), &dy, &x, stride, &mut grad);
+        Ok(PyArray1::from_vec(py, grad))
+    }
+
+    #[pyfunction]
+    fn check_csr(
+        indptr: Vector<'_, i64>,
+        indices: Vector<'_, u32>,
+        data: Vector<'_, f32>,
+        n_in: usize,
+    ) -> PyResult<()> {
+        csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in).map(|_| ())
+    }
+
+    #[pyfunction]
+    #[allow(clippy::type_complexity)]
+    fn erdos_renyi<'py>(
+        py: Python<'py>,
+        n_in: usize,
+        n_out: usize,
+        probability: f64,
+        seed: u64,
+        threads: usize,
+    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u32>>)> {
+        let stream = Stream::new(seed, Purpose::Structure, 0, 0);
+        let (indptr, indices) =
+            crate::topology::erdos_renyi(&Par::new(threads)?, n_in, n_out, probability, stream)?;
+        let indptr = indptr.into_iter().map(|p| p as i64).collect();
+        Ok((PyArray1::from_vec(py, indptr), PyArray1::from_vec(py, indices)))
+    }
+
+    /// The new matrix and, for each of its entries, the old position or -1.
+    #[pyfunction]
+    #[allow(clippy::too_many_arguments, clippy::type_complexity)]
+    fn evolve<'py>(
+        py: Python<'py>,
+        indptr: Vector<'py, i64>,
+        indices: Vector<'py, u32>,
+        data: Vector<'py, f32>,
+        n_in: usize,
+        zeta: f64,
+        seed: u64,
+        epoch: u64,
+        threads: usize,
+    ) -> PyResult<(
+        Bound<'py, PyArray1<i64>>,
+        Bound<'py, PyArray1<u32>>,
+        Bound<'py, PyArray1<f32>>,
+        Bound<'py, PyArray1<i64>>,
+    )> {
+        let w = csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in)?;
+        let places = Stream::new(seed, Purpose::GrowPlaces, 0, epoch);
+        let values = Stream::new(seed, Purpose::GrowValues, 0, epoch);
+        let value = |grown: crate::topology::Grown| symmetric(values.at(grown.index));
+        let evolved = crate::topology::evolve(&Par::new(threads)?, &w, zeta, places, value)?;
+        let pattern = evolved.matrix.pattern();
+        let source = evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) }).collect();
+        Ok((
+            PyArray1::from_vec(py, pattern.indptr().iter().map(|&p| p as i64).collect()),
+            PyArray1::from_slice(py, pattern.indices()),
+            PyArray1::from_slice(py, evolved.matrix.data()),
+            PyArray1::from_vec(py, source),
+        ))
+    }
+
+    #[pyfunction]
+    fn sample_distinct(py: Python<'_>, n: u64, k: u64, seed: u64) -> PyResult<Bound<'_, PyArray1<u64>>> {
+        if k > n {
+            return Err(Error::invalid("k", k, format!("at most n = {n}")).into());
+        }
+        let stream = Stream::new(seed, Purpose::GrowPlaces, 0, 0);
+        let values: Result<Vec<u64>> = crate::topology::sample_distinct(&Par::seq(), n, k, stream);
+        Ok(PyArray1::from_vec(py, values?))
+    }
+}

@@ -1,0 +1,311 @@
+//! The network as a Python object.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use numpy::{PyArray1, PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::data::Data;
+use super::parse::{self, ConfigArguments};
+use super::until_tick;
+use crate::checkpoint::{self, UserData};
+use crate::csr::Csr;
+use crate::error::{Error, Result};
+use crate::nn::{Layer, Mlp, Set, Sparsity, Standardizer};
+use crate::parallel::Par;
+use crate::topology::incoming_strength;
+use crate::train::Sweep;
+
+/// One matrix as Python hands it over: offsets, columns, values and biases.
+type MatrixArrays<'py> = (
+    PyReadonlyArray1<'py, i64>,
+    PyReadonlyArray1<'py, u32>,
+    PyReadonlyArray1<'py, f32>,
+    PyReadonlyArray1<'py, f32>,
+);
+
+/// A network and the threads that it uses.
+#[pyclass(frozen, module = "trulysparse._core")]
+pub struct Network {
+    mlp: RwLock<Mlp>,
+    par: Mutex<(Par, u32)>,
+}
+
+/// Memory of the network that a NumPy array can be made of without a copy, through NumPy's array
+/// interface. The network copies its values before changing them while this is alive.
+#[pyclass(frozen, module = "trulysparse._core")]
+pub struct Snapshot(Shared);
+
+enum Shared {
+    /// Column indices; shown as int32, SciPy's index type, if the flag says that all fit.
+    Indices(Arc<Vec<u32>>, bool),
+    Values(Arc<Vec<f32>>),
+}
+
+impl Network {
+    fn wrap(mlp: Mlp, par: Par) -> Self {
+        Network { mlp: RwLock::new(mlp), par: Mutex::new((par, std::process::id())) }
+    }
+
+    /// Call only while detached from the interpreter.
+    pub fn read(&self) -> RwLockReadGuard<'_, Mlp> {
+        // A panic in a kernel leaves numbers, not broken invariants, behind.
+        self.mlp.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Call only while detached from the interpreter.
+    pub fn write(&self) -> RwLockWriteGuard<'_, Mlp> {
+        self.mlp.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The threads to use. A forked child has none of its parent's threads and gets its own.
+    pub fn par(&self) -> Result<Par> {
+        let mut par = self.par.lock().unwrap_or_else(PoisonError::into_inner);
+        if par.1 != std::process::id() {
+            let fresh = Par::new(par.0.threads())?;
+            // The parent's pool is forgotten: its threads, which a drop would wait for, are gone.
+            std::mem::forget(std::mem::replace(&mut *par, (fresh, std::process::id())));
+        }
+        Ok(par.0.clone())
+    }
+
+    fn layer<R: Send>(&self, py: Python<'_>, index: usize, f: impl FnOnce(&Layer) -> R + Send) -> PyResult<R> {
+        py.detach(|| {
+            let mlp = self.read();
+            let count = mlp.layers().len();
+            let layer = mlp.layers().get(index);
+            layer.map(f).ok_or_else(|| Error::invalid("layer", index, format!("an index below {count}")).into())
+        })
+    }
+}
+
+#[pymethods]
+impl Network {
+    #[new]
+    fn new(py: Python<'_>, config: ConfigArguments, threads: usize) -> PyResult<Self> {
+        let (config, par) = (config.config()?, Par::new(threads)?);
+        Ok(py.detach(|| Mlp::new(&par, config).map(|mlp| Network::wrap(mlp, par)))?)
+    }
+
+    /// A network with given connections, a matrix with one row per output neuron for each layer.
+    #[staticmethod]
+    fn from_matrices(
+        py: Python<'_>,
+        config: ConfigArguments,
+        threads: usize,
+        matrices: Vec<MatrixArrays<'_>>,
+    ) -> PyResult<Self> {
+        let (config, par) = (config.config()?, Par::new(threads)?);
+        let mut layers = Vec::new();
+        for ((indptr, indices, data, bias), n_in) in matrices.iter().zip(&config.layer_sizes) {
+            let indptr = super::kernels::offsets(indptr)?;
+            let data = data.as_slice()?.to_vec();
+            let weights = Csr::new(*n_in, indptr, indices.as_slice()?.to_vec(), data)?;
+            let bias = bias.as_slice()?.to_vec();
+            if let Some(b) = bias.iter().find(|b| !b.is_finite()) {
+                return Err(Error::invalid("biases", b, "finite numbers").into());
+            }
+            let momentum = vec![0.0; weights.nnz()];
+            let bias_momentum = vec![0.0; bias.len()];
+            layers.push(Layer::from_parts(weights, momentum, bias, bias_momentum)?);
+        }
+        Ok(py.detach(|| Mlp::from_layers(config, layers)).map(|mlp| Network::wrap(mlp, par))?)
+    }
+
+    /// What defines the network, in the names that the constructor takes.
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let config = py.detach(|| self.read().config().clone());
+        let dict = PyDict::new(py);
+        dict.set_item("layer_sizes", config.layer_sizes)?;
+        let (epsilon, density) = match config.sparsity {
+            Sparsity::Epsilon(epsilon) => (Some(epsilon), None),
+            Sparsity::Density(density) => (None, Some(density)),
+            Sparsity::Given => (None, None),
+        };
+        dict.set_item("epsilon", epsilon)?;
+        dict.set_item("density", density)?;
+        dict.set_item("activation", parse::text(&config.activation.kind)?)?;
+        dict.set_item("slope", config.activation.slope)?;
+        dict.set_item("loss", parse::text(&config.loss)?)?;
+        dict.set_item("init", parse::text(&config.init.scheme)?)?;
+        dict.set_item("fan", parse::text(&config.init.fan)?)?;
+        dict.set_item("dropout", config.dropout)?;
+        dict.set_item("standardize", config.standardize)?;
+        dict.set_item("seed", config.seed)?;
+        Ok(dict)
+    }
+
+    /// Completed (epochs, steps, evolutions).
+    fn counters(&self, py: Python<'_>) -> (u64, u64, u64) {
+        let counters = py.detach(|| self.read().counters);
+        (counters.epochs, counters.steps, counters.evolutions)
+    }
+
+    #[getter]
+    fn threads(&self) -> PyResult<usize> {
+        Ok(self.par()?.threads())
+    }
+
+    fn set_threads(&self, threads: usize) -> PyResult<()> {
+        let fresh = (Par::new(threads)?, std::process::id());
+        *self.par.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// Connections of each layer.
+    fn nnz(&self, py: Python<'_>) -> Vec<usize> {
+        py.detach(|| self.read().layers().iter().map(|l| l.weights().nnz()).collect())
+    }
+
+    /// A layer's offsets (copied), and its indices and values (shared).
+    fn weights<'py>(
+        &self,
+        py: Python<'py>,
+        layer: usize,
+    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Snapshot, Snapshot)> {
+        let (indptr, indices, values) = self.layer(py, layer, |l| {
+            let w = l.weights();
+            let indptr: Vec<i64> = w.pattern().indptr().iter().map(|&p| p as i64).collect();
+            let narrow = w.n_cols() <= i32::MAX as usize;
+            let indices = Snapshot(Shared::Indices(w.shared_indices(), narrow));
+            (indptr, indices, Snapshot(Shared::Values(w.shared_data())))
+        })?;
+        Ok((PyArray1::from_vec(py, indptr), indices, values))
+    }
+
+    /// Momentum of a layer's weights, aligned with its values.
+    fn momentum<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| l.momentum().to_vec())?))
+    }
+
+    /// A layer's biases and their momentum.
+    #[allow(clippy::type_complexity)]
+    fn bias<'py>(
+        &self,
+        py: Python<'py>,
+        layer: usize,
+    ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
+        let (bias, momentum) = self.layer(py, layer, |l| (l.bias().to_vec(), l.bias_momentum().to_vec()))?;
+        Ok((PyArray1::from_vec(py, bias), PyArray1::from_vec(py, momentum)))
+    }
+
+    /// Incoming strength of a layer's neurons.
+    fn importance<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let par = self.par()?;
+        Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| incoming_strength(&par, l.weights()))?))
+    }
+
+    /// Means and scales of the inputs, if there are statistics.
+    #[allow(clippy::type_complexity)]
+    fn standardizer<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> Option<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
+        let statistics = py.detach(|| self.read().standardizer.clone())?;
+        Some((PyArray1::from_slice(py, statistics.mean()), PyArray1::from_slice(py, statistics.scale())))
+    }
+
+    /// Takes the statistics of these data if the network standardises and has none yet.
+    fn standardize_on(&self, py: Python<'_>, data: &Data) -> PyResult<()> {
+        let par = self.par()?;
+        data.with(py, |data| {
+            let mut mlp = self.write();
+            if mlp.config().standardize && mlp.standardizer.is_none() {
+                mlp.standardizer = Some(Standardizer::fit(&par, data.x(), data.features())?);
+            }
+            Ok(())
+        })
+    }
+
+    /// Evolves every layer but the last; returns the replaced connections per layer.
+    fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
+        let par = self.par()?;
+        Ok(py.detach(|| self.write().evolve(&par, &Set { zeta, grow_init }))?)
+    }
+
+    /// (loss, accuracy) over all samples.
+    fn evaluate(&self, py: Python<'_>, data: &Data, batch_size: usize) -> PyResult<(f64, f64)> {
+        let par = self.par()?;
+        let mut sweep = data.with(py, |data| Sweep::new(&self.read(), data, batch_size))?;
+        while !sweep.is_finished() {
+            data.with(py, |data| {
+                sweep.evaluate(&par, &self.read(), data, until_tick());
+                Ok(())
+            })?;
+            py.check_signals()?;
+        }
+        let score = sweep.progress().score;
+        Ok((score.mean_loss(), score.accuracy()))
+    }
+
+    /// Writes the outputs of all samples to `out`, (samples, outputs).
+    fn predict(
+        &self,
+        py: Python<'_>,
+        data: &Data,
+        batch_size: usize,
+        mut out: PyReadwriteArray2<'_, f32>,
+    ) -> PyResult<()> {
+        let par = self.par()?;
+        let expected = [data.samples(py), py.detach(|| self.read().n_outputs())];
+        if out.shape() != expected {
+            let found = format!("an array of shape {:?}", out.shape());
+            return Err(Error::invalid("out", found, format!("{expected:?}")).into());
+        }
+        let out = out.as_slice_mut()?;
+        let mut sweep = data.with(py, |data| Sweep::new(&self.read(), data, batch_size))?;
+        while !sweep.is_finished() {
+            data.with(py, |data| {
+                sweep.predict(&par, &self.read(), data, out, until_tick());
+                Ok(())
+            })?;
+            py.check_signals()?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf, user: UserData) -> PyResult<()> {
+        Ok(py.detach(|| checkpoint::save(&self.read(), &user, &path))?)
+    }
+
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf, threads: usize) -> PyResult<(Self, UserData)> {
+        let par = Par::new(threads)?;
+        let (mlp, user) = py.detach(|| checkpoint::load(&path))?;
+        Ok((Network::wrap(mlp, par), user))
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>, user: UserData) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| checkpoint::to_bytes(&self.read(), &user))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, bytes: &[u8], threads: usize) -> PyResult<(Self, UserData)> {
+        let par = Par::new(threads)?;
+        let (mlp, user) = py.detach(|| checkpoint::from_bytes(bytes, "bytes"))?;
+        Ok((Network::wrap(mlp, par), user))
+    }
+}
+
+#[pymethods]
+impl Snapshot {
+    /// NumPy's array interface, version 3: a read-only vector over the shared memory.
+    #[getter]
+    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let order = if cfg!(target_endian = "little") { '<' } else { '>' };
+        let (address, len, kind) = match &self.0 {
+            Shared::Indices(v, true) => (v.as_ptr() as usize, v.len(), "i4"),
+            Shared::Indices(v, false) => (v.as_ptr() as usize, v.len(), "u4"),
+            Shared::Values(v) => (v.as_ptr() as usize, v.len(), "f4"),
+        };
+        let dict = PyDict::new(py);
+        dict.set_item("version", 3)?;
+        dict.set_item("shape", (len,))?;
+        dict.set_item("typestr", format!("{order}{kind}"))?;
+        dict.set_item("data", (address, true))?;
+        Ok(dict)
+    }
+}

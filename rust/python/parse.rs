@@ -1,0 +1,92 @@
+//! Names and numbers from Python as the core's types.
+
+use pyo3::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as NameError, StrDeserializer};
+
+use crate::error::{Error, Result};
+use crate::nn::{Activation, Config, Sgd, Sparsity};
+use crate::topology::Init;
+
+/// The value that `name` stands for among those that the type's file format knows.
+pub fn name<'de, T: Deserialize<'de>>(argument: &str, value: &'de str) -> Result<T> {
+    let deserializer: StrDeserializer<'de, NameError> = value.into_deserializer();
+    T::deserialize(deserializer).map_err(|e| {
+        let text = e.to_string();
+        let expected = text.split("expected ").last().unwrap_or_default().replace('`', "'");
+        Error::invalid(argument, format!("{value:?}"), expected)
+    })
+}
+
+/// The name of a value, as [`name`] takes it.
+pub fn text<T: Serialize>(value: &T) -> PyResult<String> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => Ok(name),
+        other => panic!("internal: {other:?} is not a name"),
+    }
+}
+
+/// The keyword arguments that define a network, as one object per call.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct ConfigArguments {
+    layer_sizes: Vec<usize>,
+    epsilon: Option<f64>,
+    density: Option<f64>,
+    activation: String,
+    slope: f32,
+    loss: String,
+    init: String,
+    fan: String,
+    dropout: f32,
+    standardize: bool,
+    seed: u64,
+}
+
+impl ConfigArguments {
+    pub fn config(self) -> Result<Config> {
+        let sparsity = match (self.epsilon, self.density) {
+            (Some(epsilon), None) => Sparsity::Epsilon(epsilon),
+            (None, Some(density)) => Sparsity::Density(density),
+            (None, None) => Sparsity::Given,
+            (Some(epsilon), Some(density)) => {
+                let value = format!("{epsilon} with density = {density}");
+                return Err(Error::invalid("epsilon", value, "one of epsilon and density, not both"));
+            }
+        };
+        Ok(Config {
+            layer_sizes: self.layer_sizes,
+            sparsity,
+            activation: Activation { kind: name("activation", &self.activation)?, slope: self.slope },
+            loss: name("loss", &self.loss)?,
+            init: Init { scheme: name("init", &self.init)?, fan: name("fan", &self.fan)? },
+            dropout: self.dropout,
+            standardize: self.standardize,
+            seed: self.seed,
+        })
+    }
+}
+
+/// The keyword arguments of an optimiser.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct SgdArguments {
+    learning_rate: f64,
+    momentum: f32,
+    weight_decay: f32,
+    nesterov: bool,
+    schedule: String,
+}
+
+impl SgdArguments {
+    pub fn sgd(self) -> Result<Sgd> {
+        Ok(Sgd {
+            learning_rate: self.learning_rate,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            nesterov: self.nesterov,
+            schedule: name("schedule", &self.schedule)?,
+        })
+    }
+}

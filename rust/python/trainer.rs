@@ -1,0 +1,91 @@
+//! A fit as a Python object: data, plan and buffers that live as long as it does.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+
+use super::data::Data;
+use super::network::Network;
+use super::parse::SgdArguments;
+use super::until_tick;
+use crate::nn::Workspace;
+use crate::train::{Epoch, Plan, Progress, single_step};
+
+/// Everything that the epochs of one fit have in common; all memory is taken at construction.
+#[pyclass(frozen, module = "trulysparse._core")]
+pub struct Trainer {
+    network: Py<Network>,
+    data: Py<Data>,
+    plan: Plan,
+    workspace: Mutex<Workspace>,
+}
+
+#[pymethods]
+impl Trainer {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        network: Py<Network>,
+        data: Py<Data>,
+        batch_size: usize,
+        optimizer: SgdArguments,
+        total_steps: u64,
+    ) -> PyResult<Self> {
+        let batch_size = batch_size.min(data.get().samples(py));
+        let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        let workspace = py.detach(|| {
+            let mut mlp = network.get().write();
+            mlp.prepare_training()?;
+            Workspace::new(&mlp, batch_size)
+        })?;
+        Ok(Trainer { network, data, plan, workspace: Mutex::new(workspace) })
+    }
+
+    /// The learning rate of step `step` of the fit.
+    fn learning_rate(&self, step: u64) -> f64 {
+        self.plan.optimizer.rate(step, self.plan.total_steps)
+    }
+
+    /// One step over all samples in their order, which must fit one batch; counts no epoch.
+    /// Returns (loss, accuracy).
+    fn step(&self, py: Python<'_>) -> PyResult<(f64, f64)> {
+        let network = self.network.get();
+        let par = network.par()?;
+        let score = self.data.get().with(py, |data| {
+            let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
+            single_step(&par, &mut network.write(), &mut workspace, data, &self.plan.optimizer)
+        })?;
+        Ok((score.mean_loss(), score.accuracy()))
+    }
+
+    /// One epoch, starting at step `first_step` of the fit; returns (loss, accuracy). About every
+    /// 100 ms signals are looked at and `tick(samples done, loss, accuracy)` is called, if given;
+    /// what they raise ends the epoch at a completed step.
+    #[pyo3(signature = (first_step, tick=None))]
+    fn epoch(
+        &self,
+        py: Python<'_>,
+        first_step: u64,
+        tick: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<(f64, f64)> {
+        let (network, data) = (self.network.get(), self.data.get());
+        let par = network.par()?;
+        let mut epoch = data.with(py, |data| {
+            Epoch::new(&network.read(), data, self.plan, first_step)
+        })?;
+        while !epoch.is_finished() {
+            // The lock is let go at every tick: other threads may look at a completed step.
+            data.with(py, |data| {
+                let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
+                epoch.run(&par, &mut network.write(), &mut workspace, data, until_tick())
+            })?;
+            py.check_signals()?;
+            if let Some(tick) = &tick {
+                let Progress { done, score, .. } = epoch.progress();
+                tick.call1((done, score.mean_loss(), score.accuracy()))?;
+            }
+        }
+        let score = epoch.progress().score;
+        Ok((score.mean_loss(), score.accuracy()))
+    }
+}

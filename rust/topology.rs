@@ -1,0 +1,16 @@
+//! Which connections exist: how a layer's structure starts and how it changes.
+//!
+//! Everything here takes a matrix and gives a new one together with a map from its entries to the
+//! old ones; nothing here knows of layers, momentum or epochs. Time and memory are O(connections
+//! + neurons): no array of n_in * n_out exists anywhere.
+
+mod importance;
+mod init;
+mod sample;
+mod select;
+mod set;
+
+pub use importance::incoming_strength;
+pub use init::{Fan, Init, Scheme, Shape, erdos_renyi, expected_connections, initial_weights};
+pub use sample::sample_distinct;
+pub use set::{Evolved, Grown, evolve};

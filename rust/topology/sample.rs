@@ -1,0 +1,102 @@
+//! Sampling without replacement from ranges far too large to enumerate.
+
+use crate::error::Result;
+use crate::memory::reserved;
+use crate::parallel::Par;
+use crate::rng::Stream;
+
+/// Draws per block of the stream: fixed, so that the numbers do not depend on the threads.
+const CHUNK: usize = 4096;
+
+/// `k` distinct values of `0..n`, every set of them equally likely, in ascending order.
+/// Time O(k log k), memory O(k), also when `k` is close to `n`.
+///
+/// # Panics
+/// If `k > n`.
+pub fn sample_distinct(par: &Par, n: u64, k: u64, stream: Stream) -> Result<Vec<u64>> {
+    assert!(k <= n, "internal: cannot draw {k} distinct values of {n}");
+    if k <= n / 2 {
+        return distinct_few(par, n, k as usize, stream);
+    }
+    // More than half is wanted: draw what is left out instead, so that few draws collide.
+    let mut excluded = distinct_few(par, n, (n - k) as usize, stream)?.into_iter().peekable();
+    let mut chosen = reserved(k as usize, "sampled places")?;
+    chosen.extend((0..n).filter(|value| excluded.next_if_eq(value).is_none()));
+    Ok(chosen)
+}
+
+/// For `k <= n / 2`: draws with replacement, removes duplicates and draws the missing ones again.
+/// A draw hits an earlier one with probability at most one half, so the missing number at least
+/// halves on average each round. Which values survive does not depend on their order of
+/// appearance, so every set stays equally likely.
+fn distinct_few(par: &Par, n: u64, k: usize, stream: Stream) -> Result<Vec<u64>> {
+    let mut values: Vec<u64> = reserved(k, "sampled places")?;
+    let mut next_block = 0u64;
+    while values.len() < k {
+        let (start, missing) = (values.len(), k - values.len());
+        values.resize(k, 0);
+        let chunks = missing.div_ceil(CHUNK);
+        par.for_rows(
+            0..chunks,
+            16,
+            &mut values[start..],
+            |chunk| chunk,
+            |v: &mut [u64], range, mid| v.split_at_mut((mid - range.start) * CHUNK),
+            |range, v| {
+                for (chunk, v) in range.zip(v.chunks_mut(CHUNK)) {
+                    let mut block = stream.block(next_block + chunk as u64);
+                    v.iter_mut().for_each(|value| *value = block.below(n));
+                }
+            },
+        );
+        next_block += chunks as u64;
+        par.sort(&mut values);
+        values.dedup();
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    fn draw(n: u64, k: u64, epoch: u64) -> Vec<u64> {
+        sample_distinct(&Par::seq(), n, k, Stream::new(3, Purpose::GrowPlaces, 0, epoch)).unwrap()
+    }
+
+    #[test]
+    fn every_size_of_a_small_range() {
+        for n in 0..40 {
+            for k in 0..=n {
+                let values = draw(n, k, n * 64 + k);
+                assert_eq!(values.len() as u64, k);
+                assert!(values.windows(2).all(|w| w[0] < w[1]) && values.iter().all(|&v| v < n));
+            }
+        }
+    }
+
+    #[test]
+    fn every_pair_is_equally_likely() {
+        // 2 of 5, both branches: 10 pairs, 20,000 draws each.
+        for k in [2, 3] {
+            let mut counts = std::collections::HashMap::new();
+            for epoch in 0..20_000 {
+                *counts.entry(draw(5, k, epoch)).or_insert(0u32) += 1;
+            }
+            assert_eq!(counts.len(), 10);
+            assert!(counts.values().all(|&c| (f64::from(c) - 2000.0).abs() < 5.0 * 1800f64.sqrt()));
+        }
+    }
+
+    #[test]
+    fn beyond_32_bits_and_the_same_for_any_threads() {
+        let n = u64::from(u32::MAX) * 5_000_000;
+        let stream = Stream::new(1, Purpose::GrowPlaces, 1, 1);
+        let one = sample_distinct(&Par::seq(), n, 200_000, stream).unwrap();
+        assert!(one.last().unwrap() > &(n / 10 * 9));
+        for threads in [2, 3, 7] {
+            assert_eq!(one, sample_distinct(&Par::new(threads).unwrap(), n, 200_000, stream).unwrap());
+        }
+    }
+}

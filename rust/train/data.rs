@@ -1,0 +1,170 @@
+//! Samples and targets as the caller holds them, and how a batch is gathered from them.
+
+use crate::error::{Error, Result};
+use crate::kernels::stride;
+use crate::nn::{Loss, Standardizer, Targets};
+use crate::parallel::Par;
+
+/// Features gathered together: a piece of a sample's row that is one cache line.
+const FEATURES: usize = 16;
+
+/// A data set, borrowed: (samples, features) row-major, and targets unless it is to be predicted.
+#[derive(Clone, Copy, Debug)]
+pub struct Data<'a> {
+    x: &'a [f32],
+    features: usize,
+    targets: Option<Targets<'a>>,
+}
+
+impl<'a> Data<'a> {
+    /// Checks shapes and values against a network with `features` inputs and `outputs` outputs.
+    pub fn new(
+        par: &Par,
+        x: &'a [f32],
+        features: usize,
+        targets: Option<Targets<'a>>,
+        loss: Loss,
+        outputs: usize,
+    ) -> Result<Self> {
+        let samples = x.len() / features;
+        if samples == 0 || samples >= u32::MAX as usize {
+            return Err(Error::invalid("x", format!("{samples} samples"), format!("1 to {}", u32::MAX - 1)));
+        }
+        if let Some(i) = first_bad(par, x, |v| v.is_finite()) {
+            let (row, column) = (i / features, i % features);
+            return Err(Error::invalid("x", format!("{} in row {row}, column {column}", x[i]), "finite numbers"));
+        }
+        match targets {
+            Some(Targets::Classes(y)) => {
+                check_samples(y.len(), samples)?;
+                if let Some(i) = y.iter().position(|&class| class as usize >= outputs) {
+                    let expected = format!("class labels from 0 to {}", outputs - 1);
+                    return Err(Error::invalid("y", format!("{} in row {i}", y[i]), expected));
+                }
+            }
+            Some(Targets::Dense(y)) => {
+                check_samples(y.len() / outputs, samples)?;
+                check_dense(par, y, loss, outputs)?;
+            }
+            None => {}
+        }
+        Ok(Data { x, features, targets })
+    }
+
+    /// The same data again, after [`Data::new`] has checked them.
+    pub fn checked_before(x: &'a [f32], features: usize, targets: Option<Targets<'a>>) -> Self {
+        Data { x, features, targets }
+    }
+
+    /// The number of samples.
+    pub fn samples(&self) -> usize {
+        self.x.len() / self.features
+    }
+
+    /// All values, (samples, features) row-major.
+    pub fn x(&self) -> &'a [f32] {
+        self.x
+    }
+
+    /// The number of features.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// The targets.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn targets(&self) -> Targets<'a> {
+        self.targets.expect("internal: these data have no targets")
+    }
+
+    /// Writes the given samples, standardised, to `out`: (features, `stride(samples.len())`),
+    /// feature-major, padding lanes zero.
+    pub fn gather(&self, par: &Par, standardizer: Option<&Standardizer>, samples: &[u32], out: &mut [f32]) {
+        let (features, stride) = (self.features, stride(samples.len()));
+        assert_eq!(out.len(), features * stride, "internal: out is (features, stride)");
+        par.for_rows(
+            0..features.div_ceil(FEATURES),
+            256,
+            out,
+            |block| block * samples.len(),
+            |out, range, mid| {
+                let at = (mid - range.start) * FEATURES * stride;
+                out.split_at_mut(at.min(out.len()))
+            },
+            |blocks, out| {
+                for (block, out) in blocks.zip(out.chunks_mut(FEATURES * stride)) {
+                    self.gather_block(standardizer, samples, block * FEATURES, stride, out);
+                }
+            },
+        );
+    }
+
+    fn gather_block(
+        &self,
+        standardizer: Option<&Standardizer>,
+        samples: &[u32],
+        start: usize,
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        let width = out.len() / stride;
+        for (lane, &sample) in samples.iter().enumerate() {
+            let row = &self.x[sample as usize * self.features + start..][..width];
+            for (i, &v) in row.iter().enumerate() {
+                out[i * stride + lane] = v;
+            }
+        }
+        for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
+            let (lanes, padding) = lanes.split_at_mut(samples.len());
+            if let Some(s) = standardizer {
+                let (mean, scale) = (s.mean()[start + i], s.scale()[start + i]);
+                lanes.iter_mut().for_each(|v| *v = (*v - mean) * scale);
+            }
+            padding.fill(0.0);
+        }
+    }
+}
+
+fn check_samples(y: usize, x: usize) -> Result<()> {
+    if y == x { Ok(()) } else { Err(Error::invalid("y", format!("{y} samples"), format!("{x}, as many as x has"))) }
+}
+
+/// How far a row of class probabilities may be from a sum of 1.
+const SUM_TOLERANCE: f64 = 1e-3;
+
+fn check_dense(par: &Par, y: &[f32], loss: Loss, outputs: usize) -> Result<()> {
+    let bad = |i: usize, expected: &str| {
+        Err(Error::invalid("y", format!("{} in row {}, column {}", y[i], i / outputs, i % outputs), expected))
+    };
+    if loss == Loss::SquaredError {
+        return first_bad(par, y, |v| v.is_finite()).map_or(Ok(()), |i| bad(i, "finite numbers"));
+    }
+    if let Some(i) = first_bad(par, y, |v| (0.0..=1.0).contains(&v)) {
+        return bad(i, "numbers in [0, 1]");
+    }
+    if loss == Loss::CrossEntropy {
+        let sum = |row: &[f32]| row.iter().map(|&v| f64::from(v)).sum::<f64>();
+        let wrong = |row: &[f32]| (sum(row) - 1.0).abs() > SUM_TOLERANCE;
+        if let Some(i) = y.chunks_exact(outputs).position(wrong) {
+            let value = format!("row {i} with sum {}", sum(&y[i * outputs..][..outputs]));
+            return Err(Error::invalid("y", value, "rows of class probabilities with sum 1"));
+        }
+    }
+    Ok(())
+}
+
+/// The position of the first value that is not good.
+fn first_bad(par: &Par, values: &[f32], good: impl Fn(f32) -> bool + Sync + Send) -> Option<usize> {
+    const CHUNK: usize = 1 << 20;
+    let chunk = |i: usize| &values[i * CHUNK..values.len().min((i + 1) * CHUNK)];
+    par.map(values.len().div_ceil(CHUNK), |i| {
+        // Counting vectorises where an early exit does not; the rare bad chunk is searched again.
+        let bad = chunk(i).iter().filter(|v| !good(**v)).count();
+        (bad > 0).then(|| chunk(i).iter().position(|v| !good(*v)).map(|at| i * CHUNK + at)).flatten()
+    })
+    .into_iter()
+    .flatten()
+    .next()
+}

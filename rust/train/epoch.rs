@@ -1,0 +1,107 @@
+//! Sequential training: one epoch that can be paused between steps.
+
+use super::{Data, Progress};
+use crate::error::Result;
+use crate::memory::reserved;
+use crate::nn::{Mlp, Score, Sgd, Workspace};
+use crate::parallel::Par;
+use crate::rng::{Purpose, Stream};
+
+/// What the epochs of a fit have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Samples per step; the last step of an epoch takes what is left.
+    pub batch_size: usize,
+    /// The optimiser.
+    pub optimizer: Sgd,
+    /// Steps of the whole fit, for the learning-rate schedule.
+    pub total_steps: u64,
+}
+
+/// One pass over all samples in an order of its own, the last short batch included.
+///
+/// Between two calls of [`Epoch::run`] the network is at a completed step, and anybody may look
+/// at it; its structure must not change.
+#[derive(Debug)]
+pub struct Epoch {
+    plan: Plan,
+    order: Vec<u32>,
+    next: usize,
+    /// The step of the fit that comes next.
+    step: u64,
+    score: Score,
+}
+
+impl Epoch {
+    /// An epoch over `data` that starts at step `first_step` of the fit. The order of samples is
+    /// a function of the seed and the number of epochs that the network has been through.
+    pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, first_step: u64) -> Result<Self> {
+        let mut order = reserved(data.samples(), "the order of samples")?;
+        order.extend(0..data.samples() as u32);
+        let stream = Stream::new(model.config().seed, Purpose::Shuffle, 0, model.counters.epochs);
+        stream.block(0).shuffle(&mut order);
+        Ok(Epoch { plan, order, next: 0, step: first_step, score: Score::default() })
+    }
+
+    /// Whether every sample has been used.
+    pub fn is_finished(&self) -> bool {
+        self.next == self.order.len()
+    }
+
+    /// The scores so far: every sample's as it was when its batch was used.
+    pub fn progress(&self) -> Progress {
+        Progress { done: self.next, total: self.order.len(), score: self.score }
+    }
+
+    /// Trains until the epoch is finished or `go_on` says no; it is asked after every step.
+    /// Finishing counts the epoch.
+    pub fn run(
+        &mut self,
+        par: &Par,
+        model: &mut Mlp,
+        workspace: &mut Workspace,
+        data: &Data<'_>,
+        mut go_on: impl FnMut() -> bool + Send,
+    ) -> Result<()> {
+        model.prepare_training()?;
+        // Inside the pool once, so that the kernels of a step hand nothing over.
+        par.install(|| {
+            while !self.is_finished() {
+                let end = self.order.len().min(self.next + self.plan.batch_size);
+                let samples = &self.order[self.next..end];
+                data.gather(par, model.standardizer.as_ref(), samples, workspace.input(samples.len()));
+                let at = (self.step, self.plan.total_steps);
+                let score = model.train_step(par, workspace, samples, data.targets(), &self.plan.optimizer, at);
+                self.score.add(score);
+                self.next = end;
+                self.step += 1;
+                if self.is_finished() {
+                    model.counters.epochs += 1;
+                } else if !go_on() {
+                    break;
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+/// One step over all samples of `data` in their order, at the schedule's start; counts no epoch.
+///
+/// # Panics
+/// If the workspace is too small for all samples.
+pub fn single_step(
+    par: &Par,
+    model: &mut Mlp,
+    workspace: &mut Workspace,
+    data: &Data<'_>,
+    optimizer: &Sgd,
+) -> Result<Score> {
+    model.prepare_training()?;
+    let mut samples = reserved(data.samples(), "the order of samples")?;
+    samples.extend(0..data.samples() as u32);
+    Ok(par.install(|| {
+        data.gather(par, model.standardizer.as_ref(), &samples, workspace.input(samples.len()));
+        model.train_step(par, workspace, &samples, data.targets(), optimizer, (0, 1))
+    }))
+}

@@ -1,0 +1,105 @@
+//! Evaluation and prediction: every row is scored, whatever the batch size.
+
+use super::{Data, Progress};
+use crate::error::Result;
+use crate::kernels::stride;
+use crate::memory::reserved;
+use crate::nn::{Inference, Mlp, Score};
+use crate::parallel::Par;
+
+/// A pass over all samples, in order and without training, that can be paused between batches.
+#[derive(Debug)]
+pub struct Sweep {
+    batch_size: usize,
+    next: usize,
+    total: usize,
+    samples: Vec<u32>,
+    inference: Inference,
+    score: Score,
+}
+
+impl Sweep {
+    /// A pass over `data` in batches of `batch_size`; a sample's bits do not depend on it.
+    pub fn new(model: &Mlp, data: &Data<'_>, batch_size: usize) -> Result<Self> {
+        let total = data.samples();
+        let batch_size = batch_size.min(total);
+        Ok(Sweep {
+            batch_size,
+            next: 0,
+            total,
+            samples: reserved(batch_size, "a batch")?,
+            inference: Inference::new(model, batch_size)?,
+            score: Score::default(),
+        })
+    }
+
+    /// Whether every sample has been seen.
+    pub fn is_finished(&self) -> bool {
+        self.next == self.total
+    }
+
+    /// How far the pass is, with the scores so far.
+    pub fn progress(&self) -> Progress {
+        Progress { done: self.next, total: self.total, score: self.score }
+    }
+
+    /// Scores samples against their targets until all are scored or `go_on` says no; it is asked
+    /// after every batch.
+    pub fn evaluate(&mut self, par: &Par, model: &Mlp, data: &Data<'_>, go_on: impl FnMut() -> bool + Send) {
+        let loss = model.config().loss;
+        let mut score = self.score;
+        self.run(par, model, data, go_on, |samples, z, scratch| {
+            score.add(loss.score(z, stride(samples.len()), samples, data.targets(), scratch));
+        });
+        self.score = score;
+    }
+
+    /// Writes samples' outputs until all are written or `go_on` says no; it is asked after every
+    /// batch. `out`: (samples, outputs) row-major.
+    pub fn predict(
+        &mut self,
+        par: &Par,
+        model: &Mlp,
+        data: &Data<'_>,
+        out: &mut [f32],
+        go_on: impl FnMut() -> bool + Send,
+    ) {
+        let outputs = model.n_outputs();
+        assert_eq!(out.len(), data.samples() * outputs, "internal: out is (samples, outputs)");
+        self.run(par, model, data, go_on, |samples, z, scratch| {
+            let stride = stride(samples.len());
+            model.config().loss.outputs(z, stride, scratch);
+            for (lane, &sample) in samples.iter().enumerate() {
+                let row = &mut out[sample as usize * outputs..][..outputs];
+                row.iter_mut().enumerate().for_each(|(k, o)| *o = z[k * stride + lane]);
+            }
+        });
+    }
+
+    fn run(
+        &mut self,
+        par: &Par,
+        model: &Mlp,
+        data: &Data<'_>,
+        mut go_on: impl FnMut() -> bool + Send,
+        mut each: impl FnMut(&[u32], &mut [f32], &mut [f32]) + Send,
+    ) {
+        // Inside the pool once, so that the kernels hand nothing over.
+        par.install(|| {
+            while !self.is_finished() {
+                let end = self.total.min(self.next + self.batch_size);
+                self.samples.clear();
+                self.samples.extend(self.next as u32..end as u32);
+                let batch = self.samples.len();
+                let input = self.inference.input(batch);
+                data.gather(par, model.standardizer.as_ref(), &self.samples, input);
+                let (z, scratch) = model.forward(par, &mut self.inference, batch);
+                each(&self.samples, z, scratch);
+                self.next = end;
+                if !self.is_finished() && !go_on() {
+                    break;
+                }
+            }
+        });
+    }
+}
