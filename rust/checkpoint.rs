@@ -88,7 +88,9 @@ fn tensor<T: Stored>(values: &[T]) -> Tensor<'_> {
     let bytes = if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(values))
     } else {
-        Cow::Owned(bytemuck::cast_slice(&values.iter().map(|v| v.swap()).collect::<Vec<_>>()).to_vec())
+        Cow::Owned(
+            bytemuck::cast_slice(&values.iter().map(|v| v.swap()).collect::<Vec<_>>()).to_vec(),
+        )
     };
     Tensor { dtype: T::DTYPE, shape: [values.len()], bytes }
 }
@@ -117,8 +119,10 @@ fn parts<'a>(model: &'a Mlp, user: &UserData) -> Parts<'a> {
         tensors.push(("standardizer.mean".into(), tensor(s.mean())));
         tensors.push(("standardizer.scale".into(), tensor(s.scale())));
     }
-    let header = Header { version: VERSION, config: model.config().clone(), counters: model.counters };
-    let json = |result: serde_json::Result<String>| result.expect("internal: plain data always serialise");
+    let header =
+        Header { version: VERSION, config: model.config().clone(), counters: model.counters };
+    let json =
+        |result: serde_json::Result<String>| result.expect("internal: plain data always serialise");
     let metadata = HashMap::from([
         (HEADER.to_string(), json(serde_json::to_string(&header))),
         (USER.to_string(), json(serde_json::to_string(user))),
@@ -215,6 +219,8 @@ pub fn from_bytes(bytes: &[u8], name: &str) -> Result<(Mlp, UserData)> {
             return Err(bad(&format!("standardizer: expected {features} finite means and scales")));
         }
         model.standardizer = Some(Standardizer::from_parts(mean, scale));
+    } else if model.config().standardize && model.counters.steps > 0 {
+        return Err(bad(&"the statistics of a standardising model are missing"));
     }
     Ok((model, user))
 }
@@ -239,13 +245,14 @@ fn read_layer(file: &SafeTensors<'_>, i: usize, n_in: usize) -> Result<Layer> {
 }
 
 fn read<T: Stored>(file: &SafeTensors<'_>, name: &str) -> Result<Vec<T>> {
-    let tensor = file.tensor(name).map_err(|_| Error::InvalidStructure(format!("{name} is missing")))?;
+    let tensor = file.tensor(name).map_err(|_| invalid(name, "missing"))?;
     if tensor.dtype() != T::DTYPE || tensor.shape().len() != 1 {
         let found = format!("{:?} of shape {:?}", tensor.dtype(), tensor.shape());
-        return Err(Error::InvalidStructure(format!("{name} is {found}: expected a vector of {:?}", T::DTYPE)));
+        return Err(invalid(name, format!("{found}: expected a vector of {:?}", T::DTYPE)));
     }
     let mut values = reserved(tensor.data().len() / size_of::<T>(), "a model file")?;
-    values.extend(tensor.data().chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>));
+    values
+        .extend(tensor.data().chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>));
     if cfg!(target_endian = "big") {
         values.iter_mut().for_each(|v: &mut T| *v = v.swap());
     }

@@ -80,21 +80,36 @@ impl<'a> Pattern<'a> {
 
 impl Csr {
     /// Checks every invariant and that all values are finite.
-    pub fn new(n_cols: usize, indptr: Vec<usize>, indices: Vec<u32>, data: Vec<f32>) -> Result<Self> {
+    pub fn new(
+        n_cols: usize,
+        indptr: Vec<usize>,
+        indices: Vec<u32>,
+        data: Vec<f32>,
+    ) -> Result<Self> {
         check(n_cols, &indptr, &indices, &data)?;
         Ok(Self::from_parts(n_cols, indptr, indices, data))
     }
 
     /// Checks the structure and lets the values be anything: for files of networks whose training
     /// diverged.
-    pub fn with_any_values(n_cols: usize, indptr: Vec<usize>, indices: Vec<u32>, data: Vec<f32>) -> Result<Self> {
+    pub fn with_any_values(
+        n_cols: usize,
+        indptr: Vec<usize>,
+        indices: Vec<u32>,
+        data: Vec<f32>,
+    ) -> Result<Self> {
         check_structure(n_cols, &indptr, &indices)?;
         check_length(&indices, &data)?;
         Ok(Self::from_parts(n_cols, indptr, indices, data))
     }
 
     /// For this crate's own algorithms: the caller guarantees the invariants.
-    pub(crate) fn from_parts(n_cols: usize, indptr: Vec<usize>, indices: Vec<u32>, data: Vec<f32>) -> Self {
+    pub(crate) fn from_parts(
+        n_cols: usize,
+        indptr: Vec<usize>,
+        indices: Vec<u32>,
+        data: Vec<f32>,
+    ) -> Self {
         debug_assert!(
             check_structure(n_cols, &indptr, &indices).is_ok() && data.len() == indices.len(),
             "internal: an algorithm built an invalid matrix"
@@ -146,9 +161,10 @@ pub fn check(n_cols: usize, indptr: &[usize], indices: &[u32], data: &[f32]) -> 
     check_structure(n_cols, indptr, indices)?;
     check_length(indices, data)?;
     match data.iter().position(|v| !v.is_finite()) {
-        Some(k) => {
-            Err(Error::InvalidStructure(format!("data[{k}] = {}: expected a finite number", data[k])))
-        }
+        Some(k) => Err(Error::InvalidStructure(format!(
+            "data[{k}] = {}: expected a finite number",
+            data[k]
+        ))),
         None => Ok(()),
     }
 }

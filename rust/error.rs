@@ -52,11 +52,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// An [`Error::InvalidArgument`]; every part is something that can be displayed.
-    pub fn invalid(
-        name: impl ToString,
-        value: impl ToString,
-        expected: impl ToString,
-    ) -> Self {
+    pub fn invalid(name: impl ToString, value: impl ToString, expected: impl ToString) -> Self {
         Error::InvalidArgument {
             name: name.to_string(),
             value: value.to_string(),

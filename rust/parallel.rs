@@ -48,7 +48,9 @@ impl Par {
             .num_threads(threads)
             .thread_name(|i| format!("trulysparse-{i}"))
             .build()
-            .map_err(|e| Error::invalid("threads", threads, format!("a number the system can start ({e})")))?;
+            .map_err(|e| {
+                Error::invalid("threads", threads, format!("a number the system can start ({e})"))
+            })?;
         Ok(Par { pool: Some(Arc::new(pool)) })
     }
 
@@ -70,8 +72,15 @@ impl Par {
     /// `work(row)` is the cumulative work of all rows before `row` (non-decreasing; a CSR matrix's
     /// `indptr` is one), `split(payload, range, mid)` cuts a payload in two at row `mid`, and no
     /// piece is cut below `grain` units of work, so that small jobs never wake a thread.
-    pub fn for_rows<P, W, S, B>(&self, rows: Range<usize>, grain: usize, payload: P, work: W, split: S, body: B)
-    where
+    pub fn for_rows<P, W, S, B>(
+        &self,
+        rows: Range<usize>,
+        grain: usize,
+        payload: P,
+        work: W,
+        split: S,
+        body: B,
+    ) where
         P: Send,
         W: Fn(usize) -> usize + Sync,
         S: Fn(P, &Range<usize>, usize) -> (P, P) + Sync,
@@ -136,12 +145,14 @@ mod tests {
     fn pieces_cover_every_row_once_whatever_the_work() {
         for threads in [1, 2, 3, 7] {
             let par = Par::new(threads).unwrap();
-            for work_of in [|_: usize| 1usize, |r: usize| if r == 50 { 10_000 } else { 0 }, |r| r * r] {
+            for work_of in
+                [|_: usize| 1usize, |r: usize| if r == 50 { 10_000 } else { 0 }, |r| r * r]
+            {
                 let mut cumulative = vec![0];
                 for r in 0..101 {
                     cumulative.push(cumulative[r] + work_of(r));
                 }
-                let mut hits = vec![0u8; 101];
+                let mut hits = [0u8; 101];
                 par.for_rows(
                     0..101,
                     1,

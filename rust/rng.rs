@@ -42,9 +42,9 @@ pub struct Stream {
 impl Stream {
     /// The stream of `purpose` in `layer` at `epoch` (or step) under `seed`.
     pub fn new(seed: u64, purpose: Purpose, layer: u64, epoch: u64) -> Self {
-        let key = [seed, purpose as u64, layer, epoch]
-            .iter()
-            .fold(GOLDEN, |key, &word| mix(key ^ mix(word.wrapping_add(GOLDEN))).wrapping_add(GOLDEN));
+        let key = [seed, purpose as u64, layer, epoch].iter().fold(GOLDEN, |key, &word| {
+            mix(key ^ mix(word.wrapping_add(GOLDEN))).wrapping_add(GOLDEN)
+        });
         Stream { key }
     }
 
@@ -144,7 +144,10 @@ mod tests {
         let mut counts = [0u32; 7];
         (0..70_000).for_each(|_| counts[block.below(7) as usize] += 1);
         // Five standard deviations of a binomial with mean 10,000.
-        assert!(counts.iter().all(|&c| (c as f64 - 1e4).abs() < 5.0 * (1e4f64 * 6.0 / 7.0).sqrt()), "{counts:?}");
+        assert!(
+            counts.iter().all(|&c| (c as f64 - 1e4).abs() < 5.0 * (1e4f64 * 6.0 / 7.0).sqrt()),
+            "{counts:?}"
+        );
     }
 
     #[test]

@@ -35,8 +35,8 @@ def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
         bad = ~np.isfinite(converted)
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         value = array[where]
-        raise ValueError(f"{name}[{', '.join(map(str, where))}] = {value}: expected finite numbers "
-                         "within the range of float32")  # fmt: skip
+        place = ", ".join(map(str, where))
+        raise ValueError(f"{name}[{place}] = {value}: expected finite numbers in float32's range")
     return converted
 
 
@@ -81,6 +81,6 @@ def _labels(name: str, array: npt.NDArray[Any], outputs: int) -> ClassArray:
             bad |= array != np.floor(array)  # true for NaN as well
     if bad.any():
         first = int(np.argmax(bad))
-        raise ValueError(f"{name}[{first}] = {array[first]}: expected integer class labels from 0 to "
-                         f"{outputs - 1}")  # fmt: skip
+        expected = f"integer class labels from 0 to {outputs - 1}"
+        raise ValueError(f"{name}[{first}] = {array[first]}: expected {expected}")
     return np.ascontiguousarray(array, dtype=np.uint32)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _LARGEST = 2**63 - 1
+FLOAT32 = 3.4028234e38
+"""The largest float32, in which the core computes."""
 
 
 def integer(name: str, value: Any, low: int, high: int = _LARGEST) -> int:
@@ -25,8 +28,16 @@ def integer(name: str, value: Any, low: int, high: int = _LARGEST) -> int:
     return number
 
 
-def real(name: str, value: Any, expected: str, *, low: float, high: float = math.inf,
-         low_open: bool = False, high_open: bool = False) -> float:  # fmt: skip
+def real(
+    name: str,
+    value: Any,
+    expected: str,
+    *,
+    low: float,
+    high: float = FLOAT32,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> float:
     """A finite number in the given interval, described to users by `expected`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} = {value!r}: expected {expected}")
@@ -53,3 +64,29 @@ def choice(name: str, value: Any, options: Sequence[str]) -> str:
     if value not in options:
         raise ValueError(f"{name} = {value!r}: expected one of {listed}")
     return value
+
+
+def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
+    """The items of an iterable, as a list."""
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{name} = {value!r}: expected {expected}") from None
+
+
+def path(name: str, value: Any) -> str:
+    """A path as a string."""
+    try:
+        return os.fsdecode(value)
+    except TypeError:
+        raise TypeError(f"{name} = {value!r}: expected a path") from None
+
+
+def strings(name: str, value: Any) -> dict[str, str]:
+    """A dictionary from strings to strings."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} = {value!r}: expected a dictionary of strings")
+    for key, item in value.items():
+        if not (isinstance(key, str) and isinstance(item, str)):
+            raise TypeError(f"{name} has {key!r}: {item!r}: expected strings")
+    return dict(value)

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Data", "Network", "Snapshot", "Trainer", "__version__", "isa", "kernels"]
 __version__: str
 isa: str
 
@@ -30,6 +31,7 @@ class Data:
         x: _Float,
         classes: _UInt32 | None = None,
         dense: _Float | None = None,
+        names: tuple[str, str] = ...,
     ) -> Data: ...
     def samples(self) -> int: ...
 

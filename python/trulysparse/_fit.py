@@ -89,7 +89,8 @@ class _Bar:
     def __init__(self, epochs: range, samples: int, connections: int, *, enabled: bool) -> None:
         self._epochs = epochs
         self._samples = samples
-        self._postfix = {"connections": f"{connections:,}"}
+        self._connections = connections
+        self._scores: dict[str, float] = {}
         self._bar = tqdm(
             total=len(epochs),
             disable=not enabled or len(epochs) == 0,
@@ -112,15 +113,22 @@ class _Bar:
         self._move(self._done + samples / self._samples)
 
     def epoch_done(self, epoch: int, logs: dict[str, float]) -> None:
-        self._show({k: v for k, v in logs.items() if k.endswith(("loss", "accuracy"))})
-        self._postfix["connections"] = f"{int(logs['connections']):,}"
+        self._connections = int(logs["connections"])
+        self._show(logs)
         self._move(epoch + 1 - self._epochs.start)
 
-    def _show(self, scores: dict[str, float]) -> None:
-        # Scores first; a squared error has no accuracy to show.
-        shown = {k: f"{v:.4f}" for k, v in scores.items() if math.isfinite(v) or k.endswith("loss")}
-        self._postfix = {**self._postfix, **shown}
-        self._bar.set_postfix(self._postfix, refresh=False)
+    def _show(self, logs: dict[str, float]) -> None:
+        # Validation scores stay in sight until the next ones; a squared error has no accuracy.
+        names = {
+            "loss": "loss",
+            "accuracy": "acc",
+            "val_loss": "val_loss",
+            "val_accuracy": "val_acc",
+        }
+        shown = {k: v for k, v in logs.items() if k in names and (math.isfinite(v) or "loss" in k)}
+        self._scores = {**self._scores, **shown}
+        parts = [f"{names[k]} {v:.4f}" for k, v in self._scores.items()]
+        self._bar.set_postfix_str(", ".join([*parts, f"{self._connections:,} connections"]), False)
 
     def _move(self, position: float) -> None:
         if not self._bar.disable:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse import _arrays
+from trulysparse import _arrays, _check
 
 Matrix = tuple[
     npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.float32]
@@ -20,10 +20,14 @@ def to_core(
     weights: Sequence[Any], biases: Sequence[npt.ArrayLike] | None
 ) -> tuple[list[int], list[Matrix]]:
     """Layer sizes, and (indptr, indices, data, bias) with a row per output neuron, per layer."""
-    weights = list(weights)
+    weights = _check.sequence("weights", weights, "a sequence of SciPy sparse matrices")
     if not weights:
         raise ValueError("weights is empty: expected a SciPy sparse matrix per layer")
-    given = [None] * len(weights) if biases is None else list(biases)
+    given = (
+        [None] * len(weights)
+        if biases is None
+        else _check.sequence("biases", biases, "a sequence of arrays")
+    )
     if len(given) != len(weights):
         raise ValueError(f"biases has {len(given)} arrays: expected {len(weights)}, one per layer")
     sizes: list[int] = []
@@ -35,9 +39,13 @@ def to_core(
         if weight.ndim != 2:
             raise ValueError(f"{name} has shape {weight.shape}: expected two dimensions")
         n_in, n_out = weight.shape
+        if n_in == 0 or n_out == 0:
+            raise ValueError(
+                f"{name} has shape {weight.shape}: expected at least one row and column"
+            )
         if sizes and sizes[-1] != n_in:
-            raise ValueError(f"{name} has shape {weight.shape}: expected {sizes[-1]} rows, as many as "
-                             f"weights[{i - 1}] has columns")  # fmt: skip
+            expected = f"{sizes[-1]} rows, as many as weights[{i - 1}] has columns"
+            raise ValueError(f"{name} has shape {weight.shape}: expected {expected}")
         sizes = sizes or [n_in]
         sizes.append(n_out)
         matrices.append((*_columns(name, weight), _bias(f"biases[{i}]", bias, n_out)))

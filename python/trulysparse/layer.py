@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from scipy.sparse import csc_array
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP
 
+_Array = npt.NDArray[Any]
 _INT32 = np.iinfo(np.int32).max
 
 
@@ -102,17 +103,12 @@ class Layer:
         """The momentum of the biases, float32 of shape (n_out,); a copy."""
         return _read_only(self._model._core.bias(self._index)[1])
 
-    def _matrix(
-        self,
-        indptr: npt.NDArray[np.int64],
-        indices: npt.NDArray[np.int32],
-        data: npt.NDArray[np.float32],
-    ) -> csc_array:
+    def _matrix(self, indptr: _Array, indices: _Array, data: _Array) -> csc_array:
         # SciPy wants offsets and indices of one type; narrow offsets keep the indices shared.
         if max(len(data), self.n_in) <= _INT32:
-            indptr = indptr.astype(np.int32)  # type: ignore[assignment]
-        _read_only(data)
-        matrix = csc_array((data, indices, _read_only(indptr)), shape=(self.n_in, self.n_out))
+            indptr = indptr.astype(np.int32)
+        arrays = (_read_only(data), _read_only(indices), _read_only(indptr))
+        matrix = csc_array(arrays, shape=(self.n_in, self.n_out))
         matrix.has_sorted_indices = True
         matrix.has_canonical_format = True
         return matrix
@@ -124,7 +120,6 @@ class Layer:
         )
 
 
-def _read_only(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    if array.flags.writeable:
-        array.flags.writeable = False
+def _read_only(array: _Array) -> _Array:
+    array.flags.writeable = False
     return array

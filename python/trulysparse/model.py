@@ -4,66 +4,29 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _arrays, _check, _core, _fit, _scipy
+from trulysparse import _arrays, _check, _config, _core, _fit, _scipy
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.optim import SGD
 from trulysparse.topology import SET
 
-ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
-LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
-INITS = ("he_uniform", "xavier", "lecun_uniform", "normal")
-FANS = ("layer", "real")
-
 _PAPER_SGD = SGD()
 _PAPER_SET = SET()
-_MOST_NEURONS = 2**32 - 2
+_MOST_EPOCHS = 2**31
 
 
 class ModelBusyError(RuntimeError):
     """A call that would change a model while a fit of it is running."""
-
-
-def _default_threads() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _shared_config(
-    activation: str,
-    slope: float,
-    loss: str,
-    init: str,
-    fan: str,
-    dropout: float,
-    standardize: bool,
-    seed: int | None,
-) -> dict[str, Any]:
-    return {
-        "activation": _check.choice("activation", activation, ACTIVATIONS),
-        "slope": _check.real("slope", slope, "a finite number", low=-math.inf),
-        "loss": _check.choice("loss", loss, LOSSES),
-        "init": _check.choice("init", init, INITS),
-        "fan": _check.choice("fan", fan, FANS),
-        "dropout": _check.real("dropout", dropout, "a number in [0, 1)", low=0, high=1, high_open=True),
-        "standardize": _check.boolean("standardize", standardize),
-        "seed": secrets.randbits(64) if seed is None else _check.integer("seed", seed, 0, 2**64 - 1),
-    }
-
-
-def _threads(threads: int | None) -> int:
-    return _default_threads() if threads is None else _check.integer("threads", threads, 1, 1024)
 
 
 class SparseMLP:
@@ -149,19 +112,22 @@ class SparseMLP:
                 f"epsilon = {epsilon!r} and density = {density!r}: expected one of the two"
             )
         if density is not None:
-            density = _check.real("density", density, "a number in (0, 1]", low=0, high=1, low_open=True)
+            density = _check.real(
+                "density", density, "a number in (0, 1]", low=0, high=1, low_open=True
+            )
         else:
             expected = "a positive finite number"
             epsilon = _check.real(
                 "epsilon", 20 if epsilon is None else epsilon, expected, low=0, low_open=True
             )
-        config = _shared_config(activation, slope, loss, init, fan, dropout, standardize, seed)
-        config |= {"layer_sizes": _sizes(layer_sizes), "epsilon": epsilon, "density": density}
-        self._attach(_core.Network(config, _threads(threads)), {})
+        config = _config.shared(activation, slope, loss, init, fan, dropout, standardize, seed)
+        config |= {"layer_sizes": _config.layer_sizes(layer_sizes)}
+        config |= {"epsilon": epsilon, "density": density}
+        self._attach(_core.Network(config, _config.threads(threads)), {})
 
     def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
         self._core = core
-        self._config = core.config()
+        self._settings = core.config()
         self._training = threading.Lock()
         self.metadata = metadata
         self.stop_training = False
@@ -200,10 +166,10 @@ class SparseMLP:
             If shapes do not fit each other or a value is not finite.
         """
         sizes, matrices = _scipy.to_core(weights, biases)
-        config = _shared_config(activation, slope, loss, init, fan, dropout, standardize, seed)
-        config |= {"layer_sizes": _sizes(sizes), "epsilon": None, "density": None}
+        config = _config.shared(activation, slope, loss, init, fan, dropout, standardize, seed)
+        config |= {"layer_sizes": _config.layer_sizes(sizes), "epsilon": None, "density": None}
         model = cls.__new__(cls)
-        model._attach(_core.Network.from_matrices(config, _threads(threads), matrices), {})
+        model._attach(_core.Network.from_matrices(config, _config.threads(threads), matrices), {})
         return model
 
     # --- what it is ---------------------------------------------------------------------------
@@ -211,7 +177,7 @@ class SparseMLP:
     @property
     def layer_sizes(self) -> list[int]:
         """Neurons of each layer."""
-        return list(self._config["layer_sizes"])
+        return list(self._settings["layer_sizes"])
 
     @property
     def layers(self) -> list[Layer]:
@@ -227,53 +193,53 @@ class SparseMLP:
     def density(self) -> float:
         """Connections as a fraction of all possible ones."""
         sizes = self.layer_sizes
-        return self.nnz / sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+        return self.nnz / sum(a * b for a, b in pairwise(sizes))
 
     @property
     def epsilon(self) -> float | None:
         """The Erdos-Renyi parameter, if the model was made with one."""
-        value: float | None = self._config["epsilon"]
+        value: float | None = self._settings["epsilon"]
         return value
 
     @property
     def activation(self) -> str:
         """The activation of hidden layers."""
-        return str(self._config["activation"])
+        return str(self._settings["activation"])
 
     @property
     def slope(self) -> float:
-        """The paper's alpha, as float32."""
-        return float(self._config["slope"])
+        """The paper's alpha."""
+        return float(self._settings["slope"])
 
     @property
     def loss(self) -> str:
         """The loss."""
-        return str(self._config["loss"])
+        return str(self._settings["loss"])
 
     @property
     def init(self) -> str:
         """The distribution of initial and grown weights."""
-        return str(self._config["init"])
+        return str(self._settings["init"])
 
     @property
     def fan(self) -> str:
         """What the initial distribution is scaled by."""
-        return str(self._config["fan"])
+        return str(self._settings["fan"])
 
     @property
     def dropout(self) -> float:
-        """The probability of dropping a hidden unit, as float32."""
-        return float(self._config["dropout"])
+        """The probability of dropping a hidden unit."""
+        return float(self._settings["dropout"])
 
     @property
     def standardize(self) -> bool:
         """Whether inputs are standardised."""
-        return bool(self._config["standardize"])
+        return bool(self._settings["standardize"])
 
     @property
     def seed(self) -> int:
         """The seed, also if it was drawn from the system."""
-        return int(self._config["seed"])
+        return int(self._settings["seed"])
 
     @property
     def threads(self) -> int:
@@ -335,10 +301,21 @@ class SparseMLP:
             name = layer.activation if slope is None else f"{layer.activation} ({slope:+.3g})"
             shape = f"{layer.n_in:,} -> {layer.n_out:,}"
             rows.append((str(index), shape, name, f"{layer.nnz:,}", f"{layer.density:.3%}"))
-        rows.append(("all", f"{sum(self.layer_sizes):,} neurons", "", f"{self.nnz:,}", f"{self.density:.3%}"))
+        rows.append(
+            (
+                "all",
+                f"{sum(self.layer_sizes):,} neurons",
+                "",
+                f"{self.nnz:,}",
+                f"{self.density:.3%}",
+            )
+        )
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
         for number, row in enumerate(rows):
-            cells = [c.rjust(w) if i > 2 else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+            cells = [
+                c.rjust(w) if i > 2 else c.ljust(w)
+                for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            ]
             print_fn("  ".join(cells).rstrip())
             if number in (0, len(rows) - 2):
                 print_fn("  ".join("-" * w for w in widths))
@@ -352,7 +329,9 @@ class SparseMLP:
     @contextmanager
     def _exclusive(self, what: str) -> Iterator[None]:
         if not self._training.acquire(blocking=False):
-            raise ModelBusyError(f"{what} would change the model while a fit or another change is running")
+            raise ModelBusyError(
+                f"{what} would change the model while a fit or another change is running"
+            )
         try:
             yield
         finally:
@@ -362,7 +341,7 @@ class SparseMLP:
         inputs = _arrays.samples(names[0], x, self.layer_sizes[0])
         count, outputs = inputs.shape[0], self.layer_sizes[-1]
         classes, dense = _arrays.targets(names[1], y, count, outputs, self.loss)
-        return _core.Data(self._core, inputs, classes, dense), count
+        return _core.Data(self._core, inputs, classes, dense, names), count
 
     def fit(
         self,
@@ -372,7 +351,7 @@ class SparseMLP:
         epochs: int = 100,
         batch_size: int = 128,
         validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-        optimizer: SGD = _PAPER_SGD,
+        optimizer: SGD | None = None,
         topology: SET | None = _PAPER_SET,
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
@@ -399,7 +378,7 @@ class SparseMLP:
         validation_data
             ``(x, y)`` that is evaluated after every epoch.
         optimizer
-            Default ``SGD()``, the paper's settings.
+            ``SGD()``, the paper's settings, if None.
         topology
             How the topology evolves after every epoch but the last; default ``SET()``. None keeps
             it static.
@@ -424,13 +403,18 @@ class SparseMLP:
             If the buffers for `batch_size` samples do not fit into memory; nothing was changed.
         """
         with self._exclusive("fit"):
-            epochs = _check.integer("epochs", epochs, 0)
-            initial_epoch = _check.integer("initial_epoch", initial_epoch, 0)
+            epochs = _check.integer("epochs", epochs, 0, _MOST_EPOCHS)
+            initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, _MOST_EPOCHS)
             batch_size = _check.integer("batch_size", batch_size, 1)
             progress = _check.boolean("progress", progress)
-            for callback in callbacks:
+            listed = _check.sequence(
+                "callbacks", callbacks, "a sequence of trulysparse.Callback objects"
+            )
+            for callback in listed:
                 if not isinstance(callback, Callback):
-                    raise TypeError(f"callbacks has {callback!r}: expected trulysparse.Callback objects")
+                    raise TypeError(
+                        f"callbacks has {callback!r}: expected trulysparse.Callback objects"
+                    )
             data, count = self._data(x, y)
             validation = None
             if validation_data is not None:
@@ -449,19 +433,22 @@ class SparseMLP:
                 batch_size=batch_size,
                 validation=validation,
                 topology=_topology(topology),
-                callbacks=list(callbacks),
+                callbacks=listed,
                 progress=progress,
             )
             self._core.standardize_on(data)
             return run.train()
 
-    def _trainer(self, data: _core.Data, batch_size: int, optimizer: SGD, total_steps: int) -> _core.Trainer:
+    def _trainer(
+        self, data: _core.Data, batch_size: int, optimizer: SGD | None, total_steps: int
+    ) -> _core.Trainer:
+        optimizer = _PAPER_SGD if optimizer is None else optimizer
         if not isinstance(optimizer, SGD):
             raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD")
         return _core.Trainer(self._core, data, batch_size, vars(optimizer), total_steps)
 
     def train_on_batch(
-        self, x: npt.ArrayLike, y: npt.ArrayLike, *, optimizer: SGD = _PAPER_SGD
+        self, x: npt.ArrayLike, y: npt.ArrayLike, *, optimizer: SGD | None = None
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
@@ -478,7 +465,7 @@ class SparseMLP:
             self._core.standardize_on(data)
             return self._scores(*trainer.step())
 
-    def evolve(self, topology: SET = _PAPER_SET) -> list[dict[str, int]]:
+    def evolve(self, topology: SET | None = None) -> list[dict[str, int]]:
         """Evolve the topology of every layer but the last once.
 
         Returns
@@ -487,9 +474,7 @@ class SparseMLP:
             ``dropped`` and ``grown`` connections for each layer.
         """
         with self._exclusive("evolve"):
-            rule = _topology(topology)
-            if rule is None:
-                raise TypeError("topology = None: expected a trulysparse.SET")
+            rule = _topology(topology) or _PAPER_SET
             replaced = self._core.evolve(rule.zeta, rule.grow_init)
         return [{"dropped": count, "grown": count} for count in replaced]
 
@@ -503,7 +488,9 @@ class SparseMLP:
     def _evaluate(self, data: _core.Data, batch_size: int) -> dict[str, float]:
         return self._scores(*self._core.evaluate(data, batch_size))
 
-    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike, *, batch_size: int = 128) -> dict[str, float]:
+    def evaluate(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, *, batch_size: int = 128
+    ) -> dict[str, float]:
         """Score every sample, without dropout.
 
         Returns
@@ -553,21 +540,15 @@ class SparseMLP:
         OSError
             If the file cannot be written.
         """
-        self._core.save(path, self.metadata)
+        self._core.save(_check.path("path", path), _check.strings("metadata", self.metadata))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Support pickle and copy with the bytes that `save` writes."""
-        return _from_bytes, (type(self), self._core.to_bytes(self.metadata), self.threads)
-
-
-def _sizes(layer_sizes: Sequence[int]) -> list[int]:
-    try:
-        sizes = list(layer_sizes)
-    except TypeError:
-        raise TypeError(f"layer_sizes = {layer_sizes!r}: expected a sequence of integers") from None
-    if len(sizes) < 2:
-        raise ValueError(f"layer_sizes = {sizes!r}: expected at least an input and an output size")
-    return [_check.integer(f"layer_sizes[{i}]", size, 1, _MOST_NEURONS) for i, size in enumerate(sizes)]
+        return _from_bytes, (
+            type(self),
+            self._core.to_bytes(_check.strings("metadata", self.metadata)),
+            self.threads,
+        )
 
 
 def _topology(topology: SET | None) -> SET | None:
@@ -600,5 +581,5 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> SparseM
         If it is not a valid model file.
     """
     model = SparseMLP.__new__(SparseMLP)
-    model._attach(*_core.Network.load(path, _threads(threads)))
+    model._attach(*_core.Network.load(_check.path("path", path), _config.threads(threads)))
     return model

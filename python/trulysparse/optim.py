@@ -47,13 +47,22 @@ class SGD:
         """Check every value."""
         checked = {
             "learning_rate": _check.real(
-                "learning_rate", self.learning_rate, "a positive finite number", low=0, low_open=True
+                "learning_rate",
+                self.learning_rate,
+                "a positive finite number",
+                low=0,
+                low_open=True,
             ),
             "momentum": _check.real(
                 "momentum", self.momentum, "a number in [0, 1)", low=0, high=1, high_open=True
             ),
             "weight_decay": _check.real(
-                "weight_decay", self.weight_decay, "a number in [0, 1)", low=0, high=1, high_open=True
+                "weight_decay",
+                self.weight_decay,
+                "a number in [0, 1)",
+                low=0,
+                high=1,
+                high_open=True,
             ),
             "nesterov": _check.boolean("nesterov", self.nesterov),
             "schedule": _check.choice("schedule", self.schedule, SCHEDULES),

@@ -1,9 +1,9 @@
 //! What happens to a row of lanes right after its product, while it is still in the first cache.
 
-use super::lanes::{for_tiles, sum, words};
+use super::lanes::{LANES, for_tiles, words};
 use super::math;
 use super::sddmm::Step;
-use super::simd::multiversion;
+use super::simd::{Simd, Vector, multiversion};
 use crate::parallel::Par;
 use crate::rng::Stream;
 
@@ -30,8 +30,8 @@ pub struct Mask {
 
 impl Mask {
     /// Units are dropped with probability `rate`, rounded to a multiple of 2^-16.
-    pub fn new(stream: Stream, rate: f32) -> Self {
-        let threshold = (f64::from(rate) * 65536.0).round().clamp(0.0, 65535.0) as u32;
+    pub fn new(stream: Stream, rate: f64) -> Self {
+        let threshold = (rate * 65536.0).round().clamp(0.0, 65535.0) as u32;
         Mask { stream, threshold, scale: (65536.0 / f64::from(65536 - threshold)) as f32 }
     }
 
@@ -86,7 +86,8 @@ pub struct Backward<'a> {
 
 /// Applies [`Forward`] to one row and records its bits where the slices are not empty.
 #[inline(always)]
-pub(super) fn forward_row(
+pub(super) fn forward_row<S: Simd>(
+    simd: S,
     forward: &Forward,
     row: usize,
     stride: usize,
@@ -95,104 +96,116 @@ pub(super) fn forward_row(
     kept: &mut [u16],
 ) {
     let row_key = forward.mask.map_or(0, |mask| mask.stream.at(row as u64));
-    for_tiles!(stride, |offset, N, T| for t in 0..T {
-        let at = offset + t * N;
-        let lanes: &mut [f32; N] = lane_chunk(y, at);
+    for_tiles!(S, stride, |offset, V, T| for t in 0..T {
+        let at = offset + t * <V<S> as Vector<S>>::N;
+        let lanes = &mut y[at..at + <V<S> as Vector<S>>::N];
         if !signs.is_empty() {
-            let mut bits = 0u16;
-            for (i, z) in lanes.iter().enumerate() {
-                bits |= u16::from(*z > 0.0) << i;
-            }
-            signs[at / 16] = bits;
+            signs[at / LANES] = V::<S>::load(simd, lanes).positive();
         }
-        match forward.map {
-            Map::Identity => {}
-            Map::Slope(slope) => {
-                lanes.iter_mut().for_each(|z| *z = if *z > 0.0 { *z } else { slope * *z })
-            }
-            Map::Sigmoid => lanes.iter_mut().for_each(|z| *z = math::logistic(*z)),
-            Map::Tanh => lanes.iter_mut().for_each(|z| *z = math::tanh(*z)),
-        }
+        map_lanes::<S, V<S>>(simd, forward.map, lanes);
         if let Some(mask) = &forward.mask {
-            let bits = mask.kept(row_key, at / 16);
-            for (i, a) in lanes.iter_mut().enumerate() {
-                *a = if bits >> i & 1 == 1 { *a * mask.scale } else { 0.0 };
-            }
+            let bits = mask.kept(row_key, at / LANES);
+            keep_lanes::<S, V<S>>(simd, bits, mask.scale, lanes);
             if !kept.is_empty() {
-                kept[at / 16] = bits;
+                kept[at / LANES] = bits;
             }
         }
     });
+}
+
+#[inline(always)]
+fn map_lanes<S: Simd, V: Vector<S>>(simd: S, map: Map, lanes: &mut [f32]) {
+    match map {
+        Map::Identity => {}
+        Map::Slope(slope) => {
+            let z = V::load(simd, lanes);
+            z.select(z.positive(), z.mul(V::splat(simd, slope))).store(lanes);
+        }
+        Map::Sigmoid => lanes.iter_mut().for_each(|z| *z = math::logistic(*z)),
+        Map::Tanh => lanes.iter_mut().for_each(|z| *z = math::tanh(*z)),
+    }
+}
+
+/// Scales the lanes whose bit is set and zeroes the others.
+#[inline(always)]
+fn keep_lanes<S: Simd, V: Vector<S>>(simd: S, bits: u16, scale: f32, lanes: &mut [f32]) {
+    let scaled = V::load(simd, lanes).mul(V::splat(simd, scale));
+    scaled.select(bits, V::splat(simd, 0.0)).store(lanes);
 }
 
 /// Multiplies one row of gradients by the derivative of what [`forward_row`] did.
 #[inline(always)]
-pub(super) fn backward_row(backward: &Backward<'_>, row: usize, stride: usize, dy: &mut [f32]) {
+pub(super) fn backward_row<S: Simd>(
+    simd: S,
+    backward: &Backward<'_>,
+    row: usize,
+    stride: usize,
+    dy: &mut [f32],
+) {
     let w = words(stride);
-    for_tiles!(stride, |offset, N, T| for t in 0..T {
-        let at = offset + t * N;
-        let lanes: &mut [f32; N] = lane_chunk(dy, at);
-        let mut scale = 1.0;
-        if let Some(mask_scale) = backward.mask_scale {
-            scale = mask_scale;
-            let bits = backward.kept[row * w + at / 16];
-            for (i, d) in lanes.iter_mut().enumerate() {
-                *d = if bits >> i & 1 == 1 { *d * scale } else { 0.0 };
-            }
+    for_tiles!(S, stride, |offset, V, T| for t in 0..T {
+        let at = offset + t * <V<S> as Vector<S>>::N;
+        let lanes = &mut dy[at..at + <V<S> as Vector<S>>::N];
+        if let Some(scale) = backward.mask_scale {
+            keep_lanes::<S, V<S>>(simd, backward.kept[row * w + at / LANES], scale, lanes);
         }
-        match backward.map {
-            Map::Identity => {}
-            Map::Slope(slope) => {
-                let bits = backward.signs[row * w + at / 16];
-                for (i, d) in lanes.iter_mut().enumerate() {
-                    *d = if bits >> i & 1 == 1 { *d } else { slope * *d };
-                }
-            }
-            Map::Sigmoid | Map::Tanh => {
-                let output = &backward.output[row * stride + at..][..N];
-                // A dropped unit's output is 0, but so is its gradient.
-                let inverse = 1.0 / scale;
-                if backward.map == Map::Sigmoid {
-                    lanes.iter_mut().zip(output).for_each(|(d, a)| *d *= (a * inverse) * (1.0 - a * inverse));
-                } else {
-                    lanes.iter_mut().zip(output).for_each(|(d, a)| *d *= 1.0 - (a * inverse) * (a * inverse));
-                }
-            }
-        }
+        derive_lanes::<S, V<S>>(simd, backward, row * stride + at, row * w + at / LANES, lanes);
     });
 }
 
+/// `lane` and `word` are where the lanes stand in the activations and in the bits.
 #[inline(always)]
-fn lane_chunk<const N: usize>(row: &mut [f32], at: usize) -> &mut [f32; N] {
-    (&mut row[at..at + N]).try_into().expect("internal: a tile of N lanes")
+fn derive_lanes<S: Simd, V: Vector<S>>(
+    simd: S,
+    backward: &Backward<'_>,
+    lane: usize,
+    word: usize,
+    lanes: &mut [f32],
+) {
+    // What undoes dropout's scale; a dropped unit's output is 0, but so is its gradient.
+    let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
+    match backward.map {
+        Map::Identity => {}
+        Map::Slope(slope) => {
+            let d = V::load(simd, lanes);
+            d.select(backward.signs[word], d.mul(V::splat(simd, slope))).store(lanes);
+        }
+        Map::Sigmoid => {
+            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
+                let a = a * unscale;
+                *d *= a * (1.0 - a);
+            }
+        }
+        Map::Tanh => {
+            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
+                let a = a * unscale;
+                *d *= 1.0 - a * a;
+            }
+        }
+    }
 }
 
 /// Sum of one row's lanes, in the same order as `sddmm` against a row of ones.
 #[inline(always)]
-fn row_sum(row: &[f32], stride: usize) -> f32 {
-    fn narrow<const N: usize>(row: &[f32]) -> f32 {
-        sum::<N>(row.try_into().expect("internal: a row of N lanes"))
-    }
-    match stride {
+fn row_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
+    match row.len() {
         1 => row[0],
-        4 => narrow::<4>(row),
-        8 => narrow::<8>(row),
+        4 => S::V4::load(simd, row).sum(),
+        8 => S::V8::load(simd, row).sum(),
         _ => {
-            let mut acc = [0.0f32; 16];
-            for chunk in row.chunks_exact(16) {
-                for (a, x) in acc.iter_mut().zip(chunk) {
-                    *a += x;
-                }
+            let mut acc = S::V16::splat(simd, 0.0);
+            for chunk in row.chunks_exact(LANES) {
+                acc = acc.add(S::V16::load(simd, chunk));
             }
-            sum(acc)
+            acc.sum()
         }
     }
 }
 
 #[inline(always)]
-fn row_sums_body(dy: &[f32], stride: usize, out: &mut [f32]) {
+fn row_sums_body<S: Simd>(simd: S, dy: &[f32], stride: usize, out: &mut [f32]) {
     for (row, o) in dy.chunks_exact(stride).zip(out) {
-        *o = row_sum(row, stride);
+        *o = row_sum(simd, row);
     }
 }
 multiversion! {
@@ -207,9 +220,16 @@ pub fn row_sums(dy: &[f32], stride: usize, out: &mut [f32]) {
 }
 
 #[inline(always)]
-fn bias_update_body(dy: &[f32], stride: usize, step: &Step, bias: &mut [f32], momentum: &mut [f32]) {
+fn bias_update_body<S: Simd>(
+    simd: S,
+    dy: &[f32],
+    stride: usize,
+    step: &Step,
+    bias: &mut [f32],
+    momentum: &mut [f32],
+) {
     for ((row, b), v) in dy.chunks_exact(stride).zip(bias).zip(momentum) {
-        step.apply(row_sum(row, stride), b, v);
+        step.apply(row_sum(simd, row), b, v);
     }
 }
 multiversion! {
@@ -220,7 +240,14 @@ multiversion! {
 
 /// One optimiser step of the biases from the gradients of the pre-activations.
 /// `dy`: (n, stride); `bias`, `momentum`: (n,).
-pub fn bias_update(par: &Par, dy: &[f32], stride: usize, step: &Step, bias: &mut [f32], momentum: &mut [f32]) {
+pub fn bias_update(
+    par: &Par,
+    dy: &[f32],
+    stride: usize,
+    step: &Step,
+    bias: &mut [f32],
+    momentum: &mut [f32],
+) {
     assert_eq!(dy.len(), bias.len() * stride, "internal: dy is (n, stride)");
     assert_eq!(bias.len(), momentum.len(), "internal: bias and momentum are (n,)");
     par.for_rows(

@@ -19,45 +19,41 @@ pub fn words(stride: usize) -> usize {
     stride.div_ceil(LANES)
 }
 
-/// Sum of the lanes by one fixed tree, the same for any width: lanes that are missing from a
-/// narrow vector count as zeros of the full one.
-#[inline(always)]
-pub(super) fn sum<const N: usize>(lanes: [f32; N]) -> f32 {
-    let mut acc = lanes;
-    let mut width = N;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            acc[i] += acc[i + width];
-        }
-    }
-    acc[0]
-}
-
-/// Calls `$f::<N, T>($args..., offset)` for tiles of T vectors of N lanes that cover the stride.
+/// Evaluates `$body` once for each tile of `$t` vectors of type `$v` that together cover a row;
+/// `$offset` is the tile's first lane. `$simd` is a type parameter that is `Simd`.
 macro_rules! for_tiles {
-    ($stride:expr, |$offset:ident, $n:ident, $t:ident| $body:expr) => {{
+    ($simd:ty, $stride:expr, |$offset:ident, $v:ident, $t:ident| $body:expr) => {{
+        use $crate::kernels::simd::Simd;
         let stride: usize = $stride;
+        macro_rules! tile {
+            ($vector:ident, $count:literal, $at:expr) => {{
+                #[allow(dead_code)]
+                type $v<S> = <S as Simd>::$vector;
+                const $t: usize = $count;
+                let $offset = $at;
+                $body
+            }};
+        }
         match stride {
-            1 => { const $n: usize = 1; const $t: usize = 1; let $offset = 0; $body }
-            4 => { const $n: usize = 4; const $t: usize = 1; let $offset = 0; $body }
-            8 => { const $n: usize = 8; const $t: usize = 1; let $offset = 0; $body }
+            1 => tile!(V1, 1, 0),
+            4 => tile!(V4, 1, 0),
+            8 => tile!(V8, 1, 0),
             _ => {
                 let mut at = 0;
                 while stride - at >= 128 {
-                    { const $n: usize = 16; const $t: usize = 8; let $offset = at; $body }
+                    tile!(V16, 8, at);
                     at += 128;
                 }
                 if stride - at >= 64 {
-                    { const $n: usize = 16; const $t: usize = 4; let $offset = at; $body }
+                    tile!(V16, 4, at);
                     at += 64;
                 }
                 if stride - at >= 32 {
-                    { const $n: usize = 16; const $t: usize = 2; let $offset = at; $body }
+                    tile!(V16, 2, at);
                     at += 32;
                 }
                 if stride - at >= 16 {
-                    { const $n: usize = 16; const $t: usize = 1; let $offset = at; $body }
+                    tile!(V16, 1, at);
                 }
             }
         }
@@ -68,6 +64,8 @@ pub(super) use for_tiles;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::portable::Portable;
+    use crate::kernels::simd::{Simd, Vector};
 
     #[test]
     fn strides_hold_the_batch() {
@@ -80,10 +78,15 @@ mod tests {
 
     #[test]
     fn tiles_cover_every_lane_once() {
+        fn count<S: Simd>(_: S, hits: &mut [u8]) {
+            for_tiles!(S, hits.len(), |offset, V, T| {
+                let lanes = <V<S> as Vector<S>>::N * T;
+                hits[offset..offset + lanes].iter_mut().for_each(|h| *h += 1);
+            });
+        }
         for b in 1..400 {
-            let s = stride(b);
-            let mut hits = vec![0; s];
-            for_tiles!(s, |offset, N, T| hits[offset..offset + N * T].iter_mut().for_each(|h| *h += 1));
+            let mut hits = vec![0; stride(b)];
+            count(Portable, &mut hits);
             assert!(hits.iter().all(|&h| h == 1), "{b}");
         }
     }
@@ -93,6 +96,8 @@ mod tests {
         let narrow: [f32; 8] = std::array::from_fn(|i| 0.1 + 1.7f32.powi(i as i32));
         let mut wide = [0.0; 16];
         wide[..8].copy_from_slice(&narrow);
-        assert_eq!(sum(narrow).to_bits(), sum(wide).to_bits());
+        let sum = |bits: f32| bits.to_bits();
+        let narrow = <[f32; 8] as Vector<Portable>>::sum(narrow);
+        assert_eq!(sum(narrow), sum(<[f32; 16] as Vector<Portable>>::sum(wide)));
     }
 }

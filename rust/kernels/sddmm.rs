@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::lanes::sum;
-use super::simd::multiversion;
+use super::simd::{Simd, Vector, multiversion};
 use crate::csr::Pattern;
 use crate::parallel::Par;
 
@@ -37,7 +36,8 @@ impl Step {
 
 /// Calls `sink(k, gradient)` for the entries of `rows`, k counted from the first of them.
 #[inline(always)]
-fn gradients(
+fn gradients<S: Simd>(
+    simd: S,
     w: Pattern<'_>,
     dy: &[f32],
     x: &[f32],
@@ -48,40 +48,47 @@ fn gradients(
     let first = w.indptr()[rows.start];
     for row in rows {
         let at = w.indptr()[row] - first;
-        let dy = &dy[row * stride..][..stride];
+        let (columns, dy) = (w.row(row), &dy[row * stride..][..stride]);
         match stride {
-            1 => entries::<1>(w.row(row), dy, x, stride, at, &mut sink),
-            4 => entries::<4>(w.row(row), dy, x, stride, at, &mut sink),
-            8 => entries::<8>(w.row(row), dy, x, stride, at, &mut sink),
-            _ => entries::<16>(w.row(row), dy, x, stride, at, &mut sink),
+            1 => entries::<S, S::V1>(simd, columns, dy, x, at, &mut sink),
+            4 => entries::<S, S::V4>(simd, columns, dy, x, at, &mut sink),
+            8 => entries::<S, S::V8>(simd, columns, dy, x, at, &mut sink),
+            _ => entries::<S, S::V16>(simd, columns, dy, x, at, &mut sink),
         }
     }
 }
 
 #[inline(always)]
-fn entries<const N: usize>(
+fn entries<S: Simd, V: Vector<S>>(
+    simd: S,
     columns: &[u32],
     dy: &[f32],
     x: &[f32],
-    stride: usize,
     at: usize,
     sink: &mut impl FnMut(usize, f32),
 ) {
     for (k, &c) in columns.iter().enumerate() {
-        let x = &x[c as usize * stride..][..stride];
-        let mut acc = [0.0f32; N];
-        for (d, x) in dy.chunks_exact(N).zip(x.chunks_exact(N)) {
-            for i in 0..N {
-                acc[i] = d[i].mul_add(x[i], acc[i]);
-            }
+        let x = &x[c as usize * dy.len()..][..dy.len()];
+        let mut acc = V::splat(simd, 0.0);
+        for (d, x) in dy.chunks_exact(V::N).zip(x.chunks_exact(V::N)) {
+            acc = V::load(simd, d).mul_add(V::load(simd, x), acc);
         }
-        sink(at + k, sum(acc));
+        sink(at + k, acc.sum());
     }
 }
 
 #[inline(always)]
-fn sddmm_body(w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize, rows: Range<usize>, grad: &mut [f32]) {
-    gradients(w, dy, x, stride, rows, |k, g| grad[k] = g);
+#[allow(clippy::too_many_arguments)]
+fn sddmm_body<S: Simd>(
+    simd: S,
+    w: Pattern<'_>,
+    dy: &[f32],
+    x: &[f32],
+    stride: usize,
+    rows: Range<usize>,
+    grad: &mut [f32],
+) {
+    gradients(simd, w, dy, x, stride, rows, |k, g| grad[k] = g);
 }
 multiversion! {
     fn sddmm_rows(
@@ -90,7 +97,9 @@ multiversion! {
 }
 
 #[inline(always)]
-fn sddmm_update_body(
+#[allow(clippy::too_many_arguments)]
+fn sddmm_update_body<S: Simd>(
+    simd: S,
     w: Pattern<'_>,
     dy: &[f32],
     x: &[f32],
@@ -100,7 +109,7 @@ fn sddmm_update_body(
     data: &mut [f32],
     momentum: &mut [f32],
 ) {
-    gradients(w, dy, x, stride, rows, |k, g| step.apply(g, &mut data[k], &mut momentum[k]));
+    gradients(simd, w, dy, x, stride, rows, |k, g| step.apply(g, &mut data[k], &mut momentum[k]));
 }
 multiversion! {
     fn sddmm_update_rows(

@@ -1,13 +1,13 @@
 //! The output layer's functions over a batch: lanes are samples, rows are classes.
 
 use super::math;
-use super::simd::multiversion;
+use super::simd::{Simd, multiversion};
 
 /// Lanes handled together; their running values stay in registers.
 const CHUNK: usize = 16;
 
 #[inline(always)]
-fn softmax_body(z: &mut [f32], stride: usize, lse: &mut [f32]) {
+fn softmax_body<S: Simd>(_: S, z: &mut [f32], stride: usize, lse: &mut [f32]) {
     let n = z.len() / stride;
     let mut at = 0;
     while at < stride {
@@ -20,7 +20,9 @@ fn softmax_body(z: &mut [f32], stride: usize, lse: &mut [f32]) {
         }
         let mut total = [0.0f32; CHUNK];
         for row in 0..n {
-            for ((s, m), z) in total.iter_mut().zip(&largest).zip(&mut z[row * stride + at..][..width]) {
+            for ((s, m), z) in
+                total.iter_mut().zip(&largest).zip(&mut z[row * stride + at..][..width])
+            {
                 *z = math::exp(*z - m);
                 *s += *z;
             }
@@ -51,7 +53,7 @@ pub fn softmax(z: &mut [f32], stride: usize, lse: &mut [f32]) {
 }
 
 #[inline(always)]
-fn sigmoid_body(z: &mut [f32]) {
+fn sigmoid_body<S: Simd>(_: S, z: &mut [f32]) {
     z.iter_mut().for_each(|z| *z = math::logistic(*z));
 }
 multiversion! {

@@ -4,14 +4,16 @@ use std::ops::Range;
 
 use super::elementwise::{Backward, Forward, Map, backward_row, forward_row};
 use super::lanes::{for_tiles, words};
-use super::simd::multiversion;
+use super::simd::{Simd, Vector, multiversion};
 use crate::csr::{Pattern, Transpose};
 use crate::parallel::Par;
 
-/// One tile of one row: T vectors of N accumulators over the row's entries in ascending order.
+/// One tile of one row: T vectors of accumulators over the row's entries in ascending order.
 /// `value(k)` is the k-th entry's value, `columns[k]` the row of `x` that it multiplies.
 #[inline(always)]
-fn tile<const N: usize, const T: usize>(
+#[allow(clippy::too_many_arguments)]
+fn tile<S: Simd, V: Vector<S>, const T: usize>(
+    simd: S,
     columns: &[u32],
     value: impl Fn(usize) -> f32,
     x: &[f32],
@@ -20,23 +22,24 @@ fn tile<const N: usize, const T: usize>(
     start: f32,
     y: &mut [f32],
 ) {
-    let mut acc = [[start; N]; T];
+    let mut acc = [V::splat(simd, start); T];
     for (k, &c) in columns.iter().enumerate() {
-        let v = value(k);
-        let xs = &x[c as usize * stride + offset..][..N * T];
+        let v = V::splat(simd, value(k));
+        let x = &x[c as usize * stride + offset..][..V::N * T];
         for t in 0..T {
-            for i in 0..N {
-                acc[t][i] = v.mul_add(xs[t * N + i], acc[t][i]);
-            }
+            acc[t] = v.mul_add(V::load(simd, &x[t * V::N..]), acc[t]);
         }
     }
-    for (t, lanes) in acc.iter().enumerate() {
-        y[offset + t * N..][..N].copy_from_slice(lanes);
+    let y = &mut y[offset..][..V::N * T];
+    for t in 0..T {
+        acc[t].store(&mut y[t * V::N..]);
     }
 }
 
 #[inline(always)]
-fn spmm_body(
+#[allow(clippy::too_many_arguments)]
+fn spmm_body<S: Simd>(
+    simd: S,
     w: Pattern<'_>,
     data: &[f32],
     x: &[f32],
@@ -55,12 +58,12 @@ fn spmm_body(
         let columns = w.row(row);
         let values = &data[w.indptr()[row]..][..columns.len()];
         let y = &mut y[local * stride..][..stride];
-        for_tiles!(stride, |offset, N, T| {
-            tile::<N, T>(columns, |k| values[k], x, stride, offset, bias[row], y)
+        for_tiles!(S, stride, |offset, V, T| {
+            tile::<S, V<S>, T>(simd, columns, |k| values[k], x, stride, offset, bias[row], y)
         });
         let signs = &mut signs[local * signs_width..][..signs_width];
         let kept = &mut kept[local * kept_width..][..kept_width];
-        forward_row(forward, row, stride, y, signs, kept);
+        forward_row(simd, forward, row, stride, y, signs, kept);
     }
 }
 multiversion! {
@@ -73,7 +76,15 @@ multiversion! {
 /// `Y = W X + bias`.
 ///
 /// `data`: (nnz,); `x`: (n_cols, stride); `bias`: (n_rows,); `y`: (n_rows, stride), overwritten.
-pub fn spmm(par: &Par, w: Pattern<'_>, data: &[f32], x: &[f32], stride: usize, bias: &[f32], y: &mut [f32]) {
+pub fn spmm(
+    par: &Par,
+    w: Pattern<'_>,
+    data: &[f32],
+    x: &[f32],
+    stride: usize,
+    bias: &[f32],
+    y: &mut [f32],
+) {
     let linear = Forward { map: Map::Identity, mask: None };
     spmm_activate(par, w, data, x, stride, bias, &linear, y, &mut [], &mut []);
 }
@@ -101,7 +112,10 @@ pub fn spmm_activate(
     assert_eq!(y.len(), w.n_rows() * stride, "internal: y is (n_rows, stride)");
     assert_eq!(bias.len(), w.n_rows(), "internal: bias is (n_rows,)");
     for bits in [&*signs, &*kept] {
-        assert!(bits.is_empty() || bits.len() == w.n_rows() * words, "internal: bits are (n_rows, words)");
+        assert!(
+            bits.is_empty() || bits.len() == w.n_rows() * words,
+            "internal: bits are (n_rows, words)"
+        );
     }
     par.for_rows(
         0..w.n_rows(),
@@ -124,7 +138,9 @@ fn split_bits(bits: &mut [u16], at: usize) -> (&mut [u16], &mut [u16]) {
 }
 
 #[inline(always)]
-fn spmm_transpose_body(
+#[allow(clippy::too_many_arguments)]
+fn spmm_transpose_body<S: Simd>(
+    simd: S,
     index: &Transpose,
     data: &[f32],
     dy: &[f32],
@@ -136,10 +152,19 @@ fn spmm_transpose_body(
     for (local, column) in columns.enumerate() {
         let (rows, positions) = index.column(column);
         let dx = &mut dx[local * stride..][..stride];
-        for_tiles!(stride, |offset, N, T| {
-            tile::<N, T>(rows, |k| data[positions[k] as usize], dy, stride, offset, 0.0, dx)
+        for_tiles!(S, stride, |offset, V, T| {
+            tile::<S, V<S>, T>(
+                simd,
+                rows,
+                |k| data[positions[k] as usize],
+                dy,
+                stride,
+                offset,
+                0.0,
+                dx,
+            )
         });
-        backward_row(backward, column, stride, dx);
+        backward_row(simd, backward, column, stride, dx);
     }
 }
 multiversion! {
@@ -152,8 +177,16 @@ multiversion! {
 /// `dX = W^T dY`.
 ///
 /// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten.
-pub fn spmm_transpose(par: &Par, index: &Transpose, data: &[f32], dy: &[f32], stride: usize, dx: &mut [f32]) {
-    let linear = Backward { map: Map::Identity, mask_scale: None, signs: &[], kept: &[], output: &[] };
+pub fn spmm_transpose(
+    par: &Par,
+    index: &Transpose,
+    data: &[f32],
+    dy: &[f32],
+    stride: usize,
+    dx: &mut [f32],
+) {
+    let linear =
+        Backward { map: Map::Identity, mask_scale: None, signs: &[], kept: &[], output: &[] };
     spmm_transpose_derive(par, index, data, dy, stride, &linear, dx);
 }
 

@@ -28,16 +28,17 @@ pub struct Activation {
     /// Which function.
     pub kind: ActivationKind,
     /// The paper's alpha; only All-ReLU and leaky ReLU look at it.
-    pub slope: f32,
+    pub slope: f64,
 }
 
 impl Activation {
     /// The function of hidden layer `hidden`, counted from 1. In the paper's count the input is
     /// layer 1, so the first hidden layer is even and its slope is `-alpha`.
     pub fn map(&self, hidden: usize) -> Map {
+        let slope = self.slope as f32;
         match self.kind {
-            ActivationKind::AllRelu if hidden % 2 == 1 => Map::Slope(-self.slope),
-            ActivationKind::AllRelu | ActivationKind::LeakyRelu => Map::Slope(self.slope),
+            ActivationKind::AllRelu if hidden % 2 == 1 => Map::Slope(-slope),
+            ActivationKind::AllRelu | ActivationKind::LeakyRelu => Map::Slope(slope),
             ActivationKind::Relu => Map::Slope(0.0),
             ActivationKind::Sigmoid => Map::Sigmoid,
             ActivationKind::Tanh => Map::Tanh,

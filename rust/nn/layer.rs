@@ -44,7 +44,11 @@ impl Layer {
             ("bias momentum", &bias_momentum, weights.n_rows()),
         ] {
             if values.len() != len {
-                return Err(Error::invalid(name, format!("{} values", values.len()), format!("{len}")));
+                return Err(Error::invalid(
+                    name,
+                    format!("{} values", values.len()),
+                    format!("{len}"),
+                ));
             }
         }
         Ok(Layer { weights, momentum, bias, bias_momentum, transpose: None })

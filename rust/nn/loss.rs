@@ -88,7 +88,9 @@ impl Loss {
     ) -> Score {
         let outputs = z.len() / stride;
         let mut score = Score { samples: samples.len(), ..Score::default() };
-        let column = |z: &[f32], b: usize| (0..outputs).map(move |k| k * stride + b).map(|i| z[i]).collect::<Vec<_>>();
+        let column = |z: &[f32], b: usize| {
+            (0..outputs).map(move |k| k * stride + b).map(|i| z[i]).collect::<Vec<_>>()
+        };
         let dense = |y: &'_ [f32], b: usize| y[samples[b] as usize * outputs..][..outputs].to_vec();
         match (self, targets) {
             (Loss::CrossEntropy, Targets::Classes(y)) => {
@@ -108,7 +110,8 @@ impl Loss {
             (Loss::CrossEntropy, Targets::Dense(y)) => {
                 for b in 0..samples.len() {
                     let (z, y) = (column(z, b), dense(y, b));
-                    score.loss -= z.iter().zip(&y).map(|(z, y)| f64::from(*z) * f64::from(*y)).sum::<f64>();
+                    score.loss -=
+                        z.iter().zip(&y).map(|(z, y)| f64::from(*z) * f64::from(*y)).sum::<f64>();
                     let right = argmax(z.into_iter()) == argmax(y.into_iter());
                     score.correct += f64::from(u8::from(right));
                 }
@@ -137,7 +140,10 @@ impl Loss {
             (Loss::SquaredError, Targets::Dense(y)) => {
                 subtract(z, stride, samples, y);
                 for b in 0..samples.len() {
-                    score.loss += column(z, b).into_iter().map(|d| 0.5 * f64::from(d) * f64::from(d)).sum::<f64>();
+                    score.loss += column(z, b)
+                        .into_iter()
+                        .map(|d| 0.5 * f64::from(d) * f64::from(d))
+                        .sum::<f64>();
                 }
             }
             (_, Targets::Classes(_)) => panic!("internal: class targets belong to cross-entropy"),

@@ -11,8 +11,8 @@ use super::workspace::{Inference, Workspace};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Backward, Forward, Map, Mask, bias_update, sddmm_update, spmm_activate, spmm_transpose_derive, stride,
-    words,
+    Backward, Forward, Map, Mask, bias_update, sddmm_update, spmm_activate, spmm_transpose_derive,
+    stride, words,
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
@@ -58,7 +58,7 @@ pub struct Config {
     /// The distribution of initial and of grown weights.
     pub init: Init,
     /// The probability with which a hidden unit is dropped while training.
-    pub dropout: f32,
+    pub dropout: f64,
     /// Whether inputs are standardised with the statistics of the first training data.
     pub standardize: bool,
     /// The seed of everything random.
@@ -101,7 +101,11 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         let sizes = &self.layer_sizes;
         if sizes.len() < 2 {
-            return Err(Error::invalid("layer_sizes", format!("{sizes:?}"), "at least an input and an output size"));
+            return Err(Error::invalid(
+                "layer_sizes",
+                format!("{sizes:?}"),
+                "at least an input and an output size",
+            ));
         }
         if let Some(n) = sizes.iter().find(|&&n| n == 0 || n >= NONE as usize) {
             return Err(Error::invalid("layer_sizes", n, format!("sizes from 1 to {}", NONE - 1)));
@@ -118,7 +122,7 @@ impl Config {
         for pair in sizes.windows(2) {
             expected_connections(pair[0], pair[1], self.sparsity.probability(pair[0], pair[1]))?;
         }
-        if !self.activation.slope.is_finite() {
+        if !(self.activation.slope as f32).is_finite() {
             return Err(Error::invalid("slope", self.activation.slope, "a finite number"));
         }
         if !(0.0..1.0).contains(&self.dropout) {
@@ -151,7 +155,11 @@ impl Mlp {
         let expected: Vec<_> = config.layer_sizes.windows(2).map(|w| (w[0], w[1])).collect();
         let shapes: Vec<_> = shapes.collect();
         if shapes != expected {
-            return Err(Error::invalid("weights", format!("shapes {shapes:?}"), format!("{expected:?}")));
+            return Err(Error::invalid(
+                "weights",
+                format!("shapes {shapes:?}"),
+                format!("{expected:?}"),
+            ));
         }
         Ok(Mlp { config, layers, standardizer: None, counters: Counters::default() })
     }
@@ -217,7 +225,8 @@ impl Mlp {
 
     fn mask(&self, layer: usize) -> Option<Mask> {
         let rate = self.config.dropout;
-        let stream = Stream::new(self.config.seed, Purpose::Dropout, layer as u64, self.counters.steps);
+        let stream =
+            Stream::new(self.config.seed, Purpose::Dropout, layer as u64, self.counters.steps);
         (rate > 0.0).then(|| Mask::new(stream, rate))
     }
 
@@ -250,7 +259,13 @@ impl Mlp {
     }
 
     /// From the deltas in the last activation buffer to the updated parameters of every layer.
-    fn backward(&mut self, par: &Par, workspace: &mut Workspace, stride: usize, step: &crate::kernels::Step) {
+    fn backward(
+        &mut self,
+        par: &Par,
+        workspace: &mut Workspace,
+        stride: usize,
+        step: &crate::kernels::Step,
+    ) {
         let scale = self.mask(0).map(|mask| mask.scale());
         let Workspace { activations, signs, kept, deltas: [incoming, outgoing], .. } = workspace;
         let last = self.layers.len();
@@ -258,7 +273,11 @@ impl Mlp {
             let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
             let (inputs, outputs) = activations.split_at_mut(l + 1);
             let x = &inputs[l][..n_in * stride];
-            let dy = if l + 1 == last { &outputs[0][..n_out * stride] } else { &incoming[..n_out * stride] };
+            let dy = if l + 1 == last {
+                &outputs[0][..n_out * stride]
+            } else {
+                &incoming[..n_out * stride]
+            };
             if l > 0 {
                 // Before the update: the gradient of the inputs belongs to the old weights.
                 let backward = Backward {
@@ -268,7 +287,8 @@ impl Mlp {
                     kept: &kept[l],
                     output: x,
                 };
-                let index = layer.transpose.as_ref().expect("internal: prepare_training was not called");
+                let index =
+                    layer.transpose.as_ref().expect("internal: prepare_training was not called");
                 let dx = &mut outgoing[..n_in * stride];
                 spmm_transpose_derive(par, index, layer.weights.data(), dy, stride, &backward, dx);
             }
@@ -281,7 +301,12 @@ impl Mlp {
 
     /// The outputs' pre-activations of the batch in `inference.input(batch)`:
     /// (outputs, `stride(batch)`), beside a scratch of (stride,).
-    pub fn forward<'a>(&self, par: &Par, inference: &'a mut Inference, batch: usize) -> (&'a mut [f32], &'a mut [f32]) {
+    pub fn forward<'a>(
+        &self,
+        par: &Par,
+        inference: &'a mut Inference,
+        batch: usize,
+    ) -> (&'a mut [f32], &'a mut [f32]) {
         let stride = stride(batch);
         for (l, layer) in self.layers.iter().enumerate() {
             let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());

@@ -25,7 +25,8 @@ impl Standardizer {
     /// The statistics of `x`, (samples, features) row-major, in f64 over the samples in order.
     pub fn fit(par: &Par, x: &[f32], features: usize) -> Result<Self> {
         let what = "standardisation";
-        let (mut mean, mut scale) = (filled(features, 0.0f32, what)?, filled(features, 1.0f32, what)?);
+        let (mut mean, mut scale) =
+            (filled(features, 0.0f32, what)?, filled(features, 1.0f32, what)?);
         let blocks = par.map(features.div_ceil(FEATURES), |block| {
             let start = block * FEATURES;
             block_statistics(x, features, start, FEATURES.min(features - start))
@@ -72,7 +73,11 @@ fn block_statistics(x: &[f32], features: usize, start: usize, width: usize) -> V
         .map(|i| {
             let scale = (samples as f64 / squares[i]).sqrt() as f32;
             // A spread too small or too large for f32 is left alone like a constant.
-            if low[i] == high[i] || !scale.is_normal() { (0.0, 1.0) } else { (means[i] as f32, scale) }
+            if low[i] == high[i] || !scale.is_normal() {
+                (0.0, 1.0)
+            } else {
+                (means[i] as f32, scale)
+            }
         })
         .collect()
 }

@@ -49,10 +49,9 @@ impl Workspace {
             workspace.kept.push(bits(n, hidden && model.config().dropout > 0.0)?);
         }
         let largest = sizes[1..last].iter().copied().max().unwrap_or(0);
-        workspace.deltas = [
-            floats(largest, "deltas")?,
-            floats(if last > 2 { largest } else { 0 }, "deltas")?,
-        ];
+        // The first pass writes to the second buffer; the other one is needed from the next on.
+        workspace.deltas =
+            [floats(if last > 2 { largest } else { 0 }, "deltas")?, floats(largest, "deltas")?];
         Ok(workspace)
     }
 

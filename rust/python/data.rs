@@ -25,13 +25,14 @@ fn targets<'a>(classes: Option<&'a [u32]>, dense: Option<&'a [f32]>) -> Option<T
 impl Data {
     /// Checks `x` (samples, features) and one kind of targets, or none, against the network.
     #[new]
-    #[pyo3(signature = (network, x, classes=None, dense=None))]
+    #[pyo3(signature = (network, x, classes=None, dense=None, names=("x", "y")))]
     fn new(
         py: Python<'_>,
         network: &Network,
         x: PyReadonlyArray2<'_, f32>,
         classes: Option<PyReadonlyArray1<'_, u32>>,
         dense: Option<PyReadonlyArray2<'_, f32>>,
+        names: (&str, &str),
     ) -> PyResult<Self> {
         let par = network.par()?;
         let values = x.as_slice()?;
@@ -43,13 +44,22 @@ impl Data {
             let network = network.read();
             let (expected, outputs) = (network.config().layer_sizes[0], network.n_outputs());
             if features != expected {
-                return Err(Error::invalid("x", format!("{features} features"), format!("{expected}")));
+                return Err(Error::invalid(
+                    names.0,
+                    format!("{features} features"),
+                    format!("{expected}"),
+                ));
             }
             if let Some(width) = width.filter(|&w| w != outputs) {
-                return Err(Error::invalid("y", format!("{width} columns"), format!("{outputs}")));
+                return Err(Error::invalid(
+                    names.1,
+                    format!("{width} columns"),
+                    format!("{outputs}"),
+                ));
             }
             let targets = targets(labels.as_deref(), rows);
-            train::Data::new(&par, values, features, targets, network.config().loss, outputs).map(|_| ())
+            let loss = network.config().loss;
+            train::Data::new(&par, values, features, targets, loss, outputs, names).map(|_| ())
         })?;
         Ok(Data {
             x: x.as_array_object(),

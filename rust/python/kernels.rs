@@ -1,6 +1,8 @@
 //! Kernels and topology algorithms over plain arrays, for tests only.
 
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{
+    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::prelude::*;
 
 use crate::csr::{Csr, NONE, Transpose};
@@ -17,7 +19,12 @@ pub fn offsets(indptr: &Vector<'_, i64>) -> PyResult<Vec<usize>> {
     Ok(indptr.as_slice()?.iter().map(|&p| usize::try_from(p).unwrap_or(usize::MAX)).collect())
 }
 
-fn csr(indptr: &Vector<'_, i64>, indices: &Vector<'_, u32>, data: Vec<f32>, n_in: usize) -> PyResult<Csr> {
+fn csr(
+    indptr: &Vector<'_, i64>,
+    indices: &Vector<'_, u32>,
+    data: Vec<f32>,
+    n_in: usize,
+) -> PyResult<Csr> {
     Ok(Csr::new(n_in, offsets(indptr)?, indices.as_slice()?.to_vec(), data)?)
 }
 
@@ -166,7 +173,8 @@ pub mod kernels {
         let value = |grown: crate::topology::Grown| symmetric(values.at(grown.index));
         let evolved = crate::topology::evolve(&Par::new(threads)?, &w, zeta, places, value)?;
         let pattern = evolved.matrix.pattern();
-        let source = evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) }).collect();
+        let source =
+            evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) }).collect();
         Ok((
             PyArray1::from_vec(py, pattern.indptr().iter().map(|&p| p as i64).collect()),
             PyArray1::from_slice(py, pattern.indices()),
@@ -176,7 +184,12 @@ pub mod kernels {
     }
 
     #[pyfunction]
-    fn sample_distinct(py: Python<'_>, n: u64, k: u64, seed: u64) -> PyResult<Bound<'_, PyArray1<u64>>> {
+    fn sample_distinct(
+        py: Python<'_>,
+        n: u64,
+        k: u64,
+        seed: u64,
+    ) -> PyResult<Bound<'_, PyArray1<u64>>> {
         if k > n {
             return Err(Error::invalid("k", k, format!("at most n = {n}")).into());
         }

@@ -71,12 +71,19 @@ impl Network {
         Ok(par.0.clone())
     }
 
-    fn layer<R: Send>(&self, py: Python<'_>, index: usize, f: impl FnOnce(&Layer) -> R + Send) -> PyResult<R> {
+    fn layer<R: Send>(
+        &self,
+        py: Python<'_>,
+        index: usize,
+        f: impl FnOnce(&Layer) -> R + Send,
+    ) -> PyResult<R> {
         py.detach(|| {
             let mlp = self.read();
             let count = mlp.layers().len();
             let layer = mlp.layers().get(index);
-            layer.map(f).ok_or_else(|| Error::invalid("layer", index, format!("an index below {count}")).into())
+            layer.map(f).ok_or_else(|| {
+                Error::invalid("layer", index, format!("an index below {count}")).into()
+            })
         })
     }
 }
@@ -187,12 +194,17 @@ impl Network {
         py: Python<'py>,
         layer: usize,
     ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
-        let (bias, momentum) = self.layer(py, layer, |l| (l.bias().to_vec(), l.bias_momentum().to_vec()))?;
+        let (bias, momentum) =
+            self.layer(py, layer, |l| (l.bias().to_vec(), l.bias_momentum().to_vec()))?;
         Ok((PyArray1::from_vec(py, bias), PyArray1::from_vec(py, momentum)))
     }
 
     /// Incoming strength of a layer's neurons.
-    fn importance<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    fn importance<'py>(
+        &self,
+        py: Python<'py>,
+        layer: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let par = self.par()?;
         Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| incoming_strength(&par, l.weights()))?))
     }
@@ -204,7 +216,10 @@ impl Network {
         py: Python<'py>,
     ) -> Option<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
         let statistics = py.detach(|| self.read().standardizer.clone())?;
-        Some((PyArray1::from_slice(py, statistics.mean()), PyArray1::from_slice(py, statistics.scale())))
+        Some((
+            PyArray1::from_slice(py, statistics.mean()),
+            PyArray1::from_slice(py, statistics.scale()),
+        ))
     }
 
     /// Takes the statistics of these data if the network standardises and has none yet.

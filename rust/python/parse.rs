@@ -1,9 +1,9 @@
 //! Names and numbers from Python as the core's types.
 
 use pyo3::prelude::*;
-use serde::{Deserialize, Serialize};
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Config, Sgd, Sparsity};
@@ -35,11 +35,11 @@ pub struct ConfigArguments {
     epsilon: Option<f64>,
     density: Option<f64>,
     activation: String,
-    slope: f32,
+    slope: f64,
     loss: String,
     init: String,
     fan: String,
-    dropout: f32,
+    dropout: f64,
     standardize: bool,
     seed: u64,
 }
@@ -52,13 +52,20 @@ impl ConfigArguments {
             (None, None) => Sparsity::Given,
             (Some(epsilon), Some(density)) => {
                 let value = format!("{epsilon} with density = {density}");
-                return Err(Error::invalid("epsilon", value, "one of epsilon and density, not both"));
+                return Err(Error::invalid(
+                    "epsilon",
+                    value,
+                    "one of epsilon and density, not both",
+                ));
             }
         };
         Ok(Config {
             layer_sizes: self.layer_sizes,
             sparsity,
-            activation: Activation { kind: name("activation", &self.activation)?, slope: self.slope },
+            activation: Activation {
+                kind: name("activation", &self.activation)?,
+                slope: self.slope,
+            },
             loss: name("loss", &self.loss)?,
             init: Init { scheme: name("init", &self.init)?, fan: name("fan", &self.fan)? },
             dropout: self.dropout,

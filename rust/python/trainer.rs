@@ -70,9 +70,8 @@ impl Trainer {
     ) -> PyResult<(f64, f64)> {
         let (network, data) = (self.network.get(), self.data.get());
         let par = network.par()?;
-        let mut epoch = data.with(py, |data| {
-            Epoch::new(&network.read(), data, self.plan, first_step)
-        })?;
+        let mut epoch =
+            data.with(py, |data| Epoch::new(&network.read(), data, self.plan, first_step))?;
         while !epoch.is_finished() {
             // The lock is let go at every tick: other threads may look at a completed step.
             data.with(py, |data| {

@@ -16,7 +16,10 @@ pub fn incoming_strength(par: &Par, w: &Csr) -> Vec<f32> {
         |out: &mut [f32], range, mid| out.split_at_mut(mid - range.start),
         |rows, out| {
             for (r, o) in rows.zip(out) {
-                *o = w.data()[indptr[r]..indptr[r + 1]].iter().map(|v| f64::from(v.abs())).sum::<f64>() as f32;
+                *o = w.data()[indptr[r]..indptr[r + 1]]
+                    .iter()
+                    .map(|v| f64::from(v.abs()))
+                    .sum::<f64>() as f32;
             }
         },
     );

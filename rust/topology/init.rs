@@ -163,7 +163,13 @@ impl Init {
 }
 
 /// Draws the weight of every entry of a structure. `data`: (nnz,), overwritten.
-pub fn initial_weights(par: &Par, pattern: Pattern<'_>, init: Init, stream: Stream, data: &mut [f32]) {
+pub fn initial_weights(
+    par: &Par,
+    pattern: Pattern<'_>,
+    init: Init,
+    stream: Stream,
+    data: &mut [f32],
+) {
     assert_eq!(data.len(), pattern.nnz(), "internal: data is (nnz,)");
     let shape = Shape { n_in: pattern.n_cols(), n_out: pattern.n_rows(), nnz: pattern.nnz() };
     let indptr = pattern.indptr();

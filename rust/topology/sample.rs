@@ -96,7 +96,10 @@ mod tests {
         let one = sample_distinct(&Par::seq(), n, 200_000, stream).unwrap();
         assert!(one.last().unwrap() > &(n / 10 * 9));
         for threads in [2, 3, 7] {
-            assert_eq!(one, sample_distinct(&Par::new(threads).unwrap(), n, 200_000, stream).unwrap());
+            assert_eq!(
+                one,
+                sample_distinct(&Par::new(threads).unwrap(), n, 200_000, stream).unwrap()
+            );
         }
     }
 }

@@ -60,7 +60,14 @@ pub(super) fn smallest(par: &Par, data: &[f32], sign: Sign, fraction: f64) -> Cu
     Cut { bits: prefix, ties: rank }
 }
 
-fn histogram(par: &Par, data: &[f32], sign: Sign, prefix: u32, shift: u32, width: u32) -> Vec<usize> {
+fn histogram(
+    par: &Par,
+    data: &[f32],
+    sign: Sign,
+    prefix: u32,
+    shift: u32,
+    width: u32,
+) -> Vec<usize> {
     let bins = 1usize << width;
     let parts = par.map(data.len().div_ceil(CHUNK).max(1), |chunk| {
         let start = chunk * CHUNK;
@@ -87,11 +94,16 @@ mod tests {
 
     /// Sorting (magnitude, position): the definition that the selection must agree with.
     fn naive(data: &[f32], sign: Sign, fraction: f64) -> Vec<usize> {
-        let mut order: Vec<_> =
-            data.iter().enumerate().filter_map(|(i, &v)| sign.magnitude(v).map(|m| (m, i))).collect();
+        let mut order: Vec<_> = data
+            .iter()
+            .enumerate()
+            .filter_map(|(i, &v)| sign.magnitude(v).map(|m| (m, i)))
+            .collect();
         order.sort_unstable();
-        let mut chosen: Vec<_> =
-            order[..(fraction * order.len() as f64).floor() as usize].iter().map(|&(_, i)| i).collect();
+        let mut chosen: Vec<_> = order[..(fraction * order.len() as f64).floor() as usize]
+            .iter()
+            .map(|&(_, i)| i)
+            .collect();
         chosen.sort_unstable();
         chosen
     }

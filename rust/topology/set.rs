@@ -81,7 +81,14 @@ pub fn evolve(
                     rank_start: r as u64 * w.n_cols() as u64 - kept[r] as u64,
                     first_grown: grown[r] as u64,
                 };
-                row.fill(w, &keep, &value, &mut indices[here.clone()], &mut data[here.clone()], &mut source[here]);
+                row.fill(
+                    w,
+                    &keep,
+                    &value,
+                    &mut indices[here.clone()],
+                    &mut data[here.clone()],
+                    &mut source[here],
+                );
             }
         },
     );
@@ -145,8 +152,11 @@ fn survivors(par: &Par, w: &Csr, zeta: f64) -> Result<Vec<bool>> {
         |keep: &mut [bool], range, mid| keep.split_at_mut(mid - range.start),
         |range, keep| {
             for (v, keep) in data[range].iter().zip(keep) {
-                let weak = |sign: Sign, cut: Cut| sign.magnitude(*v).is_some_and(|bits| bits < cut.bits);
-                *keep = !(*v == 0.0 || weak(Sign::Positive, positive) || weak(Sign::Negative, negative));
+                let weak =
+                    |sign: Sign, cut: Cut| sign.magnitude(*v).is_some_and(|bits| bits < cut.bits);
+                *keep = !(*v == 0.0
+                    || weak(Sign::Positive, positive)
+                    || weak(Sign::Negative, negative));
             }
         },
     );

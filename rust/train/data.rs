@@ -17,7 +17,8 @@ pub struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
-    /// Checks shapes and values against a network with `features` inputs and `outputs` outputs.
+    /// Checks shapes and values against a network with `features` inputs and `outputs` outputs;
+    /// errors use the names.
     pub fn new(
         par: &Par,
         x: &'a [f32],
@@ -25,26 +26,32 @@ impl<'a> Data<'a> {
         targets: Option<Targets<'a>>,
         loss: Loss,
         outputs: usize,
+        (x_name, y_name): (&str, &str),
     ) -> Result<Self> {
         let samples = x.len() / features;
         if samples == 0 || samples >= u32::MAX as usize {
-            return Err(Error::invalid("x", format!("{samples} samples"), format!("1 to {}", u32::MAX - 1)));
+            return Err(Error::invalid(
+                x_name,
+                format!("{samples} samples"),
+                format!("1 to {}", u32::MAX - 1),
+            ));
         }
         if let Some(i) = first_bad(par, x, |v| v.is_finite()) {
             let (row, column) = (i / features, i % features);
-            return Err(Error::invalid("x", format!("{} in row {row}, column {column}", x[i]), "finite numbers"));
+            let value = format!("{} in row {row}, column {column}", x[i]);
+            return Err(Error::invalid(x_name, value, "finite numbers"));
         }
         match targets {
             Some(Targets::Classes(y)) => {
-                check_samples(y.len(), samples)?;
+                check_samples(y_name, y.len(), samples)?;
                 if let Some(i) = y.iter().position(|&class| class as usize >= outputs) {
                     let expected = format!("class labels from 0 to {}", outputs - 1);
-                    return Err(Error::invalid("y", format!("{} in row {i}", y[i]), expected));
+                    return Err(Error::invalid(y_name, format!("{} in row {i}", y[i]), expected));
                 }
             }
             Some(Targets::Dense(y)) => {
-                check_samples(y.len() / outputs, samples)?;
-                check_dense(par, y, loss, outputs)?;
+                check_samples(y_name, y.len() / outputs, samples)?;
+                check_dense(par, y_name, y, loss, outputs)?;
             }
             None => {}
         }
@@ -81,7 +88,13 @@ impl<'a> Data<'a> {
 
     /// Writes the given samples, standardised, to `out`: (features, `stride(samples.len())`),
     /// feature-major, padding lanes zero.
-    pub fn gather(&self, par: &Par, standardizer: Option<&Standardizer>, samples: &[u32], out: &mut [f32]) {
+    pub fn gather(
+        &self,
+        par: &Par,
+        standardizer: Option<&Standardizer>,
+        samples: &[u32],
+        out: &mut [f32],
+    ) {
         let (features, stride) = (self.features, stride(samples.len()));
         assert_eq!(out.len(), features * stride, "internal: out is (features, stride)");
         par.for_rows(
@@ -127,16 +140,18 @@ impl<'a> Data<'a> {
     }
 }
 
-fn check_samples(y: usize, x: usize) -> Result<()> {
-    if y == x { Ok(()) } else { Err(Error::invalid("y", format!("{y} samples"), format!("{x}, as many as x has"))) }
+fn check_samples(name: &str, y: usize, x: usize) -> Result<()> {
+    let expected = format!("{x}, as many as x has");
+    if y == x { Ok(()) } else { Err(Error::invalid(name, format!("{y} samples"), expected)) }
 }
 
 /// How far a row of class probabilities may be from a sum of 1.
 const SUM_TOLERANCE: f64 = 1e-3;
 
-fn check_dense(par: &Par, y: &[f32], loss: Loss, outputs: usize) -> Result<()> {
+fn check_dense(par: &Par, name: &str, y: &[f32], loss: Loss, outputs: usize) -> Result<()> {
     let bad = |i: usize, expected: &str| {
-        Err(Error::invalid("y", format!("{} in row {}, column {}", y[i], i / outputs, i % outputs), expected))
+        let value = format!("{} in row {}, column {}", y[i], i / outputs, i % outputs);
+        Err(Error::invalid(name, value, expected))
     };
     if loss == Loss::SquaredError {
         return first_bad(par, y, |v| v.is_finite()).map_or(Ok(()), |i| bad(i, "finite numbers"));
@@ -149,7 +164,7 @@ fn check_dense(par: &Par, y: &[f32], loss: Loss, outputs: usize) -> Result<()> {
         let wrong = |row: &[f32]| (sum(row) - 1.0).abs() > SUM_TOLERANCE;
         if let Some(i) = y.chunks_exact(outputs).position(wrong) {
             let value = format!("row {i} with sum {}", sum(&y[i * outputs..][..outputs]));
-            return Err(Error::invalid("y", value, "rows of class probabilities with sum 1"));
+            return Err(Error::invalid(name, value, "rows of class probabilities with sum 1"));
         }
     }
     Ok(())
@@ -162,7 +177,9 @@ fn first_bad(par: &Par, values: &[f32], good: impl Fn(f32) -> bool + Sync + Send
     par.map(values.len().div_ceil(CHUNK), |i| {
         // Counting vectorises where an early exit does not; the rare bad chunk is searched again.
         let bad = chunk(i).iter().filter(|v| !good(**v)).count();
-        (bad > 0).then(|| chunk(i).iter().position(|v| !good(*v)).map(|at| i * CHUNK + at)).flatten()
+        (bad > 0)
+            .then(|| chunk(i).iter().position(|v| !good(*v)).map(|at| i * CHUNK + at))
+            .flatten()
     })
     .into_iter()
     .flatten()

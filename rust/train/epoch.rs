@@ -69,9 +69,21 @@ impl Epoch {
             while !self.is_finished() {
                 let end = self.order.len().min(self.next + self.plan.batch_size);
                 let samples = &self.order[self.next..end];
-                data.gather(par, model.standardizer.as_ref(), samples, workspace.input(samples.len()));
+                data.gather(
+                    par,
+                    model.standardizer.as_ref(),
+                    samples,
+                    workspace.input(samples.len()),
+                );
                 let at = (self.step, self.plan.total_steps);
-                let score = model.train_step(par, workspace, samples, data.targets(), &self.plan.optimizer, at);
+                let score = model.train_step(
+                    par,
+                    workspace,
+                    samples,
+                    data.targets(),
+                    &self.plan.optimizer,
+                    at,
+                );
                 self.score.add(score);
                 self.next = end;
                 self.step += 1;

@@ -45,7 +45,13 @@ impl Sweep {
 
     /// Scores samples against their targets until all are scored or `go_on` says no; it is asked
     /// after every batch.
-    pub fn evaluate(&mut self, par: &Par, model: &Mlp, data: &Data<'_>, go_on: impl FnMut() -> bool + Send) {
+    pub fn evaluate(
+        &mut self,
+        par: &Par,
+        model: &Mlp,
+        data: &Data<'_>,
+        go_on: impl FnMut() -> bool + Send,
+    ) {
         let loss = model.config().loss;
         let mut score = self.score;
         self.run(par, model, data, go_on, |samples, z, scratch| {

@@ -1,0 +1,5 @@
+"""``python -m trulysparse`` is the command ``trulysparse``."""
+
+from trulysparse.cli import run
+
+run()

@@ -1,0 +1,67 @@
+"""The settings of a model, checked."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from trulysparse import _check
+
+ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
+LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
+INITS = ("he_uniform", "xavier", "lecun_uniform", "normal")
+FANS = ("layer", "real")
+
+_MOST_NEURONS = 2**32 - 2
+
+
+def _default_threads() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def shared(
+    activation: str,
+    slope: float,
+    loss: str,
+    init: str,
+    fan: str,
+    dropout: float,
+    standardize: bool,
+    seed: int | None,
+) -> dict[str, Any]:
+    """What every way of making a model takes, checked, in the core's names."""
+    return {
+        "activation": _check.choice("activation", activation, ACTIVATIONS),
+        "slope": _check.real(
+            "slope", slope, "a finite number", low=-_check.FLOAT32, high=_check.FLOAT32
+        ),
+        "loss": _check.choice("loss", loss, LOSSES),
+        "init": _check.choice("init", init, INITS),
+        "fan": _check.choice("fan", fan, FANS),
+        "dropout": _check.real(
+            "dropout", dropout, "a number in [0, 1)", low=0, high=1, high_open=True
+        ),
+        "standardize": _check.boolean("standardize", standardize),
+        "seed": secrets.randbits(64)
+        if seed is None
+        else _check.integer("seed", seed, 0, 2**64 - 1),
+    }
+
+
+def threads(value: int | None) -> int:
+    """A number of threads; all that the process may use if None."""
+    return _default_threads() if value is None else _check.integer("threads", value, 1, 1024)
+
+
+def layer_sizes(value: Iterable[int]) -> list[int]:
+    """The neurons of each layer."""
+    sizes = _check.sequence("layer_sizes", value, "a sequence of integers")
+    if len(sizes) < 2:
+        raise ValueError(f"layer_sizes = {sizes!r}: expected at least an input and an output size")
+    return [
+        _check.integer(f"layer_sizes[{i}]", size, 1, _MOST_NEURONS) for i, size in enumerate(sizes)
+    ]

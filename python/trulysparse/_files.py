@@ -1,0 +1,220 @@
+"""Readers of the file formats that data sets come in: IDX, NumPy's .npz and .csv.
+
+They distrust what they read: whatever is wrong gives a ``ValueError`` that names the file and what
+was expected in it.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import zipfile
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+PathLike = str | Path
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+IDX_LIMIT = 1 << 30  # bytes; twenty times the largest file of Fashion-MNIST
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What a .csv holds: ``x`` float32 ``(n_rows, n_features)`` and one label per row."""
+
+    x: Array
+    labels: Array
+    feature_names: tuple[str, ...]
+    label_name: str
+
+
+def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
+    """The array of unsigned bytes in an IDX file (plain or gzip), with ``n_dims`` dimensions.
+
+    The format: two zero bytes, a type (8 for unsigned bytes), the number of dimensions, each
+    dimension as a big-endian 32-bit integer, then the values in C order.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or its sizes do not fit the bytes that are there.
+    """
+    with open(path, "rb") as probe:
+        is_gzip = probe.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if is_gzip else open(path, "rb") as file:
+            head = file.read(4 + 4 * n_dims)
+            if head[:4] != bytes((0, 0, 8, n_dims)):
+                raise ValueError(
+                    f"{path}: expected an IDX file of unsigned bytes with {n_dims} dimension(s) "
+                    f"(magic 0000080{n_dims}), got {head[:4].hex() or 'an empty file'}"
+                )
+            if len(head) < 4 + 4 * n_dims:
+                raise ValueError(f"{path}: the IDX header ends after {len(head)} bytes")
+            shape = tuple(int(n) for n in np.frombuffer(head, dtype=">u4", offset=4))
+            size = math.prod(shape)
+            if size > IDX_LIMIT:
+                raise ValueError(
+                    f"{path}: the header promises {shape} bytes, more than {IDX_LIMIT}"
+                )
+            # One byte more than promised shows a file that is too long.
+            body = file.read(size + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: damaged gzip file ({error})") from error
+    if len(body) != size:
+        real = "more" if len(body) > size else str(len(body))
+        raise ValueError(f"{path}: the header promises {shape} = {size} bytes, there are {real}")
+    return np.frombuffer(body, dtype=np.uint8).reshape(shape)
+
+
+def read_npz(path: PathLike) -> dict[str, Array]:
+    """Those of `KEYS` that a NumPy archive holds; pickled objects are refused."""
+    try:
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds a single array")
+            return {key: archive[key] for key in KEYS if key in archive}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        raise ValueError(f"{path}: expected a NumPy .npz of plain arrays ({error})") from error
+
+
+def check_arrays(path: PathLike, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """``arrays`` with features as float32 ``(n, n_features)`` and labels as ``(n,)``.
+
+    ``x_train`` and ``y_train`` are needed, ``x_test`` and ``y_test`` come together or not at all.
+    """
+    for key in ("x_train", "y_train"):
+        if key not in arrays:
+            raise ValueError(f"{path}: expected the keys x_train and y_train, {key} is missing")
+    if ("x_test" in arrays) != ("y_test" in arrays):
+        raise ValueError(f"{path}: expected both x_test and y_test, or neither")
+    checked = {}
+    for part in ("train", "test") if "x_test" in arrays else ("train",):
+        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        if x.ndim < 2 or 0 in x.shape or x.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{path}: expected x_{part} to be numbers of shape (n_samples, n_features), "
+                f"got {x.dtype} {x.shape}"
+            )
+        if y.shape not in ((len(x),), (len(x), 1)):
+            raise ValueError(
+                f"{path}: expected y_{part} to have shape ({len(x)},), one label per row of "
+                f"x_{part}, got {y.shape}"
+            )
+        with np.errstate(over="ignore"):  # what does not fit float32 is reported below
+            flat = np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)
+        if not np.isfinite(flat).all():
+            raise ValueError(f"{path}: x_{part} holds NaN, infinity or numbers beyond float32")
+        checked[f"x_{part}"], checked[f"y_{part}"] = flat, y.reshape(-1)
+    widths = [x.shape[1] for key, x in checked.items() if key.startswith("x")]
+    if len(set(widths)) > 1:
+        raise ValueError(f"{path}: x_train has {widths[0]} features, x_test {widths[1]}")
+    return checked
+
+
+def read_csv(path: PathLike, label: str | None = None) -> Table:
+    """A comma-separated UTF-8 file with a header; ``label`` names the label's column.
+
+    Without ``label`` it is the last column. All other cells are numbers; blank lines are skipped.
+    Errors name the row (the header is row 1) and the column.
+    """
+    values, labels = array("f"), []
+    numbers = []  # of the rows that are not blank
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = csv.reader(file)
+            header = [cell.strip() for cell in next(rows, [])]
+            column = _label_column(path, header, label)
+            names = tuple(header[:column] + header[column + 1 :])
+            for number, row in enumerate(rows, start=2):
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    raise ValueError(
+                        f"{path}: row {number} has {len(row)} cells, the header {len(header)}"
+                    )
+                labels.append(row.pop(column).strip())
+                numbers.append(number)
+                if not labels[-1]:
+                    raise _bad_cell(path, number, header[column], "", "a label")
+                try:
+                    values.extend(map(float, row))
+                except ValueError:
+                    bad = next(i for i, cell in enumerate(row) if not _is_number(cell))
+                    raise _bad_cell(path, number, names[bad], row[bad], "a number") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
+    if not labels:
+        raise ValueError(f"{path}: expected rows below the header, there are none")
+    # A header of numbers and one class, such as "5.1,3.5,setosa", is a row of data.
+    if header[column] in labels and all(map(_is_number, names)):
+        raise ValueError(f"{path}: row 1 looks like data: expected a header with column names")
+    x = np.frombuffer(values, dtype=np.float32).reshape(len(labels), len(names))
+    bad_cells = np.argwhere(~np.isfinite(x))
+    if len(bad_cells):
+        i, j = bad_cells[0]
+        raise _bad_cell(path, numbers[i], names[j], str(x[i, j]), "a finite number")
+    return Table(x, np.array(labels), names, header[column])
+
+
+def _label_column(path: PathLike, header: list[str], label: str | None) -> int:
+    if len(header) < 2:
+        raise ValueError(f"{path}: expected a header of two or more names separated by commas")
+    if all(map(_is_number, header)):
+        raise ValueError(
+            f"{path}: row 1 holds only numbers: expected a header with column names there"
+        )
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise ValueError(f"{path}: expected different column names, {twice[0]!r} appears twice")
+    if label is None:
+        return len(header) - 1
+    if label not in header:
+        some = ", ".join(header[:10]) + (", ..." if len(header) > 10 else "")
+        raise ValueError(f"{path}: no column label={label!r}, expected one of: {some}")
+    return header.index(label)
+
+
+def _bad_cell(path: PathLike, row: int, column: str, cell: str, expected: str) -> ValueError:
+    got = repr(cell) if cell.strip() else "nothing"
+    return ValueError(f"{path}: row {row}, column {column!r}: expected {expected}, got {got}")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def encode(labels: Array, what: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Labels as int64 in 0..n-1, and the classes' names in numeric or else alphabetic order.
+
+    ``what`` says in an error which labels these are. Numbers may be stored as text or as floats,
+    but must be whole: a column of fractions is a regression target, not a class.
+    """
+    if labels.dtype.kind == "U" and all(map(_is_number, labels)):
+        labels = labels.astype(np.float64)  # so that 2 comes before 10, and 1 and 1.0 are the same
+    if labels.dtype.kind == "f":
+        # Beyond 2**53 neighbouring whole numbers are the same float, and classes would merge.
+        whole = (labels == np.rint(labels)) & (np.abs(labels) < 2.0**53)
+        if not whole.all():
+            odd = labels[~whole][0]
+            raise ValueError(f"{what}: expected class labels (whole numbers or text), got {odd}")
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "Uiub":
+        raise ValueError(f"{what}: expected whole numbers or text, got {labels.dtype}")
+    values, codes = np.unique(labels, return_inverse=True)
+    return codes.reshape(-1).astype(np.int64), tuple(str(value) for value in values)

@@ -1,0 +1,267 @@
+"""The command ``trulysparse``: train, evaluate and describe sparse networks.
+
+Exit codes: 0 done, 2 a mistake in the arguments or the data, 130 interrupted with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse import SET, SGD, Callback, History, SparseMLP, datasets, load
+from trulysparse._arguments import PRESETS, make_parser
+from trulysparse.datasets import Dataset
+from trulysparse.plot import save_learning_curves
+
+__all__ = ["PRESETS", "main", "run"]
+
+HIDDEN = {
+    "digits": [200, 200, 200],
+    "fashion-mnist": [1000, 1000, 1000],
+    "madelon": [400, 100, 400],
+}
+OTHER_HIDDEN = [500, 500, 500]
+# The rows held out stay the same whatever --seed is: runs with different seeds are comparable,
+# and `evaluate` scores the rows that training has not seen.
+SPLIT_SEED = 0
+
+
+def run() -> None:
+    """Run the command line and exit: the entry point of the installed script."""
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv
+        The arguments after the program's name; ``sys.argv[1:]`` by default.
+
+    Returns
+    -------
+    The exit code.
+
+    Raises
+    ------
+    SystemExit
+        From argparse, on ``--help``, ``--version`` and unknown flags.
+    """
+    args = make_parser().parse_args(argv)
+    command = {"train": _train, "evaluate": _evaluate, "info": _info}[args.command]
+    try:
+        return command(args)
+    except KeyboardInterrupt:
+        print("trulysparse: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        print(f"trulysparse: error: {str(error) or 'not enough memory'}", file=sys.stderr)
+        return 2
+
+
+def _train(args: argparse.Namespace) -> int:
+    given = vars(args)
+    if args.no_evolve and ("zeta" in given or "grow_init" in given):
+        raise ValueError("--no-evolve leaves nothing to do for --zeta and --grow-init")
+    chosen = {**PRESETS[args.preset], **given}
+    optimizer = SGD(
+        learning_rate=chosen["learning_rate"],
+        momentum=chosen["momentum"],
+        weight_decay=chosen["weight_decay"],
+        nesterov=chosen["nesterov"],
+        schedule=chosen["schedule"],
+    )
+    topology = None if args.no_evolve else SET(zeta=chosen["zeta"], grow_init=chosen["grow_init"])
+    _check_out(args.out)
+
+    data = datasets.resolve(args.data, args.data_dir, args.label, SPLIT_SEED)
+    if data.n_classes < 2:
+        raise ValueError(f"{data.name}: expected two or more classes, got {data.n_classes}")
+    print(
+        f"data: {data.name}, {len(data.x_train)} training and {len(data.x_test)} test samples, "
+        f"{data.n_features} features, {data.n_classes} classes"
+    )
+    hidden = HIDDEN.get(args.data, OTHER_HIDDEN)
+    if args.hidden:
+        hidden = list(chain.from_iterable(args.hidden))
+    model = SparseMLP(
+        [data.n_features, *hidden, data.n_classes],
+        epsilon=args.epsilon,
+        density=args.density,
+        activation=args.activation,
+        slope=args.slope,
+        loss="cross_entropy",
+        init=chosen["init"],
+        fan=chosen["fan"],
+        dropout=chosen["dropout"],
+        standardize=not args.no_standardize,
+        seed=args.seed,
+        threads=args.threads,
+    )
+    _write_metadata(model, data, args.label)
+    model.summary()
+    sys.stdout.flush()  # before the long wait, also into a pipe
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    recorder = _Recorder()
+    interrupted = False
+    try:
+        model.fit(
+            data.x_train,
+            data.y_train,
+            epochs=args.epochs,
+            batch_size=args.batch_size,
+            validation_data=(data.x_test, data.y_test),
+            optimizer=optimizer,
+            topology=topology,
+            callbacks=[recorder],
+            progress=not args.quiet,
+        )
+    except KeyboardInterrupt:
+        interrupted = True
+        done = len(recorder.history.epoch)
+        print(f"interrupted after {done} of {args.epochs} epochs, saving what there is")
+    _save(model, recorder.history, args.out)
+    if interrupted:
+        return 130
+    print("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
+    return 0
+
+
+class _Recorder(Callback):
+    """Keeps the history in reach when Ctrl-C ends `fit` before it returns one."""
+
+    def __init__(self) -> None:
+        self.history = History()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        self.history.append(epoch, logs)
+
+
+def _check_out(out: Path) -> None:
+    """Fail now and not after the training if ``out`` cannot be written; creates nothing."""
+    place = out
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(f"--out {out}: expected a folder, {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ValueError(f"--out {out}: {place} is not writable")
+
+
+def _save(model: SparseMLP, history: History, out: Path) -> None:
+    model.save(out / "model.safetensors")
+    print(f"wrote {out / 'model.safetensors'}")
+    history.to_csv(out / "history.csv")
+    print(f"wrote {out / 'history.csv'}")
+    # An earlier run's picture beside this run's model would mislead.
+    (out / "curves.png").unlink(missing_ok=True)
+    if not history.epoch:
+        return
+    try:
+        save_learning_curves(history, out / "curves.png")
+    except ImportError:
+        print("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
+    else:
+        print(f"wrote {out / 'curves.png'}")
+
+
+def _scores(scores: dict[str, float]) -> str:
+    return f"accuracy {100 * scores['accuracy']:.2f} %, loss {scores['loss']:.4f}"
+
+
+def _write_metadata(model: SparseMLP, data: Dataset, label: str | None) -> None:
+    model.metadata["dataset"] = json.dumps(data.name)
+    entries = {
+        "class_names": data.class_names,
+        "feature_names": data.feature_names,
+        "label": label,
+    }
+    for key, value in entries.items():
+        if value is not None:
+            model.metadata[key] = json.dumps(value)
+
+
+def _names(model: SparseMLP, key: str) -> list[str] | None:
+    """A list of names from the model's metadata, or None if it has none."""
+    if key not in model.metadata:
+        return None
+    try:
+        names = json.loads(model.metadata[key])
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"the model's metadata {key!r}: expected a JSON list of names")
+    return names
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    model = load(args.model)
+    if args.threads is not None:
+        model.threads = args.threads
+    label = args.label
+    if label is None and args.data.lower().endswith(".csv") and "label" in model.metadata:
+        label = json.loads(model.metadata["label"])
+    data = datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=False)
+    x, y = _match_features(model, data), _match_classes(model, data)
+    print(f"data: {data.name}, {len(x)} samples")
+    print(_scores(model.evaluate(x, y, batch_size=args.batch_size)))
+    return 0
+
+
+def _match_features(model: SparseMLP, data: Dataset) -> npt.NDArray[Any]:
+    """The test part with its columns in the order that the model was trained with."""
+    trained = _names(model, "feature_names")
+    if trained is None or data.feature_names is None or trained == list(data.feature_names):
+        return data.x_test
+    places = {name: place for place, name in enumerate(data.feature_names)}
+    missing = [name for name in trained if name not in places]
+    unknown = sorted(set(places) - set(trained))
+    for names, problem in ((missing, "lacks"), (unknown, "has, but the model does not know,")):
+        if names:
+            some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            raise ValueError(f"{data.name} {problem} {len(names)} column(s): {some}")
+    return data.x_test[:, [places[name] for name in trained]]
+
+
+def _match_classes(model: SparseMLP, data: Dataset) -> npt.NDArray[np.int64]:
+    """The test part's labels as the model counts its classes.
+
+    A file may lack some of the classes, so that its own count means nothing: names decide, or
+    for a model that was saved without names the labels themselves, if they are numbers.
+    """
+    if data.class_names is None:
+        return data.y_test
+    trained = _names(model, "class_names")
+    if trained is None:
+        if not all(name.isdecimal() for name in data.class_names):
+            return data.y_test
+        trained = [str(code) for code in range(model.layer_sizes[-1])]
+    codes = {name: code for code, name in enumerate(trained)}
+    unknown = [name for name in data.class_names if name not in codes]
+    if unknown:
+        some = ", ".join(trained[:10]) + (", ..." if len(trained) > 10 else "")
+        raise ValueError(f"{data.name}: unknown class {unknown[0]!r}, the model's are: {some}")
+    return np.array([codes[name] for name in data.class_names], dtype=np.int64)[data.y_test]
+
+
+def _info(args: argparse.Namespace) -> int:
+    model = load(args.model)
+    model.summary()
+    print(f"epochs trained: {model.epochs_trained}")
+    print(f"steps trained: {model.steps_trained}")
+    print(f"evolutions: {model.evolutions}")
+    print(f"seed: {model.seed}")
+    for key, value in sorted(model.metadata.items()):
+        print(f"{key}: {value if len(value) <= 100 else value[:97] + '...'}")
+    return 0

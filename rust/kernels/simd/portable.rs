@@ -1,0 +1,102 @@
+//! Vectors as arrays: for any target, and the judge of the others.
+
+use super::{Simd, Vector};
+
+/// Needs nothing.
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+impl Simd for Portable {
+    type V16 = [f32; 16];
+    type V8 = [f32; 8];
+    type V4 = [f32; 4];
+    type V1 = f32;
+}
+
+impl<S, const N: usize> Vector<S> for [f32; N] {
+    const N: usize = N;
+    #[inline(always)]
+    fn splat(_: S, value: f32) -> Self {
+        [value; N]
+    }
+    #[inline(always)]
+    fn load(_: S, from: &[f32]) -> Self {
+        from[..N].try_into().expect("internal: N lanes")
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        to[..N].copy_from_slice(&self);
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] + other[i])
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] * other[i])
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        std::array::from_fn(|i| self[i].mul_add(factor[i], addend[i]))
+    }
+    #[inline(always)]
+    fn positive(self) -> u16 {
+        self.iter().enumerate().fold(0, |bits, (i, v)| bits | u16::from(*v > 0.0) << i)
+    }
+    #[inline(always)]
+    fn select(self, bits: u16, other: Self) -> Self {
+        std::array::from_fn(|i| if bits >> i & 1 == 1 { self[i] } else { other[i] })
+    }
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let mut lanes = self;
+        let mut width = N;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+        }
+        lanes[0]
+    }
+}
+
+impl<S> Vector<S> for f32 {
+    const N: usize = 1;
+    #[inline(always)]
+    fn splat(_: S, value: f32) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn load(_: S, from: &[f32]) -> Self {
+        from[0]
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        to[0] = self;
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self + other
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self * other
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        f32::mul_add(self, factor, addend)
+    }
+    #[inline(always)]
+    fn positive(self) -> u16 {
+        u16::from(self > 0.0)
+    }
+    #[inline(always)]
+    fn select(self, bits: u16, other: Self) -> Self {
+        if bits & 1 == 1 { self } else { other }
+    }
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        self
+    }
+}

@@ -1,0 +1,56 @@
+"""Hypothesis profiles and fixtures that several test files share."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Timing is no part of any test: no deadline, and no complaint about slow data generation on a
+# loaded machine. HYPOTHESIS_PROFILE=thorough looks ten times as hard.
+settings.register_profile(
+    "default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=600)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def _state(model):
+    """Everything that training changes, as bytes: equal states are equal bit for bit."""
+    layers = [
+        (array.dtype.str, array.shape, array.tobytes())
+        for layer in model.layers
+        for array in (
+            layer.weight.indptr.astype(np.int64),
+            layer.weight.indices.astype(np.int64),
+            layer.weight.data,
+            layer.bias,
+            layer.momentum.indptr.astype(np.int64),
+            layer.momentum.indices.astype(np.int64),
+            layer.momentum.data,
+            layer.bias_momentum,
+        )
+    ]
+    statistics = [None if s is None else np.asarray(s).tobytes() for s in (model.mean, model.scale)]
+    counters = (model.epochs_trained, model.steps_trained, model.evolutions)
+    return layers, statistics, counters, dict(model.metadata)
+
+
+@pytest.fixture(scope="session")
+def state_of():
+    """``state_of(model)``: a comparable, independent copy of a model's whole state."""
+    return _state
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """(x_train, y_train, x_test, y_test) of scikit-learn's digits, with its constant pixels."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    x, y = load_digits(return_X_y=True)
+    assert (x.std(axis=0) == 0).any()
+    x_train, x_test, y_train, y_test = train_test_split(
+        x.astype(np.float32), y, test_size=0.3, random_state=0, stratify=y
+    )
+    return x_train, y_train, x_test, y_test

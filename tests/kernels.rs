@@ -1,0 +1,270 @@
+//! Every kernel against a naive twin that does the same IEEE operations one by one: the bits must
+//! agree, for any structure, batch and number of threads.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use trulysparse::csr::{Csr, Transpose};
+use trulysparse::kernels::{self, Backward, Forward, LANES, Map, Mask, Step, stride, words};
+use trulysparse::parallel::Par;
+use trulysparse::rng::{Purpose, Stream};
+
+/// A matrix with empty rows, full rows, empty columns, no entries: whatever comes.
+fn matrix() -> impl Strategy<Value = Csr> {
+    (1usize..14, 1usize..14, 0usize..5).prop_flat_map(|(n_in, n_out, kind)| {
+        let density = [0.0, 0.1, 0.4, 0.9, 1.0][kind];
+        (
+            prop::collection::vec(
+                prop::collection::vec(prop::bool::weighted(density), n_in),
+                n_out,
+            ),
+            prop::collection::vec(value(), n_in * n_out),
+        )
+            .prop_map(move |(cells, values)| {
+                let (mut indptr, mut indices) = (vec![0], Vec::new());
+                for row in &cells {
+                    indices.extend((0..n_in as u32).filter(|&c| row[c as usize]));
+                    indptr.push(indices.len());
+                }
+                let data = values[..indices.len()].to_vec();
+                Csr::new(n_in, indptr, indices, data).unwrap()
+            })
+    })
+}
+
+fn value() -> impl Strategy<Value = f32> {
+    prop_oneof![4 => -2.0f32..2.0, 1 => Just(0.0), 1 => Just(-0.0), 1 => Just(1e-41), 1 => -1e10f32..1e10]
+}
+
+/// A feature-major batch with zeros in its padding lanes.
+fn batch(rows: usize, batch: usize, seed: u64) -> Vec<f32> {
+    let (stride, stream) = (stride(batch), Stream::new(seed, Purpose::Weights, 0, 0));
+    (0..rows * stride)
+        .map(|i| {
+            if i % stride < batch { trulysparse::rng::symmetric(stream.at(i as u64)) } else { 0.0 }
+        })
+        .collect()
+}
+
+fn batches() -> impl Strategy<Value = usize> {
+    prop_oneof![1usize..40, Just(64), Just(100), Just(128), Just(129), Just(260)]
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+fn naive_spmm(w: &Csr, x: &[f32], stride: usize, bias: &[f32]) -> Vec<f32> {
+    let p = w.pattern();
+    let mut y = vec![0.0; w.n_rows() * stride];
+    for r in 0..w.n_rows() {
+        for b in 0..stride {
+            let mut acc = bias[r];
+            for k in p.indptr()[r]..p.indptr()[r + 1] {
+                acc = w.data()[k].mul_add(x[p.indices()[k] as usize * stride + b], acc);
+            }
+            y[r * stride + b] = acc;
+        }
+    }
+    y
+}
+
+/// Sixteen lanes, reduced as documented.
+fn naive_dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        lanes[i % LANES] = a.mul_add(*b, lanes[i % LANES]);
+    }
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+    }
+    lanes[0]
+}
+
+fn naive_sddmm(w: &Csr, dy: &[f32], x: &[f32], stride: usize) -> Vec<f32> {
+    let p = w.pattern();
+    (0..w.n_rows())
+        .flat_map(|r| p.row(r).iter().map(move |&c| (r, c as usize)))
+        .map(|(r, c)| naive_dot(&dy[r * stride..][..stride], &x[c * stride..][..stride]))
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn spmm_is_naive(w in matrix(), b in batches(), seed: u64) {
+        let s = stride(b);
+        let (x, bias) = (batch(w.n_cols(), b, seed), batch(w.n_rows(), 1, seed ^ 1));
+        let mut y = vec![f32::NAN; w.n_rows() * s];
+        kernels::spmm(&Par::seq(), w.pattern(), w.data(), &x, s, &bias, &mut y);
+        prop_assert_eq!(bits(&y), bits(&naive_spmm(&w, &x, s, &bias)));
+    }
+
+    #[test]
+    fn spmm_transpose_is_naive(w in matrix(), b in batches(), seed: u64) {
+        let s = stride(b);
+        let dy = batch(w.n_rows(), b, seed);
+        let mut dx = vec![f32::NAN; w.n_cols() * s];
+        let index = Transpose::new(w.pattern()).unwrap();
+        kernels::spmm_transpose(&Par::seq(), &index, w.data(), &dy, s, &mut dx);
+        let p = w.pattern();
+        let mut naive = vec![0.0f32; w.n_cols() * s];
+        for r in 0..w.n_rows() {
+            for k in p.indptr()[r]..p.indptr()[r + 1] {
+                for lane in 0..s {
+                    let acc = &mut naive[p.indices()[k] as usize * s + lane];
+                    *acc = w.data()[k].mul_add(dy[r * s + lane], *acc);
+                }
+            }
+        }
+        prop_assert_eq!(bits(&dx), bits(&naive));
+    }
+
+    #[test]
+    fn sddmm_is_naive_and_its_update_too(
+        w in matrix(), b in batches(), seed: u64, nesterov: bool, decay in 0.0f32..0.1,
+    ) {
+        let s = stride(b);
+        let (x, dy) = (batch(w.n_cols(), b, seed), batch(w.n_rows(), b, seed ^ 1));
+        let mut grad = vec![f32::NAN; w.nnz()];
+        kernels::sddmm(&Par::seq(), w.pattern(), &dy, &x, s, &mut grad);
+        // Sums that cancel to zero may differ in its sign only, where narrow lanes meet no zeros.
+        prop_assert_eq!(&grad, &naive_sddmm(&w, &dy, &x, s));
+
+        let step = Step { rate: 0.1, momentum: 0.9, decay, nesterov, inverse_batch: 1.0 / b as f32 };
+        let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2));
+        let mut plain = (w.data().to_vec(), fused.1.clone());
+        let (pattern, data) = fused.0.pattern_and_data_mut();
+        kernels::sddmm_update(&Par::seq(), pattern, &dy, &x, s, &step, data, &mut fused.1);
+        for ((g, w), v) in grad.iter().zip(&mut plain.0).zip(&mut plain.1) {
+            step.apply(*g, w, v);
+        }
+        prop_assert_eq!(bits(fused.0.data()), bits(&plain.0));
+        prop_assert_eq!(bits(&fused.1), bits(&plain.1));
+    }
+
+    /// Activation, dropout and derivative, fused against one by one.
+    #[test]
+    fn fused_passes_are_the_separate_ones(
+        w in matrix(), b in batches(), seed: u64, rate in prop_oneof![Just(0.0), 0.05..0.95],
+        map in prop_oneof![Just(Map::Identity), (-1.0f32..1.0).prop_map(Map::Slope), Just(Map::Sigmoid), Just(Map::Tanh)],
+    ) {
+        let s = stride(b);
+        let (x, bias) = (batch(w.n_cols(), b, seed), batch(w.n_rows(), 1, seed ^ 1));
+        let z = naive_spmm(&w, &x, s, &bias);
+        let mask = (rate > 0.0).then(|| Mask::new(Stream::new(seed, Purpose::Dropout, 1, 2), rate));
+        let forward = Forward { map, mask };
+        let mut y = vec![f32::NAN; z.len()];
+        let mut signs = vec![0u16; w.n_rows() * words(s)];
+        let mut kept = signs.clone();
+        kernels::spmm_activate(
+            &Par::seq(), w.pattern(), w.data(), &x, s, &bias, &forward, &mut y, &mut signs, &mut kept,
+        );
+        let bit = |bits: &[u16], i: usize| bits[i / s * words(s) + i % s / LANES] >> (i % s % LANES) & 1 == 1;
+        let scale = mask.map_or(1.0, |m| m.scale());
+        for i in 0..z.len() {
+            prop_assert_eq!(bit(&signs, i), z[i] > 0.0);
+            let exact = f64::from(z[i]);
+            let a = match map {
+                Map::Identity => exact,
+                Map::Slope(slope) => if exact > 0.0 { exact } else { f64::from(slope) * exact },
+                Map::Sigmoid => 1.0 / (1.0 + (-exact).exp()),
+                Map::Tanh => exact.tanh(),
+            };
+            let expected = if mask.is_none() || bit(&kept, i) { a * f64::from(scale) } else { 0.0 };
+            let error = (f64::from(y[i]) - expected).abs();
+            prop_assert!(error <= 1e-6 * expected.abs() + 1e-37, "{} {expected}", y[i]);
+        }
+
+        // Backwards through a layer of ones on the diagonal: the derivative alone.
+        let n = w.n_rows();
+        let eye = Csr::new(n, (0..=n).collect(), (0..n as u32).collect(), vec![1.0; n]).unwrap();
+        let index = Transpose::new(eye.pattern()).unwrap();
+        let dy = batch(n, b, seed ^ 3);
+        let mut dx = vec![f32::NAN; dy.len()];
+        let backward = Backward { map, mask_scale: mask.map(|m| m.scale()), signs: &signs, kept: &kept, output: &y };
+        kernels::spmm_transpose_derive(&Par::seq(), &index, eye.data(), &dy, s, &backward, &mut dx);
+        for i in 0..z.len() {
+            let a = f64::from(y[i]) / f64::from(scale);
+            let derivative = match map {
+                Map::Identity => 1.0,
+                Map::Slope(slope) => if z[i] > 0.0 { 1.0 } else { f64::from(slope) },
+                Map::Sigmoid => a * (1.0 - a),
+                Map::Tanh => 1.0 - a * a,
+            };
+            let through = if mask.is_none() || bit(&kept, i) { f64::from(scale) * derivative } else { 0.0 };
+            prop_assert!((f64::from(dx[i]) - through * f64::from(dy[i])).abs() <= 1e-5, "{i}");
+        }
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits(seed: u64, b in prop_oneof![Just(5usize), Just(128)]) {
+        // Large enough that work is really split.
+        let stream = Stream::new(seed, Purpose::Structure, 0, 0);
+        let (indptr, indices) = trulysparse::topology::erdos_renyi(&Par::seq(), 700, 500, 0.2, stream).unwrap();
+        let data = batch(indices.len(), 1, seed);
+        let w = Csr::new(700, indptr, indices, data).unwrap();
+        let s = stride(b);
+        let (x, dy, bias) = (batch(700, b, seed ^ 1), batch(500, b, seed ^ 2), batch(500, 1, seed ^ 3));
+        let index = Transpose::new(w.pattern()).unwrap();
+        let run = |par: &Par| {
+            let mut out = [vec![0.0; 500 * s], vec![0.0; 700 * s], vec![0.0; w.nnz()]];
+            kernels::spmm(par, w.pattern(), w.data(), &x, s, &bias, &mut out[0]);
+            kernels::spmm_transpose(par, &index, w.data(), &dy, s, &mut out[1]);
+            kernels::sddmm(par, w.pattern(), &dy, &x, s, &mut out[2]);
+            out.map(|o| bits(&o))
+        };
+        let one = run(&Par::seq());
+        for threads in [2, 3, 7] {
+            prop_assert_eq!(&one, &run(&Par::new(threads).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn dropout_keeps_the_right_fraction_and_no_lane_is_special() {
+    let (n, b, rate) = (2000, 128, 0.3);
+    let empty = Csr::new(1, vec![0; n + 1], vec![], vec![]).unwrap();
+    let mask = Mask::new(Stream::new(5, Purpose::Dropout, 1, 0), rate);
+    let forward = Forward { map: Map::Identity, mask: Some(mask) };
+    let mut y = vec![0.0; n * b];
+    let mut kept = vec![0u16; n * words(b)];
+    let ones = vec![1.0; n];
+    let par = Par::seq();
+    kernels::spmm_activate(
+        &par,
+        empty.pattern(),
+        &[],
+        &vec![0.0; b],
+        b,
+        &ones,
+        &forward,
+        &mut y,
+        &mut [],
+        &mut kept,
+    );
+    let mean = y.iter().sum::<f32>() / y.len() as f32;
+    assert!((mean - 1.0).abs() < 0.01, "inverted dropout keeps the mean: {mean}");
+    for lane in 0..b {
+        let kept = (0..n).filter(|r| y[r * b + lane] > 0.0).count() as f64;
+        // Five standard deviations of a binomial.
+        assert!(
+            (kept - 0.7 * n as f64).abs() < 5.0 * (0.21 * n as f64).sqrt(),
+            "lane {lane}: {kept}"
+        );
+    }
+    // Neighbouring lanes and neighbouring rows are independent: agreement is 0.7^2 + 0.3^2.
+    let agree = |step: usize| {
+        let pairs = y.len() - step;
+        (0..pairs).filter(|i| (y[*i] > 0.0) == (y[i + step] > 0.0)).count() as f64 / pairs as f64
+    };
+    for step in [1, 8, 16, b, 2 * b] {
+        assert!((agree(step) - 0.58).abs() < 0.01, "{step}: {}", agree(step));
+    }
+}

@@ -1,0 +1,254 @@
+"""A float64 NumPy oracle of the whole system, for small networks.
+
+It shares no code with the package: weights are dense float64 arrays with a boolean support,
+and every formula is written out in its textbook form. Shapes follow the public API: a weight
+has shape (n_in, n_out), a batch has shape (n, features), and ``x @ weight + bias`` is the
+pre-activation.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
+LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
+
+
+def hidden_slope(activation: str, slope: float, hidden_index: int) -> float:
+    """Slope of the negative side of hidden layer 0, 1, ... (All-ReLU starts with -slope)."""
+    if activation == "all_relu":
+        return -slope if hidden_index % 2 == 0 else slope
+    return {"leaky_relu": slope, "relu": 0.0}.get(activation, 1.0)
+
+
+def activate(activation: str, z: np.ndarray, slope: float) -> np.ndarray:
+    if activation in ("all_relu", "relu", "leaky_relu"):
+        return np.where(z > 0, z, slope * z)
+    if activation == "sigmoid":
+        return sigmoid(z)
+    return np.tanh(z) if activation == "tanh" else z
+
+
+def activation_derivative(activation: str, z: np.ndarray, slope: float) -> np.ndarray:
+    if activation in ("all_relu", "relu", "leaky_relu"):
+        return np.where(z > 0, 1.0, slope)
+    if activation == "sigmoid":
+        return sigmoid(z) * sigmoid(-z)
+    return 1.0 - np.tanh(z) ** 2 if activation == "tanh" else np.ones_like(z)
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    shifted = z - z.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def output(loss: str, z: np.ndarray) -> np.ndarray:
+    """The prediction that belongs to the loss: softmax, sigmoid or the identity."""
+    if loss == "cross_entropy":
+        return np.exp(log_softmax(z))
+    return sigmoid(z) if loss == "binary_cross_entropy" else z
+
+
+def mean_loss(loss: str, z: np.ndarray, target: np.ndarray) -> float:
+    """Mean over the samples; ``target`` has the shape of ``z`` (see ``as_targets``)."""
+    if loss == "cross_entropy":
+        per_sample = -(target * log_softmax(z)).sum(axis=1)
+    elif loss == "binary_cross_entropy":
+        # -y log p - (1 - y) log(1 - p) in logits, which never takes the log of zero.
+        per_sample = (np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
+    else:
+        per_sample = 0.5 * ((z - target) ** 2).sum(axis=1)
+    return float(per_sample.mean())
+
+
+def as_targets(loss: str, y: np.ndarray, n_out: int) -> np.ndarray:
+    """Class labels become one-hot rows, a vector for one output becomes a column."""
+    y = np.asarray(y)
+    if loss == "cross_entropy" and y.ndim == 1:
+        return np.eye(n_out)[y]
+    return y.astype(np.float64).reshape(len(y), n_out)
+
+
+@dataclass
+class OracleLayer:
+    weight: np.ndarray
+    support: np.ndarray
+    bias: np.ndarray
+    momentum: np.ndarray = field(default=None)
+    bias_momentum: np.ndarray = field(default=None)
+
+    def __post_init__(self) -> None:
+        assert np.all(self.weight[~self.support] == 0)
+        if self.momentum is None:
+            self.momentum = np.zeros_like(self.weight)
+        if self.bias_momentum is None:
+            self.bias_momentum = np.zeros_like(self.bias)
+
+
+@dataclass
+class Oracle:
+    layers: list[OracleLayer]
+    activation: str
+    loss: str
+    slope: float = 0.6
+    mean: np.ndarray | None = None
+    scale: np.ndarray | None = None
+
+    def slopes(self) -> list[float]:
+        return [hidden_slope(self.activation, self.slope, i) for i in range(len(self.layers) - 1)]
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        return as_targets(self.loss, y, self.layers[-1].weight.shape[1])
+
+    def standardise(self, x: np.ndarray) -> np.ndarray:
+        x = np.asarray(x, dtype=np.float64)
+        return x if self.mean is None else (x - self.mean) * self.scale
+
+    def pass_through(self, x, masks=None):
+        """Inputs and pre-activations of every layer; ``masks`` multiply hidden activations."""
+        inputs, pre_activations = [self.standardise(x)], []
+        for i, layer in enumerate(self.layers):
+            z = inputs[-1] @ layer.weight + layer.bias
+            pre_activations.append(z)
+            if i < len(self.layers) - 1:
+                a = activate(self.activation, z, self.slopes()[i])
+                inputs.append(a if masks is None else a * masks[i])
+        return inputs, pre_activations
+
+    def logits(self, x, masks=None) -> np.ndarray:
+        return self.pass_through(x, masks)[1][-1]
+
+    def predict(self, x) -> np.ndarray:
+        return output(self.loss, self.logits(x))
+
+    def evaluate(self, x, y, masks=None) -> float:
+        return mean_loss(self.loss, self.logits(x, masks), self.targets(y))
+
+    def accuracy(self, x, y) -> float:
+        prediction, target = self.predict(x), self.targets(y)
+        if self.loss == "binary_cross_entropy":
+            return float(((prediction > 0.5) == (target > 0.5)).mean())
+        return float((prediction.argmax(axis=1) == target.argmax(axis=1)).mean())
+
+    def gradients(self, x, y, masks=None) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(weight gradient on the support, bias gradient) of every layer."""
+        inputs, pre_activations = self.pass_through(x, masks)
+        delta = (output(self.loss, pre_activations[-1]) - self.targets(y)) / len(inputs[0])
+        result = []
+        for i in reversed(range(len(self.layers))):
+            layer = self.layers[i]
+            result.append((inputs[i].T @ delta * layer.support, delta.sum(axis=0)))
+            if i > 0:
+                z = pre_activations[i - 1]
+                delta = delta @ layer.weight.T
+                delta = delta * activation_derivative(self.activation, z, self.slopes()[i - 1])
+                if masks is not None:
+                    delta = delta * masks[i - 1]
+        return result[::-1]
+
+    def step(self, x, y, *, lr=0.01, momentum=0.9, weight_decay=2e-4, nesterov=False, masks=None):
+        """One step of momentum SGD; the decay is not multiplied by the learning rate."""
+        for layer, (gw, gb) in zip(self.layers, self.gradients(x, y, masks), strict=True):
+            for name, velocity_name, g in (
+                ("weight", "momentum", gw),
+                ("bias", "bias_momentum", gb),
+            ):
+                w = getattr(layer, name)
+                v = momentum * getattr(layer, velocity_name) - lr * g
+                push = momentum * v - lr * g if nesterov else v
+                setattr(layer, velocity_name, v)
+                setattr(layer, name, w + push - weight_decay * w)
+
+    def flat(self) -> np.ndarray:
+        """Weights on the support and biases of all layers as one vector."""
+        return np.concatenate(
+            [part for la in self.layers for part in (la.weight[la.support], la.bias)]
+        )
+
+    def set_flat(self, vector: np.ndarray) -> None:
+        start = 0
+        for layer in self.layers:
+            count, n_out = int(layer.support.sum()), len(layer.bias)
+            layer.weight[layer.support] = vector[start : start + count]
+            layer.bias = vector[start + count : start + count + n_out].copy()
+            start += count + n_out
+        assert start == len(vector)
+
+    def flat_gradient(self, x, y, masks=None) -> np.ndarray:
+        pairs = zip(self.layers, self.gradients(x, y, masks), strict=True)
+        return np.concatenate([part for la, (gw, gb) in pairs for part in (gw[la.support], gb)])
+
+
+def learning_rate(schedule: str, base: float, step: int, total_steps: int) -> float:
+    if schedule == "cosine":
+        return base * 0.5 * (1.0 + math.cos(math.pi * step / total_steps))
+    assert schedule == "constant"
+    return base
+
+
+def standardisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, scale) per feature; a constant feature is left as it is."""
+    x = np.asarray(x, dtype=np.float64)
+    constant = x.max(axis=0) == x.min(axis=0)
+    deviation = np.where(constant, 1.0, x.std(axis=0))
+    return np.where(constant, 0.0, x.mean(axis=0)), 1.0 / deviation
+
+
+def random_oracle(sizes, activation, loss, *, density=0.6, slope=0.6, seed=0) -> Oracle:
+    rng = np.random.default_rng(seed)
+    layers = []
+    for n_in, n_out in itertools.pairwise(sizes):
+        support = rng.random((n_in, n_out)) < density
+        weight = np.where(support, rng.normal(size=(n_in, n_out)), 0.0)
+        layers.append(OracleLayer(weight, support, rng.normal(size=n_out)))
+    return Oracle(layers, activation, loss, slope)
+
+
+def random_data(loss: str, n: int, n_in: int, n_out: int, *, seed=0, soft=False):
+    """Float32 inputs and targets of the kind that the loss takes (``soft``: rows summing to 1)."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, n_in)).astype(np.float32)
+    if loss == "cross_entropy" and not soft:
+        return x, rng.integers(0, n_out, size=n)
+    if loss == "cross_entropy":
+        return x, rng.dirichlet(np.ones(n_out), size=n).astype(np.float32)
+    if loss == "binary_cross_entropy":
+        y = rng.random((n, n_out)) if soft else rng.integers(0, 2, size=(n, n_out))
+        return x, y.astype(np.float32)
+    return x, rng.normal(size=(n, n_out)).astype(np.float32)
+
+
+def support_of(matrix) -> np.ndarray:
+    """Stored places of a SciPy csc array, explicit zeros included."""
+    support = np.zeros(matrix.shape, dtype=bool)
+    columns = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
+    support[matrix.indices, columns] = True
+    return support
+
+
+def from_model(model) -> Oracle:
+    """Read a model's public attributes into an oracle of its own."""
+    layers = [
+        OracleLayer(
+            weight=la.weight.toarray().astype(np.float64),
+            support=support_of(la.weight),
+            bias=np.array(la.bias, dtype=np.float64),
+            momentum=la.momentum.toarray().astype(np.float64),
+            bias_momentum=np.array(la.bias_momentum, dtype=np.float64),
+        )
+        for la in model.layers
+    ]
+    oracle = Oracle(layers, model.activation, model.loss, float(model.slope))
+    if model.standardize and model.mean is not None:
+        oracle.mean = np.array(model.mean, dtype=np.float64)
+        oracle.scale = np.array(model.scale, dtype=np.float64)
+    return oracle
