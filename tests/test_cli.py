@@ -133,18 +133,18 @@ class TestTrain:
         model = train("--preset", preset)
         seen |= {"init": model.init, "fan": model.fan, "dropout": pytest.approx(model.dropout)}
         assert {key: seen[key] for key in expected} == expected
-        assert seen["nesterov"] is False
         other_schedule = "constant" if expected["schedule"] == "cosine" else "cosine"
         train(
             *["--preset", preset, "--learning-rate", "0.02", "--momentum", "0.5"],
-            *["--weight-decay", "0", "--zeta", "0.1", "--grow-init", "0.5", "--nesterov"],
+            *["--weight-decay", "0", "--zeta", "0.1", "--grow-init", "0.5"],
             *["--schedule", other_schedule],
+            "--no-nesterov" if expected["nesterov"] else "--nesterov",
         )
         assert seen["learning_rate"] == 0.02
         assert seen["momentum"] == 0.5
         assert seen["weight_decay"] == 0
         assert (seen["zeta"], seen["grow_init"]) == (0.1, 0.5)
-        assert seen["nesterov"] is True
+        assert seen["nesterov"] is not expected["nesterov"]
         assert seen["schedule"] == other_schedule
 
     def test_no_evolve_keeps_the_topology(self, monkeypatch):

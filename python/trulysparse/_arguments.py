@@ -11,12 +11,12 @@ from trulysparse.datasets import NAMES
 
 # What a preset decides; a flag given on the command line wins over it.
 PRESETS: dict[str, dict[str, Any]] = {
-    # Chosen on the last 10,000 of Fashion-MNIST's training images, and not worse than lower
-    # learning rates on scikit-learn's small data sets.
+    # Chosen on the last 10,000 of Fashion-MNIST's training images; a learning rate of 0.1 is
+    # better there by half a point, but diverges on small tables at batch 32.
     "recipe": {
         "init": "lecun_uniform",
         "fan": "real",
-        "learning_rate": 0.1,
+        "learning_rate": 0.05,
         "schedule": "cosine",
         "momentum": 0.9,
         "nesterov": True,

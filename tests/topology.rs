@@ -1,0 +1,85 @@
+//! SET's invariants over matrices that nobody would think of, and its bits for any threads.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use trulysparse::csr::{Csr, NONE};
+use trulysparse::parallel::Par;
+use trulysparse::rng::{Purpose, Stream, symmetric};
+use trulysparse::topology::{erdos_renyi, evolve};
+
+fn stream(purpose: Purpose, epoch: u64) -> Stream {
+    Stream::new(9, purpose, 1, epoch)
+}
+
+fn random(par: &Par, n_in: usize, n_out: usize, density: f64, seed: u64) -> Csr {
+    let (indptr, indices) =
+        erdos_renyi(par, n_in, n_out, density, stream(Purpose::Structure, seed)).unwrap();
+    let values = stream(Purpose::Weights, seed);
+    // A quarter of the weights is one of four values, so that there are zeros and ties.
+    let data = (0..indices.len() as u64).map(|k| match values.at(k) % 16 {
+        0 => 0.0,
+        1 => 0.25,
+        2 => -0.25,
+        3 => 1e-42,
+        _ => symmetric(values.at(k)),
+    });
+    Csr::new(n_in, indptr, indices.clone(), data.collect()).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn set_conserves_connections_and_keeps_what_it_says(
+        n_in in 1usize..30, n_out in 1usize..30, seed: u64, zeta in 0.0..1.0f64,
+        density in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0f64],
+    ) {
+        let w = random(&Par::seq(), n_in, n_out, density, seed);
+        let evolved = evolve(&Par::seq(), &w, zeta, stream(Purpose::GrowPlaces, seed), |g| 2.0 + g.index as f32).unwrap();
+        let new = &evolved.matrix;
+        // Csr::new checks the structure from scratch.
+        let p = new.pattern();
+        Csr::new(n_in, p.indptr().to_vec(), p.indices().to_vec(), new.data().to_vec()).unwrap();
+        prop_assert_eq!(new.nnz(), w.nnz());
+        prop_assert_eq!(evolved.source.len(), w.nnz());
+
+        let count = |sign: f32| w.data().iter().filter(|v| **v * sign > 0.0).count();
+        let zeros = w.data().iter().filter(|v| **v == 0.0).count();
+        let weak = |sign: f32| (zeta * count(sign) as f64).floor() as usize;
+        prop_assert_eq!(evolved.dropped, zeros + weak(1.0) + weak(-1.0));
+        prop_assert_eq!(evolved.source.iter().filter(|&&s| s == NONE).count(), evolved.dropped);
+
+        let mut grown = 0;
+        for row in 0..n_out {
+            for k in p.indptr()[row]..p.indptr()[row + 1] {
+                let source = evolved.source[k] as usize;
+                if evolved.source[k] == NONE {
+                    prop_assert_eq!(new.data()[k], 2.0 + grown as f32);
+                    grown += 1;
+                } else {
+                    let old = w.pattern();
+                    prop_assert!((old.indptr()[row]..old.indptr()[row + 1]).contains(&source));
+                    prop_assert_eq!(old.indices()[source], p.indices()[k]);
+                    prop_assert_eq!(w.data()[source].to_bits(), new.data()[k].to_bits());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn evolution_has_the_same_bits_for_any_number_of_threads() {
+    let w = random(&Par::seq(), 2000, 1500, 0.05, 3);
+    let run = |par: &Par| {
+        let e = evolve(par, &w, 0.3, stream(Purpose::GrowPlaces, 0), |g| g.index as f32).unwrap();
+        (
+            e.matrix.pattern().indptr().to_vec(),
+            e.matrix.pattern().indices().to_vec(),
+            e.matrix.data().to_vec(),
+            e.source,
+        )
+    };
+    let one = run(&Par::seq());
+    for threads in [2, 3, 7] {
+        assert_eq!(one, run(&Par::new(threads).unwrap()));
+    }
+}
