@@ -25,6 +25,7 @@
 
 mod elementwise;
 mod lanes;
+pub mod limits;
 mod math;
 mod sddmm;
 pub mod simd;

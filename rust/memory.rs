@@ -26,3 +26,36 @@ pub fn area(rows: usize, stride: usize, what: &str) -> Result<usize> {
         Error::OutOfMemory { bytes: rows as u128 * stride as u128 * 4, what: what.to_string() }
     })
 }
+
+/// A cache line of lanes.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// Zero-initialised f32s that start at a cache line, so that no vector of a row of lanes straddles
+/// two: reading straddling vectors takes twice as long.
+#[derive(Clone, Debug, Default)]
+pub struct Lanes {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Lanes {
+    /// `len` zeros.
+    pub fn zeros(len: usize, what: &str) -> Result<Self> {
+        Ok(Lanes { lines: filled(len.div_ceil(16), Line([0.0; 16]), what)?, len })
+    }
+}
+
+impl std::ops::Deref for Lanes {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+impl std::ops::DerefMut for Lanes {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}

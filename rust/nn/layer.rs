@@ -90,7 +90,7 @@ impl Layer {
         &self.bias_momentum
     }
 
-    pub(super) fn ensure_transpose(&mut self) -> Result<()> {
+    pub(super) fn ensure_transpose(&mut self, _par: &Par) -> Result<()> {
         if self.transpose.is_none() {
             self.transpose = Some(Transpose::new(self.weights.pattern())?);
         }

@@ -185,9 +185,9 @@ impl Mlp {
     }
 
     /// Builds whatever a step needs beside its buffers.
-    pub fn prepare_training(&mut self) -> Result<()> {
+    pub fn prepare_training(&mut self, par: &Par) -> Result<()> {
         // The input layer passes no gradient on.
-        self.layers[1..].iter_mut().try_for_each(Layer::ensure_transpose)
+        self.layers[1..].iter_mut().try_for_each(|layer| layer.ensure_transpose(par))
     }
 
     /// One step over the batch in `workspace.input(samples.len())`; lane b is sample `samples[b]`

@@ -3,7 +3,7 @@
 use super::mlp::Mlp;
 use crate::error::Result;
 use crate::kernels::{Map, stride, words};
-use crate::memory::{area, filled};
+use crate::memory::{Lanes, area, filled};
 
 /// Buffers for training steps with up to a given number of samples.
 #[derive(Debug)]
@@ -11,15 +11,15 @@ pub struct Workspace {
     /// The largest batch that fits.
     pub(super) max_batch: usize,
     /// `activations[l]`: (n_l, stride); 0 is the gathered batch, the last the outputs.
-    pub(super) activations: Vec<Vec<f32>>,
+    pub(super) activations: Vec<Lanes>,
     /// `signs[l]`: (n_l, words), one bit a unit, for hidden layers whose derivative needs it.
     pub(super) signs: Vec<Vec<u16>>,
     /// `kept[l]`: (n_l, words), one bit a unit, for hidden layers with dropout.
     pub(super) kept: Vec<Vec<u16>>,
     /// Two buffers of (largest hidden layer, stride): the deltas that come in and go out.
-    pub(super) deltas: [Vec<f32>; 2],
+    pub(super) deltas: [Lanes; 2],
     /// (stride,).
-    pub(super) scratch: Vec<f32>,
+    pub(super) scratch: Lanes,
 }
 
 impl Workspace {
@@ -28,7 +28,7 @@ impl Workspace {
         let (stride, words) = (stride(max_batch), words(stride(max_batch)));
         let sizes = &model.config().layer_sizes;
         let last = sizes.len() - 1;
-        let floats = |n: usize, what| filled(area(n, stride, what)?, 0.0f32, what);
+        let floats = |n: usize, what| Lanes::zeros(area(n, stride, what)?, what);
         let bits = |n: usize, needed: bool| {
             let what = "activation signs";
             filled(if needed { area(n, words, what)? } else { 0 }, 0u16, what)
@@ -38,7 +38,7 @@ impl Workspace {
             activations: Vec::new(),
             signs: Vec::new(),
             kept: Vec::new(),
-            deltas: [Vec::new(), Vec::new()],
+            deltas: Default::default(),
             scratch: floats(1, "a batch")?,
         };
         for (l, &n) in sizes.iter().enumerate() {
@@ -65,10 +65,10 @@ impl Workspace {
 #[derive(Debug)]
 pub struct Inference {
     pub(super) max_batch: usize,
-    pub(super) input: Vec<f32>,
+    pub(super) input: Lanes,
     /// The layer that is read and the one that is written, (largest, stride) each.
-    pub(super) layers: [Vec<f32>; 2],
-    pub(super) scratch: Vec<f32>,
+    pub(super) layers: [Lanes; 2],
+    pub(super) scratch: Lanes,
 }
 
 impl Inference {
@@ -76,7 +76,7 @@ impl Inference {
     pub fn new(model: &Mlp, max_batch: usize) -> Result<Self> {
         let stride = stride(max_batch);
         let sizes = &model.config().layer_sizes;
-        let floats = |n: usize| filled(area(n, stride, "activations")?, 0.0f32, "activations");
+        let floats = |n: usize| Lanes::zeros(area(n, stride, "activations")?, "activations");
         let largest = |from: usize| sizes[from..].iter().step_by(2).copied().max().unwrap_or(0);
         Ok(Inference {
             max_batch,

@@ -33,9 +33,10 @@ impl Trainer {
     ) -> PyResult<Self> {
         let batch_size = batch_size.min(data.get().samples(py));
         let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        let par = network.get().par()?;
         let workspace = py.detach(|| {
             let mut mlp = network.get().write();
-            mlp.prepare_training()?;
+            mlp.prepare_training(&par)?;
             Workspace::new(&mlp, batch_size)
         })?;
         Ok(Trainer { network, data, plan, workspace: Mutex::new(workspace) })

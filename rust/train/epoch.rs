@@ -63,7 +63,7 @@ impl Epoch {
         data: &Data<'_>,
         mut go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
-        model.prepare_training()?;
+        model.prepare_training(par)?;
         // Inside the pool once, so that the kernels of a step hand nothing over.
         par.install(|| {
             while !self.is_finished() {
@@ -109,7 +109,7 @@ pub fn single_step(
     data: &Data<'_>,
     optimizer: &Sgd,
 ) -> Result<Score> {
-    model.prepare_training()?;
+    model.prepare_training(par)?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);
     Ok(par.install(|| {

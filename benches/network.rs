@@ -1,0 +1,99 @@
+//! Whole networks: creation, a training step, an evolution, predictions.
+
+mod common;
+
+use common::{NETWORKS, medians, numbers, thread_counts, wanted};
+use trulysparse::kernels;
+use trulysparse::nn::{
+    Activation, ActivationKind, Config, Inference, Loss, Mlp, Schedule, Set, Sgd, Sparsity, Targets,
+    Workspace,
+};
+use trulysparse::parallel::Par;
+use trulysparse::topology::{Fan, Init, Scheme};
+use trulysparse::train::Data;
+
+fn main() {
+    let names: Vec<_> = NETWORKS.iter().filter(|n| wanted("network") || wanted(n.name)).collect();
+    if names.is_empty() {
+        return;
+    }
+    println!("instruction set: {}", kernels::simd::selected().expect("an instruction set").name());
+    println!("milliseconds (medians); steps gather their batch and have dropout, momentum and decay");
+    println!(
+        "{:16} {:>7} {:>11} {:>8} {:>8} {:>13} {:>8} {:>12} {:>14}",
+        "network", "threads", "connections", "create", "step", "step GMAC/s", "evolve", "evolve/step",
+        "predict batch"
+    );
+    for network in names {
+        for threads in thread_counts() {
+            let par = Par::new(threads).expect("threads");
+            let config = Config {
+                layer_sizes: network.sizes.to_vec(),
+                sparsity: Sparsity::Epsilon(network.epsilon),
+                activation: Activation { kind: ActivationKind::AllRelu, slope: 0.6 },
+                loss: Loss::CrossEntropy,
+                init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
+                dropout: 0.3,
+                standardize: false,
+                seed: 0,
+            };
+            let (features, batch) = (network.sizes[0], network.batch);
+            let x = numbers(features * batch, 1);
+            let y: Vec<u32> = (0..batch as u32).map(|i| i % 2).collect();
+            let data = Data::checked_before(&x, features, Some(Targets::Classes(&y)));
+            let samples: Vec<u32> = (0..batch as u32).collect();
+            let sgd = Sgd {
+                learning_rate: 1e-4,
+                momentum: 0.9,
+                weight_decay: 2e-4,
+                nesterov: false,
+                schedule: Schedule::Constant,
+            };
+            let mut mlp = Mlp::new(&par, config.clone()).expect("a network");
+            let mut workspace = Workspace::new(&mlp, batch).expect("memory");
+            let mut inference = Inference::new(&mlp, batch).expect("memory");
+            mlp.prepare_training(&par).expect("memory");
+            let mut evolving = mlp.clone();
+            let predicting = mlp.clone();
+            let set = Set { zeta: 0.3, grow_init: 1.0 };
+            // As in an epoch: the whole step runs inside the pool.
+            let times = par.install(|| {
+                medians(
+                    1.0,
+                    &mut [
+                        &mut || {
+                            Mlp::new(&par, config.clone()).expect("a network");
+                        },
+                        &mut || {
+                            data.gather(&par, None, &samples, workspace.input(batch));
+                            let targets = data.targets();
+                            mlp.train_step(&par, &mut workspace, &samples, targets, &sgd, (0, 1));
+                        },
+                        &mut || {
+                            evolving.evolve(&par, &set).expect("memory");
+                            evolving.prepare_training(&par).expect("memory");
+                        },
+                        &mut || {
+                            data.gather(&par, None, &samples, inference.input(batch));
+                            predicting.forward(&par, &mut inference, batch);
+                        },
+                    ],
+                )
+            });
+            let first = mlp.layers()[0].weights().nnz();
+            // Three products a connection, but none for the gradient of the inputs.
+            let work = ((3 * mlp.nnz() - first) * batch) as f64;
+            println!(
+                "{:16} {threads:>7} {:>11} {:>8.2} {:>8.3} {:>13.1} {:>8.2} {:>12.2} {:>14.3}",
+                network.name,
+                mlp.nnz(),
+                1e3 * times[0],
+                1e3 * times[1],
+                work / times[1] / 1e9,
+                1e3 * times[2],
+                times[2] / times[1],
+                1e3 * times[3],
+            );
+        }
+    }
+}
