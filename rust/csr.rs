@@ -45,7 +45,38 @@ pub struct Pattern<'a> {
     indices: &'a [u32],
 }
 
+/// A run of indices that are all below a bound: what unchecked kernels rely on. Only a [`Pattern`]
+/// and a [`Transpose`] hand one out.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounded<'a> {
+    indices: &'a [u32],
+    below: usize,
+}
+
+impl<'a> Bounded<'a> {
+    /// The indices.
+    #[inline(always)]
+    pub fn indices(&self) -> &'a [u32] {
+        self.indices
+    }
+    /// What every index is below.
+    #[inline(always)]
+    pub fn below(&self) -> usize {
+        self.below
+    }
+    /// The indices at some positions.
+    #[inline(always)]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        Bounded { indices: &self.indices[range], below: self.below }
+    }
+}
+
 impl<'a> Pattern<'a> {
+    /// All columns, as indices that are known to be below `n_cols`.
+    #[inline(always)]
+    pub fn bounded(&self) -> Bounded<'a> {
+        Bounded { indices: self.indices, below: self.n_cols }
+    }
     /// The number of rows (output neurons).
     #[inline(always)]
     pub fn n_rows(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The transpose index: where the entries of each column are.
 
-use super::Pattern;
+use super::{Bounded, Pattern};
 use crate::error::Result;
 use crate::memory::filled;
 
@@ -9,6 +9,7 @@ use crate::memory::filled;
 /// 8 bytes a connection and 8 a column.
 #[derive(Clone, Debug)]
 pub struct Transpose {
+    n_rows: usize,
     indptr: Vec<usize>,
     rows: Vec<u32>,
     positions: Vec<u32>,
@@ -38,7 +39,7 @@ impl Transpose {
                 *slot += 1;
             }
         }
-        Ok(Transpose { indptr, rows, positions })
+        Ok(Transpose { n_rows: pattern.n_rows(), indptr, rows, positions })
     }
 
     /// The number of columns of the matrix, which are the rows of this index.
@@ -53,11 +54,22 @@ impl Transpose {
         &self.indptr
     }
 
-    /// Rows and positions of the entries of column `c`.
+    /// The number of rows of the matrix.
     #[inline(always)]
-    pub fn column(&self, c: usize) -> (&[u32], &[u32]) {
-        let range = self.indptr[c]..self.indptr[c + 1];
-        (&self.rows[range.clone()], &self.positions[range])
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Rows of all entries, column after column, known to be below `n_rows`.
+    #[inline(always)]
+    pub fn rows(&self) -> Bounded<'_> {
+        Bounded { indices: &self.rows, below: self.n_rows }
+    }
+
+    /// Positions in the matrix of all entries, column after column.
+    #[inline(always)]
+    pub fn positions(&self) -> &[u32] {
+        &self.positions
     }
 }
 
@@ -70,9 +82,8 @@ mod tests {
     fn lists_every_entry_of_every_column_in_row_order() {
         let m = Csr::new(4, vec![0, 2, 2, 5], vec![0, 3, 0, 1, 3], vec![1.0; 5]).unwrap();
         let t = Transpose::new(m.pattern()).unwrap();
-        assert_eq!(t.column(0), (&[0u32, 2][..], &[0u32, 2][..]));
-        assert_eq!(t.column(1), (&[2u32][..], &[3u32][..]));
-        assert_eq!(t.column(2), (&[][..], &[][..]));
-        assert_eq!(t.column(3), (&[0u32, 2][..], &[1u32, 4][..]));
+        assert_eq!(t.indptr(), [0, 2, 3, 3, 5]);
+        assert_eq!(t.rows().indices(), [0, 2, 2, 0, 2]);
+        assert_eq!(t.positions(), [0, 2, 3, 1, 4]);
     }
 }
