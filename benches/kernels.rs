@@ -31,7 +31,7 @@ fn main() {
             let (mut y, mut dx) =
                 (numbers(shape.n_out * stride, 4), numbers(shape.n_in * stride, 4));
             let bias = vec![0.0; shape.n_out];
-            let index = Transpose::new(w.pattern()).expect("memory");
+            let index = Transpose::new(&par, w.pattern()).expect("memory");
             let mut momentum = vec![0.0; w.nnz()];
             let step = Step {
                 rate: 1e-6,
@@ -95,7 +95,7 @@ fn main() {
                         .expect("memory");
                 },
                 &mut || {
-                    Transpose::new(w.pattern()).expect("memory");
+                    Transpose::new(&par, w.pattern()).expect("memory");
                 },
             ],
         );

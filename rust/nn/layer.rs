@@ -1,7 +1,7 @@
 //! One layer: sparse weights with their momentum, and biases with theirs.
 
 use super::mlp::Set;
-use crate::csr::{Csr, NONE, Transpose};
+use crate::csr::{Csr, Transpose};
 use crate::error::{Error, Result};
 use crate::memory::filled;
 use crate::parallel::Par;
@@ -90,9 +90,9 @@ impl Layer {
         &self.bias_momentum
     }
 
-    pub(super) fn ensure_transpose(&mut self, _par: &Par) -> Result<()> {
+    pub(super) fn ensure_transpose(&mut self, par: &Par) -> Result<()> {
         if self.transpose.is_none() {
-            self.transpose = Some(Transpose::new(self.weights.pattern())?);
+            self.transpose = Some(Transpose::new(par, self.weights.pattern())?);
         }
         Ok(())
     }
@@ -115,12 +115,7 @@ impl Layer {
         let evolved = topology::evolve(par, w, set.zeta, places, |grown| {
             set.grow_init * init.scale(shape, grown.row_nnz) * init.unit(values, grown.index)
         })?;
-        let mut momentum = filled(self.momentum.len(), 0.0f32, "momentum")?;
-        for (v, &source) in momentum.iter_mut().zip(&evolved.source) {
-            if source != NONE {
-                *v = self.momentum[source as usize];
-            }
-        }
+        let momentum = topology::carry(par, &evolved.source, &self.momentum)?;
         self.weights = evolved.matrix;
         self.momentum = momentum;
         self.transpose = None;

@@ -95,7 +95,7 @@ pub mod kernels {
         let w = csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in)?;
         let (dy, stride, batch) = padded("dy", &dy, w.n_rows())?;
         let mut dx = vec![0.0; n_in * stride];
-        let index = Transpose::new(w.pattern())?;
+        let index = Transpose::new(&Par::seq(), w.pattern())?;
         crate::kernels::spmm_transpose(&Par::new(threads)?, &index, w.data(), &dy, stride, &mut dx);
         unpadded(py, &dx, stride, batch)
     }
