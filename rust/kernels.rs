@@ -27,7 +27,6 @@ mod elementwise;
 mod lanes;
 pub mod limits;
 mod math;
-mod pieces;
 mod sddmm;
 pub mod simd;
 mod softmax;

@@ -3,9 +3,6 @@
 /// Lanes of a full vector, and of the virtual vector in which sums over the batch are taken.
 pub const LANES: usize = 16;
 
-/// Lanes that one pass over a row's entries takes at most: eight vectors.
-pub(super) const TILE: usize = 8 * LANES;
-
 /// The padded number of lanes of a batch: 1, 4 or 8 for tiny batches, so that single samples do
 /// not pay for empty lanes, and a multiple of [`LANES`] otherwise.
 pub fn stride(batch: usize) -> usize {

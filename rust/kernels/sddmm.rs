@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::pieces::{L1_BYTES, Pieces};
 use super::simd::rows::{Gather, Sink};
 use super::simd::{Simd, multiversion};
 
@@ -48,14 +47,15 @@ fn gradients<S: Simd>(
     rows: Range<usize>,
     sink: &mut impl Sink,
 ) {
-    let gather = Gather { indices: w.bounded(), x, stride, prefetch: 4 * x.len() > L1_BYTES };
-    for piece in Pieces::new(w.indptr(), w.indices(), w.n_cols(), rows, stride) {
-        let d = &dy[piece.row * stride..][..stride];
+    let gather = Gather::new(w.bounded(), x, stride);
+    for row in rows {
+        let entries = w.indptr()[row]..w.indptr()[row + 1];
+        let d = &dy[row * stride..][..stride];
         match stride {
-            1 => gather.dots::<S, S::V1>(simd, d, piece.entries, sink),
-            4 => gather.dots::<S, S::V4>(simd, d, piece.entries, sink),
-            8 => gather.dots::<S, S::V8>(simd, d, piece.entries, sink),
-            _ => gather.dots::<S, S::V16>(simd, d, piece.entries, sink),
+            1 => gather.dots::<S, S::V1>(simd, d, entries, sink),
+            4 => gather.dots::<S, S::V4>(simd, d, entries, sink),
+            8 => gather.dots::<S, S::V8>(simd, d, entries, sink),
+            _ => gather.dots::<S, S::V16>(simd, d, entries, sink),
         }
     }
 }

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use super::elementwise::{Backward, Forward, Map, backward_row, forward_row};
-use super::lanes::{TILE, for_tiles, words};
-use super::pieces::{L1_BYTES, Pieces};
+use super::lanes::{for_tiles, words};
 use super::simd::rows::{Gather, Values};
 use super::simd::{Simd, Vector, multiversion};
 use crate::csr::{Pattern, Transpose};
@@ -25,27 +24,19 @@ fn products<S: Simd>(
     finish: &mut impl Finish<S>,
 ) {
     let (stride, first_row) = (gather.stride, rows.start);
-    let (indices, below) = (gather.indices.indices(), gather.indices.below());
-    for piece in Pieces::new(indptr, indices, below, rows, stride.min(TILE)) {
-        let row = piece.row;
+    for row in rows {
+        let entries = indptr[row]..indptr[row + 1];
         let y = &mut y[(row - first_row) * stride..][..stride];
         let start = bias.map_or(0.0, |bias| bias[row]);
         for_tiles!(S, stride, |offset, V, T| {
+            let acc = [V::<S>::splat(simd, start); T];
+            let acc = gather.accumulate(simd, values, entries.clone(), offset, acc);
             let lanes = &mut y[offset..][..<V<S> as Vector<S>>::N * T];
-            let mut acc = [V::<S>::splat(simd, start); T];
-            if !piece.first {
-                for t in 0..T {
-                    acc[t] = V::<S>::load(simd, &lanes[t * <V<S> as Vector<S>>::N..]);
-                }
-            }
-            let acc = gather.accumulate(simd, values, piece.entries.clone(), offset, acc);
             for t in 0..T {
                 acc[t].store(&mut lanes[t * <V<S> as Vector<S>>::N..]);
             }
         });
-        if piece.last {
-            finish.row(simd, row, y);
-        }
+        finish.row(simd, row, y);
     }
 }
 
@@ -97,7 +88,7 @@ fn spmm_body<S: Simd>(
     kept: &mut [u16],
 ) {
     let mut finish = Activate { first: rows.start, words: words(stride), forward, signs, kept };
-    let gather = Gather { indices: w.bounded(), x, stride, prefetch: 4 * x.len() > L1_BYTES };
+    let gather = Gather::new(w.bounded(), x, stride);
     let values = Values::Direct(data);
     products(simd, gather, values, w.indptr(), rows, Some(bias), y, &mut finish);
 }
@@ -189,7 +180,7 @@ fn spmm_transpose_body<S: Simd>(
     columns: Range<usize>,
     dx: &mut [f32],
 ) {
-    let gather = Gather { indices: index.rows(), x: dy, stride, prefetch: 4 * dy.len() > L1_BYTES };
+    let gather = Gather::new(index.rows(), dy, stride);
     let values = Values::At(index.positions(), data);
     products(simd, gather, values, index.indptr(), columns, None, dx, &mut &*backward);
 }

@@ -26,13 +26,13 @@ pub enum Values<'a> {
 #[derive(Clone, Copy)]
 pub struct Gather<'a> {
     /// Which row of `x` each entry takes.
-    pub indices: Bounded<'a>,
+    indices: Bounded<'a>,
     /// (bound, stride).
-    pub x: &'a [f32],
+    x: &'a [f32],
     /// Lanes of a row.
-    pub stride: usize,
-    /// Bring rows near before they are needed: for an `x` that is not in the first cache.
-    pub prefetch: bool,
+    stride: usize,
+    /// Bring rows near before they are needed: for an `x` that is larger than the near caches.
+    prefetch: bool,
 }
 
 /// What takes dot products as they come. A trait and not a closure: a closure that is called from
@@ -45,7 +45,16 @@ pub trait Sink {
 /// Entries ahead of the current one whose rows are asked for.
 const AHEAD: usize = 6;
 
-impl Gather<'_> {
+/// Bytes of `x` up to which the processor finds its rows in time by itself.
+const NEAR_BYTES: usize = 256 << 10;
+
+impl<'a> Gather<'a> {
+    /// `x`: (bound of the indices, stride).
+    #[inline(always)]
+    pub fn new(indices: Bounded<'a>, x: &'a [f32], stride: usize) -> Self {
+        Gather { indices, x, stride, prefetch: size_of_val(x) > NEAR_BYTES }
+    }
+
     /// Panics unless rows of `x` hold the lanes `offset..offset + lanes` for every index.
     #[inline(always)]
     fn check(&self, range: &Range<usize>, offset: usize, lanes: usize) {
