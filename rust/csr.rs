@@ -22,6 +22,7 @@ mod transpose;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::memory::copied;
 pub use transpose::Transpose;
 
 /// No position: stands for "grown just now" in maps from new entries to old ones.
@@ -168,7 +169,16 @@ impl Csr {
     pub fn data(&self) -> &[f32] {
         &self.data
     }
-    /// The structure beside the values to change; copies the values once if a snapshot is alive.
+    /// Makes the values this matrix's own: a copy now if a snapshot is alive, so that changing
+    /// them afterwards copies nothing and cannot run out of memory.
+    pub fn unshare(&mut self) -> Result<()> {
+        if Arc::get_mut(&mut self.data).is_none() {
+            self.data = Arc::new(copied(&self.data, "weights")?);
+        }
+        Ok(())
+    }
+    /// The structure beside the values to change; copies the values once if a snapshot is alive
+    /// (see [`Csr::unshare`], which can fail where this would abort).
     pub fn pattern_and_data_mut(&mut self) -> (Pattern<'_>, &mut [f32]) {
         let pattern = Pattern { n_cols: self.n_cols, indptr: &self.indptr, indices: &self.indices };
         (pattern, Arc::make_mut(&mut self.data).as_mut_slice())
@@ -267,5 +277,19 @@ mod tests {
         let before = m.shared_data();
         m.data_mut()[0] = 2.0;
         assert_eq!((before[0], m.data()[0]), (1.0, 2.0));
+    }
+
+    #[test]
+    fn unshared_values_stay_where_they_are() {
+        let mut m = Csr::new(2, vec![0, 1], vec![1], vec![1.0]).unwrap();
+        let own = m.data().as_ptr();
+        m.unshare().unwrap();
+        assert_eq!(m.data().as_ptr(), own);
+        let before = m.shared_data();
+        m.unshare().unwrap();
+        let own = m.data().as_ptr();
+        assert_ne!(own, before.as_ptr());
+        m.data_mut()[0] = 2.0;
+        assert_eq!((m.data().as_ptr(), before[0]), (own, 1.0));
     }
 }

@@ -22,13 +22,15 @@ pub struct Layer {
 impl Layer {
     /// A layer with the given weights, no momentum and zero biases.
     pub fn new(weights: Csr) -> Result<Self> {
-        let (nnz, n_out) = (weights.nnz(), weights.n_rows());
-        Self::from_parts(
-            weights,
-            filled(nnz, 0.0, "momentum")?,
-            filled(n_out, 0.0, "biases")?,
-            filled(n_out, 0.0, "momentum of biases")?,
-        )
+        let bias = filled(weights.n_rows(), 0.0, "biases")?;
+        Self::with_bias(weights, bias)
+    }
+
+    /// A layer with the given weights and biases, and no momentum.
+    pub fn with_bias(weights: Csr, bias: Vec<f32>) -> Result<Self> {
+        let momentum = filled(weights.nnz(), 0.0, "momentum")?;
+        let bias_momentum = filled(bias.len(), 0.0, "momentum of biases")?;
+        Self::from_parts(weights, momentum, bias, bias_momentum)
     }
 
     /// A layer from all its arrays, checked against each other.

@@ -184,8 +184,11 @@ impl Mlp {
         self.layers.last().map_or(0, |l| l.weights.n_rows())
     }
 
-    /// Builds whatever a step needs beside its buffers.
+    /// Takes all memory that a step needs beside its buffers: transposes, and copies of weights
+    /// that snapshots share. Call it after every change of the structure and whenever somebody
+    /// else may have taken a snapshot.
     pub fn prepare_training(&mut self, par: &Par) -> Result<()> {
+        self.layers.iter_mut().try_for_each(|layer| layer.weights.unshare())?;
         // The input layer passes no gradient on.
         self.layers[1..].iter_mut().try_for_each(|layer| layer.ensure_transpose(par))
     }

@@ -13,6 +13,7 @@ use super::until_tick;
 use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
+use crate::memory::{collected, copied};
 use crate::nn::{Layer, Mlp, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
 use crate::topology::incoming_strength;
@@ -75,16 +76,16 @@ impl Network {
         &self,
         py: Python<'_>,
         index: usize,
-        f: impl FnOnce(&Layer) -> R + Send,
+        f: impl FnOnce(&Layer) -> Result<R> + Send,
     ) -> PyResult<R> {
-        py.detach(|| {
+        Ok(py.detach(|| {
             let mlp = self.read();
             let count = mlp.layers().len();
-            let layer = mlp.layers().get(index);
-            layer.map(f).ok_or_else(|| {
-                Error::invalid("layer", index, format!("an index below {count}")).into()
-            })
-        })
+            match mlp.layers().get(index) {
+                Some(layer) => f(layer),
+                None => Err(Error::invalid("layer", index, format!("an index below {count}"))),
+            }
+        })?)
     }
 }
 
@@ -108,15 +109,13 @@ impl Network {
         let mut layers = Vec::new();
         for ((indptr, indices, data, bias), n_in) in matrices.iter().zip(&config.layer_sizes) {
             let indptr = super::kernels::offsets(indptr)?;
-            let data = data.as_slice()?.to_vec();
-            let weights = Csr::new(*n_in, indptr, indices.as_slice()?.to_vec(), data)?;
-            let bias = bias.as_slice()?.to_vec();
+            let indices = copied(indices.as_slice()?, "connections")?;
+            let weights = Csr::new(*n_in, indptr, indices, copied(data.as_slice()?, "weights")?)?;
+            let bias = copied(bias.as_slice()?, "biases")?;
             if let Some(b) = bias.iter().find(|b| !b.is_finite()) {
                 return Err(Error::invalid("biases", b, "finite numbers").into());
             }
-            let momentum = vec![0.0; weights.nnz()];
-            let bias_momentum = vec![0.0; bias.len()];
-            layers.push(Layer::from_parts(weights, momentum, bias, bias_momentum)?);
+            layers.push(Layer::with_bias(weights, bias)?);
         }
         Ok(py.detach(|| Mlp::from_layers(config, layers)).map(|mlp| Network::wrap(mlp, par))?)
     }
@@ -174,17 +173,18 @@ impl Network {
     ) -> PyResult<(Bound<'py, PyArray1<i64>>, Snapshot, Snapshot)> {
         let (indptr, indices, values) = self.layer(py, layer, |l| {
             let w = l.weights();
-            let indptr: Vec<i64> = w.pattern().indptr().iter().map(|&p| p as i64).collect();
+            let indptr = w.pattern().indptr().iter().map(|&p| p as i64);
+            let indptr: Vec<i64> = collected(indptr, "row offsets")?;
             let narrow = w.n_cols() <= i32::MAX as usize;
             let indices = Snapshot(Shared::Indices(w.shared_indices(), narrow));
-            (indptr, indices, Snapshot(Shared::Values(w.shared_data())))
+            Ok((indptr, indices, Snapshot(Shared::Values(w.shared_data()))))
         })?;
         Ok((PyArray1::from_vec(py, indptr), indices, values))
     }
 
     /// Momentum of a layer's weights, aligned with its values.
     fn momentum<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| l.momentum().to_vec())?))
+        Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| copied(l.momentum(), "momentum"))?))
     }
 
     /// A layer's biases and their momentum.
@@ -194,8 +194,9 @@ impl Network {
         py: Python<'py>,
         layer: usize,
     ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
-        let (bias, momentum) =
-            self.layer(py, layer, |l| (l.bias().to_vec(), l.bias_momentum().to_vec()))?;
+        let (bias, momentum) = self.layer(py, layer, |l| {
+            Ok((copied(l.bias(), "biases")?, copied(l.bias_momentum(), "momentum of biases")?))
+        })?;
         Ok((PyArray1::from_vec(py, bias), PyArray1::from_vec(py, momentum)))
     }
 
