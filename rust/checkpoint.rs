@@ -4,7 +4,7 @@
 //! Tensors of layer `i` (from 0), one row per output neuron as in [`crate::csr`]:
 //! `layers.i.indptr` U64, `layers.i.indices` U32, `layers.i.data` F32, `layers.i.momentum` F32,
 //! `layers.i.bias` F32, `layers.i.bias_momentum` F32; and `standardizer.mean`,
-//! `standardizer.scale` F32 if there are statistics. The safetensors metadata has two entries:
+//! `standardizer.scale` F64 if there are statistics. The safetensors metadata has two entries:
 //! `trulysparse`, a JSON header (version, configuration, counters), and `user`, a JSON object of
 //! the caller's own strings.
 //!
@@ -71,6 +71,12 @@ impl Stored for f32 {
         f32::from_bits(self.to_bits().swap_bytes())
     }
 }
+impl Stored for f64 {
+    const DTYPE: Dtype = Dtype::F64;
+    fn swap(self) -> Self {
+        f64::from_bits(self.to_bits().swap_bytes())
+    }
+}
 impl Stored for u32 {
     const DTYPE: Dtype = Dtype::U32;
     fn swap(self) -> Self {
@@ -115,7 +121,7 @@ fn parts<'a>(model: &'a Mlp, user: &UserData) -> Parts<'a> {
         push("bias", tensor(layer.bias()));
         push("bias_momentum", tensor(layer.bias_momentum()));
     }
-    if let Some(s) = &model.standardizer {
+    if let Some(s) = model.standardizer() {
         tensors.push(("standardizer.mean".into(), tensor(s.mean())));
         tensors.push(("standardizer.scale".into(), tensor(s.scale())));
     }
@@ -211,14 +217,11 @@ pub fn from_bytes(bytes: &[u8], name: &str) -> Result<(Mlp, UserData)> {
     let mut model = Mlp::from_layers(header.config, layers).map_err(|e| bad(&e))?;
     model.counters = header.counters;
     if file.tensor("standardizer.mean").is_ok() {
-        let mean: Vec<f32> = read(&file, "standardizer.mean").map_err(|e| bad(&e))?;
-        let scale: Vec<f32> = read(&file, "standardizer.scale").map_err(|e| bad(&e))?;
-        let features = model.config().layer_sizes[0];
-        let finite = mean.iter().chain(&scale).all(|v| v.is_finite());
-        if mean.len() != features || scale.len() != features || !finite {
-            return Err(bad(&format!("standardizer: expected {features} finite means and scales")));
-        }
-        model.standardizer = Some(Standardizer::from_parts(mean, scale));
+        let mean = read(&file, "standardizer.mean").map_err(|e| bad(&e))?;
+        let scale = read(&file, "standardizer.scale").map_err(|e| bad(&e))?;
+        Standardizer::from_parts(mean, scale)
+            .and_then(|s| model.set_standardizer(s))
+            .map_err(|e| bad(&e))?;
     } else if model.config().standardize && model.counters.steps > 0 {
         return Err(bad(&"the statistics of a standardising model are missing"));
     }

@@ -251,14 +251,14 @@ class SparseMLP:
         self._core.set_threads(_check.integer("threads", threads, 1, 1024))
 
     @property
-    def mean(self) -> npt.NDArray[np.float32] | None:
-        """Means of the inputs, (n_0,), once a standardising model has seen training data."""
+    def mean(self) -> npt.NDArray[np.float64] | None:
+        """Means of the inputs, float64 of shape (n_0,), once a standardising model has seen training data."""
         statistics = self._core.standardizer()
         return None if statistics is None else statistics[0]
 
     @property
-    def scale(self) -> npt.NDArray[np.float32] | None:
-        """One over the standard deviations of the inputs, (n_0,), beside `mean`."""
+    def scale(self) -> npt.NDArray[np.float64] | None:
+        """One over the standard deviations of the inputs, beside `mean`."""
         statistics = self._core.standardizer()
         return None if statistics is None else statistics[1]
 

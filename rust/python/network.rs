@@ -215,12 +215,16 @@ impl Network {
     fn standardizer<'py>(
         &self,
         py: Python<'py>,
-    ) -> Option<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
-        let statistics = py.detach(|| self.read().standardizer.clone())?;
-        Some((
-            PyArray1::from_slice(py, statistics.mean()),
-            PyArray1::from_slice(py, statistics.scale()),
-        ))
+    ) -> PyResult<Option<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)>> {
+        let statistics = py.detach(|| -> Result<_> {
+            let mlp = self.read();
+            let what = "statistics";
+            mlp.standardizer()
+                .map(|s| Ok((copied(s.mean(), what)?, copied(s.scale(), what)?)))
+                .transpose()
+        })?;
+        Ok(statistics
+            .map(|(mean, scale)| (PyArray1::from_vec(py, mean), PyArray1::from_vec(py, scale))))
     }
 
     /// Takes the statistics of these data if the network standardises and has none yet.
@@ -228,8 +232,8 @@ impl Network {
         let par = self.par()?;
         data.with(py, |data| {
             let mut mlp = self.write();
-            if mlp.config().standardize && mlp.standardizer.is_none() {
-                mlp.standardizer = Some(Standardizer::fit(&par, data.x(), data.features())?);
+            if mlp.config().standardize && mlp.standardizer().is_none() {
+                mlp.set_standardizer(Standardizer::fit(&par, data.x(), data.features())?)?;
             }
             Ok(())
         })

@@ -33,6 +33,7 @@ impl Trainer {
     ) -> PyResult<Self> {
         let batch_size = batch_size.min(data.get().samples(py));
         let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        plan.check()?;
         let par = network.get().par()?;
         let workspace = py.detach(|| {
             let mut mlp = network.get().write();
