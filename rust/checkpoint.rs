@@ -145,15 +145,14 @@ pub fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
         // A folder's error is the system's own.
         File::options().append(true).open(path).map_err(io).and_then(|_| not_regular(path))?;
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".trulysparse-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        // The permissions of any new file, not the private ones of a temporary file.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let sibling = builder.tempfile_in(folder).map_err(|e| io(bare(e)))?.into_temp_path();
+    // With the permissions of any new file, not the private ones of a temporary file, and with the
+    // system's own error, in which tempfile would wrap the temporary's name.
+    let sibling = tempfile::Builder::new()
+        .prefix(".trulysparse-")
+        .suffix(".tmp")
+        .make_in(folder, |path| File::options().write(true).create_new(true).open(path))
+        .map_err(io)?
+        .into_temp_path();
     let permissions = std::fs::metadata(&sibling).map_err(io)?.permissions();
     let (tensors, metadata) = parts(model, user)?;
     safetensors::serialize_to_file(tensors, Some(metadata), &sibling).map_err(|e| match e {
@@ -169,13 +168,6 @@ pub fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
         let _ = folder.sync_all();
     }
     Ok(())
-}
-
-/// The system's own error, which [`tempfile`] wraps to name the temporary file.
-fn bare(error: std::io::Error) -> std::io::Error {
-    let inner = error.get_ref().and_then(|e| e.source());
-    let number = inner.and_then(|e| e.downcast_ref::<std::io::Error>()?.raw_os_error());
-    number.map_or(error, std::io::Error::from_raw_os_error)
 }
 
 fn not_regular(path: &Path) -> Result<()> {

@@ -165,10 +165,10 @@ def test_arrays_that_a_callback_changes_in_place_are_refused(change, name):
 
 def test_the_core_takes_c_order_only():
     model, fortran = make_model(), np.asfortranarray(X)
-    with pytest.raises(ValueError, match="^x = .*C order"):
+    with pytest.raises(ValueError, match=r"^x = .*C order"):
         _core.Data(model._core, fortran)
     out = np.empty((10, 3), np.float32, order="F")
-    with pytest.raises(ValueError, match="^out = .*C order"):
+    with pytest.raises(ValueError, match=r"^out = .*C order"):
         model._core.predict(_core.Data(model._core, X), 5, out)
     with pytest.raises(ValueError, match="C order"):
         _core.kernels.spmm_transpose(
@@ -187,7 +187,11 @@ def test_the_core_refuses_what_the_facade_would():
     for name, value in [("learning_rate", 0.0), ("momentum", 1.0), ("weight_decay", -1.0)]:
         with pytest.raises(ValueError, match=name):
             _core.Trainer(model._core, data, 5, sgd | {name: value}, 1)
-    for name, arguments in [("zeta", (1.0, 1.0)), ("zeta", (np.nan, 1)), ("grow_init", (0, np.inf))]:
+    for name, arguments in [
+        ("zeta", (1.0, 1.0)),
+        ("zeta", (np.nan, 1)),
+        ("grow_init", (0, np.inf)),
+    ]:
         with pytest.raises(ValueError, match=name):
             model._core.evolve(*arguments)
 

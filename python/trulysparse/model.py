@@ -267,7 +267,7 @@ class SparseMLP:
 
     @property
     def mean(self) -> npt.NDArray[np.float64] | None:
-        """Means of the inputs, float64 of shape (n_0,), once a standardising model has seen training data."""
+        """Means of the inputs, float64 of shape (n_0,), once there were data to standardise by."""
         statistics = self._core.standardizer()
         return None if statistics is None else statistics[0]
 
