@@ -5,7 +5,7 @@ use super::sample::sample_distinct;
 use super::select::smallest;
 use crate::csr::{Csr, NONE};
 use crate::error::Result;
-use crate::memory::filled;
+use crate::memory::{collected, filled};
 use crate::parallel::Par;
 use crate::rng::Stream;
 
@@ -54,7 +54,7 @@ pub fn evolve(
     let empty = w.n_cols() as u64 * n_rows as u64 - kept[n_rows] as u64;
     let ranks = sample_distinct(par, empty, dropped as u64, places)?;
     let grown = grown_offsets(&ranks, &kept, w.n_cols())?;
-    let starts: Vec<usize> = kept.iter().zip(&grown).map(|(k, g)| k + g).collect();
+    let starts = collected(kept.iter().zip(&grown).map(|(k, g)| k + g), "row offsets")?;
 
     let mut indices = filled(w.nnz(), 0u32, "evolved connections")?;
     let mut data = filled(w.nnz(), 0.0f32, "evolved weights")?;
