@@ -30,7 +30,7 @@ pub struct Gather<'a> {
     /// (bound, stride).
     x: &'a [f32],
     /// Lanes of a row.
-    stride: usize,
+    pub stride: usize,
     /// Bring rows near before they are needed: for an `x` that is larger than the near caches.
     prefetch: bool,
 }
