@@ -20,7 +20,7 @@ class Bench(common.Peer):
             threads=threads,
         )
         sgd = trulysparse.SGD(
-            learning_rate=common.LEARNING_RATE,
+            learning_rate=work.rate,
             momentum=common.MOMENTUM,
             weight_decay=common.WEIGHT_DECAY,
         )

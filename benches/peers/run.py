@@ -26,7 +26,7 @@ ALL = [
 DENSITIES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
 SWEEP_SIZE, SWEEP_BATCH = 4096, 128
 MOST_DENSE_BYTES = 4 << 30
-CHECK_EPOCHS = 10
+CHECK_EPOCHS = 25
 
 
 def arguments() -> argparse.Namespace:
@@ -88,10 +88,10 @@ def candidates(modules: dict, work: common.Work) -> dict[str, common.Peer]:
     }
 
 
-def works():
+def works(rate: float = common.TIMED_RATE):
     for name in OPTIONS.shapes:
         say(f"{name} ...")
-        work = common.Work.of(common.SHAPES[name])
+        work = common.Work.of(common.SHAPES[name], rate)
         yield name, work
         gc.collect()
 
@@ -99,7 +99,7 @@ def works():
 def check(modules: dict) -> int:
     """Print losses before and after some steps; 1 if one does not fall, or starts elsewhere."""
     failed = 0
-    for name, work in works():
+    for name, work in works(common.CHECKED_RATE):
         start = None
         for who, peer in candidates(modules, work).items():
             before = peer.loss()

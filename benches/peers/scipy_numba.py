@@ -24,10 +24,9 @@ def sampled_gradient(a, delta, rows, columns, out):
 
 def gradient(a: np.ndarray, delta: np.ndarray, w: sp.csr_array) -> sp.csr_array:
     """The gradient of a (n_in, n_out) matrix at its connections."""
-    rows = np.repeat(np.arange(w.shape[0], dtype=w.indices.dtype), np.diff(w.indptr))
-    values = np.empty(w.nnz)
-    sampled_gradient(a, delta, rows, w.indices, values)
-    return sp.csr_array((values, w.indices, w.indptr), shape=w.shape)
+    dw = w.tocoo(copy=True)
+    sampled_gradient(a, delta, *dw.coords, dw.data)
+    return dw.tocsr()
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
@@ -54,6 +53,7 @@ class Bench(common.Peer):
 
     def __init__(self, work: common.Work, threads: int) -> None:
         numba.set_num_threads(threads)
+        self.rate = work.rate
         self.rng = np.random.default_rng(0)
         self.w = [w.T.tocsr().astype(np.float64) for w in work.weights]
         self.b = [np.zeros(w.shape[1]) for w in self.w]
@@ -85,9 +85,9 @@ class Bench(common.Peer):
             dw, db = gradient(a[i], delta, self.w[i]), delta.mean(axis=0)
             if i > 0:
                 delta = (delta @ self.w[i].T) * derivatives[i - 1]
-            self.v[i] = common.MOMENTUM * self.v[i] - common.LEARNING_RATE * dw
+            self.v[i] = common.MOMENTUM * self.v[i] - self.rate * dw
             self.w[i] = self.w[i] + self.v[i] - common.WEIGHT_DECAY * self.w[i]
-            self.vb[i] = common.MOMENTUM * self.vb[i] - common.LEARNING_RATE * db
+            self.vb[i] = common.MOMENTUM * self.vb[i] - self.rate * db
             self.b[i] = self.b[i] + self.vb[i] - common.WEIGHT_DECAY * self.b[i]
 
     def loss(self) -> float:

@@ -25,7 +25,7 @@ class Bench(common.Peer):
             solver="sgd",
             alpha=common.WEIGHT_DECAY,
             batch_size=work.shape.batch,
-            learning_rate_init=common.LEARNING_RATE,
+            learning_rate_init=work.rate,
             momentum=common.MOMENTUM,
             nesterovs_momentum=False,
             shuffle=False,

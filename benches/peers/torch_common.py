@@ -7,12 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-SGD = {
-    "lr": common.LEARNING_RATE,
-    "momentum": common.MOMENTUM,
-    "weight_decay": common.WEIGHT_DECAY,
-    "fused": True,
-}
+
+def sgd(parameters, rate: float) -> torch.optim.SGD:
+    """Make the optimiser, in PyTorch's fastest form."""
+    return torch.optim.SGD(
+        parameters,
+        lr=rate,
+        momentum=common.MOMENTUM,
+        weight_decay=common.WEIGHT_DECAY,
+        fused=True,
+    )
 
 
 class AllReLU(nn.Module):
@@ -37,7 +41,7 @@ class TorchPeer(common.Peer):
         for i, linear in enumerate(self.linears[:-1]):
             modules += [linear, AllReLU(work.slope(i)), nn.Dropout(common.DROPOUT)]
         self.model = nn.Sequential(*modules, self.linears[-1])
-        self.optimizer = torch.optim.SGD(self.model.parameters(), **SGD)
+        self.optimizer = sgd(self.model.parameters(), work.rate)
         self.batches = [(torch.tensor(x), torch.tensor(y)) for x, y in work.batches()]
         self.next = cycle(self.batches)
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from torch.nn import functional as F
-from torch_common import SGD
+from torch_common import sgd
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
 torch.sparse.check_sparse_tensor_invariants.disable()  # they would cost time
@@ -61,7 +61,7 @@ class Bench(common.Peer):
         self.biases = [torch.zeros(n, 1) for n in work.shape.sizes[1:]]
         self.slopes = [work.slope(i) for i in range(len(self.weights) - 1)]
         parameters = [w.values for w in self.weights] + self.biases
-        self.optimizer = torch.optim.SGD(parameters, **SGD)
+        self.optimizer = sgd(parameters, work.rate)
         self.batches = [
             (torch.tensor(x.T.copy()), torch.tensor(y), F.one_hot(torch.tensor(y), n).T / len(y))
             for n in work.shape.sizes[-1:]
