@@ -106,7 +106,7 @@ def check(modules: dict) -> int:
             for _ in range(CHECK_EPOCHS):
                 peer.epoch()
             after = peer.loss()
-            problems = [] if after < 0.9 * before else ["DOES NOT FALL"]
+            problems = [] if after < 0.98 * before else ["DOES NOT FALL"]
             if peer.same_start:
                 start = before if start is None else start
                 if not np.isclose(before, start, rtol=1e-4):
