@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,13 +185,13 @@ class TestTrain:
 
 class TestInterrupt:
     def test_saves_what_there_is(self, monkeypatch, capsys):
-        class Impatient(cli._Recorder):
+        class Impatient(cli._StopWhenDiverged):
             def on_epoch_end(self, epoch, logs=None):
                 super().on_epoch_end(epoch, logs)
-                if len(self.history.epoch) == 2:
+                if epoch == 1:
                     raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli, "_Recorder", Impatient)
+        monkeypatch.setattr(cli, "_StopWhenDiverged", Impatient)
         assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--quiet"]) == 130
         assert "interrupted after 2 of 50 epochs, saving" in capsys.readouterr().out
         model = ts.load("trulysparse-run/model.safetensors")
@@ -200,12 +201,12 @@ class TestInterrupt:
         assert os.path.exists("trulysparse-run/curves.png")
 
     def test_first_epoch_leaves_nothing_of_an_earlier_run(self, monkeypatch):
-        class Immediate(cli._Recorder):
+        class Immediate(cli._StopWhenDiverged):
             def on_epoch_begin(self, epoch, logs):
                 raise KeyboardInterrupt
 
         train()
-        monkeypatch.setattr(cli, "_Recorder", Immediate)
+        monkeypatch.setattr(cli, "_StopWhenDiverged", Immediate)
         assert cli.main(["train", *QUICK, "--out", "out"]) == 130
         assert sorted(os.listdir("out")) == ["history.csv", "model.safetensors"]
         with open("out/history.csv", newline="") as file:
@@ -244,6 +245,38 @@ class TestInterrupt:
         assert "Traceback" not in errors
         assert "saving what there is" in text
         assert ts.load(out / "model.safetensors").steps_trained > 0
+
+
+class TestDivergence:
+    @pytest.mark.parametrize("earlier_run", [False, True])
+    def test_says_so_and_keeps_the_files_of_an_earlier_run(self, capsys, earlier_run):
+        if earlier_run:
+            train()
+        before = {path.name: path.read_bytes() for path in Path("out").glob("*")}
+        capsys.readouterr()
+        arguments = ["train", "--epochs", "50", "--quiet", "--out", "out"]
+        assert cli.main([*arguments, "--learning-rate", "1e9"]) == 1
+        out, err = capsys.readouterr()
+        assert re.fullmatch(
+            r"trulysparse: training diverged in epoch [12]: the loss is not finite\. Nothing was "
+            r"written to out\. Try a lower --learning-rate than 1e\+09\.\n",
+            err,
+        )
+        assert "wrote" not in out
+        assert {path.name: path.read_bytes() for path in Path("out").glob("*")} == before
+
+    def test_is_noticed_if_ctrl_c_comes_first(self, monkeypatch, capsys):
+        class Fit(ts.SparseMLP):
+            def fit(self, x, y, **options):
+                with pytest.warns(RuntimeWarning, match="diverged"):
+                    super().fit(x, y, epochs=2, optimizer=ts.SGD(1e9), progress=False)
+                self.history = ts.History()
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(cli, "SparseMLP", Fit)
+        assert cli.main(["train", *QUICK]) == 1
+        assert "diverged in epoch 1:" in capsys.readouterr().err
+        assert os.listdir("trulysparse-run") == []
 
 
 class TestEvaluate:

@@ -313,12 +313,45 @@ def test_history(tmp_path, state_of):
 def test_a_diverged_model_is_reported_and_remains_usable(tmp_path, state_of):
     model = make_model()
     nnz = [la.nnz for la in model.layers]
-    with pytest.warns(RuntimeWarning, match="diverged"):
-        fit(model, 4, optimizer=ts.SGD(1e10))
+    with pytest.warns(RuntimeWarning, match="^training has diverged: the loss is not") as caught:
+        history = fit(model, 4, optimizer=ts.SGD(1e10))
+    assert len(caught) == 1  # and not one per epoch
+    assert caught[0].filename == __file__
+    assert not history.is_finite()
     assert not np.isfinite(model.layers[0].weight.data).all()
     model.evolve()
     assert [la.nnz for la in model.layers] == nnz
     assert state_of(through_file(model, tmp_path)) == state_of(model)
+
+
+def test_a_loss_of_validation_that_is_not_finite_is_reported():
+    model = make_model()  # whose only step starts from good weights and leaves bad ones
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        history = fit(
+            model, 1, batch_size=50, optimizer=ts.SGD(1e38), validation_data=(X, Y)
+        ).history
+    assert np.isfinite(history["loss"]).all()
+    assert not np.isfinite(history["val_loss"]).any()
+
+
+def test_the_history_is_the_models_too():
+    model = make_model()
+    assert model.history.epoch == []
+    seen = []
+    log = Log(("epoch_end", 1), lambda model: seen.append(list(model.history.epoch)))
+    assert fit(model, 3, callbacks=[log]) is model.history
+    assert seen == [[0, 1]]
+
+    def interrupt(model):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, 5, initial_epoch=3, callbacks=[Log(("epoch_begin", 4), interrupt)])
+    assert model.history.epoch == [3]
+    assert len(model.history.history["loss"]) == 1
+    with pytest.raises(ValueError, match="batch_size"):
+        fit(model, batch_size=0)
+    assert model.history.epoch == [3]
 
 
 class Log(ts.Callback):

@@ -1,6 +1,7 @@
 """The command ``trulysparse``: train, evaluate and describe sparse networks.
 
-Exit codes: 0 done, 2 a mistake in the arguments or the data, 130 interrupted with Ctrl-C.
+Exit codes: 0 done, 1 training diverged, 2 a mistake in the arguments or the data, 130 interrupted
+with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -113,39 +115,57 @@ def _train(args: argparse.Namespace) -> int:
     sys.stdout.flush()  # before the long wait, also into a pipe
     args.out.mkdir(parents=True, exist_ok=True)
 
-    recorder = _Recorder()
     interrupted = False
-    try:
-        model.fit(
-            data.x_train,
-            data.y_train,
-            epochs=args.epochs,
-            batch_size=args.batch_size,
-            validation_data=(data.x_test, data.y_test),
-            optimizer=optimizer,
-            topology=topology,
-            callbacks=[recorder],
-            progress=not args.quiet,
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)  # said below
+        try:
+            model.fit(
+                data.x_train,
+                data.y_train,
+                epochs=args.epochs,
+                batch_size=args.batch_size,
+                validation_data=(data.x_test, data.y_test),
+                optimizer=optimizer,
+                topology=topology,
+                callbacks=[_StopWhenDiverged()],
+                progress=not args.quiet,
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+    done = len(model.history.epoch)
+    if _diverged(model):
+        # The losses may be fine still if Ctrl-C broke an epoch off.
+        epoch = min(done + model.history.is_finite(), args.epochs)
+        print(
+            f"trulysparse: training diverged in epoch {epoch}: the loss is not finite. "
+            f"Nothing was written to {args.out}. Try a lower --learning-rate than "
+            f"{chosen['learning_rate']:g}.",
+            file=sys.stderr,
         )
-    except KeyboardInterrupt:
-        interrupted = True
-        done = len(recorder.history.epoch)
+        return 1
+    if interrupted:
         print(f"interrupted after {done} of {args.epochs} epochs, saving what there is")
-    _save(model, recorder.history, args.out)
+    _save(model, model.history, args.out)
     if interrupted:
         return 130
     print("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
     return 0
 
 
-class _Recorder(Callback):
-    """Keeps the history in reach when Ctrl-C ends `fit` before it returns one."""
-
-    def __init__(self) -> None:
-        self.history = History()
+class _StopWhenDiverged(Callback):
+    """Ends a fit that has nothing left to train."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        self.history.append(epoch, logs)
+        self.model.stop_training = not self.model.history.is_finite()
+
+
+def _diverged(model: SparseMLP) -> bool:
+    """Whether a loss or a parameter is not finite; Ctrl-C may come before there is a loss."""
+    return not model.history.is_finite() or not all(
+        np.isfinite(values).all()
+        for layer in model.layers
+        for values in (layer.weight.data, layer.bias)
+    )
 
 
 def _check_out(out: Path) -> None:

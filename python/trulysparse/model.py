@@ -52,7 +52,9 @@ class SparseMLP:
         The paper's alpha, for All-ReLU and leaky ReLU. Default 0.6.
     loss
         ``"cross_entropy"`` (default, softmax output), ``"binary_cross_entropy"`` (sigmoid outputs,
-        summed over outputs) or ``"squared_error"`` (identity outputs, ``1/2 sum (z - y)^2``).
+        summed over outputs) or ``"squared_error"`` (identity outputs, ``1/2 sum (z - y)^2``;
+        scale `y` to a standard deviation of about 1 first, as larger targets make training
+        diverge).
     init
         ``"he_uniform"`` (default, U(-+ sqrt(6 / fan_in))), ``"xavier"``
         (U(-+ sqrt(6 / (fan_in + fan_out)))), ``"lecun_uniform"`` (U(-+ sqrt(3 / fan_in))) or
@@ -130,6 +132,7 @@ class SparseMLP:
         self._settings = core.config()
         self._training = threading.Lock()
         self.metadata = metadata
+        self.history = History()
         self.stop_training = False
 
     @classmethod

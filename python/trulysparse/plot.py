@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ def learning_curves(
     ----------
     history
         What ``fit`` returned, or a dict of lists with the same keys: ``loss`` and, each optional,
-        ``val_loss``, ``accuracy``, ``val_accuracy``. Accuracies lie in [0, 1].
+        ``val_loss``, ``accuracy``, ``val_accuracy``. Accuracies lie in [0, 1]. Numbers that are
+        not finite leave a gap.
     ax
         Where to draw; a new pyplot figure by default. With an accuracy in `history` it is split:
         it keeps the loss on its left half, the right half becomes a second Axes.
@@ -130,9 +132,11 @@ def _draw(panel: Any, epochs: list[int], curves: Mapping[str, Sequence[float]], 
 
 def _mark_best(panel: Any, epochs: list[int], curves: Mapping[str, Sequence[float]]) -> None:
     """Say in the panel's corner where validation accuracy was highest."""
-    if "val_accuracy" not in curves:
+    points = zip(curves.get("val_accuracy", ()), epochs, strict=False)
+    finite = [(accuracy, -epoch) for accuracy, epoch in points if math.isfinite(accuracy)]
+    if not finite:
         return
-    accuracy, epoch = max(zip(curves["val_accuracy"], (-e for e in epochs), strict=True))
+    accuracy, epoch = max(finite)
     panel.plot([-epoch], [accuracy], "o", markersize=7, color=_VALIDATION["color"])
     text = f"best validation {100 * accuracy:.1f} %, epoch {-epoch}"
     panel.set_title(text, loc="right", fontsize="medium")
