@@ -246,7 +246,7 @@ def test_from_scipy(format_):
 
 def test_from_scipy_takes_unsorted_and_empty_and_sums_or_refuses_duplicates():
     unsorted = sp.csc_array(([1.0, 2.0], [1, 0], [0, 2]), shape=(2, 1))
-    model = ts.SparseMLP.from_scipy([unsorted])
+    model = ts.SparseMLP.from_scipy([unsorted], loss="squared_error")
     assert model.layers[0].weight.toarray().tolist() == [[2.0], [1.0]]
     assert np.array_equal(model.layers[0].weight.indices, [0, 1])
     empty = ts.SparseMLP.from_scipy([sp.csc_array((6, 3)), sp.csc_array((3, 2))])
@@ -255,7 +255,7 @@ def test_from_scipy_takes_unsorted_and_empty_and_sums_or_refuses_duplicates():
     empty.fit(X, Y % 2, epochs=2, progress=False)
     twice = sp.coo_array(([1.0, 2.0, 4.0], ([0, 0, 1], [0, 0, 0])), shape=(2, 1))
     try:
-        model = ts.SparseMLP.from_scipy([twice])
+        model = ts.SparseMLP.from_scipy([twice], loss="squared_error")
     except ValueError as error:
         message = str(error)
     else:
@@ -269,6 +269,40 @@ def test_from_scipy_feeds_back_a_models_own_layers():
     weights, biases = zip(*((la.weight, la.bias) for la in model.layers), strict=True)
     again = ts.SparseMLP.from_scipy(list(weights), list(biases))
     assert again.predict(X).tobytes() == model.predict(X).tobytes()
+
+
+def test_objects_that_are_real_numbers_count_as_numbers():
+    mixed = X.astype(object)  # as pandas gives a frame with columns of different types
+    mixed[:, 1] = X[:, 1] > 0
+    mixed[:, 2] = [round(float(value)) for value in X[:, 2]]
+    mixed[:, 3] = [np.bool_(value > 0) for value in X[:, 3]]
+    plain = mixed.astype(np.float32)
+    one, two = make_model(), make_model()
+    one.fit(mixed, Y.astype(object), epochs=2, progress=False)
+    two.fit(plain, Y, epochs=2, progress=False)
+    assert one.predict(mixed).tobytes() == two.predict(plain).tobytes()
+
+
+def test_masked_arrays_without_a_masked_element_are_arrays():
+    model = make_model()
+    masked = np.ma.masked_array(X, np.zeros(X.shape, bool))
+    assert model.predict(masked).tobytes() == model.predict(X).tobytes()
+
+
+def test_pandas():
+    pd = pytest.importorskip("pandas")
+    frame = pd.get_dummies(pd.DataFrame({"size": X[:, 0], "kind": np.array([*"abcde"])[Y]}))
+    frame["nullable"] = pd.array(X[:, 1], dtype="Float64")
+    assert frame.shape == (50, 6)
+    model = make_model()
+    plain = frame.to_numpy(dtype=np.float32)
+    assert model.predict(frame).tobytes() == model.predict(plain).tobytes()
+    model.fit(frame, pd.Series(Y, dtype="Int64"), epochs=1, progress=False)
+    with pytest.raises(TypeError, match=r"np\.unique\(y, return_inverse=True\)"):
+        model.fit(frame, pd.Series(Y.astype(str), dtype="category"))
+    frame.loc[7, "nullable"] = pd.NA
+    with pytest.raises(TypeError, match=r"x\[7, 5\] = <NA>"):
+        model.predict(frame)
 
 
 def test_evaluate_scores_every_row():

@@ -37,7 +37,8 @@ class SparseMLP:
     Parameters
     ----------
     layer_sizes
-        Neurons of each layer: inputs, hidden layers, outputs; at least two numbers.
+        Neurons of each layer: inputs, hidden layers, outputs; at least two numbers. With
+        cross-entropy there is an output per class, so two or more.
     epsilon
         The Erdos-Renyi control parameter: a connection exists with probability
         ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1, so a layer has about
@@ -123,7 +124,7 @@ class SparseMLP:
                 "epsilon", 20 if epsilon is None else epsilon, expected, low=0, low_open=True
             )
         config = _config.shared(activation, slope, loss, init, fan, dropout, standardize, seed)
-        config |= {"layer_sizes": _config.layer_sizes(layer_sizes)}
+        config |= {"layer_sizes": _config.layer_sizes(layer_sizes, loss)}
         config |= {"epsilon": epsilon, "density": density}
         self._attach(_core.Network(config, _config.threads(threads)), {})
 
@@ -170,7 +171,11 @@ class SparseMLP:
         """
         sizes, matrices = _scipy.to_core(weights, biases)
         config = _config.shared(activation, slope, loss, init, fan, dropout, standardize, seed)
-        config |= {"layer_sizes": _config.layer_sizes(sizes), "epsilon": None, "density": None}
+        config |= {
+            "layer_sizes": _config.layer_sizes(sizes, loss),
+            "epsilon": None,
+            "density": None,
+        }
         model = cls.__new__(cls)
         model._attach(_core.Network.from_matrices(config, _config.threads(threads), matrices), {})
         return model
