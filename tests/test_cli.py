@@ -90,6 +90,12 @@ class TestTrain:
         train()
         assert capsys.readouterr().err == ""
 
+    def test_the_picture_calls_the_test_part_by_its_name(self, monkeypatch):
+        seen = {}
+        monkeypatch.setattr(cli, "save_learning_curves", lambda *_, **options: seen.update(options))
+        train()
+        assert seen == {"held_out": "test"}
+
     def test_names_are_saved_as_json(self, flowers):
         model = train("--data", flowers)
         metadata = {key: json.loads(value) for key, value in model.metadata.items()}

@@ -53,6 +53,17 @@ def test_loss_and_accuracy(axes):
     assert "best validation 98.0 %, epoch 30" in accuracy.get_title(loc="right")
 
 
+def test_a_test_set_is_named_and_chooses_no_epoch(axes):
+    values = {"loss": [1, 1, 1], "accuracy": [0.5, 0.5, 0.5], "val_accuracy": [0.6, 0.8, 0.7]}
+    values["val_loss"] = [1, 2, 3]
+    learning_curves(values, axes, held_out="test")
+    loss, accuracy = axes.figure.axes
+    assert list(curves(loss)) == list(curves(accuracy)) == ["training", "test"]
+    assert accuracy.get_title(loc="right") == "test 70.0 % after epoch 3"
+    (mark,) = (line for line in accuracy.lines if line.get_markersize() == 7)
+    assert (*mark.get_xdata(), *mark.get_ydata()) == (3, 0.7)
+
+
 def test_best_epoch_is_the_first_of_equals(axes):
     values = {"loss": [1, 1, 1], "accuracy": [0.5, 0.5, 0.5], "val_accuracy": [0.6, 0.8, 0.8]}
     learning_curves(values, axes)

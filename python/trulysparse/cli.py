@@ -189,7 +189,7 @@ def _save(model: SparseMLP, history: History, out: Path) -> None:
     if not history.epoch:
         return
     try:
-        save_learning_curves(history, out / "curves.png")
+        save_learning_curves(history, out / "curves.png", held_out="test")
     except ImportError:
         print("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
     else:
