@@ -292,6 +292,7 @@ class TestEvaluate:
         assert cli.main(["evaluate", "out/model.safetensors", "--data", "digits"]) == 0
         out = capsys.readouterr().out
         assert "data: digits, 360 samples" in out
+        assert "note:" not in out
         assert accuracy_in(out) == trained
 
     def test_csv_with_fewer_classes_and_other_column_order(self, flowers, capsys):
@@ -307,6 +308,7 @@ class TestEvaluate:
         assert code == 0
         out = capsys.readouterr().out
         assert "data: more, 8 samples" in out
+        assert "note: this file has no test part, so all of its rows are scored" in out
         assert accuracy_in(out) == 100
 
     def test_label_column_is_remembered(self, flowers, capsys):

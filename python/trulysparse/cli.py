@@ -235,6 +235,11 @@ def _evaluate(args: argparse.Namespace) -> int:
     data = datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=False)
     x, y = _match_features(model, data), _match_classes(model, data)
     print(f"data: {data.name}, {len(x)} samples")
+    if len(data.x_train) == 0:
+        print(
+            "note: this file has no test part, so all of its rows are scored; `train` on it learnt "
+            "from four fifths of them"
+        )
     print(_scores(model.evaluate(x, y, batch_size=args.batch_size)))
     return 0
 
