@@ -86,6 +86,28 @@ class TestTrain:
         assert cli.main(["train", "--epochs", "1", "--quiet", "--threads", "2"]) == 0
         assert ts.load("trulysparse-run/model.safetensors").layer_sizes == [64, 200, 200, 200, 10]
 
+    def test_settings_are_printed(self, capsys):
+        train("--preset", "paper", "--momentum", 0.5, "--no-evolve")
+        (line,) = (li for li in capsys.readouterr().out.splitlines() if li.startswith("preset"))
+        assert line == (
+            "preset paper, with what was given: --init he_uniform --fan layer "
+            "--learning-rate 0.01 --schedule constant --momentum 0.5 --no-nesterov "
+            "--weight-decay 0.0002 --dropout 0.3"
+        )
+
+    @pytest.mark.skipif(os.name == "nt", reason="closes a POSIX pipe")
+    def test_a_reader_that_leaves_costs_no_file(self):
+        command = [sys.executable, "-m", "trulysparse", "train", *QUICK]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.close()
+            errors = process.stderr.read()
+        assert (process.returncode, errors) == (0, b"")
+        assert sorted(os.listdir("trulysparse-run")) == [
+            "curves.png",
+            "history.csv",
+            "model.safetensors",
+        ]
+
     def test_quiet_draws_no_bar(self, capsys):
         train()
         assert capsys.readouterr().err == ""
@@ -426,7 +448,11 @@ class TestErrors:
             (["train", "--epochs", "0"], "above 0, got '0'"),
             (["train", "--batch-size", "1.5"], "above 0, got '1.5'"),
             (["train", "--hidden", "x5"], "argument --hidden"),
-            (["train", "--hidden", "3x"], "argument --hidden"),
+            (
+                ["train", "--hidden", "3x"],
+                "expected N or COUNTxN, such as 1000 or 3x1000, got '3x'",
+            ),
+            (["predict", "model.safetensors"], "--data"),
             (["train", "--epsilon", "5", "--density", "0.1"], "not allowed with"),
             (["train", "--activation", "swish"], "invalid choice: 'swish'"),
             (["train", "--preset", "mine"], "invalid choice: 'mine'"),
@@ -446,6 +472,14 @@ def test_help_lists_the_presets(capsys):
     assert exit_info.value.code == 0
     out = capsys.readouterr().out
     assert "paper: --init he_uniform --fan layer" in out.replace(",", "")
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict"])
+def test_every_flag_is_explained(command):
+    (commands,) = (a for a in make_parser()._actions if isinstance(a.choices, dict))
+    for action in commands.choices[command]._actions:
+        assert action.help, action.option_strings
 
 
 def test_installed_as_module_and_script():

@@ -615,9 +615,13 @@ def test_ctrl_c_within_an_epoch_stops_after_a_whole_step():
     assert (child.returncode, out) == (0, "fine\n"), err
 
 
-def test_progress_is_shown_only_when_asked_for(capfd):
+def test_progress_is_shown_only_when_asked_for_and_on_a_terminal(capfd, monkeypatch):
     fit(make_model())
     assert capfd.readouterr() == ("", "")
     fit(make_model(), progress=True)
-    shown = capfd.readouterr()
-    assert "loss" in shown.out + shown.err
+    assert capfd.readouterr() == ("", "")  # which is no terminal
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fit(make_model(), progress=True)
+    assert "loss" in capfd.readouterr().err
+    fit(make_model())
+    assert capfd.readouterr() == ("", "")

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tqdm.asyncio import tqdm as text_bar
 from tqdm.auto import tqdm
 
 from trulysparse import _core
@@ -94,9 +95,12 @@ class _Bar:
         self._samples = samples
         self._connections = connections
         self._scores: dict[str, float] = {}
+        # None leaves the bar out where the stream is no terminal. A notebook's stream says that it
+        # is none, and shows a bar all the same.
+        disable = True if not enabled or len(epochs) == 0 else None if tqdm is text_bar else False
         self._bar = tqdm(
             total=len(epochs),
-            disable=not enabled or len(epochs) == 0,
+            disable=disable,
             bar_format="{desc}|{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]",
             dynamic_ncols=True,
         )

@@ -393,7 +393,8 @@ class SparseMLP:
         callbacks
             `Callback` objects.
         progress
-            Draw a progress bar on the standard error stream. Default True.
+            Draw a progress bar on the standard error stream if that is a terminal, or in a
+            notebook. Default True.
         initial_epoch
             The epoch to start at, for the schedule and the history of a fit that goes on.
 
