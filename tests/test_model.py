@@ -2,6 +2,8 @@
 
 import copy
 import csv
+import doctest
+import os
 import pickle
 import signal
 import subprocess
@@ -37,6 +39,49 @@ def test_defaults_are_the_papers():
     assert (sgd.learning_rate, sgd.momentum, sgd.weight_decay) == (0.01, 0.9, 2e-4)
     assert (sgd.nesterov, sgd.schedule) == (False, "constant")
     assert (set_.zeta, set_.grow_init) == (0.3, 1.0)
+
+
+def test_the_examples_of_the_documentation_run():
+    finder = doctest.DocTestFinder(recurse=True)
+    tests = [test for test in finder.find(ts.SparseMLP, globs={}) if test.examples]
+    assert tests
+    for test in tests:
+        assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_train_on_batch_uses_the_first_rate_of_a_schedule(state_of):
+    constant, cosine = make_model(), make_model()
+    for _ in range(3):
+        constant.train_on_batch(X, Y, optimizer=ts.SGD(0.1))
+        cosine.train_on_batch(X, Y, optimizer=ts.SGD(0.1, schedule="cosine"))
+    assert state_of(constant) == state_of(cosine)
+
+
+def test_a_second_fit_starts_its_schedule_anew_and_initial_epoch_goes_on():
+    cosine = {"optimizer": ts.SGD(0.1, schedule="cosine")}
+    rates = [h.history["learning_rate"] for h in (
+        fit(make_model(), 6, **cosine),
+        fit(fit_and_return(make_model(), 6, **cosine), 6, **cosine),
+        fit(fit_and_return(make_model(), 2, **cosine), 6, initial_epoch=2, **cosine),
+    )]  # fmt: skip
+    assert rates[0] == rates[1]
+    assert rates[2] == rates[0][2:]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_can_use_the_model():
+    model = make_model()
+    fit(model)
+    expected = model.predict(X).tobytes()
+    child = os.fork()
+    if child == 0:
+        try:
+            same = model.predict(X).tobytes() == expected
+            fit(model)
+        finally:
+            os._exit(0 if same and model.epochs_trained == 4 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_layers_describe_the_network():

@@ -32,7 +32,13 @@ class ModelBusyError(RuntimeError):
 class SparseMLP:
     """A multilayer perceptron of which only the existing connections are stored and trained.
 
-    The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6).
+    The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6). The recipe that
+    we recommend, which the example uses, is explained in the README under "On the command line".
+
+    Threads may share a model: reads beside a fit wait for a moment between two of its steps, and
+    what would change the model raises `ModelBusyError`. It can be pickled and copied, with the
+    content of `save`. A forked process can use it too, unless another thread was training it at
+    the moment of the fork: then the child would wait for ever.
 
     Parameters
     ----------
@@ -76,6 +82,18 @@ class SparseMLP:
     threads
         Threads to use; all that the process may use if None.
 
+    Attributes
+    ----------
+    metadata : dict of str to str
+        Yours: notes such as the names of classes, saved and pickled with the model. The command
+        line keeps ``dataset``, ``class_names``, ``feature_names`` and ``label`` there, as JSON.
+    history : History
+        Of the last fit, or of the one that is running; what a fit that Ctrl-C ended got done is
+        here. Empty at first; not saved.
+    stop_training : bool
+        Set it to True in a callback to end the fit after the current epoch; every fit starts
+        with False.
+
     Raises
     ------
     ValueError, TypeError
@@ -88,8 +106,11 @@ class SparseMLP:
     >>> import numpy as np, trulysparse as ts
     >>> x = np.random.default_rng(0).normal(size=(500, 20))
     >>> y = (x[:, 0] * x[:, 1] > 0).astype(int)
-    >>> model = ts.SparseMLP([20, 100, 100, 2], epsilon=10, seed=0)
-    >>> history = model.fit(x, y, epochs=5, progress=False)
+    >>> model = ts.SparseMLP([20, 100, 100, 2], epsilon=10, init="lecun_uniform", fan="real",
+    ...                      dropout=0.2, standardize=True, seed=0)
+    >>> sgd = ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine")
+    >>> history = model.fit(x, y, epochs=5, optimizer=sgd, topology=ts.SET(grow_init=0.1),
+    ...                     progress=False)
     >>> model.predict(x[:3]).shape
     (3, 2)
     """
@@ -297,6 +318,11 @@ class SparseMLP:
         -------
         float32 array of shape (neurons,)
             The incoming strength: the sum of the absolute values of a neuron's incoming weights.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is no such layer.
         """
         last = len(self.layer_sizes) - 1
         return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
@@ -380,7 +406,10 @@ class SparseMLP:
             Binary cross-entropy: values in [0, 1], (samples, outputs). Squared error: values,
             (samples, outputs). With one output (samples,) will do.
         epochs
-            The epoch to train up to, counted from 1. Default 100. Zero trains nothing.
+            The epoch to train up to, counted from 1, as in Keras: ``epochs - initial_epoch`` of
+            them are run. Default 100. Zero trains nothing. A second fit without `initial_epoch`
+            trains `epochs` more and starts the schedule anew; momentum, shuffling and dropout go
+            on where they were.
         batch_size
             Samples per step. Default 128.
         validation_data
@@ -396,7 +425,9 @@ class SparseMLP:
             Draw a progress bar on the standard error stream if that is a terminal, or in a
             notebook. Default True.
         initial_epoch
-            The epoch to start at, for the schedule and the history of a fit that goes on.
+            The epoch to start at, for the schedule and the history of a fit that goes on: after a
+            fit of 10 epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30.
+            Default 0. The README has the recipe for going on from a checkpoint.
 
         Returns
         -------
@@ -461,12 +492,18 @@ class SparseMLP:
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
-        A standardising model that has no statistics yet takes them from these samples.
+        A standardising model that has no statistics yet takes them from these samples. Every call
+        uses the first rate of the optimiser's schedule: give each its own ``SGD`` to have another.
 
         Returns
         -------
         dict
             ``loss`` and ``accuracy`` of the samples before the step, with dropout.
+
+        Raises
+        ------
+        ValueError, TypeError, ModelBusyError, MemoryError
+            As `fit`.
         """
         with self._exclusive("train_on_batch"):
             data, count = self._data(x, y)
@@ -507,12 +544,30 @@ class SparseMLP:
         dict
             ``loss``, the mean over samples, and ``accuracy`` (of binary cross-entropy: over samples
             and outputs; none with a squared error).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong; the message names it.
+        MemoryError
+            If the buffers for `batch_size` samples do not fit into memory.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         return self._evaluate(self._data(x, y)[0], batch_size)
 
     def test_on_batch(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
-        """Score these samples as one batch; see `evaluate`."""
+        """Score these samples as one batch.
+
+        Returns
+        -------
+        dict
+            As `evaluate`.
+
+        Raises
+        ------
+        ValueError, TypeError, MemoryError
+            As `evaluate`.
+        """
         data, count = self._data(x, y)
         return self._evaluate(data, count)
 
@@ -529,6 +584,11 @@ class SparseMLP:
         Returns
         -------
         float32 array of shape (samples, n_outputs)
+
+        Raises
+        ------
+        ValueError, TypeError, MemoryError
+            As `evaluate`.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         inputs = _arrays.samples("x", x, self.layer_sizes[0])
