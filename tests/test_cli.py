@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,9 +86,37 @@ class TestTrain:
         assert cli.main(["train", "--epochs", "1", "--quiet", "--threads", "2"]) == 0
         assert ts.load("trulysparse-run/model.safetensors").layer_sizes == [64, 200, 200, 200, 10]
 
+    def test_settings_are_printed(self, capsys):
+        train("--preset", "paper", "--momentum", 0.5, "--no-evolve")
+        (line,) = (li for li in capsys.readouterr().out.splitlines() if li.startswith("preset"))
+        assert line == (
+            "preset paper, with what was given: --init he_uniform --fan layer "
+            "--learning-rate 0.01 --schedule constant --momentum 0.5 --no-nesterov "
+            "--weight-decay 0.0002 --dropout 0.3"
+        )
+
+    @pytest.mark.skipif(os.name == "nt", reason="closes a POSIX pipe")
+    def test_a_reader_that_leaves_costs_no_file(self):
+        command = [sys.executable, "-m", "trulysparse", "train", *QUICK]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.close()
+            errors = process.stderr.read()
+        assert (process.returncode, errors) == (0, b"")
+        assert sorted(os.listdir("trulysparse-run")) == [
+            "curves.png",
+            "history.csv",
+            "model.safetensors",
+        ]
+
     def test_quiet_draws_no_bar(self, capsys):
         train()
         assert capsys.readouterr().err == ""
+
+    def test_the_picture_calls_the_test_part_by_its_name(self, monkeypatch):
+        seen = {}
+        monkeypatch.setattr(cli, "save_learning_curves", lambda *_, **options: seen.update(options))
+        train()
+        assert seen == {"held_out": "test"}
 
     def test_names_are_saved_as_json(self, flowers):
         model = train("--data", flowers)
@@ -184,13 +213,13 @@ class TestTrain:
 
 class TestInterrupt:
     def test_saves_what_there_is(self, monkeypatch, capsys):
-        class Impatient(cli._Recorder):
+        class Impatient(cli._StopWhenDiverged):
             def on_epoch_end(self, epoch, logs=None):
                 super().on_epoch_end(epoch, logs)
-                if len(self.history.epoch) == 2:
+                if epoch == 1:
                     raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli, "_Recorder", Impatient)
+        monkeypatch.setattr(cli, "_StopWhenDiverged", Impatient)
         assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--quiet"]) == 130
         assert "interrupted after 2 of 50 epochs, saving" in capsys.readouterr().out
         model = ts.load("trulysparse-run/model.safetensors")
@@ -200,12 +229,12 @@ class TestInterrupt:
         assert os.path.exists("trulysparse-run/curves.png")
 
     def test_first_epoch_leaves_nothing_of_an_earlier_run(self, monkeypatch):
-        class Immediate(cli._Recorder):
+        class Immediate(cli._StopWhenDiverged):
             def on_epoch_begin(self, epoch, logs):
                 raise KeyboardInterrupt
 
         train()
-        monkeypatch.setattr(cli, "_Recorder", Immediate)
+        monkeypatch.setattr(cli, "_StopWhenDiverged", Immediate)
         assert cli.main(["train", *QUICK, "--out", "out"]) == 130
         assert sorted(os.listdir("out")) == ["history.csv", "model.safetensors"]
         with open("out/history.csv", newline="") as file:
@@ -246,6 +275,38 @@ class TestInterrupt:
         assert ts.load(out / "model.safetensors").steps_trained > 0
 
 
+class TestDivergence:
+    @pytest.mark.parametrize("earlier_run", [False, True])
+    def test_says_so_and_keeps_the_files_of_an_earlier_run(self, capsys, earlier_run):
+        if earlier_run:
+            train()
+        before = {path.name: path.read_bytes() for path in Path("out").glob("*")}
+        capsys.readouterr()
+        arguments = ["train", "--epochs", "50", "--quiet", "--out", "out"]
+        assert cli.main([*arguments, "--learning-rate", "1e9"]) == 1
+        out, err = capsys.readouterr()
+        assert re.fullmatch(
+            r"trulysparse: training diverged in epoch [12]: the loss is not finite\. Nothing was "
+            r"written to out\. Try a lower --learning-rate than 1e\+09\.\n",
+            err,
+        )
+        assert "wrote" not in out
+        assert {path.name: path.read_bytes() for path in Path("out").glob("*")} == before
+
+    def test_is_noticed_if_ctrl_c_comes_first(self, monkeypatch, capsys):
+        class Fit(ts.SparseMLP):
+            def fit(self, x, y, **options):
+                with pytest.warns(RuntimeWarning, match="diverged"):
+                    super().fit(x, y, epochs=2, optimizer=ts.SGD(1e9), progress=False)
+                self.history = ts.History()
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(cli, "SparseMLP", Fit)
+        assert cli.main(["train", *QUICK]) == 1
+        assert "diverged in epoch 1:" in capsys.readouterr().err
+        assert os.listdir("trulysparse-run") == []
+
+
 class TestEvaluate:
     def test_built_in_data_is_scored_on_the_rows_not_trained_on(self, capsys):
         train("--seed", 5)
@@ -253,6 +314,7 @@ class TestEvaluate:
         assert cli.main(["evaluate", "out/model.safetensors", "--data", "digits"]) == 0
         out = capsys.readouterr().out
         assert "data: digits, 360 samples" in out
+        assert "note:" not in out
         assert accuracy_in(out) == trained
 
     def test_csv_with_fewer_classes_and_other_column_order(self, flowers, capsys):
@@ -268,6 +330,7 @@ class TestEvaluate:
         assert code == 0
         out = capsys.readouterr().out
         assert "data: more, 8 samples" in out
+        assert "note: this file has no test part, so all of its rows are scored" in out
         assert accuracy_in(out) == 100
 
     def test_label_column_is_remembered(self, flowers, capsys):
@@ -385,7 +448,11 @@ class TestErrors:
             (["train", "--epochs", "0"], "above 0, got '0'"),
             (["train", "--batch-size", "1.5"], "above 0, got '1.5'"),
             (["train", "--hidden", "x5"], "argument --hidden"),
-            (["train", "--hidden", "3x"], "argument --hidden"),
+            (
+                ["train", "--hidden", "3x"],
+                "expected N or COUNTxN, such as 1000 or 3x1000, got '3x'",
+            ),
+            (["predict", "model.safetensors"], "--data"),
             (["train", "--epsilon", "5", "--density", "0.1"], "not allowed with"),
             (["train", "--activation", "swish"], "invalid choice: 'swish'"),
             (["train", "--preset", "mine"], "invalid choice: 'mine'"),
@@ -405,6 +472,14 @@ def test_help_lists_the_presets(capsys):
     assert exit_info.value.code == 0
     out = capsys.readouterr().out
     assert "paper: --init he_uniform --fan layer" in out.replace(",", "")
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict"])
+def test_every_flag_is_explained(command):
+    (commands,) = (a for a in make_parser()._actions if isinstance(a.choices, dict))
+    for action in commands.choices[command]._actions:
+        assert action.help, action.option_strings
 
 
 def test_installed_as_module_and_script():

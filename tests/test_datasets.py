@@ -373,8 +373,11 @@ class TestCsv:
         assert data.class_names == ("x", "y")
         np.testing.assert_array_equal(data.x_test, [[1, 2], [3, 4.5]])
         np.testing.assert_array_equal(data.y_test, [0, 1])
-        with pytest.raises(ValueError, match=r"row 2, column 'kind': expected a number, got 'x'"):
+        with pytest.raises(ValueError, match=r"row 2, column 'kind': expected a number, got 'x' \("
+                           r"is it the label\? --label kind\)"):  # fmt: skip
             datasets.load_csv(path)
+        with pytest.raises(ValueError, match=r"got 'x'$"):
+            datasets.load_csv(path, "b")
 
     def test_spreadsheet_dialect(self, write_csv):
         text = '"size, in m", kind \r\n 1e1 ,"a ""b"""\r\n-2,c d\r\n'

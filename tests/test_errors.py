@@ -25,7 +25,7 @@ def make_model(**options):
 
 def with_value(array, value, dtype=np.float32):
     array = np.array(array, dtype=dtype)
-    array.flat[-1] = value
+    array[np.unravel_index(array.size - 1, array.shape)] = value  # .flat would unpack an array
     return array
 
 
@@ -61,6 +61,27 @@ CONSTRUCTOR = [
 def test_constructor(argument, value, kind):
     options = {"layer_sizes": SIZES, argument: value}
     check_raises(argument, kind, lambda: ts.SparseMLP(**options))
+
+
+def test_cross_entropy_with_one_output():
+    advice = r"layer_sizes .*loss = 'cross_entropy': expected loss='binary_cross_entropy', or two"
+    with pytest.raises(ValueError, match=advice):
+        ts.SparseMLP([4, 6, 1])
+    with pytest.raises(ValueError, match=advice):
+        ts.SparseMLP.from_scipy([sp.csc_array(np.ones((4, 1)))])
+    for loss in ("binary_cross_entropy", "squared_error"):
+        assert ts.SparseMLP([4, 6, 1], loss=loss).layer_sizes == [4, 6, 1]
+
+
+def test_cross_entropy_with_one_output_still_loads(tmp_path):
+    path = tmp_path / "old.safetensors"
+    model = ts.SparseMLP([4, 1], loss="binary_cross_entropy", seed=0)
+    model.save(path)
+    metadata, tensors = tensors_of(path)
+    changed = {k: v.replace("binary_cross_entropy", "cross_entropy") for k, v in metadata.items()}
+    assert changed != metadata
+    write_tensors(path, changed, tensors)
+    assert ts.load(path).predict(X).tolist() == [[1.0]] * 10
 
 
 def test_epsilon_and_density_exclude_each_other():
@@ -108,7 +129,15 @@ BAD_X = {
     "no columns": (X[:, :0], VALUE),
     "None": (None, EITHER),
     "strings": (X.astype(str), TYPE),
-    "objects": (X.astype(object), TYPE),
+    "objects with text": (with_value(X, "1.5", object), TYPE),
+    "objects with None": (with_value(X, None, object), TYPE),
+    "objects with NaN": (with_value(X, NAN, object), VALUE),
+    "objects with infinity": (with_value(X, INF, object), VALUE),
+    "objects with a complex number": (with_value(X, 1j, object), TYPE),
+    "objects with an array": (with_value(X, np.ones(3), object), TYPE),
+    "objects beyond float32": (with_value(X, 10**39, object), VALUE),
+    "objects beyond float64": (with_value(X, 10**400, object), VALUE),
+    "masked": (np.ma.masked_array(X, X > 1), VALUE),
     "complex": (X.astype(complex), TYPE),
     "sparse": (sp.csr_array(X), TYPE),
     "dates": (np.zeros((10, 4), "datetime64[s]"), TYPE),
@@ -122,7 +151,9 @@ LABELS = {
     "not whole": (Y + 0.5, EITHER),
     "NaN": (with_value(Y, NAN), EITHER),
     "strings": (Y.astype(str), TYPE),
-    "objects": (Y.astype(object), TYPE),
+    "objects with text": (Y.astype(str).astype(object), TYPE),
+    "objects with None": (with_value(Y, None, object), TYPE),
+    "masked": (np.ma.masked_array(Y, Y == 1), VALUE),
     "complex": (Y.astype(complex), TYPE),
     "None": (None, EITHER),
     "a number": (1, EITHER),
@@ -192,6 +223,34 @@ def test_bad_y(state_of, loss, name):
         check_raises("validation_data" if verb == "validation" else "y", kind,
                      lambda call=call: call(model, X, bad))  # fmt: skip
         assert state_of(model) == before
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (
+            with_value(X, "red", object),
+            r"^x\[9, 3\] = 'red' \(x has dtype object\): expected an arr",
+        ),
+        (with_value(X, None, object), r"^x\[9, 3\] = None \(x has dtype object\): expected a real"),
+        (np.ma.masked_array(X, X > 1), r"^x is a masked array .* \(use x\.filled\(\.\.\.\)\)$"),
+    ],
+)
+def test_messages_about_samples(x, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make_model().predict(x)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy"])
+@pytest.mark.parametrize("dtype", [str, object])
+def test_text_labels_are_told_how_to_become_numbers(loss, dtype):
+    y = np.array(["cat", "dog"] * 5, dtype=dtype)
+    model = make_model(loss=loss)
+    advice = r"^y.*expected integer class labels, which classes, y = np\.unique\(y, return_inverse="
+    with pytest.raises(TypeError, match=advice):
+        model.fit(X, y, progress=False)
+    _, y = np.unique(y, return_inverse=True)
+    make_model().fit(X, y, epochs=1, progress=False)
 
 
 FIT = [

@@ -2,6 +2,8 @@
 
 import copy
 import csv
+import doctest
+import os
 import pickle
 import signal
 import subprocess
@@ -37,6 +39,49 @@ def test_defaults_are_the_papers():
     assert (sgd.learning_rate, sgd.momentum, sgd.weight_decay) == (0.01, 0.9, 2e-4)
     assert (sgd.nesterov, sgd.schedule) == (False, "constant")
     assert (set_.zeta, set_.grow_init) == (0.3, 1.0)
+
+
+def test_the_examples_of_the_documentation_run():
+    finder = doctest.DocTestFinder(recurse=True)
+    tests = [test for test in finder.find(ts.SparseMLP, globs={}) if test.examples]
+    assert tests
+    for test in tests:
+        assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_train_on_batch_uses_the_first_rate_of_a_schedule(state_of):
+    constant, cosine = make_model(), make_model()
+    for _ in range(3):
+        constant.train_on_batch(X, Y, optimizer=ts.SGD(0.1))
+        cosine.train_on_batch(X, Y, optimizer=ts.SGD(0.1, schedule="cosine"))
+    assert state_of(constant) == state_of(cosine)
+
+
+def test_a_second_fit_starts_its_schedule_anew_and_initial_epoch_goes_on():
+    cosine = {"optimizer": ts.SGD(0.1, schedule="cosine")}
+    rates = [h.history["learning_rate"] for h in (
+        fit(make_model(), 6, **cosine),
+        fit(fit_and_return(make_model(), 6, **cosine), 6, **cosine),
+        fit(fit_and_return(make_model(), 2, **cosine), 6, initial_epoch=2, **cosine),
+    )]  # fmt: skip
+    assert rates[0] == rates[1]
+    assert rates[2] == rates[0][2:]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_can_use_the_model():
+    model = make_model()
+    fit(model)
+    expected = model.predict(X).tobytes()
+    child = os.fork()
+    if child == 0:
+        try:
+            same = model.predict(X).tobytes() == expected
+            fit(model)
+        finally:
+            os._exit(0 if same and model.epochs_trained == 4 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_layers_describe_the_network():
@@ -246,7 +291,7 @@ def test_from_scipy(format_):
 
 def test_from_scipy_takes_unsorted_and_empty_and_sums_or_refuses_duplicates():
     unsorted = sp.csc_array(([1.0, 2.0], [1, 0], [0, 2]), shape=(2, 1))
-    model = ts.SparseMLP.from_scipy([unsorted])
+    model = ts.SparseMLP.from_scipy([unsorted], loss="squared_error")
     assert model.layers[0].weight.toarray().tolist() == [[2.0], [1.0]]
     assert np.array_equal(model.layers[0].weight.indices, [0, 1])
     empty = ts.SparseMLP.from_scipy([sp.csc_array((6, 3)), sp.csc_array((3, 2))])
@@ -255,7 +300,7 @@ def test_from_scipy_takes_unsorted_and_empty_and_sums_or_refuses_duplicates():
     empty.fit(X, Y % 2, epochs=2, progress=False)
     twice = sp.coo_array(([1.0, 2.0, 4.0], ([0, 0, 1], [0, 0, 0])), shape=(2, 1))
     try:
-        model = ts.SparseMLP.from_scipy([twice])
+        model = ts.SparseMLP.from_scipy([twice], loss="squared_error")
     except ValueError as error:
         message = str(error)
     else:
@@ -269,6 +314,40 @@ def test_from_scipy_feeds_back_a_models_own_layers():
     weights, biases = zip(*((la.weight, la.bias) for la in model.layers), strict=True)
     again = ts.SparseMLP.from_scipy(list(weights), list(biases))
     assert again.predict(X).tobytes() == model.predict(X).tobytes()
+
+
+def test_objects_that_are_real_numbers_count_as_numbers():
+    mixed = X.astype(object)  # as pandas gives a frame with columns of different types
+    mixed[:, 1] = X[:, 1] > 0
+    mixed[:, 2] = [round(float(value)) for value in X[:, 2]]
+    mixed[:, 3] = [np.bool_(value > 0) for value in X[:, 3]]
+    plain = mixed.astype(np.float32)
+    one, two = make_model(), make_model()
+    one.fit(mixed, Y.astype(object), epochs=2, progress=False)
+    two.fit(plain, Y, epochs=2, progress=False)
+    assert one.predict(mixed).tobytes() == two.predict(plain).tobytes()
+
+
+def test_masked_arrays_without_a_masked_element_are_arrays():
+    model = make_model()
+    masked = np.ma.masked_array(X, np.zeros(X.shape, bool))
+    assert model.predict(masked).tobytes() == model.predict(X).tobytes()
+
+
+def test_pandas():
+    pd = pytest.importorskip("pandas")
+    frame = pd.get_dummies(pd.DataFrame({"size": X[:, 0], "kind": np.array([*"abcde"])[Y]}))
+    frame["nullable"] = pd.array(X[:, 1], dtype="Float64")
+    assert frame.shape == (50, 6)
+    model = make_model()
+    plain = frame.to_numpy(dtype=np.float32)
+    assert model.predict(frame).tobytes() == model.predict(plain).tobytes()
+    model.fit(frame, pd.Series(Y, dtype="Int64"), epochs=1, progress=False)
+    with pytest.raises(TypeError, match=r"np\.unique\(y, return_inverse=True\)"):
+        model.fit(frame, pd.Series(Y.astype(str), dtype="category"))
+    frame.loc[7, "nullable"] = pd.NA
+    with pytest.raises(TypeError, match=r"x\[7, 5\] = <NA>"):
+        model.predict(frame)
 
 
 def test_evaluate_scores_every_row():
@@ -313,12 +392,45 @@ def test_history(tmp_path, state_of):
 def test_a_diverged_model_is_reported_and_remains_usable(tmp_path, state_of):
     model = make_model()
     nnz = [la.nnz for la in model.layers]
-    with pytest.warns(RuntimeWarning, match="diverged"):
-        fit(model, 4, optimizer=ts.SGD(1e10))
+    with pytest.warns(RuntimeWarning, match="^training has diverged: the loss is not") as caught:
+        history = fit(model, 4, optimizer=ts.SGD(1e10))
+    assert len(caught) == 1  # and not one per epoch
+    assert caught[0].filename == __file__
+    assert not history.is_finite()
     assert not np.isfinite(model.layers[0].weight.data).all()
     model.evolve()
     assert [la.nnz for la in model.layers] == nnz
     assert state_of(through_file(model, tmp_path)) == state_of(model)
+
+
+def test_a_loss_of_validation_that_is_not_finite_is_reported():
+    model = make_model()  # whose only step starts from good weights and leaves bad ones
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        history = fit(
+            model, 1, batch_size=50, optimizer=ts.SGD(1e38), validation_data=(X, Y)
+        ).history
+    assert np.isfinite(history["loss"]).all()
+    assert not np.isfinite(history["val_loss"]).any()
+
+
+def test_the_history_is_the_models_too():
+    model = make_model()
+    assert model.history.epoch == []
+    seen = []
+    log = Log(("epoch_end", 1), lambda model: seen.append(list(model.history.epoch)))
+    assert fit(model, 3, callbacks=[log]) is model.history
+    assert seen == [[0, 1]]
+
+    def interrupt(model):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, 5, initial_epoch=3, callbacks=[Log(("epoch_begin", 4), interrupt)])
+    assert model.history.epoch == [3]
+    assert len(model.history.history["loss"]) == 1
+    with pytest.raises(ValueError, match="batch_size"):
+        fit(model, batch_size=0)
+    assert model.history.epoch == [3]
 
 
 class Log(ts.Callback):
@@ -556,9 +668,13 @@ def test_ctrl_c_within_an_epoch_stops_after_a_whole_step():
     assert (child.returncode, out) == (0, "fine\n"), err
 
 
-def test_progress_is_shown_only_when_asked_for(capfd):
+def test_progress_is_shown_only_when_asked_for_and_on_a_terminal(capfd, monkeypatch):
     fit(make_model())
     assert capfd.readouterr() == ("", "")
     fit(make_model(), progress=True)
-    shown = capfd.readouterr()
-    assert "loss" in shown.out + shown.err
+    assert capfd.readouterr() == ("", "")  # which is no terminal
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fit(make_model(), progress=True)
+    assert "loss" in capfd.readouterr().err
+    fit(make_model())
+    assert capfd.readouterr() == ("", "")

@@ -1,5 +1,6 @@
 """The pictures of a training run: what is in them, and that they can be written."""
 
+import io
 import sys
 
 import numpy as np
@@ -52,10 +53,41 @@ def test_loss_and_accuracy(axes):
     assert "best validation 98.0 %, epoch 30" in accuracy.get_title(loc="right")
 
 
+def test_a_test_set_is_named_and_chooses_no_epoch(axes):
+    values = {"loss": [1, 1, 1], "accuracy": [0.5, 0.5, 0.5], "val_accuracy": [0.6, 0.8, 0.7]}
+    values["val_loss"] = [1, 2, 3]
+    learning_curves(values, axes, held_out="test")
+    loss, accuracy = axes.figure.axes
+    assert list(curves(loss)) == list(curves(accuracy)) == ["training", "test"]
+    assert accuracy.get_title(loc="right") == "test 70.0 % after epoch 3"
+    (mark,) = (line for line in accuracy.lines if line.get_markersize() == 7)
+    assert (*mark.get_xdata(), *mark.get_ydata()) == (3, 0.7)
+
+
 def test_best_epoch_is_the_first_of_equals(axes):
     values = {"loss": [1, 1, 1], "accuracy": [0.5, 0.5, 0.5], "val_accuracy": [0.6, 0.8, 0.8]}
     learning_curves(values, axes)
     assert axes.figure.axes[1].get_title(loc="right") == "best validation 80.0 %, epoch 2"
+
+
+@pytest.mark.parametrize("bad", [[np.nan], [np.inf], [1e38, np.inf, np.nan]])
+def test_losses_that_are_not_finite_leave_a_gap(axes, recwarn, bad):
+    n = 2 + len(bad)
+    values = {"loss": [2.0, 1.0, *bad], "val_loss": [2.0, 1.0, *bad]}
+    values |= {"accuracy": [0.5] * n, "val_accuracy": [0.6, 0.8, *[np.nan] * len(bad)]}
+    learning_curves(values, axes)
+    axes.figure.savefig(io.BytesIO())
+    loss, accuracy = axes.figure.axes
+    assert np.isfinite(loss.get_ylim()).all()
+    assert accuracy.get_title(loc="right") == "best validation 80.0 %, epoch 2"
+    assert not recwarn.list
+
+
+def test_no_finite_number_at_all(axes):
+    nan = [np.nan, np.nan]
+    learning_curves({"loss": nan, "accuracy": nan, "val_accuracy": nan}, axes)
+    axes.figure.savefig(io.BytesIO())
+    assert axes.figure.axes[1].get_title(loc="right") == ""
 
 
 def test_history_object_that_continues_a_run(axes):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser: ``command`` is train, evaluate or info; what a preset decides is set if given."""
+    """The parser: ``command`` names one; what a preset decides is set only if given."""
     parser = argparse.ArgumentParser(
         prog="trulysparse", description="Train and use truly sparse neural networks."
     )
@@ -50,21 +52,25 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_train(commands)
     _add_evaluate(commands)
+    _add_predict(commands)
     info = commands.add_parser("info", help="describe a saved model")
     info.add_argument("model", help="a model.safetensors that `train` wrote")
     return parser
 
 
 def _add_train(commands: Any) -> None:
-    lines = [
-        f"  {name}: " + " ".join(_flag(key, value) for key, value in preset.items())
+    presets = [
+        textwrap.fill(
+            f"{name}: {flags(preset)}", 80, initial_indent="  ", subsequent_indent="    ",
+            break_on_hyphens=False,
+        )
         for name, preset in PRESETS.items()
-    ]
+    ]  # fmt: skip
     train = commands.add_parser(
         "train",
         help="train a network and save it",
         description="Train a sparse classifier, by default on scikit-learn's digits.",
-        epilog="presets:\n" + "\n".join(lines),
+        epilog="presets:\n" + "\n".join(presets),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     data = train.add_argument_group("data")
@@ -87,13 +93,39 @@ def _add_train(commands: Any) -> None:
     sparsity.add_argument("--epsilon", type=float, help="Erdos-Renyi control (default: 20)")
     sparsity.add_argument("--density", type=float, help="fraction of connections that exist")
     activations = ["all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity"]
-    network.add_argument("--activation", choices=activations, default="all_relu")
-    network.add_argument("--slope", type=float, default=0.6, help="of the negative side (0.6)")
+    network.add_argument(
+        "--activation",
+        choices=activations,
+        default="all_relu",
+        help="of the hidden layers (default: all_relu)",
+    )
+    network.add_argument(
+        "--slope",
+        type=float,
+        default=0.6,
+        help="of the negative side of all_relu and leaky_relu (default: 0.6)",
+    )
     inits = ["he_uniform", "xavier", "lecun_uniform", "normal"]
     preset = {"default": argparse.SUPPRESS}  # so that only what was given is in the namespace
-    network.add_argument("--init", choices=inits, **preset)
-    network.add_argument("--fan", choices=["layer", "real"], **preset)
-    network.add_argument("--dropout", type=float, **preset)
+    network.add_argument(
+        "--init",
+        choices=inits,
+        help="distribution of the first weights (default: preset)",
+        **preset,
+    )
+    network.add_argument(
+        "--fan",
+        choices=["layer", "real"],
+        help="scale the first weights by the layers' sizes or by the connections that a neuron has "
+        "(default: preset)",
+        **preset,
+    )
+    network.add_argument(
+        "--dropout",
+        type=float,
+        help="fraction of hidden neurons left out of a step (default: preset)",
+        **preset,
+    )
 
     training = train.add_argument_group("training")
     training.add_argument(
@@ -102,22 +134,51 @@ def _add_train(commands: Any) -> None:
         default="recipe",
         help="settings for all flags not given, listed below (default: recipe)",
     )
-    training.add_argument("--epochs", type=_positive, default=100, help="(default: 100)")
-    training.add_argument("--batch-size", type=_positive, default=128, help="(default: 128)")
-    training.add_argument("--learning-rate", type=float, **preset)
-    training.add_argument("--schedule", choices=["constant", "cosine"], **preset)
-    training.add_argument("--momentum", type=float, **preset)
-    training.add_argument("--nesterov", action=argparse.BooleanOptionalAction, **preset)
-    training.add_argument("--weight-decay", type=float, help="per step", **preset)
     training.add_argument(
-        "--zeta", type=float, help="fraction of connections replaced after an epoch", **preset
+        "--epochs", type=_positive, default=100, help="passes over the data (default: 100)"
     )
     training.add_argument(
-        "--grow-init", type=float, help="scale of grown weights, 1 as at the start", **preset
+        "--batch-size", type=_positive, default=128, help="rows per step (default: 128)"
+    )
+    training.add_argument(
+        "--learning-rate", type=float, help="at the start (default: preset)", **preset
+    )
+    training.add_argument(
+        "--schedule",
+        choices=["constant", "cosine"],
+        help="keep the learning rate, or lower it to 0 over the training (default: preset)",
+        **preset,
+    )
+    training.add_argument(
+        "--momentum", type=float, help="from 0 to below 1 (default: preset)", **preset
+    )
+    training.add_argument(
+        "--nesterov",
+        action=argparse.BooleanOptionalAction,
+        help="Nesterov's momentum or the plain one (default: preset)",
+        **preset,
+    )
+    training.add_argument(
+        "--weight-decay",
+        type=float,
+        help="fraction of every parameter taken away per step (default: preset)",
+        **preset,
+    )
+    training.add_argument(
+        "--zeta",
+        type=float,
+        help="fraction of connections replaced after an epoch (default: preset)",
+        **preset,
+    )
+    training.add_argument(
+        "--grow-init",
+        type=float,
+        help="scale of grown weights, 1 as at the start (default: preset)",
+        **preset,
     )
     training.add_argument("--no-evolve", action="store_true", help="keep the first connections")
-    training.add_argument("--seed", type=int, default=0, help="(default: 0)")
-    training.add_argument("--threads", type=_positive, help="(default: all cores)")
+    training.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    _add_threads(training)
 
     output = train.add_argument_group("output")
     output.add_argument(
@@ -129,6 +190,11 @@ def _add_train(commands: Any) -> None:
         "(default: trulysparse-run)",
     )
     output.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def flags(settings: Mapping[str, object]) -> str:
+    """Settings as they are given on the command line."""
+    return " ".join(_flag(key, value) for key, value in settings.items())
 
 
 def _flag(key: str, value: object) -> str:
@@ -148,7 +214,36 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument("model", help="a model.safetensors that `train` wrote")
     _add_data(evaluate, required=True)
     evaluate.add_argument("--batch-size", type=_positive, default=128, help="(default: 128)")
-    evaluate.add_argument("--threads", type=_positive, help="(default: all cores)")
+    _add_threads(evaluate)
+
+
+def _add_predict(commands: Any) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="write what a saved model says of new rows",
+        description="Write a .csv with the class and the probability of each class for every row.",
+    )
+    predict.add_argument("model", help="a model.safetensors that `train` wrote")
+    predict.add_argument(
+        "--data",
+        required=True,
+        metavar="FILE",
+        help="a .csv that has the columns the model was trained on, in any order and among others, "
+        "or a .npz with x, x_test or x_train",
+    )
+    predict.add_argument(
+        "--out",
+        type=Path,
+        default=Path("predictions.csv"),
+        metavar="FILE",
+        help="the .csv to write (default: predictions.csv)",
+    )
+    predict.add_argument("--batch-size", type=_positive, default=128, help="(default: 128)")
+    _add_threads(predict)
+
+
+def _add_threads(parser: Any) -> None:
+    parser.add_argument("--threads", type=_positive, help="(default: all cores)")
 
 
 def _add_data(parser: Any, **data_options: Any) -> None:
@@ -173,4 +268,9 @@ def _positive(text: str) -> int:
 def _hidden(text: str) -> list[int]:
     """One layer, or COUNTxSIZE."""
     count, times, size = text.rpartition("x")
-    return [_positive(size)] * (_positive(count) if times else 1)
+    try:
+        return [_positive(size)] * (_positive(count) if times else 1)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"expected N or COUNTxN, such as 1000 or 3x1000, got {text!r}"
+        ) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -11,20 +13,55 @@ FloatArray = npt.NDArray[np.float32]
 ClassArray = npt.NDArray[np.uint32]
 
 
-def numeric(name: str, value: Any) -> npt.NDArray[Any]:
+_ENCODE = (
+    "expected integer class labels, which classes, y = np.unique(y, return_inverse=True) makes"
+)
+
+
+def numeric(
+    name: str, value: Any, *, text: str = "expected an array of numbers"
+) -> npt.NDArray[Any]:
+    """`value` as an array of real numbers or booleans; `text` is the advice on one of strings."""
     if hasattr(value, "tocsr") or hasattr(value, "todense"):
         raise TypeError(f"{name} is a sparse matrix: expected a dense array (use {name}.toarray())")
+    if np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} is a masked array with masked elements: expected numbers everywhere "
+            f"(use {name}.filled(...))"
+        )
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} is ragged: expected an array of numbers") from None
     if array.dtype == object:
-        raise TypeError(f"{name} has dtype object: expected an array of numbers")
+        return _unboxed(name, array, text)
+    if array.dtype.kind in "UST":
+        raise TypeError(f"{name} has dtype {array.dtype}: {text}")
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_) or np.issubdtype(
         array.dtype, np.complexfloating
     ):
         raise TypeError(f"{name} has dtype {array.dtype}: expected real numbers")
     return array
+
+
+def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[np.float64]:
+    """An array of Python objects, as float64 if all are real numbers or booleans.
+
+    pandas makes them from frames whose columns differ in type. ``astype`` alone would also take
+    None and text that looks like a number.
+    """
+    for kind in set(map(type, array.flat)):
+        if issubclass(kind, numbers.Real | np.bool_):
+            continue
+        flat = next(i for i, item in enumerate(array.flat) if type(item) is kind)
+        where = ", ".join(str(int(i)) for i in np.unravel_index(flat, array.shape))
+        item = f"{name}[{where}] = {reprlib.repr(array.flat[flat])}" if where else name
+        expected = text if issubclass(kind, str) else "expected a real number"
+        raise TypeError(f"{item} ({name} has dtype object): {expected}")
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} has integers beyond float64: expected smaller numbers") from None
 
 
 def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
@@ -54,7 +91,8 @@ def targets(
     name: str, value: Any, count: int, outputs: int, loss: str
 ) -> tuple[ClassArray | None, FloatArray | None]:
     """`value` as class labels (count,) or as dense targets (count, outputs); the other is None."""
-    array = numeric(name, value)
+    text = "expected an array of numbers" if loss == "squared_error" else _ENCODE
+    array = numeric(name, value, text=text)
     if array.ndim == 0 or array.shape[0] != count:
         length = "no samples" if array.ndim == 0 else f"{array.shape[0]} samples"
         raise ValueError(f"{name} has {length}: expected {count}, as many as x has")

@@ -57,11 +57,18 @@ def threads(value: int | None) -> int:
     return _default_threads() if value is None else _check.integer("threads", value, 1, 1024)
 
 
-def layer_sizes(value: Iterable[int]) -> list[int]:
+def layer_sizes(value: Iterable[int], loss: str) -> list[int]:
     """The neurons of each layer."""
     sizes = _check.sequence("layer_sizes", value, "a sequence of integers")
     if len(sizes) < 2:
         raise ValueError(f"layer_sizes = {sizes!r}: expected at least an input and an output size")
-    return [
+    checked = [
         _check.integer(f"layer_sizes[{i}]", size, 1, _MOST_NEURONS) for i, size in enumerate(sizes)
     ]
+    # The softmax of one number is 1 whatever it is: such a network would learn nothing.
+    if checked[-1] == 1 and loss == "cross_entropy":
+        raise ValueError(
+            "layer_sizes ends with one output and loss = 'cross_entropy': expected "
+            "loss='binary_cross_entropy', or two outputs"
+        )
+    return checked

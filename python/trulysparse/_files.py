@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,14 +77,14 @@ def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)
 
 
-def read_npz(path: PathLike) -> dict[str, Array]:
-    """Those of `KEYS` that a NumPy archive holds; pickled objects are refused."""
+def read_npz(path: PathLike, keys: Sequence[str] = KEYS) -> dict[str, Array]:
+    """Those of `keys` that a NumPy archive holds; pickled objects are refused."""
     try:
         with open(path, "rb") as file:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds a single array")
-            return {key: archive[key] for key in KEYS if key in archive}
+            return {key: archive[key] for key in keys if key in archive}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise ValueError(f"{path}: expected a NumPy .npz of plain arrays ({error})") from error
 
@@ -102,25 +102,78 @@ def check_arrays(path: PathLike, arrays: Mapping[str, Array]) -> dict[str, Array
     checked = {}
     for part in ("train", "test") if "x_test" in arrays else ("train",):
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        if x.ndim < 2 or 0 in x.shape or x.dtype.kind not in "fiub":
-            raise ValueError(
-                f"{path}: expected x_{part} to be numbers of shape (n_samples, n_features), "
-                f"got {x.dtype} {x.shape}"
-            )
+        flat = check_features(path, f"x_{part}", x)
         if y.shape not in ((len(x),), (len(x), 1)):
             raise ValueError(
                 f"{path}: expected y_{part} to have shape ({len(x)},), one label per row of "
                 f"x_{part}, got {y.shape}"
             )
-        with np.errstate(over="ignore"):  # what does not fit float32 is reported below
-            flat = np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)
-        if not np.isfinite(flat).all():
-            raise ValueError(f"{path}: x_{part} holds NaN, infinity or numbers beyond float32")
         checked[f"x_{part}"], checked[f"y_{part}"] = flat, y.reshape(-1)
     widths = [x.shape[1] for key, x in checked.items() if key.startswith("x")]
     if len(set(widths)) > 1:
         raise ValueError(f"{path}: x_train has {widths[0]} features, x_test {widths[1]}")
     return checked
+
+
+def check_features(path: PathLike, key: str, x: Array) -> Array:
+    """``x`` as float32 ``(n, n_features)``; ``key`` names it in errors."""
+    if x.ndim < 2 or 0 in x.shape or x.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{path}: expected {key} to be numbers of shape (n_samples, n_features), "
+            f"got {x.dtype} {x.shape}"
+        )
+    with np.errstate(over="ignore"):  # what does not fit float32 is reported below
+        flat = np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)
+    if not np.isfinite(flat).all():
+        raise ValueError(f"{path}: {key} holds NaN, infinity or numbers beyond float32")
+    return flat
+
+
+def read_features(path: PathLike, names: Sequence[str] | None, label: str | None) -> Array:
+    """Columns of a .csv as float32 ``(n_rows, n_columns)``, without a need for labels.
+
+    ``names`` are the columns, in the order wanted; others may hold anything. Without ``names``
+    all are read but ``label``, if it is there. Errors name the row and the column.
+    """
+    values, numbers = array("f"), []
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = csv.reader(file)
+            header = [cell.strip() for cell in next(rows, [])]
+            wanted = [name for name in header if name != label] if names is None else list(names)
+            counts = Counter(header)
+            missing = [name for name in wanted if not counts[name]]
+            if missing or not wanted:
+                some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+                raise ValueError(f"{path} lacks {len(missing)} column(s): {some or 'all'}")
+            twice = [name for name in wanted if counts[name] > 1]
+            if twice:
+                raise ValueError(
+                    f"{path}: expected different column names, {twice[0]!r} appears twice"
+                )
+            place_of = {name: place for place, name in enumerate(header)}
+            places = [place_of[name] for name in wanted]
+            for number, row in enumerate(rows, start=2):
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    raise ValueError(
+                        f"{path}: row {number} has {len(row)} cells, the header {len(header)}"
+                    )
+                numbers.append(number)
+                cells = [row[place] for place in places]
+                try:
+                    values.extend(map(float, cells))
+                except ValueError:
+                    bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+                    raise _bad_cell(path, number, wanted[bad], cells[bad], "a number") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
+    if not numbers:
+        raise ValueError(f"{path}: expected rows below the header, there are none")
+    x = np.frombuffer(values, dtype=np.float32).reshape(len(numbers), len(wanted))
+    _check_cells(path, x, numbers, wanted)
+    return x
 
 
 def read_csv(path: PathLike, label: str | None = None) -> Table:
@@ -152,7 +205,9 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
                     values.extend(map(float, row))
                 except ValueError:
                     bad = next(i for i, cell in enumerate(row) if not _is_number(cell))
-                    raise _bad_cell(path, number, names[bad], row[bad], "a number") from None
+                    hint = f" (is it the label? --label {names[bad]})" if label is None else ""
+                    error = _bad_cell(path, number, names[bad], row[bad], "a number", hint)
+                    raise error from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
     if not labels:
@@ -161,10 +216,7 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
     if header[column] in labels and all(map(_is_number, names)):
         raise ValueError(f"{path}: row 1 looks like data: expected a header with column names")
     x = np.frombuffer(values, dtype=np.float32).reshape(len(labels), len(names))
-    bad_cells = np.argwhere(~np.isfinite(x))
-    if len(bad_cells):
-        i, j = bad_cells[0]
-        raise _bad_cell(path, numbers[i], names[j], str(x[i, j]), "a finite number")
+    _check_cells(path, x, numbers, names)
     return Table(x, np.array(labels), names, header[column])
 
 
@@ -186,8 +238,17 @@ def _label_column(path: PathLike, header: list[str], label: str | None) -> int:
     return header.index(label)
 
 
-def _bad_cell(path: PathLike, row: int, column: str, cell: str, expected: str) -> ValueError:
-    got = repr(cell) if cell.strip() else "nothing"
+def _check_cells(path: PathLike, x: Array, rows: list[int], names: Sequence[str]) -> None:
+    bad_cells = np.argwhere(~np.isfinite(x))
+    if len(bad_cells):
+        i, j = bad_cells[0]
+        raise _bad_cell(path, rows[i], names[j], str(x[i, j]), "a finite number")
+
+
+def _bad_cell(
+    path: PathLike, row: int, column: str, cell: str, expected: str, hint: str = ""
+) -> ValueError:
+    got = (repr(cell) if cell.strip() else "nothing") + hint
     return ValueError(f"{path}: row {row}, column {column!r}: expected {expected}, got {got}")
 
 

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tqdm.asyncio import tqdm as text_bar
 from tqdm.auto import tqdm
 
 from trulysparse import _core
@@ -17,6 +18,12 @@ from trulysparse.topology import SET
 
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP
+
+# Without numbers, so that filters know it again and Python shows it once per place.
+DIVERGED = (
+    "training has diverged: the loss is not finite; try a lower learning rate, or smaller targets "
+    "with a squared error"
+)
 
 
 @dataclass
@@ -36,7 +43,8 @@ class Run:
 
     def train(self) -> History:
         """Run the epochs."""
-        history = History()
+        history = self.model.history = History()
+        diverged = False
         self.model.stop_training = False
         for callback in self.callbacks:
             callback.set_model(self.model)
@@ -49,6 +57,9 @@ class Run:
                     callback.on_epoch_begin(epoch, {})
                 logs = self._epoch(epoch, bar)
                 history.append(epoch, logs)
+                if not diverged and not history.is_finite():
+                    diverged = True
+                    warnings.warn(DIVERGED, RuntimeWarning, stacklevel=3)
                 bar.epoch_done(epoch, logs)
                 for callback in self.callbacks:
                     callback.on_epoch_end(epoch, dict(logs))
@@ -67,13 +78,6 @@ class Run:
         scores = self.trainer.epoch(first_step, tick=bar.tick)
         seconds = time.perf_counter() - started
         logs = self.model._scores(*scores)
-        if not math.isfinite(logs["loss"]):
-            warnings.warn(
-                f"the loss of epoch {epoch + 1} is {logs['loss']}: training has diverged; "
-                "try a lower learning rate",
-                RuntimeWarning,
-                stacklevel=4,
-            )
         if self.validation is not None:
             validation = self.model._evaluate(self.validation, self.batch_size)
             logs |= {f"val_{name}": value for name, value in validation.items()}
@@ -91,9 +95,12 @@ class _Bar:
         self._samples = samples
         self._connections = connections
         self._scores: dict[str, float] = {}
+        # None leaves the bar out where the stream is no terminal. A notebook's stream says that it
+        # is none, and shows a bar all the same.
+        disable = True if not enabled or len(epochs) == 0 else None if tqdm is text_bar else False
         self._bar = tqdm(
             total=len(epochs),
-            disable=not enabled or len(epochs) == 0,
+            disable=disable,
             bar_format="{desc}|{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]",
             dynamic_ncols=True,
         )

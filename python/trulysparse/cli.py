@@ -1,6 +1,7 @@
-"""The command ``trulysparse``: train, evaluate and describe sparse networks.
+"""The command ``trulysparse``: train, evaluate, use and describe sparse networks.
 
-Exit codes: 0 done, 2 a mistake in the arguments or the data, 130 interrupted with Ctrl-C.
+Exit codes: 0 done, 1 training diverged, 2 a mistake in the arguments or the data, 130 interrupted
+with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -18,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import SET, SGD, Callback, History, SparseMLP, datasets, load
-from trulysparse._arguments import PRESETS, make_parser
+from trulysparse._arguments import PRESETS, flags, make_parser
+from trulysparse._predict import read_rows, write_table
 from trulysparse.datasets import Dataset
 from trulysparse.plot import save_learning_curves
 
@@ -58,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         From argparse, on ``--help``, ``--version`` and unknown flags.
     """
     args = make_parser().parse_args(argv)
-    command = {"train": _train, "evaluate": _evaluate, "info": _info}[args.command]
+    commands = {"train": _train, "evaluate": _evaluate, "predict": _predict, "info": _info}
+    command = commands[args.command]
     try:
         return command(args)
     except KeyboardInterrupt:
@@ -67,6 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, MemoryError) as error:
         print(f"trulysparse: error: {str(error) or 'not enough memory'}", file=sys.stderr)
         return 2
+
+
+def _say(line: str) -> None:
+    """Print at once, also into a pipe, and go on in silence when nobody reads it any more."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:  # `| head`: the files are what matters
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -87,7 +99,7 @@ def _train(args: argparse.Namespace) -> int:
     data = datasets.resolve(args.data, args.data_dir, args.label, SPLIT_SEED)
     if data.n_classes < 2:
         raise ValueError(f"{data.name}: expected two or more classes, got {data.n_classes}")
-    print(
+    _say(
         f"data: {data.name}, {len(data.x_train)} training and {len(data.x_test)} test samples, "
         f"{data.n_features} features, {data.n_classes} classes"
     )
@@ -109,43 +121,64 @@ def _train(args: argparse.Namespace) -> int:
         threads=args.threads,
     )
     _write_metadata(model, data, args.label)
-    model.summary()
-    sys.stdout.flush()  # before the long wait, also into a pipe
+    preset = PRESETS[args.preset]
+    skipped = ("zeta", "grow_init") if args.no_evolve else ()
+    used = {key: chosen[key] for key in preset if key not in skipped}
+    _say(f"preset {args.preset}, with what was given: {flags(used)}")
+    model.summary(print_fn=_say)
     args.out.mkdir(parents=True, exist_ok=True)
 
-    recorder = _Recorder()
     interrupted = False
-    try:
-        model.fit(
-            data.x_train,
-            data.y_train,
-            epochs=args.epochs,
-            batch_size=args.batch_size,
-            validation_data=(data.x_test, data.y_test),
-            optimizer=optimizer,
-            topology=topology,
-            callbacks=[recorder],
-            progress=not args.quiet,
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)  # said below
+        try:
+            model.fit(
+                data.x_train,
+                data.y_train,
+                epochs=args.epochs,
+                batch_size=args.batch_size,
+                validation_data=(data.x_test, data.y_test),
+                optimizer=optimizer,
+                topology=topology,
+                callbacks=[_StopWhenDiverged()],
+                progress=not args.quiet,
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+    done = len(model.history.epoch)
+    if _diverged(model):
+        # The losses may be fine still if Ctrl-C broke an epoch off.
+        epoch = min(done + model.history.is_finite(), args.epochs)
+        print(
+            f"trulysparse: training diverged in epoch {epoch}: the loss is not finite. "
+            f"Nothing was written to {args.out}. Try a lower --learning-rate than "
+            f"{chosen['learning_rate']:g}.",
+            file=sys.stderr,
         )
-    except KeyboardInterrupt:
-        interrupted = True
-        done = len(recorder.history.epoch)
-        print(f"interrupted after {done} of {args.epochs} epochs, saving what there is")
-    _save(model, recorder.history, args.out)
+        return 1
+    if interrupted:
+        _say(f"interrupted after {done} of {args.epochs} epochs, saving what there is")
+    _save(model, model.history, args.out)
     if interrupted:
         return 130
-    print("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
+    _say("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
     return 0
 
 
-class _Recorder(Callback):
-    """Keeps the history in reach when Ctrl-C ends `fit` before it returns one."""
-
-    def __init__(self) -> None:
-        self.history = History()
+class _StopWhenDiverged(Callback):
+    """Ends a fit that has nothing left to train."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        self.history.append(epoch, logs)
+        self.model.stop_training = not self.model.history.is_finite()
+
+
+def _diverged(model: SparseMLP) -> bool:
+    """Whether a loss or a parameter is not finite; Ctrl-C may come before there is a loss."""
+    return not model.history.is_finite() or not all(
+        np.isfinite(values).all()
+        for layer in model.layers
+        for values in (layer.weight.data, layer.bias)
+    )
 
 
 def _check_out(out: Path) -> None:
@@ -161,19 +194,19 @@ def _check_out(out: Path) -> None:
 
 def _save(model: SparseMLP, history: History, out: Path) -> None:
     model.save(out / "model.safetensors")
-    print(f"wrote {out / 'model.safetensors'}")
+    _say(f"wrote {out / 'model.safetensors'}")
     history.to_csv(out / "history.csv")
-    print(f"wrote {out / 'history.csv'}")
+    _say(f"wrote {out / 'history.csv'}")
     # An earlier run's picture beside this run's model would mislead.
     (out / "curves.png").unlink(missing_ok=True)
     if not history.epoch:
         return
     try:
-        save_learning_curves(history, out / "curves.png")
+        save_learning_curves(history, out / "curves.png", held_out="test")
     except ImportError:
-        print("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
+        _say("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
     else:
-        print(f"wrote {out / 'curves.png'}")
+        _say(f"wrote {out / 'curves.png'}")
 
 
 def _scores(scores: dict[str, float]) -> str:
@@ -214,8 +247,13 @@ def _evaluate(args: argparse.Namespace) -> int:
         label = json.loads(model.metadata["label"])
     data = datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=False)
     x, y = _match_features(model, data), _match_classes(model, data)
-    print(f"data: {data.name}, {len(x)} samples")
-    print(_scores(model.evaluate(x, y, batch_size=args.batch_size)))
+    _say(f"data: {data.name}, {len(x)} samples")
+    if len(data.x_train) == 0:
+        _say(
+            "note: this file has no test part, so all of its rows are scored; `train` on it learnt "
+            "from four fifths of them"
+        )
+    _say(_scores(model.evaluate(x, y, batch_size=args.batch_size)))
     return 0
 
 
@@ -255,13 +293,34 @@ def _match_classes(model: SparseMLP, data: Dataset) -> npt.NDArray[np.int64]:
     return np.array([codes[name] for name in data.class_names], dtype=np.int64)[data.y_test]
 
 
+def _predict(args: argparse.Namespace) -> int:
+    model = load(args.model)
+    if args.threads is not None:
+        model.threads = args.threads
+    label = json.loads(model.metadata["label"]) if "label" in model.metadata else None
+    x = read_rows(args.data, _names(model, "feature_names"), label)
+    if x.shape[1] != model.layer_sizes[0]:
+        raise ValueError(
+            f"{args.data} has {x.shape[1]} features, the model takes {model.layer_sizes[0]}"
+        )
+    classes = None
+    if model.loss == "cross_entropy":
+        count = model.layer_sizes[-1]
+        classes = _names(model, "class_names") or [str(i) for i in range(count)]
+        if len(classes) != count:
+            raise ValueError(f"the model's metadata 'class_names': expected {count} names")
+    write_table(args.out, model.predict(x, batch_size=args.batch_size), classes)
+    _say(f"wrote {args.out}, {len(x)} rows")
+    return 0
+
+
 def _info(args: argparse.Namespace) -> int:
     model = load(args.model)
-    model.summary()
-    print(f"epochs trained: {model.epochs_trained}")
-    print(f"steps trained: {model.steps_trained}")
-    print(f"evolutions: {model.evolutions}")
-    print(f"seed: {model.seed}")
+    model.summary(print_fn=_say)
+    _say(f"epochs trained: {model.epochs_trained}")
+    _say(f"steps trained: {model.steps_trained}")
+    _say(f"evolutions: {model.evolutions}")
+    _say(f"seed: {model.seed}")
     for key, value in sorted(model.metadata.items()):
-        print(f"{key}: {value if len(value) <= 100 else value[:97] + '...'}")
+        _say(f"{key}: {value if len(value) <= 100 else value[:97] + '...'}")
     return 0

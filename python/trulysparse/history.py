@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Mapping
+from itertools import chain
 
 
 class History:
@@ -31,6 +33,11 @@ class History:
         self.epoch.append(epoch)
         for key, value in logs.items():
             self.history.setdefault(key, []).append(value)
+
+    def is_finite(self) -> bool:
+        """Whether every loss is finite: one that is not means that training has diverged."""
+        losses = (self.history.get(key, []) for key in ("loss", "val_loss"))
+        return all(map(math.isfinite, chain.from_iterable(losses)))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a line per epoch, under a header with the names.

@@ -46,12 +46,19 @@ if hasattr(os, "register_at_fork"):
 class SparseMLP:
     """A multilayer perceptron of which only the existing connections are stored and trained.
 
-    The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6).
+    The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6). The recipe that
+    we recommend, which the example uses, is explained in the README under "On the command line".
+
+    Threads may share a model: reads beside a fit wait for a moment between two of its steps, and
+    what would change the model raises `ModelBusyError`. It can be pickled and copied, with the
+    content of `save`. A forked process can use it too, unless another thread was training it at
+    the moment of the fork: then the child would wait for ever.
 
     Parameters
     ----------
     layer_sizes
-        Neurons of each layer: inputs, hidden layers, outputs; at least two numbers.
+        Neurons of each layer: inputs, hidden layers, outputs; at least two numbers. With
+        cross-entropy there is an output per class, so two or more.
     epsilon
         The Erdos-Renyi control parameter: a connection exists with probability
         ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1, so a layer has about
@@ -66,7 +73,9 @@ class SparseMLP:
         The paper's alpha, for All-ReLU and leaky ReLU. Default 0.6.
     loss
         ``"cross_entropy"`` (default, softmax output), ``"binary_cross_entropy"`` (sigmoid outputs,
-        summed over outputs) or ``"squared_error"`` (identity outputs, ``1/2 sum (z - y)^2``).
+        summed over outputs) or ``"squared_error"`` (identity outputs, ``1/2 sum (z - y)^2``;
+        scale `y` to a standard deviation of about 1 first, as larger targets make training
+        diverge).
     init
         ``"he_uniform"`` (default, U(-+ sqrt(6 / fan_in))), ``"xavier"``
         (U(-+ sqrt(6 / (fan_in + fan_out)))), ``"lecun_uniform"`` (U(-+ sqrt(3 / fan_in))) or
@@ -87,6 +96,18 @@ class SparseMLP:
     threads
         Threads to use; all that the process may use if None.
 
+    Attributes
+    ----------
+    metadata : dict of str to str
+        Yours: notes such as the names of classes, saved and pickled with the model. The command
+        line keeps ``dataset``, ``class_names``, ``feature_names`` and ``label`` there, as JSON.
+    history : History
+        Of the last fit, or of the one that is running; what a fit that Ctrl-C ended got done is
+        here. Empty at first; not saved.
+    stop_training : bool
+        Set it to True in a callback to end the fit after the current epoch; every fit starts
+        with False.
+
     Raises
     ------
     ValueError, TypeError
@@ -99,8 +120,11 @@ class SparseMLP:
     >>> import numpy as np, trulysparse as ts
     >>> x = np.random.default_rng(0).normal(size=(500, 20))
     >>> y = (x[:, 0] * x[:, 1] > 0).astype(int)
-    >>> model = ts.SparseMLP([20, 100, 100, 2], epsilon=10, seed=0)
-    >>> history = model.fit(x, y, epochs=5, progress=False)
+    >>> model = ts.SparseMLP([20, 100, 100, 2], epsilon=10, init="lecun_uniform", fan="real",
+    ...                      dropout=0.2, standardize=True, seed=0)
+    >>> sgd = ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine")
+    >>> history = model.fit(x, y, epochs=5, optimizer=sgd, topology=ts.SET(grow_init=0.1),
+    ...                     progress=False)
     >>> model.predict(x[:3]).shape
     (3, 2)
     """
@@ -135,7 +159,7 @@ class SparseMLP:
                 "epsilon", 20 if epsilon is None else epsilon, expected, low=0, low_open=True
             )
         config = _config.shared(activation, slope, loss, init, fan, dropout, standardize, seed)
-        config |= {"layer_sizes": _config.layer_sizes(layer_sizes)}
+        config |= {"layer_sizes": _config.layer_sizes(layer_sizes, loss)}
         config |= {"epsilon": epsilon, "density": density}
         self._attach(_core.Network(config, _config.threads(threads)), {})
 
@@ -145,6 +169,7 @@ class SparseMLP:
         self._training = threading.Lock()
         _models.add(self)
         self.metadata = metadata
+        self.history = History()
         self.stop_training = False
 
     @classmethod
@@ -182,7 +207,11 @@ class SparseMLP:
         """
         sizes, matrices = _scipy.to_core(weights, biases)
         config = _config.shared(activation, slope, loss, init, fan, dropout, standardize, seed)
-        config |= {"layer_sizes": _config.layer_sizes(sizes), "epsilon": None, "density": None}
+        config |= {
+            "layer_sizes": _config.layer_sizes(sizes, loss),
+            "epsilon": None,
+            "density": None,
+        }
         model = cls.__new__(cls)
         model._attach(_core.Network.from_matrices(config, _config.threads(threads), matrices), {})
         return model
@@ -304,6 +333,11 @@ class SparseMLP:
         -------
         float32 array of shape (neurons,)
             The incoming strength: the sum of the absolute values of a neuron's incoming weights.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is no such layer.
         """
         last = len(self.layer_sizes) - 1
         return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
@@ -388,7 +422,10 @@ class SparseMLP:
             Binary cross-entropy: values in [0, 1], (samples, outputs). Squared error: values,
             (samples, outputs). With one output (samples,) will do.
         epochs
-            The epoch to train up to, counted from 1. Default 100. Zero trains nothing.
+            The epoch to train up to, counted from 1, as in Keras: ``epochs - initial_epoch`` of
+            them are run. Default 100. Zero trains nothing. A second fit without `initial_epoch`
+            trains `epochs` more and starts the schedule anew; momentum, shuffling and dropout go
+            on where they were.
         batch_size
             Samples per step. Default 128.
         validation_data
@@ -401,9 +438,12 @@ class SparseMLP:
         callbacks
             `Callback` objects.
         progress
-            Draw a progress bar on the standard error stream. Default True.
+            Draw a progress bar on the standard error stream if that is a terminal, or in a
+            notebook. Default True.
         initial_epoch
-            The epoch to start at, for the schedule and the history of a fit that goes on.
+            The epoch to start at, for the schedule and the history of a fit that goes on: after a
+            fit of 10 epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30.
+            Default 0. The README has the recipe for going on from a checkpoint.
 
         Returns
         -------
@@ -469,12 +509,18 @@ class SparseMLP:
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
-        A standardising model that has no statistics yet takes them from these samples.
+        A standardising model that has no statistics yet takes them from these samples. Every call
+        uses the first rate of the optimiser's schedule: give each its own ``SGD`` to have another.
 
         Returns
         -------
         dict
             ``loss`` and ``accuracy`` of the samples before the step, with dropout.
+
+        Raises
+        ------
+        ValueError, TypeError, ModelBusyError, MemoryError
+            As `fit`.
         """
         with self._exclusive("train_on_batch"):
             data, count = self._data(x, y)
@@ -515,12 +561,30 @@ class SparseMLP:
         dict
             ``loss``, the mean over samples, and ``accuracy`` (of binary cross-entropy: over samples
             and outputs; none with a squared error).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong; the message names it.
+        MemoryError
+            If the buffers for `batch_size` samples do not fit into memory.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         return self._evaluate(self._data(x, y)[0], batch_size)
 
     def test_on_batch(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
-        """Score these samples as one batch; see `evaluate`."""
+        """Score these samples as one batch.
+
+        Returns
+        -------
+        dict
+            As `evaluate`.
+
+        Raises
+        ------
+        ValueError, TypeError, MemoryError
+            As `evaluate`.
+        """
         data, count = self._data(x, y)
         return self._evaluate(data, count)
 
@@ -537,6 +601,11 @@ class SparseMLP:
         Returns
         -------
         float32 array of shape (samples, n_outputs)
+
+        Raises
+        ------
+        ValueError, TypeError, MemoryError
+            As `evaluate`.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         inputs = _arrays.samples("x", x, self.layer_sizes[0])

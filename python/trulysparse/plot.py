@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ __all__ = ["learning_curves", "save_learning_curves"]
 
 # Told apart by colour-blind readers, and by the dash pattern in black and white.
 _TRAIN = {"color": "#5b6770", "linestyle": (0, (4, 2)), "label": "training"}
-_VALIDATION = {"color": "#0072b2", "linestyle": "-", "label": "validation"}
+_HELD_OUT = {"color": "#0072b2", "linestyle": "-"}
 _SIZE = (9.0, 3.8)  # inches
 _MARGINS = {"left": 0.08, "right": 0.97, "bottom": 0.15, "top": 0.88}
 _MISSING = "plots need matplotlib: pip install 'trulysparse[plot]'"
@@ -23,18 +24,27 @@ _MARKERS_UP_TO = 15  # epochs; a lone epoch would draw no line at all
 
 
 def learning_curves(
-    history: History | Mapping[str, Sequence[float]], ax: Axes | None = None
+    history: History | Mapping[str, Sequence[float]],
+    ax: Axes | None = None,
+    *,
+    held_out: str = "validation",
 ) -> Axes:
-    """Draw loss and accuracy over the epochs, training and validation.
+    """Draw loss and accuracy over the epochs, of the training and the held-out samples.
 
     Parameters
     ----------
     history
         What ``fit`` returned, or a dict of lists with the same keys: ``loss`` and, each optional,
-        ``val_loss``, ``accuracy``, ``val_accuracy``. Accuracies lie in [0, 1].
+        ``val_loss``, ``accuracy``, ``val_accuracy``. Accuracies lie in [0, 1]. Numbers that are
+        not finite leave a gap.
     ax
         Where to draw; a new pyplot figure by default. With an accuracy in `history` it is split:
         it keeps the loss on its left half, the right half becomes a second Axes.
+
+    held_out
+        What the samples of ``val_loss`` and ``val_accuracy`` are called in the picture. The best
+        epoch of ``"validation"``, the default, is marked. Under any other name, such as ``"test"``,
+        the last accuracy is given instead: a test set is there to judge, not to choose an epoch.
 
     Returns
     -------
@@ -63,14 +73,17 @@ def learning_curves(
         right.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         panels.append((right, "accuracy", "Accuracy"))
     for panel, key, title in panels:
-        _draw(panel, epochs, curves, key)
+        _draw(panel, epochs, curves, key, held_out)
         panel.set_title(title, loc="left", fontweight="bold")
-    _mark_best(panels[-1][0], epochs, curves)
+    _mark_accuracy(panels[-1][0], epochs, curves, held_out)
     return ax
 
 
 def save_learning_curves(
-    history: History | Mapping[str, Sequence[float]], path: str | Path
+    history: History | Mapping[str, Sequence[float]],
+    path: str | Path,
+    *,
+    held_out: str = "validation",
 ) -> None:
     """Write `learning_curves` to an image file; the format follows the suffix.
 
@@ -90,7 +103,7 @@ def save_learning_curves(
     except ImportError as error:
         raise ImportError(_MISSING) from error
     figure = Figure(figsize=_SIZE)
-    learning_curves(history, figure.subplots(gridspec_kw=_MARGINS))
+    learning_curves(history, figure.subplots(gridspec_kw=_MARGINS), held_out=held_out)
     figure.savefig(path, dpi=150)
 
 
@@ -109,11 +122,17 @@ def _curves(history: Any) -> tuple[dict[str, Sequence[float]], list[int]]:
     return curves, list(range(first + 1, first + 1 + n_epochs))
 
 
-def _draw(panel: Any, epochs: list[int], curves: Mapping[str, Sequence[float]], key: str) -> None:
+def _draw(
+    panel: Any,
+    epochs: list[int],
+    curves: Mapping[str, Sequence[float]],
+    key: str,
+    held_out: str,
+) -> None:
     from matplotlib.ticker import MaxNLocator
 
     marker = "o" if len(epochs) <= _MARKERS_UP_TO else ""
-    for name, style in ((key, _TRAIN), ("val_" + key, _VALIDATION)):
+    for name, style in ((key, _TRAIN), ("val_" + key, {**_HELD_OUT, "label": held_out})):
         if name in curves:
             panel.plot(epochs, curves[name], linewidth=1.8, marker=marker, markersize=4, **style)
     panel.set_xlabel("Epoch")
@@ -128,11 +147,19 @@ def _draw(panel: Any, epochs: list[int], curves: Mapping[str, Sequence[float]], 
     panel.legend(loc=corner, edgecolor="none", framealpha=0.8)
 
 
-def _mark_best(panel: Any, epochs: list[int], curves: Mapping[str, Sequence[float]]) -> None:
-    """Say in the panel's corner where validation accuracy was highest."""
-    if "val_accuracy" not in curves:
+def _mark_accuracy(
+    panel: Any, epochs: list[int], curves: Mapping[str, Sequence[float]], held_out: str
+) -> None:
+    """Say in the panel's corner how good validation was at best, or a test in the end."""
+    points = zip(curves.get("val_accuracy", ()), epochs, strict=False)
+    finite = [(accuracy, -epoch) for accuracy, epoch in points if math.isfinite(accuracy)]
+    if not finite:
         return
-    accuracy, epoch = max(zip(curves["val_accuracy"], (-e for e in epochs), strict=True))
-    panel.plot([-epoch], [accuracy], "o", markersize=7, color=_VALIDATION["color"])
-    text = f"best validation {100 * accuracy:.1f} %, epoch {-epoch}"
+    if held_out == "validation":
+        accuracy, epoch = max(finite)  # the first of equals
+        text = f"best validation {100 * accuracy:.1f} %, epoch {-epoch}"
+    else:
+        accuracy, epoch = finite[-1]
+        text = f"{held_out} {100 * accuracy:.1f} % after epoch {-epoch}"
+    panel.plot([-epoch], [accuracy], "o", markersize=7, color=_HELD_OUT["color"])
     panel.set_title(text, loc="right", fontsize="medium")
