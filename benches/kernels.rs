@@ -28,12 +28,18 @@ fn main() {
             let mut w = shape.matrix(&par);
             let stride = kernels::stride(shape.batch);
             let (x, dy) = (numbers(shape.n_in * stride, 2), numbers(shape.n_out * stride, 3));
-            let (mut y, mut dx) = (numbers(shape.n_out * stride, 4), numbers(shape.n_in * stride, 4));
+            let (mut y, mut dx) =
+                (numbers(shape.n_out * stride, 4), numbers(shape.n_in * stride, 4));
             let bias = vec![0.0; shape.n_out];
-            let index = Transpose::new(w.pattern()).expect("memory");
+            let index = Transpose::new(&par, w.pattern()).expect("memory");
             let mut momentum = vec![0.0; w.nnz()];
-            let step =
-                Step { rate: 1e-6, momentum: 0.9, decay: 0.0, nesterov: false, inverse_batch: 1e-2 };
+            let step = Step {
+                rate: 1e-6,
+                momentum: 0.9,
+                decay: 0.0,
+                nesterov: false,
+                inverse_batch: 1e-2,
+            };
             let work = (w.nnz() * shape.batch) as f64;
             let copy = w.clone();
             let (pattern, data) = w.pattern_and_data_mut();
@@ -48,7 +54,14 @@ fn main() {
                     },
                     &mut || {
                         kernels::sddmm_update(
-                            &par, pattern, &dy, &x, stride, &step, data, &mut momentum,
+                            &par,
+                            pattern,
+                            &dy,
+                            &x,
+                            stride,
+                            &step,
+                            data,
+                            &mut momentum,
                         );
                     },
                 ],
@@ -82,7 +95,7 @@ fn main() {
                         .expect("memory");
                 },
                 &mut || {
-                    Transpose::new(w.pattern()).expect("memory");
+                    Transpose::new(&par, w.pattern()).expect("memory");
                 },
             ],
         );

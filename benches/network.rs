@@ -5,8 +5,8 @@ mod common;
 use common::{NETWORKS, medians, numbers, thread_counts, wanted};
 use trulysparse::kernels;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Inference, Loss, Mlp, Schedule, Set, Sgd, Sparsity, Targets,
-    Workspace,
+    Activation, ActivationKind, Config, Inference, Loss, Mlp, Schedule, Set, Sgd, Sparsity,
+    Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -18,10 +18,19 @@ fn main() {
         return;
     }
     println!("instruction set: {}", kernels::simd::selected().expect("an instruction set").name());
-    println!("milliseconds (medians); steps gather their batch and have dropout, momentum and decay");
+    println!(
+        "milliseconds (medians); steps gather their batch and have dropout, momentum and decay"
+    );
     println!(
         "{:16} {:>7} {:>11} {:>8} {:>8} {:>13} {:>8} {:>12} {:>14}",
-        "network", "threads", "connections", "create", "step", "step GMAC/s", "evolve", "evolve/step",
+        "network",
+        "threads",
+        "connections",
+        "create",
+        "step",
+        "step GMAC/s",
+        "evolve",
+        "evolve/step",
         "predict batch"
     );
     for network in names {

@@ -4,9 +4,10 @@
 //! Tensors of layer `i` (from 0), one row per output neuron as in [`crate::csr`]:
 //! `layers.i.indptr` U64, `layers.i.indices` U32, `layers.i.data` F32, `layers.i.momentum` F32,
 //! `layers.i.bias` F32, `layers.i.bias_momentum` F32; and `standardizer.mean`,
-//! `standardizer.scale` F32 if there are statistics. The safetensors metadata has two entries:
-//! `trulysparse`, a JSON header (version, configuration, counters), and `user`, a JSON object of
-//! the caller's own strings.
+//! `standardizer.scale` F64 if there are statistics. The safetensors metadata has one entry,
+//! `trulysparse`: a JSON object of `version`, `config`, `counters` and `user`, an object of the
+//! caller's own strings. One entry, as the order of several would change from file to file: the
+//! same model gives the same bytes.
 //!
 //! A file is written to a sibling, synced and renamed, so a crash never costs the old one. A file
 //! that is read is not trusted: sizes and structure are checked before they are used.
@@ -14,6 +15,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -21,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::csr::Csr;
 use crate::error::{Error, Result};
-use crate::memory::reserved;
+use crate::memory::{collected, reserved};
 use crate::nn::{Config, Counters, Layer, Mlp, Standardizer};
 
 /// Strings that travel with a model: class names, feature names, whatever the caller likes.
@@ -29,16 +31,22 @@ pub type UserData = BTreeMap<String, String>;
 
 const VERSION: u32 = 1;
 const HEADER: &str = "trulysparse";
-const USER: &str = "user";
+
+/// Counters from here on are refused: they could overflow.
+const MOST_COUNTED: u64 = 1 << 63;
+
+#[cfg(target_endian = "big")]
+compile_error!("model files are little-endian and are read and written as the machine's memory is");
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: u32,
     config: Config,
     counters: Counters,
+    user: UserData,
 }
 
-/// An array of the model as little-endian bytes, borrowed where the machine's order allows.
+/// An array of the model as bytes.
 struct Tensor<'a> {
     dtype: Dtype,
     shape: [usize; 1],
@@ -63,76 +71,66 @@ impl View for Tensor<'_> {
 /// A number as it stands in a file.
 trait Stored: bytemuck::Pod {
     const DTYPE: Dtype;
-    fn swap(self) -> Self;
 }
 impl Stored for f32 {
     const DTYPE: Dtype = Dtype::F32;
-    fn swap(self) -> Self {
-        f32::from_bits(self.to_bits().swap_bytes())
-    }
+}
+impl Stored for f64 {
+    const DTYPE: Dtype = Dtype::F64;
 }
 impl Stored for u32 {
     const DTYPE: Dtype = Dtype::U32;
-    fn swap(self) -> Self {
-        self.swap_bytes()
-    }
 }
 impl Stored for u64 {
     const DTYPE: Dtype = Dtype::U64;
-    fn swap(self) -> Self {
-        self.swap_bytes()
-    }
 }
 
 fn tensor<T: Stored>(values: &[T]) -> Tensor<'_> {
-    let bytes = if cfg!(target_endian = "little") {
-        Cow::Borrowed(bytemuck::cast_slice(values))
-    } else {
-        Cow::Owned(
-            bytemuck::cast_slice(&values.iter().map(|v| v.swap()).collect::<Vec<_>>()).to_vec(),
-        )
-    };
+    let bytes = Cow::Borrowed(bytemuck::cast_slice(values));
     Tensor { dtype: T::DTYPE, shape: [values.len()], bytes }
 }
 
 /// Offsets are stored with 64 bits on every platform.
-fn offsets(indptr: &[usize]) -> Tensor<'static> {
-    let bytes = indptr.iter().flat_map(|&p| (p as u64).to_le_bytes()).collect();
-    Tensor { dtype: Dtype::U64, shape: [indptr.len()], bytes: Cow::Owned(bytes) }
+fn offsets(indptr: &[usize]) -> Result<Tensor<'static>> {
+    let mut bytes = reserved(indptr.len() * 8, "row offsets")?;
+    indptr.iter().for_each(|&p| bytes.extend_from_slice(&(p as u64).to_le_bytes()));
+    Ok(Tensor { dtype: Dtype::U64, shape: [indptr.len()], bytes: Cow::Owned(bytes) })
 }
 
 type Parts<'a> = (Vec<(String, Tensor<'a>)>, HashMap<String, String>);
 
-fn parts<'a>(model: &'a Mlp, user: &UserData) -> Parts<'a> {
+fn parts<'a>(model: &'a Mlp, user: &UserData) -> Result<Parts<'a>> {
     let mut tensors = Vec::new();
     for (i, layer) in model.layers().iter().enumerate() {
         let pattern = layer.weights().pattern();
         let mut push = |name: &str, tensor| tensors.push((format!("layers.{i}.{name}"), tensor));
-        push("indptr", offsets(pattern.indptr()));
+        push("indptr", offsets(pattern.indptr())?);
         push("indices", tensor(pattern.indices()));
         push("data", tensor(layer.weights().data()));
         push("momentum", tensor(layer.momentum()));
         push("bias", tensor(layer.bias()));
         push("bias_momentum", tensor(layer.bias_momentum()));
     }
-    if let Some(s) = &model.standardizer {
+    if let Some(s) = model.standardizer() {
         tensors.push(("standardizer.mean".into(), tensor(s.mean())));
         tensors.push(("standardizer.scale".into(), tensor(s.scale())));
     }
-    let header =
-        Header { version: VERSION, config: model.config().clone(), counters: model.counters };
-    let json =
-        |result: serde_json::Result<String>| result.expect("internal: plain data always serialise");
-    let metadata = HashMap::from([
-        (HEADER.to_string(), json(serde_json::to_string(&header))),
-        (USER.to_string(), json(serde_json::to_string(user))),
-    ]);
-    (tensors, metadata)
+    let header = Header {
+        version: VERSION,
+        config: model.config().clone(),
+        counters: model.counters,
+        user: user.clone(),
+    };
+    let json = serde_json::to_string(&header).expect("internal: plain data always serialise");
+    Ok((tensors, HashMap::from([(HEADER.to_string(), json)])))
 }
 
 /// The model as the bytes of a file.
 pub fn to_bytes(model: &Mlp, user: &UserData) -> Result<Vec<u8>> {
-    let (tensors, metadata) = parts(model, user);
+    let (tensors, metadata) = parts(model, user)?;
+    // The library's own allocation aborts where this one is refused.
+    let bytes = tensors.iter().map(|(_, tensor)| tensor.data_len() + 1024).sum();
+    drop(reserved::<u8>(bytes, "a model file")?);
     safetensors::serialize(tensors, Some(metadata)).map_err(|e| invalid("bytes", e))
 }
 
@@ -143,20 +141,20 @@ pub fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if path.is_dir() {
-        return Err(io(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        // A folder's error is the system's own.
+        File::options().append(true).open(path).map_err(io).and_then(|_| not_regular(path))?;
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".trulysparse-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        // The permissions of any new file, not the private ones of a temporary file.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let sibling = builder.tempfile_in(folder).map_err(io)?.into_temp_path();
+    // With the permissions of any new file, not the private ones of a temporary file, and with the
+    // system's own error, in which tempfile would wrap the temporary's name.
+    let sibling = tempfile::Builder::new()
+        .prefix(".trulysparse-")
+        .suffix(".tmp")
+        .make_in(folder, |path| File::options().write(true).create_new(true).open(path))
+        .map_err(io)?
+        .into_temp_path();
     let permissions = std::fs::metadata(&sibling).map_err(io)?.permissions();
-    let (tensors, metadata) = parts(model, user);
+    let (tensors, metadata) = parts(model, user)?;
     safetensors::serialize_to_file(tensors, Some(metadata), &sibling).map_err(|e| match e {
         safetensors::SafeTensorError::IoError(source) => io(source),
         other => invalid(&path.display().to_string(), other),
@@ -172,13 +170,20 @@ pub fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
     Ok(())
 }
 
+fn not_regular(path: &Path) -> Result<()> {
+    Err(Error::invalid("path", path.display(), "a regular file"))
+}
+
 /// Reads a model that [`save`] wrote.
 pub fn load(path: &Path) -> Result<(Mlp, UserData)> {
     let name = path.display().to_string();
     let io = |source| Error::Io { path: name.clone(), source };
-    let size = std::fs::metadata(path).map_err(io)?.len() as usize;
-    let mut bytes = reserved(size, "a model file")?;
-    std::io::Read::read_to_end(&mut File::open(path).map_err(io)?, &mut bytes).map_err(io)?;
+    let found = std::fs::metadata(path).map_err(io)?;
+    if !found.is_file() && !found.is_dir() {
+        not_regular(path)?; // reading a pipe or a device might never end
+    }
+    let mut bytes = reserved(found.len() as usize, "a model file")?;
+    File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io)?;
     from_bytes(&bytes, &name)
 }
 
@@ -186,43 +191,37 @@ fn invalid(name: &str, reason: impl ToString) -> Error {
     Error::InvalidFile { path: name.to_string(), reason: reason.to_string() }
 }
 
+/// Why a file cannot be read, before it is known what to call the file.
+enum Fault {
+    Memory(Error),
+    Damage(String),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::OutOfMemory { .. } => Fault::Memory(error),
+            _ => Fault::Damage(error.to_string()),
+        }
+    }
+}
+impl From<safetensors::SafeTensorError> for Fault {
+    fn from(error: safetensors::SafeTensorError) -> Self {
+        Fault::Damage(error.to_string())
+    }
+}
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Fault::Damage(error.to_string())
+    }
+}
+
 /// The model in a file's bytes; `name` is what errors call the file.
 pub fn from_bytes(bytes: &[u8], name: &str) -> Result<(Mlp, UserData)> {
-    let bad = |reason: &dyn ToString| invalid(name, reason.to_string());
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| bad(&e))?;
-    let entries = metadata.metadata().clone().unwrap_or_default();
-    let header = entries.get(HEADER).ok_or_else(|| bad(&"the trulysparse header is missing"))?;
-    let version: Version = serde_json::from_str(header).map_err(|e| bad(&e))?;
-    if version.version != VERSION {
-        return Err(bad(&format!("format version {}: expected {VERSION}", version.version)));
-    }
-    let header: Header = serde_json::from_str(header).map_err(|e| bad(&e))?;
-    let user = match entries.get(USER) {
-        Some(user) => serde_json::from_str(user).map_err(|e| bad(&e))?,
-        None => UserData::new(),
-    };
-    header.config.check().map_err(|e| bad(&e))?;
-
-    let file = SafeTensors::deserialize(bytes).map_err(|e| bad(&e))?;
-    let mut layers = Vec::new();
-    for (i, pair) in header.config.layer_sizes.windows(2).enumerate() {
-        layers.push(read_layer(&file, i, pair[0]).map_err(|e| bad(&format!("layer {i}: {e}")))?);
-    }
-    let mut model = Mlp::from_layers(header.config, layers).map_err(|e| bad(&e))?;
-    model.counters = header.counters;
-    if file.tensor("standardizer.mean").is_ok() {
-        let mean: Vec<f32> = read(&file, "standardizer.mean").map_err(|e| bad(&e))?;
-        let scale: Vec<f32> = read(&file, "standardizer.scale").map_err(|e| bad(&e))?;
-        let features = model.config().layer_sizes[0];
-        let finite = mean.iter().chain(&scale).all(|v| v.is_finite());
-        if mean.len() != features || scale.len() != features || !finite {
-            return Err(bad(&format!("standardizer: expected {features} finite means and scales")));
-        }
-        model.standardizer = Some(Standardizer::from_parts(mean, scale));
-    } else if model.config().standardize && model.counters.steps > 0 {
-        return Err(bad(&"the statistics of a standardising model are missing"));
-    }
-    Ok((model, user))
+    parse(bytes).map_err(|fault| match fault {
+        Fault::Memory(error) => error,
+        Fault::Damage(reason) => invalid(name, reason),
+    })
 }
 
 #[derive(Deserialize)]
@@ -230,31 +229,63 @@ struct Version {
     version: u32,
 }
 
-fn read_layer(file: &SafeTensors<'_>, i: usize, n_in: usize) -> Result<Layer> {
-    let key = |name: &str| format!("layers.{i}.{name}");
-    let offsets: Vec<u64> = read(file, &key("indptr"))?;
-    let indptr = offsets.into_iter().map(|p| usize::try_from(p).unwrap_or(usize::MAX)).collect();
-    let (indices, data) = (read(file, &key("indices"))?, read(file, &key("data"))?);
-    let weights = Csr::with_any_values(n_in, indptr, indices, data)?;
-    Layer::from_parts(
-        weights,
-        read(file, &key("momentum"))?,
-        read(file, &key("bias"))?,
-        read(file, &key("bias_momentum"))?,
-    )
+fn parse(bytes: &[u8]) -> std::result::Result<(Mlp, UserData), Fault> {
+    let damage = |reason: &str| Fault::Damage(reason.to_string());
+    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(HEADER));
+    let header = entry.ok_or_else(|| damage("the trulysparse header is missing"))?;
+    let Version { version } = serde_json::from_str(header)?;
+    if version != VERSION {
+        return Err(Fault::Damage(format!("format version {version}: expected {VERSION}")));
+    }
+    let Header { config, counters, user, .. } = serde_json::from_str(header)?;
+    config.check()?;
+    if [counters.epochs, counters.steps, counters.evolutions].iter().any(|&n| n >= MOST_COUNTED) {
+        return Err(Fault::Damage(format!("{counters:?}: expected numbers below 2^63")));
+    }
+
+    let file = SafeTensors::deserialize(bytes)?;
+    let mut layers = Vec::new();
+    for (i, pair) in config.layer_sizes.windows(2).enumerate() {
+        layers.push(read_layer(&file, i, pair[0])?);
+    }
+    let mut model = Mlp::from_layers(config, layers)?;
+    model.counters = counters;
+    if ["standardizer.mean", "standardizer.scale"].iter().any(|name| file.tensor(name).is_ok()) {
+        let (mean, scale) = (read(&file, "standardizer.mean")?, read(&file, "standardizer.scale")?);
+        model.set_standardizer(Standardizer::from_parts(mean, scale)?)?;
+    } else if model.config().standardize && model.counters.steps > 0 {
+        return Err(damage("the statistics of a standardising model are missing"));
+    }
+    Ok((model, user))
 }
 
-fn read<T: Stored>(file: &SafeTensors<'_>, name: &str) -> Result<Vec<T>> {
-    let tensor = file.tensor(name).map_err(|_| invalid(name, "missing"))?;
+fn read_layer(file: &SafeTensors<'_>, i: usize, n_in: usize) -> std::result::Result<Layer, Fault> {
+    let key = |name: &str| format!("layers.{i}.{name}");
+    let offsets: Vec<u64> = read(file, &key("indptr"))?;
+    let indptr = offsets.iter().map(|&p| usize::try_from(p).unwrap_or(usize::MAX));
+    let indptr = collected(indptr, "row offsets")?;
+    let (indices, data) = (read(file, &key("indices"))?, read(file, &key("data"))?);
+    let (momentum, bias) = (read(file, &key("momentum"))?, read(file, &key("bias"))?);
+    let bias_momentum = read(file, &key("bias_momentum"))?;
+    Csr::with_any_values(n_in, indptr, indices, data)
+        .and_then(|weights| Layer::from_parts(weights, momentum, bias, bias_momentum))
+        .map_err(|e| match Fault::from(e) {
+            Fault::Damage(reason) => Fault::Damage(format!("layers.{i}: {reason}")),
+            memory => memory,
+        })
+}
+
+fn read<T: Stored>(file: &SafeTensors<'_>, name: &str) -> std::result::Result<Vec<T>, Fault> {
+    let tensor = file.tensor(name).map_err(|_| Fault::Damage(format!("{name} is missing")))?;
     if tensor.dtype() != T::DTYPE || tensor.shape().len() != 1 {
-        let found = format!("{:?} of shape {:?}", tensor.dtype(), tensor.shape());
-        return Err(invalid(name, format!("{found}: expected a vector of {:?}", T::DTYPE)));
+        return Err(Fault::Damage(format!(
+            "{name} is {:?} of shape {:?}: expected a vector of {:?}",
+            tensor.dtype(),
+            tensor.shape(),
+            T::DTYPE
+        )));
     }
-    let mut values = reserved(tensor.data().len() / size_of::<T>(), "a model file")?;
-    values
-        .extend(tensor.data().chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>));
-    if cfg!(target_endian = "big") {
-        values.iter_mut().for_each(|v: &mut T| *v = v.swap());
-    }
-    Ok(values)
+    let values = tensor.data().chunks_exact(size_of::<T>());
+    Ok(collected(values.map(bytemuck::pod_read_unaligned::<T>), "a model file")?)
 }

@@ -9,12 +9,13 @@
 //! - `data` (`nnz`): the value of each entry, finite when it comes from a user. A stored zero is
 //!   an entry.
 //!
-//! In this crate a row is an *output* neuron and a column an *input* neuron of a layer. `n_cols`
-//! and `nnz` stay below 2^32 - 1, so columns and positions fit `u32`; offsets are 64-bit.
+//! In this crate a row is an *output* neuron and a column an *input* neuron of a layer. `n_rows`,
+//! `n_cols` and `nnz` stay below 2^32 - 1, so rows, columns and positions fit `u32`; offsets are
+//! 64-bit.
 //!
 //! # Contracts
 //! [`Csr::new`] checks everything and returns an error; `Csr::from_parts` is for this crate's own
-//! algorithms, which build valid structures, and checks only in debug builds. Values may change
+//! algorithms, which build valid structures, and panics if one does not. Values may change
 //! through [`Csr::data_mut`], the structure never: topology code makes a new matrix.
 
 mod transpose;
@@ -22,6 +23,7 @@ mod transpose;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::memory::copied;
 pub use transpose::Transpose;
 
 /// No position: stands for "grown just now" in maps from new entries to old ones.
@@ -45,7 +47,38 @@ pub struct Pattern<'a> {
     indices: &'a [u32],
 }
 
+/// A run of indices that are all below a bound: what unchecked kernels rely on. Only a [`Pattern`]
+/// and a [`Transpose`] hand one out.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounded<'a> {
+    indices: &'a [u32],
+    below: usize,
+}
+
+impl<'a> Bounded<'a> {
+    /// The indices.
+    #[inline(always)]
+    pub fn indices(&self) -> &'a [u32] {
+        self.indices
+    }
+    /// What every index is below.
+    #[inline(always)]
+    pub fn below(&self) -> usize {
+        self.below
+    }
+    /// The indices at some positions.
+    #[inline(always)]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        Bounded { indices: &self.indices[range], below: self.below }
+    }
+}
+
 impl<'a> Pattern<'a> {
+    /// All columns, as indices that are known to be below `n_cols`.
+    #[inline(always)]
+    pub fn bounded(&self) -> Bounded<'a> {
+        Bounded { indices: self.indices, below: self.n_cols }
+    }
     /// The number of rows (output neurons).
     #[inline(always)]
     pub fn n_rows(&self) -> usize {
@@ -87,7 +120,7 @@ impl Csr {
         data: Vec<f32>,
     ) -> Result<Self> {
         check(n_cols, &indptr, &indices, &data)?;
-        Ok(Self::from_parts(n_cols, indptr, indices, data))
+        Ok(Self::checked(n_cols, indptr, indices, data))
     }
 
     /// Checks the structure and lets the values be anything: for files of networks whose training
@@ -100,20 +133,29 @@ impl Csr {
     ) -> Result<Self> {
         check_structure(n_cols, &indptr, &indices)?;
         check_length(&indices, &data)?;
-        Ok(Self::from_parts(n_cols, indptr, indices, data))
+        Ok(Self::checked(n_cols, indptr, indices, data))
     }
 
-    /// For this crate's own algorithms: the caller guarantees the invariants.
+    /// For this crate's own algorithms, which guarantee the invariants. They are checked
+    /// nevertheless, in release builds too: kernels read memory by them without further checks.
+    ///
+    /// # Panics
+    /// If the structure is invalid.
     pub(crate) fn from_parts(
         n_cols: usize,
         indptr: Vec<usize>,
         indices: Vec<u32>,
         data: Vec<f32>,
     ) -> Self {
-        debug_assert!(
-            check_structure(n_cols, &indptr, &indices).is_ok() && data.len() == indices.len(),
-            "internal: an algorithm built an invalid matrix"
-        );
+        if let Err(e) =
+            check_structure(n_cols, &indptr, &indices).and_then(|()| check_length(&indices, &data))
+        {
+            panic!("internal: an algorithm built an {e}");
+        }
+        Self::checked(n_cols, indptr, indices, data)
+    }
+
+    fn checked(n_cols: usize, indptr: Vec<usize>, indices: Vec<u32>, data: Vec<f32>) -> Self {
         Csr { n_cols, indptr: Arc::new(indptr), indices: Arc::new(indices), data: Arc::new(data) }
     }
 
@@ -137,7 +179,16 @@ impl Csr {
     pub fn data(&self) -> &[f32] {
         &self.data
     }
-    /// The structure beside the values to change; copies the values once if a snapshot is alive.
+    /// Makes the values this matrix's own: a copy now if a snapshot is alive, so that changing
+    /// them afterwards copies nothing and cannot run out of memory.
+    pub fn unshare(&mut self) -> Result<()> {
+        if Arc::get_mut(&mut self.data).is_none() {
+            self.data = Arc::new(copied(&self.data, "weights")?);
+        }
+        Ok(())
+    }
+    /// The structure beside the values to change; copies the values once if a snapshot is alive
+    /// (see [`Csr::unshare`], which can fail where this would abort).
     pub fn pattern_and_data_mut(&mut self) -> (Pattern<'_>, &mut [f32]) {
         let pattern = Pattern { n_cols: self.n_cols, indptr: &self.indptr, indices: &self.indices };
         (pattern, Arc::make_mut(&mut self.data).as_mut_slice())
@@ -177,14 +228,19 @@ fn check_length(indices: &[u32], data: &[f32]) -> Result<()> {
     Err(Error::InvalidStructure(format!("data has length {d}: expected {i}, that of indices")))
 }
 
+fn check_sizes(n_rows: usize, n_cols: usize, nnz: usize) -> Result<()> {
+    for (count, what) in [(n_rows, "rows"), (n_cols, "columns"), (nnz, "entries")] {
+        if count >= NONE as usize {
+            let reason = format!("{count} {what}: expected fewer than {NONE}");
+            return Err(Error::InvalidStructure(reason));
+        }
+    }
+    Ok(())
+}
+
 fn check_structure(n_cols: usize, indptr: &[usize], indices: &[u32]) -> Result<()> {
     let fail = |reason: String| Err(Error::InvalidStructure(reason));
-    if n_cols >= NONE as usize {
-        return fail(format!("{n_cols} columns: expected fewer than {NONE}"));
-    }
-    if indices.len() >= NONE as usize {
-        return fail(format!("{} entries: expected fewer than {NONE}", indices.len()));
-    }
+    check_sizes(indptr.len().saturating_sub(1), n_cols, indices.len())?;
     let (Some(&first), Some(&last)) = (indptr.first(), indptr.last()) else {
         return fail("indptr is empty: expected one offset more than rows".into());
     };
@@ -231,10 +287,40 @@ mod tests {
     }
 
     #[test]
+    fn positions_of_every_kind_fit_32_bits() {
+        let most = NONE as usize - 1;
+        check_sizes(most, most, most).unwrap();
+        let refused = |r, c, n| check_sizes(r, c, n).unwrap_err().to_string();
+        assert!(refused(most + 1, 0, 0).contains("4294967295 rows"));
+        assert!(refused(0, most + 1, 0).contains("4294967295 columns"));
+        assert!(refused(0, 0, most + 1).contains("4294967295 entries"));
+    }
+
+    #[test]
+    #[should_panic(expected = "internal: an algorithm built an invalid sparse matrix: row 0")]
+    fn an_algorithms_mistake_is_found_in_release_builds_too() {
+        Csr::from_parts(3, vec![0, 2], vec![1, 3], vec![0.0; 2]);
+    }
+
+    #[test]
     fn snapshots_keep_their_values() {
         let mut m = Csr::new(2, vec![0, 1], vec![1], vec![1.0]).unwrap();
         let before = m.shared_data();
         m.data_mut()[0] = 2.0;
         assert_eq!((before[0], m.data()[0]), (1.0, 2.0));
+    }
+
+    #[test]
+    fn unshared_values_stay_where_they_are() {
+        let mut m = Csr::new(2, vec![0, 1], vec![1], vec![1.0]).unwrap();
+        let own = m.data().as_ptr();
+        m.unshare().unwrap();
+        assert_eq!(m.data().as_ptr(), own);
+        let before = m.shared_data();
+        m.unshare().unwrap();
+        let own = m.data().as_ptr();
+        assert_ne!(own, before.as_ptr());
+        m.data_mut()[0] = 2.0;
+        assert_eq!((m.data().as_ptr(), before[0]), (own, 1.0));
     }
 }

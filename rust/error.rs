@@ -37,6 +37,12 @@ pub enum Error {
         /// What the memory was for.
         what: String,
     },
+    /// A network was being changed when the process was forked, so its state is half-made here.
+    #[error(
+        "this model was being changed in the parent process when this process was forked; \
+         load it from a file instead"
+    )]
+    Forked,
     /// The operating system refused to read or write a file.
     #[error("{path}: {source}")]
     Io {

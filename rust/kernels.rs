@@ -32,7 +32,7 @@ pub mod simd;
 mod softmax;
 mod spmm;
 
-pub use elementwise::{Backward, Forward, Map, Mask, bias_update, row_sums};
+pub use elementwise::{Backward, Forward, Map, Mask, bias_update};
 pub use lanes::{LANES, stride, words};
 pub use sddmm::{Step, sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};

@@ -20,6 +20,20 @@ pub fn filled<T: Clone>(len: usize, value: T, what: &str) -> Result<Vec<T>> {
     Ok(vec)
 }
 
+/// A copy of `values`.
+pub fn copied<T: Copy>(values: &[T], what: &str) -> Result<Vec<T>> {
+    let mut vec = reserved(values.len(), what)?;
+    vec.extend_from_slice(values);
+    Ok(vec)
+}
+
+/// The items of an iterator that knows its length.
+pub fn collected<T>(items: impl ExactSizeIterator<Item = T>, what: &str) -> Result<Vec<T>> {
+    let mut vec = reserved(items.len(), what)?;
+    vec.extend(items);
+    Ok(vec)
+}
+
 /// `rows * stride`, or an error that says so when the product does not fit the address space.
 pub fn area(rows: usize, stride: usize, what: &str) -> Result<usize> {
     rows.checked_mul(stride).filter(|&n| n <= isize::MAX as usize / 8).ok_or_else(|| {

@@ -9,6 +9,7 @@ mod errors;
 mod kernels;
 mod network;
 mod parse;
+mod shelter;
 mod trainer;
 
 use std::time::{Duration, Instant};

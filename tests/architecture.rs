@@ -85,6 +85,66 @@ fn modules_import_only_what_they_may() {
     }
 }
 
+/// How many inline modules (`mod tests {`) the code at position `at` is in.
+fn inline_modules(code: &str, at: usize) -> usize {
+    let before = &code[..at];
+    before
+        .match_indices("mod ")
+        .filter(|(start, _)| {
+            let Some(open) = before[*start..].find('{').map(|i| start + i) else { return false };
+            let name = before[start + 4..open].trim();
+            if !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                return false;
+            }
+            let mut depth = 0;
+            before[open..].chars().all(|c| {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                depth > 0
+            })
+        })
+        .count()
+}
+
+/// The paths in `code` that climb with `super::` up to the crate's root, where no arrow is seen.
+/// `depth`: 1 for a top-level module.
+fn escapes(code: &str, depth: usize) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut end = 0;
+    for (at, word) in code.match_indices("super::") {
+        if at < end {
+            continue;
+        }
+        let mut supers = 0;
+        end = at;
+        while code[end..].starts_with(word) {
+            (supers, end) = (supers + 1, end + word.len());
+        }
+        if supers >= depth + inline_modules(code, at) {
+            found.push(at);
+        }
+    }
+    found
+}
+
+#[test]
+fn no_path_climbs_out_of_a_top_level_module() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("rust");
+    for (module, path, code) in modules() {
+        let depth = path.strip_prefix(&root).unwrap().components().count();
+        if module != "lib" {
+            let found = escapes(&code, depth);
+            let lines: Vec<_> = found.iter().map(|&at| code[..at].lines().count()).collect();
+            assert!(found.is_empty(), "{}: write crate:: in lines {lines:?}", path.display());
+        }
+    }
+    assert_eq!(escapes("use super::super::csr::Csr;", 2), [4]);
+    assert_eq!(escapes("use super::csr::Csr;", 1), [4]);
+    assert!(escapes("use super::other;", 2).is_empty());
+    assert!(escapes("mod a { use x::{y, z}; }\nmod tests { use super::super::b; }", 2).is_empty());
+    assert_eq!(escapes("mod tests { fn f() {} use super::super::csr; }", 1).len(), 1);
+    assert_eq!(escapes("mod tests { fn f() {} }\nuse super::super::csr;", 2).len(), 1);
+}
+
 #[test]
 fn python_is_named_in_one_place() {
     for (module, path, code) in modules() {

@@ -106,7 +106,7 @@ proptest! {
         let s = stride(b);
         let dy = batch(w.n_rows(), b, seed);
         let mut dx = vec![f32::NAN; w.n_cols() * s];
-        let index = Transpose::new(w.pattern()).unwrap();
+        let index = Transpose::new(&Par::seq(), w.pattern()).unwrap();
         kernels::spmm_transpose(&Par::seq(), &index, w.data(), &dy, s, &mut dx);
         let p = w.pattern();
         let mut naive = vec![0.0f32; w.n_cols() * s];
@@ -180,7 +180,7 @@ proptest! {
         // Backwards through a layer of ones on the diagonal: the derivative alone.
         let n = w.n_rows();
         let eye = Csr::new(n, (0..=n).collect(), (0..n as u32).collect(), vec![1.0; n]).unwrap();
-        let index = Transpose::new(eye.pattern()).unwrap();
+        let index = Transpose::new(&Par::seq(), eye.pattern()).unwrap();
         let dy = batch(n, b, seed ^ 3);
         let mut dx = vec![f32::NAN; dy.len()];
         let backward = Backward { map, mask_scale: mask.map(|m| m.scale()), signs: &signs, kept: &kept, output: &y };
@@ -212,7 +212,7 @@ proptest! {
         let w = Csr::new(700, indptr, indices, data).unwrap();
         let s = stride(b);
         let (x, dy, bias) = (batch(700, b, seed ^ 1), batch(500, b, seed ^ 2), batch(500, 1, seed ^ 3));
-        let index = Transpose::new(w.pattern()).unwrap();
+        let index = Transpose::new(&Par::seq(), w.pattern()).unwrap();
         let run = |par: &Par| {
             let mut out = [vec![0.0; 500 * s], vec![0.0; 700 * s], vec![0.0; w.nnz()]];
             kernels::spmm(par, w.pattern(), w.data(), &x, s, &bias, &mut out[0]);

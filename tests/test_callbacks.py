@@ -163,6 +163,14 @@ def test_reads_by_another_thread_within_an_epoch_work_or_are_refused():
         assert isinstance(outcome, ts.ModelBusyError) or np.isfinite(outcome).all()
 
 
+def test_readers_in_another_thread_get_in_while_an_epoch_is_trained():
+    model, plain = make_model(), make_model()
+    meanwhile = long_epoch(model, lambda: model.predict(X))
+    assert meanwhile.count > 20
+    long_epoch(plain, lambda: None)
+    assert model.predict(X).tobytes() == plain.predict(X).tobytes()
+
+
 @pytest.mark.parametrize("at", calls_of([0, 1])[:-1])
 def test_an_exception_in_a_callback_leaves_a_usable_model(at, state_of, tmp_path):
     def fail(model):

@@ -119,7 +119,7 @@ def test_load_needs_every_tensor_whole(saved):
         shorter = [dtype, [shape[0] - 1, *shape[1:]], raw[: -size * math.prod(shape[1:])]]
         write_tensors(saved, metadata, tensors | {name: shorter})
         check_load_refuses(saved)
-        other = {"F32": "U32", "U32": "F32"}.get(dtype, "F64")
+        other = {"F32": "U32", "U32": "F32", "F64": "U64"}.get(dtype, "F64")
         write_tensors(saved, metadata, tensors | {name: [other, shape, raw]})
         check_load_refuses(saved)
 

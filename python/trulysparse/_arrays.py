@@ -66,7 +66,7 @@ def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[np.fl
 
 def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = np.ascontiguousarray(array, dtype=np.float32)
+        converted = np.require(array, np.float32, ["C", "A"])
     # What overflowed was finite before: say so, instead of complaining about an infinity.
     if converted.dtype != array.dtype and not np.isfinite(converted).all():
         bad = ~np.isfinite(converted)
@@ -121,4 +121,4 @@ def _labels(name: str, array: npt.NDArray[Any], outputs: int) -> ClassArray:
         first = int(np.argmax(bad))
         expected = f"integer class labels from 0 to {outputs - 1}"
         raise ValueError(f"{name}[{first}] = {array[first]}: expected {expected}")
-    return np.ascontiguousarray(array, dtype=np.uint32)
+    return np.require(array, np.uint32, ["C", "A"])

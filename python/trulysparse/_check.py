@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 _LARGEST = 2**63 - 1
 FLOAT32 = 3.4028234e38
 """The largest float32, in which the core computes."""
@@ -24,7 +26,7 @@ def integer(name: str, value: Any, low: int, high: int = _LARGEST) -> int:
         raise TypeError(f"{name} = {value!r}: expected an integer") from None
     if not low <= number <= high:
         limit = f"at least {low}" if high == _LARGEST else f"from {low} to {high}"
-        raise ValueError(f"{name} = {value!r}: expected an integer {limit}")
+        raise ValueError(f"{name} = {_shown(value)}: expected an integer {limit}")
     return number
 
 
@@ -41,19 +43,29 @@ def real(
     """A finite number in the given interval, described to users by `expected`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} = {value!r}: expected {expected}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer or a fraction beyond any float
+        number = math.inf
     below = number <= low if low_open else number < low
     above = number >= high if high_open else number > high
     if not math.isfinite(number) or below or above:
-        raise ValueError(f"{name} = {value!r}: expected {expected}")
+        raise ValueError(f"{name} = {_shown(value)}: expected {expected}")
     return number
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python does not print integers of thousands of digits
+        return "a huge number"
 
 
 def boolean(name: str, value: Any) -> bool:
     """True or False, and nothing else that happens to be truthy."""
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} = {value!r}: expected True or False")
-    return value
+    return bool(value)
 
 
 def choice(name: str, value: Any, options: Sequence[str]) -> str:

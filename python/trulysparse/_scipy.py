@@ -59,14 +59,23 @@ def _columns(
     _arrays.numeric(f"{name}.data", matrix.data)
     matrix.sum_duplicates()
     matrix.sort_indices()
-    data = _arrays.as_float32(f"{name}.data", matrix.data)
+    data = _finite(f"{name}.data", matrix.data)
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32), data
 
 
 def _bias(name: str, bias: npt.ArrayLike | None, n_out: int) -> npt.NDArray[np.float32]:
     if bias is None:
         return np.zeros(n_out, dtype=np.float32)
-    array = _arrays.as_float32(name, _arrays.numeric(name, bias))
+    array = _arrays.numeric(name, bias)
     if array.shape != (n_out,):
         raise ValueError(f"{name} has shape {array.shape}: expected ({n_out},)")
-    return array
+    return _finite(name, array)
+
+
+def _finite(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    values = _arrays.as_float32(name, array)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise ValueError(f"{name}[{first}] = {values[first]}: expected finite numbers")
+    return values

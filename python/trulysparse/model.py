@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -27,6 +28,19 @@ _MOST_EPOCHS = 2**31
 
 class ModelBusyError(RuntimeError):
     """A call that would change a model while a fit of it is running."""
+
+
+# A forked child has none of its parent's threads: no fit of them goes on there.
+_models: weakref.WeakSet[SparseMLP] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for model in _models:
+        model._training = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class SparseMLP:
@@ -153,6 +167,7 @@ class SparseMLP:
         self._core = core
         self._settings = core.config()
         self._training = threading.Lock()
+        _models.add(self)
         self.metadata = metadata
         self.history = History()
         self.stop_training = False
@@ -280,14 +295,14 @@ class SparseMLP:
         self._core.set_threads(_check.integer("threads", threads, 1, 1024))
 
     @property
-    def mean(self) -> npt.NDArray[np.float32] | None:
-        """Means of the inputs, (n_0,), once a standardising model has seen training data."""
+    def mean(self) -> npt.NDArray[np.float64] | None:
+        """Means of the inputs, float64 of shape (n_0,), once there were data to standardise by."""
         statistics = self._core.standardizer()
         return None if statistics is None else statistics[0]
 
     @property
-    def scale(self) -> npt.NDArray[np.float32] | None:
-        """One over the standard deviations of the inputs, (n_0,), beside `mean`."""
+    def scale(self) -> npt.NDArray[np.float64] | None:
+        """One over the standard deviations of the inputs, beside `mean`."""
         statistics = self._core.standardizer()
         return None if statistics is None else statistics[1]
 
@@ -362,14 +377,15 @@ class SparseMLP:
 
     @contextmanager
     def _exclusive(self, what: str) -> Iterator[None]:
-        if not self._training.acquire(blocking=False):
+        lock = self._training  # a forked child gets another one
+        if not lock.acquire(blocking=False):
             raise ModelBusyError(
                 f"{what} would change the model while a fit or another change is running"
             )
         try:
             yield
         finally:
-            self._training.release()
+            lock.release()
 
     def _data(self, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> tuple[_core.Data, int]:
         inputs = _arrays.samples(names[0], x, self.layer_sizes[0])
@@ -476,7 +492,8 @@ class SparseMLP:
                 callbacks=listed,
                 progress=progress,
             )
-            self._core.standardize_on(data)
+            if run.epochs:
+                self._core.standardize_on(data)
             return run.train()
 
     def _trainer(

@@ -40,21 +40,17 @@ impl Mask {
         self.scale
     }
 
-    /// One bit for each of the lanes `16 * word ..` of a row: set if the unit is kept.
+    /// Writes one bit a lane of a row: set if the unit is kept.
     #[inline(always)]
-    fn kept(&self, row_key: u64, word: usize) -> u16 {
-        let (low, high) = (row_key as u32, (row_key >> 32) as u32);
-        let mut bits = 0u16;
-        for j in 0..8u32 {
-            // A keyed permutation of a 32-bit counter; each half of the result serves one lane.
-            let mut w = low.wrapping_add((word as u32 * 8 + j).wrapping_mul(0x9E37_79B9));
-            w = (w ^ (w >> 16)).wrapping_mul(0x7FEB_352D) ^ high;
-            w = (w ^ (w >> 15)).wrapping_mul(0x846C_A68B);
-            w ^= w >> 16;
-            bits |= u16::from(w & 0xFFFF >= self.threshold) << j;
-            bits |= u16::from(w >> 16 >= self.threshold) << (j + 8);
+    fn fill<S: Simd>(&self, simd: S, row: usize, kept: &mut [u16]) {
+        let key = self.stream.at(row as u64);
+        for (i, pair) in kept.chunks_mut(2).enumerate() {
+            let bits = simd.above(key, 16 * i as u32, self.threshold);
+            pair[0] = bits as u16;
+            if let Some(second) = pair.get_mut(1) {
+                *second = (bits >> 16) as u16;
+            }
         }
-        bits
     }
 }
 
@@ -84,18 +80,21 @@ pub struct Backward<'a> {
     pub output: &'a [f32],
 }
 
-/// Applies [`Forward`] to one row and records its bits where the slices are not empty.
+/// Applies [`Forward`] to one row and records its bits: `signs` where it is not empty, `kept` where
+/// there is a mask.
 #[inline(always)]
 pub(super) fn forward_row<S: Simd>(
     simd: S,
     forward: &Forward,
     row: usize,
-    stride: usize,
     y: &mut [f32],
     signs: &mut [u16],
     kept: &mut [u16],
 ) {
-    let row_key = forward.mask.map_or(0, |mask| mask.stream.at(row as u64));
+    let stride = y.len();
+    if let Some(mask) = &forward.mask {
+        mask.fill(simd, row, kept);
+    }
     for_tiles!(S, stride, |offset, V, T| for t in 0..T {
         let at = offset + t * <V<S> as Vector<S>>::N;
         let lanes = &mut y[at..at + <V<S> as Vector<S>>::N];
@@ -104,11 +103,7 @@ pub(super) fn forward_row<S: Simd>(
         }
         map_lanes::<S, V<S>>(simd, forward.map, lanes);
         if let Some(mask) = &forward.mask {
-            let bits = mask.kept(row_key, at / LANES);
-            keep_lanes::<S, V<S>>(simd, bits, mask.scale, lanes);
-            if !kept.is_empty() {
-                kept[at / LANES] = bits;
-            }
+            keep_lanes::<S, V<S>>(simd, kept[at / LANES], mask.scale, lanes);
         }
     });
 }
@@ -135,13 +130,8 @@ fn keep_lanes<S: Simd, V: Vector<S>>(simd: S, bits: u16, scale: f32, lanes: &mut
 
 /// Multiplies one row of gradients by the derivative of what [`forward_row`] did.
 #[inline(always)]
-pub(super) fn backward_row<S: Simd>(
-    simd: S,
-    backward: &Backward<'_>,
-    row: usize,
-    stride: usize,
-    dy: &mut [f32],
-) {
+pub(super) fn backward_row<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy: &mut [f32]) {
+    let stride = dy.len();
     let w = words(stride);
     for_tiles!(S, stride, |offset, V, T| for t in 0..T {
         let at = offset + t * <V<S> as Vector<S>>::N;
@@ -200,23 +190,6 @@ fn row_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
             acc.sum()
         }
     }
-}
-
-#[inline(always)]
-fn row_sums_body<S: Simd>(simd: S, dy: &[f32], stride: usize, out: &mut [f32]) {
-    for (row, o) in dy.chunks_exact(stride).zip(out) {
-        *o = row_sum(simd, row);
-    }
-}
-multiversion! {
-    fn row_sums_rows(dy: &[f32], stride: usize, out: &mut [f32]) => row_sums_body
-}
-
-/// The gradient of a bias, summed over the batch: `out[r] = sum_b dy[r, b]`.
-/// `dy`: (n, stride); `out`: (n,).
-pub fn row_sums(dy: &[f32], stride: usize, out: &mut [f32]) {
-    assert_eq!(dy.len(), out.len() * stride, "internal: dy is (n, stride)");
-    row_sums_rows(dy, stride, out);
 }
 
 #[inline(always)]

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::simd::{Simd, Vector, multiversion};
+use super::simd::rows::{Gather, Sink};
+use super::simd::{Simd, multiversion};
+
 use crate::csr::Pattern;
 use crate::parallel::Par;
 
@@ -34,7 +36,7 @@ impl Step {
     }
 }
 
-/// Calls `sink(k, gradient)` for the entries of `rows`, k counted from the first of them.
+/// Gives the gradients of all entries of `rows` to `sink`.
 #[inline(always)]
 fn gradients<S: Simd>(
     simd: S,
@@ -43,37 +45,60 @@ fn gradients<S: Simd>(
     x: &[f32],
     stride: usize,
     rows: Range<usize>,
-    mut sink: impl FnMut(usize, f32),
+    sink: &mut impl Sink,
 ) {
-    let first = w.indptr()[rows.start];
+    let gather = Gather::new(w.bounded(), x, stride);
     for row in rows {
-        let at = w.indptr()[row] - first;
-        let (columns, dy) = (w.row(row), &dy[row * stride..][..stride]);
+        let entries = w.indptr()[row]..w.indptr()[row + 1];
+        let d = &dy[row * stride..][..stride];
         match stride {
-            1 => entries::<S, S::V1>(simd, columns, dy, x, at, &mut sink),
-            4 => entries::<S, S::V4>(simd, columns, dy, x, at, &mut sink),
-            8 => entries::<S, S::V8>(simd, columns, dy, x, at, &mut sink),
-            _ => entries::<S, S::V16>(simd, columns, dy, x, at, &mut sink),
+            1 => gather.dots::<S, S::V1>(simd, d, entries, sink),
+            4 => gather.dots::<S, S::V4>(simd, d, entries, sink),
+            8 => gather.dots::<S, S::V8>(simd, d, entries, sink),
+            _ => gather.dots::<S, S::V16>(simd, d, entries, sink),
         }
     }
 }
 
-#[inline(always)]
-fn entries<S: Simd, V: Vector<S>>(
-    simd: S,
-    columns: &[u32],
-    dy: &[f32],
-    x: &[f32],
-    at: usize,
-    sink: &mut impl FnMut(usize, f32),
-) {
-    for (k, &c) in columns.iter().enumerate() {
-        let x = &x[c as usize * dy.len()..][..dy.len()];
-        let mut acc = V::splat(simd, 0.0);
-        for (d, x) in dy.chunks_exact(V::N).zip(x.chunks_exact(V::N)) {
-            acc = V::load(simd, d).mul_add(V::load(simd, x), acc);
+/// Stores gradients; `first` is the position of the first one.
+struct Store<'a> {
+    first: usize,
+    grad: &'a mut [f32],
+}
+
+impl Sink for Store<'_> {
+    #[inline(always)]
+    fn take(&mut self, k: usize, sums: [f32; 8], count: usize) {
+        self.grad[k - self.first..][..count].copy_from_slice(&sums[..count]);
+    }
+}
+
+/// Spends gradients on a step; `first` is the position of the first weight.
+struct Update<'a> {
+    first: usize,
+    step: &'a Step,
+    data: &'a mut [f32],
+    momentum: &'a mut [f32],
+}
+
+impl Sink for Update<'_> {
+    #[inline(always)]
+    fn take(&mut self, k: usize, sums: [f32; 8], count: usize) {
+        let w = &mut self.data[k - self.first..][..count];
+        let v = &mut self.momentum[k - self.first..][..count];
+        // The common case has a constant length, so that it becomes vector instructions.
+        match (<&mut [f32; 8]>::try_from(&mut *w), <&mut [f32; 8]>::try_from(&mut *v)) {
+            (Ok(w), Ok(v)) => {
+                for i in 0..8 {
+                    self.step.apply(sums[i], &mut w[i], &mut v[i]);
+                }
+            }
+            _ => {
+                for i in 0..count {
+                    self.step.apply(sums[i], &mut w[i], &mut v[i]);
+                }
+            }
         }
-        sink(at + k, acc.sum());
     }
 }
 
@@ -88,7 +113,8 @@ fn sddmm_body<S: Simd>(
     rows: Range<usize>,
     grad: &mut [f32],
 ) {
-    gradients(simd, w, dy, x, stride, rows, |k, g| grad[k] = g);
+    let first = w.indptr()[rows.start];
+    gradients(simd, w, dy, x, stride, rows, &mut Store { first, grad });
 }
 multiversion! {
     fn sddmm_rows(
@@ -109,7 +135,8 @@ fn sddmm_update_body<S: Simd>(
     data: &mut [f32],
     momentum: &mut [f32],
 ) {
-    gradients(simd, w, dy, x, stride, rows, |k, g| step.apply(g, &mut data[k], &mut momentum[k]));
+    let first = w.indptr()[rows.start];
+    gradients(simd, w, dy, x, stride, rows, &mut Update { first, step, data, momentum });
 }
 multiversion! {
     fn sddmm_update_rows(

@@ -11,6 +11,7 @@ pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 pub(super) mod portable;
+pub(super) mod rows;
 
 use std::sync::OnceLock;
 
@@ -99,7 +100,14 @@ pub trait Simd: Copy + Send + Sync {
     type V4: Vector<Self>;
     /// One lane.
     type V1: Vector<Self>;
+    /// For each of the counters `counter..counter + 16` a keyed random word; the 32 bits say which
+    /// of the words' low halves, then of their high halves, are at least `threshold`.
+    fn above(self, key: u64, counter: u32, threshold: u32) -> u32;
 }
+
+/// The multipliers that `Simd::above` mixes with; the first spreads neighbouring counters, the
+/// others are those of a 32-bit mixer with low bias (Wellons' lowbias32).
+const MIX: [u32; 3] = [0x9E37_79B9, 0x7FEB_352D, 0x846C_A68B];
 
 /// A vector of `N` lanes of f32. Vectors are made from a token `S`, so that one exists only where
 /// its instructions do.
@@ -112,6 +120,14 @@ pub trait Vector<S>: Copy {
     fn load(simd: S, from: &[f32]) -> Self;
     /// Overwrites the first N values.
     fn store(self, to: &mut [f32]);
+    /// The N values at an address.
+    ///
+    /// # Safety
+    /// They must be readable.
+    #[allow(unsafe_code)]
+    unsafe fn load_at(simd: S, from: *const f32) -> Self;
+    /// Asks for the cache line at an address, which may be any, to be brought near.
+    fn prefetch(simd: S, at: *const f32);
     /// self + other.
     fn add(self, other: Self) -> Self;
     /// self * other.
@@ -124,6 +140,16 @@ pub trait Vector<S>: Copy {
     fn select(self, bits: u16, other: Self) -> Self;
     /// The sum by a fixed tree: lanes a half vector apart first, neighbours last.
     fn sum(self) -> f32;
+    /// [`Vector::sum`] of eight vectors at once.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // an adapter might lose the target features
+    fn sum8(of: [Self; 8]) -> [f32; 8] {
+        let mut sums = [0.0; 8];
+        for i in 0..8 {
+            sums[i] = of[i].sum();
+        }
+        sums
+    }
 }
 
 /// Defines a function whose body, generic over [`Simd`], is compiled once for each [`Isa`] and

@@ -4,35 +4,71 @@ use std::ops::Range;
 
 use super::elementwise::{Backward, Forward, Map, backward_row, forward_row};
 use super::lanes::{for_tiles, words};
+use super::simd::rows::{Gather, Values};
 use super::simd::{Simd, Vector, multiversion};
 use crate::csr::{Pattern, Transpose};
 use crate::parallel::Par;
 
-/// One tile of one row: T vectors of accumulators over the row's entries in ascending order.
-/// `value(k)` is the k-th entry's value, `columns[k]` the row of `x` that it multiplies.
+/// Products of the rows `rows` of a matrix with `x`, into `y`, starting from the bias or 0; `finish` gets
+/// each row when it is complete.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn tile<S: Simd, V: Vector<S>, const T: usize>(
+fn products<S: Simd>(
     simd: S,
-    columns: &[u32],
-    value: impl Fn(usize) -> f32,
-    x: &[f32],
-    stride: usize,
-    offset: usize,
-    start: f32,
+    gather: Gather<'_>,
+    values: Values<'_>,
+    indptr: &[usize],
+    rows: Range<usize>,
+    bias: Option<&[f32]>,
     y: &mut [f32],
+    finish: &mut impl Finish<S>,
 ) {
-    let mut acc = [V::splat(simd, start); T];
-    for (k, &c) in columns.iter().enumerate() {
-        let v = V::splat(simd, value(k));
-        let x = &x[c as usize * stride + offset..][..V::N * T];
-        for t in 0..T {
-            acc[t] = v.mul_add(V::load(simd, &x[t * V::N..]), acc[t]);
-        }
+    let (stride, first_row) = (gather.stride, rows.start);
+    for row in rows {
+        let entries = indptr[row]..indptr[row + 1];
+        let y = &mut y[(row - first_row) * stride..][..stride];
+        let start = bias.map_or(0.0, |bias| bias[row]);
+        for_tiles!(S, stride, |offset, V, T| {
+            let acc = [V::<S>::splat(simd, start); T];
+            let acc = gather.accumulate(simd, values, entries.clone(), offset, acc);
+            let lanes = &mut y[offset..][..<V<S> as Vector<S>>::N * T];
+            for t in 0..T {
+                acc[t].store(&mut lanes[t * <V<S> as Vector<S>>::N..]);
+            }
+        });
+        finish.row(simd, row, y);
     }
-    let y = &mut y[offset..][..V::N * T];
-    for t in 0..T {
-        acc[t].store(&mut y[t * V::N..]);
+}
+
+/// What happens to a row once its product is complete. A trait for the reason that `Sink` is one.
+trait Finish<S> {
+    fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]);
+}
+
+/// Activations; `first` is the first row, the bits are those from it on, or empty.
+struct Activate<'a> {
+    first: usize,
+    words: usize,
+    forward: &'a Forward,
+    signs: &'a mut [u16],
+    kept: &'a mut [u16],
+}
+
+impl<S: Simd> Finish<S> for Activate<'_> {
+    #[inline(always)]
+    fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]) {
+        let at = (row - self.first) * self.words;
+        let signs =
+            if self.signs.is_empty() { &mut [] } else { &mut self.signs[at..][..self.words] };
+        let kept = if self.kept.is_empty() { &mut [] } else { &mut self.kept[at..][..self.words] };
+        forward_row(simd, self.forward, row, lanes, signs, kept);
+    }
+}
+
+impl<S: Simd> Finish<S> for &Backward<'_> {
+    #[inline(always)]
+    fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]) {
+        backward_row(simd, self, row, lanes);
     }
 }
 
@@ -51,20 +87,10 @@ fn spmm_body<S: Simd>(
     signs: &mut [u16],
     kept: &mut [u16],
 ) {
-    let words = words(stride);
-    let row_words = |bits: &[u16]| if bits.is_empty() { 0 } else { words };
-    let (signs_width, kept_width) = (row_words(signs), row_words(kept));
-    for (local, row) in rows.enumerate() {
-        let columns = w.row(row);
-        let values = &data[w.indptr()[row]..][..columns.len()];
-        let y = &mut y[local * stride..][..stride];
-        for_tiles!(S, stride, |offset, V, T| {
-            tile::<S, V<S>, T>(simd, columns, |k| values[k], x, stride, offset, bias[row], y)
-        });
-        let signs = &mut signs[local * signs_width..][..signs_width];
-        let kept = &mut kept[local * kept_width..][..kept_width];
-        forward_row(simd, forward, row, stride, y, signs, kept);
-    }
+    let mut finish = Activate { first: rows.start, words: words(stride), forward, signs, kept };
+    let gather = Gather::new(w.bounded(), x, stride);
+    let values = Values::Direct(data);
+    products(simd, gather, values, w.indptr(), rows, Some(bias), y, &mut finish);
 }
 multiversion! {
     fn spmm_rows(
@@ -89,7 +115,8 @@ pub fn spmm(
     spmm_activate(par, w, data, x, stride, bias, &linear, y, &mut [], &mut []);
 }
 
-/// `Y = forward(W X + bias)`, recording a bit a unit where `signs` and `kept` are not empty.
+/// `Y = forward(W X + bias)`, recording a bit a unit: in `signs` where it is not empty, and in
+/// `kept`, which must not be empty if there is a mask.
 ///
 /// `data`: (nnz,); `x`: (n_cols, stride); `bias`: (n_rows,); `y`: (n_rows, stride), overwritten;
 /// `signs`, `kept`: (n_rows, [`words`](super::words)`(stride)`) or empty.
@@ -117,6 +144,10 @@ pub fn spmm_activate(
             "internal: bits are (n_rows, words)"
         );
     }
+    assert!(
+        forward.mask.is_none() || !kept.is_empty() || y.is_empty(),
+        "internal: a mask needs kept bits"
+    );
     par.for_rows(
         0..w.n_rows(),
         super::GRAIN,
@@ -149,23 +180,9 @@ fn spmm_transpose_body<S: Simd>(
     columns: Range<usize>,
     dx: &mut [f32],
 ) {
-    for (local, column) in columns.enumerate() {
-        let (rows, positions) = index.column(column);
-        let dx = &mut dx[local * stride..][..stride];
-        for_tiles!(S, stride, |offset, V, T| {
-            tile::<S, V<S>, T>(
-                simd,
-                rows,
-                |k| data[positions[k] as usize],
-                dy,
-                stride,
-                offset,
-                0.0,
-                dx,
-            )
-        });
-        backward_row(simd, backward, column, stride, dx);
-    }
+    let gather = Gather::new(index.rows(), dy, stride);
+    let values = Values::At(index.positions(), data);
+    products(simd, gather, values, index.indptr(), columns, None, dx, &mut &*backward);
 }
 multiversion! {
     fn spmm_transpose_columns(
@@ -203,6 +220,7 @@ pub fn spmm_transpose_derive(
     dx: &mut [f32],
 ) {
     let n_cols = index.n_cols();
+    assert_eq!(dy.len(), index.n_rows() * stride, "internal: dy is (n_rows, stride)");
     assert_eq!(data.len(), index.indptr()[n_cols], "internal: data is (nnz,)");
     assert_eq!(dx.len(), n_cols * stride, "internal: dx is (n_cols, stride)");
     par.for_rows(

@@ -1,7 +1,7 @@
 //! One layer: sparse weights with their momentum, and biases with theirs.
 
 use super::mlp::Set;
-use crate::csr::{Csr, NONE, Transpose};
+use crate::csr::{Csr, Transpose};
 use crate::error::{Error, Result};
 use crate::memory::filled;
 use crate::parallel::Par;
@@ -19,16 +19,26 @@ pub struct Layer {
     pub(super) transpose: Option<Transpose>,
 }
 
+/// A layer's arrays after an evolution, all memory taken.
+pub(super) struct EvolvedLayer {
+    weights: Csr,
+    momentum: Vec<f32>,
+    /// How many connections were replaced.
+    pub(super) dropped: usize,
+}
+
 impl Layer {
     /// A layer with the given weights, no momentum and zero biases.
     pub fn new(weights: Csr) -> Result<Self> {
-        let (nnz, n_out) = (weights.nnz(), weights.n_rows());
-        Self::from_parts(
-            weights,
-            filled(nnz, 0.0, "momentum")?,
-            filled(n_out, 0.0, "biases")?,
-            filled(n_out, 0.0, "momentum of biases")?,
-        )
+        let bias = filled(weights.n_rows(), 0.0, "biases")?;
+        Self::with_bias(weights, bias)
+    }
+
+    /// A layer with the given weights and biases, and no momentum.
+    pub fn with_bias(weights: Csr, bias: Vec<f32>) -> Result<Self> {
+        let momentum = filled(weights.nnz(), 0.0, "momentum")?;
+        let bias_momentum = filled(bias.len(), 0.0, "momentum of biases")?;
+        Self::from_parts(weights, momentum, bias, bias_momentum)
     }
 
     /// A layer from all its arrays, checked against each other.
@@ -90,24 +100,24 @@ impl Layer {
         &self.bias_momentum
     }
 
-    pub(super) fn ensure_transpose(&mut self, _par: &Par) -> Result<()> {
+    pub(super) fn ensure_transpose(&mut self, par: &Par) -> Result<()> {
         if self.transpose.is_none() {
-            self.transpose = Some(Transpose::new(self.weights.pattern())?);
+            self.transpose = Some(Transpose::new(par, self.weights.pattern())?);
         }
         Ok(())
     }
 
-    /// One step of SET; survivors keep their momentum, grown connections start without. Returns
-    /// how many connections were replaced. Unchanged if there is an error.
-    pub(super) fn evolve(
-        &mut self,
+    /// What one step of SET makes of this layer; survivors keep their momentum, grown connections
+    /// start without.
+    pub(super) fn evolved(
+        &self,
         par: &Par,
         set: &Set,
         init: Init,
         seed: u64,
         index: u64,
         epoch: u64,
-    ) -> Result<usize> {
+    ) -> Result<EvolvedLayer> {
         let places = Stream::new(seed, Purpose::GrowPlaces, index, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
         let w = &self.weights;
@@ -115,15 +125,14 @@ impl Layer {
         let evolved = topology::evolve(par, w, set.zeta, places, |grown| {
             set.grow_init * init.scale(shape, grown.row_nnz) * init.unit(values, grown.index)
         })?;
-        let mut momentum = filled(self.momentum.len(), 0.0f32, "momentum")?;
-        for (v, &source) in momentum.iter_mut().zip(&evolved.source) {
-            if source != NONE {
-                *v = self.momentum[source as usize];
-            }
-        }
-        self.weights = evolved.matrix;
-        self.momentum = momentum;
+        let momentum = topology::carry(par, &evolved.source, &self.momentum)?;
+        Ok(EvolvedLayer { weights: evolved.matrix, momentum, dropped: evolved.dropped })
+    }
+
+    /// Takes over what [`Layer::evolved`] gave.
+    pub(super) fn replace(&mut self, evolved: EvolvedLayer) {
+        self.weights = evolved.weights;
+        self.momentum = evolved.momentum;
         self.transpose = None;
-        Ok(evolved.dropped)
     }
 }

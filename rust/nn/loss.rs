@@ -88,16 +88,12 @@ impl Loss {
     ) -> Score {
         let outputs = z.len() / stride;
         let mut score = Score { samples: samples.len(), ..Score::default() };
-        let column = |z: &[f32], b: usize| {
-            (0..outputs).map(move |k| k * stride + b).map(|i| z[i]).collect::<Vec<_>>()
-        };
-        let dense = |y: &'_ [f32], b: usize| y[samples[b] as usize * outputs..][..outputs].to_vec();
         match (self, targets) {
             (Loss::CrossEntropy, Targets::Classes(y)) => {
                 for (b, &s) in samples.iter().enumerate() {
                     let class = y[s as usize] as usize;
                     score.loss -= f64::from(z[class * stride + b]);
-                    let best = argmax((0..outputs).map(|k| z[k * stride + b]));
+                    let best = argmax(lane(z, stride, b));
                     score.correct += f64::from(u8::from(best == class));
                 }
                 let lse = &mut scratch[..stride];
@@ -108,26 +104,27 @@ impl Loss {
                 }
             }
             (Loss::CrossEntropy, Targets::Dense(y)) => {
-                for b in 0..samples.len() {
-                    let (z, y) = (column(z, b), dense(y, b));
-                    score.loss -=
-                        z.iter().zip(&y).map(|(z, y)| f64::from(*z) * f64::from(*y)).sum::<f64>();
-                    let right = argmax(z.into_iter()) == argmax(y.into_iter());
+                for (b, &s) in samples.iter().enumerate() {
+                    let y = target(y, s, outputs);
+                    let products =
+                        lane(z, stride, b).zip(y).map(|(z, y)| f64::from(z) * f64::from(*y));
+                    score.loss -= products.sum::<f64>();
+                    let right = argmax(lane(z, stride, b)) == argmax(y.iter().copied());
                     score.correct += f64::from(u8::from(right));
                 }
                 let lse = &mut scratch[..stride];
                 softmax(z, stride, lse);
-                for b in 0..samples.len() {
-                    let y = dense(y, b);
+                for (b, &s) in samples.iter().enumerate() {
+                    let y = target(y, s, outputs);
                     score.loss += f64::from(lse[b]) * y.iter().map(|&y| f64::from(y)).sum::<f64>();
                     (0..outputs).for_each(|k| z[k * stride + b] -= y[k]);
                 }
             }
             (Loss::BinaryCrossEntropy, Targets::Dense(y)) => {
-                for b in 0..samples.len() {
+                for (b, &s) in samples.iter().enumerate() {
                     let mut right = 0;
-                    for (z, y) in column(z, b).into_iter().zip(dense(y, b)) {
-                        let (z, t) = (f64::from(z), f64::from(y));
+                    for (z, y) in lane(z, stride, b).zip(target(y, s, outputs)) {
+                        let (z, t) = (f64::from(z), f64::from(*y));
                         // log(1 + e^z) - z t without overflow.
                         score.loss += z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs()));
                         right += u32::from((z > 0.0) == (t > 0.5));
@@ -140,10 +137,8 @@ impl Loss {
             (Loss::SquaredError, Targets::Dense(y)) => {
                 subtract(z, stride, samples, y);
                 for b in 0..samples.len() {
-                    score.loss += column(z, b)
-                        .into_iter()
-                        .map(|d| 0.5 * f64::from(d) * f64::from(d))
-                        .sum::<f64>();
+                    score.loss +=
+                        lane(z, stride, b).map(|d| 0.5 * f64::from(d) * f64::from(d)).sum::<f64>();
                 }
             }
             (_, Targets::Classes(_)) => panic!("internal: class targets belong to cross-entropy"),
@@ -153,6 +148,16 @@ impl Loss {
         }
         score
     }
+}
+
+/// The values of one sample's lane.
+fn lane(z: &[f32], stride: usize, b: usize) -> impl Iterator<Item = f32> + '_ {
+    z.iter().skip(b).step_by(stride).copied()
+}
+
+/// One sample's targets.
+fn target(y: &[f32], sample: u32, outputs: usize) -> &[f32] {
+    &y[sample as usize * outputs..][..outputs]
 }
 
 fn subtract(z: &mut [f32], stride: usize, samples: &[u32], y: &[f32]) {

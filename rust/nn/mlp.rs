@@ -90,10 +90,23 @@ pub struct Set {
 pub struct Mlp {
     config: Config,
     layers: Vec<Layer>,
-    /// Statistics of the first training data, once there was some.
-    pub standardizer: Option<Standardizer>,
+    standardizer: Option<Standardizer>,
     /// What the network has been through.
     pub counters: Counters,
+}
+
+impl Set {
+    /// Checks every value; the message names the argument.
+    pub fn check(&self) -> Result<()> {
+        if !(0.0..1.0).contains(&self.zeta) {
+            return Err(Error::invalid("zeta", self.zeta, "a number in [0, 1)"));
+        }
+        if !(self.grow_init.is_finite() && self.grow_init >= 0.0) {
+            let expected = "a finite number of at least 0";
+            return Err(Error::invalid("grow_init", self.grow_init, expected));
+        }
+        Ok(())
+    }
 }
 
 impl Config {
@@ -174,6 +187,26 @@ impl Mlp {
         &self.layers
     }
 
+    /// Statistics of the first training data, once there was some.
+    pub fn standardizer(&self) -> Option<&Standardizer> {
+        self.standardizer.as_ref()
+    }
+
+    /// Sets the statistics by which inputs are standardised from now on.
+    pub fn set_standardizer(&mut self, standardizer: Standardizer) -> Result<()> {
+        let (features, expected) = (standardizer.mean().len(), self.config.layer_sizes[0]);
+        if !self.config.standardize {
+            let value = format!("statistics of {features} features");
+            return Err(Error::invalid("standardizer", value, "none, as standardize is false"));
+        }
+        if features != expected {
+            let value = format!("statistics of {features} features");
+            return Err(Error::invalid("standardizer", value, format!("{expected} features")));
+        }
+        self.standardizer = Some(standardizer);
+        Ok(())
+    }
+
     /// All connections.
     pub fn nnz(&self) -> usize {
         self.layers.iter().map(|l| l.weights.nnz()).sum()
@@ -184,8 +217,11 @@ impl Mlp {
         self.layers.last().map_or(0, |l| l.weights.n_rows())
     }
 
-    /// Builds whatever a step needs beside its buffers.
+    /// Takes all memory that a step needs beside its buffers: transposes, and copies of weights
+    /// that snapshots share. Call it after every change of the structure and whenever somebody
+    /// else may have taken a snapshot.
     pub fn prepare_training(&mut self, par: &Par) -> Result<()> {
+        self.layers.iter_mut().try_for_each(|layer| layer.weights.unshare())?;
         // The input layer passes no gradient on.
         self.layers[1..].iter_mut().try_for_each(|layer| layer.ensure_transpose(par))
     }
@@ -336,13 +372,25 @@ impl Mlp {
     }
 
     /// Evolves every layer but the output layer; returns the replaced connections per layer.
-    /// A layer that cannot get the memory it needs keeps its topology, as do those after it.
+    ///
+    /// If memory runs out nothing has changed. For that the old and the new connections of all
+    /// evolving layers exist at once, 12 bytes each; the 8 bytes that each had in its transpose are
+    /// freed before.
     pub fn evolve(&mut self, par: &Par, set: &Set) -> Result<Vec<usize>> {
+        set.check()?;
         let (init, seed, epoch) = (self.config.init, self.config.seed, self.counters.evolutions);
-        let last = self.layers.len() - 1;
+        let evolving = self.layers.len() - 1;
+        // Not part of what the network is: training builds them again.
+        self.layers[..evolving].iter_mut().for_each(|layer| layer.transpose = None);
+        let evolved = self.layers[..evolving]
+            .iter()
+            .zip(1..)
+            .map(|(layer, index)| layer.evolved(par, set, init, seed, index, epoch))
+            .collect::<Result<Vec<_>>>()?;
         let mut replaced = Vec::new();
-        for (layer, index) in self.layers[..last].iter_mut().zip(1..) {
-            replaced.push(layer.evolve(par, set, init, seed, index, epoch)?);
+        for (layer, evolved) in self.layers.iter_mut().zip(evolved) {
+            replaced.push(evolved.dropped);
+            layer.replace(evolved);
         }
         replaced.push(0);
         self.counters.evolutions += 1;

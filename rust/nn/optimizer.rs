@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::kernels::Step;
 
 /// How the learning rate changes over a fit.
@@ -31,6 +32,20 @@ pub struct Sgd {
 }
 
 impl Sgd {
+    /// Checks every value; the message names the argument.
+    pub fn check(&self) -> Result<()> {
+        if !(self.learning_rate > 0.0 && (self.learning_rate as f32).is_finite()) {
+            let expected = "a positive finite number";
+            return Err(Error::invalid("learning_rate", self.learning_rate, expected));
+        }
+        for (name, value) in [("momentum", self.momentum), ("weight_decay", self.weight_decay)] {
+            if !(0.0..1.0).contains(&value) {
+                return Err(Error::invalid(name, value, "a number in [0, 1)"));
+            }
+        }
+        Ok(())
+    }
+
     /// The learning rate of step `step` of `total`.
     pub fn rate(&self, step: u64, total: u64) -> f64 {
         match self.schedule {
@@ -50,6 +65,31 @@ impl Sgd {
             decay: self.weight_decay,
             nesterov: self.nesterov,
             inverse_batch: 1.0 / batch as f32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_checked() {
+        let good = Sgd {
+            learning_rate: 0.1,
+            momentum: 0.9,
+            weight_decay: 0.0,
+            nesterov: false,
+            schedule: Schedule::Constant,
+        };
+        good.check().unwrap();
+        let refused = |sgd: Sgd| sgd.check().unwrap_err().to_string();
+        for learning_rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e39] {
+            assert!(refused(Sgd { learning_rate, ..good }).contains("learning_rate = "));
+        }
+        for bad in [-0.1, 1.0, f32::NAN, f32::INFINITY] {
+            assert!(refused(Sgd { momentum: bad, ..good }).starts_with("momentum = "));
+            assert!(refused(Sgd { weight_decay: bad, ..good }).starts_with("weight_decay = "));
         }
     }
 }

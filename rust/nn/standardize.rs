@@ -1,57 +1,80 @@
 //! Standardisation of inputs, with the statistics of the first training data.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::filled;
 use crate::parallel::Par;
 
 /// `(x - mean) * scale` per feature. Features without variance are left as they are: mean 0 and
-/// scale 1.
+/// scale 1. Computed in f64 and rounded once: a mean in f32 would spoil features whose offset is
+/// large beside their spread.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardizer {
-    mean: Vec<f32>,
-    scale: Vec<f32>,
+    mean: Vec<f64>,
+    scale: Vec<f64>,
 }
 
 /// Features whose sums one task takes together: a row's piece is one cache line.
 const FEATURES: usize = 16;
 
 impl Standardizer {
-    /// From stored statistics.
-    pub fn from_parts(mean: Vec<f32>, scale: Vec<f32>) -> Self {
-        assert_eq!(mean.len(), scale.len(), "internal: one mean and one scale a feature");
-        Standardizer { mean, scale }
+    /// From stored statistics: a finite mean and a finite scale for each feature.
+    pub fn from_parts(mean: Vec<f64>, scale: Vec<f64>) -> Result<Self> {
+        if mean.len() != scale.len() {
+            let value = format!("{} scales", scale.len());
+            return Err(Error::invalid("standardizer", value, format!("{} of them", mean.len())));
+        }
+        if let Some(v) = mean.iter().chain(&scale).find(|v| !v.is_finite()) {
+            return Err(Error::invalid("standardizer", v, "finite means and scales"));
+        }
+        Ok(Standardizer { mean, scale })
     }
 
     /// The statistics of `x`, (samples, features) row-major, in f64 over the samples in order.
     pub fn fit(par: &Par, x: &[f32], features: usize) -> Result<Self> {
         let what = "standardisation";
-        let (mut mean, mut scale) =
-            (filled(features, 0.0f32, what)?, filled(features, 1.0f32, what)?);
-        let blocks = par.map(features.div_ceil(FEATURES), |block| {
-            let start = block * FEATURES;
-            block_statistics(x, features, start, FEATURES.min(features - start))
-        });
-        for (block, statistics) in blocks.into_iter().enumerate() {
-            for (i, (m, s)) in statistics.into_iter().enumerate() {
-                (mean[block * FEATURES + i], scale[block * FEATURES + i]) = (m, s);
-            }
-        }
+        let mut mean = filled(features, 0.0f64, what)?;
+        let mut scale = filled(features, 1.0f64, what)?;
+        let samples = x.len() / features;
+        par.for_rows(
+            0..features.div_ceil(FEATURES),
+            256,
+            (&mut mean[..], &mut scale[..]),
+            |block| block * samples,
+            |(m, s): (&mut [f64], &mut [f64]), range, mid| {
+                let at = ((mid - range.start) * FEATURES).min(m.len());
+                let ((m, m_right), (s, s_right)) = (m.split_at_mut(at), s.split_at_mut(at));
+                ((m, s), (m_right, s_right))
+            },
+            |blocks, (m, s)| {
+                let pieces = m.chunks_mut(FEATURES).zip(s.chunks_mut(FEATURES));
+                for (block, (m, s)) in blocks.zip(pieces) {
+                    block_statistics(x, features, block * FEATURES, m, s);
+                }
+            },
+        );
         Ok(Standardizer { mean, scale })
     }
 
+    /// A value of feature `i`, standardised.
+    #[inline]
+    pub fn apply(&self, i: usize, value: f32) -> f32 {
+        ((f64::from(value) - self.mean[i]) * self.scale[i]) as f32
+    }
+
     /// Means, (features,).
-    pub fn mean(&self) -> &[f32] {
+    pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
     /// One over the standard deviations, (features,).
-    pub fn scale(&self) -> &[f32] {
+    pub fn scale(&self) -> &[f64] {
         &self.scale
     }
 }
 
-fn block_statistics(x: &[f32], features: usize, start: usize, width: usize) -> Vec<(f32, f32)> {
-    let samples = x.len() / features;
+/// The statistics of the features `start..`, as many as `mean` and `scale` have room for.
+fn block_statistics(x: &[f32], features: usize, start: usize, mean: &mut [f64], scale: &mut [f64]) {
+    let (samples, width) = (x.len() / features, mean.len());
     let rows = || x.chunks_exact(features).map(|row| &row[start..start + width]);
     let mut sums = [0.0f64; FEATURES];
     let (mut low, mut high) = ([f32::INFINITY; FEATURES], [f32::NEG_INFINITY; FEATURES]);
@@ -69,17 +92,12 @@ fn block_statistics(x: &[f32], features: usize, start: usize, width: usize) -> V
             squares[i] += (f64::from(v) - means[i]).powi(2);
         }
     }
-    (0..width)
-        .map(|i| {
-            let scale = (samples as f64 / squares[i]).sqrt() as f32;
-            // A spread too small or too large for f32 is left alone like a constant.
-            if low[i] == high[i] || !scale.is_normal() {
-                (0.0, 1.0)
-            } else {
-                (means[i] as f32, scale)
-            }
-        })
-        .collect()
+    for i in 0..width {
+        // Two different f32 values never give a spread beyond f64's range.
+        if low[i] < high[i] {
+            (mean[i], scale[i]) = (means[i], (samples as f64 / squares[i]).sqrt());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +111,36 @@ mod tests {
         let s = Standardizer::fit(&Par::seq(), &x, 3).unwrap();
         assert_eq!((s.mean()[0], s.scale()[0], s.mean()[2], s.scale()[2]), (0.0, 1.0, 0.0, 1.0));
         assert_eq!(s.mean()[1], 499.5);
-        assert!((f64::from(s.scale()[1]) - (12.0 / (1e6 - 1.0f64)).sqrt()).abs() < 1e-9);
+        assert!((s.scale()[1] - (12.0 / (1e6 - 1.0f64)).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_large_offset_costs_no_precision() {
+        // Neighbouring f32 values: their mean is not one.
+        let x: Vec<f32> = (0..1000).map(|i| 16_777_214.0 + (i % 2) as f32).collect();
+        let s = Standardizer::fit(&Par::seq(), &x, 1).unwrap();
+        assert_eq!((s.apply(0, x[0]), s.apply(0, x[1])), (-1.0, 1.0));
+        let tiny = [f32::from_bits(1), f32::from_bits(2)];
+        let s = Standardizer::fit(&Par::seq(), &tiny, 1).unwrap();
+        assert_eq!(tiny.map(|v| s.apply(0, v)), [-1.0, 1.0]);
+    }
+
+    #[test]
+    fn the_same_for_any_number_of_threads() {
+        let x: Vec<f32> = (0..100 * 131).map(|i| ((i * 7919) % 1009) as f32).collect();
+        let one = Standardizer::fit(&Par::seq(), &x, 131).unwrap();
+        for threads in [2, 3, 7] {
+            assert_eq!(one, Standardizer::fit(&Par::new(threads).unwrap(), &x, 131).unwrap());
+        }
+    }
+
+    #[test]
+    fn stored_statistics_are_checked() {
+        let refused = |m: &[f64], s: &[f64]| {
+            Standardizer::from_parts(m.to_vec(), s.to_vec()).unwrap_err().to_string()
+        };
+        assert!(refused(&[0.0; 2], &[1.0]).contains("1 scales"));
+        assert!(refused(&[f64::NAN], &[1.0]).contains("finite"));
+        assert!(refused(&[0.0], &[f64::INFINITY]).contains("finite"));
     }
 }

@@ -1,7 +1,7 @@
 //! The one conversion of the crate's errors into Python's.
 
 use pyo3::PyErr;
-use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyOSError, PyRuntimeError, PyValueError};
 
 use crate::error::Error;
 
@@ -9,6 +9,7 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
         match error {
             Error::OutOfMemory { .. } => PyMemoryError::new_err(error.to_string()),
+            Error::Forked => PyRuntimeError::new_err(error.to_string()),
             Error::Io { path, source } => match source.raw_os_error() {
                 // Python picks FileNotFoundError and the like by the number.
                 Some(number) => {

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use crate::csr::{Csr, NONE, Transpose};
 use crate::error::{Error, Result};
 use crate::kernels::stride;
+use crate::memory::{area, collected, copied, filled, reserved};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream, symmetric};
 
@@ -16,7 +17,8 @@ type Matrix<'py> = PyReadonlyArray2<'py, f32>;
 
 /// Offsets from Python; negative ones become too large and are refused by the structure's check.
 pub fn offsets(indptr: &Vector<'_, i64>) -> PyResult<Vec<usize>> {
-    Ok(indptr.as_slice()?.iter().map(|&p| usize::try_from(p).unwrap_or(usize::MAX)).collect())
+    let offsets = indptr.as_slice()?.iter().map(|&p| usize::try_from(p).unwrap_or(usize::MAX));
+    Ok(collected(offsets, "row offsets")?)
 }
 
 fn csr(
@@ -25,22 +27,28 @@ fn csr(
     data: Vec<f32>,
     n_in: usize,
 ) -> PyResult<Csr> {
-    Ok(Csr::new(n_in, offsets(indptr)?, indices.as_slice()?.to_vec(), data)?)
+    let indices = copied(indices.as_slice()?, "connections")?;
+    Ok(Csr::new(n_in, offsets(indptr)?, indices, data)?)
 }
 
 /// A (n, batch) array with its rows padded to the stride.
 fn padded(name: &str, array: &Matrix<'_>, rows: usize) -> PyResult<(Vec<f32>, usize, usize)> {
     let (n, batch) = (array.shape()[0], array.shape()[1]);
-    if n != rows || batch == 0 {
+    if n != rows || batch == 0 || !array.is_c_contiguous() {
         let value = format!("an array of shape {:?}", array.shape());
-        return Err(Error::invalid(name, value, format!("({rows}, at least 1)")).into());
+        let expected = format!("({rows}, at least 1) in C order");
+        return Err(Error::invalid(name, value, expected).into());
     }
     let stride = stride(batch);
-    let mut out = vec![0.0; n * stride];
+    let mut out = zeros(n, stride)?;
     for (row, values) in out.chunks_exact_mut(stride).zip(array.as_slice()?.chunks_exact(batch)) {
         row[..batch].copy_from_slice(values);
     }
     Ok((out, stride, batch))
+}
+
+fn zeros(n: usize, stride: usize) -> Result<Vec<f32>> {
+    filled(area(n, stride, "a batch")?, 0.0, "a batch")
 }
 
 fn unpadded<'py>(
@@ -50,7 +58,8 @@ fn unpadded<'py>(
     batch: usize,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let n = rows.len() / stride;
-    let values = rows.chunks_exact(stride).flat_map(|row| &row[..batch]).copied().collect();
+    let mut values = reserved(area(n, batch, "a batch")?, "a batch")?;
+    rows.chunks_exact(stride).for_each(|row| values.extend_from_slice(&row[..batch]));
     PyArray1::from_vec(py, values).reshape([n, batch])
 }
 
@@ -71,13 +80,13 @@ pub mod kernels {
         bias: Vector<'py, f32>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let w = csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in)?;
+        let w = csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in)?;
         let (x, stride, batch) = padded("x", &x, n_in)?;
         let bias = bias.as_slice()?;
         if bias.len() != w.n_rows() {
             return Err(Error::invalid("bias", format!("{} values", bias.len()), w.n_rows()).into());
         }
-        let mut y = vec![0.0; w.n_rows() * stride];
+        let mut y = zeros(w.n_rows(), stride)?;
         crate::kernels::spmm(&Par::new(threads)?, w.pattern(), w.data(), &x, stride, bias, &mut y);
         unpadded(py, &y, stride, batch)
     }
@@ -92,10 +101,10 @@ pub mod kernels {
         dy: Matrix<'py>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let w = csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in)?;
+        let w = csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in)?;
         let (dy, stride, batch) = padded("dy", &dy, w.n_rows())?;
-        let mut dx = vec![0.0; n_in * stride];
-        let index = Transpose::new(w.pattern())?;
+        let mut dx = zeros(n_in, stride)?;
+        let index = Transpose::new(&Par::seq(), w.pattern())?;
         crate::kernels::spmm_transpose(&Par::new(threads)?, &index, w.data(), &dy, stride, &mut dx);
         unpadded(py, &dx, stride, batch)
     }
@@ -110,13 +119,13 @@ pub mod kernels {
         x: Matrix<'py>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let w = csr(&indptr, &indices, vec![0.0; indices.len()], n_in)?;
+        let w = csr(&indptr, &indices, zeros(indices.len(), 1)?, n_in)?;
         let (dy, stride, batch) = padded("dy", &dy, w.n_rows())?;
         let (x, _, x_batch) = padded("x", &x, n_in)?;
         if x_batch != batch {
             return Err(Error::invalid("x", format!("{x_batch} samples"), batch).into());
         }
-        let mut grad = vec![0.0; w.nnz()];
+        let mut grad = zeros(w.nnz(), 1)?;
         crate::kernels::sddmm(&Par::new(threads)?, w.pattern(), &dy, &x, stride, &mut grad);
         Ok(PyArray1::from_vec(py, grad))
     }
@@ -128,7 +137,7 @@ pub mod kernels {
         data: Vector<'_, f32>,
         n_in: usize,
     ) -> PyResult<()> {
-        csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in).map(|_| ())
+        csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in).map(|_| ())
     }
 
     #[pyfunction]
@@ -144,7 +153,7 @@ pub mod kernels {
         let stream = Stream::new(seed, Purpose::Structure, 0, 0);
         let (indptr, indices) =
             crate::topology::erdos_renyi(&Par::new(threads)?, n_in, n_out, probability, stream)?;
-        let indptr = indptr.into_iter().map(|p| p as i64).collect();
+        let indptr = collected(indptr.into_iter().map(|p| p as i64), "row offsets")?;
         Ok((PyArray1::from_vec(py, indptr), PyArray1::from_vec(py, indices)))
     }
 
@@ -167,18 +176,19 @@ pub mod kernels {
         Bound<'py, PyArray1<f32>>,
         Bound<'py, PyArray1<i64>>,
     )> {
-        let w = csr(&indptr, &indices, data.as_slice()?.to_vec(), n_in)?;
+        let w = csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in)?;
         let places = Stream::new(seed, Purpose::GrowPlaces, 0, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, 0, epoch);
         let value = |grown: crate::topology::Grown| symmetric(values.at(grown.index));
         let evolved = crate::topology::evolve(&Par::new(threads)?, &w, zeta, places, value)?;
         let pattern = evolved.matrix.pattern();
-        let source =
-            evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) }).collect();
+        let source = evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) });
+        let source = collected(source, "the map of evolved connections")?;
+        let indptr = collected(pattern.indptr().iter().map(|&p| p as i64), "row offsets")?;
         Ok((
-            PyArray1::from_vec(py, pattern.indptr().iter().map(|&p| p as i64).collect()),
-            PyArray1::from_slice(py, pattern.indices()),
-            PyArray1::from_slice(py, evolved.matrix.data()),
+            PyArray1::from_vec(py, indptr),
+            PyArray1::from_vec(py, copied(pattern.indices(), "connections")?),
+            PyArray1::from_vec(py, copied(evolved.matrix.data(), "weights")?),
             PyArray1::from_vec(py, source),
         ))
     }

@@ -1,7 +1,8 @@
 //! The network as a Python object.
 
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use numpy::{PyArray1, PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -9,10 +10,12 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::data::Data;
 use super::parse::{self, ConfigArguments};
+use super::shelter::Shelter;
 use super::until_tick;
 use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
+use crate::memory::{collected, copied};
 use crate::nn::{Layer, Mlp, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
 use crate::topology::incoming_strength;
@@ -28,15 +31,19 @@ type MatrixArrays<'py> = (
 
 /// A network and the threads that it uses.
 #[pyclass(frozen, module = "trulysparse._core")]
-pub struct Network {
-    mlp: RwLock<Mlp>,
-    par: Mutex<(Par, u32)>,
-}
+pub struct Network(Shelter);
 
 /// Memory of the network that a NumPy array can be made of without a copy, through NumPy's array
 /// interface. The network copies its values before changing them while this is alive.
 #[pyclass(frozen, module = "trulysparse._core")]
 pub struct Snapshot(Shared);
+
+impl Deref for Network {
+    type Target = Shelter;
+    fn deref(&self) -> &Shelter {
+        &self.0
+    }
+}
 
 enum Shared {
     /// Column indices; shown as int32, SciPy's index type, if the flag says that all fit.
@@ -46,45 +53,23 @@ enum Shared {
 
 impl Network {
     fn wrap(mlp: Mlp, par: Par) -> Self {
-        Network { mlp: RwLock::new(mlp), par: Mutex::new((par, std::process::id())) }
-    }
-
-    /// Call only while detached from the interpreter.
-    pub fn read(&self) -> RwLockReadGuard<'_, Mlp> {
-        // A panic in a kernel leaves numbers, not broken invariants, behind.
-        self.mlp.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Call only while detached from the interpreter.
-    pub fn write(&self) -> RwLockWriteGuard<'_, Mlp> {
-        self.mlp.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The threads to use. A forked child has none of its parent's threads and gets its own.
-    pub fn par(&self) -> Result<Par> {
-        let mut par = self.par.lock().unwrap_or_else(PoisonError::into_inner);
-        if par.1 != std::process::id() {
-            let fresh = Par::new(par.0.threads())?;
-            // The parent's pool is forgotten: its threads, which a drop would wait for, are gone.
-            std::mem::forget(std::mem::replace(&mut *par, (fresh, std::process::id())));
-        }
-        Ok(par.0.clone())
+        Network(Shelter::new(mlp, par))
     }
 
     fn layer<R: Send>(
         &self,
         py: Python<'_>,
         index: usize,
-        f: impl FnOnce(&Layer) -> R + Send,
+        f: impl FnOnce(&Layer) -> Result<R> + Send,
     ) -> PyResult<R> {
-        py.detach(|| {
-            let mlp = self.read();
+        Ok(py.detach(|| {
+            let mlp = self.read()?;
             let count = mlp.layers().len();
-            let layer = mlp.layers().get(index);
-            layer.map(f).ok_or_else(|| {
-                Error::invalid("layer", index, format!("an index below {count}")).into()
-            })
-        })
+            match mlp.layers().get(index) {
+                Some(layer) => f(layer),
+                None => Err(Error::invalid("layer", index, format!("an index below {count}"))),
+            }
+        })?)
     }
 }
 
@@ -108,22 +93,20 @@ impl Network {
         let mut layers = Vec::new();
         for ((indptr, indices, data, bias), n_in) in matrices.iter().zip(&config.layer_sizes) {
             let indptr = super::kernels::offsets(indptr)?;
-            let data = data.as_slice()?.to_vec();
-            let weights = Csr::new(*n_in, indptr, indices.as_slice()?.to_vec(), data)?;
-            let bias = bias.as_slice()?.to_vec();
+            let indices = copied(indices.as_slice()?, "connections")?;
+            let weights = Csr::new(*n_in, indptr, indices, copied(data.as_slice()?, "weights")?)?;
+            let bias = copied(bias.as_slice()?, "biases")?;
             if let Some(b) = bias.iter().find(|b| !b.is_finite()) {
                 return Err(Error::invalid("biases", b, "finite numbers").into());
             }
-            let momentum = vec![0.0; weights.nnz()];
-            let bias_momentum = vec![0.0; bias.len()];
-            layers.push(Layer::from_parts(weights, momentum, bias, bias_momentum)?);
+            layers.push(Layer::with_bias(weights, bias)?);
         }
         Ok(py.detach(|| Mlp::from_layers(config, layers)).map(|mlp| Network::wrap(mlp, par))?)
     }
 
     /// What defines the network, in the names that the constructor takes.
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let config = py.detach(|| self.read().config().clone());
+        let config = py.detach(|| self.read().map(|mlp| mlp.config().clone()))?;
         let dict = PyDict::new(py);
         dict.set_item("layer_sizes", config.layer_sizes)?;
         let (epsilon, density) = match config.sparsity {
@@ -145,9 +128,9 @@ impl Network {
     }
 
     /// Completed (epochs, steps, evolutions).
-    fn counters(&self, py: Python<'_>) -> (u64, u64, u64) {
-        let counters = py.detach(|| self.read().counters);
-        (counters.epochs, counters.steps, counters.evolutions)
+    fn counters(&self, py: Python<'_>) -> PyResult<(u64, u64, u64)> {
+        let counters = py.detach(|| self.read().map(|mlp| mlp.counters))?;
+        Ok((counters.epochs, counters.steps, counters.evolutions))
     }
 
     #[getter]
@@ -156,14 +139,13 @@ impl Network {
     }
 
     fn set_threads(&self, threads: usize) -> PyResult<()> {
-        let fresh = (Par::new(threads)?, std::process::id());
-        *self.par.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(())
+        Ok(self.set_par(Par::new(threads)?)?)
     }
 
     /// Connections of each layer.
-    fn nnz(&self, py: Python<'_>) -> Vec<usize> {
-        py.detach(|| self.read().layers().iter().map(|l| l.weights().nnz()).collect())
+    fn nnz(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        let nnz = |mlp: &Mlp| mlp.layers().iter().map(|l| l.weights().nnz()).collect();
+        Ok(py.detach(|| self.read().map(|mlp| nnz(&mlp)))?)
     }
 
     /// A layer's offsets (copied), and its indices and values (shared).
@@ -174,17 +156,18 @@ impl Network {
     ) -> PyResult<(Bound<'py, PyArray1<i64>>, Snapshot, Snapshot)> {
         let (indptr, indices, values) = self.layer(py, layer, |l| {
             let w = l.weights();
-            let indptr: Vec<i64> = w.pattern().indptr().iter().map(|&p| p as i64).collect();
+            let indptr = w.pattern().indptr().iter().map(|&p| p as i64);
+            let indptr: Vec<i64> = collected(indptr, "row offsets")?;
             let narrow = w.n_cols() <= i32::MAX as usize;
             let indices = Snapshot(Shared::Indices(w.shared_indices(), narrow));
-            (indptr, indices, Snapshot(Shared::Values(w.shared_data())))
+            Ok((indptr, indices, Snapshot(Shared::Values(w.shared_data()))))
         })?;
         Ok((PyArray1::from_vec(py, indptr), indices, values))
     }
 
     /// Momentum of a layer's weights, aligned with its values.
     fn momentum<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| l.momentum().to_vec())?))
+        Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| copied(l.momentum(), "momentum"))?))
     }
 
     /// A layer's biases and their momentum.
@@ -194,8 +177,9 @@ impl Network {
         py: Python<'py>,
         layer: usize,
     ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
-        let (bias, momentum) =
-            self.layer(py, layer, |l| (l.bias().to_vec(), l.bias_momentum().to_vec()))?;
+        let (bias, momentum) = self.layer(py, layer, |l| {
+            Ok((copied(l.bias(), "biases")?, copied(l.bias_momentum(), "momentum of biases")?))
+        })?;
         Ok((PyArray1::from_vec(py, bias), PyArray1::from_vec(py, momentum)))
     }
 
@@ -214,21 +198,25 @@ impl Network {
     fn standardizer<'py>(
         &self,
         py: Python<'py>,
-    ) -> Option<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
-        let statistics = py.detach(|| self.read().standardizer.clone())?;
-        Some((
-            PyArray1::from_slice(py, statistics.mean()),
-            PyArray1::from_slice(py, statistics.scale()),
-        ))
+    ) -> PyResult<Option<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)>> {
+        let statistics = py.detach(|| -> Result<_> {
+            let mlp = self.read()?;
+            let what = "statistics";
+            mlp.standardizer()
+                .map(|s| Ok((copied(s.mean(), what)?, copied(s.scale(), what)?)))
+                .transpose()
+        })?;
+        Ok(statistics
+            .map(|(mean, scale)| (PyArray1::from_vec(py, mean), PyArray1::from_vec(py, scale))))
     }
 
     /// Takes the statistics of these data if the network standardises and has none yet.
     fn standardize_on(&self, py: Python<'_>, data: &Data) -> PyResult<()> {
         let par = self.par()?;
         data.with(py, |data| {
-            let mut mlp = self.write();
-            if mlp.config().standardize && mlp.standardizer.is_none() {
-                mlp.standardizer = Some(Standardizer::fit(&par, data.x(), data.features())?);
+            let mut mlp = self.write()?;
+            if mlp.config().standardize && mlp.standardizer().is_none() {
+                mlp.set_standardizer(Standardizer::fit(&par, data.x(), data.features())?)?;
             }
             Ok(())
         })
@@ -237,16 +225,16 @@ impl Network {
     /// Evolves every layer but the last; returns the replaced connections per layer.
     fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
         let par = self.par()?;
-        Ok(py.detach(|| self.write().evolve(&par, &Set { zeta, grow_init }))?)
+        Ok(py.detach(|| self.write()?.evolve(&par, &Set { zeta, grow_init }))?)
     }
 
     /// (loss, accuracy) over all samples.
     fn evaluate(&self, py: Python<'_>, data: &Data, batch_size: usize) -> PyResult<(f64, f64)> {
         let par = self.par()?;
-        let mut sweep = data.with(py, |data| Sweep::new(&self.read(), data, batch_size))?;
+        let mut sweep = data.with(py, |data| Sweep::new(&*self.read()?, data, batch_size))?;
         while !sweep.is_finished() {
             data.with(py, |data| {
-                sweep.evaluate(&par, &self.read(), data, until_tick());
+                sweep.evaluate(&par, &*self.read()?, data, until_tick());
                 Ok(())
             })?;
             py.check_signals()?;
@@ -264,16 +252,17 @@ impl Network {
         mut out: PyReadwriteArray2<'_, f32>,
     ) -> PyResult<()> {
         let par = self.par()?;
-        let expected = [data.samples(py), py.detach(|| self.read().n_outputs())];
-        if out.shape() != expected {
+        let outputs = py.detach(|| self.read().map(|mlp| mlp.n_outputs()))?;
+        let expected = [data.samples(), outputs];
+        if out.shape() != expected || !out.is_c_contiguous() {
             let found = format!("an array of shape {:?}", out.shape());
-            return Err(Error::invalid("out", found, format!("{expected:?}")).into());
+            return Err(Error::invalid("out", found, format!("{expected:?} in C order")).into());
         }
         let out = out.as_slice_mut()?;
-        let mut sweep = data.with(py, |data| Sweep::new(&self.read(), data, batch_size))?;
+        let mut sweep = data.with(py, |data| Sweep::new(&*self.read()?, data, batch_size))?;
         while !sweep.is_finished() {
             data.with(py, |data| {
-                sweep.predict(&par, &self.read(), data, out, until_tick());
+                sweep.predict(&par, &*self.read()?, data, out, until_tick());
                 Ok(())
             })?;
             py.check_signals()?;
@@ -282,7 +271,7 @@ impl Network {
     }
 
     fn save(&self, py: Python<'_>, path: PathBuf, user: UserData) -> PyResult<()> {
-        Ok(py.detach(|| checkpoint::save(&self.read(), &user, &path))?)
+        Ok(py.detach(|| checkpoint::save(&*self.read()?, &user, &path))?)
     }
 
     #[staticmethod]
@@ -293,7 +282,7 @@ impl Network {
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>, user: UserData) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = py.detach(|| checkpoint::to_bytes(&self.read(), &user))?;
+        let bytes = py.detach(|| checkpoint::to_bytes(&*self.read()?, &user))?;
         Ok(PyBytes::new(py, &bytes))
     }
 

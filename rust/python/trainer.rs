@@ -31,11 +31,12 @@ impl Trainer {
         optimizer: SgdArguments,
         total_steps: u64,
     ) -> PyResult<Self> {
-        let batch_size = batch_size.min(data.get().samples(py));
+        let batch_size = batch_size.min(data.get().samples());
         let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        plan.check()?;
         let par = network.get().par()?;
         let workspace = py.detach(|| {
-            let mut mlp = network.get().write();
+            let mut mlp = network.get().write()?;
             mlp.prepare_training(&par)?;
             Workspace::new(&mlp, batch_size)
         })?;
@@ -54,7 +55,7 @@ impl Trainer {
         let par = network.par()?;
         let score = self.data.get().with(py, |data| {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
-            single_step(&par, &mut network.write(), &mut workspace, data, &self.plan.optimizer)
+            single_step(&par, &mut *network.write()?, &mut workspace, data, &self.plan.optimizer)
         })?;
         Ok((score.mean_loss(), score.accuracy()))
     }
@@ -72,12 +73,21 @@ impl Trainer {
         let (network, data) = (self.network.get(), self.data.get());
         let par = network.par()?;
         let mut epoch =
-            data.with(py, |data| Epoch::new(&network.read(), data, self.plan, first_step))?;
+            data.with(py, |data| Epoch::new(&*network.read()?, data, self.plan, first_step))?;
         while !epoch.is_finished() {
-            // The lock is let go at every tick: other threads may look at a completed step.
+            // The lock is let go at every tick and when somebody waits for it: other threads may
+            // look at a completed step.
             data.with(py, |data| {
                 let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
-                epoch.run(&par, &mut network.write(), &mut workspace, data, until_tick())
+                let mut go_on = until_tick();
+                loop {
+                    let alone = || go_on() && !network.has_waiting_readers();
+                    epoch.run(&par, &mut *network.write()?, &mut workspace, data, alone)?;
+                    network.let_readers_in();
+                    if epoch.is_finished() || !go_on() {
+                        return Ok(());
+                    }
+                }
             })?;
             py.check_signals()?;
             if let Some(tick) = &tick {

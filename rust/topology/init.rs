@@ -12,8 +12,14 @@ use crate::rng::{Stream, normal, open_unit, symmetric};
 const PIECE: f64 = 65_536.0;
 
 /// How many connections `n_in * n_out` places hold on average, or an error if they would not fit
-/// the 32-bit positions of a layer.
+/// the 32-bit indices and positions of a layer.
 pub fn expected_connections(n_in: usize, n_out: usize, probability: f64) -> Result<f64> {
+    if let Some(n) = [n_in, n_out].into_iter().find(|&n| n >= NONE as usize) {
+        return Err(Error::invalid("layer_sizes", n, format!("sizes below {NONE}")));
+    }
+    if !probability.is_finite() {
+        return Err(Error::invalid("density", probability, "a finite number"));
+    }
     let expected = n_in as f64 * n_out as f64 * probability.clamp(0.0, 1.0);
     // Eight standard deviations of room, so that the random number itself fits too.
     if expected + 8.0 * expected.sqrt() >= f64::from(NONE) {
@@ -40,29 +46,31 @@ pub fn erdos_renyi(
 ) -> Result<(Vec<usize>, Vec<u32>)> {
     let expected = expected_connections(n_in, n_out, probability)?;
     let what = "connections";
+    let room = |expected: f64| (expected + 8.0 * expected.sqrt()) as usize + 1;
     let mut indptr = filled(n_out + 1, 0usize, "row offsets")?;
-    let mut indices = reserved((expected + 8.0 * expected.sqrt()) as usize + 1, what)?;
+    let mut indices = reserved(room(expected), what)?;
     if probability <= 0.0 {
         return Ok((indptr, indices));
     }
     let log_miss = libm::log1p(-probability.min(1.0)); // -inf at probability 1: every gap is 0
     let rows_per_piece = ((PIECE / (expected / n_out as f64 + 1.0)) as usize).max(1);
     let pieces = n_out.div_ceil(rows_per_piece);
-    // A few pieces at a time, so that what is drawn never exists twice as a whole.
-    let wave = par.threads() * 4;
+    let per_piece = expected / n_out as f64 * rows_per_piece as f64;
+    let wave = pieces_at_once(par.threads(), per_piece, expected);
     for first_piece in (0..pieces).step_by(wave) {
-        let drawn = par.map(wave.min(pieces - first_piece), |i| {
+        let drawn = par.map(wave.min(pieces - first_piece), |i| -> Result<_> {
             let start = (first_piece + i) * rows_per_piece;
             let rows = start..n_out.min(start + rows_per_piece);
-            let mut ends = Vec::with_capacity(rows.len());
-            let mut columns = Vec::new();
+            let mut ends: Vec<usize> = reserved(rows.len(), "row offsets")?;
+            let mut columns = reserved(room(per_piece), what)?;
             for row in rows {
-                draw_row(n_in as u64, log_miss, row as u64, stream, &mut columns);
+                draw_row(n_in as u64, log_miss, row as u64, stream, &mut columns)?;
                 ends.push(columns.len());
             }
-            (start, ends, columns)
+            Ok((start, ends, columns))
         });
-        for (start, ends, columns) in drawn {
+        for piece in drawn {
+            let (start, ends, columns) = piece?;
             let base = indices.len();
             for (i, end) in ends.into_iter().enumerate() {
                 indptr[start + i + 1] = base + end;
@@ -77,7 +85,20 @@ pub fn erdos_renyi(
     Ok((indptr, indices))
 }
 
-fn draw_row(n_in: u64, log_miss: f64, row: u64, stream: Stream, columns: &mut Vec<u32>) {
+/// A few pieces at a time, so that what is drawn does not exist twice as a whole: an eighth of the
+/// layer at most, unless a single piece has more (it holds a whole row at least).
+fn pieces_at_once(threads: usize, per_piece: f64, expected: f64) -> usize {
+    let most = (PIECE * 4.0 * threads as f64).max(expected / 8.0);
+    ((most / per_piece.max(1.0)) as usize).clamp(1, threads * 4)
+}
+
+fn draw_row(
+    n_in: u64,
+    log_miss: f64,
+    row: u64,
+    stream: Stream,
+    columns: &mut Vec<u32>,
+) -> Result<()> {
     let mut block = stream.block(row);
     let mut column = 0u64;
     loop {
@@ -85,7 +106,13 @@ fn draw_row(n_in: u64, log_miss: f64, row: u64, stream: Stream, columns: &mut Ve
         let gap = (libm::log(open_unit(block.next_u64())) / log_miss) as u64;
         column = column.saturating_add(gap);
         if column >= n_in {
-            return;
+            return Ok(());
+        }
+        if columns.len() == columns.capacity() {
+            columns.try_reserve(1).map_err(|_| Error::OutOfMemory {
+                bytes: 8 * columns.len() as u128,
+                what: "connections".into(),
+            })?;
         }
         columns.push(column as u32);
         column += 1;
@@ -210,6 +237,31 @@ mod tests {
         assert_eq!(indptr, [0, 5, 10, 15]);
         assert_eq!(indices, [0, 1, 2, 3, 4].repeat(3));
         assert!(erdos_renyi(&Par::seq(), 1 << 31, 1 << 31, 1e-3, stream(0)).is_err());
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let refused = |n_in, n_out, p| {
+            erdos_renyi(&Par::seq(), n_in, n_out, p, stream(0)).unwrap_err().to_string()
+        };
+        for p in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(refused(5, 3, p).contains("density = "));
+        }
+        assert!(refused(NONE as usize, 1, 0.0).contains("layer_sizes = 4294967295"));
+        assert!(refused(1, NONE as usize, 0.0).contains("layer_sizes = 4294967295"));
+    }
+
+    #[test]
+    fn what_is_drawn_is_never_far_from_stored() {
+        for threads in [1, 2, 64] {
+            for (rows, per_row) in [(10.0, 1e8), (100.0, 1e6), (1e6, 10.0), (1.0, 1e9)] {
+                let rows_per_piece = (PIECE / (per_row + 1.0)).floor().max(1.0);
+                let per_piece = per_row * rows_per_piece;
+                let wave = pieces_at_once(threads, per_piece, rows * per_row);
+                let most = (rows * per_row / 8.0).max(PIECE * 4.0 * threads as f64).max(per_piece);
+                assert!(wave >= 1 && wave as f64 * per_piece <= most);
+            }
+        }
     }
 
     #[test]

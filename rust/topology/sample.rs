@@ -1,7 +1,7 @@
 //! Sampling without replacement from ranges far too large to enumerate.
 
 use crate::error::Result;
-use crate::memory::reserved;
+use crate::memory::{copied, reserved};
 use crate::parallel::Par;
 use crate::rng::Stream;
 
@@ -50,10 +50,29 @@ fn distinct_few(par: &Par, n: u64, k: usize, stream: Stream) -> Result<Vec<u64>>
             },
         );
         next_block += chunks as u64;
-        par.sort(&mut values);
+        par.sort(&mut values[start..]);
+        merge(&mut values, start)?;
         values.dedup();
     }
     Ok(values)
+}
+
+/// Merges the sorted halves `..mid` and `mid..`, from the end: O(len), and memory for the second.
+fn merge(values: &mut [u64], mid: usize) -> Result<()> {
+    if mid == 0 {
+        return Ok(());
+    }
+    let tail = copied(&values[mid..], "sampled places")?;
+    let (mut head, mut at) = (mid, values.len());
+    for &value in tail.iter().rev() {
+        while head > 0 && values[head - 1] > value {
+            (head, at) = (head - 1, at - 1);
+            values[at] = values[head];
+        }
+        at -= 1;
+        values[at] = value;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -73,6 +92,24 @@ mod tests {
                 assert_eq!(values.len() as u64, k);
                 assert!(values.windows(2).all(|w| w[0] < w[1]) && values.iter().all(|&v| v < n));
             }
+        }
+    }
+
+    #[test]
+    fn merging_is_sorting() {
+        for (mut values, mid) in [
+            (vec![1, 4, 4, 9, 0, 4, 5, 10, 11], 4),
+            (vec![5, 6, 1, 2], 2),
+            (vec![1, 2, 5, 6], 2),
+            (vec![3, 1], 0),
+            (vec![1, 3], 2),
+        ] {
+            let mut sorted = values.clone();
+            sorted[mid..].sort_unstable();
+            values[mid..].sort_unstable();
+            merge(&mut values, mid).unwrap();
+            sorted.sort_unstable();
+            assert_eq!(values, sorted);
         }
     }
 

@@ -2,10 +2,10 @@
 //! (PAPER section 3; Mocanu et al., 2018).
 
 use super::sample::sample_distinct;
-use super::select::{Cut, Sign, smallest};
+use super::select::smallest;
 use crate::csr::{Csr, NONE};
 use crate::error::Result;
-use crate::memory::filled;
+use crate::memory::{collected, filled};
 use crate::parallel::Par;
 use crate::rng::Stream;
 
@@ -54,7 +54,7 @@ pub fn evolve(
     let empty = w.n_cols() as u64 * n_rows as u64 - kept[n_rows] as u64;
     let ranks = sample_distinct(par, empty, dropped as u64, places)?;
     let grown = grown_offsets(&ranks, &kept, w.n_cols())?;
-    let starts: Vec<usize> = kept.iter().zip(&grown).map(|(k, g)| k + g).collect();
+    let starts = collected(kept.iter().zip(&grown).map(|(k, g)| k + g), "row offsets")?;
 
     let mut indices = filled(w.nnz(), 0u32, "evolved connections")?;
     let mut data = filled(w.nnz(), 0.0f32, "evolved weights")?;
@@ -141,8 +141,9 @@ impl Row<'_> {
 /// Which entries survive.
 fn survivors(par: &Par, w: &Csr, zeta: f64) -> Result<Vec<bool>> {
     let data = w.data();
-    let positive = smallest(par, data, Sign::Positive, zeta);
-    let negative = smallest(par, data, Sign::Negative, zeta);
+    let cuts = smallest(par, data, zeta)?;
+    // Zeros go in any case: the smallest magnitude that stays has bits of at least 1.
+    let least = cuts.map(|cut| cut.bits.max(1));
     let mut keep = filled(w.nnz(), true, "evolution")?;
     par.for_rows(
         0..data.len(),
@@ -152,19 +153,36 @@ fn survivors(par: &Par, w: &Csr, zeta: f64) -> Result<Vec<bool>> {
         |keep: &mut [bool], range, mid| keep.split_at_mut(mid - range.start),
         |range, keep| {
             for (v, keep) in data[range].iter().zip(keep) {
-                let weak =
-                    |sign: Sign, cut: Cut| sign.magnitude(*v).is_some_and(|bits| bits < cut.bits);
-                *keep = !(*v == 0.0
-                    || weak(Sign::Positive, positive)
-                    || weak(Sign::Negative, negative));
+                let bits = v.to_bits();
+                *keep = bits & 0x7FFF_FFFF >= if bits >> 31 == 0 { least[0] } else { least[1] };
             }
         },
     );
-    for (sign, cut) in [(Sign::Positive, positive), (Sign::Negative, negative)] {
-        let ties = data.iter().enumerate().filter(|(_, v)| sign.magnitude(**v) == Some(cut.bits));
+    for (sign, cut) in cuts.into_iter().enumerate() {
+        let equal = (sign as u32) << 31 | cut.bits;
+        let ties = data.iter().enumerate().filter(|(_, v)| v.to_bits() == equal);
         ties.take(cut.ties).for_each(|(k, _)| keep[k] = false);
     }
     Ok(keep)
+}
+
+/// Values of the old entries carried over to the new ones, 0 for those that were grown.
+/// `source`: [`Evolved::source`]; `old`: (old nnz,). Shape (new nnz,).
+pub fn carry(par: &Par, source: &[u32], old: &[f32]) -> Result<Vec<f32>> {
+    let mut new = filled(source.len(), 0.0f32, "evolution")?;
+    par.for_rows(
+        0..source.len(),
+        GRAIN,
+        &mut new[..],
+        |k| k,
+        |new: &mut [f32], range, mid| new.split_at_mut(mid - range.start),
+        |range, new| {
+            for (v, &source) in new.iter_mut().zip(&source[range]) {
+                *v = old.get(source as usize).copied().unwrap_or(0.0);
+            }
+        },
+    );
+    Ok(new)
 }
 
 /// Survivors before each row, (n_rows + 1,).

@@ -28,6 +28,10 @@ impl<'a> Data<'a> {
         outputs: usize,
         (x_name, y_name): (&str, &str),
     ) -> Result<Self> {
+        if features == 0 || !x.len().is_multiple_of(features) {
+            let expected = format!("rows of {features} features, at least one");
+            return Err(Error::invalid(x_name, format!("{} values", x.len()), expected));
+        }
         let samples = x.len() / features;
         if samples == 0 || samples >= u32::MAX as usize {
             return Err(Error::invalid(
@@ -50,6 +54,10 @@ impl<'a> Data<'a> {
                 }
             }
             Some(Targets::Dense(y)) => {
+                if outputs == 0 || !y.len().is_multiple_of(outputs) {
+                    let expected = format!("rows of {outputs} outputs, at least one");
+                    return Err(Error::invalid(y_name, format!("{} values", y.len()), expected));
+                }
                 check_samples(y_name, y.len() / outputs, samples)?;
                 check_dense(par, y_name, y, loss, outputs)?;
             }
@@ -132,8 +140,7 @@ impl<'a> Data<'a> {
         for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
             let (lanes, padding) = lanes.split_at_mut(samples.len());
             if let Some(s) = standardizer {
-                let (mean, scale) = (s.mean()[start + i], s.scale()[start + i]);
-                lanes.iter_mut().for_each(|v| *v = (*v - mean) * scale);
+                lanes.iter_mut().for_each(|v| *v = s.apply(start + i, *v));
             }
             padding.fill(0.0);
         }
@@ -146,7 +153,7 @@ fn check_samples(name: &str, y: usize, x: usize) -> Result<()> {
 }
 
 /// How far a row of class probabilities may be from a sum of 1.
-const SUM_TOLERANCE: f64 = 1e-3;
+const SUM_TOLERANCE: f64 = 1e-4;
 
 fn check_dense(par: &Par, name: &str, y: &[f32], loss: Loss, outputs: usize) -> Result<()> {
     let bad = |i: usize, expected: &str| {
@@ -184,4 +191,38 @@ fn first_bad(par: &Par, values: &[f32], good: impl Fn(f32) -> bool + Sync + Send
     .into_iter()
     .flatten()
     .next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(x: &[f32], features: usize, y: Option<&[f32]>, outputs: usize) -> String {
+        let targets = y.map(Targets::Dense);
+        let loss = Loss::CrossEntropy;
+        Data::new(&Par::seq(), x, features, targets, loss, outputs, ("x", "y"))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn shapes_that_do_not_come_out_even_are_refused() {
+        assert!(refused(&[], 0, None, 1).contains("at least one"));
+        assert!(refused(&[1.0; 5], 2, None, 1).contains("x = 5 values"));
+        assert!(refused(&[], 2, None, 1).contains("x = 0 samples"));
+        assert!(refused(&[1.0; 4], 2, Some(&[0.5; 5]), 2).contains("y = 5 values"));
+        assert!(refused(&[1.0; 4], 2, Some(&[]), 0).contains("y = 0 values"));
+        assert!(refused(&[1.0; 4], 2, Some(&[0.5; 2]), 2).contains("y = 1 samples"));
+    }
+
+    #[test]
+    fn rows_of_probabilities_sum_to_one() {
+        let off = [0.5, 0.5, 0.5, 0.5 + 1.0 / 2048.0];
+        assert!(refused(&[1.0; 2], 1, Some(&off), 2).contains("y = row 1 with sum 1.00048828125"));
+        // What rounding to f32 does to many classes is accepted.
+        let y = vec![1.0 / 4099.0; 4099];
+        let targets = Some(Targets::Dense(&y));
+        let (par, loss) = (Par::seq(), Loss::CrossEntropy);
+        Data::new(&par, &[1.0], 1, targets, loss, y.len(), ("x", "y")).unwrap();
+    }
 }

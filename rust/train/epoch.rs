@@ -1,7 +1,7 @@
 //! Sequential training: one epoch that can be paused between steps.
 
 use super::{Data, Progress};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::reserved;
 use crate::nn::{Mlp, Score, Sgd, Workspace};
 use crate::parallel::Par;
@@ -16,6 +16,16 @@ pub struct Plan {
     pub optimizer: Sgd,
     /// Steps of the whole fit, for the learning-rate schedule.
     pub total_steps: u64,
+}
+
+impl Plan {
+    /// Checks every value; the message names the argument.
+    pub fn check(&self) -> Result<()> {
+        if self.batch_size == 0 {
+            return Err(Error::invalid("batch_size", 0, "at least 1"));
+        }
+        self.optimizer.check()
+    }
 }
 
 /// One pass over all samples in an order of its own, the last short batch included.
@@ -36,6 +46,7 @@ impl Epoch {
     /// An epoch over `data` that starts at step `first_step` of the fit. The order of samples is
     /// a function of the seed and the number of epochs that the network has been through.
     pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, first_step: u64) -> Result<Self> {
+        plan.check()?;
         let mut order = reserved(data.samples(), "the order of samples")?;
         order.extend(0..data.samples() as u32);
         let stream = Stream::new(model.config().seed, Purpose::Shuffle, 0, model.counters.epochs);
@@ -69,12 +80,7 @@ impl Epoch {
             while !self.is_finished() {
                 let end = self.order.len().min(self.next + self.plan.batch_size);
                 let samples = &self.order[self.next..end];
-                data.gather(
-                    par,
-                    model.standardizer.as_ref(),
-                    samples,
-                    workspace.input(samples.len()),
-                );
+                data.gather(par, model.standardizer(), samples, workspace.input(samples.len()));
                 let at = (self.step, self.plan.total_steps);
                 let score = model.train_step(
                     par,
@@ -109,11 +115,12 @@ pub fn single_step(
     data: &Data<'_>,
     optimizer: &Sgd,
 ) -> Result<Score> {
+    optimizer.check()?;
     model.prepare_training(par)?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);
     Ok(par.install(|| {
-        data.gather(par, model.standardizer.as_ref(), &samples, workspace.input(samples.len()));
+        data.gather(par, model.standardizer(), &samples, workspace.input(samples.len()));
         model.train_step(par, workspace, &samples, data.targets(), optimizer, (0, 1))
     }))
 }

@@ -1,7 +1,7 @@
 //! Evaluation and prediction: every row is scored, whatever the batch size.
 
 use super::{Data, Progress};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::stride;
 use crate::memory::reserved;
 use crate::nn::{Inference, Mlp, Score};
@@ -21,6 +21,9 @@ pub struct Sweep {
 impl Sweep {
     /// A pass over `data` in batches of `batch_size`; a sample's bits do not depend on it.
     pub fn new(model: &Mlp, data: &Data<'_>, batch_size: usize) -> Result<Self> {
+        if batch_size == 0 {
+            return Err(Error::invalid("batch_size", 0, "at least 1"));
+        }
         let total = data.samples();
         let batch_size = batch_size.min(total);
         Ok(Sweep {
@@ -98,7 +101,7 @@ impl Sweep {
                 self.samples.extend(self.next as u32..end as u32);
                 let batch = self.samples.len();
                 let input = self.inference.input(batch);
-                data.gather(par, model.standardizer.as_ref(), &self.samples, input);
+                data.gather(par, model.standardizer(), &self.samples, input);
                 let (z, scratch) = model.forward(par, &mut self.inference, batch);
                 each(&self.samples, z, scratch);
                 self.next = end;

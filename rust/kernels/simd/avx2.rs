@@ -2,11 +2,11 @@
 //!
 //! Every method relies on the token: a vector is made from an [`Avx2`] only, and one exists only
 //! where the features were detected.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::needless_range_loop)]
 
 use std::arch::x86_64::*;
 
-use super::{Simd, Vector};
+use super::{MIX, Simd, Vector};
 
 /// Proof that AVX2 and FMA are there.
 #[derive(Clone, Copy)]
@@ -25,6 +25,34 @@ impl Simd for Avx2 {
     type V8 = F8;
     type V4 = F4;
     type V1 = f32;
+
+    #[inline(always)]
+    fn above(self, key: u64, counter: u32, threshold: u32) -> u32 {
+        // SAFETY: the token proves that the instructions exist.
+        unsafe {
+            let mut bits = 0;
+            for half in 0..2 {
+                let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                let at = _mm256_set1_epi32(counter.wrapping_add(8 * half) as i32);
+                let mixer = |i: usize| _mm256_set1_epi32(MIX[i] as i32);
+                let spread = _mm256_mullo_epi32(_mm256_add_epi32(at, lane), mixer(0));
+                let w = _mm256_add_epi32(_mm256_set1_epi32(key as i32), spread);
+                let w =
+                    _mm256_mullo_epi32(_mm256_xor_si256(w, _mm256_srli_epi32::<16>(w)), mixer(1));
+                let w = _mm256_xor_si256(w, _mm256_set1_epi32((key >> 32) as i32));
+                let w =
+                    _mm256_mullo_epi32(_mm256_xor_si256(w, _mm256_srli_epi32::<15>(w)), mixer(2));
+                let w = _mm256_xor_si256(w, _mm256_srli_epi32::<16>(w));
+                // Halves are below 2^16, so signed comparisons serve.
+                let below = _mm256_set1_epi32(threshold as i32 - 1);
+                let low = _mm256_cmpgt_epi32(_mm256_and_si256(w, _mm256_set1_epi32(0xFFFF)), below);
+                let high = _mm256_cmpgt_epi32(_mm256_srli_epi32::<16>(w), below);
+                bits |= (_mm256_movemask_ps(_mm256_castsi256_ps(low)) as u32) << (8 * half);
+                bits |= (_mm256_movemask_ps(_mm256_castsi256_ps(high)) as u32) << (8 * half + 16);
+            }
+            bits
+        }
+    }
 }
 
 /// Sixteen lanes.
@@ -32,15 +60,15 @@ impl Simd for Avx2 {
 pub struct F16(F8, F8);
 /// Eight lanes.
 #[derive(Clone, Copy)]
-pub struct F8(pub(super) __m256);
+pub struct F8(__m256);
 /// Four lanes.
 #[derive(Clone, Copy)]
-pub struct F4(pub(super) __m128);
+pub struct F4(__m128);
 
 /// Methods of a one-register vector; `$mask` widens bits to a register of lane masks.
 macro_rules! one_register {
     ($vector:ident, $n:literal, $token:ty, $set1:ident, $load:ident, $store:ident, $add:ident,
-     $mul:ident, $fma:ident, $positive:expr, $select:expr, $sum:expr) => {
+     $mul:ident, $fma:ident, $positive:expr, $select:expr, $sum:expr $(, { $($more:tt)* })?) => {
         impl Vector<$token> for $vector {
             const N: usize = $n;
             #[inline(always)]
@@ -59,6 +87,16 @@ macro_rules! one_register {
                 let to = &mut to[..$n];
                 // SAFETY: `to` holds N values; `self` was made from a token.
                 unsafe { $store(to.as_mut_ptr(), self.0) }
+            }
+            #[inline(always)]
+            unsafe fn load_at(_: $token, from: *const f32) -> Self {
+                // SAFETY: the caller's promise, and the token proves that the instruction exists.
+                $vector(unsafe { $load(from) })
+            }
+            #[inline(always)]
+            fn prefetch(_: $token, at: *const f32) {
+                // SAFETY: a prefetch reads nothing, so any address will do.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
             #[inline(always)]
             fn add(self, other: Self) -> Self {
@@ -90,15 +128,16 @@ macro_rules! one_register {
                 // SAFETY: `self` was made from a token.
                 unsafe { $sum(self.0) }
             }
+            $($($more)*)?
         }
     };
 }
 pub(super) use one_register;
 
 /// # Safety
-/// AVX2 must be there.
+/// None beyond SSE, which is part of x86-64.
 #[inline(always)]
-unsafe fn sum4(v: __m128) -> f32 {
+pub(super) unsafe fn sum4(v: __m128) -> f32 {
     // SAFETY: SSE is part of x86-64.
     unsafe {
         let pairs = _mm_add_ps(v, _mm_movehl_ps(v, v));
@@ -106,10 +145,39 @@ unsafe fn sum4(v: __m128) -> f32 {
     }
 }
 
+/// The sums of eight vectors: three rounds in which two vectors' halves are added at once.
+///
 /// # Safety
 /// AVX2 must be there.
 #[inline(always)]
-unsafe fn sum8(v: __m256) -> f32 {
+pub(super) unsafe fn transposed_sums(v: [__m256; 8]) -> [f32; 8] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Lanes i and i + 4; the result holds four lanes of a and four of b.
+        let mut fours = [v[0]; 4];
+        for i in 0..4 {
+            let low = _mm256_permute2f128_ps::<0x20>(v[i], v[i + 4]);
+            fours[i] = _mm256_add_ps(low, _mm256_permute2f128_ps::<0x31>(v[i], v[i + 4]));
+        }
+        // Lanes i and i + 2 of each four, then neighbours.
+        let mut twos = [v[0]; 2];
+        for i in 0..2 {
+            let low = _mm256_shuffle_ps::<0x44>(fours[2 * i], fours[2 * i + 1]);
+            let high = _mm256_shuffle_ps::<0xEE>(fours[2 * i], fours[2 * i + 1]);
+            twos[i] = _mm256_add_ps(low, high);
+        }
+        let even = _mm256_shuffle_ps::<0x88>(twos[0], twos[1]);
+        let odd = _mm256_shuffle_ps::<0xDD>(twos[0], twos[1]);
+        let mut out = [0.0; 8];
+        _mm256_storeu_ps(out.as_mut_ptr(), _mm256_add_ps(even, odd));
+        out
+    }
+}
+
+/// # Safety
+/// AVX2 must be there.
+#[inline(always)]
+pub(super) unsafe fn sum8(v: __m256) -> f32 {
     // SAFETY: the caller's promise.
     unsafe { sum4(_mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v))) }
 }
@@ -131,7 +199,18 @@ one_register!(
             _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), lane), lane);
         _mm256_blendv_ps(other, v, _mm256_castsi256_ps(set))
     },
-    sum8
+    sum8,
+    {
+        #[inline(always)]
+        fn sum8(of: [Self; 8]) -> [f32; 8] {
+            // SAFETY: the vectors were made from a token.
+            unsafe {
+                transposed_sums([
+                    of[0].0, of[1].0, of[2].0, of[3].0, of[4].0, of[5].0, of[6].0, of[7].0,
+                ])
+            }
+        }
+    }
 );
 one_register!(
     F4,
@@ -170,6 +249,15 @@ impl Vector<Avx2> for F16 {
         self.1.store(&mut to[8..]);
     }
     #[inline(always)]
+    unsafe fn load_at(simd: Avx2, from: *const f32) -> Self {
+        // SAFETY: the caller promises sixteen values.
+        unsafe { F16(F8::load_at(simd, from), F8::load_at(simd, from.add(8))) }
+    }
+    #[inline(always)]
+    fn prefetch(simd: Avx2, at: *const f32) {
+        F8::prefetch(simd, at);
+    }
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         F16(self.0.add(other.0), self.1.add(other.1))
     }
@@ -192,5 +280,13 @@ impl Vector<Avx2> for F16 {
     #[inline(always)]
     fn sum(self) -> f32 {
         self.0.add(self.1).sum()
+    }
+    #[inline(always)]
+    fn sum8(of: [Self; 8]) -> [f32; 8] {
+        let mut halves = [of[0].0; 8];
+        for i in 0..8 {
+            halves[i] = of[i].0.add(of[i].1);
+        }
+        F8::sum8(halves)
     }
 }

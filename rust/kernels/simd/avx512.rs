@@ -2,12 +2,12 @@
 //!
 //! Every method relies on the token: a vector is made from an [`Avx512`] only, and one exists
 //! only where the features were detected.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::needless_range_loop)]
 
 use std::arch::x86_64::*;
 
-use super::avx2::one_register;
-use super::{Simd, Vector};
+use super::avx2::{one_register, sum4, sum8, transposed_sums};
+use super::{MIX, Simd, Vector};
 
 /// Proof that AVX-512 F, VL, BW and DQ, AVX2 and FMA are there.
 #[derive(Clone, Copy)]
@@ -26,6 +26,27 @@ impl Simd for Avx512 {
     type V8 = F8;
     type V4 = F4;
     type V1 = f32;
+
+    #[inline(always)]
+    fn above(self, key: u64, counter: u32, threshold: u32) -> u32 {
+        // SAFETY: the token proves that the instructions exist.
+        unsafe {
+            let lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let at = _mm512_add_epi32(_mm512_set1_epi32(counter as i32), lane);
+            let mixer = |i: usize| _mm512_set1_epi32(MIX[i] as i32);
+            let w =
+                _mm512_add_epi32(_mm512_set1_epi32(key as i32), _mm512_mullo_epi32(at, mixer(0)));
+            let w = _mm512_mullo_epi32(_mm512_xor_si512(w, _mm512_srli_epi32::<16>(w)), mixer(1));
+            let w = _mm512_xor_si512(w, _mm512_set1_epi32((key >> 32) as i32));
+            let w = _mm512_mullo_epi32(_mm512_xor_si512(w, _mm512_srli_epi32::<15>(w)), mixer(2));
+            let w = _mm512_xor_si512(w, _mm512_srli_epi32::<16>(w));
+            let threshold = _mm512_set1_epi32(threshold as i32);
+            let low = _mm512_and_si512(w, _mm512_set1_epi32(0xFFFF));
+            let high = _mm512_srli_epi32::<16>(w);
+            u32::from(_mm512_cmpge_epu32_mask(low, threshold))
+                | u32::from(_mm512_cmpge_epu32_mask(high, threshold)) << 16
+        }
+    }
 }
 
 /// Sixteen lanes.
@@ -38,23 +59,14 @@ pub struct F8(__m256);
 #[derive(Clone, Copy)]
 pub struct F4(__m128);
 
+/// Lanes i and i + 8 added.
+///
 /// # Safety
-/// SSE is part of x86-64.
+/// AVX-512 must be there.
 #[inline(always)]
-unsafe fn sum4(v: __m128) -> f32 {
-    // SAFETY: SSE is part of x86-64.
-    unsafe {
-        let pairs = _mm_add_ps(v, _mm_movehl_ps(v, v));
-        _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps::<1>(pairs, pairs)))
-    }
-}
-
-/// # Safety
-/// AVX must be there.
-#[inline(always)]
-unsafe fn sum8(v: __m256) -> f32 {
+unsafe fn halves(v: __m512) -> __m256 {
     // SAFETY: the caller's promise.
-    unsafe { sum4(_mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v))) }
+    unsafe { _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v)) }
 }
 
 one_register!(
@@ -69,7 +81,20 @@ one_register!(
     _mm512_fmadd_ps,
     |v| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(v, _mm512_setzero_ps()),
     |v, bits: u16, other| _mm512_mask_blend_ps(bits, other, v),
-    |v| sum8(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v)))
+    |v| sum8(halves(v)),
+    {
+        #[inline(always)]
+        fn sum8(of: [Self; 8]) -> [f32; 8] {
+            // SAFETY: the vectors were made from a token.
+            unsafe {
+                let mut eights = [halves(of[0].0); 8];
+                for i in 1..8 {
+                    eights[i] = halves(of[i].0);
+                }
+                transposed_sums(eights)
+            }
+        }
+    }
 );
 one_register!(
     F8,
@@ -83,7 +108,18 @@ one_register!(
     _mm256_fmadd_ps,
     |v| u16::from(_mm256_cmp_ps_mask::<_CMP_GT_OQ>(v, _mm256_setzero_ps())),
     |v, bits: u16, other| _mm256_mask_blend_ps(bits as u8, other, v),
-    sum8
+    sum8,
+    {
+        #[inline(always)]
+        fn sum8(of: [Self; 8]) -> [f32; 8] {
+            // SAFETY: the vectors were made from a token.
+            unsafe {
+                transposed_sums([
+                    of[0].0, of[1].0, of[2].0, of[3].0, of[4].0, of[5].0, of[6].0, of[7].0,
+                ])
+            }
+        }
+    }
 );
 one_register!(
     F4,

@@ -1,6 +1,6 @@
 //! Vectors as arrays: for any target, and the judge of the others.
 
-use super::{Simd, Vector};
+use super::{MIX, Simd, Vector};
 
 /// Needs nothing.
 #[derive(Clone, Copy)]
@@ -11,6 +11,21 @@ impl Simd for Portable {
     type V8 = [f32; 8];
     type V4 = [f32; 4];
     type V1 = f32;
+
+    #[inline(always)]
+    fn above(self, key: u64, counter: u32, threshold: u32) -> u32 {
+        let (low, high) = (key as u32, (key >> 32) as u32);
+        let mut bits = 0;
+        for i in 0..16 {
+            let mut w = low.wrapping_add(counter.wrapping_add(i).wrapping_mul(MIX[0]));
+            w = (w ^ w >> 16).wrapping_mul(MIX[1]) ^ high;
+            w = (w ^ w >> 15).wrapping_mul(MIX[2]);
+            w ^= w >> 16;
+            bits |= u32::from(w & 0xFFFF >= threshold) << i;
+            bits |= u32::from(w >> 16 >= threshold) << (i + 16);
+        }
+        bits
+    }
 }
 
 impl<S, const N: usize> Vector<S> for [f32; N] {
@@ -27,6 +42,14 @@ impl<S, const N: usize> Vector<S> for [f32; N] {
     fn store(self, to: &mut [f32]) {
         to[..N].copy_from_slice(&self);
     }
+    #[allow(unsafe_code)]
+    #[inline(always)]
+    unsafe fn load_at(_: S, from: *const f32) -> Self {
+        // SAFETY: the caller's promise; an array of f32 has their alignment.
+        unsafe { from.cast::<Self>().read() }
+    }
+    #[inline(always)]
+    fn prefetch(_: S, _: *const f32) {}
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         std::array::from_fn(|i| self[i] + other[i])
@@ -75,6 +98,14 @@ impl<S> Vector<S> for f32 {
     fn store(self, to: &mut [f32]) {
         to[0] = self;
     }
+    #[allow(unsafe_code)]
+    #[inline(always)]
+    unsafe fn load_at(_: S, from: *const f32) -> Self {
+        // SAFETY: the caller's promise; an array of f32 has their alignment.
+        unsafe { from.cast::<Self>().read() }
+    }
+    #[inline(always)]
+    fn prefetch(_: S, _: *const f32) {}
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         self + other

@@ -1,0 +1,54 @@
+"""trulysparse."""
+
+import common
+import trulysparse
+from trulysparse import _core
+
+
+class Bench(common.Peer):
+    """The core's epoch, without the facade's checks of arguments, which nobody is timed with."""
+
+    label = "trulysparse"
+    note = "All-ReLU, dropout; shuffles and gathers its own batches"
+
+    def __init__(self, work: common.Work, threads: int) -> None:
+        self.model = trulysparse.SparseMLP.from_scipy(
+            [w.T for w in work.weights],
+            slope=work.shape.slope,
+            dropout=common.DROPOUT,
+            seed=0,
+            threads=threads,
+        )
+        sgd = trulysparse.SGD(
+            learning_rate=work.rate,
+            momentum=common.MOMENTUM,
+            weight_decay=common.WEIGHT_DECAY,
+        )
+        self.batch = work.shape.batch
+        self.data, _ = self.model._data(work.x, work.y)
+        self.trainer = self.model._trainer(self.data, self.batch, sgd, 1)
+        # To rebuild what an evolution leaves to the next step, at no other cost.
+        one, _ = self.model._data(work.x[:1], work.y[:1])
+        self.rebuild = lambda: self.model._trainer(one, 1, sgd, 1)
+
+    def epoch(self) -> None:
+        """Take all steps in one call: `step` of the others has no validation of data either."""
+        self.trainer.epoch(0)
+
+    def loss(self) -> float:
+        return self.model._core.evaluate(self.data, self.batch)[0]
+
+    def evolve(self) -> None:
+        self.model._core.evolve(common.ZETA, 1.0)
+        self.rebuild()  # prepares training: the transpose index
+
+
+def products(n_in: int, n_out: int, density: float, batch: int, threads: int) -> common.Turn:
+    """Kernels timed inside the core, as calling them from Python copies."""
+    time_products = _core.kernels.time_products  # AttributeError: a core without it
+
+    def turn() -> dict[str, list[float]]:
+        times = time_products(n_in, n_out, density, batch, threads, 5)
+        return dict(zip(("forward", "dX", "dW"), times, strict=True))
+
+    return turn

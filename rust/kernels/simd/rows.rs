@@ -1,0 +1,206 @@
+//! The inner loops of the products: rows of lanes gathered by index, without a check per entry.
+//!
+//! The checks of a whole run of entries come first: a [`Bounded`] says that every index is below
+//! a bound, so one look at the lengths covers them all. Checking each entry cost a third of the
+//! speed where the lanes are in the first cache.
+//!
+//! Loops over arrays of vectors are written out: an adapter such as `map` may be left as a
+//! function of its own, which then lacks the target features.
+#![allow(unsafe_code, clippy::needless_range_loop)]
+
+use std::ops::Range;
+
+use super::{Simd, Vector};
+use crate::csr::Bounded;
+
+/// The entries' values.
+#[derive(Clone, Copy)]
+pub enum Values<'a> {
+    /// In the order of the entries.
+    Direct(&'a [f32]),
+    /// At the given positions.
+    At(&'a [u32], &'a [f32]),
+}
+
+/// Entries and what they are multiplied with.
+#[derive(Clone, Copy)]
+pub struct Gather<'a> {
+    /// Which row of `x` each entry takes.
+    indices: Bounded<'a>,
+    /// (bound, stride).
+    x: &'a [f32],
+    /// Lanes of a row.
+    pub stride: usize,
+    /// Bring rows near before they are needed: for an `x` that is larger than the near caches.
+    prefetch: bool,
+}
+
+/// What takes dot products as they come. A trait and not a closure: a closure that is called from
+/// several places may become a function of its own, which then lacks the target features.
+pub trait Sink {
+    /// Takes `sums[..count]`, those of the entries `k..k + count`.
+    fn take(&mut self, k: usize, sums: [f32; 8], count: usize);
+}
+
+/// Entries ahead of the current one whose rows are asked for.
+const AHEAD: usize = 6;
+
+/// Bytes of `x` up to which the processor finds its rows in time by itself.
+const NEAR_BYTES: usize = 256 << 10;
+
+impl<'a> Gather<'a> {
+    /// `x`: (bound of the indices, stride).
+    #[inline(always)]
+    pub fn new(indices: Bounded<'a>, x: &'a [f32], stride: usize) -> Self {
+        Gather { indices, x, stride, prefetch: size_of_val(x) > NEAR_BYTES }
+    }
+
+    /// Panics unless rows of `x` hold the lanes `offset..offset + lanes` for every index.
+    #[inline(always)]
+    fn check(&self, range: &Range<usize>, offset: usize, lanes: usize) {
+        let rows = self.indices.below().checked_mul(self.stride);
+        assert!(rows.is_some_and(|n| n <= self.x.len()), "internal: x is (bound, stride)");
+        assert!(offset + lanes <= self.stride, "internal: a tile within the row");
+        assert!(range.end <= self.indices.indices().len(), "internal: entries exist");
+    }
+
+    /// The address of lane `offset` of the row that entry `k` takes.
+    ///
+    /// # Safety
+    /// `k` is below the number of entries and `check` has passed for `offset`.
+    #[inline(always)]
+    unsafe fn row(&self, k: usize, offset: usize) -> *const f32 {
+        // SAFETY: the index is below the bound and `x` holds that many rows.
+        unsafe {
+            let index = *self.indices.indices().get_unchecked(k) as usize;
+            self.x.as_ptr().add(index * self.stride + offset)
+        }
+    }
+
+    /// Asks for lanes of the row of an entry to come, if there is one.
+    #[inline(always)]
+    fn fetch<S: Simd, V: Vector<S>>(&self, simd: S, k: usize, offset: usize, lanes: usize) {
+        if let Some(&index) = self.indices.indices().get(k) {
+            let row = self.x.as_ptr().wrapping_add(index as usize * self.stride + offset);
+            for line in (0..lanes).step_by(16) {
+                V::prefetch(simd, row.wrapping_add(line));
+            }
+        }
+    }
+
+    /// `acc[t] += value * x[index, offset + t * N ..]` over the entries of `range`, in order, a
+    /// fused multiply-add each.
+    #[inline(always)]
+    pub fn accumulate<S: Simd, V: Vector<S>, const T: usize>(
+        &self,
+        simd: S,
+        values: Values<'_>,
+        range: Range<usize>,
+        offset: usize,
+        mut acc: [V; T],
+    ) -> [V; T] {
+        self.check(&range, offset, V::N * T);
+        let entries = self.indices.indices().len();
+        let lengths = match values {
+            Values::Direct(data) => data.len(),
+            Values::At(positions, _) => positions.len(),
+        };
+        assert_eq!(lengths, entries, "internal: a value for each entry");
+        for k in range {
+            if self.prefetch {
+                self.fetch::<S, V>(simd, k + AHEAD, offset, V::N * T);
+                if let Values::At(positions, data) = values
+                    && let Some(&position) = positions.get(k + 4 * AHEAD)
+                {
+                    V::prefetch(simd, data.as_ptr().wrapping_add(position as usize));
+                }
+            }
+            // SAFETY: k is below the number of entries, which is that of values or positions.
+            let value = unsafe {
+                match values {
+                    Values::Direct(data) => *data.get_unchecked(k),
+                    Values::At(positions, data) => data[*positions.get_unchecked(k) as usize],
+                }
+            };
+            let value = V::splat(simd, value);
+            // SAFETY: `check` has passed for N * T lanes from `offset`.
+            unsafe {
+                let row = self.row(k, offset);
+                for t in 0..T {
+                    acc[t] = value.mul_add(V::load_at(simd, row.add(t * V::N)), acc[t]);
+                }
+            }
+        }
+        acc
+    }
+
+    /// Calls `sink.take(k, sums, count)`: `sums[i]` is the dot product of `d`, (stride,), with the row
+    /// of `x` that entry `k + i` takes, for the first `count` of them. The range is covered in
+    /// groups, so that latency is hidden and the reduction of eight sums is shared.
+    #[inline(always)]
+    pub fn dots<S: Simd, V: Vector<S>>(
+        &self,
+        simd: S,
+        d: &[f32],
+        range: Range<usize>,
+        sink: &mut impl Sink,
+    ) {
+        self.check(&range, 0, self.stride);
+        assert_eq!(d.len(), self.stride, "internal: d is (stride,)");
+        assert!(self.stride.is_multiple_of(V::N), "internal: whole vectors");
+        let mut k = range.start;
+        while k < range.end {
+            let count = (range.end - k).min(8);
+            if self.prefetch {
+                for i in 8..16 {
+                    self.fetch::<S, V>(simd, k + i, 0, self.stride);
+                }
+            }
+            // SAFETY: the entries k..k + count exist, `check` has passed for whole rows, and d is
+            // as long as one.
+            let sums = unsafe {
+                if count > 4 {
+                    V::sum8(self.group::<S, V, 8>(simd, d, k, count))
+                } else {
+                    let [a, b, c, e] = self.group::<S, V, 4>(simd, d, k, count);
+                    let zero = V::splat(simd, 0.0);
+                    V::sum8([a, b, c, e, zero, zero, zero, zero])
+                }
+            };
+            sink.take(k, sums, count);
+            k += count;
+        }
+    }
+
+    /// The lanes of G dot products; those from `count` on repeat the last.
+    ///
+    /// # Safety
+    /// Entries `k..k + count` exist, `count` is not 0, `check` has passed for whole rows, and `d`
+    /// has `stride` values, a multiple of N.
+    #[inline(always)]
+    unsafe fn group<S: Simd, V: Vector<S>, const G: usize>(
+        &self,
+        simd: S,
+        d: &[f32],
+        k: usize,
+        count: usize,
+    ) -> [V; G] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut rows = [self.row(k, 0); G];
+            for i in 1..G {
+                rows[i] = self.row(k + i.min(count - 1), 0);
+            }
+            let mut acc = [V::splat(simd, 0.0); G];
+            let mut lane = 0;
+            while lane < self.stride {
+                let d = V::load_at(simd, d.as_ptr().add(lane));
+                for i in 0..G {
+                    acc[i] = d.mul_add(V::load_at(simd, rows[i].add(lane)), acc[i]);
+                }
+                lane += V::N;
+            }
+            acc
+        }
+    }
+}
