@@ -1,9 +1,11 @@
 """Hypothesis profiles and fixtures that several test files share."""
 
+import gzip
 import os
 
 import numpy as np
 import pytest
+from data_files import idx
 from hypothesis import HealthCheck, settings
 
 # Timing is no part of any test: no deadline, and no complaint about slow data generation on a
@@ -54,3 +56,15 @@ def digits():
         x.astype(np.float32), y, test_size=0.3, random_state=0, stratify=y
     )
     return x_train, y_train, x_test, y_test
+
+
+@pytest.fixture
+def fashion_folder(tmp_path):
+    """A tiny folder in the layout of Fashion-MNIST, half of it compressed."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 30), ("t10k", 20)):
+        images = rng.integers(0, 256, (count, 28, 28))
+        labels = np.arange(count) % 10
+        (tmp_path / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+    return tmp_path

@@ -5,13 +5,12 @@ twenty terms per element through four layers, so errors stay within a few 1e-6 o
 largest magnitude, and grow by about that much with every step.
 """
 
-import math
-
 import numpy as np
 import oracle as o
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
+from judged import close, models_agree
 
 SIZES = [7, 12, 9, 10, 5]
 BATCHES = (1, 3, 5, 8, 16, 17, 33)
@@ -27,23 +26,6 @@ def make_model(activation="all_relu", loss="cross_entropy", sizes=SIZES, **optio
     del options["density"]
     weights = [layer.weight for layer in model.layers]
     return ts.SparseMLP.from_scipy(weights, biases, activation=activation, loss=loss, **options)
-
-
-def close(actual, expected, tolerance=3e-6):
-    """Equal within ``tolerance`` of the expected array's largest magnitude."""
-    expected = np.asarray(expected)
-    largest = np.abs(expected).max(initial=0.0)
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * largest)
-
-
-def models_agree(model, oracle, tolerance=3e-6):
-    for layer, expected in zip(o.from_model(model).layers, oracle.layers, strict=True):
-        assert np.array_equal(layer.support, expected.support)
-        close(layer.weight, expected.weight, tolerance)
-        close(layer.bias, expected.bias, tolerance)
-        # Velocities are sums of gradients, smaller than the weights that rounding acts on.
-        close(layer.momentum, expected.momentum, 10 * tolerance)
-        close(layer.bias_momentum, expected.bias_momentum, 10 * tolerance)
 
 
 def flat_difference(before, after):
@@ -191,64 +173,6 @@ def test_cosine_counts_steps_over_the_whole_fit_from_initial_epoch():
     assert model.epochs_trained == 3
 
 
-class Orders(ts.Callback):
-    """Reads, from the weights alone, at which step of an epoch each sample was used.
-
-    Sample i is the i-th unit vector and every target is 1, so its step adds about the learning
-    rate to weight i, and each later step takes a tenth of it away again (weight_decay = 0.1).
-    """
-
-    SGD = ts.SGD(1e-3, momentum=0.0, weight_decay=0.1)
-
-    def __init__(self, n, batch_size):
-        self.n, self.batch_size = n, batch_size
-        self.steps, self.orders = math.ceil(n / batch_size), []
-
-    def weight(self):
-        return self.model.layers[0].weight.toarray()[:, 0].astype(np.float64)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.before = self.weight()
-
-    def on_epoch_end(self, epoch, logs=None):
-        added = self.weight() - self.before * 0.9**self.steps
-        sizes = [self.batch_size] * (self.steps - 1)
-        sizes.append(self.n - sum(sizes))
-        expected = [1e-3 / m * 0.9 ** (self.steps - 1 - t) for t, m in enumerate(sizes)]
-        # Nearest step by ratio; targets minus outputs stay within 2 % of 1.
-        ratio = np.abs(np.log(added[:, None] / np.array(expected)))
-        assert ratio.min(axis=1).max() < 0.03
-        self.orders.append(ratio.argmin(axis=1).tolist())
-
-
-def read_orders(n, batch_size, seed, epochs=2, fits=1):
-    weight = sp.csc_array(np.full((n, 1), 1e-30, np.float32))
-    model = ts.SparseMLP.from_scipy([weight], loss="squared_error", seed=seed, dropout=0.3)
-    orders = Orders(n, batch_size)
-    for _ in range(fits):
-        model.fit(
-            np.eye(n), np.ones(n), epochs=epochs, batch_size=batch_size, topology=None,
-            optimizer=Orders.SGD, callbacks=[orders], progress=False,
-        )  # fmt: skip
-    assert model.steps_trained == fits * epochs * math.ceil(n / batch_size)
-    return orders.orders
-
-
-@pytest.mark.parametrize(("n", "batch_size"), [(12, 1), (12, 5), (13, 4), (7, 7), (7, 9)])
-def test_every_sample_is_used_once_an_epoch_and_the_last_batch_may_be_short(n, batch_size):
-    expected = [i // batch_size for i in range(n)]
-    for order in read_orders(n, batch_size, seed=3):
-        assert sorted(order) == expected
-
-
-def test_shuffling_follows_the_seed_and_differs_by_epoch_and_fit():
-    first = read_orders(12, 1, seed=3, fits=2)
-    assert first == read_orders(12, 1, seed=3, fits=2)
-    assert first == read_orders(12, 1, seed=3, epochs=4)
-    assert len({tuple(order) for order in first}) == 4
-    assert first[0] != read_orders(12, 1, seed=4)[0]
-
-
 @pytest.mark.parametrize("batch_size", [1, 7, 33, 64])
 def test_epoch_loss_is_the_mean_over_samples(batch_size):
     model = make_model()
@@ -263,82 +187,6 @@ def test_epoch_loss_is_the_mean_over_samples(batch_size):
     assert got["loss"] == pytest.approx(expected["loss"], rel=1e-6)
     assert got["accuracy"] == pytest.approx(expected["accuracy"], abs=1e-7)
     assert got["val_loss"] == pytest.approx(model.evaluate(x[:9], y[:9])["loss"], rel=1e-6)
-
-
-def one_connection_each(n_hidden, n_out, hidden_layers, rate, seed, output_weight=1e-30):
-    """Each hidden unit passes on one unit of the layer below; outputs see every hidden unit."""
-    weights = [sp.csc_array(np.ones((1, n_hidden), np.float32))]
-    weights += [sp.csc_array(sp.eye_array(n_hidden, dtype=np.float32))] * (hidden_layers - 1)
-    weights.append(sp.csc_array(np.full((n_hidden, n_out), output_weight, np.float32)))
-    return ts.SparseMLP.from_scipy(
-        weights, activation="identity", loss="squared_error", dropout=rate, seed=seed
-    )
-
-
-def drawn_masks(model, batch):
-    """(batch, hidden) multipliers of dropout in the model's next step, read off its gradient.
-
-    The output weights are too small to matter, so with targets -I the output deltas are I and
-    output weight (j, k) moves by hidden activation j of sample k alone.
-    """
-    x, y = np.ones((batch, 1)), -np.eye(batch)
-    model.train_on_batch(x, y, optimizer=ts.SGD(1.0, momentum=0.0, weight_decay=0.0))
-    mask = -batch * model.layers[-1].weight.toarray().T.astype(np.float64)
-    return np.where(np.abs(mask) < 1e-20, 0.0, mask)  # what the tiny weights themselves left
-
-
-@pytest.mark.parametrize("hidden_layers", [1, 2])
-@pytest.mark.parametrize("batch", [1, 3, 16, 17])
-@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.9])
-def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate, batch, hidden_layers):
-    units = 4000
-    masks = drawn_masks(one_connection_each(units, batch, hidden_layers, rate, seed=1), batch)
-    keep = (1 - round(rate * 65536) / 65536) ** hidden_layers  # layers drop independently
-    kept = masks != 0
-    np.testing.assert_allclose(masks[kept], 1 / keep, rtol=1e-6)
-    spread = math.sqrt(keep * (1 - keep))
-    assert abs(kept.mean() - keep) < 5 * spread / math.sqrt(kept.size)
-    # Neighbouring samples, neighbouring units: their agreement is that of independent draws.
-    for a, b in ((kept[1:], kept[:-1]), (kept[:, 1:], kept[:, :-1])):
-        covariance = ((a - keep) * (b - keep)).mean() if a.size else 0.0
-        assert abs(covariance) < 5 * spread**2 / math.sqrt(max(a.size, 1))
-
-
-@pytest.mark.parametrize("rate", [1 - 1e-6, 1 - 1 / 65536])
-def test_dropout_just_below_one_stays_finite(rate):
-    model = one_connection_each(40, 4, 1, rate, seed=0, output_weight=0.5)
-    for _ in range(3):
-        model.train_on_batch(np.ones((4, 1)), np.eye(4))
-    assert all(np.isfinite(la.weight.data).all() for la in model.layers)
-
-
-def test_dropout_differs_by_step_and_seed_only():
-    def draws(seed, steps):
-        model = one_connection_each(500, 4, 1, 0.3, seed)
-        still = ts.SGD(1e-37, momentum=0.0, weight_decay=0.0)
-        for _ in range(steps):
-            model.train_on_batch(np.ones((4, 1)), -np.eye(4), optimizer=still)
-        return drawn_masks(model, 4).tobytes()
-
-    assert len({draws(0, 0), draws(0, 1), draws(0, 2), draws(1, 0)}) == 4
-    assert draws(0, 1) == draws(0, 1)
-
-
-def test_step_with_dropout_follows_the_oracle():
-    # Masks belong to seed, layer and step, not to weights: read them from a model whose output
-    # weights are tiny, then use them to check a step of one with ordinary weights.
-    mask = drawn_masks(one_connection_each(40, 8, 1, 0.4, seed=2), 8)
-    assert 0 < (mask == 0).mean() < 1
-    model = one_connection_each(40, 8, 1, 0.4, seed=2, output_weight=0.5)
-    oracle = o.from_model(model)
-    x, y = o.random_data("squared_error", 8, 1, 8)
-    result = model.train_on_batch(x, y, optimizer=ts.SGD(0.1))
-    assert result["loss"] == pytest.approx(oracle.evaluate(x, y, [mask]), rel=3e-6)
-    oracle.step(x, y, lr=0.1, masks=[mask])
-    models_agree(model, oracle)
-    # Neither prediction nor evaluation drops anything.
-    close(model.predict(x), oracle.predict(x))
-    assert model.evaluate(x, y)["loss"] == pytest.approx(oracle.evaluate(x, y), rel=1e-5)
 
 
 def awkward_features(n=1000):
