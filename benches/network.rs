@@ -65,8 +65,8 @@ fn main() {
             let mut evolving = mlp.clone();
             let predicting = mlp.clone();
             let set = Set { zeta: 0.3, grow_init: 1.0 };
-            // As in an epoch: the whole step runs inside the pool.
-            let times = par.install(|| {
+            // As in an epoch: many steps inside the pool, its threads kept awake.
+            let times = par.awake(|| {
                 medians(
                     1.0,
                     &mut [

@@ -6,7 +6,9 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -67,6 +69,15 @@ impl Par {
         }
     }
 
+    /// [`Par::install`] for many small kernels in a row: meanwhile the other threads look for work
+    /// without going to sleep, as waking one takes as long as a small kernel does.
+    pub fn awake<R: Send>(&self, op: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(|| awake(op, pool.current_num_threads() - 1)),
+            None => op(),
+        }
+    }
+
     /// Runs `body(range, payload)` over disjoint pieces of `rows` that together cover it.
     ///
     /// `work(row)` is the cumulative work of all rows before `row` (non-decreasing; a CSR matrix's
@@ -111,6 +122,53 @@ impl Par {
             _ => keys.sort_unstable(),
         }
     }
+}
+
+/// How long to wait for the others to wake up.
+const WAKE: Duration = Duration::from_millis(1);
+
+/// Runs `op` while `others` tasks keep as many threads of the current pool looking for work.
+fn awake<R: Send>(op: impl FnOnce() -> R + Send, others: usize) -> R {
+    // A task that has not begun when the door closes returns at once: it must never be picked up
+    // by a thread that waits for a part of `op`, as it ends after `op` only.
+    let (door, done) = (Mutex::new((true, 0usize)), AtomicBool::new(false));
+    let enter = || {
+        let mut door = door.lock().unwrap_or_else(PoisonError::into_inner);
+        door.1 += usize::from(door.0);
+        door.0
+    };
+    let begun = || door.lock().unwrap_or_else(PoisonError::into_inner).1;
+    let look_for_work = || {
+        while !done.load(Ordering::Relaxed) {
+            // Threads beyond the processors must not take time from those that work.
+            if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                std::thread::yield_now();
+            }
+        }
+    };
+    /// Says that `op` is done, also when it panics.
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    rayon::scope(|scope| {
+        let _done = Done(&done);
+        for _ in 0..others {
+            scope.spawn(|_| {
+                if enter() {
+                    look_for_work();
+                }
+            });
+        }
+        let start = Instant::now();
+        while begun() < others && start.elapsed() < WAKE {
+            std::thread::yield_now();
+        }
+        door.lock().unwrap_or_else(PoisonError::into_inner).0 = false;
+        op()
+    })
 }
 
 fn bisect<P, W, S, B>(rows: Range<usize>, payload: P, piece: usize, work: &W, split: &S, body: &B)
@@ -167,6 +225,40 @@ mod tests {
                 assert!(hits.iter().all(|&h| h == 1), "{threads} threads");
             }
         }
+    }
+
+    #[test]
+    fn work_is_done_while_threads_are_kept_awake() {
+        let par = Par::new(3).unwrap();
+        let sum = |par: &Par| {
+            let mut squares = vec![0usize; 1000];
+            par.for_rows(
+                0..1000,
+                1,
+                &mut squares[..],
+                |r| r,
+                |p: &mut [usize], range, mid| p.split_at_mut(mid - range.start),
+                |range, p| range.zip(p).for_each(|(r, p)| *p = r * r),
+            );
+            squares.iter().sum::<usize>()
+        };
+        let expected = (0..1000).map(|r| r * r).sum::<usize>();
+        // From several threads at once, and one inside the other.
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let (inner, outer) = par.awake(|| (par.awake(|| sum(&par)), sum(&par)));
+                        assert_eq!((inner, outer), (expected, expected));
+                    }
+                });
+            }
+        });
+        // A panic comes out and ends the waiting.
+        let panicking = || par.awake(|| panic!("expected"));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicking));
+        assert!(panicked.is_err());
+        assert_eq!(par.awake(|| sum(&par)), expected);
     }
 
     #[test]

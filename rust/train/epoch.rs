@@ -75,8 +75,8 @@ impl Epoch {
         mut go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
         model.prepare_training(par)?;
-        // Inside the pool once, so that the kernels of a step hand nothing over.
-        par.install(|| {
+        // Inside the pool once, so that the kernels of a step neither hand work over nor wake threads.
+        par.awake(|| {
             while !self.is_finished() {
                 let end = self.order.len().min(self.next + self.plan.batch_size);
                 let samples = &self.order[self.next..end];

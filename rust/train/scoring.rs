@@ -93,8 +93,10 @@ impl Sweep {
         mut go_on: impl FnMut() -> bool + Send,
         mut each: impl FnMut(&[u32], &mut [f32], &mut [f32]) + Send,
     ) {
-        // Inside the pool once, so that the kernels hand nothing over.
-        par.install(|| {
+        // Inside the pool once, so that the kernels neither hand work over nor wake threads; for a
+        // single batch waking them first would take longer than it saves.
+        let single = self.total - self.next <= self.batch_size;
+        let work = || {
             while !self.is_finished() {
                 let end = self.total.min(self.next + self.batch_size);
                 self.samples.clear();
@@ -109,6 +111,7 @@ impl Sweep {
                     break;
                 }
             }
-        });
+        };
+        if single { par.install(work) } else { par.awake(work) }
     }
 }
