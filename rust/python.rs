@@ -10,6 +10,7 @@ mod kernels;
 mod network;
 mod parse;
 mod shelter;
+mod timing;
 mod trainer;
 
 use std::time::{Duration, Instant};

@@ -68,6 +68,9 @@ fn unpadded<'py>(
 pub mod kernels {
     use super::*;
 
+    #[pymodule_export]
+    use crate::python::timing::time_products;
+
     #[pyfunction]
     #[allow(clippy::too_many_arguments)]
     fn spmm<'py>(
