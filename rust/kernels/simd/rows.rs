@@ -46,7 +46,7 @@ pub trait Sink {
 const AHEAD: usize = 6;
 
 /// Bytes of `x` up to which the processor finds its rows in time by itself.
-const NEAR_BYTES: usize = 256 << 10;
+const NEAR_BYTES: usize = 640 << 10;
 
 impl<'a> Gather<'a> {
     /// `x`: (bound of the indices, stride).
@@ -136,9 +136,27 @@ impl<'a> Gather<'a> {
 
     /// Calls `sink.take(k, sums, count)`: `sums[i]` is the dot product of `d`, (stride,), with the row
     /// of `x` that entry `k + i` takes, for the first `count` of them. The range is covered in
-    /// groups, so that latency is hidden and the reduction of eight sums is shared.
+    /// groups, so that the reduction of eight sums is shared.
     #[inline(always)]
     pub fn dots<S: Simd, V: Vector<S>>(
+        &self,
+        simd: S,
+        d: &[f32],
+        range: Range<usize>,
+        sink: &mut impl Sink,
+    ) {
+        match self.stride / V::N {
+            1 => self.dots_of::<S, V, 1>(simd, d, range, sink),
+            2 => self.dots_of::<S, V, 2>(simd, d, range, sink),
+            4 => self.dots_of::<S, V, 4>(simd, d, range, sink),
+            8 => self.dots_of::<S, V, 8>(simd, d, range, sink),
+            _ => self.dots_of::<S, V, 0>(simd, d, range, sink),
+        }
+    }
+
+    /// [`Gather::dots`] where a row is T vectors, or any number of them if T is 0.
+    #[inline(always)]
+    fn dots_of<S: Simd, V: Vector<S>, const T: usize>(
         &self,
         simd: S,
         d: &[f32],
@@ -148,6 +166,13 @@ impl<'a> Gather<'a> {
         self.check(&range, 0, self.stride);
         assert_eq!(d.len(), self.stride, "internal: d is (stride,)");
         assert!(self.stride.is_multiple_of(V::N), "internal: whole vectors");
+        assert!(T == 0 || self.stride == T * V::N, "internal: T vectors a row");
+        // A row that is a few vectors stays in registers.
+        let mut held = [V::splat(simd, 0.0); T];
+        for t in 0..T {
+            held[t] = V::load(simd, &d[t * V::N..]);
+        }
+        let zero = V::splat(simd, 0.0);
         let mut k = range.start;
         while k < range.end {
             let count = (range.end - k).min(8);
@@ -156,51 +181,63 @@ impl<'a> Gather<'a> {
                     self.fetch::<S, V>(simd, k + i, 0, self.stride);
                 }
             }
-            // SAFETY: the entries k..k + count exist, `check` has passed for whole rows, and d is
-            // as long as one.
-            let sums = unsafe {
-                if count > 4 {
-                    V::sum8(self.group::<S, V, 8>(simd, d, k, count))
-                } else {
-                    let [a, b, c, e] = self.group::<S, V, 4>(simd, d, k, count);
-                    let zero = V::splat(simd, 0.0);
-                    V::sum8([a, b, c, e, zero, zero, zero, zero])
+            let mut acc = [zero; 8];
+            // Whole halves, so that the compiler unrolls them; missing entries repeat the last.
+            let padded = if count > 4 { 8 } else { 4 };
+            for half in 0..padded / 4 {
+                for i in 0..4 {
+                    let i = 4 * half + i;
+                    // SAFETY: the entry exists, `check` has passed for whole rows, and d is as
+                    // long as one.
+                    acc[i] = unsafe {
+                        let row = self.row(k + i.min(count - 1), 0);
+                        if T > 0 {
+                            self.dot_held(simd, &held, row, zero)
+                        } else {
+                            self.dot(simd, d, row, zero)
+                        }
+                    };
                 }
-            };
-            sink.take(k, sums, count);
+            }
+            sink.take(k, V::sum8(acc), count);
             k += count;
         }
     }
 
-    /// The lanes of G dot products; those from `count` on repeat the last.
+    /// The lanes of a dot product with a row, one vector after the other.
     ///
     /// # Safety
-    /// Entries `k..k + count` exist, `count` is not 0, `check` has passed for whole rows, and `d`
-    /// has `stride` values, a multiple of N.
+    /// `row` has T vectors.
     #[inline(always)]
-    unsafe fn group<S: Simd, V: Vector<S>, const G: usize>(
+    unsafe fn dot_held<S: Simd, V: Vector<S>, const T: usize>(
         &self,
         simd: S,
-        d: &[f32],
-        k: usize,
-        count: usize,
-    ) -> [V; G] {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut rows = [self.row(k, 0); G];
-            for i in 1..G {
-                rows[i] = self.row(k + i.min(count - 1), 0);
-            }
-            let mut acc = [V::splat(simd, 0.0); G];
-            let mut lane = 0;
-            while lane < self.stride {
-                let d = V::load_at(simd, d.as_ptr().add(lane));
-                for i in 0..G {
-                    acc[i] = d.mul_add(V::load_at(simd, rows[i].add(lane)), acc[i]);
-                }
-                lane += V::N;
-            }
-            acc
+        d: &[V; T],
+        row: *const f32,
+        mut acc: V,
+    ) -> V {
+        for t in 0..T {
+            // SAFETY: the caller's promise.
+            acc = d[t].mul_add(unsafe { V::load_at(simd, row.add(t * V::N)) }, acc);
         }
+        acc
+    }
+
+    /// The same for rows of any number of vectors.
+    ///
+    /// # Safety
+    /// `row` is as long as `d`, a multiple of N.
+    #[inline(always)]
+    unsafe fn dot<S: Simd, V: Vector<S>>(&self, simd: S, d: &[f32], row: *const f32, mut acc: V) -> V {
+        let mut lane = 0;
+        while lane < d.len() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let d = V::load_at(simd, d.as_ptr().add(lane));
+                acc = d.mul_add(V::load_at(simd, row.add(lane)), acc);
+            }
+            lane += V::N;
+        }
+        acc
     }
 }
