@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.sparse import csc_array
 
 if TYPE_CHECKING:
-    from trulysparse.model import SparseMLP
+    from trulysparse._described import Described
 
 _Array = npt.NDArray[Any]
 _INT32 = np.iinfo(np.int32).max
@@ -22,7 +22,7 @@ class Layer:
     indices of `weight` share memory with the model until training changes them.
     """
 
-    def __init__(self, model: SparseMLP, index: int) -> None:
+    def __init__(self, model: Described, index: int) -> None:
         self._model = model
         self._index = index
 

@@ -6,18 +6,17 @@ import math
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _arrays, _check, _config, _core, _fit, _scipy
+from trulysparse._described import Described
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
-from trulysparse.layer import Layer
 from trulysparse.optim import SGD
 from trulysparse.topology import SET
 
@@ -43,7 +42,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class SparseMLP:
+class SparseMLP(Described):
     """A multilayer perceptron of which only the existing connections are stored and trained.
 
     The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6). The recipe that
@@ -51,8 +50,8 @@ class SparseMLP:
 
     Threads may share a model: reads beside a fit wait for a moment between two of its steps, and
     what would change the model raises `ModelBusyError`. It can be pickled and copied, with the
-    content of `save`. A forked process can use it too, unless another thread was training it at
-    the moment of the fork: then the child would wait for ever.
+    content of `save`. A forked process can use it too, unless another thread was changing it at
+    the moment of the fork: then its calls raise RuntimeError in the child.
 
     Parameters
     ----------
@@ -215,163 +214,6 @@ class SparseMLP:
         model = cls.__new__(cls)
         model._attach(_core.Network.from_matrices(config, _config.threads(threads), matrices), {})
         return model
-
-    # --- what it is ---------------------------------------------------------------------------
-
-    @property
-    def layer_sizes(self) -> list[int]:
-        """Neurons of each layer."""
-        return list(self._settings["layer_sizes"])
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers with weights: ``layers[0]`` leads to the first hidden layer."""
-        return [Layer(self, index) for index in range(len(self.layer_sizes) - 1)]
-
-    @property
-    def nnz(self) -> int:
-        """All connections."""
-        return sum(self._core.nnz())
-
-    @property
-    def density(self) -> float:
-        """Connections as a fraction of all possible ones."""
-        sizes = self.layer_sizes
-        return self.nnz / sum(a * b for a, b in pairwise(sizes))
-
-    @property
-    def epsilon(self) -> float | None:
-        """The Erdos-Renyi parameter, if the model was made with one."""
-        value: float | None = self._settings["epsilon"]
-        return value
-
-    @property
-    def activation(self) -> str:
-        """The activation of hidden layers."""
-        return str(self._settings["activation"])
-
-    @property
-    def slope(self) -> float:
-        """The paper's alpha."""
-        return float(self._settings["slope"])
-
-    @property
-    def loss(self) -> str:
-        """The loss."""
-        return str(self._settings["loss"])
-
-    @property
-    def init(self) -> str:
-        """The distribution of initial and grown weights."""
-        return str(self._settings["init"])
-
-    @property
-    def fan(self) -> str:
-        """What the initial distribution is scaled by."""
-        return str(self._settings["fan"])
-
-    @property
-    def dropout(self) -> float:
-        """The probability of dropping a hidden unit."""
-        return float(self._settings["dropout"])
-
-    @property
-    def standardize(self) -> bool:
-        """Whether inputs are standardised."""
-        return bool(self._settings["standardize"])
-
-    @property
-    def seed(self) -> int:
-        """The seed, also if it was drawn from the system."""
-        return int(self._settings["seed"])
-
-    @property
-    def threads(self) -> int:
-        """Threads in use; can be set. Results do not depend on it."""
-        return self._core.threads
-
-    @threads.setter
-    def threads(self, threads: int) -> None:
-        self._core.set_threads(_check.integer("threads", threads, 1, 1024))
-
-    @property
-    def mean(self) -> npt.NDArray[np.float64] | None:
-        """Means of the inputs, float64 of shape (n_0,), once there were data to standardise by."""
-        statistics = self._core.standardizer()
-        return None if statistics is None else statistics[0]
-
-    @property
-    def scale(self) -> npt.NDArray[np.float64] | None:
-        """One over the standard deviations of the inputs, beside `mean`."""
-        statistics = self._core.standardizer()
-        return None if statistics is None else statistics[1]
-
-    @property
-    def epochs_trained(self) -> int:
-        """Completed epochs over the model's life."""
-        return self._core.counters()[0]
-
-    @property
-    def steps_trained(self) -> int:
-        """Completed training steps over the model's life."""
-        return self._core.counters()[1]
-
-    @property
-    def evolutions(self) -> int:
-        """Completed evolutions over the model's life."""
-        return self._core.counters()[2]
-
-    def importance(self, layer: int) -> npt.NDArray[np.float32]:
-        """Give the importance of a layer's neurons (the paper's section 4).
-
-        Parameters
-        ----------
-        layer
-            1 is the first hidden layer; the last is the output layer.
-
-        Returns
-        -------
-        float32 array of shape (neurons,)
-            The incoming strength: the sum of the absolute values of a neuron's incoming weights.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is no such layer.
-        """
-        last = len(self.layer_sizes) - 1
-        return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
-
-    def summary(self, print_fn: Callable[[str], object] = print) -> None:
-        """Print a table of the layers, line by line with `print_fn`."""
-        rows = [("layer", "shape", "activation", "connections", "density")]
-        for index, layer in enumerate(self.layers, start=1):
-            slope = layer.slope
-            name = layer.activation if slope is None else f"{layer.activation} ({slope:+.3g})"
-            shape = f"{layer.n_in:,} -> {layer.n_out:,}"
-            rows.append((str(index), shape, name, f"{layer.nnz:,}", f"{layer.density:.3%}"))
-        rows.append(
-            (
-                "all",
-                f"{sum(self.layer_sizes):,} neurons",
-                "",
-                f"{self.nnz:,}",
-                f"{self.density:.3%}",
-            )
-        )
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        for number, row in enumerate(rows):
-            cells = [
-                c.rjust(w) if i > 2 else c.ljust(w)
-                for i, (c, w) in enumerate(zip(row, widths, strict=True))
-            ]
-            print_fn("  ".join(cells).rstrip())
-            if number in (0, len(rows) - 2):
-                print_fn("  ".join("-" * w for w in widths))
-
-    def __repr__(self) -> str:
-        sizes = "-".join(map(str, self.layer_sizes))
-        return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
 
     # --- training -----------------------------------------------------------------------------
 
