@@ -43,29 +43,40 @@ fn main() {
             let work = (w.nnz() * shape.batch) as f64;
             let copy = w.clone();
             let (pattern, data) = w.pattern_and_data_mut();
-            let times = medians(
-                0.5,
-                &mut [
-                    &mut || {
-                        kernels::spmm(&par, pattern, copy.data(), &x, stride, &bias, &mut y);
-                    },
-                    &mut || {
-                        kernels::spmm_transpose(&par, &index, copy.data(), &dy, stride, &mut dx);
-                    },
-                    &mut || {
-                        kernels::sddmm_update(
-                            &par,
-                            pattern,
-                            &dy,
-                            &x,
-                            stride,
-                            &step,
-                            data,
-                            &mut momentum,
-                        );
-                    },
-                ],
-            );
+            // As in an epoch: the pool's threads are awake.
+            let measure = || {
+                medians(
+                    0.5,
+                    &mut [
+                        &mut || {
+                            kernels::spmm(&par, pattern, copy.data(), &x, stride, &bias, &mut y);
+                        },
+                        &mut || {
+                            kernels::spmm_transpose(
+                                &par,
+                                &index,
+                                copy.data(),
+                                &dy,
+                                stride,
+                                &mut dx,
+                            );
+                        },
+                        &mut || {
+                            kernels::sddmm_update(
+                                &par,
+                                pattern,
+                                &dy,
+                                &x,
+                                stride,
+                                &step,
+                                data,
+                                &mut momentum,
+                            );
+                        },
+                    ],
+                )
+            };
+            let times = par.awake(measure);
             print!("{:32} {threads:>7}", shape.name());
             for time in times {
                 let rate = work / time;

@@ -62,9 +62,9 @@ impl Isa {
 
 fn choose() -> Result<Isa> {
     let all = [Isa::Avx512, Isa::Avx2, Isa::Portable];
-    match std::env::var(VARIABLE) {
-        Err(_) => Ok(all.into_iter().find(|isa| isa.supported()).unwrap_or(Isa::Portable)),
-        Ok(name) => {
+    match std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()) {
+        None => Ok(all.into_iter().find(|isa| isa.supported()).unwrap_or(Isa::Portable)),
+        Some(name) => {
             all.into_iter().find(|isa| isa.name() == name && isa.supported()).ok_or_else(|| {
                 let names: Vec<_> =
                     all.iter().filter(|isa| isa.supported()).map(|isa| isa.name()).collect();
@@ -74,20 +74,21 @@ fn choose() -> Result<Isa> {
     }
 }
 
-/// The instruction set in use, or what is wrong with [`VARIABLE`]; decided once per process.
-pub fn selected() -> Result<Isa> {
-    static SELECTED: OnceLock<std::result::Result<Isa, String>> = OnceLock::new();
-    match SELECTED.get_or_init(|| choose().map_err(|_| std::env::var(VARIABLE).unwrap_or_default()))
-    {
-        Ok(isa) => Ok(*isa),
-        Err(_) => choose(),
-    }
+/// The choice, made once per process; None if [`VARIABLE`] is wrong.
+fn cached() -> Option<Isa> {
+    static CHOICE: OnceLock<Option<Isa>> = OnceLock::new();
+    *CHOICE.get_or_init(|| choose().ok())
 }
 
-/// The instruction set in use; a bad [`VARIABLE`] counts as unset here.
+/// The instruction set in use, or what is wrong with [`VARIABLE`].
+pub fn selected() -> Result<Isa> {
+    cached().map_or_else(choose, Ok)
+}
+
+/// The instruction set in use: portable code where [`VARIABLE`] is wrong.
 #[inline]
 pub(super) fn isa() -> Isa {
-    selected().unwrap_or(Isa::Portable)
+    cached().unwrap_or(Isa::Portable)
 }
 
 /// A token that its instruction set may be used: whoever has one may make vectors.
@@ -189,8 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn portable_is_always_supported() {
-        assert!(Isa::Portable.supported());
-        assert!(selected().is_ok());
+    fn the_choice_is_supported() {
+        assert!(selected().is_ok_and(|isa| isa.supported() && isa == super::isa()));
     }
 }

@@ -228,7 +228,13 @@ impl<'a> Gather<'a> {
     /// # Safety
     /// `row` is as long as `d`, a multiple of N.
     #[inline(always)]
-    unsafe fn dot<S: Simd, V: Vector<S>>(&self, simd: S, d: &[f32], row: *const f32, mut acc: V) -> V {
+    unsafe fn dot<S: Simd, V: Vector<S>>(
+        &self,
+        simd: S,
+        d: &[f32],
+        row: *const f32,
+        mut acc: V,
+    ) -> V {
         let mut lane = 0;
         while lane < d.len() {
             // SAFETY: the caller's promise.
