@@ -66,11 +66,6 @@ impl<'a> Bounded<'a> {
     pub fn below(&self) -> usize {
         self.below
     }
-    /// The indices at some positions.
-    #[inline(always)]
-    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
-        Bounded { indices: &self.indices[range], below: self.below }
-    }
 }
 
 impl<'a> Pattern<'a> {

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from command_line import RNG, write_csv
 from data_files import idx
 from hypothesis import HealthCheck, settings
 
@@ -68,3 +69,11 @@ def fashion_folder(tmp_path):
         (tmp_path / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
         (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
     return tmp_path
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    """A .csv of three classes that are easy to tell apart by their features a, b and c."""
+    y = np.arange(120) % 3
+    x = RNG.normal(size=(120, 3)) * 0.1 + np.eye(3)[y]
+    return write_csv(tmp_path / "flowers.csv", x, np.array(["iris", "poppy", "rose"])[y], "abcy")

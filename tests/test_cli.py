@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 import trulysparse as ts
-from command_line import QUICK, RNG, accuracy_in, train, write_csv
+from command_line import QUICK, RNG, accuracy_in, train
 from trulysparse import cli
 from trulysparse._arguments import make_parser
 
@@ -19,14 +19,6 @@ from trulysparse._arguments import make_parser
 def in_empty_folder(tmp_path, monkeypatch):
     """So that the default --out is a fresh folder too."""
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def flowers(tmp_path):
-    """A .csv of three classes that are easy to tell apart by their features a, b and c."""
-    y = np.arange(120) % 3
-    x = RNG.normal(size=(120, 3)) * 0.1 + np.eye(3)[y]
-    return write_csv(tmp_path / "flowers.csv", x, np.array(["iris", "poppy", "rose"])[y], "abcy")
 
 
 class TestTrain:

@@ -15,14 +15,6 @@ def in_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def flowers(tmp_path):
-    """A .csv of three classes that are easy to tell apart by their features a, b and c."""
-    y = np.arange(120) % 3
-    x = RNG.normal(size=(120, 3)) * 0.1 + np.eye(3)[y]
-    return write_csv(tmp_path / "flowers.csv", x, np.array(["iris", "poppy", "rose"])[y], "abcy")
-
-
 class TestEvaluate:
     def test_built_in_data_is_scored_on_the_rows_not_trained_on(self, capsys):
         train("--seed", 5)

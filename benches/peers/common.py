@@ -1,6 +1,7 @@
 """What all candidates share: shapes, data, connections, the interface and the timing."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -97,7 +98,7 @@ class Work:
         return self.shape.slope if layer % 2 else -self.shape.slope
 
 
-class Peer:
+class Peer(ABC):
     """A trainer of one network: a subclass is called `Bench` and built from (work, threads)."""
 
     label: ClassVar[str]
@@ -105,18 +106,25 @@ class Peer:
     needs_dense: ClassVar[bool] = False  # dense weight matrices
     same_start: ClassVar[bool] = True  # from the given weights, so the first losses must agree
 
-    def step(self) -> None:
-        """Train on the next batch: forward, backward, update."""
-        raise NotImplementedError
-
+    @abstractmethod
     def epoch(self) -> None:
         """Take a step on each of the batches."""
-        for _ in range(BATCHES):
-            self.step()
 
+    @abstractmethod
     def loss(self) -> float:
         """Mean cross-entropy over the batches, without dropout."""
-        raise NotImplementedError
+
+
+class SteppedPeer(Peer):
+    """A trainer that takes its steps one by one."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """Train on the next batch: forward, backward, update."""
+
+    def epoch(self) -> None:
+        for _ in range(BATCHES):
+            self.step()
 
 
 Turn = Callable[[], dict[str, list[float]]]

@@ -45,7 +45,7 @@ def dropped(values: np.ndarray) -> np.ndarray:
     return drop
 
 
-class Bench(common.Peer):
+class Bench(common.SteppedPeer):
     """The paper's step and evolution."""
 
     label = "SciPy + Numba"

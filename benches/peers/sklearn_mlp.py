@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 
-class Bench(common.Peer):
+class Bench(common.SteppedPeer):
     """partial_fit of one batch."""
 
     label = "scikit-learn"

@@ -1,5 +1,6 @@
 """What the trainers on PyTorch's autograd share."""
 
+from abc import abstractmethod
 from itertools import cycle
 
 import common
@@ -30,7 +31,7 @@ class AllReLU(nn.Module):
         return F.leaky_relu(z, self.slope)
 
 
-class TorchPeer(common.Peer):
+class TorchPeer(common.SteppedPeer):
     """A usual training loop; subclasses say what a layer is."""
 
     def __init__(self, work: common.Work, threads: int) -> None:
@@ -45,9 +46,9 @@ class TorchPeer(common.Peer):
         self.batches = [(torch.tensor(x), torch.tensor(y)) for x, y in work.batches()]
         self.next = cycle(self.batches)
 
+    @abstractmethod
     def linear(self, weight) -> nn.Module:
         """Make the layer of a CSR matrix."""
-        raise NotImplementedError
 
     def step(self) -> None:
         x, y = next(self.next)

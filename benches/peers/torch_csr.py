@@ -48,7 +48,7 @@ class Weight:
         return torch.sparse.sampled_addmm(self.pattern, dy, x.T, beta=0.0).values()
 
 
-class Bench(common.Peer):
+class Bench(common.SteppedPeer):
     """Forward and backward by hand, feature-major; autograd would add transposed copies."""
 
     label = "PyTorch CSR"

@@ -9,8 +9,8 @@ use super::simd::{Simd, Vector, multiversion};
 use crate::csr::{Pattern, Transpose};
 use crate::parallel::Par;
 
-/// Products of the rows `rows` of a matrix with `x`, into `y`, starting from the bias or 0; `finish` gets
-/// each row when it is complete.
+/// Products of the rows `rows` of a matrix with `x`, into `y`, starting from the bias or 0;
+/// `finish` gets each row when it is complete.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn products<S: Simd>(
