@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Machine, SHAPES, medians, numbers, thread_counts, wanted};
+use common::{Machine, SHAPES, medians, medians_after, numbers, thread_counts, wanted};
 use trulysparse::csr::Transpose;
 use trulysparse::kernels::{self, Step};
 use trulysparse::parallel::Par;
@@ -17,7 +17,9 @@ fn main() {
     println!("instruction set: {}", kernels::simd::selected().expect("an instruction set").name());
     let machine = Machine::measure();
     machine.print();
-    println!("\nGMAC/s (and the share of the threads' multiply-add peak)");
+    println!(
+        "\nGMAC/s (and the share of the threads' multiply-add peak), each product repeated by itself"
+    );
     println!(
         "{:32} {:>7} {:>15} {:>15} {:>15}",
         "layer", "threads", "spmm", "spmm_transpose", "sddmm + update"
@@ -45,7 +47,8 @@ fn main() {
             let (pattern, data) = w.pattern_and_data_mut();
             // As in an epoch: the pool's threads are awake.
             let measure = || {
-                medians(
+                medians_after(
+                    1,
                     0.5,
                     &mut [
                         &mut || {

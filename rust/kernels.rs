@@ -27,6 +27,7 @@ mod elementwise;
 mod lanes;
 pub mod limits;
 mod math;
+mod pieces;
 mod sddmm;
 pub mod simd;
 mod softmax;

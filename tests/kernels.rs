@@ -91,6 +91,20 @@ fn naive_sddmm(w: &Csr, dy: &[f32], x: &[f32], stride: usize) -> Vec<f32> {
         .collect()
 }
 
+fn naive_spmm_transpose(w: &Csr, dy: &[f32], stride: usize) -> Vec<f32> {
+    let p = w.pattern();
+    let mut dx = vec![0.0f32; w.n_cols() * stride];
+    for r in 0..w.n_rows() {
+        for k in p.indptr()[r]..p.indptr()[r + 1] {
+            for lane in 0..stride {
+                let acc = &mut dx[p.indices()[k] as usize * stride + lane];
+                *acc = w.data()[k].mul_add(dy[r * stride + lane], *acc);
+            }
+        }
+    }
+    dx
+}
+
 proptest! {
     #[test]
     fn spmm_is_naive(w in matrix(), b in batches(), seed: u64) {
@@ -108,17 +122,7 @@ proptest! {
         let mut dx = vec![f32::NAN; w.n_cols() * s];
         let index = Transpose::new(&Par::seq(), w.pattern()).unwrap();
         kernels::spmm_transpose(&Par::seq(), &index, w.data(), &dy, s, &mut dx);
-        let p = w.pattern();
-        let mut naive = vec![0.0f32; w.n_cols() * s];
-        for r in 0..w.n_rows() {
-            for k in p.indptr()[r]..p.indptr()[r + 1] {
-                for lane in 0..s {
-                    let acc = &mut naive[p.indices()[k] as usize * s + lane];
-                    *acc = w.data()[k].mul_add(dy[r * s + lane], *acc);
-                }
-            }
-        }
-        prop_assert_eq!(bits(&dx), bits(&naive));
+        prop_assert_eq!(bits(&dx), bits(&naive_spmm_transpose(&w, &dy, s)));
     }
 
     #[test]
@@ -223,6 +227,38 @@ proptest! {
         let one = run(&Par::seq());
         for threads in [2, 3, 7] {
             prop_assert_eq!(&one, &run(&Par::new(threads).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn blocks_of_columns_do_not_change_the_bits() {
+    // Activations beyond the first cache in few rows, and beyond the second in many.
+    for (n_in, n_out, density) in [(1500, 70, 0.25), (70, 1500, 0.25), (1500, 1500, 0.05)] {
+        let (batch_size, seq) = (128, Par::seq());
+        let s = stride(batch_size);
+        let structure = Stream::new(3, Purpose::Structure, 0, 0);
+        let (indptr, indices) =
+            trulysparse::topology::erdos_renyi(&seq, n_in, n_out, density, structure).unwrap();
+        let data = batch(indices.len(), 1, 4);
+        let w = Csr::new(n_in, indptr, indices, data).unwrap();
+        let (x, dy, bias) = (batch(n_in, 128, 5), batch(n_out, 128, 6), batch(n_out, 1, 7));
+        let index = Transpose::new(&seq, w.pattern()).unwrap();
+        let naive = (
+            naive_spmm(&w, &x, s, &bias),
+            naive_spmm_transpose(&w, &dy, s),
+            naive_sddmm(&w, &dy, &x, s),
+        );
+        for threads in [1, 3] {
+            let par = Par::new(threads).unwrap();
+            let (mut y, mut dx) = (vec![f32::NAN; n_out * s], vec![f32::NAN; n_in * s]);
+            let mut grad = vec![f32::NAN; w.nnz()];
+            kernels::spmm(&par, w.pattern(), w.data(), &x, s, &bias, &mut y);
+            kernels::spmm_transpose(&par, &index, w.data(), &dy, s, &mut dx);
+            kernels::sddmm(&par, w.pattern(), &dy, &x, s, &mut grad);
+            assert!(bits(&y) == bits(&naive.0), "spmm of {n_in} x {n_out}");
+            assert!(bits(&dx) == bits(&naive.1), "spmm_transpose of {n_in} x {n_out}");
+            assert!(bits(&grad) == bits(&naive.2), "sddmm of {n_in} x {n_out}");
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::simd::rows::{Gather, Sink};
+use super::pieces::{Piece, Pieces, Worth};
+use super::simd::rows::{Gather, Sink, fetch_run};
 use super::simd::{Simd, multiversion};
 
 use crate::csr::Pattern;
@@ -36,6 +37,10 @@ impl Step {
     }
 }
 
+/// Measured on 4096 x 4096 at batch 128. Blocks for the first cache never gain: a visit loads the
+/// row of `dy` and ends in a group of sums that is not full.
+const WORTH: Worth = Worth { first: f64::INFINITY, second: 24.0 };
+
 /// Gives the gradients of all entries of `rows` to `sink`.
 #[inline(always)]
 fn gradients<S: Simd>(
@@ -48,8 +53,13 @@ fn gradients<S: Simd>(
     sink: &mut impl Sink,
 ) {
     let gather = Gather::new(w.bounded(), x, stride);
-    for row in rows {
-        let entries = w.indptr()[row]..w.indptr()[row + 1];
+    let pieces = Pieces::new(w.indptr(), w.indices(), w.n_cols(), rows, stride, WORTH);
+    let gather = if pieces.whole() { gather } else { gather.near() };
+    for Piece { row, entries, soon, .. } in pieces {
+        if let Some((start, count)) = soon {
+            fetch_run(simd, w.indices(), start, count);
+            sink.fetch(simd, start, count);
+        }
         let d = &dy[row * stride..][..stride];
         match stride {
             1 => gather.dots::<S, S::V1>(simd, d, entries, sink),
@@ -68,6 +78,11 @@ struct Store<'a> {
 
 impl Sink for Store<'_> {
     #[inline(always)]
+    fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize) {
+        fetch_run(simd, self.grad, k - self.first, count);
+    }
+
+    #[inline(always)]
     fn take(&mut self, k: usize, sums: [f32; 8], count: usize) {
         self.grad[k - self.first..][..count].copy_from_slice(&sums[..count]);
     }
@@ -82,6 +97,12 @@ struct Update<'a> {
 }
 
 impl Sink for Update<'_> {
+    #[inline(always)]
+    fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize) {
+        fetch_run(simd, self.data, k - self.first, count);
+        fetch_run(simd, self.momentum, k - self.first, count);
+    }
+
     #[inline(always)]
     fn take(&mut self, k: usize, sums: [f32; 8], count: usize) {
         let w = &mut self.data[k - self.first..][..count];

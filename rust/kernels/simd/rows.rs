@@ -26,7 +26,7 @@ pub enum Values<'a> {
 #[derive(Clone, Copy)]
 pub struct Gather<'a> {
     /// Which row of `x` each entry takes.
-    indices: Bounded<'a>,
+    pub indices: Bounded<'a>,
     /// (bound, stride).
     x: &'a [f32],
     /// Lanes of a row.
@@ -40,6 +40,8 @@ pub struct Gather<'a> {
 pub trait Sink {
     /// Takes `sums[..count]`, those of the entries `k..k + count`.
     fn take(&mut self, k: usize, sums: [f32; 8], count: usize);
+    /// Asks for what the sums of the entries `k..k + count` will be spent on.
+    fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize);
 }
 
 /// Entries ahead of the current one whose rows are asked for.
@@ -48,11 +50,28 @@ const AHEAD: usize = 6;
 /// Bytes of `x` up to which the processor finds its rows in time by itself.
 const NEAR_BYTES: usize = 640 << 10;
 
+/// Asks for the lines of `count` elements of an array from `start` on: where a kernel jumps in it,
+/// the processor does not foresee them.
+#[inline(always)]
+pub fn fetch_run<S: Simd, T>(simd: S, array: &[T], start: usize, count: usize) {
+    let lines = (count * size_of::<T>()).div_ceil(64);
+    for line in 0..lines {
+        let at = array.as_ptr().wrapping_add(start).wrapping_byte_add(64 * line);
+        S::V16::prefetch(simd, at.cast());
+    }
+}
+
 impl<'a> Gather<'a> {
     /// `x`: (bound of the indices, stride).
     #[inline(always)]
     pub fn new(indices: Bounded<'a>, x: &'a [f32], stride: usize) -> Self {
         Gather { indices, x, stride, prefetch: size_of_val(x) > NEAR_BYTES }
+    }
+
+    /// For rows of `x` that are visited while they are near.
+    #[inline(always)]
+    pub fn near(self) -> Self {
+        Gather { prefetch: false, ..self }
     }
 
     /// Panics unless rows of `x` hold the lanes `offset..offset + lanes` for every index.
