@@ -122,8 +122,9 @@ impl Layer {
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
         let w = &self.weights;
         let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
-        let evolved = topology::evolve(par, w, set.zeta, places, |grown| {
-            set.grow_init * init.scale(shape, grown.row_nnz) * init.unit(values, grown.index)
+        let evolved = topology::evolve(par, w, set.zeta, places, |row_nnz| {
+            let scale = set.grow_init * init.scale(shape, row_nnz);
+            move |index| scale * init.unit(values, index)
         })?;
         let momentum = topology::carry(par, &evolved.source, &self.momentum)?;
         Ok(EvolvedLayer { weights: evolved.matrix, momentum, dropped: evolved.dropped })
