@@ -100,11 +100,12 @@ impl Layer {
         &self.bias_momentum
     }
 
-    pub(super) fn ensure_transpose(&mut self, par: &Par) -> Result<()> {
-        if self.transpose.is_none() {
-            self.transpose = Some(Transpose::new(par, self.weights.pattern())?);
+    /// The transpose index if there is none yet.
+    pub(super) fn missing_transpose(&self, par: &Par) -> Result<Option<Transpose>> {
+        match self.transpose {
+            Some(_) => Ok(None),
+            None => Transpose::new(par, self.weights.pattern()).map(Some),
         }
-        Ok(())
     }
 
     /// What one step of SET makes of this layer; survivors keep their momentum, grown connections
