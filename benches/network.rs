@@ -12,6 +12,9 @@ use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
 use trulysparse::train::Data;
 
+/// The batch that evolutions are compared with, the same for all networks.
+const PLAIN_BATCH: usize = 128;
+
 fn main() {
     let names: Vec<_> = NETWORKS.iter().filter(|n| wanted("network") || wanted(n.name)).collect();
     if names.is_empty() {
@@ -22,6 +25,9 @@ fn main() {
         "milliseconds (medians); steps gather their batch and have dropout, momentum and decay"
     );
     println!(
+        "evolve/128: an evolution over a step at batch {PLAIN_BATCH}, whatever the network's own"
+    );
+    println!(
         "{:16} {:>7} {:>11} {:>8} {:>8} {:>13} {:>8} {:>12} {:>14}",
         "network",
         "threads",
@@ -30,7 +36,7 @@ fn main() {
         "step",
         "step GMAC/s",
         "evolve",
-        "evolve/step",
+        "evolve/128",
         "predict batch"
     );
     for network in names {
@@ -47,10 +53,11 @@ fn main() {
                 seed: 0,
             };
             let (features, batch) = (network.sizes[0], network.batch);
-            let x = numbers(features * batch, 1);
-            let y: Vec<u32> = (0..batch as u32).map(|i| i % 2).collect();
+            let most = batch.max(PLAIN_BATCH);
+            let x = numbers(features * most, 1);
+            let y: Vec<u32> = (0..most as u32).map(|i| i % 2).collect();
             let data = Data::checked_before(&x, features, Some(Targets::Classes(&y)));
-            let samples: Vec<u32> = (0..batch as u32).collect();
+            let samples: Vec<u32> = (0..most as u32).collect();
             let sgd = Sgd {
                 learning_rate: 1e-4,
                 momentum: 0.9,
@@ -60,11 +67,17 @@ fn main() {
             };
             let mut mlp = Mlp::new(&par, config.clone()).expect("a network");
             let mut workspace = Workspace::new(&mlp, batch).expect("memory");
+            let mut plain_workspace = Workspace::new(&mlp, PLAIN_BATCH).expect("memory");
             let mut inference = Inference::new(&mlp, batch).expect("memory");
             mlp.prepare_training(&par).expect("memory");
             let mut evolving = mlp.clone();
+            let mut plain = mlp.clone();
             let predicting = mlp.clone();
             let set = Set { zeta: 0.3, grow_init: 1.0 };
+            let step = |mlp: &mut Mlp, workspace: &mut Workspace, samples: &[u32]| {
+                data.gather(&par, None, samples, workspace.input(samples.len()));
+                mlp.train_step(&par, workspace, samples, data.targets(), &sgd, (0, 1));
+            };
             // As in an epoch: many steps inside the pool, its threads kept awake.
             let times = par.awake(|| {
                 medians(
@@ -73,17 +86,14 @@ fn main() {
                         &mut || {
                             Mlp::new(&par, config.clone()).expect("a network");
                         },
-                        &mut || {
-                            data.gather(&par, None, &samples, workspace.input(batch));
-                            let targets = data.targets();
-                            mlp.train_step(&par, &mut workspace, &samples, targets, &sgd, (0, 1));
-                        },
+                        &mut || step(&mut mlp, &mut workspace, &samples[..batch]),
+                        &mut || step(&mut plain, &mut plain_workspace, &samples[..PLAIN_BATCH]),
                         &mut || {
                             evolving.evolve(&par, &set).expect("memory");
                             evolving.prepare_training(&par).expect("memory");
                         },
                         &mut || {
-                            data.gather(&par, None, &samples, inference.input(batch));
+                            data.gather(&par, None, &samples[..batch], inference.input(batch));
                             predicting.forward(&par, &mut inference, batch);
                         },
                     ],
@@ -99,9 +109,9 @@ fn main() {
                 1e3 * times[0],
                 1e3 * times[1],
                 work / times[1] / 1e9,
-                1e3 * times[2],
-                times[2] / times[1],
                 1e3 * times[3],
+                times[3] / times[2],
+                1e3 * times[4],
             );
         }
     }

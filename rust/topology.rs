@@ -13,4 +13,4 @@ mod set;
 pub use importance::incoming_strength;
 pub use init::{Fan, Init, Scheme, Shape, erdos_renyi, expected_connections, initial_weights};
 pub use sample::sample_distinct;
-pub use set::{Evolved, Grown, carry, evolve};
+pub use set::{Evolved, carry, evolve};

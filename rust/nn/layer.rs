@@ -100,11 +100,12 @@ impl Layer {
         &self.bias_momentum
     }
 
-    pub(super) fn ensure_transpose(&mut self, par: &Par) -> Result<()> {
-        if self.transpose.is_none() {
-            self.transpose = Some(Transpose::new(par, self.weights.pattern())?);
+    /// The transpose index if there is none yet.
+    pub(super) fn missing_transpose(&self, par: &Par) -> Result<Option<Transpose>> {
+        match self.transpose {
+            Some(_) => Ok(None),
+            None => Transpose::new(par, self.weights.pattern()).map(Some),
         }
-        Ok(())
     }
 
     /// What one step of SET makes of this layer; survivors keep their momentum, grown connections
@@ -122,8 +123,9 @@ impl Layer {
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
         let w = &self.weights;
         let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
-        let evolved = topology::evolve(par, w, set.zeta, places, |grown| {
-            set.grow_init * init.scale(shape, grown.row_nnz) * init.unit(values, grown.index)
+        let evolved = topology::evolve(par, w, set.zeta, places, |row_nnz| {
+            let scale = set.grow_init * init.scale(shape, row_nnz);
+            move |index| scale * init.unit(values, index)
         })?;
         let momentum = topology::carry(par, &evolved.source, &self.momentum)?;
         Ok(EvolvedLayer { weights: evolved.matrix, momentum, dropped: evolved.dropped })

@@ -85,6 +85,10 @@ pub struct Set {
     pub grow_init: f32,
 }
 
+/// Connections up to which all layers evolve at the same time. An evolution has parts that take one
+/// thread, but also needs up to 8 bytes a connection for a moment: 4 MiB for so many.
+const AT_ONCE: usize = 1 << 19;
+
 /// A truly sparse multilayer perceptron.
 #[derive(Clone, Debug)]
 pub struct Mlp {
@@ -223,7 +227,12 @@ impl Mlp {
     pub fn prepare_training(&mut self, par: &Par) -> Result<()> {
         self.layers.iter_mut().try_for_each(|layer| layer.weights.unshare())?;
         // The input layer passes no gradient on.
-        self.layers[1..].iter_mut().try_for_each(|layer| layer.ensure_transpose(par))
+        let layers = &mut self.layers[1..];
+        let indices = par.map(layers.len(), |l| layers[l].missing_transpose(par));
+        for (layer, index) in layers.iter_mut().zip(indices) {
+            layer.transpose = index?.or(layer.transpose.take());
+        }
+        Ok(())
     }
 
     /// One step over the batch in `workspace.input(samples.len())`; lane b is sample `samples[b]`
@@ -382,11 +391,14 @@ impl Mlp {
         let evolving = self.layers.len() - 1;
         // Not part of what the network is: training builds them again.
         self.layers[..evolving].iter_mut().for_each(|layer| layer.transpose = None);
-        let evolved = self.layers[..evolving]
-            .iter()
-            .zip(1..)
-            .map(|(layer, index)| layer.evolved(par, set, init, seed, index, epoch))
-            .collect::<Result<Vec<_>>>()?;
+        let layers = &self.layers[..evolving];
+        let evolved = |l: usize| layers[l].evolved(par, set, init, seed, l as u64 + 1, epoch);
+        let connections: usize = layers.iter().map(|layer| layer.weights.nnz()).sum();
+        let evolved = if connections <= AT_ONCE {
+            par.map(evolving, evolved).into_iter().collect::<Result<Vec<_>>>()?
+        } else {
+            (0..evolving).map(evolved).collect::<Result<Vec<_>>>()?
+        };
         let mut replaced = Vec::new();
         for (layer, evolved) in self.layers.iter_mut().zip(evolved) {
             replaced.push(evolved.dropped);

@@ -182,7 +182,7 @@ pub mod kernels {
         let w = csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in)?;
         let places = Stream::new(seed, Purpose::GrowPlaces, 0, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, 0, epoch);
-        let value = |grown: crate::topology::Grown| symmetric(values.at(grown.index));
+        let value = |_| move |index| symmetric(values.at(index));
         let evolved = crate::topology::evolve(&Par::new(threads)?, &w, zeta, places, value)?;
         let pattern = evolved.matrix.pattern();
         let source = evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) });

@@ -225,7 +225,11 @@ impl Network {
     /// Evolves every layer but the last; returns the replaced connections per layer.
     fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
         let par = self.par()?;
-        Ok(py.detach(|| self.write()?.evolve(&par, &Set { zeta, grow_init }))?)
+        let set = Set { zeta, grow_init };
+        Ok(py.detach(|| {
+            let mlp = &mut *self.write()?;
+            par.awake(|| mlp.evolve(&par, &set))
+        })?)
     }
 
     /// (loss, accuracy) over all samples.

@@ -1,7 +1,7 @@
 //! Sampling without replacement from ranges far too large to enumerate.
 
 use crate::error::Result;
-use crate::memory::{copied, reserved};
+use crate::memory::{copied, filled, reserved};
 use crate::parallel::Par;
 use crate::rng::Stream;
 
@@ -50,11 +50,59 @@ fn distinct_few(par: &Par, n: u64, k: usize, stream: Stream) -> Result<Vec<u64>>
             },
         );
         next_block += chunks as u64;
-        par.sort(&mut values[start..]);
-        merge(&mut values, start)?;
+        if start == 0 {
+            values = sorted(par, &values, n)?;
+        } else {
+            par.sort(&mut values[start..]);
+            merge(&mut values, start)?;
+        }
         values.dedup();
     }
     Ok(values)
+}
+
+/// Sorts values that were drawn uniformly from `0..n`: into buckets, then within them. Time O(len)
+/// on average.
+fn sorted(par: &Par, values: &[u64], n: u64) -> Result<Vec<u64>> {
+    let what = "sampled places";
+    // No more buckets than values: an evolution then needs less memory here than later on.
+    let bucket_bits = values.len().ilog2();
+    let shift = (64 - n.leading_zeros()).saturating_sub(bucket_bits).min(63);
+    let mut ends = filled(((n - 1) >> shift) as usize + 1, 0u32, what)?;
+    values.iter().for_each(|v| ends[(v >> shift) as usize] += 1);
+    let mut sum = 0;
+    for end in &mut ends {
+        (*end, sum) = (sum, sum + *end);
+    }
+    let mut sorted = filled(values.len(), 0u64, what)?;
+    for &v in values {
+        let end = &mut ends[(v >> shift) as usize];
+        sorted[*end as usize] = v;
+        *end += 1;
+    }
+    let starts = |bucket: usize| if bucket == 0 { 0 } else { ends[bucket - 1] as usize };
+    par.for_rows(
+        0..ends.len(),
+        1 << 14,
+        &mut sorted[..],
+        starts,
+        |v: &mut [u64], range, mid| v.split_at_mut(starts(mid) - starts(range.start)),
+        |_, v| insertion_sort(v),
+    );
+    Ok(sorted)
+}
+
+/// For values that are already near their places.
+fn insertion_sort(values: &mut [u64]) {
+    for i in 1..values.len() {
+        let value = values[i];
+        let mut at = i;
+        while at > 0 && values[at - 1] > value {
+            values[at] = values[at - 1];
+            at -= 1;
+        }
+        values[at] = value;
+    }
 }
 
 /// Merges the sorted halves `..mid` and `mid..`, from the end: O(len), and memory for the second.
@@ -91,6 +139,20 @@ mod tests {
                 let values = draw(n, k, n * 64 + k);
                 assert_eq!(values.len() as u64, k);
                 assert!(values.windows(2).all(|w| w[0] < w[1]) && values.iter().all(|&v| v < n));
+            }
+        }
+    }
+
+    #[test]
+    fn buckets_sort_as_sorting_does() {
+        let stream = Stream::new(3, Purpose::GrowPlaces, 0, 0);
+        for n in [1, 2, 7, 64, 65, 1000, 1 << 33, (1 << 33) + 1, u64::MAX] {
+            for len in [1, 2, 3, 50, 70_000] {
+                let mut block = stream.block(0);
+                let mut values: Vec<u64> = (0..len).map(|_| block.below(n)).collect();
+                let by_buckets = sorted(&Par::new(2).unwrap(), &values, n).unwrap();
+                values.sort_unstable();
+                assert_eq!(by_buckets, values);
             }
         }
     }

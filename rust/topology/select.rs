@@ -1,101 +1,167 @@
-//! Selection of the values closest to zero in O(n), without sorting and without a copy.
+//! Selection of the values closest to zero in O(n), without sorting.
+
+use std::hint::select_unpredictable;
 
 use crate::error::Result;
 use crate::memory::filled;
 use crate::parallel::Par;
 
-/// Magnitudes closest to zero, of one sign: those whose bits are below `bits`, and of those equal
-/// to it the first `ties` by position. As integers the bits are ordered like the magnitudes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cut {
-    pub(super) bits: u32,
-    pub(super) ties: usize,
+const SIGN: u32 = 1 << 31;
+
+/// Of each sign the magnitudes that go: those whose bits are below `last`, and of those equal to
+/// it the ones at positions before `until`. As integers the bits are ordered like the magnitudes.
+/// A rule and not a list, so that it takes no memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cuts {
+    last: [u32; 2],
+    until: [u32; 2],
 }
 
-/// The digits of a magnitude's 31 bits that are looked at in turn, from the highest:
-/// (shift, number of bits).
-const DIGITS: [(u32, u32); 3] = [(20, 11), (10, 10), (0, 10)];
-const BINS: usize = 1 << 11;
-/// Entries per task; sums of counts do not depend on how they are grouped.
-const CHUNK: usize = 1 << 18;
+impl Cuts {
+    /// Whether the value `v` at position `k` stays. Zeros never do, NaN always does.
+    #[inline(always)]
+    pub(super) fn survives(&self, k: u32, v: f32) -> bool {
+        let bits = v.to_bits();
+        // The other sign's bits lie beyond every magnitude when seen from a sign. No branch: which
+        // of the weights survive cannot be predicted.
+        let stays =
+            |bits: u32, sign: usize| bits > self.last[sign] - u32::from(k >= self.until[sign]);
+        stays(bits, 0) & stays(bits ^ SIGN, 1)
+    }
+}
+
+/// The highest bits of a value: sign, exponent and three of the magnitude's further bits.
+const SHIFT: u32 = 2 * LOW;
+/// The rest is looked at in two digits of so many bits.
+const LOW: u32 = 10;
+const BINS: usize = 1 << (32 - SHIFT);
+/// Bins of the magnitudes of one sign.
+const HALF: usize = BINS / 2;
+/// The first bin of infinity and NaN.
+const INFINITE: usize = 0x7F8;
+/// The fewest entries per task.
+const CHUNK: usize = 1 << 15;
 
 /// The cuts that select, of the positive and of the negative values, the `fraction` (rounded
-/// down) closest to zero. Zeros and NaN belong to neither sign.
-pub(super) fn smallest(par: &Par, data: &[f32], fraction: f64) -> Result<[Cut; 2]> {
-    // A radix select of both signs at once: histograms over successive digits of the magnitudes
-    // that share the prefix found so far.
-    let mut prefix = [0u32; 2];
-    let mut rank = [0usize; 2]; // how many of those with the prefix are selected
-    // Zeros share the bins of the smallest magnitudes; no rank reaches as far as NaN.
-    let zeros = [0, 1 << 31].map(|zero| count(par, data, move |v| v.to_bits() == zero));
-    let nans = [false, true]
-        .map(|sign| count(par, data, move |v| v.is_nan() && v.is_sign_negative() == sign));
-    for (pass, (shift, width)) in DIGITS.into_iter().enumerate() {
-        let mut counts = histogram(par, data, pass, prefix, shift, width)?;
-        for sign in 0..2 {
-            if prefix[sign] == 0 {
-                counts[sign][0] -= zeros[sign];
+/// down) closest to zero. Zeros and NaN belong to neither sign; zeros go in any case.
+pub(super) fn smallest(par: &Par, data: &[f32], fraction: f64) -> Result<Cuts> {
+    // A few chunks for each thread, as each has a table of its own.
+    let chunk = data.len().div_ceil(4 * par.threads()).max(CHUNK);
+    smallest_by(par, data, fraction, chunk)
+}
+
+fn smallest_by(par: &Par, data: &[f32], fraction: f64, chunk: usize) -> Result<Cuts> {
+    let tables = par.map(data.len().div_ceil(chunk), |i| histogram(part(data, chunk, i)));
+    let mut counts = filled(BINS, 0usize, "evolution")?;
+    for table in &tables {
+        counts.iter_mut().zip(table).for_each(|(count, &c)| *count += c as usize);
+    }
+
+    // The bin that each sign's cut lies in, and how many of that bin's values go.
+    let mut bins = [None; 2];
+    let mut ranks = [0usize; 2];
+    for (sign, counts) in counts.chunks(HALF).enumerate() {
+        let zero = (sign as u32) << 31;
+        let count = |is: &dyn Fn(f32) -> bool| data.iter().filter(|v| is(**v)).count();
+        let zeros = if counts[0] > 0 { count(&|v| v.to_bits() == zero) } else { 0 };
+        let nans = if counts[INFINITE..].iter().any(|&c| c > 0) {
+            count(&|v| v.is_nan() && v.to_bits() & SIGN == zero)
+        } else {
+            0
+        };
+        let numbers = counts.iter().sum::<usize>() - zeros - nans;
+        let mut rank = (fraction * numbers as f64).floor() as usize;
+        if rank > 0 {
+            // Zeros are smaller than all that are selected.
+            rank += zeros;
+            let mut bin = 0;
+            while counts[bin] < rank {
+                rank -= counts[bin];
+                bin += 1;
             }
-            if pass == 0 {
-                let numbers = counts[sign].iter().sum::<usize>() - nans[sign];
-                rank[sign] = (fraction * numbers as f64).floor() as usize;
-            }
+            (bins[sign], ranks[sign]) = (Some((sign * HALF + bin) as u32), rank);
         }
-        for sign in 0..2 {
+    }
+
+    let bits = candidates(par, data, chunk, &tables, bins)?;
+    drop(tables);
+    let mut cuts = Cuts { last: [0; 2], until: [u32::MAX; 2] };
+    for sign in 0..2 {
+        let Some(bin) = bins[sign] else { continue };
+        let (mut prefix, mut rank, mut equal) = (bin, ranks[sign], 0);
+        for shift in [LOW, 0] {
+            // The bin's number is an index, never a branch: what does not match has one of its own.
+            let mut counts = [0u32; (1 << LOW) + 1];
+            for bits in &bits {
+                let digit = bits >> shift & ((1 << LOW) - 1);
+                let matches = bits >> (shift + LOW) == prefix;
+                counts[select_unpredictable(matches, digit, 1 << LOW) as usize] += 1;
+            }
             let mut digit = 0;
-            while rank[sign] > 0 && counts[sign][digit] < rank[sign] {
-                rank[sign] -= counts[sign][digit];
+            while (counts[digit] as usize) < rank {
+                rank -= counts[digit] as usize;
                 digit += 1;
             }
-            prefix[sign] = prefix[sign] << width | digit as u32;
+            (prefix, equal) = (prefix << LOW | digit as u32, counts[digit] as usize);
+        }
+        cuts.last[sign] = prefix & !SIGN;
+        if rank < equal {
+            let mut ties = data.iter().zip(0u32..).filter(|(v, _)| v.to_bits() == prefix);
+            let (_, last) = ties.nth(rank - 1).expect("internal: the cut is a value");
+            cuts.until[sign] = last + 1;
         }
     }
-    let cut = |sign: usize| match rank[sign] {
-        0 => Cut::default(),
-        ties => Cut { bits: prefix[sign], ties },
-    };
-    Ok([cut(0), cut(1)])
+    Ok(cuts)
 }
 
-fn count(par: &Par, data: &[f32], is: impl Fn(f32) -> bool + Sync + Send) -> usize {
-    let chunks = data.len().div_ceil(CHUNK);
-    let chunk = |i: usize| &data[i * CHUNK..data.len().min((i + 1) * CHUNK)];
-    par.map(chunks, |i| chunk(i).iter().filter(|v| is(**v)).count()).into_iter().sum()
+fn part(data: &[f32], chunk: usize, i: usize) -> &[f32] {
+    &data[i * chunk..data.len().min((i + 1) * chunk)]
 }
 
-type Counts = [Vec<usize>; 2];
+/// How many values lie in each bin.
+fn histogram(data: &[f32]) -> [u32; BINS] {
+    let mut counts = [0u32; BINS];
+    for v in data {
+        counts[(v.to_bits() >> SHIFT) as usize] += 1;
+    }
+    counts
+}
 
-/// How often each digit occurs among the magnitudes that start with the sign's prefix.
-fn histogram(
+/// The bits of the values in the given bins.
+fn candidates(
     par: &Par,
     data: &[f32],
-    pass: usize,
-    prefix: [u32; 2],
-    shift: u32,
-    width: u32,
-) -> Result<Counts> {
-    let mask = (1u32 << width) - 1;
-    let parts = par.map(data.len().div_ceil(CHUNK).max(1), |chunk| {
-        let start = chunk * CHUNK;
-        let data = &data[start..data.len().min(start + CHUNK)];
-        // One table for both signs, so that the sign is a digit and not a branch.
-        let mut counts = [0u32; 2 * BINS];
-        for v in data {
-            let bits = v.to_bits();
-            let (sign, magnitude) = ((bits >> 31) as usize, bits & 0x7FFF_FFFF);
-            if pass == 0 || magnitude >> (shift + width) == prefix[sign] {
-                counts[sign * BINS + (magnitude >> shift & mask) as usize] += 1;
-            }
-        }
-        counts
-    });
-    let mut total = [filled(BINS, 0, "evolution")?, filled(BINS, 0, "evolution")?];
-    for part in parts {
-        for (sign, total) in total.iter_mut().enumerate() {
-            total.iter_mut().zip(&part[sign * BINS..]).for_each(|(t, &p)| *t += p as usize);
-        }
+    chunk: usize,
+    tables: &[[u32; BINS]],
+    bins: [Option<u32>; 2],
+) -> Result<Vec<u32>> {
+    let mut starts = filled(tables.len() + 1, 0usize, "evolution")?;
+    for (i, table) in tables.iter().enumerate() {
+        let here = bins.into_iter().flatten().map(|bin| table[bin as usize] as usize);
+        starts[i + 1] = starts[i] + here.sum::<usize>();
     }
-    Ok(total)
+    let mut found = filled(starts[tables.len()], 0u32, "evolution")?;
+    // No bin has the number `BINS`.
+    let [one, other] = bins.map(|bin| bin.unwrap_or(BINS as u32));
+    par.for_rows(
+        0..tables.len(),
+        1,
+        &mut found[..],
+        |i| i,
+        |found: &mut [u32], range, mid| found.split_at_mut(starts[mid] - starts[range.start]),
+        |range, found| {
+            let mut values = data[range.start * chunk..data.len().min(range.end * chunk)].iter();
+            let mut at = 0;
+            // Without a branch on what cannot be predicted: the next overwrites what does not count.
+            while at < found.len() {
+                let Some(v) = values.next() else { break };
+                let bits = v.to_bits();
+                found[at] = bits;
+                at += usize::from((bits >> SHIFT == one) | (bits >> SHIFT == other));
+            }
+        },
+    );
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -122,19 +188,10 @@ mod tests {
         chosen
     }
 
-    fn chosen(data: &[f32], sign: usize, cut: Cut) -> Vec<usize> {
-        let mut ties = cut.ties;
-        let mut out = Vec::new();
-        for (i, &v) in data.iter().enumerate() {
-            if let Some(m) = magnitude(v, sign) {
-                let tie = m == cut.bits && ties > 0;
-                ties -= usize::from(tie);
-                if m < cut.bits || tie {
-                    out.push(i);
-                }
-            }
-        }
-        out
+    fn chosen(data: &[f32], sign: usize, cuts: Cuts) -> Vec<usize> {
+        let goes =
+            |&(i, &v): &(usize, &f32)| magnitude(v, sign).is_some() && !cuts.survives(i as u32, v);
+        data.iter().enumerate().filter(goes).map(|(i, _)| i).collect()
     }
 
     proptest! {
@@ -145,10 +202,15 @@ mod tests {
                 Just(f32::NAN), Just(-f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY),
             ], 0..300),
             fraction in prop_oneof![0.0..1.0, Just(0.0), Just(0.999)],
+            chunk in prop_oneof![1usize..50, Just(CHUNK)],
         ) {
-            let cuts = smallest(&Par::seq(), &data, fraction).unwrap();
-            for (sign, cut) in cuts.into_iter().enumerate() {
-                prop_assert_eq!(chosen(&data, sign, cut), naive(&data, sign, fraction));
+            let cuts = smallest_by(&Par::seq(), &data, fraction, chunk).unwrap();
+            for sign in 0..2 {
+                prop_assert_eq!(chosen(&data, sign, cuts), naive(&data, sign, fraction));
+            }
+            for (k, &v) in data.iter().enumerate() {
+                prop_assert!(v != 0.0 || !cuts.survives(k as u32, v));
+                prop_assert!(!v.is_nan() || cuts.survives(k as u32, v));
             }
         }
     }

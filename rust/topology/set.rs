@@ -1,8 +1,10 @@
 //! Sparse evolutionary training, SET: drop the weakest connections, grow random ones
 //! (PAPER section 3; Mocanu et al., 2018).
 
+use std::hint::select_unpredictable;
+
 use super::sample::sample_distinct;
-use super::select::smallest;
+use super::select::{Cuts, smallest};
 use crate::csr::{Csr, NONE};
 use crate::error::Result;
 use crate::memory::{collected, filled};
@@ -11,15 +13,6 @@ use crate::rng::Stream;
 
 /// Entries below which a pass stays on one thread.
 const GRAIN: usize = 1 << 14;
-
-/// A connection that was grown, for the function that gives its weight.
-#[derive(Clone, Copy, Debug)]
-pub struct Grown {
-    /// The connections of its row (incoming connections of the neuron) after growth.
-    pub row_nnz: usize,
-    /// Its number among all that were grown, in the order of the new matrix.
-    pub index: u64,
-}
 
 /// What an evolution gives.
 #[derive(Debug)]
@@ -34,20 +27,22 @@ pub struct Evolved {
 
 /// One step of SET. Exact zeros are dropped, then of each sign the fraction `zeta` (rounded down)
 /// of the weights closest to zero, ties by position; as many connections grow at places drawn
-/// uniformly without replacement from those that hold none, with weights from `value`.
+/// uniformly without replacement from those that hold none. `value(row_nnz)(i)` is the weight of
+/// grown connection number `i`, counted in the order of the new matrix, in a row (the incoming
+/// connections of a neuron) that has `row_nnz` after growth.
 ///
-/// Time O(nnz log nnz) at worst, memory O(nnz + n_rows).
-pub fn evolve(
+/// Time O(nnz + n_rows) on average, memory as much.
+pub fn evolve<V: Fn(u64) -> f32>(
     par: &Par,
     w: &Csr,
     zeta: f64,
     places: Stream,
-    value: impl Fn(Grown) -> f32 + Sync,
+    value: impl Fn(usize) -> V + Sync,
 ) -> Result<Evolved> {
     let pattern = w.pattern();
     let (indptr, n_rows) = (pattern.indptr(), w.n_rows());
-    let keep = survivors(par, w, zeta)?;
-    let kept = kept_offsets(&keep, indptr)?;
+    let cuts = smallest(par, w.data(), zeta)?;
+    let kept = kept_offsets(par, w, cuts)?;
     let dropped = w.nnz() - kept[n_rows];
 
     // A place's rank is its number among the empty places, counted along the rows.
@@ -81,14 +76,10 @@ pub fn evolve(
                     rank_start: r as u64 * w.n_cols() as u64 - kept[r] as u64,
                     first_grown: grown[r] as u64,
                 };
-                row.fill(
-                    w,
-                    &keep,
-                    &value,
-                    &mut indices[here.clone()],
-                    &mut data[here.clone()],
-                    &mut source[here],
-                );
+                let (indices, source) = (&mut indices[here.clone()], &mut source[here.clone()]);
+                row.merge(w, cuts, indices, source);
+                gather(source, w.data(), &mut data[here.clone()]);
+                row.grow(value(source.len()), source, &mut data[here]);
             }
         },
     );
@@ -104,66 +95,55 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn fill(
-        &self,
-        w: &Csr,
-        keep: &[bool],
-        value: &impl Fn(Grown) -> f32,
-        indices: &mut [u32],
-        data: &mut [f32],
-        source: &mut [u32],
-    ) {
-        let columns = w.pattern().indices();
-        let mut survivors = self.old.clone().filter(|&k| keep[k]).peekable();
-        let mut passed = 0u64; // survivors before the next grown column
-        let row_nnz = indices.len();
-        let mut at = 0;
-        for (i, rank) in self.ranks.iter().enumerate() {
-            let gap = rank - self.rank_start;
+    /// Where the connections are and where they come from. Steps without a branch on what is
+    /// random: half of all predictions would be wrong.
+    fn merge(&self, w: &Csr, cuts: Cuts, indices: &mut [u32], source: &mut [u32]) {
+        let grown = self.ranks.len();
+        // The survivors go to the end of the row, from where merging moves them to the left: what
+        // is written never reaches what is still to be read.
+        let (tail_indices, tail_source) = (&mut indices[grown..], &mut source[grown..]);
+        let old = self.old.clone();
+        let mut entries = old.clone().zip(&w.pattern().indices()[old.clone()]).zip(&w.data()[old]);
+        let mut survivors = 0;
+        while survivors < tail_indices.len() {
+            let Some(((k, &column), &v)) = entries.next() else { break };
+            (tail_indices[survivors], tail_source[survivors]) = (column, k as u32);
+            survivors += usize::from(cuts.survives(k as u32, v));
+        }
+        let last = indices.len().saturating_sub(1);
+        let (mut at, mut passed) = (0, 0);
+        while at - passed < grown {
             // The column is the gap's number plus the survivors to its left.
-            while let Some(k) = survivors.next_if(|&k| u64::from(columns[k]) <= gap + passed) {
-                (indices[at], data[at], source[at]) = (columns[k], w.data()[k], k as u32);
-                at += 1;
-                passed += 1;
-            }
-            indices[at] = (gap + passed) as u32;
-            data[at] = value(Grown { row_nnz, index: self.first_grown + i as u64 });
-            source[at] = NONE;
-            at += 1;
-        }
-        for k in survivors {
-            (indices[at], data[at], source[at]) = (columns[k], w.data()[k], k as u32);
+            let column = (self.ranks[at - passed] - self.rank_start) as u32 + passed as u32;
+            let next = grown + passed;
+            // Beyond the last survivor no column is as large as NONE.
+            let beyond = u32::from(next <= last).wrapping_sub(1);
+            let next = next.min(last);
+            let (survivor, from) = (indices[next] | beyond, source[next]);
+            let survives = survivor <= column;
+            indices[at] = select_unpredictable(survives, survivor, column);
+            source[at] = select_unpredictable(survives, from, NONE);
+            passed += usize::from(survives);
             at += 1;
         }
     }
-}
 
-/// Which entries survive.
-fn survivors(par: &Par, w: &Csr, zeta: f64) -> Result<Vec<bool>> {
-    let data = w.data();
-    let cuts = smallest(par, data, zeta)?;
-    // Zeros go in any case: the smallest magnitude that stays has bits of at least 1.
-    let least = cuts.map(|cut| cut.bits.max(1));
-    let mut keep = filled(w.nnz(), true, "evolution")?;
-    par.for_rows(
-        0..data.len(),
-        GRAIN,
-        &mut keep[..],
-        |k| k,
-        |keep: &mut [bool], range, mid| keep.split_at_mut(mid - range.start),
-        |range, keep| {
-            for (v, keep) in data[range].iter().zip(keep) {
-                let bits = v.to_bits();
-                *keep = bits & 0x7FFF_FFFF >= if bits >> 31 == 0 { least[0] } else { least[1] };
+    /// The weights of the grown connections.
+    fn grow(&self, value: impl Fn(u64) -> f32, source: &[u32], data: &mut [f32]) {
+        let mut index = self.first_grown;
+        for (source, data) in source.chunks(64).zip(data.chunks_mut(64)) {
+            // Finds them without a branch: the next position overwrites one that does not count.
+            let (mut grown, mut found) = ([0u8; 64], 0);
+            for (at, &source) in (0u8..64).zip(source) {
+                grown[found] = at;
+                found += usize::from(source == NONE);
             }
-        },
-    );
-    for (sign, cut) in cuts.into_iter().enumerate() {
-        let equal = (sign as u32) << 31 | cut.bits;
-        let ties = data.iter().enumerate().filter(|(_, v)| v.to_bits() == equal);
-        ties.take(cut.ties).for_each(|(k, _)| keep[k] = false);
+            for &at in &grown[..found] {
+                data[usize::from(at)] = value(index);
+                index += 1;
+            }
+        }
     }
-    Ok(keep)
 }
 
 /// Values of the old entries carried over to the new ones, 0 for those that were grown.
@@ -177,19 +157,46 @@ pub fn carry(par: &Par, source: &[u32], old: &[f32]) -> Result<Vec<f32>> {
         |k| k,
         |new: &mut [f32], range, mid| new.split_at_mut(mid - range.start),
         |range, new| {
-            for (v, &source) in new.iter_mut().zip(&source[range]) {
-                *v = old.get(source as usize).copied().unwrap_or(0.0);
+            let source = &source[range];
+            gather(source, old, new);
+            for (v, &source) in new.iter_mut().zip(source) {
+                *v = if source == NONE { 0.0 } else { *v };
             }
         },
     );
     Ok(new)
 }
 
+/// Values of the old entries, anything for those that were grown: like this it is a minimum, not a
+/// branch that is wrong every other time.
+fn gather(source: &[u32], old: &[f32], new: &mut [f32]) {
+    let Some(last) = old.len().checked_sub(1) else { return };
+    for (v, &source) in new.iter_mut().zip(source) {
+        *v = old[(source as usize).min(last)];
+    }
+}
+
 /// Survivors before each row, (n_rows + 1,).
-fn kept_offsets(keep: &[bool], indptr: &[usize]) -> Result<Vec<usize>> {
+fn kept_offsets(par: &Par, w: &Csr, cuts: Cuts) -> Result<Vec<usize>> {
+    let indptr = w.pattern().indptr();
     let mut kept = filled(indptr.len(), 0usize, "evolution")?;
-    for r in 0..indptr.len() - 1 {
-        kept[r + 1] = kept[r] + keep[indptr[r]..indptr[r + 1]].iter().filter(|&&k| k).count();
+    par.for_rows(
+        0..w.n_rows(),
+        GRAIN,
+        &mut kept[1..],
+        |r| indptr[r] + r,
+        |kept: &mut [usize], range, mid| kept.split_at_mut(mid - range.start),
+        |rows, kept| {
+            for (r, kept) in rows.zip(kept) {
+                let row = indptr[r]..indptr[r + 1];
+                let entries = (row.start as u32..).zip(&w.data()[row]);
+                let survive = entries.map(|(k, &v)| u32::from(cuts.survives(k, v)));
+                *kept = survive.sum::<u32>() as usize;
+            }
+        },
+    );
+    for r in 0..w.n_rows() {
+        kept[r + 1] += kept[r];
     }
     Ok(kept)
 }

@@ -74,9 +74,9 @@ impl Epoch {
         data: &Data<'_>,
         mut go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
-        model.prepare_training(par)?;
         // Inside the pool once, so that the kernels of a step neither hand work over nor wake threads.
         par.awake(|| {
+            model.prepare_training(par)?;
             while !self.is_finished() {
                 let end = self.order.len().min(self.next + self.plan.batch_size);
                 let samples = &self.order[self.next..end];
@@ -99,8 +99,8 @@ impl Epoch {
                     break;
                 }
             }
-        });
-        Ok(())
+            Ok(())
+        })
     }
 }
 
