@@ -6,11 +6,13 @@
 
 mod importance;
 mod init;
+mod restrict;
 mod sample;
 mod select;
 mod set;
 
-pub use importance::incoming_strength;
+pub use importance::{incoming_strength, outgoing_strength, path_strength, percentile};
 pub use init::{Fan, Init, Scheme, Shape, erdos_renyi, expected_connections, initial_weights};
+pub use restrict::{Restricted, restrict};
 pub use sample::sample_distinct;
 pub use set::{Evolved, carry, evolve};

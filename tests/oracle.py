@@ -168,6 +168,13 @@ class Oracle:
                 setattr(layer, velocity_name, v)
                 setattr(layer, name, w + push - weight_decay * w)
 
+    def feature_importance(self, kind: str) -> np.ndarray:
+        """Strength of the inputs' own weights, or of all paths from them to the outputs."""
+        matrices = [np.abs(layer.weight) for layer in self.layers]
+        if kind == "strength":
+            return matrices[0].sum(axis=1)
+        return np.linalg.multi_dot([*matrices, np.ones(matrices[-1].shape[1])])
+
     def flat(self) -> np.ndarray:
         """Weights on the support and biases of all layers as one vector."""
         return np.concatenate(

@@ -122,27 +122,6 @@ class Described:
         """Completed evolutions over the model's life."""
         return self._core.counters()[2]
 
-    def importance(self, layer: int) -> npt.NDArray[np.float32]:
-        """Give the importance of a layer's neurons (the paper's section 4).
-
-        Parameters
-        ----------
-        layer
-            1 is the first hidden layer; the last is the output layer.
-
-        Returns
-        -------
-        float32 array of shape (neurons,)
-            The incoming strength: the sum of the absolute values of a neuron's incoming weights.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is no such layer.
-        """
-        last = len(self.layer_sizes) - 1
-        return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
-
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print a table of the layers, line by line with `print_fn`."""
         rows = [("layer", "shape", "activation", "connections", "density")]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _arrays, _check, _config, _core, _fit, _scipy
-from trulysparse._described import Described
+from trulysparse._neurons import Neurons
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import SGD
@@ -42,7 +42,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class SparseMLP(Described):
+class SparseMLP(Neurons):
     """A multilayer perceptron of which only the existing connections are stored and trained.
 
     The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6). The recipe that

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::memory::{collected, copied};
 use crate::nn::{Layer, Mlp, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
-use crate::topology::incoming_strength;
+use crate::topology::{incoming_strength, outgoing_strength, path_strength};
 use crate::train::Sweep;
 
 /// One matrix as Python hands it over: offsets, columns, values and biases.
@@ -191,6 +191,21 @@ impl Network {
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let par = self.par()?;
         Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| incoming_strength(&par, l.weights()))?))
+    }
+
+    /// Outgoing strength of a layer's inputs.
+    fn outgoing_strength<'py>(
+        &self,
+        py: Python<'py>,
+        layer: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        Ok(PyArray1::from_vec(py, self.layer(py, layer, |l| outgoing_strength(l.weights()))?))
+    }
+
+    /// Path strength of the network's inputs.
+    fn path_strength<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let strength = |mlp: &Mlp| path_strength(mlp.layers().iter().map(Layer::weights));
+        Ok(PyArray1::from_vec(py, py.detach(|| strength(&*self.read()?))?))
     }
 
     /// Means and scales of the inputs, if there are statistics.
