@@ -4,9 +4,11 @@
 //! Tensors of layer `i` (from 0), one row per output neuron as in [`crate::csr`]:
 //! `layers.i.indptr` U64, `layers.i.indices` U32, `layers.i.data` F32, `layers.i.momentum` F32,
 //! `layers.i.bias` F32, `layers.i.bias_momentum` F32; and `standardizer.mean`,
-//! `standardizer.scale` F64 if there are statistics. The safetensors metadata has one entry,
+//! `standardizer.scale` F64 if there are statistics; `layers.i.pruned` U32, the output neurons that
+//! pruning closed to growth, if there are any; `units.l` U32, the original numbers of the neurons
+//! of layer `l` (0 for the inputs), if a compaction removed some of that layer. The safetensors metadata has one entry,
 //! `trulysparse`: a JSON object of `version`, `config`, `counters` and `user`, an object of the
-//! caller's own strings. One entry, as the order of several would change from file to file: the
+//! caller's own strings, and after a compaction `original_layer_sizes`. One entry, as the order of several would change from file to file: the
 //! same model gives the same bytes.
 //!
 //! A file is written to a sibling, synced and renamed, so a crash never costs the old one. A file
@@ -24,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{collected, reserved};
-use crate::nn::{Config, Counters, Layer, Mlp, Standardizer};
+use crate::nn::{Config, Counters, Layer, Mlp, Origin, Standardizer};
 
 /// Strings that travel with a model: class names, feature names, whatever the caller likes.
 pub type UserData = BTreeMap<String, String>;
@@ -44,6 +46,9 @@ struct Header {
     config: Config,
     counters: Counters,
     user: UserData,
+    /// Empty if the model was never compacted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    original_layer_sizes: Vec<usize>,
 }
 
 /// An array of the model as bytes.
@@ -90,6 +95,15 @@ fn tensor<T: Stored>(values: &[T]) -> Tensor<'_> {
     Tensor { dtype: T::DTYPE, shape: [values.len()], bytes }
 }
 
+/// The numbers of the elements that are true.
+fn numbers(flags: &[bool]) -> Result<Tensor<'static>> {
+    let set = || (0u32..).zip(flags).filter(|(_, flag)| **flag).map(|(i, _)| i);
+    let count = set().count();
+    let mut bytes = reserved(count * 4, "pruned neurons")?;
+    set().for_each(|i| bytes.extend_from_slice(&i.to_le_bytes()));
+    Ok(Tensor { dtype: Dtype::U32, shape: [count], bytes: Cow::Owned(bytes) })
+}
+
 /// Offsets are stored with 64 bits on every platform.
 fn offsets(indptr: &[usize]) -> Result<Tensor<'static>> {
     let mut bytes = reserved(indptr.len() * 8, "row offsets")?;
@@ -110,16 +124,25 @@ fn parts<'a>(model: &'a Mlp, user: &UserData) -> Result<Parts<'a>> {
         push("momentum", tensor(layer.momentum()));
         push("bias", tensor(layer.bias()));
         push("bias_momentum", tensor(layer.bias_momentum()));
+        if layer.pruned().contains(&true) {
+            push("pruned", numbers(layer.pruned())?);
+        }
     }
     if let Some(s) = model.standardizer() {
         tensors.push(("standardizer.mean".into(), tensor(s.mean())));
         tensors.push(("standardizer.scale".into(), tensor(s.scale())));
+    }
+    for (l, ids) in model.origin().iter().flat_map(|origin| origin.ids().iter().enumerate()) {
+        if !ids.is_empty() {
+            tensors.push((format!("units.{l}"), tensor(ids)));
+        }
     }
     let header = Header {
         version: VERSION,
         config: model.config().clone(),
         counters: model.counters,
         user: user.clone(),
+        original_layer_sizes: model.origin().map_or(Vec::new(), |origin| origin.sizes().to_vec()),
     };
     let json = serde_json::to_string(&header).expect("internal: plain data always serialise");
     Ok((tensors, HashMap::from([(HEADER.to_string(), json)])))
@@ -238,7 +261,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Mlp, UserData), Fault> {
     if version != VERSION {
         return Err(Fault::Damage(format!("format version {version}: expected {VERSION}")));
     }
-    let Header { config, counters, user, .. } = serde_json::from_str(header)?;
+    let Header { config, counters, user, original_layer_sizes, .. } = serde_json::from_str(header)?;
     config.check()?;
     if [counters.epochs, counters.steps, counters.evolutions].iter().any(|&n| n >= MOST_COUNTED) {
         return Err(Fault::Damage(format!("{counters:?}: expected numbers below 2^63")));
@@ -251,6 +274,13 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Mlp, UserData), Fault> {
     }
     let mut model = Mlp::from_layers(config, layers)?;
     model.counters = counters;
+    if !original_layer_sizes.is_empty() {
+        let now = model.config().layer_sizes.len();
+        let ids = (0..now).map(|l| read_optional(&file, &format!("units.{l}")));
+        let ids = ids.collect::<std::result::Result<_, _>>()?;
+        let origin = Origin::from_parts(&model.config().layer_sizes, original_layer_sizes, ids)?;
+        model.set_origin(origin);
+    }
     if ["standardizer.mean", "standardizer.scale"].iter().any(|name| file.tensor(name).is_ok()) {
         let (mean, scale) = (read(&file, "standardizer.mean")?, read(&file, "standardizer.scale")?);
         model.set_standardizer(Standardizer::from_parts(mean, scale)?)?;
@@ -268,12 +298,22 @@ fn read_layer(file: &SafeTensors<'_>, i: usize, n_in: usize) -> std::result::Res
     let (indices, data) = (read(file, &key("indices"))?, read(file, &key("data"))?);
     let (momentum, bias) = (read(file, &key("momentum"))?, read(file, &key("bias"))?);
     let bias_momentum = read(file, &key("bias_momentum"))?;
+    let pruned = read_optional(file, &key("pruned"))?;
     Csr::with_any_values(n_in, indptr, indices, data)
         .and_then(|weights| Layer::from_parts(weights, momentum, bias, bias_momentum))
+        .and_then(|mut layer| layer.set_pruned(&pruned).map(|()| layer))
         .map_err(|e| match Fault::from(e) {
             Fault::Damage(reason) => Fault::Damage(format!("layers.{i}: {reason}")),
             memory => memory,
         })
+}
+
+/// Nothing if there is no such tensor.
+fn read_optional<T: Stored>(
+    file: &SafeTensors<'_>,
+    name: &str,
+) -> std::result::Result<Vec<T>, Fault> {
+    if file.tensor(name).is_ok() { read(file, name) } else { Ok(Vec::new()) }
 }
 
 fn read<T: Stored>(file: &SafeTensors<'_>, name: &str) -> std::result::Result<Vec<T>, Fault> {

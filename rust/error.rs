@@ -43,6 +43,9 @@ pub enum Error {
          load it from a file instead"
     )]
     Forked,
+    /// A network was compacted while a call that had taken its buffers was running.
+    #[error("this model was compacted while another call was using it; repeat that call")]
+    Compacted,
     /// The operating system refused to read or write a file.
     #[error("{path}: {source}")]
     Io {

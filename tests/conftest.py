@@ -32,8 +32,10 @@ def _state(model):
             layer.momentum.indices.astype(np.int64),
             layer.momentum.data,
             layer.bias_momentum,
+            layer.pruned,
         )
     ]
+    layers += [model.units(level).tobytes() for level in range(len(model.layer_sizes))]
     statistics = [None if s is None else np.asarray(s).tobytes() for s in (model.mean, model.scale)]
     counters = (model.epochs_trained, model.steps_trained, model.evolutions)
     return layers, statistics, counters, dict(model.metadata)

@@ -14,7 +14,7 @@ from trulysparse.layer import Layer
 
 
 class Described:
-    """The read-only side of a model; its settings never change."""
+    """The read-only side of a model; only `SparseMLP.compact` changes a setting, the sizes."""
 
     _core: _core.Network
     _settings: dict[str, Any]
@@ -23,6 +23,12 @@ class Described:
     def layer_sizes(self) -> list[int]:
         """Neurons of each layer."""
         return list(self._settings["layer_sizes"])
+
+    @property
+    def original_layer_sizes(self) -> list[int]:
+        """Neurons of each layer before `SparseMLP.compact` removed any."""
+        origin = self._core.origin()
+        return self.layer_sizes if origin is None else origin[0]
 
     @property
     def layers(self) -> list[Layer]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check, _core
 from trulysparse._described import Described
+from trulysparse.topology import ImportancePruning, pruning_rule
 
 # A kind of feature importance is one entry here and a line in `feature_importance`.
 _FEATURE_IMPORTANCE: dict[str, Callable[[_core.Network], npt.NDArray[np.float64]]] = {
@@ -19,6 +23,12 @@ _FEATURE_IMPORTANCE: dict[str, Callable[[_core.Network], npt.NDArray[np.float64]
 
 class Neurons(Described):
     """The side of a model that scores, prunes and removes neurons."""
+
+    if TYPE_CHECKING:
+
+        def _exclusive(self, what: str) -> AbstractContextManager[None]: ...
+        def _data(self, x: Any, y: Any) -> tuple[_core.Data, int]: ...
+        def _scores(self, loss: float, accuracy: float) -> dict[str, float]: ...
 
     def importance(self, layer: int) -> npt.NDArray[np.float32]:
         """Give the importance of a layer's neurons (the paper's section 4).
@@ -72,3 +82,201 @@ class Neurons(Described):
         """
         score = _FEATURE_IMPORTANCE[_check.choice("kind", kind, tuple(_FEATURE_IMPORTANCE))]
         return score(self._core)
+
+    def prune(
+        self,
+        *,
+        percentile: float | None = None,
+        threshold: float | None = None,
+        regrow: bool = False,
+    ) -> list[dict[str, int]]:
+        """Remove all incoming connections of the hidden neurons that matter least, now.
+
+        These are the neurons of each hidden layer whose `importance` is at or below the threshold;
+        neurons that have no connections are neither counted nor pruned again. Weights go with
+        their momentum, biases stay, so a pruned neuron's output is a constant, which `compact`
+        takes out. The paper's section 4 has it for trained networks; `pruning_curve` helps to
+        choose, and ``fit(pruning=ImportancePruning(...))`` prunes while training.
+
+        Parameters
+        ----------
+        percentile
+            The threshold as a percentile, above 0 and below 100, of the importances of the layer's
+            neurons that have connections, interpolated linearly as by `numpy.percentile`.
+        threshold
+            The threshold itself, at least 0. Exactly one of the two must be given.
+        regrow
+            Whether SET may grow connections to the pruned neurons again. Default False.
+
+        Returns
+        -------
+        list of dict
+            For each hidden layer ``layer``, its number from 1, and the ``neurons`` and their
+            ``connections`` that were pruned.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong; nothing was changed.
+        ModelBusyError
+            If a fit of this model is running.
+        MemoryError
+            If the new layers do not fit into memory beside the old ones; nothing was changed.
+
+        Warns
+        -----
+        RuntimeWarning
+            If a layer is left alone: all of its connected neurons are at or below the threshold,
+            or an importance is not finite.
+        """
+        percentile, threshold = pruning_rule(percentile, threshold)
+        regrow = _check.boolean("regrow", regrow)
+        with self._exclusive("prune"):
+            return self._prune(percentile, threshold, regrow, stacklevel=3)
+
+    def _prune(
+        self, percentile: float | None, threshold: float | None, regrow: bool, stacklevel: int
+    ) -> list[dict[str, int]]:
+        report = []
+        pruned = self._core.prune(percentile, threshold, not regrow)
+        for layer, (neurons, connections, refused) in enumerate(pruned, start=1):
+            report.append({"layer": layer, "neurons": neurons, "connections": connections})
+            if refused is not None:
+                message = f"layer {layer} was not pruned: {refused}"
+                warnings.warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
+        return report
+
+    def _prune_after(self, rule: ImportancePruning, stacklevel: int) -> None:
+        self._prune(rule.percentile, rule.threshold, rule.regrow, stacklevel + 1)
+
+    def pruning_curve(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        percentiles: Iterable[float] = tuple(range(0, 100, 5)),
+        *,
+        batch_size: int = 128,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Score the model as it would be after ``prune(percentile=p)``, for each p.
+
+        The model stays as it is; every percentile is pruned from it anew. It takes the memory of
+        a copy. A layer whose neurons would all go is left alone, as by `prune`.
+
+        Parameters
+        ----------
+        x, y
+            Samples and targets, as `evaluate` takes them.
+        percentiles
+            Numbers from 0 to below 100; 0 stands for the model as it is. Default 0, 5, ..., 95.
+        batch_size
+            Samples that are computed together. Default 128.
+
+        Returns
+        -------
+        dict of arrays of shape (len(percentiles),)
+            ``percentile`` (float64); what is left then, ``connections`` and ``neurons`` (int64;
+            hidden neurons with incoming connections); ``loss`` and ``accuracy`` (float64, as
+            `evaluate` has them; no accuracy with a squared error).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong; the message names it.
+        MemoryError
+            If the copy or the buffers for `batch_size` samples do not fit into memory.
+        """
+        batch_size = _check.integer("batch_size", batch_size, 1)
+        listed = _check.sequence("percentiles", percentiles, "a sequence of numbers")
+        if not listed:
+            raise ValueError("percentiles is empty: expected at least one number")
+        expected = "a number from 0 to below 100"
+        checked = [
+            _check.real(f"percentiles[{i}]", p, expected, low=0, high=100, high_open=True)
+            for i, p in enumerate(listed)
+        ]
+        data = self._data(x, y)[0]
+        curve: dict[str, list[float]] = {}
+        whole = self._core.copy()  # the same for every percentile, whatever other threads do
+        for percentile in checked:
+            core = whole.copy()
+            if percentile > 0:
+                core.prune(percentile, None, True)
+            row = {
+                "percentile": percentile,
+                "connections": sum(core.nnz()),
+                "neurons": sum(core.connected_neurons()[:-1]),
+                **self._scores(*core.evaluate(data, batch_size)),
+            }
+            for name, value in row.items():
+                curve.setdefault(name, []).append(value)
+        return {name: np.array(values) for name, values in curve.items()}
+
+    def compact(self, *, inputs: bool = False) -> list[dict[str, int]]:
+        """Remove the neurons that cannot matter; the model computes the same without them.
+
+        A hidden neuron without incoming connections has the constant output f(bias): its
+        contribution is added to the next layer's biases and it goes. A hidden neuron without
+        outgoing connections goes as it is. Both go on until there are none left, so removals
+        travel through the layers. Outputs stay, and a hidden layer that would lose all of its
+        neurons keeps one, without connections.
+
+        Predictions agree with those before to the rounding of the biases. Training can go on, in a
+        smaller network: momentum is kept, and dropout, which draws by the neurons' numbers, draws
+        anew. It also no longer drops the constants: a neuron without connections that dropout
+        switched on and off was noise in training, and is none once its output is in the biases.
+
+        Parameters
+        ----------
+        inputs
+            Also remove the inputs without outgoing connections (but for one, if none has any).
+            The model then takes the remaining columns only: ``x[:, model.units(0)]``. Default
+            False.
+
+        Returns
+        -------
+        list of dict
+            For each layer ``layer``, its number (0 for the inputs), ``neurons`` removed,
+            ``constant``, those of them without incoming connections, and ``connections``, the
+            incoming ones of the layer that were removed.
+
+        Raises
+        ------
+        TypeError
+            If `inputs` is not True or False.
+        ModelBusyError
+            If a fit of this model is running.
+        MemoryError
+            If the new layers do not fit into memory beside the old ones; nothing was changed.
+        """
+        inputs = _check.boolean("inputs", inputs)
+        with self._exclusive("compact"):
+            removed = self._core.compact(inputs)
+            self._settings = self._core.config()
+        return [
+            {"layer": layer, "neurons": neurons, "constant": constant, "connections": connections}
+            for layer, (neurons, constant, connections) in enumerate(removed)
+        ]
+
+    def units(self, layer: int) -> npt.NDArray[np.int64]:
+        """Give the numbers that a layer's neurons had before any compaction.
+
+        Parameters
+        ----------
+        layer
+            0 for the inputs, 1 for the first hidden layer; the last is the output layer.
+
+        Returns
+        -------
+        int64 array of shape (neurons,)
+            Ascending, from 0; all of them if the layer was never compacted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is no such layer.
+        """
+        layer = _check.integer("layer", layer, 0, len(self.layer_sizes) - 1)
+        origin = self._core.origin()
+        if origin is None or len(origin[1][layer]) == 0:
+            return np.arange(self.layer_sizes[layer])
+        return origin[1][layer].astype(np.int64)

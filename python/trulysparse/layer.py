@@ -103,6 +103,12 @@ class Layer:
         """The momentum of the biases, float32 of shape (n_out,); a copy."""
         return _read_only(self._model._core.bias(self._index)[1])
 
+    @property
+    def pruned(self) -> npt.NDArray[np.bool_]:
+        """The neurons that pruning closed to growth, bool of shape (n_out,); a copy."""
+        flags = self._model._core.pruned(self._index)
+        return _read_only(flags if len(flags) else np.zeros(self.n_out, dtype=bool))
+
     def _matrix(self, indptr: _Array, indices: _Array, data: _Array) -> csc_array:
         # SciPy wants offsets and indices of one type; narrow offsets keep the indices shared.
         if max(len(data), self.n_in) <= _INT32:

@@ -20,6 +20,24 @@ pub enum Map {
     Tanh,
 }
 
+impl Map {
+    /// The function of one value, with the bits that a batch gets.
+    pub fn apply(self, z: f32) -> f32 {
+        match self {
+            Map::Identity => z,
+            Map::Slope(slope) => {
+                if z > 0.0 {
+                    z
+                } else {
+                    z * slope
+                }
+            }
+            Map::Sigmoid => math::logistic(z),
+            Map::Tanh => math::tanh(z),
+        }
+    }
+}
+
 /// Inverted dropout of one layer in one step, 16 random bits a unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Mask {

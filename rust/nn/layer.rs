@@ -3,7 +3,7 @@
 use super::mlp::Set;
 use crate::csr::{Csr, Transpose};
 use crate::error::{Error, Result};
-use crate::memory::filled;
+use crate::memory::{copied, filled};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{self, Init, Shape};
@@ -15,6 +15,9 @@ pub struct Layer {
     pub(super) momentum: Vec<f32>,
     pub(super) bias: Vec<f32>,
     pub(super) bias_momentum: Vec<f32>,
+    /// Which neurons were pruned for good: their rows have no entries and SET grows none. Empty if
+    /// none was.
+    pub(super) pruned: Vec<bool>,
     /// Built when training first needs it; dropped whenever the structure changes.
     pub(super) transpose: Option<Transpose>,
 }
@@ -61,7 +64,7 @@ impl Layer {
                 ));
             }
         }
-        Ok(Layer { weights, momentum, bias, bias_momentum, transpose: None })
+        Ok(Layer { weights, momentum, bias, bias_momentum, pruned: Vec::new(), transpose: None })
     }
 
     /// An Erdos-Renyi layer with weights drawn from `init`; `index` counts layers from 1.
@@ -98,6 +101,58 @@ impl Layer {
     /// The momentum of the biases, (n_out,).
     pub fn bias_momentum(&self) -> &[f32] {
         &self.bias_momentum
+    }
+
+    /// Which neurons were pruned for good, (n_out,), or empty if none was.
+    pub fn pruned(&self) -> &[bool] {
+        &self.pruned
+    }
+
+    /// Sets the neurons that were pruned for good, by their numbers in ascending order; none of
+    /// them may have connections.
+    pub fn set_pruned(&mut self, numbers: &[u32]) -> Result<()> {
+        let n_out = self.weights.n_rows();
+        let ascending = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || numbers.last().is_some_and(|&r| r as usize >= n_out) {
+            let expected = format!("ascending numbers below {n_out}");
+            return Err(Error::invalid("pruned", "numbers in disorder", expected));
+        }
+        let pattern = self.weights.pattern();
+        if let Some(r) = numbers.iter().find(|&&r| !pattern.row(r as usize).is_empty()) {
+            return Err(Error::invalid("pruned", r, "neurons without incoming connections"));
+        }
+        if numbers.is_empty() {
+            self.pruned = Vec::new();
+            return Ok(());
+        }
+        self.pruned = filled(n_out, false, "pruned neurons")?;
+        numbers.iter().for_each(|&r| self.pruned[r as usize] = true);
+        Ok(())
+    }
+
+    /// A copy of all but the transpose; weights share memory until they are changed.
+    pub(super) fn try_clone(&self) -> Result<Self> {
+        Ok(Layer {
+            weights: self.weights.clone(),
+            momentum: copied(&self.momentum, "momentum")?,
+            bias: copied(&self.bias, "biases")?,
+            bias_momentum: copied(&self.bias_momentum, "momentum of biases")?,
+            pruned: copied(&self.pruned, "pruned neurons")?,
+            transpose: None,
+        })
+    }
+
+    /// Weights and momentum of a part, as [`topology::restrict`] has it.
+    pub(super) fn part(
+        &self,
+        par: &Par,
+        rows: &[u32],
+        columns: &[u32],
+        n_in: usize,
+    ) -> Result<(Csr, Vec<f32>)> {
+        let part = topology::restrict(&self.weights, rows, columns, n_in)?;
+        let momentum = topology::carry(par, &part.source, &self.momentum)?;
+        Ok((part.matrix, momentum))
     }
 
     /// The transpose index if there is none yet.

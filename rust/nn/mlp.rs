@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
+use super::compact::Origin;
 use super::layer::Layer;
 use super::loss::{Loss, Score, Targets};
 use super::optimizer::Sgd;
@@ -14,6 +15,7 @@ use crate::kernels::{
     Backward, Forward, Map, Mask, bias_update, sddmm_update, spmm_activate, spmm_transpose_derive,
     stride, words,
 };
+use crate::memory::copied;
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{Init, expected_connections};
@@ -92,9 +94,11 @@ const AT_ONCE: usize = 1 << 19;
 /// A truly sparse multilayer perceptron.
 #[derive(Clone, Debug)]
 pub struct Mlp {
-    config: Config,
-    layers: Vec<Layer>,
-    standardizer: Option<Standardizer>,
+    pub(super) config: Config,
+    pub(super) layers: Vec<Layer>,
+    pub(super) standardizer: Option<Standardizer>,
+    /// Where the neurons come from, once a compaction has removed some.
+    pub(super) origin: Option<Origin>,
     /// What the network has been through.
     pub counters: Counters,
 }
@@ -162,7 +166,7 @@ impl Mlp {
                 Layer::random(par, (pair[0], pair[1]), probability, config.init, config.seed, index)
             })
             .collect::<Result<_>>()?;
-        Ok(Mlp { config, layers, standardizer: None, counters: Counters::default() })
+        Ok(Mlp::from_checked(config, layers))
     }
 
     /// A network from given layers, checked against the configuration.
@@ -171,6 +175,9 @@ impl Mlp {
         let shapes = layers.iter().map(|l| (l.weights.n_cols(), l.weights.n_rows()));
         let expected: Vec<_> = config.layer_sizes.windows(2).map(|w| (w[0], w[1])).collect();
         let shapes: Vec<_> = shapes.collect();
+        if layers.last().is_some_and(|output| !output.pruned.is_empty()) {
+            return Err(Error::invalid("pruned", "neurons of the output layer", "hidden ones"));
+        }
         if shapes != expected {
             return Err(Error::invalid(
                 "weights",
@@ -178,7 +185,29 @@ impl Mlp {
                 format!("{expected:?}"),
             ));
         }
-        Ok(Mlp { config, layers, standardizer: None, counters: Counters::default() })
+        Ok(Mlp::from_checked(config, layers))
+    }
+
+    fn from_checked(config: Config, layers: Vec<Layer>) -> Self {
+        let counters = Counters::default();
+        Mlp { config, layers, standardizer: None, origin: None, counters }
+    }
+
+    /// A copy; weights share memory until they are changed.
+    pub fn try_clone(&self) -> Result<Self> {
+        let layers = self.layers.iter().map(Layer::try_clone).collect::<Result<_>>()?;
+        let what = "statistics";
+        let standardizer = self
+            .standardizer
+            .as_ref()
+            .map(|s| Standardizer::from_parts(copied(s.mean(), what)?, copied(s.scale(), what)?));
+        Ok(Mlp {
+            config: self.config.clone(),
+            layers,
+            standardizer: standardizer.transpose()?,
+            origin: self.origin.as_ref().map(Origin::try_clone).transpose()?,
+            counters: self.counters,
+        })
     }
 
     /// The configuration.
@@ -214,6 +243,15 @@ impl Mlp {
     /// All connections.
     pub fn nnz(&self) -> usize {
         self.layers.iter().map(|l| l.weights.nnz()).sum()
+    }
+
+    /// The neurons of each layer with weights that have incoming connections.
+    pub fn connected_neurons(&self) -> Vec<usize> {
+        let connected = |l: &Layer| {
+            let offsets = l.weights.pattern().indptr().windows(2);
+            offsets.filter(|pair| pair[0] < pair[1]).count()
+        };
+        self.layers.iter().map(connected).collect()
     }
 
     /// Outputs of the last layer.

@@ -1,15 +1,17 @@
 //! Buffers of a training step and of a prediction, allocated once and reused.
 
 use super::mlp::Mlp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::{Map, stride, words};
-use crate::memory::{Lanes, area, filled};
+use crate::memory::{Lanes, area, copied, filled};
 
 /// Buffers for training steps with up to a given number of samples.
 #[derive(Debug)]
 pub struct Workspace {
     /// The largest batch that fits.
     pub(super) max_batch: usize,
+    /// Neurons of each layer that the buffers are for.
+    sizes: Vec<usize>,
     /// `activations[l]`: (n_l, stride); 0 is the gathered batch, the last the outputs.
     pub(super) activations: Vec<Lanes>,
     /// `signs[l]`: (n_l, words), one bit a unit, for hidden layers whose derivative needs it.
@@ -35,6 +37,7 @@ impl Workspace {
         };
         let mut workspace = Workspace {
             max_batch,
+            sizes: copied(sizes, "a batch")?,
             activations: Vec::new(),
             signs: Vec::new(),
             kept: Vec::new(),
@@ -55,6 +58,11 @@ impl Workspace {
         Ok(workspace)
     }
 
+    /// An error if the network has been compacted since the buffers were taken.
+    pub fn check(&self, model: &Mlp) -> Result<()> {
+        if self.sizes == model.config().layer_sizes { Ok(()) } else { Err(Error::Compacted) }
+    }
+
     /// Where a batch of `batch` samples goes before a step: (n_0, `stride(batch)`), feature-major.
     pub fn input(&mut self, batch: usize) -> &mut [f32] {
         input(&mut self.activations[0], self.max_batch, batch)
@@ -65,6 +73,7 @@ impl Workspace {
 #[derive(Debug)]
 pub struct Inference {
     pub(super) max_batch: usize,
+    sizes: Vec<usize>,
     pub(super) input: Lanes,
     /// The layer that is read and the one that is written, (largest, stride) each.
     pub(super) layers: [Lanes; 2],
@@ -80,10 +89,16 @@ impl Inference {
         let largest = |from: usize| sizes[from..].iter().step_by(2).copied().max().unwrap_or(0);
         Ok(Inference {
             max_batch,
+            sizes: copied(sizes, "a batch")?,
             input: floats(sizes[0])?,
             layers: [floats(largest(1))?, floats(if sizes.len() > 2 { largest(2) } else { 0 })?],
             scratch: floats(1)?,
         })
+    }
+
+    /// As [`Workspace::check`].
+    pub fn check(&self, model: &Mlp) -> Result<()> {
+        if self.sizes == model.config().layer_sizes { Ok(()) } else { Err(Error::Compacted) }
     }
 
     /// Where a batch of `batch` samples goes: (n_0, `stride(batch)`), feature-major.

@@ -9,7 +9,7 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
         match error {
             Error::OutOfMemory { .. } => PyMemoryError::new_err(error.to_string()),
-            Error::Forked => PyRuntimeError::new_err(error.to_string()),
+            Error::Forked | Error::Compacted => PyRuntimeError::new_err(error.to_string()),
             Error::Io { path, source } => match source.raw_os_error() {
                 // Python picks FileNotFoundError and the like by the number.
                 Some(number) => {

@@ -16,7 +16,7 @@ use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{collected, copied};
-use crate::nn::{Layer, Mlp, Set, Sparsity, Standardizer};
+use crate::nn::{Layer, Mlp, Origin, Pruned, Refusal, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
 use crate::topology::{incoming_strength, outgoing_strength, path_strength};
 use crate::train::Sweep;
@@ -208,6 +208,32 @@ impl Network {
         Ok(PyArray1::from_vec(py, py.detach(|| strength(&*self.read()?))?))
     }
 
+    /// A layer's neurons that were pruned for good, or nothing if none was.
+    fn pruned<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyArray1<bool>>> {
+        let flags = self.layer(py, layer, |l| copied(l.pruned(), "pruned neurons"))?;
+        Ok(PyArray1::from_vec(py, flags))
+    }
+
+    /// Neurons of each layer with weights that have incoming connections.
+    fn connected_neurons(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        Ok(py.detach(|| self.read().map(|mlp| mlp.connected_neurons()))?)
+    }
+
+    /// Neurons of each layer before any compaction, and the original numbers of those that are
+    /// left, empty for layers that have all of them; None without a compaction.
+    #[allow(clippy::type_complexity)]
+    fn origin<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Option<(Vec<usize>, Vec<Bound<'py, PyArray1<u32>>>)>> {
+        let origin = py
+            .detach(|| -> Result<_> { self.read()?.origin().map(Origin::try_clone).transpose() })?;
+        Ok(origin.map(|origin| {
+            let (sizes, ids) = origin.into_parts();
+            (sizes, ids.into_iter().map(|ids| PyArray1::from_vec(py, ids)).collect())
+        }))
+    }
+
     /// Means and scales of the inputs, if there are statistics.
     #[allow(clippy::type_complexity)]
     fn standardizer<'py>(
@@ -247,15 +273,42 @@ impl Network {
         })?)
     }
 
+    /// Prunes the hidden neurons at or below a percentile or a threshold, one of the two; `close`
+    /// keeps SET from growing them connections. Returns for each hidden layer the neurons, their
+    /// connections and, if the layer was left alone, why.
+    fn prune(
+        &self,
+        py: Python<'_>,
+        percentile: Option<f64>,
+        threshold: Option<f64>,
+        close: bool,
+    ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
+        let (par, rule) = (self.par()?, parse::pruning(percentile, threshold)?);
+        let reports = py.detach(|| self.write()?.prune(&par, rule, close))?;
+        let report = |r: Pruned| (r.neurons, r.connections, r.refused.map(Refusal::reason));
+        Ok(reports.into_iter().map(report).collect())
+    }
+
+    /// Removes neurons that cannot matter; returns for each layer from the inputs on the neurons,
+    /// those of them that were constants, and the incoming connections.
+    fn compact(&self, py: Python<'_>, inputs: bool) -> PyResult<Vec<(usize, usize, usize)>> {
+        let par = self.par()?;
+        let removed = py.detach(|| self.write()?.compact(&par, inputs))?;
+        Ok(removed.into_iter().map(|r| (r.neurons, r.constant, r.connections)).collect())
+    }
+
+    /// A network of its own with the same content.
+    fn copy(&self, py: Python<'_>) -> PyResult<Self> {
+        let par = self.par()?;
+        Ok(py.detach(|| self.read()?.try_clone()).map(|mlp| Network::wrap(mlp, par))?)
+    }
+
     /// (loss, accuracy) over all samples.
     fn evaluate(&self, py: Python<'_>, data: &Data, batch_size: usize) -> PyResult<(f64, f64)> {
         let par = self.par()?;
         let mut sweep = data.with(py, |data| Sweep::new(&*self.read()?, data, batch_size))?;
         while !sweep.is_finished() {
-            data.with(py, |data| {
-                sweep.evaluate(&par, &*self.read()?, data, until_tick());
-                Ok(())
-            })?;
+            data.with(py, |data| sweep.evaluate(&par, &*self.read()?, data, until_tick()))?;
             py.check_signals()?;
         }
         let score = sweep.progress().score;
@@ -280,10 +333,7 @@ impl Network {
         let out = out.as_slice_mut()?;
         let mut sweep = data.with(py, |data| Sweep::new(&*self.read()?, data, batch_size))?;
         while !sweep.is_finished() {
-            data.with(py, |data| {
-                sweep.predict(&par, &*self.read()?, data, out, until_tick());
-                Ok(())
-            })?;
+            data.with(py, |data| sweep.predict(&par, &*self.read()?, data, out, until_tick()))?;
             py.check_signals()?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use serde::de::value::{Error as NameError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Config, Sgd, Sparsity};
+use crate::nn::{Activation, Config, Pruning, Sgd, Sparsity};
 use crate::topology::Init;
 
 /// The value that `name` stands for among those that the type's file format knows.
@@ -72,6 +72,18 @@ impl ConfigArguments {
             standardize: self.standardize,
             seed: self.seed,
         })
+    }
+}
+
+/// The rule that one of the two arguments gives.
+pub fn pruning(percentile: Option<f64>, threshold: Option<f64>) -> Result<Pruning> {
+    match (percentile, threshold) {
+        (Some(percentile), None) => Ok(Pruning::Percentile(percentile)),
+        (None, Some(threshold)) => Ok(Pruning::Threshold(threshold)),
+        _ => {
+            let value = format!("{percentile:?} with threshold = {threshold:?}");
+            Err(Error::invalid("percentile", value, "one of percentile and threshold"))
+        }
     }
 }
 

@@ -74,6 +74,7 @@ impl Epoch {
         data: &Data<'_>,
         mut go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
+        workspace.check(model)?;
         // Inside the pool once, so that the kernels of a step neither hand work over nor wake threads.
         par.awake(|| {
             model.prepare_training(par)?;
@@ -116,6 +117,7 @@ pub fn single_step(
     optimizer: &Sgd,
 ) -> Result<Score> {
     optimizer.check()?;
+    workspace.check(model)?;
     model.prepare_training(par)?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);

@@ -24,6 +24,9 @@ impl Sweep {
         if batch_size == 0 {
             return Err(Error::invalid("batch_size", 0, "at least 1"));
         }
+        if data.features() != model.config().layer_sizes[0] {
+            return Err(Error::Compacted); // they were checked against the network
+        }
         let total = data.samples();
         let batch_size = batch_size.min(total);
         Ok(Sweep {
@@ -54,13 +57,14 @@ impl Sweep {
         model: &Mlp,
         data: &Data<'_>,
         go_on: impl FnMut() -> bool + Send,
-    ) {
+    ) -> Result<()> {
         let loss = model.config().loss;
         let mut score = self.score;
         self.run(par, model, data, go_on, |samples, z, scratch| {
             score.add(loss.score(z, stride(samples.len()), samples, data.targets(), scratch));
-        });
+        })?;
         self.score = score;
+        Ok(())
     }
 
     /// Writes samples' outputs until all are written or `go_on` says no; it is asked after every
@@ -72,7 +76,7 @@ impl Sweep {
         data: &Data<'_>,
         out: &mut [f32],
         go_on: impl FnMut() -> bool + Send,
-    ) {
+    ) -> Result<()> {
         let outputs = model.n_outputs();
         assert_eq!(out.len(), data.samples() * outputs, "internal: out is (samples, outputs)");
         self.run(par, model, data, go_on, |samples, z, scratch| {
@@ -82,7 +86,7 @@ impl Sweep {
                 let row = &mut out[sample as usize * outputs..][..outputs];
                 row.iter_mut().enumerate().for_each(|(k, o)| *o = z[k * stride + lane]);
             }
-        });
+        })
     }
 
     fn run(
@@ -92,7 +96,8 @@ impl Sweep {
         data: &Data<'_>,
         mut go_on: impl FnMut() -> bool + Send,
         mut each: impl FnMut(&[u32], &mut [f32], &mut [f32]) + Send,
-    ) {
+    ) -> Result<()> {
+        self.inference.check(model)?;
         // Inside the pool once, so that the kernels neither hand work over nor wake threads; for a
         // single batch waking them first would take longer than it saves.
         let single = self.total - self.next <= self.batch_size;
@@ -112,6 +117,11 @@ impl Sweep {
                 }
             }
         };
-        if single { par.install(work) } else { par.awake(work) }
+        if single {
+            par.install(work)
+        } else {
+            par.awake(work)
+        }
+        Ok(())
     }
 }
