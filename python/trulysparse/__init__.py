@@ -15,13 +15,14 @@ from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD
-from trulysparse.topology import SET
+from trulysparse.topology import SET, ImportancePruning
 
 __all__ = [
     "SET",
     "SGD",
     "Callback",
     "History",
+    "ImportancePruning",
     "Layer",
     "ModelBusyError",
     "SparseMLP",

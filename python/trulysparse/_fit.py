@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from trulysparse import _core
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
-from trulysparse.topology import SET
+from trulysparse.topology import SET, ImportancePruning
 
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP
@@ -38,6 +38,7 @@ class Run:
     batch_size: int
     validation: _core.Data | None
     topology: SET | None
+    pruning: ImportancePruning | None
     callbacks: list[Callback]
     progress: bool
 
@@ -65,6 +66,8 @@ class Run:
                     callback.on_epoch_end(epoch, dict(logs))
                 if self.model.stop_training or epoch == self.epochs[-1]:
                     break
+                if self.pruning is not None and self.pruning.is_due(epoch + 1):
+                    self.model._prune_after(self.pruning, stacklevel=3)
                 if self.topology is not None:
                     self.model._core.evolve(self.topology.zeta, self.topology.grow_init)
         for callback in self.callbacks:
@@ -82,6 +85,7 @@ class Run:
             validation = self.model._evaluate(self.validation, self.batch_size)
             logs |= {f"val_{name}": value for name, value in validation.items()}
         logs["connections"] = self.model.nnz
+        logs["neurons"] = sum(self.model._core.connected_neurons()[:-1])
         logs["learning_rate"] = self.trainer.learning_rate(first_step + self.steps_per_epoch - 1)
         logs["seconds"] = seconds
         return logs

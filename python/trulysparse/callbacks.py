@@ -32,7 +32,7 @@ class Callback:
         """Before an epoch, counted from 0; `logs` is empty."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """After an epoch; `logs` has the numbers of `History`. The topology evolves afterwards."""
+        """After an epoch; `logs` has the numbers of `History`. Pruning and evolution come after."""
 
     def on_train_end(self, logs: Logs) -> None:
         """After the last epoch; `logs` is that of the last epoch."""

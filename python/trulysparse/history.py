@@ -19,9 +19,9 @@ class History:
     history : dict of str to list of float
         ``loss`` and ``accuracy`` of the training samples as they were met, with dropout;
         ``val_loss`` and ``val_accuracy`` if there are validation data; ``connections``, the number
-        of connections that the epoch trained; ``learning_rate`` at the epoch's end; ``seconds``
-        that training took, without validation and evolution. Models with a squared error have no
-        accuracy.
+        of connections that the epoch trained, and ``neurons``, that of hidden neurons with incoming
+        connections; ``learning_rate`` at the epoch's end; ``seconds`` that training took, without
+        validation, pruning and evolution. Models with a squared error have no accuracy.
     """
 
     def __init__(self) -> None:

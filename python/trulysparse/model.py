@@ -18,7 +18,7 @@ from trulysparse._neurons import Neurons
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import SGD
-from trulysparse.topology import SET
+from trulysparse.topology import SET, ImportancePruning
 
 _PAPER_SGD = SGD()
 _PAPER_SET = SET()
@@ -245,6 +245,7 @@ class SparseMLP(Neurons):
         validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         optimizer: SGD | None = None,
         topology: SET | None = _PAPER_SET,
+        pruning: ImportancePruning | None = None,
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
         initial_epoch: int = 0,
@@ -277,6 +278,8 @@ class SparseMLP(Neurons):
         topology
             How the topology evolves after every epoch but the last; default ``SET()``. None keeps
             it static.
+        pruning
+            When neurons are pruned, as an `ImportancePruning`; None (default) prunes none.
         callbacks
             `Callback` objects.
         progress
@@ -331,6 +334,7 @@ class SparseMLP(Neurons):
                 batch_size=batch_size,
                 validation=validation,
                 topology=_topology(topology),
+                pruning=_pruning(pruning),
                 callbacks=listed,
                 progress=progress,
             )
@@ -483,6 +487,12 @@ def _topology(topology: SET | None) -> SET | None:
     if topology is None or isinstance(topology, SET):
         return topology
     raise TypeError(f"topology = {topology!r}: expected a trulysparse.SET or None")
+
+
+def _pruning(pruning: ImportancePruning | None) -> ImportancePruning | None:
+    if pruning is None or isinstance(pruning, ImportancePruning):
+        return pruning
+    raise TypeError(f"pruning = {pruning!r}: expected a trulysparse.ImportancePruning or None")
 
 
 def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
