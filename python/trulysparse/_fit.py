@@ -67,7 +67,8 @@ class Run:
                 if self.model.stop_training or epoch == self.epochs[-1]:
                     break
                 if self.pruning is not None and self.pruning.is_due(epoch + 1):
-                    self.model._prune_after(self.pruning, stacklevel=3)
+                    rule = self.pruning
+                    self.model._prune(rule.percentile, rule.threshold, rule.regrow, stacklevel=4)
                 if self.topology is not None:
                     self.model._core.evolve(self.topology.zeta, self.topology.grow_init)
         for callback in self.callbacks:

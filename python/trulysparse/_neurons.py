@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from trulysparse import _check, _core
 from trulysparse._described import Described
-from trulysparse.topology import ImportancePruning, pruning_rule
+from trulysparse.topology import pruning_rule
 
 # A kind of feature importance is one entry here and a line in `feature_importance`.
 _FEATURE_IMPORTANCE: dict[str, Callable[[_core.Network], npt.NDArray[np.float64]]] = {
@@ -143,11 +143,8 @@ class Neurons(Described):
             report.append({"layer": layer, "neurons": neurons, "connections": connections})
             if refused is not None:
                 message = f"layer {layer} was not pruned: {refused}"
-                warnings.warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
+                warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
         return report
-
-    def _prune_after(self, rule: ImportancePruning, stacklevel: int) -> None:
-        self._prune(rule.percentile, rule.threshold, rule.regrow, stacklevel + 1)
 
     def pruning_curve(
         self,
