@@ -175,7 +175,7 @@ def test_diverged_layers_are_left_alone():
     with pytest.warns(RuntimeWarning):
         fit(model, y=np.ones((50, 4)) * 1e30, optimizer=ts.SGD(1e5), topology=None)
     nnz = model.nnz
-    with pytest.warns(RuntimeWarning, match="layer 1 was not pruned: an importance is not finite"):
+    with pytest.warns(RuntimeWarning, match="layer . was not pruned: an importance is not"):
         model.prune(threshold=1)
     assert model.nnz <= nnz
 

@@ -7,6 +7,7 @@ are grown at places that hold none.
 
 import math
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -170,19 +171,24 @@ def test_evolve(layer, zeta, seed, epoch):
 
 
 @pytest.mark.parametrize("density", [0.2, 0.9])
-def test_evolve_grows_uniformly_among_the_empty_places(density):
+@pytest.mark.parametrize("closed", [None, [False, True, True, False] * 3])
+def test_evolve_grows_uniformly_among_the_empty_places(density, closed):
     n_in, n_out, zeta, epochs = 15, 12, 0.4, 2000
     rng = np.random.default_rng(8)
     present = rng.random((n_out, n_in)) < density
+    if closed is not None:
+        present[closed] = False
     indptr = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int64)
     indices = np.nonzero(present)[1].astype(np.uint32)
     data = rng.normal(size=len(indices)).astype(np.float32)
     kept = survivors_by_hand(data, zeta)
     empty = np.ones((n_out, n_in), dtype=bool)
+    if closed is not None:
+        empty[closed] = False
     empty[rows_of(indptr)[kept], indices[kept]] = False
     counts, values = np.zeros((n_out, n_in)), []
     for epoch in range(epochs):
-        evolved = kernels.evolve(indptr, indices, data, n_in, zeta, 7, epoch, 1)
+        evolved = kernels.evolve(indptr, indices, data, n_in, zeta, 7, epoch, 1, closed)
         grown = evolved[3] < 0
         counts[rows_of(evolved[0])[grown], evolved[1][grown]] += 1
         values.append(evolved[2][grown])
@@ -216,7 +222,7 @@ class Snapshot:
 
 
 class Life(RuleBasedStateMachine):
-    """A small network through any sequence of training, evolution and storage."""
+    """A small network through any sequence of training, evolution, pruning and storage."""
 
     SIZES = (6, 9, 7, 3)
 
@@ -233,6 +239,7 @@ class Life(RuleBasedStateMachine):
         self.nnz = [layer.nnz for layer in self.model.layers]
         self.output_structure = structure(self.model.layers[-1].weight)
         self.counters = (0, 0, 0)
+        self.flagged = [set(), set()]
         rng = np.random.default_rng(0)
         self.x = rng.normal(size=(11, self.SIZES[0])).astype(np.float32)
         self.y = rng.integers(0, self.SIZES[-1], size=11)
@@ -250,11 +257,24 @@ class Life(RuleBasedStateMachine):
         epochs=st.integers(1, 2),
         batch_size=st.sampled_from([1, 4, 11, 50]),
         topology=st.sampled_from([None, ts.SET(), ts.SET(zeta=0.5, grow_init=0.1)]),
+        pruning=st.sampled_from(
+            [None, ts.ImportancePruning(1, 1, 15), ts.ImportancePruning(2, 3, regrow=True)]
+        ),
     )
-    def fit(self, epochs, batch_size, topology):
-        self.model.fit(
-            self.x, self.y, epochs=epochs, batch_size=batch_size, topology=topology, progress=False
-        )
+    def fit(self, epochs, batch_size, topology, pruning):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "layer . was not pruned", RuntimeWarning)
+            self.model.fit(
+                self.x,
+                self.y,
+                epochs=epochs,
+                batch_size=batch_size,
+                topology=topology,
+                pruning=pruning,
+                progress=False,
+            )
+        if pruning is not None:
+            self.took_out()
         # No evolution after a fit's last epoch: its connections would go out untrained.
         evolutions = 0 if topology is None else epochs - 1
         self.advance(epochs, epochs * math.ceil(11 / batch_size), evolutions)
@@ -282,6 +302,46 @@ class Life(RuleBasedStateMachine):
         if grow_init == 0:
             assert np.all(new.weight.toarray()[grown] == 0)
         assert old.bias.tobytes() == new.bias.tobytes()
+
+    def took_out(self):
+        """Connections and neurons only ever get fewer by pruning and compaction."""
+        nnz = [layer.nnz for layer in self.model.layers]
+        assert all(new <= old for new, old in zip(nnz, self.nnz, strict=True))
+        self.nnz = nnz
+        for level, flagged in enumerate(self.flagged):
+            flags = self.model.layers[level].pruned
+            now = set(self.model.units(level + 1)[flags].tolist())
+            left = set(self.model.units(level + 1).tolist())
+            assert flagged & left <= now
+            self.flagged[level] = now
+
+    @rule(
+        how=st.sampled_from([{"percentile": 10}, {"percentile": 40}, {"threshold": 0.4}]),
+        regrow=st.booleans(),
+    )
+    def prune(self, how, regrow):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "layer . was not pruned", RuntimeWarning)
+            report = self.model.prune(**how, regrow=regrow)
+        before = self.nnz
+        self.took_out()
+        removed = [old - new for old, new in zip(before, self.nnz, strict=True)]
+        assert removed == [*(entry["connections"] for entry in report), 0]
+        for layer, entry in zip(self.model.layers, report, strict=False):
+            # A layer is never emptied.
+            assert layer.nnz > 0 or entry["neurons"] == 0
+
+    @rule(inputs=st.booleans())
+    def compact(self, inputs):
+        predicted = self.model.predict(self.x)
+        columns, before = self.model.units(0), self.nnz
+        report = self.model.compact(inputs=inputs)
+        self.x = self.x[:, np.searchsorted(columns, self.model.units(0))]
+        np.testing.assert_allclose(self.model.predict(self.x), predicted, rtol=1e-4, atol=1e-5)
+        self.took_out()
+        removed = [old - new for old, new in zip(before, self.nnz, strict=True)]
+        assert removed == [entry["connections"] for entry in report[1:]]
+        self.output_structure = structure(self.model.layers[-1].weight)
 
     @rule()
     def save_and_load(self):
@@ -313,6 +373,23 @@ class Life(RuleBasedStateMachine):
             for array in (layer.weight.data, layer.momentum.data, layer.bias, layer.bias_momentum):
                 assert np.all(np.isfinite(array))
         assert np.all(np.isfinite(self.model.predict(self.x)))
+
+    @invariant()
+    def flagged_neurons_stay_empty(self):
+        for level, flagged in enumerate(self.flagged):
+            layer = self.model.layers[level]
+            assert set(self.model.units(level + 1)[layer.pruned].tolist()) == flagged
+            assert not np.diff(layer.weight.indptr)[layer.pruned].any()
+        assert not self.model.layers[-1].pruned.any()
+
+    @invariant()
+    def units_are_the_originals(self):
+        assert self.model.original_layer_sizes == list(self.SIZES)
+        for level, size in enumerate(self.model.layer_sizes):
+            units = self.model.units(level)
+            assert units.shape == (size,)
+            assert np.all(np.diff(units) > 0)
+            assert units[-1] < self.SIZES[level]
 
     @invariant()
     def the_output_layer_keeps_its_connections(self):

@@ -34,7 +34,7 @@ proptest! {
         density in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0f64],
     ) {
         let w = random(&Par::seq(), n_in, n_out, density, seed);
-        let evolved = evolve(&Par::seq(), &w, zeta, stream(Purpose::GrowPlaces, seed), |_| |index| 2.0 + index as f32).unwrap();
+        let evolved = evolve(&Par::seq(), &w, zeta, &[], stream(Purpose::GrowPlaces, seed), |_| |index| 2.0 + index as f32).unwrap();
         let new = &evolved.matrix;
         // Csr::new checks the structure from scratch.
         let p = new.pattern();
@@ -66,12 +66,47 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Closed rows are as if they were not there: the others evolve as a matrix of their own.
+    #[test]
+    fn closed_rows_stay_empty_and_change_nothing_else(
+        n_in in 1usize..20, closed in prop::collection::vec(any::<bool>(), 1..30), seed: u64,
+        zeta in 0.0..1.0f64, density in prop_oneof![Just(1.0), 0.0..1.0f64], threads in 1usize..4,
+    ) {
+        let par = Par::new(threads).unwrap();
+        let open = closed.iter().filter(|closed| !**closed).count();
+        let part = random(&par, n_in, open, density, seed);
+        let whole = with_empty_rows(&part, &closed);
+        let places = stream(Purpose::GrowPlaces, seed);
+        let value = |nnz: usize| move |index| nnz as f32 + index as f32;
+        let expected = evolve(&par, &part, zeta, &[], places, value).unwrap();
+        let found = evolve(&par, &whole, zeta, &closed, places, value).unwrap();
+        let matrix = with_empty_rows(&expected.matrix, &closed);
+        prop_assert_eq!(found.matrix.pattern().indptr(), matrix.pattern().indptr());
+        prop_assert_eq!(found.matrix.pattern().indices(), matrix.pattern().indices());
+        prop_assert_eq!(found.matrix.data(), matrix.data());
+        prop_assert_eq!((found.source, found.dropped), (expected.source, expected.dropped));
+    }
+}
+
+/// The rows of a matrix in those places where `empty` is false.
+fn with_empty_rows(w: &Csr, empty: &[bool]) -> Csr {
+    let p = w.pattern();
+    let mut rows = p.indptr()[1..].iter();
+    let mut indptr = vec![0];
+    for &empty in empty {
+        let last = *indptr.last().unwrap();
+        indptr.push(if empty { last } else { *rows.next().unwrap() });
+    }
+    Csr::new(w.n_cols(), indptr, p.indices().to_vec(), w.data().to_vec()).unwrap()
+}
+
 #[test]
 fn evolution_has_the_same_bits_for_any_number_of_threads() {
     let w = random(&Par::seq(), 2000, 1500, 0.05, 3);
     let run = |par: &Par| {
-        let e =
-            evolve(par, &w, 0.3, stream(Purpose::GrowPlaces, 0), |_| |index| index as f32).unwrap();
+        let e = evolve(par, &w, 0.3, &[], stream(Purpose::GrowPlaces, 0), |_| |index| index as f32)
+            .unwrap();
         (
             e.matrix.pattern().indptr().to_vec(),
             e.matrix.pattern().indices().to_vec(),

@@ -178,7 +178,7 @@ impl Layer {
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
         let w = &self.weights;
         let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
-        let evolved = topology::evolve(par, w, set.zeta, places, |row_nnz| {
+        let evolved = topology::evolve(par, w, set.zeta, &self.pruned, places, |row_nnz| {
             let scale = set.grow_init * init.scale(shape, row_nnz);
             move |index| scale * init.unit(values, index)
         })?;

@@ -162,6 +162,7 @@ pub mod kernels {
 
     /// The new matrix and, for each of its entries, the old position or -1.
     #[pyfunction]
+    #[pyo3(signature = (indptr, indices, data, n_in, zeta, seed, epoch, threads, closed=None))]
     #[allow(clippy::too_many_arguments, clippy::type_complexity)]
     fn evolve<'py>(
         py: Python<'py>,
@@ -173,6 +174,7 @@ pub mod kernels {
         seed: u64,
         epoch: u64,
         threads: usize,
+        closed: Option<Vec<bool>>,
     ) -> PyResult<(
         Bound<'py, PyArray1<i64>>,
         Bound<'py, PyArray1<u32>>,
@@ -183,7 +185,15 @@ pub mod kernels {
         let places = Stream::new(seed, Purpose::GrowPlaces, 0, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, 0, epoch);
         let value = |_| move |index| symmetric(values.at(index));
-        let evolved = crate::topology::evolve(&Par::new(threads)?, &w, zeta, places, value)?;
+        let closed = closed.unwrap_or_default();
+        let rows = closed.iter().enumerate().filter(|(_, closed)| **closed).map(|(r, _)| r);
+        if !closed.is_empty()
+            && (closed.len() != w.n_rows() || rows.clone().any(|r| !w.pattern().row(r).is_empty()))
+        {
+            return Err(Error::invalid("closed", "flags", "one per row, for empty rows").into());
+        }
+        let par = Par::new(threads)?;
+        let evolved = crate::topology::evolve(&par, &w, zeta, &closed, places, value)?;
         let pattern = evolved.matrix.pattern();
         let source = evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) });
         let source = collected(source, "the map of evolved connections")?;

@@ -27,15 +27,21 @@ pub struct Evolved {
 
 /// One step of SET. Exact zeros are dropped, then of each sign the fraction `zeta` (rounded down)
 /// of the weights closest to zero, ties by position; as many connections grow at places drawn
-/// uniformly without replacement from those that hold none. `value(row_nnz)(i)` is the weight of
+/// uniformly without replacement from those that hold none in open rows. `closed` says which rows
+/// are not open, none if it is empty; they must have no entries, so that there are always enough
+/// places. `value(row_nnz)(i)` is the weight of
 /// grown connection number `i`, counted in the order of the new matrix, in a row (the incoming
 /// connections of a neuron) that has `row_nnz` after growth.
 ///
 /// Time O(nnz + n_rows) on average, memory as much.
+///
+/// # Panics
+/// If a closed row has entries.
 pub fn evolve<V: Fn(u64) -> f32>(
     par: &Par,
     w: &Csr,
     zeta: f64,
+    closed: &[bool],
     places: Stream,
     value: impl Fn(usize) -> V + Sync,
 ) -> Result<Evolved> {
@@ -46,9 +52,10 @@ pub fn evolve<V: Fn(u64) -> f32>(
     let dropped = w.nnz() - kept[n_rows];
 
     // A place's rank is its number among the empty places, counted along the rows.
-    let empty = w.n_cols() as u64 * n_rows as u64 - kept[n_rows] as u64;
-    let ranks = sample_distinct(par, empty, dropped as u64, places)?;
-    let grown = grown_offsets(&ranks, &kept, w.n_cols())?;
+    let open = open_offsets(w, closed)?;
+    let empty = Empty { n_cols: w.n_cols() as u64, kept: &kept, open: &open };
+    let ranks = sample_distinct(par, empty.before(n_rows), dropped as u64, places)?;
+    let grown = grown_offsets(&ranks, empty, kept.len())?;
     let starts = collected(kept.iter().zip(&grown).map(|(k, g)| k + g), "row offsets")?;
 
     let mut indices = filled(w.nnz(), 0u32, "evolved connections")?;
@@ -73,7 +80,7 @@ pub fn evolve<V: Fn(u64) -> f32>(
                 let row = Row {
                     old: indptr[r]..indptr[r + 1],
                     ranks: &ranks[grown[r]..grown[r + 1]],
-                    rank_start: r as u64 * w.n_cols() as u64 - kept[r] as u64,
+                    rank_start: empty.before(r),
                     first_grown: grown[r] as u64,
                 };
                 let (indices, source) = (&mut indices[here.clone()], &mut source[here.clone()]);
@@ -201,16 +208,48 @@ fn kept_offsets(par: &Par, w: &Csr, cuts: Cuts) -> Result<Vec<usize>> {
     Ok(kept)
 }
 
+/// Open rows before each row, (n_rows + 1,); nothing if all are open.
+fn open_offsets(w: &Csr, closed: &[bool]) -> Result<Vec<u32>> {
+    if closed.is_empty() {
+        return Ok(Vec::new());
+    }
+    assert_eq!(closed.len(), w.n_rows(), "internal: closed is (n_rows,)");
+    let mut open = filled(closed.len() + 1, 0u32, "evolution")?;
+    for (r, &closed) in closed.iter().enumerate() {
+        assert!(!closed || w.pattern().row(r).is_empty(), "internal: closed row {r} has entries");
+        open[r + 1] = open[r] + u32::from(!closed);
+    }
+    Ok(open)
+}
+
+/// How the empty places of open rows are counted.
+#[derive(Clone, Copy)]
+struct Empty<'a> {
+    n_cols: u64,
+    /// Survivors before each row.
+    kept: &'a [usize],
+    /// [`open_offsets`].
+    open: &'a [u32],
+}
+
+impl Empty<'_> {
+    /// Empty places of open rows before row `r`; closed rows have no survivors.
+    fn before(&self, r: usize) -> u64 {
+        let open = if self.open.is_empty() { r as u64 } else { u64::from(self.open[r]) };
+        open * self.n_cols - self.kept[r] as u64
+    }
+}
+
 /// Grown connections before each row, (n_rows + 1,).
-fn grown_offsets(ranks: &[u64], kept: &[usize], n_cols: usize) -> Result<Vec<usize>> {
-    let mut grown = filled(kept.len(), 0usize, "evolution")?;
+fn grown_offsets(ranks: &[u64], empty: Empty<'_>, offsets: usize) -> Result<Vec<usize>> {
+    let mut grown = filled(offsets, 0usize, "evolution")?;
     let mut g = 0;
-    for r in 1..kept.len() {
-        let empty_before = r as u64 * n_cols as u64 - kept[r] as u64;
+    for (r, grown) in grown.iter_mut().enumerate() {
+        let empty_before = empty.before(r);
         while g < ranks.len() && ranks[g] < empty_before {
             g += 1;
         }
-        grown[r] = g;
+        *grown = g;
     }
     Ok(grown)
 }
