@@ -105,7 +105,7 @@ fn main() {
                         .expect("memory");
                 },
                 &mut || {
-                    topology::evolve(&par, &w, 0.3, stream(Purpose::GrowPlaces), |_| |_| 0.01)
+                    topology::evolve(&par, &w, 0.3, &[], stream(Purpose::GrowPlaces), |_| |_| 0.01)
                         .expect("memory");
                 },
                 &mut || {

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use trulysparse::checkpoint::{UserData, from_bytes, load, save, to_bytes};
 use trulysparse::error::Error;
-use trulysparse::nn::{Activation, ActivationKind, Config, Loss, Mlp, Sparsity, Standardizer};
+use trulysparse::nn::{
+    Activation, ActivationKind, Config, Loss, Mlp, Pruning, Sparsity, Standardizer,
+};
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
 
@@ -71,6 +74,80 @@ fn a_missing_tensor_is_named_once() {
         from_bytes(&bytes, "m").unwrap_err().to_string(),
         "m: not a valid trulysparse model: layers.0.indices is missing"
     );
+}
+
+#[test]
+fn pruned_and_compacted_models_come_back() {
+    let par = Par::seq();
+    let mut model = model(true);
+    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3]).unwrap();
+    model.set_standardizer(statistics).unwrap();
+    let before = model.try_clone().unwrap();
+    model.prune(&par, Pruning::Percentile(40.0), true).unwrap();
+    let bytes = to_bytes(&model, &UserData::new()).unwrap();
+    let again = from_bytes(&bytes, "m").unwrap().0;
+    assert!(again.layers()[0].pruned().contains(&true));
+    assert_eq!(again.layers()[0].pruned(), model.layers()[0].pruned());
+    assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
+    model.compact(&par, true).unwrap();
+    let bytes = to_bytes(&model, &UserData::new()).unwrap();
+    let again = from_bytes(&bytes, "m").unwrap().0;
+    assert!(again.origin().is_some() && again.origin() == model.origin());
+    assert_eq!(again.standardizer(), model.standardizer());
+    assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
+    // The copy of before is one, and has nothing that older files have not.
+    let names = to_bytes(&before, &UserData::new()).unwrap();
+    let tensors = SafeTensors::deserialize(&names).unwrap();
+    assert!(tensors.names().iter().all(|n| !n.contains("units") && !n.contains("pruned")));
+    assert!(!String::from_utf8_lossy(&names).contains("original_layer_sizes"));
+}
+
+/// A file with a tensor of 32-bit numbers added or replaced, and its header edited.
+fn edited(model: &Mlp, name: &str, numbers: &[u32], edit: impl Fn(&str) -> String) -> String {
+    let whole = to_bytes(model, &UserData::new()).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&whole).unwrap();
+    let mut entries = metadata.metadata().clone().unwrap();
+    entries.values_mut().for_each(|header| *header = edit(header));
+    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::U32, vec![numbers.len()], &bytes).unwrap();
+    let mut tensors = SafeTensors::deserialize(&whole).unwrap().tensors();
+    tensors.retain(|(other, _)| other != name);
+    tensors.push((name.to_string(), view));
+    let bytes = safetensors::serialize(tensors, Some(entries)).unwrap();
+    match from_bytes(&bytes, "m") {
+        Ok(_) => "fine".to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn damaged_flags_and_origins_are_refused() {
+    let par = Par::seq();
+    let mut model = model(false);
+    model.prune(&par, Pruning::Percentile(40.0), false).unwrap();
+    let pattern = model.layers()[0].weights().pattern();
+    let (empty, full): (Vec<u32>, Vec<u32>) =
+        (0..4).partition(|&r| pattern.row(r as usize).is_empty());
+    let flags = |numbers: &[u32]| edited(&model, "layers.0.pruned", numbers, str::to_string);
+    assert_eq!(flags(&empty), "fine");
+    assert!(flags(&full).contains("layers.0: pruned = "));
+    assert!(flags(&[empty[0], empty[0]]).contains("expected ascending numbers below 4"));
+    assert!(flags(&[4]).contains("expected ascending numbers below 4"));
+    let output = edited(&model, "layers.1.pruned", &[0], str::to_string);
+    assert!(output.contains("pruned = "), "{output}");
+
+    let sizes = |sizes: &'static str| {
+        move |header: &str| header.replacen('{', &format!("{{\"original_layer_sizes\":{sizes},"), 1)
+    };
+    let units = |numbers: &[u32], s| edited(&model, "units.1", numbers, sizes(s));
+    assert_eq!(units(&[0, 2, 3, 8], "[3,9,2]"), "fine");
+    assert!(units(&[0, 2, 3, 9], "[3,9,2]").contains("4 ascending numbers below 9"));
+    assert!(units(&[0, 2, 2, 8], "[3,9,2]").contains("4 ascending numbers below 9"));
+    assert!(units(&[0, 2, 3], "[3,9,2]").contains("4 ascending numbers below 9"));
+    assert!(units(&[0, 1, 2, 3], "[3,4,2]").contains("0 ascending numbers below 4"));
+    assert!(units(&[0, 1, 2, 3], "[3,2,2]").contains("ascending numbers below 2"));
+    assert!(units(&[0, 1, 2, 3], "[3,9]").contains("2 sizes and 3 lists"));
+    assert!(units(&[0, 1, 2, 3], "[8,9,2]").contains("units.0 = 0 numbers"));
 }
 
 #[test]

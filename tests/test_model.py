@@ -196,7 +196,7 @@ def test_history(tmp_path, state_of):
     model = make_model()
     history = fit(model, 3, validation_data=(X[:9], Y[:9]))
     keys = {"loss", "accuracy", "val_loss", "val_accuracy", "connections", "learning_rate"}
-    assert set(history.history) == keys | {"seconds"}
+    assert set(history.history) == keys | {"neurons", "seconds"}
     assert history.epoch == [0, 1, 2]
     assert all(len(values) == 3 for values in history.history.values())
     assert history.history["connections"] == [model.nnz] * 3

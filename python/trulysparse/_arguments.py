@@ -176,6 +176,33 @@ def _add_train(commands: Any) -> None:
         help="scale of grown weights, 1 as at the start (default: preset)",
         **preset,
     )
+    training.add_argument(
+        "--prune-percentile",
+        type=float,
+        metavar="P",
+        help="while training, prune the hidden neurons whose importance is at or below this "
+        "percentile, above 0 and below 100; the paper takes 20 (default: no pruning)",
+    )
+    training.add_argument(
+        "--prune-start",
+        type=_positive,
+        metavar="N",
+        help="the first epoch after which neurons are pruned (default: 200)",
+        **preset,
+    )
+    training.add_argument(
+        "--prune-every",
+        type=_positive,
+        metavar="N",
+        help="epochs from one pruning to the next (default: 10)",
+        **preset,
+    )
+    training.add_argument(
+        "--prune-regrow",
+        action="store_true",
+        help="let connections grow to pruned neurons again",
+        **preset,
+    )
     training.add_argument("--no-evolve", action="store_true", help="keep the first connections")
     training.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     _add_threads(training)
@@ -188,6 +215,11 @@ def _add_train(commands: Any) -> None:
         metavar="DIR",
         help="folder for model, history and curves, those of an earlier run are replaced "
         "(default: trulysparse-run)",
+    )
+    output.add_argument(
+        "--compact",
+        action="store_true",
+        help="remove hidden neurons that cannot matter from the trained model",
     )
     output.add_argument("--quiet", action="store_true", help="no progress bar")
 

@@ -247,8 +247,10 @@ class Neurons(Described):
         """
         inputs = _check.boolean("inputs", inputs)
         with self._exclusive("compact"):
-            removed = self._core.compact(inputs)
-            self._settings = self._core.config()
+            try:
+                removed = self._core.compact(inputs)
+            finally:  # also if Ctrl-C comes in between
+                self._settings = self._core.config()
         return [
             {"layer": layer, "neurons": neurons, "constant": constant, "connections": connections}
             for layer, (neurons, constant, connections) in enumerate(removed)

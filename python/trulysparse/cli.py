@@ -19,7 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import SET, SGD, Callback, History, SparseMLP, datasets, load
+from trulysparse import (
+    SET,
+    SGD,
+    Callback,
+    History,
+    ImportancePruning,
+    SparseMLP,
+    datasets,
+    load,
+)
 from trulysparse._arguments import PRESETS, flags, make_parser
 from trulysparse._predict import read_rows, write_table
 from trulysparse.datasets import Dataset
@@ -94,6 +103,7 @@ def _train(args: argparse.Namespace) -> int:
         schedule=chosen["schedule"],
     )
     topology = None if args.no_evolve else SET(zeta=chosen["zeta"], grow_init=chosen["grow_init"])
+    pruning = _pruning(args)
     _check_out(args.out)
 
     data = datasets.resolve(args.data, args.data_dir, args.label, SPLIT_SEED)
@@ -140,6 +150,7 @@ def _train(args: argparse.Namespace) -> int:
                 validation_data=(data.x_test, data.y_test),
                 optimizer=optimizer,
                 topology=topology,
+                pruning=pruning,
                 callbacks=[_StopWhenDiverged()],
                 progress=not args.quiet,
             )
@@ -158,11 +169,47 @@ def _train(args: argparse.Namespace) -> int:
         return 1
     if interrupted:
         _say(f"interrupted after {done} of {args.epochs} epochs, saving what there is")
+    if pruning is not None:
+        _say(f"pruned: {_left(model)}")
+    if args.compact:
+        model.compact()
+        _say(f"compacted: {_sizes(model.original_layer_sizes)} to {_sizes(model.layer_sizes)}")
     _save(model, model.history, args.out)
     if interrupted:
         return 130
     _say("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
     return 0
+
+
+def _pruning(args: argparse.Namespace) -> ImportancePruning | None:
+    given = {key[6:]: value for key, value in vars(args).items() if key.startswith("prune_")}
+    if given["percentile"] is None:
+        others = [f"--prune-{key}" for key in given if key != "percentile"]
+        if others:
+            raise ValueError(f"{', '.join(others)}: expected --prune-percentile as well")
+        return None
+    rule = ImportancePruning(**given)
+    if rule.start >= args.epochs:
+        raise ValueError(
+            f"--prune-start {rule.start} with --epochs {args.epochs}: expected a start before the "
+            "last epoch, as nothing would be pruned"
+        )
+    return rule
+
+
+def _left(model: SparseMLP) -> str:
+    """How many hidden neurons have connections, and how many were pruned for good."""
+    hidden = model.layers[:-1]
+    connected = sum(int((np.diff(layer.weight.indptr) > 0).sum()) for layer in hidden)
+    closed = sum(int(layer.pruned.sum()) for layer in hidden)
+    return (
+        f"{connected:,} of {sum(layer.n_out for layer in hidden):,} hidden neurons have incoming "
+        f"connections, {closed:,} were closed by pruning"
+    )
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    return "-".join(map(str, sizes))
 
 
 class _StopWhenDiverged(Callback):
@@ -257,14 +304,31 @@ def _evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _feature_names(model: SparseMLP) -> list[str] | None:
+    """The names of the features that the model takes; a compaction may have removed others."""
+    names = _names(model, "feature_names")
+    if names is None or len(names) != model.original_layer_sizes[0]:
+        return names
+    return [names[i] for i in model.units(0)]
+
+
+def _remaining(model: SparseMLP, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Without the features that a compaction has removed, if they are there."""
+    original = model.original_layer_sizes[0]
+    if x.shape[1] != original or original == model.layer_sizes[0]:
+        return x
+    return x[:, model.units(0)]
+
+
 def _match_features(model: SparseMLP, data: Dataset) -> npt.NDArray[Any]:
     """The test part with its columns in the order that the model was trained with."""
-    trained = _names(model, "feature_names")
-    if trained is None or data.feature_names is None or trained == list(data.feature_names):
-        return data.x_test
+    original = _names(model, "feature_names")
+    if original is None or data.feature_names is None or original == list(data.feature_names):
+        return _remaining(model, data.x_test)
+    trained = _feature_names(model) or []
     places = {name: place for place, name in enumerate(data.feature_names)}
     missing = [name for name in trained if name not in places]
-    unknown = sorted(set(places) - set(trained))
+    unknown = sorted(set(places) - set(original))
     for names, problem in ((missing, "lacks"), (unknown, "has, but the model does not know,")):
         if names:
             some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
@@ -298,7 +362,7 @@ def _predict(args: argparse.Namespace) -> int:
     if args.threads is not None:
         model.threads = args.threads
     label = json.loads(model.metadata["label"]) if "label" in model.metadata else None
-    x = read_rows(args.data, _names(model, "feature_names"), label)
+    x = _remaining(model, read_rows(args.data, _feature_names(model), label))
     if x.shape[1] != model.layer_sizes[0]:
         raise ValueError(
             f"{args.data} has {x.shape[1]} features, the model takes {model.layer_sizes[0]}"
@@ -320,6 +384,9 @@ def _info(args: argparse.Namespace) -> int:
     _say(f"epochs trained: {model.epochs_trained}")
     _say(f"steps trained: {model.steps_trained}")
     _say(f"evolutions: {model.evolutions}")
+    _say(f"pruning: {_left(model)}")
+    if model.original_layer_sizes != model.layer_sizes:
+        _say(f"compacted from: {_sizes(model.original_layer_sizes)}")
     _say(f"seed: {model.seed}")
     for key, value in sorted(model.metadata.items()):
         _say(f"{key}: {value if len(value) <= 100 else value[:97] + '...'}")

@@ -279,7 +279,8 @@ class SparseMLP(Neurons):
             How the topology evolves after every epoch but the last; default ``SET()``. None keeps
             it static.
         pruning
-            When neurons are pruned, as an `ImportancePruning`; None (default) prunes none.
+            When neurons are pruned, as an `ImportancePruning`; None (default) prunes none. It comes
+            before the evolution after the same epoch, also when one goes on from a checkpoint.
         callbacks
             `Callback` objects.
         progress

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::kernels::stride;
-use crate::nn::{Loss, Standardizer, Targets};
+use crate::nn::{Loss, Mlp, Standardizer, Targets};
 use crate::parallel::Par;
 
 /// Features gathered together: a piece of a sample's row that is one cache line.
@@ -69,6 +69,11 @@ impl<'a> Data<'a> {
     /// The same data again, after [`Data::new`] has checked them.
     pub fn checked_before(x: &'a [f32], features: usize, targets: Option<Targets<'a>>) -> Self {
         Data { x, features, targets }
+    }
+
+    /// An error if these data, once checked against the network, no longer fit it.
+    pub fn check(&self, model: &Mlp) -> Result<()> {
+        if self.features == model.config().layer_sizes[0] { Ok(()) } else { Err(Error::Compacted) }
     }
 
     /// The number of samples.

@@ -47,6 +47,7 @@ impl Epoch {
     /// a function of the seed and the number of epochs that the network has been through.
     pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, first_step: u64) -> Result<Self> {
         plan.check()?;
+        data.check(model)?;
         let mut order = reserved(data.samples(), "the order of samples")?;
         order.extend(0..data.samples() as u32);
         let stream = Stream::new(model.config().seed, Purpose::Shuffle, 0, model.counters.epochs);
@@ -118,6 +119,7 @@ pub fn single_step(
 ) -> Result<Score> {
     optimizer.check()?;
     workspace.check(model)?;
+    data.check(model)?;
     model.prepare_training(par)?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);

@@ -24,9 +24,7 @@ impl Sweep {
         if batch_size == 0 {
             return Err(Error::invalid("batch_size", 0, "at least 1"));
         }
-        if data.features() != model.config().layer_sizes[0] {
-            return Err(Error::Compacted); // they were checked against the network
-        }
+        data.check(model)?;
         let total = data.samples();
         let batch_size = batch_size.min(total);
         Ok(Sweep {
