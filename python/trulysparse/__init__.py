@@ -15,6 +15,7 @@ from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD
+from trulysparse.recorder import TopologyRecorder
 from trulysparse.topology import SET
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Layer",
     "ModelBusyError",
     "SparseMLP",
+    "TopologyRecorder",
     "__version__",
     "load",
 ]
