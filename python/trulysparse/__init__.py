@@ -15,6 +15,7 @@ from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD
+from trulysparse.recorder import TopologyRecorder
 from trulysparse.topology import SET, ImportancePruning
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Layer",
     "ModelBusyError",
     "SparseMLP",
+    "TopologyRecorder",
     "__version__",
     "load",
 ]

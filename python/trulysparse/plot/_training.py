@@ -1,4 +1,4 @@
-"""Pictures of a training run. Needs matplotlib: ``pip install 'trulysparse[plot]'``."""
+"""Pictures of a training run."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trulysparse.plot import _style
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from trulysparse.history import History
 
-__all__ = ["learning_curves", "save_learning_curves"]
-
-# Told apart by colour-blind readers, and by the dash pattern in black and white.
-_TRAIN = {"color": "#5b6770", "linestyle": (0, (4, 2)), "label": "training"}
-_HELD_OUT = {"color": "#0072b2", "linestyle": "-"}
-_SIZE = (9.0, 3.8)  # inches
-_MARGINS = {"left": 0.08, "right": 0.97, "bottom": 0.15, "top": 0.88}
-_MISSING = "plots need matplotlib: pip install 'trulysparse[plot]'"
-_MARKERS_UP_TO = 15  # epochs; a lone epoch would draw no line at all
+# Told apart by the dash pattern too, in black and white.
+_TRAIN = {"color": _style.GREY, "linestyle": (0, (4, 2)), "label": "training"}
+_HELD_OUT = {"color": _style.BLUE, "linestyle": "-"}
 
 
 def learning_curves(
@@ -58,23 +54,22 @@ def learning_curves(
         If `history` holds no epoch, or its lists differ in length.
     """
     curves, epochs = _curves(history)
-    try:
-        from matplotlib.ticker import PercentFormatter
-        from mpl_toolkits.axes_grid1 import make_axes_locatable
-    except ImportError as error:
-        raise ImportError(_MISSING) from error
+    _style.require_matplotlib()
     if ax is None:
         import matplotlib.pyplot as plt
 
-        _, ax = plt.subplots(figsize=_SIZE, gridspec_kw=_MARGINS)
-    panels = [(ax, "loss", "Loss")]
+        _, ax = plt.subplots(figsize=_style.WIDE, gridspec_kw=_style.MARGINS)
+    _style.checked(ax, "ax")
+    panels: list[tuple[Any, str, str]] = [(ax, "loss", "Loss")]
     if "accuracy" in curves or "val_accuracy" in curves:
-        right = make_axes_locatable(ax).append_axes("right", size="100%", pad=0.85, sharex=ax)
+        from matplotlib.ticker import PercentFormatter
+
+        right = _style.right_half(ax)
         right.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         panels.append((right, "accuracy", "Accuracy"))
     for panel, key, title in panels:
         _draw(panel, epochs, curves, key, held_out)
-        panel.set_title(title, loc="left", fontweight="bold")
+        _style.title(panel, title)
     _mark_accuracy(panels[-1][0], epochs, curves, held_out)
     return ax
 
@@ -98,12 +93,11 @@ def save_learning_curves(
     OSError
         If the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(_MISSING) from error
-    figure = Figure(figsize=_SIZE)
-    learning_curves(history, figure.subplots(gridspec_kw=_MARGINS), held_out=held_out)
+    _style.require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_style.WIDE)
+    learning_curves(history, figure.subplots(gridspec_kw=_style.MARGINS), held_out=held_out)
     figure.savefig(path, dpi=150)
 
 
@@ -129,22 +123,14 @@ def _draw(
     key: str,
     held_out: str,
 ) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    marker = "o" if len(epochs) <= _MARKERS_UP_TO else ""
+    marker = "o" if len(epochs) <= _style.MARKERS_UP_TO else ""
     for name, style in ((key, _TRAIN), ("val_" + key, {**_HELD_OUT, "label": held_out})):
         if name in curves:
             panel.plot(epochs, curves[name], linewidth=1.8, marker=marker, markersize=4, **style)
-    panel.set_xlabel("Epoch")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    margin = 0.02 * max(len(epochs) - 1, 1)
-    # Half an epoch at most on the left: there is no epoch 0 to put a tick at.
-    panel.set_xlim(epochs[0] - min(margin, 0.5), epochs[-1] + margin)
-    panel.grid(axis="y", color="#e3e6e8", linewidth=0.8)
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right"]].set_visible(False)
-    corner = "upper right" if key == "loss" else "lower right"  # where late epochs leave room
-    panel.legend(loc=corner, edgecolor="none", framealpha=0.8)
+    _style.over_epochs(panel, epochs)
+    _style.tidy(panel)
+    # The corner where late epochs leave room.
+    _style.legend(panel, loc="upper right" if key == "loss" else "lower right")
 
 
 def _mark_accuracy(

@@ -1,0 +1,24 @@
+"""Pictures of networks and of their training.
+
+Need matplotlib: ``pip install 'trulysparse[plot]'``. Each function draws into the `ax` that it is
+given, or into a new pyplot figure, and returns its Axes; write a picture to a file with
+``ax.figure.savefig("picture.png")``.
+"""
+
+from trulysparse.plot._importance import feature_importance_bars, importance_histogram
+from trulysparse.plot._inputs import input_connections_heatmap, input_connections_over_epochs
+from trulysparse.plot._pruning import accuracy_against_parameters
+from trulysparse.plot._topology import degree_distributions, size_over_epochs
+from trulysparse.plot._training import learning_curves, save_learning_curves
+
+__all__ = [
+    "accuracy_against_parameters",
+    "degree_distributions",
+    "feature_importance_bars",
+    "importance_histogram",
+    "input_connections_heatmap",
+    "input_connections_over_epochs",
+    "learning_curves",
+    "save_learning_curves",
+    "size_over_epochs",
+]

@@ -1,0 +1,138 @@
+"""Pictures of what pruning costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse.plot import _style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_KEYS = ("percentile", "connections", "accuracy")
+_LOG_FROM = 30  # times as many connections in the largest network as in the smallest
+
+Curve = Mapping[str, npt.ArrayLike]
+
+
+def accuracy_against_parameters(curve: Curve | Mapping[str, Curve], ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of pruned networks against the number of their connections.
+
+    Parameters
+    ----------
+    curve
+        A dict of arrays of the same length, such as ``model.pruning_curve(x, y)`` returns:
+        ``percentile`` of the neurons that was pruned, ``connections`` that are left, ``accuracy``
+        in [0, 1]; other keys are not used. Or a dict of several such dicts: the legend shows its
+        keys. Percentile 0, the network before pruning, is marked by a ring.
+    ax
+        Where to draw; a new pyplot figure by default.
+
+    Returns
+    -------
+    The Axes. One curve has the percentiles written beside some of its points. The connections
+    have a logarithmic scale if their numbers differ more than 30-fold.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError, TypeError
+        If `curve` is not as described.
+    """
+    curves = _curves(curve)
+    ax = _style.single(ax)
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+
+    everything = np.concatenate([values["connections"] for values in curves.values()])
+    positive = everything[everything > 0]
+    logarithmic = positive.size > 0 and everything.max() > _LOG_FROM * positive.min()
+    for number, (name, values) in enumerate(curves.items()):
+        order = np.argsort(values["connections"], kind="stable")
+        connections, accuracy = values["connections"][order], values["accuracy"][order]
+        colour = _style.CURVES[number % len(_style.CURVES)]
+        dashes = _style.DASHES[number // len(_style.CURVES) % len(_style.DASHES)]
+        ax.plot(
+            connections,
+            accuracy,
+            color=colour,
+            linestyle=dashes,
+            linewidth=1.8,
+            marker="o",
+            markersize=4,
+            label=str(name),
+        )
+        whole = values["percentile"] == 0
+        ring: dict[str, Any] = {"markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5}
+        if whole.any():
+            ax.plot(
+                values["connections"][whole],
+                values["accuracy"][whole],
+                "o",
+                color=colour,
+                **ring,
+            )
+    if logarithmic:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        ax.set_xlim(0, 1.05 * max(everything.max(), 1.0))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.margins(y=0.1)  # room for a word below the lowest point
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    ax.set_xlabel("Connections")
+    ax.set_ylabel("Accuracy")
+    _style.tidy(ax)
+    _style.title(ax, "Accuracy against size")
+    if len(curves) > 1 or "" not in curves:
+        _style.legend(ax, loc="best")
+    else:
+        _label(ax, curves[""])
+    return ax
+
+
+def _label(ax: Any, values: dict[str, _style.Values]) -> None:
+    """Write the percentiles beside some points, not beside all: they lie closely."""
+    order = np.argsort(values["percentile"], kind="stable")
+    for i in order[_style.spread(len(order), 5)]:
+        percentile = values["percentile"][i]
+        # Below and to the right, as accuracy rises with size; above the largest, at the edge.
+        largest = values["connections"][i] == values["connections"].max()
+        ax.annotate(
+            "unpruned" if percentile == 0 else f"percentile {percentile:g}",
+            (values["connections"][i], values["accuracy"][i]),
+            xytext=(8, 8) if largest else (7, -12),
+            textcoords="offset points",
+            ha="right" if largest else "left",
+            fontsize="small",
+            color=_style.GREY,
+        )
+
+
+def _curves(curve: Any) -> dict[str, dict[str, _style.Values]]:
+    if not isinstance(curve, Mapping):
+        raise TypeError(f"curve = {curve!r}: expected a dict, as model.pruning_curve returns it")
+    if not curve:
+        raise ValueError("curve is empty: expected at least one curve")
+    if all(isinstance(value, Mapping) for value in curve.values()):
+        return {str(name): _arrays(f"curve[{name!r}]", value) for name, value in curve.items()}
+    return {"": _arrays("curve", curve)}
+
+
+def _arrays(name: str, curve: Mapping[str, Any]) -> dict[str, _style.Values]:
+    missing = [key for key in _KEYS if key not in curve]
+    if missing:
+        raise ValueError(
+            f"{name}: expected the keys {_style.listed(map(repr, _KEYS))}, "
+            f"there is no {_style.listed(map(repr, missing))}"
+        )
+    values = {key: _style.numbers(f"{name}[{key!r}]", curve[key]) for key in _KEYS}
+    lengths = {key: len(array) for key, array in values.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"{name}: expected arrays of the same length, got {lengths}")
+    return values
