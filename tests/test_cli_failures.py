@@ -134,6 +134,7 @@ class TestErrors:
             (["--epsilon", "-3"], "epsilon"),
             (["--density", "0"], "density"),
             (["--dropout", "1"], "dropout"),
+            (["--input-noise", "-1"], "input_noise"),
             (["--seed", "-1"], "seed"),
             (["--no-evolve", "--zeta", "0.2"], "--no-evolve"),
             (["--out", "file"], "expected a folder"),

@@ -126,6 +126,12 @@ def _add_train(commands: Any) -> None:
         help="fraction of hidden neurons left out of a step (default: preset)",
         **preset,
     )
+    network.add_argument(
+        "--input-noise",
+        type=float,
+        default=0.0,
+        help="standard deviation of noise added to the features while training (default: 0)",
+    )
 
     training = train.add_argument_group("training")
     training.add_argument(

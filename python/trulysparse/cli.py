@@ -126,6 +126,7 @@ def _train(args: argparse.Namespace) -> int:
         init=chosen["init"],
         fan=chosen["fan"],
         dropout=chosen["dropout"],
+        input_noise=args.input_noise,
         standardize=not args.no_standardize,
         seed=args.seed,
         threads=args.threads,
