@@ -188,7 +188,7 @@ def test_help_lists_the_presets(capsys):
     assert max(map(len, out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "importance"])
 def test_every_flag_is_explained(command):
     (commands,) = (a for a in make_parser()._actions if isinstance(a.choices, dict))
     for action in commands.choices[command]._actions:

@@ -185,6 +185,9 @@ class TestErrors:
             (["train", "--activation", "swish"], "invalid choice: 'swish'"),
             (["train", "--preset", "mine"], "invalid choice: 'mine'"),
             (["evaluate", "model.safetensors"], "--data"),
+            (["importance"], "model"),
+            (["importance", "model.safetensors", "--kind", "gini"], "invalid choice: 'gini'"),
+            (["importance", "model.safetensors", "--top", "0"], "above 0, got '0'"),
         ],
     )
     def test_usage(self, capsys, arguments, message):
