@@ -49,6 +49,7 @@ fn main() {
                 loss: Loss::CrossEntropy,
                 init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
                 dropout: 0.3,
+                input_noise: 0.0,
                 standardize: false,
                 seed: 0,
             };

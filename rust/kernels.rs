@@ -27,6 +27,7 @@ mod elementwise;
 mod lanes;
 pub mod limits;
 mod math;
+mod noise;
 mod pieces;
 mod sddmm;
 pub mod simd;
@@ -35,6 +36,7 @@ mod spmm;
 
 pub use elementwise::{Backward, Forward, Map, Mask, bias_update};
 pub use lanes::{LANES, stride, words};
+pub use noise::add_noise;
 pub use sddmm::{Step, sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};

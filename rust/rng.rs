@@ -22,6 +22,8 @@ pub enum Purpose {
     GrowPlaces = 5,
     /// The weights of new connections.
     GrowValues = 6,
+    /// Noise on the inputs while training.
+    InputNoise = 7,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

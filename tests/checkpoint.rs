@@ -20,6 +20,7 @@ fn model(standardize: bool) -> Mlp {
         loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
         dropout: 0.0,
+        input_noise: 0.25,
         standardize,
         seed: 1,
     };
@@ -148,6 +149,19 @@ fn damaged_flags_and_origins_are_refused() {
     assert!(units(&[0, 1, 2, 3], "[3,2,2]").contains("ascending numbers below 2"));
     assert!(units(&[0, 1, 2, 3], "[3,9]").contains("2 sizes and 3 lists"));
     assert!(units(&[0, 1, 2, 3], "[8,9,2]").contains("units.0 = 0 numbers"));
+}
+
+#[test]
+fn a_file_from_before_there_was_input_noise_has_none() {
+    let whole = to_bytes(&model(false), &UserData::new()).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&whole).unwrap();
+    let mut entries = metadata.metadata().clone().unwrap();
+    let header = entries.get_mut("trulysparse").unwrap();
+    *header = header.replace(r#""input_noise":0.25,"#, "");
+    assert!(!header.contains("input_noise"));
+    let tensors = SafeTensors::deserialize(&whole).unwrap().tensors();
+    let bytes = safetensors::serialize(tensors, Some(entries)).unwrap();
+    assert_eq!(from_bytes(&bytes, "m").unwrap().0.config().input_noise, 0.0);
 }
 
 #[test]

@@ -99,13 +99,13 @@ class TestTrain:
         model = train(
             *["--hidden", "3x16", "8", "--density", "0.5", "--activation", "leaky_relu"],
             *["--slope", "0.1", "--init", "xavier", "--fan", "layer", "--dropout", "0.25"],
-            "--no-standardize",
+            *["--no-standardize", "--input-noise", "0.5"],
         )
         assert model.layer_sizes == [64, 16, 16, 16, 8, 10]
         assert model.layers[0].density == pytest.approx(0.5, abs=0.08)
         assert (model.activation, model.slope) == ("leaky_relu", pytest.approx(0.1))
         assert (model.init, model.fan) == ("xavier", "layer")
-        assert model.dropout == pytest.approx(0.25)
+        assert (model.dropout, model.input_noise) == (0.25, 0.5)
         assert model.standardize is False
 
     def test_epsilon(self):
@@ -188,7 +188,7 @@ def test_help_lists_the_presets(capsys):
     assert max(map(len, out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "importance"])
 def test_every_flag_is_explained(command):
     (commands,) = (a for a in make_parser()._actions if isinstance(a.choices, dict))
     for action in commands.choices[command]._actions:

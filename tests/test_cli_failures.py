@@ -134,6 +134,7 @@ class TestErrors:
             (["--epsilon", "-3"], "epsilon"),
             (["--density", "0"], "density"),
             (["--dropout", "1"], "dropout"),
+            (["--input-noise", "-1"], "input_noise"),
             (["--seed", "-1"], "seed"),
             (["--no-evolve", "--zeta", "0.2"], "--no-evolve"),
             (["--out", "file"], "expected a folder"),
@@ -184,6 +185,9 @@ class TestErrors:
             (["train", "--activation", "swish"], "invalid choice: 'swish'"),
             (["train", "--preset", "mine"], "invalid choice: 'mine'"),
             (["evaluate", "model.safetensors"], "--data"),
+            (["importance"], "model"),
+            (["importance", "model.safetensors", "--kind", "gini"], "invalid choice: 'gini'"),
+            (["importance", "model.safetensors", "--top", "0"], "above 0, got '0'"),
         ],
     )
     def test_usage(self, capsys, arguments, message):

@@ -33,6 +33,7 @@ CONSTRUCTOR = [
     *[("epsilon", v, k) for v, k in [*NOT_REALS, (0, VALUE), (-1.0, VALUE), (True, TYPE)]],
     *[("density", v, k) for v, k in [*NOT_REALS, (0, VALUE), (-0.1, VALUE), (1.01, VALUE)]],
     *[("dropout", v, k) for v, k in [*NOT_REALS, (1.0, VALUE), (-0.1, VALUE), (True, TYPE)]],
+    *[("input_noise", v, k) for v, k in [*NOT_REALS, (1e39, VALUE), (-0.1, VALUE), (True, TYPE)]],
     *[("slope", v, k) for v, k in NOT_REALS],
     *[(a, v, k) for a in ("activation", "loss", "init", "fan") for v, k in NOT_NAMES],
     *[("seed", v, k) for v, k in [(-1, VALUE), (2**64, VALUE), (1.5, TYPE), ("1", TYPE)]],

@@ -15,7 +15,7 @@ def test_defaults_are_the_papers():
     model = ts.SparseMLP([784, 100, 10])
     assert (model.epsilon, model.activation, model.slope) == (20, "all_relu", 0.6)
     assert (model.loss, model.init, model.fan) == ("cross_entropy", "he_uniform", "layer")
-    assert (model.dropout, model.standardize) == (0.3, False)
+    assert (model.dropout, model.input_noise, model.standardize) == (0.3, 0.0, False)
     sgd, set_ = ts.SGD(), ts.SET()
     assert (sgd.learning_rate, sgd.momentum, sgd.weight_decay) == (0.01, 0.9, 2e-4)
     assert (sgd.nesterov, sgd.schedule) == (False, "constant")

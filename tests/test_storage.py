@@ -75,7 +75,7 @@ def test_snapshots_keep_their_values():
 
 def settings_of(model):
     names = ("loss", "activation", "slope", "dropout", "standardize", "init", "fan")
-    names += ("epsilon", "density", "seed", "layer_sizes")
+    names += ("epsilon", "density", "seed", "layer_sizes", "input_noise")
     return {name: getattr(model, name) for name in names}
 
 
@@ -91,7 +91,8 @@ def settings_of(model):
 @pytest.mark.parametrize("trained", [False, True])
 def test_copies_are_the_same_and_independent(copied, trained, state_of, tmp_path):
     options = {"loss": "binary_cross_entropy", "activation": "leaky_relu", "slope": 0.1}
-    model = make_model(standardize=True, init="xavier", fan="real", dropout=0.2, **options)
+    options |= {"dropout": 0.2, "input_noise": 0.1}
+    model = make_model(standardize=True, init="xavier", fan="real", **options)
     one_hot = np.eye(SIZES[-1])[Y]
     if trained:
         model.fit(X, one_hot, epochs=3, progress=False)

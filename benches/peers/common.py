@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-BATCHES = 4  # that a candidate goes through in turn; a sample of time is all of them over 4
+BATCHES = 16  # that a candidate goes through in turn; a sample of time is all of them over 16
 CLASS_SIGNAL = 0.2  # distance of class centres from the origin, per feature, over the noise's
 MOMENTUM, WEIGHT_DECAY, DROPOUT, ZETA = 0.9, 2e-4, 0.3, 0.3
 # While timed, the thousands of steps on few samples must not end in a perfect fit, whose

@@ -9,6 +9,8 @@ The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a 
     model.evaluate(x_test, y_test)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from trulysparse._core import __version__
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
@@ -18,6 +20,10 @@ from trulysparse.optim import SGD
 from trulysparse.recorder import TopologyRecorder
 from trulysparse.topology import SET, ImportancePruning
 
+if TYPE_CHECKING:
+    from trulysparse.feature_selection import SparseFeatureSelector as SparseFeatureSelector
+
+# Without SparseFeatureSelector, so that `import *` does not need scikit-learn.
 __all__ = [
     "SET",
     "SGD",
@@ -31,3 +37,16 @@ __all__ = [
     "__version__",
     "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs scikit-learn when it is asked for."""
+    if name == "SparseFeatureSelector":
+        from trulysparse.feature_selection import SparseFeatureSelector
+
+        return SparseFeatureSelector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "SparseFeatureSelector"])

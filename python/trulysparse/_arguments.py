@@ -53,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)
+    _add_importance(commands)
     info = commands.add_parser("info", help="describe a saved model")
     info.add_argument("model", help="a model.safetensors that `train` wrote")
     return parser
@@ -125,6 +126,12 @@ def _add_train(commands: Any) -> None:
         type=float,
         help="fraction of hidden neurons left out of a step (default: preset)",
         **preset,
+    )
+    network.add_argument(
+        "--input-noise",
+        type=float,
+        default=0.0,
+        help="standard deviation of noise added to the features while training (default: 0)",
     )
 
     training = train.add_argument_group("training")
@@ -272,6 +279,34 @@ def _add_predict(commands: Any) -> None:
     )
     predict.add_argument("--batch-size", type=_positive, default=128, help="(default: 128)")
     _add_threads(predict)
+
+
+def _add_importance(commands: Any) -> None:
+    importance = commands.add_parser(
+        "importance",
+        help="rank the features or neurons of a saved model",
+        description="Print the features with the highest scores, or the neurons of a layer. Scores "
+        "of features can be compared if the model standardises them, which is `train`'s default.",
+    )
+    importance.add_argument("model", help="a model.safetensors that `train` wrote")
+    importance.add_argument(
+        "--top", type=_positive, default=20, metavar="N", help="rows to print (default: 20)"
+    )
+    importance.add_argument(
+        "--kind",
+        choices=["path", "strength"],
+        help="score features by all paths to the outputs, or by their own weights (default: path)",
+    )
+    importance.add_argument(
+        "--layer",
+        type=int,
+        metavar="N",
+        help="rank the neurons of a layer by their incoming weights instead: 1 is the first hidden "
+        "layer",
+    )
+    importance.add_argument(
+        "--csv", type=Path, metavar="FILE", help="also write all ranks to this .csv"
+    )
 
 
 def _add_threads(parser: Any) -> None:

@@ -30,6 +30,7 @@ def shared(
     init: str,
     fan: str,
     dropout: float,
+    input_noise: float,
     standardize: bool,
     seed: int | None,
 ) -> dict[str, Any]:
@@ -44,6 +45,9 @@ def shared(
         "fan": _check.choice("fan", fan, FANS),
         "dropout": _check.real(
             "dropout", dropout, "a number in [0, 1)", low=0, high=1, high_open=True
+        ),
+        "input_noise": _check.real(
+            "input_noise", input_noise, "a finite number of at least 0", low=0
         ),
         "standardize": _check.boolean("standardize", standardize),
         "seed": secrets.randbits(64)

@@ -83,6 +83,11 @@ class Described:
         return float(self._settings["dropout"])
 
     @property
+    def input_noise(self) -> float:
+        """The standard deviation of the noise that training adds to inputs."""
+        return float(self._settings["input_noise"])
+
+    @property
     def standardize(self) -> bool:
         """Whether inputs are standardised."""
         return bool(self._settings["standardize"])

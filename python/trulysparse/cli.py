@@ -1,4 +1,4 @@
-"""The command ``trulysparse``: train, evaluate, use and describe sparse networks.
+"""The command ``trulysparse``: train, evaluate, use, rank and describe sparse networks.
 
 Exit codes: 0 done, 1 training diverged, 2 a mistake in the arguments or the data, 130 interrupted
 with Ctrl-C.
@@ -7,6 +7,7 @@ with Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import sys
@@ -70,7 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         From argparse, on ``--help``, ``--version`` and unknown flags.
     """
     args = make_parser().parse_args(argv)
-    commands = {"train": _train, "evaluate": _evaluate, "predict": _predict, "info": _info}
+    commands = {
+        "train": _train,
+        "evaluate": _evaluate,
+        "predict": _predict,
+        "importance": _importance,
+        "info": _info,
+    }
     command = commands[args.command]
     try:
         return command(args)
@@ -126,6 +133,7 @@ def _train(args: argparse.Namespace) -> int:
         init=chosen["init"],
         fan=chosen["fan"],
         dropout=chosen["dropout"],
+        input_noise=args.input_noise,
         standardize=not args.no_standardize,
         seed=args.seed,
         threads=args.threads,
@@ -375,6 +383,43 @@ def _predict(args: argparse.Namespace) -> int:
             raise ValueError(f"the model's metadata 'class_names': expected {count} names")
     write_table(args.out, model.predict(x, batch_size=args.batch_size), classes)
     _say(f"wrote {args.out}, {len(x)} rows")
+    return 0
+
+
+def _importance(args: argparse.Namespace) -> int:
+    model = load(args.model)
+    if args.layer is None:
+        what, layer = "feature", 0
+        scores = model.feature_importance(args.kind or "path")
+        names = _names(model, "feature_names")
+    elif args.kind is not None:
+        raise ValueError("--kind is for features: --layer ranks neurons by their incoming weights")
+    else:
+        what, layer, names = "neuron", args.layer, None
+        scores = model.importance(layer).astype(np.float64)
+    units = model.units(layer)  # what compaction left of them
+    if names is not None and len(names) <= units[-1]:
+        raise ValueError(
+            f"the model's metadata 'feature_names': expected {units[-1] + 1} names or more"
+        )
+    rows = [
+        (str(rank), str(units[place]) if names is None else names[units[place]], scores[place])
+        for rank, place in enumerate(np.argsort(-scores, kind="stable"), start=1)
+    ]
+    shown = rows[: args.top]
+    widths = [
+        max(map(len, column))
+        for column in (["rank", *(r[0] for r in shown)], [what, *(r[1] for r in shown)])
+    ]
+    _say(f"{'rank':>{widths[0]}}  {what:<{widths[1]}}  score")
+    for rank, name, score in shown:
+        _say(f"{rank:>{widths[0]}}  {name:<{widths[1]}}  {score:.6g}")
+    if args.csv is not None:
+        with open(args.csv, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["rank", what, "score"])
+            writer.writerows((rank, name, repr(float(score))) for rank, name, score in rows)
+        _say(f"wrote {args.csv}, {len(rows)} rows")
     return 0
 
 

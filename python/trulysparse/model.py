@@ -86,6 +86,11 @@ class SparseMLP(Neurons):
     dropout
         The probability with which a hidden unit is dropped in training, in [0, 1). Default 0.3.
         Kept units are scaled by the inverse of the probability of being kept.
+    input_noise
+        The standard deviation of Gaussian noise that is added to every input in training, newly
+        drawn in each step; in units of the inputs' own standard deviations if they are
+        standardised. At least 0; default 0. With a squared error against the inputs themselves
+        this makes a denoising autoencoder.
     standardize
         Standardise inputs with the means and standard deviations of the first training data, which
         are saved with the model. Features without variance are left as they are. Default False.
@@ -140,6 +145,7 @@ class SparseMLP(Neurons):
         init: str = "he_uniform",
         fan: str = "layer",
         dropout: float = 0.3,
+        input_noise: float = 0.0,
         standardize: bool = False,
         seed: int | None = None,
         threads: int | None = None,
@@ -157,7 +163,9 @@ class SparseMLP(Neurons):
             epsilon = _check.real(
                 "epsilon", 20 if epsilon is None else epsilon, expected, low=0, low_open=True
             )
-        config = _config.shared(activation, slope, loss, init, fan, dropout, standardize, seed)
+        config = _config.shared(
+            activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
+        )
         config |= {"layer_sizes": _config.layer_sizes(layer_sizes, loss)}
         config |= {"epsilon": epsilon, "density": density}
         self._attach(_core.Network(config, _config.threads(threads)), {})
@@ -183,6 +191,7 @@ class SparseMLP(Neurons):
         init: str = "he_uniform",
         fan: str = "layer",
         dropout: float = 0.3,
+        input_noise: float = 0.0,
         standardize: bool = False,
         seed: int | None = None,
         threads: int | None = None,
@@ -196,7 +205,7 @@ class SparseMLP(Neurons):
             zeros are connections; duplicates are summed.
         biases
             An array of shape (n_out,) per layer; zeros if None.
-        activation, slope, loss, init, fan, dropout, standardize, seed, threads
+        activation, slope, loss, init, fan, dropout, input_noise, standardize, seed, threads
             As in the constructor; `init` and `fan` say how grown connections start.
 
         Raises
@@ -205,7 +214,9 @@ class SparseMLP(Neurons):
             If shapes do not fit each other or a value is not finite.
         """
         sizes, matrices = _scipy.to_core(weights, biases)
-        config = _config.shared(activation, slope, loss, init, fan, dropout, standardize, seed)
+        config = _config.shared(
+            activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
+        )
         config |= {
             "layer_sizes": _config.layer_sizes(sizes, loss),
             "epsilon": None,

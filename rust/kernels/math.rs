@@ -1,4 +1,4 @@
-//! Exponential and hyperbolic tangent in f32: branch-free, so they vectorise, and made of IEEE
+//! Exponential, hyperbolic tangent and normal draws in f32: branch-free, so they vectorise, and made of IEEE
 //! operations only, so they give the same bits on every platform.
 
 /// e^x within about 1 unit in the last place; arguments are clamped to [-87.3, 88.7], so the
@@ -48,6 +48,54 @@ pub(super) fn tanh(x: f32) -> f32 {
     if square < 0.16 { near } else { far }
 }
 
+/// ln u within about 1 unit in the last place, for normal numbers above 0.
+#[inline(always)]
+fn ln(u: f32) -> f32 {
+    // u = 2^e m with m in [sqrt(1/2), sqrt(2)), so that e is 0 where ln u is near 0.
+    const SQRT_HALF: i32 = 0x3f35_04f3;
+    let bits = u.to_bits() as i32;
+    let e = bits.wrapping_sub(SQRT_HALF) >> 23;
+    let f = f32::from_bits(bits.wrapping_sub(e << 23) as u32) - 1.0;
+    // ln m = 2 artanh(s), |s| < 0.172: the remainder of the series is below 1e-8 of it.
+    let s = f / (2.0 + f);
+    let square = s * s;
+    let mut p = 1.0 / 9.0f32;
+    for c in [1.0 / 7.0, 0.2, 1.0 / 3.0, 1.0] {
+        p = p.mul_add(square, c);
+    }
+    (e as f32).mul_add(std::f32::consts::LN_2, 2.0 * s * p)
+}
+
+/// (sin x, cos x) for |x| <= pi / 4, by Taylor series whose remainders are below rounding.
+#[inline(always)]
+fn sin_cos(x: f32) -> (f32, f32) {
+    let square = x * x;
+    let mut sin = 2.755_731_9e-6f32;
+    for c in [-1.984_127e-4, 8.333_333e-3, -0.166_666_67, 1.0] {
+        sin = sin.mul_add(square, c);
+    }
+    let mut cos = 2.480_158_7e-5f32;
+    for c in [-1.388_888_9e-3, 4.166_666_6e-2, -0.5, 1.0] {
+        cos = cos.mul_add(square, c);
+    }
+    (x * sin, cos)
+}
+
+/// A random word as two independent draws of the standard normal distribution (Box-Muller) with
+/// magnitudes below 5.8. [`crate::rng::normal`] has the finer tail; this one vectorises.
+#[inline(always)]
+pub(super) fn normals(word: u64) -> (f32, f32) {
+    const UNIT: f32 = 1.0 / (1 << 24) as f32;
+    // 24 bits for a radius from a number in (0, 1], 24 for an angle within a quarter turn about 0,
+    // two for the quarter.
+    let radius = (-2.0 * ln(((word >> 40) as i32 + 1) as f32 * UNIT)).sqrt();
+    let odd = ((word >> 16) as i32 & 0xff_ffff) * 2 - 0xff_ffff;
+    let (sin, cos) = sin_cos(odd as f32 * (UNIT * std::f32::consts::FRAC_PI_4));
+    let (a, b) = if word & 1 == 0 { (cos, sin) } else { (sin, cos) };
+    let radius = if word & 2 == 0 { radius } else { -radius };
+    (radius * a, radius * b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +116,49 @@ mod tests {
         assert!(worst(logistic, |x| 1.0 / (1.0 + (-x).exp()), -80.0, 80.0) < 4e-7);
         assert!(worst(tanh, f64::tanh, -10.0, -1e-6) < 4e-7);
         assert!(worst(tanh, f64::tanh, 1e-6, 10.0) < 4e-7);
+        assert!(worst(ln, f64::ln, 6e-8, 1.0 - 6e-8) < 2.5e-7);
+        let quarter = std::f32::consts::FRAC_PI_4;
+        assert!(worst(|x| sin_cos(x).0, f64::sin, 1e-6, quarter) < 2.5e-7);
+        assert!(worst(|x| sin_cos(x).1, f64::cos, -quarter, quarter) < 2.5e-7);
+    }
+
+    #[test]
+    fn normals_are_normal_and_independent() {
+        let stream = crate::rng::Stream::new(3, crate::rng::Purpose::InputNoise, 0, 0);
+        let n = 400_000;
+        let mut moments = [0.0f64; 5];
+        let mut counts = [0u32; 8];
+        for i in 0..n {
+            let (a, b) = normals(stream.at(i));
+            let (x, y) = (f64::from(a), f64::from(b));
+            let terms = [x, y, x * x, y * y, x * y];
+            moments.iter_mut().zip(terms).for_each(|(m, t)| *m += t / n as f64);
+            // Quadrants, and the halves of each: all eight are equally likely.
+            let octant = (a > 0.0) as usize + 2 * (b > 0.0) as usize;
+            counts[octant + 4 * (a.abs() > b.abs()) as usize] += 1;
+        }
+        // Five standard deviations of the means: 1 / sqrt(n), or sqrt(2 / n) for the squares.
+        let tolerance = 5.0 / (n as f64).sqrt();
+        for (moment, (expected, factor)) in
+            moments.iter().zip([(0.0, 1.0), (0.0, 1.0), (1.0, 1.5), (1.0, 1.5), (0.0, 1.0)])
+        {
+            assert!((moment - expected).abs() < factor * tolerance, "{moments:?}");
+        }
+        let expected = n as f64 / 8.0;
+        assert!(
+            counts.iter().all(|&c| (f64::from(c) - expected).abs() < 5.0 * expected.sqrt()),
+            "{counts:?}"
+        );
+        let beyond_two = (0..n).filter(|&i| normals(stream.at(i)).0.abs() > 2.0).count() as f64;
+        assert!((beyond_two / n as f64 - 0.0455).abs() < 5.0 * (0.0455 / n as f64).sqrt());
+    }
+
+    #[test]
+    fn normals_are_finite_for_the_extreme_words() {
+        for word in [0, u64::MAX, 0xff_ffff << 40, (1 << 40) - 1] {
+            let (a, b) = normals(word);
+            assert!(a.abs() < 5.8 && b.abs() < 5.8, "{word:x}");
+        }
     }
 
     #[test]

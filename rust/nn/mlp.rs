@@ -12,8 +12,8 @@ use super::workspace::{Inference, Workspace};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Backward, Forward, Map, Mask, bias_update, sddmm_update, spmm_activate, spmm_transpose_derive,
-    stride, words,
+    Backward, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
+    spmm_transpose_derive, stride, words,
 };
 use crate::memory::copied;
 use crate::parallel::Par;
@@ -61,6 +61,9 @@ pub struct Config {
     pub init: Init,
     /// The probability with which a hidden unit is dropped while training.
     pub dropout: f64,
+    /// The standard deviation of the noise added to the (standardised) inputs while training.
+    #[serde(default)] // files of earlier versions have none
+    pub input_noise: f64,
     /// Whether inputs are standardised with the statistics of the first training data.
     pub standardize: bool,
     /// The seed of everything random.
@@ -148,6 +151,10 @@ impl Config {
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::invalid("dropout", self.dropout, "a number in [0, 1)"));
+        }
+        if !(self.input_noise >= 0.0 && (self.input_noise as f32).is_finite()) {
+            let expected = "a finite number of at least 0";
+            return Err(Error::invalid("input_noise", self.input_noise, expected));
         }
         Ok(())
     }
@@ -290,6 +297,11 @@ impl Mlp {
     ) -> Score {
         let batch = samples.len();
         let stride = stride(batch);
+        if self.config.input_noise > 0.0 {
+            let (seed, deviation) = (self.config.seed, self.config.input_noise as f32);
+            let stream = Stream::new(seed, Purpose::InputNoise, 0, self.counters.steps);
+            add_noise(par, &stream, deviation, batch, stride, workspace.input(batch));
+        }
         self.forward_training(par, workspace, stride);
         let outputs = self.n_outputs() * stride;
         let last = self.layers.len();

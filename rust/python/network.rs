@@ -122,6 +122,7 @@ impl Network {
         dict.set_item("init", parse::text(&config.init.scheme)?)?;
         dict.set_item("fan", parse::text(&config.init.fan)?)?;
         dict.set_item("dropout", config.dropout)?;
+        dict.set_item("input_noise", config.input_noise)?;
         dict.set_item("standardize", config.standardize)?;
         dict.set_item("seed", config.seed)?;
         Ok(dict)

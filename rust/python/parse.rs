@@ -40,6 +40,7 @@ pub struct ConfigArguments {
     init: String,
     fan: String,
     dropout: f64,
+    input_noise: f64,
     standardize: bool,
     seed: u64,
 }
@@ -69,6 +70,7 @@ impl ConfigArguments {
             loss: name("loss", &self.loss)?,
             init: Init { scheme: name("init", &self.init)?, fan: name("fan", &self.fan)? },
             dropout: self.dropout,
+            input_noise: self.input_noise,
             standardize: self.standardize,
             seed: self.seed,
         })

@@ -1,0 +1,89 @@
+//! Gaussian noise on a batch.
+
+use super::lanes::LANES;
+use super::math;
+use super::simd::{Simd, multiversion};
+use crate::parallel::Par;
+use crate::rng::Stream;
+
+/// One word gives the noise of two lanes.
+const WORDS: usize = LANES / 2;
+
+#[inline(always)]
+fn add_noise_body<S: Simd>(
+    _: S,
+    stream: &Stream,
+    deviation: f32,
+    first_row: usize,
+    batch: usize,
+    stride: usize,
+    x: &mut [f32],
+) {
+    for (row, lanes) in (first_row as u64..).zip(x.chunks_exact_mut(stride)) {
+        for (piece, lanes) in (0u64..).zip(lanes[..batch].chunks_mut(LANES)) {
+            let start = (row << 32) + piece * WORDS as u64;
+            let (mut first, mut second) = ([0.0f32; WORDS], [0.0f32; WORDS]);
+            for (i, (a, b)) in (start..).zip(first.iter_mut().zip(&mut second)) {
+                (*a, *b) = math::normals(stream.at(i));
+            }
+            for (v, n) in lanes.iter_mut().zip(first.iter().chain(&second)) {
+                *v = n.mul_add(deviation, *v);
+            }
+        }
+    }
+}
+multiversion! {
+    fn add_noise_rows(
+        stream: &Stream, deviation: f32, first_row: usize, batch: usize, stride: usize,
+        x: &mut [f32],
+    ) => add_noise_body
+}
+
+/// Adds independent draws of N(0, deviation^2) to the first `batch` lanes of each row; the draw of
+/// a row's lane depends on the stream, the row and the lane only. `x`: (n, stride).
+pub fn add_noise(
+    par: &Par,
+    stream: &Stream,
+    deviation: f32,
+    batch: usize,
+    stride: usize,
+    x: &mut [f32],
+) {
+    assert!(x.len().is_multiple_of(stride) && batch <= stride, "internal: x is (n, stride)");
+    par.for_rows(
+        0..x.len() / stride,
+        super::GRAIN / 16, // a draw takes as long as some 16 multiply-adds
+        x,
+        |row| row * stride,
+        |x, range, mid| x.split_at_mut((mid - range.start) * stride),
+        |rows, x| add_noise_rows(stream, deviation, rows.start, batch, stride, x),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::portable::Portable;
+    use crate::rng::Purpose;
+
+    #[test]
+    fn every_lane_has_its_own_noise_and_padding_none() {
+        let stream = Stream::new(1, Purpose::InputNoise, 0, 0);
+        let mut noise = vec![0.0; 300 * 48];
+        add_noise(&Par::new(3).unwrap(), &stream, 0.5, 37, 48, &mut noise);
+        assert!(noise.chunks(48).all(|row| row[37..].iter().all(|&v| v == 0.0)));
+        let drawn: Vec<u32> =
+            noise.chunks(48).flat_map(|row| &row[..37]).map(|v| v.to_bits()).collect();
+        let distinct: std::collections::HashSet<_> = drawn.iter().collect();
+        assert!(distinct.len() > drawn.len() * 99 / 100);
+        // One thread and portable code give the same bits, whatever was there is added to.
+        let mut again = vec![0.0; noise.len()];
+        add_noise_body(Portable, &stream, 0.5, 0, 37, 48, &mut again);
+        assert_eq!(noise, again);
+        let mut narrow = vec![1.0; 300 * 4];
+        add_noise(&Par::seq(), &stream, 0.5, 3, 4, &mut narrow);
+        for (wide, narrow) in noise.chunks(48).zip(narrow.chunks(4)) {
+            assert!(wide.iter().zip(&narrow[..3]).all(|(w, n)| (1.0 + w - n).abs() < 1e-6));
+        }
+    }
+}
