@@ -57,7 +57,10 @@ def test_pruned_neurons_may_regrow(capsys):
         (["--prune-start", "3"], "--prune-start: expected --prune-percentile as well"),
         (["--prune-regrow"], "--prune-regrow: expected --prune-percentile as well"),
         (["--prune-percentile", "0"], "percentile = 0.0: expected a number above 0 and below"),
-        (["--prune-percentile", "20"], "--prune-start 200 with --epochs 2: expected a start bef"),
+        (
+            ["--prune-percentile", "20", "--prune-start", "2"],
+            "--prune-start 2 with --epochs 2: expected a start bef",
+        ),
     ],
 )
 def test_mistakes_are_named_before_anything_is_written(capsys, tmp_path, arguments, message):

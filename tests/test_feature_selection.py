@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import trulysparse as ts
 from sklearn.base import clone
@@ -17,6 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from trulysparse import SparseFeatureSelector
+
+pd = pytest.importorskip("pandas", reason="pip install pandas")
 
 QUICK = {"epochs": 2, "hidden_layer_sizes": (10,), "random_state": 0}
 

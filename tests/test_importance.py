@@ -147,6 +147,8 @@ def test_pruning_takes_exactly_the_neurons_at_or_below_the_threshold(model, rule
         flags = model.layers[number - 1].pruned
         assert np.array_equal(flags, gone & (not regrow))
     assert len(report) == len(before.layers) - 1
+    if before.feature_importance("path").any() and not after.feature_importance("path").any():
+        refused.append("pruning has left no path")
     assert [str(w.message)[: len(text)] for w, text in zip(caught, refused, strict=True)] == refused
     assert all(w.category is RuntimeWarning and w.filename == __file__ for w in caught)
     assert np.array_equal(after.layers[-1].weight, before.layers[-1].weight)
@@ -344,6 +346,21 @@ def test_bad_calls(state_of):
     with pytest.raises(ValueError, match="batch_size = 0"):
         model.pruning_curve(X, Y, batch_size=0)
     assert state_of(model) == before
+
+
+def test_fit_warns_of_a_start_that_it_does_not_reach():
+    model = make_model()
+    with pytest.warns(RuntimeWarning, match="pruning starts after epoch 200"):
+        model.fit(X, Y, epochs=1, pruning=ts.ImportancePruning(), progress=False)
+
+
+def test_pruning_warns_when_no_path_is_left():
+    # The strong hidden neuron hears the input, and nobody hears it.
+    weights = [sp.csc_array([[1.0, 0.1]]), sp.csc_array([[0.0, 0.0], [1.0, 1.0]])]
+    weights[1].eliminate_zeros()
+    model = ts.SparseMLP.from_scipy(weights)
+    with pytest.warns(RuntimeWarning, match="no path from the inputs"):
+        model.prune(threshold=0.5)
 
 
 def test_the_defaults_are_the_papers():

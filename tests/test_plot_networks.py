@@ -327,3 +327,16 @@ def test_a_recorder_without_degrees():
     fit(make_model(), 1, callbacks=[recorder])
     with pytest.raises(ValueError, match="expected one made with degrees=True"):
         plot.degree_distributions(recorder)
+
+
+def test_a_neuron_at_the_cut_is_drawn_below_it():
+    ax = figure.Figure().add_subplot()
+    plot.importance_histogram(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), ax, threshold=3.0)
+    below = [bar for bar in ax.containers[0] if bar.get_height() > 0]
+    assert sum(bar.get_height() for bar in below) == 3
+    assert all(bar.get_x() + bar.get_width() <= np.nextafter(3.0, 4) for bar in below)
+
+
+def test_learning_curves_name_what_is_no_history():
+    with pytest.raises(TypeError, match="history = None"):
+        plot.learning_curves(None)

@@ -194,7 +194,8 @@ def _add_train(commands: Any) -> None:
         "--prune-start",
         type=_positive,
         metavar="N",
-        help="the first epoch after which neurons are pruned (default: 200)",
+        help="the first epoch after which neurons are pruned (default: 200, or half of the "
+        "epochs if that is less)",
         **preset,
     )
     training.add_argument(

@@ -44,6 +44,9 @@ class Run:
 
     def train(self) -> History:
         """Run the epochs."""
+        if self.pruning is not None and self.epochs and self.pruning.start >= self.epochs.stop:
+            message = f"pruning starts after epoch {self.pruning.start}, and this fit ends before"
+            warnings.warn(message, RuntimeWarning, stacklevel=3)
         history = self.model.history = History()
         diverged = False
         self.model.stop_training = False

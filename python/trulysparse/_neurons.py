@@ -20,6 +20,11 @@ _FEATURE_IMPORTANCE: dict[str, Callable[[_core.Network], npt.NDArray[np.float64]
     "strength": lambda core: core.outgoing_strength(0),
 }
 
+CUT_OFF = (
+    "pruning has left no path from the inputs to the outputs, so all predictions are the same: "
+    "prune less, or with regrow=True"
+)
+
 
 class Neurons(Described):
     """The side of a model that scores, prunes and removes neurons."""
@@ -56,7 +61,8 @@ class Neurons(Described):
 
         Weights multiply features, so the scores of two features can be compared only if both were
         standardised (``standardize=True``, or before `fit`); a feature in a small unit needs, and
-        gets, large weights.
+        gets, large weights. A feature that is constant in training keeps the random weights that
+        it was given, as it has no gradients: leave such columns out.
 
         Parameters
         ----------
@@ -129,7 +135,7 @@ class Neurons(Described):
         -----
         RuntimeWarning
             If a layer is left alone: all of its connected neurons are at or below the threshold,
-            or an importance is not finite.
+            or an importance is not finite. Also if no path from an input to an output is left.
         """
         percentile, threshold = pruning_rule(percentile, threshold)
         regrow = _check.boolean("regrow", regrow)
@@ -140,12 +146,15 @@ class Neurons(Described):
         self, percentile: float | None, threshold: float | None, regrow: bool, stacklevel: int
     ) -> list[dict[str, int]]:
         report = []
+        had_paths = self._core.path_strength().any()
         pruned = self._core.prune(percentile, threshold, not regrow)
         for layer, (neurons, connections, refused) in enumerate(pruned, start=1):
             report.append({"layer": layer, "neurons": neurons, "connections": connections})
             if refused is not None:
                 message = f"layer {layer} was not pruned: {refused}"
                 warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
+        if had_paths and not self._core.path_strength().any():
+            warnings.warn(CUT_OFF, RuntimeWarning, stacklevel=stacklevel)
         return report
 
     def pruning_curve(

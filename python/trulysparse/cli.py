@@ -196,7 +196,7 @@ def _pruning(args: argparse.Namespace) -> ImportancePruning | None:
         if others:
             raise ValueError(f"{', '.join(others)}: expected --prune-percentile as well")
         return None
-    rule = ImportancePruning(**given)
+    rule = ImportancePruning(**{"start": max(1, min(200, args.epochs // 2)), **given})
     if rule.start >= args.epochs:
         raise ValueError(
             f"--prune-start {rule.start} with --epochs {args.epochs}: expected a start before the "

@@ -101,7 +101,8 @@ def _edges(values: _style.Values, cut: float | None) -> _style.Values:
         return np.histogram_bin_edges(values, n_bins)
     left = cut - width * np.arange(math.ceil((cut - low) / width), 0, -1)
     right = cut + width * np.arange(1, math.ceil((high - cut) / width) + 1)
-    edges = np.concatenate([left, [cut], right])
+    # A bin is open on its right, but a neuron at the cut belongs to those below.
+    edges = np.concatenate([left, [np.nextafter(cut, np.inf)], right])
     # Rounding must lose no value.
     edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
     return edges
