@@ -2,6 +2,7 @@
 
 mod activation;
 mod compact;
+mod gradient;
 mod layer;
 mod loss;
 mod mlp;
@@ -12,9 +13,10 @@ mod workspace;
 
 pub use activation::{Activation, ActivationKind};
 pub use compact::{Origin, Removed};
+pub use gradient::{Gradient, Replica};
 pub use layer::Layer;
 pub use loss::{Loss, Score, Targets};
-pub use mlp::{Config, Counters, Mlp, Set, Sparsity};
+pub use mlp::{Config, Counters, Draw, Mlp, Set, Sources, Sparsity};
 pub use optimizer::{Schedule, Sgd};
 pub use prune::{Pruned, Pruning, Refusal};
 pub use standardize::Standardizer;

@@ -6,10 +6,12 @@
 mod data;
 mod epoch;
 mod scoring;
+mod server;
 
 pub use data::Data;
 pub use epoch::{Epoch, Plan, single_step};
 pub use scoring::Sweep;
+pub use server::{Outcome, Server, Tally, Version, check_workers};
 
 /// How far a loop is.
 #[derive(Clone, Copy, Debug)]
