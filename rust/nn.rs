@@ -1,6 +1,7 @@
 //! The network: layers of sparse connections, activations, losses, and one training step.
 
 mod activation;
+mod average;
 mod compact;
 mod gradient;
 mod layer;

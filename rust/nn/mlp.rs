@@ -17,7 +17,6 @@ use crate::kernels::{
     Backward, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
     spmm_transpose_derive, stride, words,
 };
-use crate::memory::copied;
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{Init, expected_connections};
@@ -218,11 +217,7 @@ impl Mlp {
     /// A copy; weights share memory until they are changed.
     pub fn try_clone(&self) -> Result<Self> {
         let layers = self.layers.iter().map(Layer::try_clone).collect::<Result<_>>()?;
-        let what = "statistics";
-        let standardizer = self
-            .standardizer
-            .as_ref()
-            .map(|s| Standardizer::from_parts(copied(s.mean(), what)?, copied(s.scale(), what)?));
+        let standardizer = self.standardizer.as_ref().map(Standardizer::try_clone);
         Ok(Mlp {
             config: self.config.clone(),
             layers,

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::memory::copied;
 use crate::nn::{Gradient, Mlp, Pruned, Pruning, Replica, Set, Sources};
 use crate::parallel::Par;
@@ -239,13 +239,4 @@ impl Server {
         }
         tally.histogram[bin] += 1;
     }
-}
-
-/// An error unless there can be so many workers.
-pub fn check_workers(workers: usize) -> Result<()> {
-    let most = crate::parallel::MAX_THREADS;
-    if (1..=most).contains(&workers) {
-        return Ok(());
-    }
-    Err(Error::invalid("workers", workers, format!("1 to {most}")))
 }
