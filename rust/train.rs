@@ -9,6 +9,7 @@ mod local;
 mod scoring;
 mod server;
 mod share;
+mod team;
 mod wasap;
 mod wassp;
 
@@ -17,6 +18,7 @@ pub use epoch::{Epoch, Plan, single_step};
 pub use local::Local;
 pub use scoring::Sweep;
 pub use server::{Outcome, Server, Tally, Version};
+pub use team::{Strategy, Team};
 pub use wasap::{Event, Wasap};
 pub use wassp::{Wassp, warmup};
 
