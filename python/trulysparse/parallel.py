@@ -34,7 +34,9 @@ class WASSP:
     momentum, and with the learning rate of the schedule without the factor of phase 1. After every
     epoch of phase 2 the model is the average as it is then; the workers go on with their own.
 
-    Workers run on the model's `threads`; with several, a kernel inside a worker takes one.
+    Workers run on the model's `threads`; with several, a kernel inside a worker takes one. The
+    memory of phase 2, a network for each worker, is taken when it begins: a `MemoryError` then
+    leaves the model as phase 1 made it.
 
     Parameters
     ----------
@@ -70,10 +72,10 @@ class WASAP:
 
     *Phase 1.* Every worker, a thread of its own, pulls the network, takes the gradient of a batch
     of its share and pushes it; the server applies it at once, and nobody waits for anybody. An
-    epoch ends after as many updates as all shares have batches; then the topology evolves, and gradients
-    that were under way are pushed after that. Of those the server applies the entries whose
-    connections have existed without a break since the pull, and drops the others. *Phase 2* and the
-    shares are those of `WASSP`.
+    epoch ends after as many updates as all shares have batches; then the topology evolves, and
+    gradients that were under way are pushed after that. Of those the server applies the entries
+    whose connections have existed without a break since the pull, and drops the others. *Phase 2*
+    and the shares are those of `WASSP`.
 
     The results depend on the order in which workers come to push, so they differ from fit to fit;
     a `record` can be replayed with the same bits. One worker is bit for bit the sequential fit.

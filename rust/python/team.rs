@@ -37,6 +37,7 @@ impl ParallelTrainer {
         warmup_epochs: Option<usize>,
         max_staleness: Option<u64>,
     ) -> PyResult<Self> {
+        let batch_size = batch_size.min(data.get().samples());
         let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
         let strategy = match warmup_epochs {
             Some(warmup_epochs) => Strategy::Wassp { warmup_epochs },
