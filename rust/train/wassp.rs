@@ -59,7 +59,7 @@ impl Wassp {
         Ok(Wassp { plan, workers, next: 0, step: 0, done: 0, samples, score: Score::default() })
     }
 
-    /// Begins an epoch at step `first_step` of the fit, with the learning rate times `factor`.
+    /// Begins an epoch at step `first_step` of the fit.
     pub fn start_epoch(&mut self, model: &Mlp, first_step: u64) -> Result<()> {
         let (seed, epoch) = (model.config().seed, model.counters.epochs);
         for worker in &mut self.workers {
