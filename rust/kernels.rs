@@ -33,13 +33,15 @@ mod sddmm;
 pub mod simd;
 mod softmax;
 mod spmm;
+mod update;
 
-pub use elementwise::{Backward, Forward, Map, Mask, bias_update};
+pub use elementwise::{Backward, Forward, Map, Mask, bias_gradient, bias_update};
 pub use lanes::{LANES, stride, words};
 pub use noise::add_noise;
 pub use sddmm::{Step, sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
+pub use update::update;
 
 /// Below this many multiply-adds a kernel stays on the calling thread: waking another one costs
 /// about as much.

@@ -1,7 +1,9 @@
 //! The network: layers of sparse connections, activations, losses, and one training step.
 
 mod activation;
+mod average;
 mod compact;
+mod gradient;
 mod layer;
 mod loss;
 mod mlp;
@@ -12,9 +14,10 @@ mod workspace;
 
 pub use activation::{Activation, ActivationKind};
 pub use compact::{Origin, Removed};
+pub use gradient::{Gradient, Replica};
 pub use layer::Layer;
 pub use loss::{Loss, Score, Targets};
-pub use mlp::{Config, Counters, Mlp, Set, Sparsity};
+pub use mlp::{Config, Counters, Draw, Mlp, Set, Sources, Sparsity};
 pub use optimizer::{Schedule, Sgd};
 pub use prune::{Pruned, Pruning, Refusal};
 pub use standardize::Standardizer;

@@ -114,6 +114,21 @@ impl Par {
         }
     }
 
+    /// Runs `f` once on each item, in any order on any thread; the results in the items' order.
+    pub fn for_each<T: Send, R: Send>(
+        &self,
+        items: &mut [T],
+        f: impl Fn(&mut T) -> R + Sync + Send,
+    ) -> Vec<R> {
+        use rayon::prelude::*;
+        match &self.pool {
+            Some(pool) if items.len() > 1 => {
+                pool.install(|| items.par_iter_mut().with_max_len(1).map(f).collect())
+            }
+            _ => items.iter_mut().map(f).collect(),
+        }
+    }
+
     /// Sorts; the result does not depend on the number of threads, as equal keys are equal.
     pub fn sort(&self, keys: &mut [u64]) {
         use rayon::prelude::*;

@@ -10,6 +10,7 @@ mod kernels;
 mod network;
 mod parse;
 mod shelter;
+mod team;
 mod timing;
 mod trainer;
 
@@ -35,6 +36,8 @@ mod _core {
     use super::kernels::kernels;
     #[pymodule_export]
     use super::network::{Network, Snapshot};
+    #[pymodule_export]
+    use super::team::ParallelTrainer;
     #[pymodule_export]
     use super::trainer::Trainer;
     use pyo3::prelude::*;

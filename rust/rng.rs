@@ -24,6 +24,8 @@ pub enum Purpose {
     GrowValues = 6,
     /// Noise on the inputs while training.
     InputNoise = 7,
+    /// The seeds of further workers.
+    Worker = 8,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

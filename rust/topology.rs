@@ -4,6 +4,7 @@
 //! old ones; nothing here knows of layers, momentum or epochs. Time and memory are O(connections
 //! + neurons): no array of n_in * n_out exists anywhere.
 
+mod average;
 mod importance;
 mod init;
 mod restrict;
@@ -11,6 +12,7 @@ mod sample;
 mod select;
 mod set;
 
+pub use average::average;
 pub use importance::{incoming_strength, outgoing_strength, path_strength, percentile};
 pub use init::{Fan, Init, Scheme, Shape, erdos_renyi, expected_connections, initial_weights};
 pub use restrict::{Restricted, restrict};

@@ -5,11 +5,22 @@
 
 mod data;
 mod epoch;
+mod local;
 mod scoring;
+mod server;
+mod share;
+mod team;
+mod wasap;
+mod wassp;
 
 pub use data::Data;
 pub use epoch::{Epoch, Plan, single_step};
+pub use local::Local;
 pub use scoring::Sweep;
+pub use server::{Outcome, Server, Tally, Version};
+pub use team::{Strategy, Team};
+pub use wasap::{Event, Wasap};
+pub use wassp::{Wassp, warmup};
 
 /// How far a loop is.
 #[derive(Clone, Copy, Debug)]

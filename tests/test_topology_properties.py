@@ -263,7 +263,9 @@ class Life(RuleBasedStateMachine):
     )
     def fit(self, epochs, batch_size, topology, pruning):
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "layer . was not|pruning (starts|has)", RuntimeWarning)
+            warnings.filterwarnings(
+                "ignore", "layer . was not|pruning (starts|has)", RuntimeWarning
+            )
             self.model.fit(
                 self.x,
                 self.y,
@@ -321,7 +323,9 @@ class Life(RuleBasedStateMachine):
     )
     def prune(self, how, regrow):
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "layer . was not|pruning (starts|has)", RuntimeWarning)
+            warnings.filterwarnings(
+                "ignore", "layer . was not|pruning (starts|has)", RuntimeWarning
+            )
             report = self.model.prune(**how, regrow=regrow)
         before = self.nnz
         self.took_out()

@@ -17,6 +17,7 @@ from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD
+from trulysparse.parallel import WASAP, WASSP
 from trulysparse.recorder import TopologyRecorder
 from trulysparse.topology import SET, ImportancePruning
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "SET",
     "SGD",
+    "WASAP",
+    "WASSP",
     "Callback",
     "History",
     "ImportancePruning",

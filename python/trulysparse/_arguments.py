@@ -212,6 +212,15 @@ def _add_train(commands: Any) -> None:
         **preset,
     )
     training.add_argument("--no-evolve", action="store_true", help="keep the first connections")
+    training.add_argument(
+        "--parallel",
+        choices=["wassp", "wasap"],
+        help="train on several workers, synchronously or asynchronously; --batch-size is then that "
+        "of a worker (default: on one batch at a time)",
+    )
+    training.add_argument(
+        "--workers", type=_positive, metavar="N", help="for --parallel (default: 4)"
+    )
     training.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     _add_threads(training)
 

@@ -8,7 +8,16 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Data", "Network", "Snapshot", "Trainer", "__version__", "isa", "kernels"]
+__all__ = [
+    "Data",
+    "Network",
+    "ParallelTrainer",
+    "Snapshot",
+    "Trainer",
+    "__version__",
+    "isa",
+    "kernels",
+]
 __version__: str
 isa: str
 
@@ -53,6 +62,35 @@ class Trainer:
         first_step: int,
         tick: Callable[[int, float, float], object] | None = None,
     ) -> tuple[float, float]: ...
+
+@final
+class ParallelTrainer:
+    def __new__(
+        cls,
+        network: Network,
+        data: Data,
+        batch_size: int,
+        optimizer: dict[str, Any],
+        total_steps: int,
+        workers: int,
+        local_from: int,
+        warmup_epochs: int | None,
+        max_staleness: int | None,
+    ) -> ParallelTrainer: ...
+    def learning_rate(self, epoch: int, step: int) -> float: ...
+    def epoch(
+        self,
+        epoch: int,
+        first_step: int,
+        tick: Callable[[int, float, float], object] | None = None,
+        replay: Sequence[int] | None = None,
+    ) -> tuple[float, float]: ...
+    def events(self) -> list[int]: ...
+    def tally(self) -> tuple[int, int, int, int, int, float, list[int]]: ...
+    def evolve(self, zeta: float, grow_init: float) -> list[int]: ...
+    def prune(
+        self, percentile: float | None, threshold: float | None, close: bool
+    ) -> list[tuple[int, int, str | None]]: ...
 
 @final
 class Network:

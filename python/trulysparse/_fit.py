@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from tqdm.asyncio import tqdm as text_bar
 from tqdm.auto import tqdm
@@ -14,10 +15,14 @@ from tqdm.auto import tqdm
 from trulysparse import _core
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
+from trulysparse.parallel import WASAP, WASSP, Record, read_record
 from trulysparse.topology import SET, ImportancePruning
 
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP
+
+Tick: TypeAlias = Callable[[int, float, float], object]
+Prune: TypeAlias = Callable[[float | None, float | None, bool], list[tuple[int, int, str | None]]]
 
 # Without numbers, so that filters know it again and Python shows it once per place.
 DIVERGED = (
@@ -26,12 +31,87 @@ DIVERGED = (
 )
 
 
+class Driver(Protocol):
+    """What trains, evolves and prunes in a fit."""
+
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]: ...
+    def learning_rate(self, epoch: int, step: int) -> float: ...
+    def numbers(self) -> dict[str, float]: ...
+    def evolve(self, zeta: float, grow_init: float) -> list[int]: ...
+    @property
+    def prune(self) -> Prune: ...
+
+
+class Sequential:
+    """The network as it is, on all of its threads."""
+
+    def __init__(self, core: _core.Network, trainer: _core.Trainer) -> None:
+        self._trainer = trainer
+        self.evolve = core.evolve
+        self.prune: Prune = core.prune
+
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
+        return self._trainer.epoch(first_step, tick=tick)
+
+    def learning_rate(self, epoch: int, step: int) -> float:
+        return self._trainer.learning_rate(step)
+
+    def numbers(self) -> dict[str, float]:
+        return {}
+
+
+class Parallel:
+    """Several workers."""
+
+    def __init__(
+        self, trainer: _core.ParallelTrainer, strategy: WASSP | WASAP, about: dict[str, int]
+    ) -> None:
+        self._trainer = trainer
+        self._counts = isinstance(strategy, WASAP)
+        self.evolve = trainer.evolve
+        self.prune: Prune = trainer.prune
+        self.learning_rate = trainer.learning_rate
+        record = strategy.record if isinstance(strategy, WASAP) else None
+        replay = strategy.replay if isinstance(strategy, WASAP) else None
+        self._local_from = about.pop("local_from")
+        self._replay = None if replay is None else read_record(replay, about)
+        self._record = None if record is None else Record(record, about)
+        self._epochs = 0
+        self._before = trainer.tally()
+
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
+        replay = None
+        local = epoch >= self._local_from
+        if self._replay is not None and not local:
+            # A record that ends too early is refused by the core.
+            replay = self._replay[self._epochs] if self._epochs < len(self._replay) else []
+        self._before = self._trainer.tally()
+        scores = self._trainer.epoch(epoch, first_step, tick, replay)
+        self._epochs += 1
+        if self._record is not None and not local:
+            self._record.append(self._trainer.events())
+        return scores
+
+    def numbers(self) -> dict[str, float]:
+        if not self._counts:
+            return {}
+        pairs = zip(self._trainer.tally()[:6], self._before[:6], strict=True)
+        updates, refused, applied, dropped, staleness, idle = (now - old for now, old in pairs)
+        return {
+            "updates": updates,
+            "refused": refused,
+            "staleness": staleness / max(updates + refused, 1),
+            "dropped": dropped / max(applied + dropped, 1),
+            "idle": idle,
+        }
+
+
 @dataclass
 class Run:
     """One fit, all of its arguments checked and its memory taken."""
 
     model: SparseMLP
-    trainer: _core.Trainer
+    trainer: Driver
     samples: int
     steps_per_epoch: int
     epochs: range
@@ -71,9 +151,15 @@ class Run:
                     break
                 if self.pruning is not None and self.pruning.is_due(epoch + 1):
                     rule = self.pruning
-                    self.model._prune(rule.percentile, rule.threshold, rule.regrow, stacklevel=4)
+                    self.model._prune(
+                        rule.percentile,
+                        rule.threshold,
+                        rule.regrow,
+                        stacklevel=4,
+                        by=self.trainer.prune,
+                    )
                 if self.topology is not None:
-                    self.model._core.evolve(self.topology.zeta, self.topology.grow_init)
+                    self.trainer.evolve(self.topology.zeta, self.topology.grow_init)
         for callback in self.callbacks:
             callback.on_train_end(dict(logs))
         return history
@@ -82,7 +168,7 @@ class Run:
         first_step = epoch * self.steps_per_epoch
         bar.epoch_starts(epoch)
         started = time.perf_counter()
-        scores = self.trainer.epoch(first_step, tick=bar.tick)
+        scores = self.trainer.epoch(epoch, first_step, bar.tick)
         seconds = time.perf_counter() - started
         logs = self.model._scores(*scores)
         if self.validation is not None:
@@ -90,8 +176,11 @@ class Run:
             logs |= {f"val_{name}": value for name, value in validation.items()}
         logs["connections"] = self.model.nnz
         logs["neurons"] = sum(self.model._core.connected_neurons()[:-1])
-        logs["learning_rate"] = self.trainer.learning_rate(first_step + self.steps_per_epoch - 1)
+        logs["learning_rate"] = self.trainer.learning_rate(
+            epoch, first_step + self.steps_per_epoch - 1
+        )
         logs["seconds"] = seconds
+        logs |= self.trainer.numbers()
         return logs
 
 

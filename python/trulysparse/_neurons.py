@@ -143,11 +143,16 @@ class Neurons(Described):
             return self._prune(percentile, threshold, regrow, stacklevel=3)
 
     def _prune(
-        self, percentile: float | None, threshold: float | None, regrow: bool, stacklevel: int
+        self,
+        percentile: float | None,
+        threshold: float | None,
+        regrow: bool,
+        stacklevel: int,
+        by: Callable[[float | None, float | None, bool], list[Any]] | None = None,
     ) -> list[dict[str, int]]:
         report = []
         had_paths = self._core.path_strength().any()
-        pruned = self._core.prune(percentile, threshold, not regrow)
+        pruned = (by or self._core.prune)(percentile, threshold, not regrow)
         for layer, (neurons, connections, refused) in enumerate(pruned, start=1):
             report.append({"layer": layer, "neurons": neurons, "connections": connections})
             if refused is not None:

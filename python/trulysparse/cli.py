@@ -23,6 +23,8 @@ import numpy.typing as npt
 from trulysparse import (
     SET,
     SGD,
+    WASAP,
+    WASSP,
     Callback,
     History,
     ImportancePruning,
@@ -111,6 +113,7 @@ def _train(args: argparse.Namespace) -> int:
     )
     topology = None if args.no_evolve else SET(zeta=chosen["zeta"], grow_init=chosen["grow_init"])
     pruning = _pruning(args)
+    strategy = _strategy(args)
     _check_out(args.out)
 
     data = datasets.resolve(args.data, args.data_dir, args.label, SPLIT_SEED)
@@ -159,6 +162,7 @@ def _train(args: argparse.Namespace) -> int:
                 optimizer=optimizer,
                 topology=topology,
                 pruning=pruning,
+                strategy=strategy,
                 callbacks=[_StopWhenDiverged()],
                 progress=not args.quiet,
             )
@@ -187,6 +191,15 @@ def _train(args: argparse.Namespace) -> int:
         return 130
     _say("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
     return 0
+
+
+def _strategy(args: argparse.Namespace) -> WASSP | WASAP | None:
+    if args.parallel is None:
+        if args.workers is not None:
+            raise ValueError("--workers: expected --parallel as well")
+        return None
+    kind: type[WASSP | WASAP] = {"wassp": WASSP, "wasap": WASAP}[args.parallel]
+    return kind() if args.workers is None else kind(workers=args.workers)
 
 
 def _pruning(args: argparse.Namespace) -> ImportancePruning | None:

@@ -21,7 +21,8 @@ class History:
         ``val_loss`` and ``val_accuracy`` if there are validation data; ``connections``, the number
         of connections that the epoch trained, and ``neurons``, that of hidden neurons with incoming
         connections; ``learning_rate`` at the epoch's end; ``seconds`` that training took, without
-        validation, pruning and evolution. Models with a squared error have no accuracy.
+        validation, pruning and evolution. `WASAP` adds the numbers that it names.
+        Models with a squared error have no accuracy.
     """
 
     def __init__(self) -> None:

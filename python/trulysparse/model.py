@@ -18,6 +18,7 @@ from trulysparse._neurons import Neurons
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import SGD
+from trulysparse.parallel import WASAP, WASSP, local_from, steps_per_epoch
 from trulysparse.topology import SET, ImportancePruning
 
 _PAPER_SGD = SGD()
@@ -257,6 +258,7 @@ class SparseMLP(Neurons):
         optimizer: SGD | None = None,
         topology: SET | None = _PAPER_SET,
         pruning: ImportancePruning | None = None,
+        strategy: WASSP | WASAP | None = None,
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
         initial_epoch: int = 0,
@@ -292,6 +294,11 @@ class SparseMLP(Neurons):
         pruning
             When neurons are pruned, as an `ImportancePruning`; None (default) prunes none. It comes
             before the evolution after the same epoch, also when one goes on from a checkpoint.
+        strategy
+            How several workers train together, as a `WASSP` or a `WASAP`; with these `batch_size`
+            is that of a worker. None (default) trains on one batch at a time. A parallel fit that
+            goes on from a checkpoint in its last, local phase goes on from the average of the
+            workers.
         callbacks
             `Callback` objects.
         progress
@@ -335,8 +342,7 @@ class SparseMLP(Neurons):
                     raise TypeError("validation_data: expected a tuple (x, y)")
                 names = ("validation_data[0] (x)", "validation_data[1] (y)")
                 validation = self._data(*validation_data, names)[0]
-            steps = math.ceil(count / batch_size)
-            trainer = self._trainer(data, batch_size, optimizer, epochs * steps)
+            steps, trainer = self._driver(data, count, batch_size, optimizer, epochs, strategy)
             run = _fit.Run(
                 model=self,
                 trainer=trainer,
@@ -354,13 +360,44 @@ class SparseMLP(Neurons):
                 self._core.standardize_on(data)
             return run.train()
 
+    def _driver(
+        self,
+        data: _core.Data,
+        count: int,
+        batch_size: int,
+        optimizer: SGD | None,
+        epochs: int,
+        strategy: WASSP | WASAP | None,
+    ) -> tuple[int, _fit.Driver]:
+        """Steps of an epoch, and what makes them."""
+        if strategy is None:
+            steps = math.ceil(count / batch_size)
+            trainer = self._trainer(data, batch_size, optimizer, epochs * steps)
+            return steps, _fit.Sequential(self._core, trainer)
+        if not isinstance(strategy, WASSP | WASAP):
+            raise TypeError(
+                f"strategy = {strategy!r}: expected a trulysparse.WASSP or WASAP, or None"
+            )
+        steps = steps_per_epoch(strategy, count, batch_size)
+        local = local_from(strategy, epochs)
+        workers = _core.ParallelTrainer(
+            self._core,
+            data,
+            batch_size,
+            vars(_sgd(optimizer)),
+            epochs * steps,
+            strategy.workers,
+            local,
+            strategy.warmup_epochs if isinstance(strategy, WASSP) else None,
+            strategy.max_staleness if isinstance(strategy, WASAP) else None,
+        )
+        about = {"workers": strategy.workers, "samples": count, "batch_size": batch_size}
+        return steps, _fit.Parallel(workers, strategy, about | {"local_from": local})
+
     def _trainer(
         self, data: _core.Data, batch_size: int, optimizer: SGD | None, total_steps: int
     ) -> _core.Trainer:
-        optimizer = _PAPER_SGD if optimizer is None else optimizer
-        if not isinstance(optimizer, SGD):
-            raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD")
-        return _core.Trainer(self._core, data, batch_size, vars(optimizer), total_steps)
+        return _core.Trainer(self._core, data, batch_size, vars(_sgd(optimizer)), total_steps)
 
     def train_on_batch(
         self, x: npt.ArrayLike, y: npt.ArrayLike, *, optimizer: SGD | None = None
@@ -493,6 +530,13 @@ class SparseMLP(Neurons):
             self._core.to_bytes(_check.strings("metadata", self.metadata)),
             self.threads,
         )
+
+
+def _sgd(optimizer: SGD | None) -> SGD:
+    optimizer = _PAPER_SGD if optimizer is None else optimizer
+    if not isinstance(optimizer, SGD):
+        raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD")
+    return optimizer
 
 
 def _topology(topology: SET | None) -> SET | None:

@@ -256,3 +256,20 @@ pub fn bias_update(
         |_, (dy, b, v)| bias_update_rows(dy, stride, step, b, v),
     );
 }
+
+#[inline(always)]
+fn bias_gradient_body<S: Simd>(simd: S, dy: &[f32], stride: usize, gradient: &mut [f32]) {
+    for (row, g) in dy.chunks_exact(stride).zip(gradient) {
+        *g = row_sum(simd, row);
+    }
+}
+multiversion! {
+    fn bias_gradient_rows(dy: &[f32], stride: usize, gradient: &mut [f32]) => bias_gradient_body
+}
+
+/// The gradients of the biases, summed over the batch, that [`bias_update`] spends at once.
+/// `dy`: (n, stride); `gradient`: (n,).
+pub fn bias_gradient(dy: &[f32], stride: usize, gradient: &mut [f32]) {
+    assert_eq!(dy.len(), gradient.len() * stride, "internal: dy is (n, stride)");
+    bias_gradient_rows(dy, stride, gradient);
+}

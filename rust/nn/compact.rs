@@ -259,7 +259,7 @@ impl Layer {
         n_in: usize,
         bias: &[f32],
     ) -> Result<Layer> {
-        let (weights, momentum) = self.part(par, rows, columns, n_in)?;
+        let (weights, momentum, _) = self.part(par, rows, columns, n_in)?;
         let pick = |values: &[f32]| collected(kept.iter().map(|&i| values[i as usize]), WHAT);
         let pruned = match &self.pruned[..] {
             [] => Vec::new(),

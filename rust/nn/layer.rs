@@ -1,5 +1,7 @@
 //! One layer: sparse weights with their momentum, and biases with theirs.
 
+use std::sync::Arc;
+
 use super::mlp::Set;
 use crate::csr::{Csr, Transpose};
 use crate::error::{Error, Result};
@@ -8,7 +10,8 @@ use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{self, Init, Shape};
 
-/// A layer. The momentum array is aligned with the weights' entries, always.
+/// A layer. The momentum array is aligned with the weights' entries, always; in a
+/// [`super::Replica`] alone there is none.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(super) weights: Csr,
@@ -19,7 +22,7 @@ pub struct Layer {
     /// none was.
     pub(super) pruned: Vec<bool>,
     /// Built when training first needs it; dropped whenever the structure changes.
-    pub(super) transpose: Option<Transpose>,
+    pub(super) transpose: Option<Arc<Transpose>>,
 }
 
 /// A layer's arrays after an evolution, all memory taken.
@@ -28,6 +31,8 @@ pub(super) struct EvolvedLayer {
     momentum: Vec<f32>,
     /// How many connections were replaced.
     pub(super) dropped: usize,
+    /// Where the connections come from, if that was asked for.
+    pub(super) source: Option<Vec<u32>>,
 }
 
 impl Layer {
@@ -142,17 +147,17 @@ impl Layer {
         })
     }
 
-    /// Weights and momentum of a part, as [`topology::restrict`] has it.
+    /// Weights, momentum and origin of a part, as [`topology::restrict`] has it.
     pub(super) fn part(
         &self,
         par: &Par,
         rows: &[u32],
         columns: &[u32],
         n_in: usize,
-    ) -> Result<(Csr, Vec<f32>)> {
+    ) -> Result<(Csr, Vec<f32>, Vec<u32>)> {
         let part = topology::restrict(&self.weights, rows, columns, n_in)?;
         let momentum = topology::carry(par, &part.source, &self.momentum)?;
-        Ok((part.matrix, momentum))
+        Ok((part.matrix, momentum, part.source))
     }
 
     /// The transpose index if there is none yet.
@@ -171,8 +176,8 @@ impl Layer {
         set: &Set,
         init: Init,
         seed: u64,
-        index: u64,
-        epoch: u64,
+        (index, epoch): (u64, u64),
+        track: bool,
     ) -> Result<EvolvedLayer> {
         let places = Stream::new(seed, Purpose::GrowPlaces, index, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
@@ -183,7 +188,8 @@ impl Layer {
             move |index| scale * init.unit(values, index)
         })?;
         let momentum = topology::carry(par, &evolved.source, &self.momentum)?;
-        Ok(EvolvedLayer { weights: evolved.matrix, momentum, dropped: evolved.dropped })
+        let source = track.then_some(evolved.source);
+        Ok(EvolvedLayer { weights: evolved.matrix, momentum, dropped: evolved.dropped, source })
     }
 
     /// Takes over what [`Layer::evolved`] gave.

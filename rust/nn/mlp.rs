@@ -1,5 +1,7 @@
 //! The multilayer perceptron: what it is made of, one step of training, one forward pass.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
@@ -15,7 +17,6 @@ use crate::kernels::{
     Backward, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
     spmm_transpose_derive, stride, words,
 };
-use crate::memory::copied;
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{Init, expected_connections};
@@ -81,6 +82,15 @@ pub struct Counters {
     pub evolutions: u64,
 }
 
+/// Which random numbers a training step draws: those of a seed at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// The seed: the network's own, or another one for each further worker.
+    pub seed: u64,
+    /// Steps before this one.
+    pub step: u64,
+}
+
 /// The parameters of a SET evolution (PAPER section 3).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Set {
@@ -89,6 +99,10 @@ pub struct Set {
     /// The scale of grown weights in units of the initial distribution.
     pub grow_init: f32,
 }
+
+/// What a change of the topology did to each layer: for each entry the position that it had before,
+/// or [`NONE`] if it was grown; nothing for a layer that has not changed.
+pub type Sources = Vec<Option<Vec<u32>>>;
 
 /// Connections up to which all layers evolve at the same time. An evolution has parts that take one
 /// thread, but also needs up to 8 bytes a connection for a moment: 4 MiB for so many.
@@ -203,11 +217,7 @@ impl Mlp {
     /// A copy; weights share memory until they are changed.
     pub fn try_clone(&self) -> Result<Self> {
         let layers = self.layers.iter().map(Layer::try_clone).collect::<Result<_>>()?;
-        let what = "statistics";
-        let standardizer = self
-            .standardizer
-            .as_ref()
-            .map(|s| Standardizer::from_parts(copied(s.mean(), what)?, copied(s.scale(), what)?));
+        let standardizer = self.standardizer.as_ref().map(Standardizer::try_clone);
         Ok(Mlp {
             config: self.config.clone(),
             layers,
@@ -275,7 +285,7 @@ impl Mlp {
         let layers = &mut self.layers[1..];
         let indices = par.map(layers.len(), |l| layers[l].missing_transpose(par));
         for (layer, index) in layers.iter_mut().zip(indices) {
-            layer.transpose = index?.or(layer.transpose.take());
+            layer.transpose = index?.map(Arc::new).or(layer.transpose.take());
         }
         Ok(())
     }
@@ -295,37 +305,49 @@ impl Mlp {
         optimizer: &Sgd,
         (step, total): (u64, u64),
     ) -> Score {
+        let draw = Draw { seed: self.config.seed, step: self.counters.steps };
+        let score = self.score_batch(par, workspace, samples, targets, draw);
+        let step = optimizer.step(step, total, samples.len());
+        self.backward(par, workspace, stride(samples.len()), &step);
+        self.counters.steps += 1;
+        score
+    }
+
+    /// Forward in training; leaves the deltas of the outputs in the last activation buffer.
+    pub(super) fn score_batch(
+        &self,
+        par: &Par,
+        workspace: &mut Workspace,
+        samples: &[u32],
+        targets: Targets<'_>,
+        draw: Draw,
+    ) -> Score {
         let batch = samples.len();
         let stride = stride(batch);
         if self.config.input_noise > 0.0 {
-            let (seed, deviation) = (self.config.seed, self.config.input_noise as f32);
-            let stream = Stream::new(seed, Purpose::InputNoise, 0, self.counters.steps);
+            let deviation = self.config.input_noise as f32;
+            let stream = Stream::new(draw.seed, Purpose::InputNoise, 0, draw.step);
             add_noise(par, &stream, deviation, batch, stride, workspace.input(batch));
         }
-        self.forward_training(par, workspace, stride);
+        self.forward_training(par, workspace, stride, draw);
         let outputs = self.n_outputs() * stride;
         let last = self.layers.len();
-        let scores = self.config.loss.score(
+        self.config.loss.score(
             &mut workspace.activations[last][..outputs],
             stride,
             samples,
             targets,
             &mut workspace.scratch,
-        );
-        let step = optimizer.step(step, total, batch);
-        self.backward(par, workspace, stride, &step);
-        self.counters.steps += 1;
-        scores
+        )
     }
 
-    fn mask(&self, layer: usize) -> Option<Mask> {
+    fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
         let rate = self.config.dropout;
-        let stream =
-            Stream::new(self.config.seed, Purpose::Dropout, layer as u64, self.counters.steps);
+        let stream = Stream::new(draw.seed, Purpose::Dropout, layer as u64, draw.step);
         (rate > 0.0).then(|| Mask::new(stream, rate))
     }
 
-    fn forward_training(&self, par: &Par, workspace: &mut Workspace, stride: usize) {
+    fn forward_training(&self, par: &Par, workspace: &mut Workspace, stride: usize, draw: Draw) {
         let words = words(stride);
         for (l, layer) in self.layers.iter().enumerate() {
             let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
@@ -333,7 +355,7 @@ impl Mlp {
             let hidden = l + 1 < self.layers.len();
             let forward = Forward {
                 map: if hidden { self.config.activation.map(l + 1) } else { Map::Identity },
-                mask: if hidden { self.mask(l + 1) } else { None },
+                mask: if hidden { self.mask(l + 1, draw) } else { None },
             };
             let bits = |bits: &mut Vec<u16>| if bits.is_empty() { 0 } else { n_out * words };
             let (signs, kept) = (&mut workspace.signs[l + 1], &mut workspace.kept[l + 1]);
@@ -361,37 +383,42 @@ impl Mlp {
         stride: usize,
         step: &crate::kernels::Step,
     ) {
-        let scale = self.mask(0).map(|mask| mask.scale());
-        let Workspace { activations, signs, kept, deltas: [incoming, outgoing], .. } = workspace;
-        let last = self.layers.len();
-        for (l, layer) in self.layers.iter_mut().enumerate().rev() {
-            let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
-            let (inputs, outputs) = activations.split_at_mut(l + 1);
-            let x = &inputs[l][..n_in * stride];
-            let dy = if l + 1 == last {
-                &outputs[0][..n_out * stride]
-            } else {
-                &incoming[..n_out * stride]
-            };
-            if l > 0 {
-                // Before the update: the gradient of the inputs belongs to the old weights.
-                let backward = Backward {
-                    map: self.config.activation.map(l),
-                    mask_scale: scale,
-                    signs: &signs[l],
-                    kept: &kept[l],
-                    output: x,
-                };
-                let index =
-                    layer.transpose.as_ref().expect("internal: prepare_training was not called");
-                let dx = &mut outgoing[..n_in * stride];
-                spmm_transpose_derive(par, index, layer.weights.data(), dy, stride, &backward, dx);
-            }
+        for l in (0..self.layers.len()).rev() {
+            // Before the update: the gradient of the inputs belongs to the old weights.
+            self.pass_back(par, workspace, stride, l);
+            let (x, dy) = workspace.products(self, stride, l);
+            let layer = &mut self.layers[l];
             let (pattern, data) = layer.weights.pattern_and_data_mut();
             sddmm_update(par, pattern, dy, x, stride, step, data, &mut layer.momentum);
             bias_update(par, dy, stride, step, &mut layer.bias, &mut layer.bias_momentum);
-            std::mem::swap(incoming, outgoing);
         }
+    }
+
+    /// From the deltas of layer `l` to those of the layer before; the first layer passes nothing on.
+    pub(super) fn pass_back(&self, par: &Par, workspace: &mut Workspace, stride: usize, l: usize) {
+        if l == 0 {
+            return;
+        }
+        let layer = &self.layers[l];
+        let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
+        let Workspace { activations, signs, kept, deltas: [first, second], .. } = workspace;
+        // As in [`Workspace::products`].
+        let depth = self.layers.len() - 1 - l;
+        let (incoming, outgoing) =
+            if depth.is_multiple_of(2) { (first, second) } else { (second, first) };
+        let incoming = if depth == 0 { &activations[l + 1] } else { &*incoming };
+        let dy = &incoming[..n_out * stride];
+        let backward = Backward {
+            map: self.config.activation.map(l),
+            // The scale depends on the rate only.
+            mask_scale: self.mask(0, Draw { seed: 0, step: 0 }).map(|mask| mask.scale()),
+            signs: &signs[l],
+            kept: &kept[l],
+            output: &activations[l][..n_in * stride],
+        };
+        let index = layer.transpose.as_ref().expect("internal: prepare_training was not called");
+        let dx = &mut outgoing[..n_in * stride];
+        spmm_transpose_derive(par, index, layer.weights.data(), dy, stride, &backward, dx);
     }
 
     /// The outputs' pre-activations of the batch in `inference.input(batch)`:
@@ -436,26 +463,39 @@ impl Mlp {
     /// evolving layers exist at once, 12 bytes each; the 8 bytes that each had in its transpose are
     /// freed before.
     pub fn evolve(&mut self, par: &Par, set: &Set) -> Result<Vec<usize>> {
+        self.evolve_tracked(par, set, false).map(|(replaced, _)| replaced)
+    }
+
+    /// [`Mlp::evolve`] that, with `track`, also says where the connections of each layer come from.
+    pub fn evolve_tracked(
+        &mut self,
+        par: &Par,
+        set: &Set,
+        track: bool,
+    ) -> Result<(Vec<usize>, Sources)> {
         set.check()?;
         let (init, seed, epoch) = (self.config.init, self.config.seed, self.counters.evolutions);
         let evolving = self.layers.len() - 1;
         // Not part of what the network is: training builds them again.
         self.layers[..evolving].iter_mut().for_each(|layer| layer.transpose = None);
         let layers = &self.layers[..evolving];
-        let evolved = |l: usize| layers[l].evolved(par, set, init, seed, l as u64 + 1, epoch);
+        let evolved =
+            |l: usize| layers[l].evolved(par, set, init, seed, (l as u64 + 1, epoch), track);
         let connections: usize = layers.iter().map(|layer| layer.weights.nnz()).sum();
         let evolved = if connections <= AT_ONCE {
             par.map(evolving, evolved).into_iter().collect::<Result<Vec<_>>>()?
         } else {
             (0..evolving).map(evolved).collect::<Result<Vec<_>>>()?
         };
-        let mut replaced = Vec::new();
-        for (layer, evolved) in self.layers.iter_mut().zip(evolved) {
+        let (mut replaced, mut sources) = (Vec::new(), Vec::new());
+        for (layer, mut evolved) in self.layers.iter_mut().zip(evolved) {
             replaced.push(evolved.dropped);
+            sources.push(evolved.source.take());
             layer.replace(evolved);
         }
         replaced.push(0);
+        sources.push(None);
         self.counters.evolutions += 1;
-        Ok(replaced)
+        Ok((replaced, sources))
     }
 }

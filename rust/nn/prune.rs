@@ -1,7 +1,7 @@
 //! Importance pruning: neurons of little importance lose their incoming connections
 //! (PAPER section 4).
 
-use super::mlp::Mlp;
+use super::mlp::{Mlp, Sources};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::memory::{collected, copied, filled, reserved};
@@ -81,6 +81,17 @@ impl Mlp {
     ///
     /// If memory runs out nothing has changed.
     pub fn prune(&mut self, par: &Par, rule: Pruning, close: bool) -> Result<Vec<Pruned>> {
+        self.prune_tracked(par, rule, close, false).map(|(reports, _)| reports)
+    }
+
+    /// [`Mlp::prune`] that, with `track`, also says where the connections of each layer come from.
+    pub fn prune_tracked(
+        &mut self,
+        par: &Par,
+        rule: Pruning,
+        close: bool,
+        track: bool,
+    ) -> Result<(Vec<Pruned>, Sources)> {
         rule.check()?;
         let hidden = self.layers.len() - 1;
         let mut reports = reserved(hidden, WHAT)?;
@@ -112,20 +123,26 @@ impl Mlp {
                     if close {
                         flags.iter_mut().zip(&rows).for_each(|(flag, &r)| *flag |= r == NONE);
                     }
-                    let (weights, momentum) = layer.part(par, &rows, &columns, w.n_cols())?;
+                    let (weights, momentum, source) =
+                        layer.part(par, &rows, &columns, w.n_cols())?;
                     report.connections = w.nnz() - weights.nnz();
                     *parts.last_mut().expect("internal: pushed above") =
-                        Some((weights, momentum, flags));
+                        Some((weights, momentum, flags, track.then_some(source)));
                 }
             }
             reports.push(report);
         }
+        let mut sources = Sources::new();
         for (layer, part) in self.layers.iter_mut().zip(parts) {
-            if let Some((weights, momentum, pruned)) = part {
+            let mut from = None;
+            if let Some((weights, momentum, pruned, source)) = part {
                 (layer.weights, layer.momentum, layer.pruned) = (weights, momentum, pruned);
                 layer.transpose = None;
+                from = source;
             }
+            sources.push(from);
         }
-        Ok(reports)
+        sources.push(None);
+        Ok((reports, sources))
     }
 }

@@ -1,7 +1,7 @@
 //! Standardisation of inputs, with the statistics of the first training data.
 
 use crate::error::{Error, Result};
-use crate::memory::filled;
+use crate::memory::{copied, filled};
 use crate::parallel::Par;
 
 /// `(x - mean) * scale` per feature. Features without variance are left as they are: mean 0 and
@@ -27,6 +27,12 @@ impl Standardizer {
             return Err(Error::invalid("standardizer", v, "finite means and scales"));
         }
         Ok(Standardizer { mean, scale })
+    }
+
+    /// A copy.
+    pub fn try_clone(&self) -> Result<Self> {
+        let what = "statistics";
+        Ok(Standardizer { mean: copied(&self.mean, what)?, scale: copied(&self.scale, what)? })
     }
 
     /// The statistics of `x`, (samples, features) row-major, in f64 over the samples in order.

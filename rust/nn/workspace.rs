@@ -63,6 +63,16 @@ impl Workspace {
         if self.sizes == model.config().layer_sizes { Ok(()) } else { Err(Error::Compacted) }
     }
 
+    /// The inputs of layer `l` and the deltas of its outputs while they are passed back:
+    /// (n_in, stride) and (n_out, stride).
+    pub(super) fn products(&self, model: &Mlp, stride: usize, l: usize) -> (&[f32], &[f32]) {
+        let sizes = &model.config().layer_sizes;
+        // The last layer's pass writes to the second buffer, the next one to the first, and so on.
+        let depth = sizes.len() - 2 - l;
+        let deltas = if depth == 0 { &self.activations[l + 1] } else { &self.deltas[depth % 2] };
+        (&self.activations[l][..sizes[l] * stride], &deltas[..sizes[l + 1] * stride])
+    }
+
     /// Where a batch of `batch` samples goes before a step: (n_0, `stride(batch)`), feature-major.
     pub fn input(&mut self, batch: usize) -> &mut [f32] {
         input(&mut self.activations[0], self.max_batch, batch)

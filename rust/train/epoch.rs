@@ -46,12 +46,23 @@ impl Epoch {
     /// An epoch over `data` that starts at step `first_step` of the fit. The order of samples is
     /// a function of the seed and the number of epochs that the network has been through.
     pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, first_step: u64) -> Result<Self> {
-        plan.check()?;
-        data.check(model)?;
         let mut order = reserved(data.samples(), "the order of samples")?;
         order.extend(0..data.samples() as u32);
         let stream = Stream::new(model.config().seed, Purpose::Shuffle, 0, model.counters.epochs);
         stream.block(0).shuffle(&mut order);
+        Self::over(model, data, plan, first_step, order)
+    }
+
+    /// An epoch over some of the samples of `data`, in the given order.
+    pub(super) fn over(
+        model: &Mlp,
+        data: &Data<'_>,
+        plan: Plan,
+        first_step: u64,
+        order: Vec<u32>,
+    ) -> Result<Self> {
+        plan.check()?;
+        data.check(model)?;
         Ok(Epoch { plan, order, next: 0, step: first_step, score: Score::default() })
     }
 

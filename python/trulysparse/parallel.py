@@ -1,0 +1,178 @@
+"""Training on several workers (arXiv 2102.01732, the section on parallel training)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trulysparse import _check
+
+_MOST_WORKERS = 1024
+
+
+@dataclass(frozen=True)
+class WASSP:
+    """Synchronous parallel training, WASSP-SGD.
+
+    *Phase 1.* In every step each worker takes the gradient of a batch of its own share of the
+    samples, and one step is made of all of them. So a step uses up to ``workers * batch_size``
+    samples. *Phase 2*, the last `local_fraction` of the epochs: every worker trains and evolves a
+    network of its own on its share, and the result is their average over the union of their
+    connections, cut back in each layer to the number of connections before, those closest to zero
+    first, of each sign in proportion.
+
+    The same seed and number of workers give the same bits for any number of threads. One worker is
+    bit for bit the sequential fit.
+
+    What the paper leaves open: worker k of K has the samples k, k + K, k + 2K and so on. A gradient
+    is the mean over all samples of the step, so short batches count by their samples, and a worker
+    whose share has run out is left out. Every worker enters phase 2 with the server's weights and
+    momentum, and with the learning rate of the schedule without the factor of phase 1. After every
+    epoch of phase 2 the model is the average as it is then; the workers go on with their own.
+
+    Workers run on the model's `threads`; with several, a kernel inside a worker takes one. The
+    memory of phase 2, a network for each worker, is taken when it begins: a `MemoryError` then
+    leaves the model as phase 1 made it.
+
+    Parameters
+    ----------
+    workers
+        From 1 to 1024, and no more than there are samples. Default 4.
+    warmup_epochs
+        Over so many epochs the learning rate grows from the optimiser's to `workers` times it; 0
+        starts there. At least 0; default 5.
+    local_fraction
+        Of the epochs, in [0, 1]; rounded to whole epochs. Default 0.3.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range.
+    """
+
+    workers: int = 4
+    warmup_epochs: int = 5
+    local_fraction: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        object.__setattr__(self, "workers", _workers(self.workers))
+        warmup = _check.integer("warmup_epochs", self.warmup_epochs, 0, 2**31)
+        object.__setattr__(self, "warmup_epochs", warmup)
+        object.__setattr__(self, "local_fraction", _fraction(self.local_fraction))
+
+
+@dataclass(frozen=True)
+class WASAP:
+    """Asynchronous parallel training, WASAP-SGD.
+
+    *Phase 1.* Every worker, a thread of its own, pulls the network, takes the gradient of a batch
+    of its share and pushes it; the server applies it at once, and nobody waits for anybody. An
+    epoch ends after as many updates as all shares have batches; then the topology evolves, and
+    gradients that were under way are pushed after that. Of those the server applies the entries
+    whose connections have existed without a break since the pull, and drops the others. *Phase 2*
+    and the shares are those of `WASSP`.
+
+    The results depend on the order in which workers come to push, so they differ from fit to fit;
+    a `record` can be replayed with the same bits. One worker is bit for bit the sequential fit.
+    The history has further numbers of each epoch: ``updates``, ``refused`` gradients, the mean
+    ``staleness`` (updates between pull and push), ``dropped``, the part of pushed entries that was
+    not applied, and ``idle``, the seconds that all workers together waited for the server; 0 in
+    phase 2.
+
+    Parameters
+    ----------
+    workers
+        Threads, from 1 to 1024, and no more than there are samples. Default 4. The model's
+        `threads` are used for evolution and evaluation only, unless there is one worker.
+    local_fraction
+        Of the epochs, in [0, 1]; rounded to whole epochs. Default 0.3.
+    max_staleness
+        A gradient is refused if more updates than this were made since its pull; at least 0. None
+        (default) refuses none.
+    record
+        A file that takes the order of the server's events; it is overwritten. None writes none.
+    replay
+        A file that a fit with `record` has written: its events are repeated one after the other.
+        Data, settings and the model at the start must be those of that fit. None replays none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range, or both `record` and `replay` are given.
+    """
+
+    workers: int = 4
+    local_fraction: float = 0.3
+    max_staleness: int | None = None
+    record: str | os.PathLike[str] | None = None
+    replay: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        object.__setattr__(self, "workers", _workers(self.workers))
+        object.__setattr__(self, "local_fraction", _fraction(self.local_fraction))
+        if self.max_staleness is not None:
+            most = _check.integer("max_staleness", self.max_staleness, 0, 2**63)
+            object.__setattr__(self, "max_staleness", most)
+        for name in ("record", "replay"):
+            path = getattr(self, name)
+            if path is not None and not isinstance(path, str | os.PathLike):
+                raise TypeError(f"{name} = {path!r}: expected a path or None")
+        if self.record is not None and self.replay is not None:
+            raise ValueError("record and replay: expected one of the two")
+
+
+def _workers(workers: Any) -> int:
+    return _check.integer("workers", workers, 1, _MOST_WORKERS)
+
+
+def _fraction(fraction: Any) -> float:
+    return _check.real("local_fraction", fraction, "a number in [0, 1]", low=0, high=1)
+
+
+def local_from(strategy: WASSP | WASAP, epochs: int) -> int:
+    """The first epoch of phase 2, counted from 0."""
+    return epochs - round(strategy.local_fraction * epochs)
+
+
+def steps_per_epoch(strategy: WASSP | WASAP, samples: int, batch_size: int) -> int:
+    """The batches of the largest share."""
+    return math.ceil(math.ceil(samples / strategy.workers) / batch_size)
+
+
+class Record:
+    """The file of a `WASAP.record`: a line that says what it is of, then a line per epoch."""
+
+    def __init__(self, path: str | os.PathLike[str], about: dict[str, int]) -> None:
+        self._path = Path(path)
+        self._path.write_text(json.dumps({"format": "trulysparse-wasap", **about}) + "\n")
+
+    def append(self, events: list[int]) -> None:
+        """Add an epoch."""
+        with self._path.open("a") as file:
+            file.write(json.dumps(events, separators=(",", ":")) + "\n")
+
+
+def read_record(path: str | os.PathLike[str], about: dict[str, int]) -> list[list[int]]:
+    """Read the events of each epoch of a record that is about the same."""
+    lines = Path(path).read_text().splitlines()
+    expected = {"format": "trulysparse-wasap", **about}
+    try:
+        found, *epochs = [json.loads(line) for line in lines]
+        good = all(
+            isinstance(epoch, list)
+            and all(type(event) is int and 0 <= event < 2**32 for event in epoch)
+            for epoch in epochs
+        )
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"replay = {os.fspath(path)!r}: expected a file that WASAP has recorded")
+    if found != expected:
+        raise ValueError(f"replay = {os.fspath(path)!r}: is of {found}, expected {expected}")
+    return epochs

@@ -1,0 +1,65 @@
+//! The end of parallel training: several networks become one (PAPER section 5, phase 2).
+
+use super::mlp::Mlp;
+use crate::error::Result;
+use crate::memory::{collected, filled};
+use crate::parallel::Par;
+use crate::topology::average;
+
+impl Mlp {
+    /// A copy that draws other random numbers from now on.
+    pub fn clone_with_seed(&self, seed: u64) -> Result<Self> {
+        let mut copy = self.try_clone()?;
+        copy.config.seed = seed;
+        Ok(copy)
+    }
+
+    /// Takes over the average of networks that were made from this one: weights and momentum over the
+    /// union of their connections, cut back in each layer to the mean of their numbers of connections
+    /// (see [`average`]); biases and their momentum; the counters of the first. A neuron stays closed
+    /// if it is in all of them. The average of one network is that network.
+    ///
+    /// If memory runs out nothing has changed. For a moment there is up to the union of all
+    /// connections, 12 bytes each.
+    ///
+    /// # Panics
+    /// Without networks, or if one has other layers.
+    pub fn average(&mut self, par: &Par, models: &[&Mlp]) -> Result<()> {
+        let mean = |values: &dyn Fn(&Mlp) -> Vec<f64>| -> Vec<f32> {
+            let mut sums = values(models[0]);
+            for model in &models[1..] {
+                sums.iter_mut().zip(values(model)).for_each(|(sum, v)| *sum += v);
+            }
+            sums.into_iter().map(|sum| (sum / models.len() as f64) as f32).collect()
+        };
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        let averaged = par.map(self.layers.len(), |l| {
+            let layers = || models.iter().map(|model| &model.layers[l]);
+            let parts: Vec<_> = layers().map(|l| (&l.weights, &l.momentum[..])).collect();
+            let target = layers().map(|l| l.weights.nnz()).sum::<usize>() / models.len();
+            let (weights, momentum) = average(&parts, target)?;
+            let pruned = if layers().any(|l| l.pruned.is_empty()) {
+                Vec::new()
+            } else {
+                let mut all = filled(weights.n_rows(), true, "pruned neurons")?;
+                for layer in layers() {
+                    all.iter_mut().zip(&layer.pruned).for_each(|(all, own)| *all &= *own);
+                }
+                all
+            };
+            let bias = collected(mean(&|m| wide(&m.layers[l].bias)).into_iter(), "biases")?;
+            let bias_momentum = mean(&|m| wide(&m.layers[l].bias_momentum));
+            Ok((weights, momentum, bias, bias_momentum, pruned))
+        });
+        let averaged = averaged.into_iter().collect::<Result<Vec<_>>>()?;
+        for (layer, (weights, momentum, bias, bias_momentum, pruned)) in
+            self.layers.iter_mut().zip(averaged)
+        {
+            (layer.weights, layer.momentum) = (weights, momentum);
+            (layer.bias, layer.bias_momentum, layer.pruned) = (bias, bias_momentum, pruned);
+            layer.transpose = None;
+        }
+        self.counters = models[0].counters;
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! A parallel fit as a Python object.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+
+use super::data::Data;
+use super::network::Network;
+use super::parse::{self, SgdArguments};
+use super::until_tick;
+use crate::error::Error;
+use crate::nn::{Pruned, Refusal, Set};
+use crate::train::{Event, Plan, Progress, Strategy, Tally, Team};
+
+/// The workers of one fit; the memory of its first phase is taken at construction.
+#[pyclass(frozen, module = "trulysparse._core")]
+pub struct ParallelTrainer {
+    network: Py<Network>,
+    data: Py<Data>,
+    team: Mutex<Team>,
+}
+
+#[pymethods]
+impl ParallelTrainer {
+    /// `warmup_epochs` for a synchronous fit, None for an asynchronous one.
+    #[new]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        network: Py<Network>,
+        data: Py<Data>,
+        batch_size: usize,
+        optimizer: SgdArguments,
+        total_steps: u64,
+        workers: usize,
+        local_from: u64,
+        warmup_epochs: Option<usize>,
+        max_staleness: Option<u64>,
+    ) -> PyResult<Self> {
+        let batch_size = batch_size.min(data.get().samples());
+        let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        let strategy = match warmup_epochs {
+            Some(warmup_epochs) => Strategy::Wassp { warmup_epochs },
+            None => Strategy::Wasap { max_staleness },
+        };
+        let par = network.get().par()?;
+        let team = data.get().with(py, |data| {
+            let mut mlp = network.get().write()?;
+            mlp.prepare_training(&par)?;
+            Team::new(&mlp, data, plan, strategy, workers, local_from)
+        })?;
+        Ok(ParallelTrainer { network, data, team: Mutex::new(team) })
+    }
+
+    /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
+    fn learning_rate(&self, epoch: u64, step: u64) -> f64 {
+        self.team.lock().unwrap_or_else(PoisonError::into_inner).learning_rate(epoch, step)
+    }
+
+    /// As `Trainer.epoch`; `replay`: twice the worker's number, plus one for a push, for each event.
+    #[pyo3(signature = (epoch, first_step, tick=None, replay=None))]
+    fn epoch(
+        &self,
+        py: Python<'_>,
+        epoch: u64,
+        first_step: u64,
+        tick: Option<Bound<'_, PyAny>>,
+        replay: Option<Vec<u32>>,
+    ) -> PyResult<(f64, f64)> {
+        let (network, data) = (self.network.get(), self.data.get());
+        let par = network.par()?;
+        let event = |code: &u32| Event { worker: code / 2, push: code % 2 == 1 };
+        let replay: Option<Vec<_>> = replay.map(|codes| codes.iter().map(event).collect());
+        let team = || self.team.lock().unwrap_or_else(PoisonError::into_inner);
+        data.with(py, |data| team().start_epoch(&*network.read()?, data, epoch, first_step))?;
+        loop {
+            let (finished, Progress { done, score, .. }) = data.with(py, |data| {
+                let (mut team, mut go_on) = (team(), until_tick());
+                loop {
+                    let alone = || go_on() && !network.has_waiting_readers();
+                    team.run(&par, &mut *network.write()?, data, replay.as_deref(), alone)?;
+                    network.let_readers_in();
+                    if team.is_finished() || !go_on() {
+                        return Ok((team.is_finished(), team.progress()));
+                    }
+                }
+            })?;
+            py.check_signals()?;
+            if let Some(tick) = &tick {
+                tick.call1((done, score.mean_loss(), score.accuracy()))?;
+            }
+            if finished {
+                return Ok((score.mean_loss(), score.accuracy()));
+            }
+        }
+    }
+
+    /// What the server did in this epoch, in the code that `epoch` takes.
+    fn events(&self, py: Python<'_>) -> Vec<u32> {
+        py.detach(|| {
+            let team = self.team.lock().unwrap_or_else(PoisonError::into_inner);
+            team.events().iter().map(|e| 2 * e.worker + u32::from(e.push)).collect()
+        })
+    }
+
+    /// Of an asynchronous server since the fit began: updates, refused gradients, applied entries,
+    /// dropped entries, the sum of staleness, seconds that workers waited, and how many gradients
+    /// had which staleness.
+    #[allow(clippy::type_complexity)]
+    fn tally(&self, py: Python<'_>) -> (u64, u64, u64, u64, u64, f64, Vec<u64>) {
+        py.detach(|| {
+            let team = self.team.lock().unwrap_or_else(PoisonError::into_inner);
+            let Tally { updates, refused, applied, dropped, staleness, histogram, .. } =
+                team.tally().clone();
+            let idle = team.idle().as_secs_f64();
+            (updates, refused, applied, dropped, staleness, idle, histogram)
+        })
+    }
+
+    /// As `Network.evolve`, between two epochs.
+    fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
+        let network = self.network.get();
+        let (par, set) = (network.par()?, Set { zeta, grow_init });
+        let evolved: Result<_, Error> = py.detach(|| {
+            let mut team = self.team.lock().unwrap_or_else(PoisonError::into_inner);
+            let mlp = &mut *network.write()?;
+            let team = &mut *team;
+            par.awake(|| team.evolve(&par, mlp, &set))
+        });
+        Ok(evolved?)
+    }
+
+    /// As `Network.prune`, between two epochs.
+    fn prune(
+        &self,
+        py: Python<'_>,
+        percentile: Option<f64>,
+        threshold: Option<f64>,
+        close: bool,
+    ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
+        let network = self.network.get();
+        let (par, rule) = (network.par()?, parse::pruning(percentile, threshold)?);
+        let reports: Result<_, Error> = py.detach(|| {
+            let mut team = self.team.lock().unwrap_or_else(PoisonError::into_inner);
+            team.prune(&par, &mut *network.write()?, rule, close)
+        });
+        let report = |r: Pruned| (r.neurons, r.connections, r.refused.map(Refusal::reason));
+        Ok(reports?.into_iter().map(report).collect())
+    }
+}

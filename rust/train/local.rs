@@ -1,0 +1,131 @@
+//! Phase 2 of parallel training: every worker trains a network of its own on its share, and the
+//! average of all is what the fit has learned (PAPER section 5; arXiv 2102.01732, the section on
+//! parallel training).
+
+use std::sync::{Mutex, PoisonError};
+
+use super::share::{Share, shares};
+use super::{Data, Epoch, Plan, Progress};
+use crate::error::Result;
+use crate::nn::{Mlp, Pruned, Pruning, Score, Set, Workspace};
+use crate::parallel::Par;
+
+/// The workers of the local phase.
+///
+/// *What the paper leaves open.* Every worker starts with the server's weights and momentum, goes on
+/// along the schedule of the fit with the learning rate of one batch (synchronous training's factor
+/// ends with phase 1), and evolves and prunes its own topology with random numbers of its own. After
+/// every epoch the average can be looked at ([`Local::publish`]), while each worker goes on with its
+/// own network; the last average is the result.
+#[derive(Debug)]
+pub struct Local {
+    plan: Plan,
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    share: Share,
+    model: Mlp,
+    workspace: Workspace,
+    epoch: Option<Epoch>,
+}
+
+impl Local {
+    /// Takes all memory: a network and buffers for each of `workers` workers.
+    pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, workers: usize) -> Result<Self> {
+        let seed = model.config().seed;
+        let worker = |share: Share| {
+            let model = model.clone_with_seed(share.seed(seed))?;
+            let workspace = Workspace::new(&model, plan.batch_size.min(share.len()))?;
+            Ok(Worker { share, model, workspace, epoch: None })
+        };
+        let workers = shares(data.samples(), workers)?.map(worker).collect::<Result<_>>()?;
+        Ok(Local { plan, workers })
+    }
+
+    /// Begins an epoch at step `first_step` of the fit, on every worker.
+    pub fn start_epoch(&mut self, seed: u64, data: &Data<'_>, first_step: u64) -> Result<()> {
+        for worker in &mut self.workers {
+            let order = worker.share.order(seed, worker.model.counters.epochs)?;
+            let epoch = Epoch::over(&worker.model, data, self.plan, first_step, order)?;
+            worker.epoch = Some(epoch);
+        }
+        Ok(())
+    }
+
+    fn epochs(&self) -> impl Iterator<Item = &Epoch> {
+        self.workers.iter().filter_map(|worker| worker.epoch.as_ref())
+    }
+
+    /// Whether every worker has used its samples.
+    pub fn is_finished(&self) -> bool {
+        self.epochs().all(Epoch::is_finished)
+    }
+
+    /// The progress of all workers together.
+    pub fn progress(&self) -> Progress {
+        let mut all = Progress { done: 0, total: 0, score: Score::default() };
+        for epoch in self.epochs() {
+            let Progress { done, total, score } = epoch.progress();
+            (all.done, all.total) = (all.done + done, all.total + total);
+            all.score.add(score);
+        }
+        all
+    }
+
+    /// Trains until the epoch is finished or `go_on` says no; it is asked after every step of every
+    /// worker.
+    pub fn run(
+        &mut self,
+        par: &Par,
+        data: &Data<'_>,
+        go_on: impl FnMut() -> bool + Send,
+    ) -> Result<()> {
+        let inner = if self.workers.len() == 1 { par.clone() } else { Par::seq() };
+        let go_on = Mutex::new(go_on);
+        let ask = || go_on.lock().unwrap_or_else(PoisonError::into_inner)();
+        let results = par.for_each(&mut self.workers, |worker| match &mut worker.epoch {
+            Some(epoch) if !epoch.is_finished() => {
+                epoch.run(&inner, &mut worker.model, &mut worker.workspace, data, ask)
+            }
+            _ => Ok(()),
+        });
+        results.into_iter().collect()
+    }
+
+    /// Gives the network the average of the workers' networks.
+    pub fn publish(&self, par: &Par, model: &mut Mlp) -> Result<()> {
+        let models: Vec<_> = self.workers.iter().map(|worker| &worker.model).collect();
+        model.average(par, &models)
+    }
+
+    /// Evolves the topology of every worker on its own; the replaced connections per layer, of all
+    /// workers together.
+    pub fn evolve(&mut self, par: &Par, set: &Set) -> Result<Vec<usize>> {
+        let results = par.for_each(&mut self.workers, |worker| worker.model.evolve(par, set));
+        let mut sums = Vec::new();
+        for replaced in results {
+            let replaced = replaced?;
+            sums.resize(replaced.len(), 0);
+            sums.iter_mut().zip(replaced).for_each(|(sum, n)| *sum += n);
+        }
+        Ok(sums)
+    }
+
+    /// Prunes neurons of every worker on its own; neurons and connections of each layer are those of
+    /// all workers together, and a refusal is the first worker's that has one.
+    pub fn prune(&mut self, par: &Par, rule: Pruning, close: bool) -> Result<Vec<Pruned>> {
+        let mut sums: Vec<Pruned> = Vec::new();
+        for worker in &mut self.workers {
+            let reports = worker.model.prune(par, rule, close)?;
+            sums.resize(reports.len(), Pruned::default());
+            for (sum, report) in sums.iter_mut().zip(reports) {
+                sum.neurons += report.neurons;
+                sum.connections += report.connections;
+                sum.refused = sum.refused.or(report.refused);
+            }
+        }
+        Ok(sums)
+    }
+}

@@ -1,0 +1,190 @@
+//! A parallel fit from its first to its last epoch: which phase an epoch belongs to.
+
+use std::time::Duration;
+
+use super::{Data, Event, Local, Plan, Progress, Tally, Wasap, Wassp, warmup};
+use crate::error::{Error, Result};
+use crate::nn::{Mlp, Pruned, Pruning, Set};
+use crate::parallel::Par;
+
+/// What phase 1 is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Synchronous; the learning rate grows from 1 to `workers` times itself in so many epochs.
+    Wassp {
+        /// The epochs of the warm-up.
+        warmup_epochs: usize,
+    },
+    /// Asynchronous.
+    Wasap {
+        /// Gradients of a larger staleness are refused.
+        max_staleness: Option<u64>,
+    },
+}
+
+/// The workers of a fit and the phase that they are in. Epochs from `local_from` on are local.
+#[derive(Debug)]
+pub struct Team {
+    plan: Plan,
+    strategy: Strategy,
+    workers: usize,
+    local_from: u64,
+    phase: Phase,
+    /// The current epoch of the fit.
+    epoch: u64,
+    /// What the asynchronous phase did, once it is over.
+    past: (Tally, Duration),
+}
+
+#[derive(Debug)]
+enum Phase {
+    Sync(Wassp),
+    Async(Box<Wasap>),
+    Local(Local),
+}
+
+impl Team {
+    /// Takes the memory of phase 1; that of phase 2 is taken when it begins.
+    pub fn new(
+        model: &Mlp,
+        data: &Data<'_>,
+        plan: Plan,
+        strategy: Strategy,
+        workers: usize,
+        local_from: u64,
+    ) -> Result<Self> {
+        let phase = match strategy {
+            Strategy::Wassp { .. } => Phase::Sync(Wassp::new(model, data, plan, workers)?),
+            Strategy::Wasap { max_staleness } => {
+                Phase::Async(Box::new(Wasap::new(model, data, plan, workers, max_staleness)?))
+            }
+        };
+        let past = (Tally::default(), Duration::ZERO);
+        Ok(Team { plan, strategy, workers, local_from, phase, epoch: 0, past })
+    }
+
+    /// By what the learning rate is multiplied in an epoch.
+    fn factor(&self, epoch: u64) -> f64 {
+        match self.strategy {
+            Strategy::Wassp { warmup_epochs } if epoch < self.local_from => {
+                warmup(self.workers, warmup_epochs, epoch as usize)
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
+    pub fn learning_rate(&self, epoch: u64, step: u64) -> f64 {
+        let mut optimizer = self.plan.optimizer;
+        optimizer.learning_rate *= self.factor(epoch);
+        optimizer.rate(step, self.plan.total_steps)
+    }
+
+    /// Begins epoch `epoch` of the fit, counted from 0, at step `first_step` of the schedule.
+    pub fn start_epoch(
+        &mut self,
+        model: &Mlp,
+        data: &Data<'_>,
+        epoch: u64,
+        first_step: u64,
+    ) -> Result<()> {
+        self.epoch = epoch;
+        if epoch >= self.local_from && !matches!(self.phase, Phase::Local(_)) {
+            let local = Local::new(model, data, self.plan, self.workers)?;
+            self.past = (self.tally().clone(), self.idle());
+            self.phase = Phase::Local(local);
+        }
+        match &mut self.phase {
+            Phase::Sync(wassp) => wassp.start_epoch(model, first_step),
+            Phase::Async(wasap) => {
+                wasap.start_epoch(first_step);
+                Ok(())
+            }
+            Phase::Local(local) => local.start_epoch(model.config().seed, data, first_step),
+        }
+    }
+
+    /// Whether the epoch is finished.
+    pub fn is_finished(&self) -> bool {
+        match &self.phase {
+            Phase::Sync(wassp) => wassp.is_finished(),
+            Phase::Async(wasap) => wasap.is_finished(),
+            Phase::Local(local) => local.is_finished(),
+        }
+    }
+
+    /// The progress of all workers together.
+    pub fn progress(&self) -> Progress {
+        match &self.phase {
+            Phase::Sync(wassp) => wassp.progress(),
+            Phase::Async(wasap) => wasap.progress(),
+            Phase::Local(local) => local.progress(),
+        }
+    }
+
+    /// Trains until the epoch is finished or `go_on` says no. In phase 2 the network is the average
+    /// of the workers' own from the end of each epoch on. With `replay` an asynchronous epoch
+    /// repeats what the server did.
+    pub fn run(
+        &mut self,
+        par: &Par,
+        model: &mut Mlp,
+        data: &Data<'_>,
+        replay: Option<&[Event]>,
+        go_on: impl FnMut() -> bool + Send,
+    ) -> Result<()> {
+        let factor = self.factor(self.epoch);
+        match (&mut self.phase, replay) {
+            (Phase::Sync(wassp), None) => wassp.run(par, model, data, factor, go_on),
+            (Phase::Async(wasap), None) => wasap.run(par, model, data, go_on),
+            (Phase::Async(wasap), Some(events)) => wasap.replay(par, model, data, events, go_on),
+            (Phase::Local(local), None) => {
+                local.run(par, data, go_on)?;
+                if local.is_finished() { local.publish(par, model) } else { Ok(()) }
+            }
+            (_, Some(_)) => {
+                Err(Error::invalid("replay", "an epoch too many", "the record of this very fit"))
+            }
+        }
+    }
+
+    /// What an asynchronous server did in this epoch; nothing otherwise.
+    pub fn events(&self) -> &[Event] {
+        if let Phase::Async(wasap) = &self.phase { wasap.events() } else { &[] }
+    }
+
+    /// What an asynchronous server has done; nothing for a synchronous one.
+    pub fn tally(&self) -> &Tally {
+        if let Phase::Async(wasap) = &self.phase { wasap.tally() } else { &self.past.0 }
+    }
+
+    /// The time that the workers together have waited for an asynchronous server.
+    pub fn idle(&self) -> Duration {
+        if let Phase::Async(wasap) = &self.phase { wasap.idle() } else { self.past.1 }
+    }
+
+    /// Evolves the topology after an epoch: the network's, or in phase 2 each worker's own, so that
+    /// the network stays the average until the next epoch has been trained.
+    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, set: &Set) -> Result<Vec<usize>> {
+        match &mut self.phase {
+            Phase::Sync(_) => model.evolve(par, set),
+            Phase::Async(wasap) => wasap.evolve(par, model, set),
+            Phase::Local(local) => local.evolve(par, set),
+        }
+    }
+
+    /// Prunes neurons after an epoch, as [`Team::evolve`] evolves.
+    pub fn prune(
+        &mut self,
+        par: &Par,
+        model: &mut Mlp,
+        rule: Pruning,
+        close: bool,
+    ) -> Result<Vec<Pruned>> {
+        match &mut self.phase {
+            Phase::Sync(_) => model.prune(par, rule, close),
+            Phase::Async(wasap) => wasap.prune(par, model, rule, close),
+            Phase::Local(local) => local.prune(par, rule, close),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+"""Parallel fits: one worker is the sequential fit, bits, records, and what users get wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trulysparse as ts
+from command_line import train
+from trulysparse import cli
+
+STRATEGIES = [ts.WASSP, ts.WASAP]
+
+
+def data(samples: int = 203) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(samples, 10)).astype(np.float32)
+    return x, (x[:, 0] * x[:, 1] > 0).astype(int)
+
+
+def fitted(
+    strategy: ts.WASSP | ts.WASAP | None, threads: int = 2, epochs: int = 6, **more: Any
+) -> ts.SparseMLP:
+    x, y = data()
+    model = ts.SparseMLP(
+        [10, 40, 30, 2], epsilon=5, dropout=0.2, standardize=True, seed=4, threads=threads
+    )
+    more = {
+        "validation_data": (x, y),
+        "optimizer": ts.SGD(0.02, nesterov=True, schedule="cosine"),
+        "pruning": ts.ImportancePruning(start=2, every=2, percentile=5),
+        "progress": False,
+    } | more
+    model.fit(x, y, epochs=epochs, batch_size=16, strategy=strategy, **more)
+    return model
+
+
+def numbers(model: ts.SparseMLP) -> dict[str, list[float]]:
+    wall = ("seconds", "updates", "refused", "staleness", "dropped", "idle")
+    return {key: values for key, values in model.history.history.items() if key not in wall}
+
+
+def content(model: ts.SparseMLP, path: Path) -> bytes:
+    model.save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+@pytest.mark.parametrize("fraction", [0, 0.5, 1])
+def test_one_worker_is_the_sequential_fit(kind: Any, fraction: float, tmp_path: Path) -> None:
+    expected = fitted(None)
+    found = fitted(kind(workers=1, local_fraction=fraction))
+    assert content(found, tmp_path / "a") == content(expected, tmp_path / "b")
+    assert numbers(found) == numbers(expected)
+
+
+def test_synchronous_workers_have_the_same_bits_on_any_threads(tmp_path: Path) -> None:
+    strategy = ts.WASSP(workers=3, warmup_epochs=2)
+    expected = fitted(strategy, threads=1)
+    for threads in (2, 3):
+        found = fitted(strategy, threads=threads)
+        assert content(found, tmp_path / "a") == content(expected, tmp_path / "b")
+    rates = expected.history.history["learning_rate"]
+    assert rates[2] > rates[0] > rates[4]  # warm-up, then phase 2 without the factor
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_an_asynchronous_fit_is_replayed_bit_for_bit(workers: int, tmp_path: Path) -> None:
+    path = tmp_path / "record"
+    recorded = fitted(ts.WASAP(workers=workers, record=path))
+    replayed = fitted(ts.WASAP(workers=workers, replay=path))
+    assert content(recorded, tmp_path / "a") == content(replayed, tmp_path / "b")
+    assert numbers(recorded) == numbers(replayed)
+    history = recorded.history.history
+    assert len(path.read_text().splitlines()) == 1 + 4
+    batches = sum(-(-len(range(k, 203, workers)) // 16) for k in range(workers))
+    assert history["updates"] == [batches] * 4 + [0, 0]
+    assert history["staleness"] == replayed.history.history["staleness"]
+    with pytest.raises(ValueError, match=r"replay = .*: is of .*expected"):
+        fitted(ts.WASAP(workers=workers + 1, replay=path))
+    with pytest.raises(ValueError, match="replay = a record that ends too early"):
+        fitted(ts.WASAP(workers=workers, replay=path), epochs=9)
+    path.write_text("nonsense")
+    with pytest.raises(ValueError, match="expected a file that WASAP has recorded"):
+        fitted(ts.WASAP(workers=workers, replay=path))
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_several_workers_learn_and_keep_the_number_of_connections(kind: Any) -> None:
+    model = fitted(kind(workers=3), epochs=40, pruning=None)
+    counts = set(model.history.history["connections"])
+    assert counts == {model.nnz}
+    assert model.history.history["val_accuracy"][-1] > 0.8
+    assert model.fit(*data(), epochs=1, progress=False).epoch == [0]
+
+
+def test_a_limit_of_staleness_is_kept() -> None:
+    model = fitted(ts.WASAP(workers=4, local_fraction=0, max_staleness=0))
+    assert all(updates == 16 for updates in model.history.history["updates"])
+    assert all(0 <= part < 1 for part in model.history.history["dropped"])
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_a_callback_can_stop_save_and_evaluate(kind: Any, tmp_path: Path) -> None:
+    class Stop(ts.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any) -> None:
+            assert self.model.evaluate(*data())["loss"] == pytest.approx(logs["val_loss"])
+            self.model.save(tmp_path / "model")
+            with pytest.raises(ts.ModelBusyError):
+                self.model.evolve()
+            self.model.stop_training = epoch == 4
+
+    assert fitted(kind(workers=2), callbacks=[Stop()]).history.epoch == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_an_exception_between_steps_ends_the_fit(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tick(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    from trulysparse import _fit
+
+    monkeypatch.setattr(_fit._Bar, "tick", tick)
+    x, y = data()
+    model = ts.SparseMLP([10, 20, 2], seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, epochs=3, strategy=kind(workers=2), progress=False)
+    monkeypatch.undo()
+    model.fit(x, y, epochs=2, strategy=kind(workers=2), progress=False)
+
+
+def test_wrong_arguments_are_named() -> None:
+    for kind in STRATEGIES:
+        for bad in (0, 1025, 1.5):
+            with pytest.raises((TypeError, ValueError), match="workers"):
+                kind(workers=bad)
+        with pytest.raises(ValueError, match="local_fraction"):
+            kind(local_fraction=1.1)
+        with pytest.raises(ValueError, match="workers = 300: expected"):
+            fitted(kind(workers=300))
+    with pytest.raises(ValueError, match="warmup_epochs"):
+        ts.WASSP(warmup_epochs=-1)
+    with pytest.raises(ValueError, match="max_staleness"):
+        ts.WASAP(max_staleness=-1)
+    with pytest.raises(ValueError, match="record and replay"):
+        ts.WASAP(record="a", replay="b")
+    with pytest.raises(TypeError, match="record = 3"):
+        ts.WASAP(record=3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="strategy = 'wasap'"):
+        fitted("wasap")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["wassp", "wasap"])
+def test_the_command_line_trains_on_several_workers(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = train()
+    one = train("--parallel", name, "--workers", "1")
+    assert (one.predict(np.zeros((1, 64))) == expected.predict(np.zeros((1, 64)))).all()
+    assert train("--parallel", name, "--workers", "2").nnz == expected.nnz
+    if name == "wasap":
+        assert "staleness" in next(tmp_path.rglob("*.csv")).read_text()
+    arguments = ["train", "--data", "digits", "--out", "none", "--workers", "2"]
+    assert cli.main(arguments) == 2
+    assert "--workers: expected --parallel as well" in capsys.readouterr().err
+    assert not Path("none").exists()
