@@ -16,7 +16,7 @@ use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{collected, copied};
-use crate::nn::{Layer, Mlp, Origin, Pruned, Refusal, Set, Sparsity, Standardizer};
+use crate::nn::{Layer, Mlp, Origin, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
 use crate::topology::{incoming_strength, outgoing_strength, path_strength};
 use crate::train::Sweep;
@@ -286,8 +286,7 @@ impl Network {
     ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
         let (par, rule) = (self.par()?, parse::pruning(percentile, threshold)?);
         let reports = py.detach(|| self.write()?.prune(&par, rule, close))?;
-        let report = |r: Pruned| (r.neurons, r.connections, r.refused.map(Refusal::reason));
-        Ok(reports.into_iter().map(report).collect())
+        Ok(parse::pruned(reports))
     }
 
     /// Removes neurons that cannot matter; returns for each layer from the inputs on the neurons,

@@ -6,7 +6,7 @@ use serde::de::value::{Error as NameError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Config, Pruning, Sgd, Sparsity};
+use crate::nn::{Activation, Config, Pruned, Pruning, Refusal, Sgd, Sparsity};
 use crate::topology::Init;
 
 /// The value that `name` stands for among those that the type's file format knows.
@@ -25,6 +25,12 @@ pub fn text<T: Serialize>(value: &T) -> PyResult<String> {
         Ok(serde_json::Value::String(name)) => Ok(name),
         other => panic!("internal: {other:?} is not a name"),
     }
+}
+
+/// What a pruning did to each layer, in plain values: neurons, connections, and why not, if so.
+pub fn pruned(reports: Vec<Pruned>) -> Vec<(usize, usize, Option<&'static str>)> {
+    let plain = |r: Pruned| (r.neurons, r.connections, r.refused.map(Refusal::reason));
+    reports.into_iter().map(plain).collect()
 }
 
 /// The keyword arguments that define a network, as one object per call.

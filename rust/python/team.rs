@@ -9,7 +9,7 @@ use super::network::Network;
 use super::parse::{self, SgdArguments};
 use super::until_tick;
 use crate::error::Error;
-use crate::nn::{Pruned, Refusal, Set};
+use crate::nn::Set;
 use crate::train::{Event, Plan, Progress, Strategy, Tally, Team};
 
 /// The workers of one fit; the memory of its first phase is taken at construction.
@@ -144,7 +144,6 @@ impl ParallelTrainer {
             let mut team = self.team.lock().unwrap_or_else(PoisonError::into_inner);
             team.prune(&par, &mut *network.write()?, rule, close)
         });
-        let report = |r: Pruned| (r.neurons, r.connections, r.refused.map(Refusal::reason));
-        Ok(reports?.into_iter().map(report).collect())
+        Ok(parse::pruned(reports?))
     }
 }
