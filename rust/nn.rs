@@ -14,7 +14,7 @@ mod workspace;
 
 pub use activation::{Activation, ActivationKind};
 pub use compact::{Origin, Removed};
-pub use gradient::{Gradient, Replica};
+pub use gradient::{Gradient, GradientView, Layout, Replica};
 pub use layer::Layer;
 pub use loss::{Loss, Score, Targets};
 pub use mlp::{Config, Counters, Draw, Mlp, Set, Sources, Sparsity};

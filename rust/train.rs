@@ -5,22 +5,29 @@
 
 mod data;
 mod epoch;
+mod hub;
 mod local;
+mod rounds;
 mod scoring;
 mod server;
 mod share;
 mod team;
 mod wasap;
 mod wassp;
+mod worker;
 
 pub use data::Data;
 pub use epoch::{Epoch, Plan, single_step};
+pub use hub::{Event, Hub};
 pub use local::Local;
+pub use rounds::Rounds;
 pub use scoring::Sweep;
 pub use server::{Outcome, Server, Tally, Version};
+pub use share::Share;
 pub use team::{Strategy, Team};
-pub use wasap::{Event, Wasap};
+pub use wasap::Wasap;
 pub use wassp::{Wassp, warmup};
+pub use worker::{Place, Source, Worker};
 
 /// How far a loop is.
 #[derive(Clone, Copy, Debug)]

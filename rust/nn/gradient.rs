@@ -5,21 +5,32 @@ use std::sync::Arc;
 
 use super::mlp::{Draw, Mlp};
 use super::{Layer, Score, Targets, Workspace};
-use crate::csr::NONE;
-use crate::error::Result;
+use crate::csr::{Csr, NONE};
+use crate::error::{Error, Result};
 use crate::kernels::{Step, bias_gradient, sddmm, stride, update};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 
 const WHAT: &str = "a worker's gradient";
 
-/// The gradients of all parameters, summed over the samples of a batch.
+/// Where the parameters of each layer are in one array of all: its weights, aligned with its
+/// entries, then its biases, layer after layer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout(Vec<(usize, usize)>);
+
+/// The gradients of all parameters, summed over the samples of a batch, in one array.
 #[derive(Clone, Debug, Default)]
 pub struct Gradient {
-    /// For each layer those of the weights, (nnz,), aligned with its entries, and of the biases,
-    /// (n_out,).
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
-    /// How many samples were summed.
+    values: Vec<f32>,
+    layout: Layout,
+    samples: usize,
+}
+
+/// A gradient that is somebody else's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct GradientView<'a> {
+    values: &'a [f32],
+    layout: &'a Layout,
     samples: usize,
 }
 
@@ -28,26 +39,86 @@ pub struct Gradient {
 #[derive(Debug)]
 pub struct Replica(Mlp);
 
+impl Layout {
+    /// The layout of a network as it is now.
+    pub fn of(model: &Mlp) -> Self {
+        Layout(model.layers.iter().map(|l| (l.weights.nnz(), l.bias.len())).collect())
+    }
+
+    /// The number of parameters.
+    pub fn parameters(&self) -> usize {
+        self.0.iter().map(|(weights, biases)| weights + biases).sum()
+    }
+
+    /// The number of connections.
+    pub fn entries(&self) -> usize {
+        self.0.iter().map(|(weights, _)| weights).sum()
+    }
+
+    fn fits(&self, model: &Mlp) -> bool {
+        let own = model.layers.iter().map(|l| (l.weights.nnz(), l.bias.len()));
+        self.0.iter().copied().eq(own)
+    }
+
+    /// Weights and biases of each layer.
+    fn split<'a>(&self, mut values: &'a [f32]) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+        assert_eq!(values.len(), self.parameters(), "internal: values are (parameters,)");
+        self.0.iter().map(move |&(weights, biases)| {
+            let (layer, rest) = values.split_at(weights + biases);
+            values = rest;
+            layer.split_at(weights)
+        })
+    }
+}
+
 impl Gradient {
     /// Takes the memory for gradients of `model`, as it is now.
     pub fn fit(&mut self, model: &Mlp) -> Result<()> {
-        let fits = self.layers.len() == model.layers.len()
-            && self.layers.iter().zip(&model.layers).all(|((weights, bias), layer)| {
-                weights.len() == layer.weights.nnz() && bias.len() == layer.bias.len()
-            });
-        if !fits {
-            self.samples = 0;
-            let layer = |l: &Layer| {
-                Ok((filled(l.weights.nnz(), 0.0, WHAT)?, filled(l.bias.len(), 0.0, WHAT)?))
-            };
-            self.layers = model.layers.iter().map(layer).collect::<Result<_>>()?;
+        if !self.layout.fits(model) {
+            let layout = Layout::of(model);
+            self.values = filled(layout.parameters(), 0.0, WHAT)?;
+            (self.layout, self.samples) = (layout, 0);
         }
         Ok(())
     }
 
+    /// Its memory, (parameters,), in the order of [`Layout`].
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    /// Says of how many samples it is the sum.
+    pub fn set_samples(&mut self, samples: usize) {
+        self.samples = samples;
+    }
+
+    /// The gradient, to be applied.
+    pub fn view(&self) -> GradientView<'_> {
+        GradientView { values: &self.values, layout: &self.layout, samples: self.samples }
+    }
+
+    /// Gradients with given values, (weights, biases) for each layer: for tests of what is done
+    /// with them.
+    pub fn from_parts(layers: Vec<(Vec<f32>, Vec<f32>)>, samples: usize) -> Self {
+        let layout = Layout(layers.iter().map(|(w, b)| (w.len(), b.len())).collect());
+        let values = layers.into_iter().flat_map(|(w, b)| [w, b].concat()).collect();
+        Gradient { values, layout, samples }
+    }
+}
+
+impl<'a> GradientView<'a> {
+    /// From an array of (parameters,); an error if it has another length.
+    pub fn new(values: &'a [f32], layout: &'a Layout, samples: usize) -> Result<Self> {
+        if values.len() != layout.parameters() {
+            let expected = layout.parameters().to_string();
+            return Err(Error::invalid("gradient", format!("{} values", values.len()), expected));
+        }
+        Ok(GradientView { values, layout, samples })
+    }
+
     /// Entries of all layers: the connections of the network that it was made on.
     pub fn entries(&self) -> usize {
-        self.layers.iter().map(|(weights, _)| weights.len()).sum()
+        self.layout.entries()
     }
 
     /// How many samples were summed.
@@ -55,20 +126,19 @@ impl Gradient {
         self.samples
     }
 
-    /// Gradients with given values, (weights, biases) for each layer: for tests of what is done
-    /// with them.
-    pub fn from_parts(layers: Vec<(Vec<f32>, Vec<f32>)>, samples: usize) -> Self {
-        Gradient { layers, samples }
+    fn layers(&self) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
+        self.layout.split(self.values)
     }
 }
 
 impl Mlp {
-    /// The gradient of the batch in `workspace.input(samples.len())`; the network stays as it is.
-    /// `targets` and the result as in [`Mlp::train_step`].
+    /// Writes the gradient of the batch in `workspace.input(samples.len())`, summed over its samples,
+    /// to `out`, (parameters,), in the order of [`Layout`]; the network stays as it is. `targets` and
+    /// the result as in [`Mlp::train_step`].
     ///
     /// # Panics
-    /// Without [`Mlp::prepare_training`] since the last change of the structure, or if the gradient
-    /// has not been [fitted](Gradient::fit) since.
+    /// Without [`Mlp::prepare_training`] since the last change of the structure, or if `out` has
+    /// another length.
     pub fn gradient(
         &self,
         par: &Par,
@@ -76,27 +146,35 @@ impl Mlp {
         samples: &[u32],
         targets: Targets<'_>,
         draw: Draw,
-        gradient: &mut Gradient,
+        out: &mut [f32],
     ) -> Score {
         let stride = stride(samples.len());
         let score = self.score_batch(par, workspace, samples, targets, draw);
+        let mut left = out;
         for (l, layer) in self.layers.iter().enumerate().rev() {
             self.pass_back(par, workspace, stride, l);
             let (x, dy) = workspace.products(self, stride, l);
-            let (weights, bias) = &mut gradient.layers[l];
+            let length = left.len().checked_sub(layer.weights.nnz() + layer.bias.len());
+            let (rest, own) = left.split_at_mut(length.expect("internal: out is (parameters,)"));
+            let (weights, bias) = own.split_at_mut(layer.weights.nnz());
             sddmm(par, layer.weights.pattern(), dy, x, stride, weights);
             bias_gradient(dy, stride, bias);
+            left = rest;
         }
-        gradient.samples = samples.len();
+        assert!(left.is_empty(), "internal: out is (parameters,)");
         score
     }
 
     /// One step of every parameter from the sum of gradients that were made on this structure,
     /// added up in their order. One alone gives the bits of [`Mlp::train_step`].
-    pub fn apply(&mut self, par: &Par, gradients: &[&Gradient], step: &Step) {
-        for (l, layer) in self.layers.iter_mut().enumerate() {
-            let weights: Vec<_> = gradients.iter().map(|g| &g.layers[l].0[..]).collect();
-            let biases: Vec<_> = gradients.iter().map(|g| &g.layers[l].1[..]).collect();
+    ///
+    /// # Panics
+    /// If a gradient was made on another structure.
+    pub fn apply(&mut self, par: &Par, gradients: &[GradientView<'_>], step: &Step) {
+        let mut layers: Vec<_> = gradients.iter().map(GradientView::layers).collect();
+        for layer in &mut self.layers {
+            let next = |own: &mut _| Iterator::next(own).expect("internal: a gradient per layer");
+            let (weights, biases): (Vec<_>, Vec<_>) = layers.iter_mut().map(next).unzip();
             update(par, &weights, step, layer.weights.data_mut(), &mut layer.momentum);
             update(&Par::seq(), &biases, step, &mut layer.bias, &mut layer.bias_momentum);
         }
@@ -109,13 +187,13 @@ impl Mlp {
     pub fn apply_valid(
         &mut self,
         par: &Par,
-        gradient: &Gradient,
+        gradient: GradientView<'_>,
         origins: &[Option<Vec<u32>>],
         step: &Step,
     ) -> usize {
         let mut applied = 0;
         for ((layer, (weights, bias)), origin) in
-            self.layers.iter_mut().zip(&gradient.layers).zip(origins)
+            self.layers.iter_mut().zip(gradient.layers()).zip(origins)
         {
             let data = layer.weights.data_mut();
             match origin {
@@ -184,5 +262,40 @@ impl Replica {
             own.weights.data_mut().copy_from_slice(layer.weights.data());
             own.bias.copy_from_slice(&layer.bias);
         }
+    }
+
+    /// Takes over values that came as one array, in the order of [`Layout`].
+    pub fn set_values(&mut self, values: &[f32]) -> Result<()> {
+        let layout = Layout::of(&self.0);
+        let values = GradientView::new(values, &layout, 0)?;
+        for (own, (weights, bias)) in self.0.layers.iter_mut().zip(values.layers()) {
+            own.weights.data_mut().copy_from_slice(weights);
+            own.bias.copy_from_slice(bias);
+        }
+        Ok(())
+    }
+
+    /// Takes over a structure that came from elsewhere, offsets and columns for each layer; all
+    /// values are 0 until [`Replica::set_values`]. If it is not valid nothing has changed.
+    pub fn set_structure(&mut self, par: &Par, layers: Vec<(Vec<usize>, Vec<u32>)>) -> Result<()> {
+        let expected = self.0.layers.len();
+        if layers.len() != expected {
+            let found = format!("{} matrices", layers.len());
+            return Err(Error::invalid("structure", found, expected.to_string()));
+        }
+        let mut new = Vec::new();
+        for (own, (indptr, indices)) in self.0.layers.iter().zip(layers) {
+            let data = filled(indices.len(), 0.0, WHAT)?;
+            let weights = Csr::new(own.weights.n_cols(), indptr, indices, data)?;
+            if weights.n_rows() != own.weights.n_rows() {
+                let found = format!("{} rows", weights.n_rows());
+                return Err(Error::invalid("structure", found, own.weights.n_rows().to_string()));
+            }
+            new.push(weights);
+        }
+        for (own, weights) in self.0.layers.iter_mut().zip(new) {
+            (own.weights, own.transpose) = (weights, None);
+        }
+        self.0.prepare_training(par)
     }
 }

@@ -34,13 +34,18 @@ struct Worker {
 impl Local {
     /// Takes all memory: a network and buffers for each of `workers` workers.
     pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, workers: usize) -> Result<Self> {
+        Self::of(model, plan, shares(data.samples(), workers)?)
+    }
+
+    /// The workers of these shares only; the others are on other machines.
+    pub fn of(model: &Mlp, plan: Plan, shares: impl Iterator<Item = Share>) -> Result<Self> {
         let seed = model.config().seed;
         let worker = |share: Share| {
             let model = model.clone_with_seed(share.seed(seed))?;
             let workspace = Workspace::new(&model, plan.batch_size.min(share.len()))?;
             Ok(Worker { share, model, workspace, epoch: None })
         };
-        let workers = shares(data.samples(), workers)?.map(worker).collect::<Result<_>>()?;
+        let workers = shares.map(worker).collect::<Result<_>>()?;
         Ok(Local { plan, workers })
     }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::error::Result;
 use crate::memory::copied;
-use crate::nn::{Gradient, Mlp, Pruned, Pruning, Replica, Set, Sources};
+use crate::nn::{GradientView, Mlp, Pruned, Pruning, Replica, Set, Sources};
 use crate::parallel::Par;
 
 /// Changes of the topology that are remembered at most. An epoch has two, an evolution and perhaps
@@ -122,9 +122,22 @@ impl Server {
             }
             Some(replica) => replica.pull_values(model),
         }
+        Ok(self.give(worker))
+    }
+
+    /// Notes that a worker is given the network as it is now, by whatever way.
+    ///
+    /// # Panics
+    /// If there is no such worker.
+    pub fn give(&mut self, worker: usize) -> Version {
         self.pulled[worker] = Some(self.version);
         self.forget();
-        Ok(self.version)
+        self.version
+    }
+
+    /// What a worker was given, unless it has pushed since.
+    pub fn given(&self, worker: usize) -> Option<Version> {
+        self.pulled.get(worker).copied().flatten()
     }
 
     /// Takes a worker's gradient, made on `made_on`, and makes one step of the optimiser at once.
@@ -136,7 +149,7 @@ impl Server {
         par: &Par,
         model: &mut Mlp,
         worker: usize,
-        gradient: &Gradient,
+        gradient: GradientView<'_>,
         made_on: Version,
         step: &crate::kernels::Step,
     ) -> Result<Outcome> {

@@ -9,19 +9,40 @@ use crate::memory::reserved;
 use crate::parallel::MAX_THREADS;
 use crate::rng::{Purpose, Stream};
 
-/// One worker of several.
+/// One worker's part of the samples that it can see.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
+pub struct Share {
     pub(super) worker: usize,
-    pub(super) workers: usize,
-    /// The samples of all workers.
-    pub(super) samples: usize,
+    first: usize,
+    step: usize,
+    /// The samples that it can see.
+    samples: usize,
 }
 
 impl Share {
+    /// Worker `worker` of `workers`, all of which see all samples. An error unless there can be so
+    /// many workers for so many samples.
+    pub fn of(worker: usize, workers: usize, samples: usize) -> Result<Self> {
+        if workers == 0 || worker >= workers || workers > samples.min(MAX_THREADS) {
+            let expected = format!("1 to {MAX_THREADS}, and no more than the {samples} samples");
+            return Err(Error::invalid("workers", workers, expected));
+        }
+        Ok(Share { worker, first: worker, step: workers, samples })
+    }
+
+    /// A worker that sees its own samples only, all of which are its share.
+    pub fn apart(worker: usize, samples: usize) -> Self {
+        Share { worker, first: 0, step: 1, samples }
+    }
+
     /// How many samples it has.
-    pub(super) fn len(&self) -> usize {
-        self.samples.saturating_sub(self.worker).div_ceil(self.workers)
+    pub fn len(&self) -> usize {
+        self.samples.saturating_sub(self.first).div_ceil(self.step)
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The seed of its random numbers: the network's own for the first worker.
@@ -35,20 +56,17 @@ impl Share {
     /// Its samples in the order of epoch `epoch` under the network's seed.
     pub(super) fn order(&self, seed: u64, epoch: u64) -> Result<Vec<u32>> {
         let mut order = reserved(self.len(), "the order of samples")?;
-        order.extend((self.worker..self.samples).step_by(self.workers).map(|i| i as u32));
+        order.extend((self.first..self.samples).step_by(self.step).map(|i| i as u32));
         let stream = Stream::new(self.seed(seed), Purpose::Shuffle, 0, epoch);
         stream.block(0).shuffle(&mut order);
         Ok(order)
     }
 }
 
-/// The shares of all workers. An error unless there can be so many workers for so many samples.
+/// The shares of all workers; an error as in [`Share::of`].
 pub(super) fn shares(samples: usize, workers: usize) -> Result<impl Iterator<Item = Share>> {
-    if workers == 0 || workers > samples.min(MAX_THREADS) {
-        let expected = format!("1 to {MAX_THREADS}, and no more than the {samples} samples");
-        return Err(Error::invalid("workers", workers, expected));
-    }
-    Ok((0..workers).map(move |worker| Share { worker, workers, samples }))
+    Share::of(0, workers, samples)?;
+    Ok((0..workers).map_while(move |worker| Share::of(worker, workers, samples).ok()))
 }
 
 #[cfg(test)]
@@ -70,5 +88,6 @@ mod tests {
             assert_eq!(all, (0..samples as u32).collect::<Vec<_>>());
         }
         assert!(shares(2, 3).is_err() && shares(2, 0).is_err());
+        assert_eq!(Share::apart(3, 5).order(1, 2).unwrap().len(), 5);
     }
 }

@@ -6,24 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::server::{Server, Tally, Version};
+use super::hub::{Event, Hub};
+use super::server::{Tally, Version};
 use super::share::{Share, shares};
+use super::worker::{Place, Source, Worker};
 use super::{Data, Plan, Progress};
 use crate::error::{Error, Result};
-use crate::memory::filled;
-use crate::nn::{
-    Draw, Gradient, Mlp, Pruned, Pruning, Replica, Score, Set, Standardizer, Workspace,
-};
+use crate::nn::{Gradient, Mlp, Pruned, Pruning, Replica, Score, Set, Standardizer};
 use crate::parallel::Par;
-
-/// One thing that the server did: its worker, and whether it pushed (or else pulled).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// The worker, counted from 0.
-    pub worker: u32,
-    /// Whether it pushed a gradient; otherwise it pulled the network.
-    pub push: bool,
-}
 
 /// The workers of an asynchronous fit, one thread each.
 ///
@@ -38,41 +28,19 @@ pub struct Event {
 /// bits of a sequential fit.
 #[derive(Debug)]
 pub struct Wasap {
-    plan: Plan,
-    server: Server,
-    workers: Vec<Worker>,
-    /// Updates of an epoch.
-    per_epoch: u64,
-    /// Steps of the schedule in an epoch.
-    steps: u64,
-    epoch: Epoch,
+    hub: Hub,
+    members: Vec<Member>,
     idle: Duration,
     /// The network's, to be read without its lock.
     standardizer: Option<Standardizer>,
 }
 
-/// How far the current epoch is.
-#[derive(Debug, Default)]
-struct Epoch {
-    first_step: u64,
-    updates: u64,
-    samples: usize,
-    score: Score,
-    events: Vec<Event>,
-}
-
 #[derive(Debug)]
-struct Worker {
-    share: Share,
-    /// The order of its current pass and its next place in it.
-    order: Vec<u32>,
-    next: usize,
-    passes: u64,
-    /// Gradients that it has taken, by which its random numbers are keyed.
-    steps: u64,
+struct Member {
+    worker: Worker,
+    place: Place,
     replica: Option<Replica>,
     version: Version,
-    workspace: Workspace,
     gradient: Gradient,
     /// The score of the gradient that is yet to be pushed.
     pending: Option<Score>,
@@ -80,21 +48,9 @@ struct Worker {
 
 /// What the workers share, behind one lock.
 struct Shared<'a> {
-    server: &'a mut Server,
+    hub: &'a mut Hub,
     model: &'a mut Mlp,
-    epoch: &'a mut Epoch,
     idle: Duration,
-}
-
-/// What all workers may read without a lock.
-#[derive(Clone, Copy)]
-struct Rules<'a> {
-    plan: &'a Plan,
-    data: &'a Data<'a>,
-    standardizer: Option<&'a Standardizer>,
-    seed: u64,
-    per_epoch: u64,
-    steps: u64,
 }
 
 impl Wasap {
@@ -107,43 +63,25 @@ impl Wasap {
         workers: usize,
         max_staleness: Option<u64>,
     ) -> Result<Self> {
-        plan.check()?;
         data.check(model)?;
-        let batches = |share: &Share| share.len().div_ceil(plan.batch_size) as u64;
         let shares: Vec<_> = shares(data.samples(), workers)?.collect();
-        let per_epoch = shares.iter().map(batches).sum();
-        let steps = shares.iter().map(batches).max().unwrap_or(0);
-        let worker = |share: Share| {
+        let sizes: Vec<_> = shares.iter().map(Share::len).collect();
+        let hub = Hub::new(plan, &sizes, max_staleness)?;
+        let member = |share| {
             let mut gradient = Gradient::default();
             gradient.fit(model)?;
-            Ok(Worker {
-                share,
-                order: filled(share.len(), 0, "the order of samples")?,
-                next: share.len(),
-                passes: model.counters.epochs,
-                steps: model.counters.steps,
-                replica: None,
-                version: Version::default(),
-                workspace: Workspace::new(model, plan.batch_size.min(share.len()))?,
-                gradient,
-                pending: None,
-            })
+            let worker = Worker::new(model, share, plan.batch_size)?;
+            let place = worker.place(model);
+            let version = Version::default();
+            Ok(Member { worker, place, replica: None, version, gradient, pending: None })
         };
-        Ok(Wasap {
-            plan,
-            server: Server::new(workers, max_staleness),
-            workers: shares.into_iter().map(worker).collect::<Result<_>>()?,
-            per_epoch,
-            steps,
-            epoch: Epoch::default(),
-            idle: Duration::ZERO,
-            standardizer: None,
-        })
+        let members = shares.into_iter().map(member).collect::<Result<_>>()?;
+        Ok(Wasap { hub, members, idle: Duration::ZERO, standardizer: None })
     }
 
     /// What the server has done so far.
     pub fn tally(&self) -> &Tally {
-        self.server.tally()
+        self.hub.tally()
     }
 
     /// The time that all workers together have spent waiting for the server's lock.
@@ -153,28 +91,27 @@ impl Wasap {
 
     /// What the server did in this epoch, in order.
     pub fn events(&self) -> &[Event] {
-        &self.epoch.events
+        self.hub.events()
     }
 
     /// Begins an epoch at step `first_step` of the schedule.
     pub fn start_epoch(&mut self, first_step: u64) {
-        self.epoch = Epoch { first_step, ..Epoch::default() };
+        self.hub.start_epoch(first_step);
     }
 
     /// Whether the epoch has had all of its updates.
     pub fn is_finished(&self) -> bool {
-        self.epoch.updates == self.per_epoch
+        self.hub.is_finished()
     }
 
     /// The progress in samples; an epoch may use some more or fewer than there are.
     pub fn progress(&self) -> Progress {
-        let total = self.workers[0].share.samples;
-        Progress { done: self.epoch.samples.min(total), total, score: self.epoch.score }
+        self.hub.progress()
     }
 
     /// Evolves the topology between two epochs.
     pub fn evolve(&mut self, par: &Par, model: &mut Mlp, set: &Set) -> Result<Vec<usize>> {
-        self.server.evolve(par, model, set)
+        self.hub.evolve(par, model, set)
     }
 
     /// Prunes neurons between two epochs.
@@ -185,7 +122,7 @@ impl Wasap {
         rule: Pruning,
         close: bool,
     ) -> Result<Vec<Pruned>> {
-        self.server.prune(par, model, rule, close)
+        self.hub.prune(par, model, rule, close)
     }
 
     /// Trains on a thread for each worker until the epoch is finished or `go_on` says no, which is
@@ -200,30 +137,16 @@ impl Wasap {
         if self.is_finished() {
             return Ok(());
         }
-        self.prepare(par, model)?;
-        let rules = Rules {
-            plan: &self.plan,
-            data,
-            standardizer: self.standardizer.as_ref(),
-            seed: model.config().seed,
-            per_epoch: self.per_epoch,
-            steps: self.steps,
-        };
-        let shared = Shared {
-            server: &mut self.server,
-            model,
-            epoch: &mut self.epoch,
-            idle: Duration::ZERO,
-        };
+        let (source, shared, members) = self.parts(par, model, data)?;
         let (shared, stop) = (Mutex::new(shared), AtomicBool::new(false));
         let go_on = Mutex::new(go_on);
         let ask = || go_on.lock().unwrap_or_else(PoisonError::into_inner)();
-        let results = if self.workers.len() == 1 {
+        let results = if members.len() == 1 {
             // A single worker has all threads for its kernels, on the caller's thread.
-            vec![par.awake(|| self.workers[0].work(par, rules, &shared, &stop, &ask))]
+            vec![par.awake(|| members[0].work(par, source, &shared, &stop, &ask))]
         } else {
-            on_threads(&mut self.workers, |worker| {
-                let result = worker.work(&Par::seq(), rules, &shared, &stop, &ask);
+            on_threads(members, |member| {
+                let result = member.work(&Par::seq(), source, &shared, &stop, &ask);
                 if result.is_err() {
                     stop.store(true, Ordering::Relaxed);
                 }
@@ -231,7 +154,8 @@ impl Wasap {
             })?
         };
         let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.idle += shared.idle;
+        let idle = shared.idle;
+        self.idle += idle;
         results.into_iter().collect()
     }
 
@@ -244,45 +168,30 @@ impl Wasap {
         events: &[Event],
         mut go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
-        self.prepare(par, model)?;
-        let rules = Rules {
-            plan: &self.plan,
-            data,
-            standardizer: self.standardizer.as_ref(),
-            seed: model.config().seed,
-            per_epoch: self.per_epoch,
-            steps: self.steps,
-        };
+        let (source, mut shared, members) = self.parts(par, model, data)?;
         let unfit = |what: &str| Error::invalid("replay", what, "the record of this very fit");
-        let mut shared = Shared {
-            server: &mut self.server,
-            model,
-            epoch: &mut self.epoch,
-            idle: Duration::ZERO,
-        };
         par.awake(|| {
-            while shared.epoch.updates < self.per_epoch {
-                let done = shared.epoch.events.len();
+            while !shared.hub.is_finished() {
+                let done = shared.hub.events().len();
                 let event =
                     events.get(done).ok_or_else(|| unfit("a record that ends too early"))?;
-                let worker = self
-                    .workers
+                let member = members
                     .get_mut(event.worker as usize)
                     .ok_or_else(|| unfit("a record with more workers"))?;
                 if event.push {
-                    if worker.replica.is_none() {
+                    if member.replica.is_none() {
                         return Err(unfit("a push without a pull"));
                     }
-                    if worker.pending.is_none() {
-                        worker.compute(par, rules)?;
+                    if member.pending.is_none() {
+                        member.compute(par, source)?;
                     }
-                    shared.push(par, worker, rules)?;
+                    shared.push(par, member)?;
                 } else {
                     // What it had begun when the epoch ended has been computed by now.
-                    if worker.pending.is_some() {
+                    if member.pending.is_some() {
                         return Err(unfit("a pull without a push"));
                     }
-                    shared.pull(worker)?;
+                    shared.pull(member)?;
                 }
                 if !go_on() {
                     break;
@@ -292,27 +201,37 @@ impl Wasap {
         })
     }
 
-    fn prepare(&mut self, par: &Par, model: &mut Mlp) -> Result<()> {
+    /// What all workers read without a lock, what they share behind one, and themselves.
+    fn parts<'a>(
+        &'a mut self,
+        par: &Par,
+        model: &'a mut Mlp,
+        data: &'a Data<'_>,
+    ) -> Result<(Source<'a>, Shared<'a>, &'a mut [Member])> {
         // A fit's first epoch comes after its statistics.
         if let (None, Some(statistics)) = (&self.standardizer, model.standardizer()) {
             self.standardizer = Some(statistics.try_clone()?);
         }
-        self.workers.iter().try_for_each(|worker| worker.workspace.check(model))?;
-        model.prepare_training(par)
+        self.members.iter().try_for_each(|member| member.worker.check(model))?;
+        model.prepare_training(par)?;
+        let seed = model.config().seed;
+        let source = Source { data, standardizer: self.standardizer.as_ref(), seed };
+        let shared = Shared { hub: &mut self.hub, model, idle: Duration::ZERO };
+        Ok((source, shared, &mut self.members))
     }
 }
 
 /// Runs `f` on each worker on a thread of its own.
 fn on_threads<R: Send>(
-    workers: &mut [Worker],
-    f: impl Fn(&mut Worker) -> R + Sync,
+    members: &mut [Member],
+    f: impl Fn(&mut Member) -> R + Sync,
 ) -> Result<Vec<R>> {
     std::thread::scope(|scope| {
-        let start = |worker| {
-            let body = || f(worker);
+        let start = |member| {
+            let body = || f(member);
             std::thread::Builder::new().name("trulysparse-worker".into()).spawn_scoped(scope, body)
         };
-        let threads: Vec<_> = workers.iter_mut().map(start).collect();
+        let threads: Vec<_> = members.iter_mut().map(start).collect();
         let mut results = Vec::new();
         for thread in threads {
             let thread = thread.map_err(|e| {
@@ -329,43 +248,26 @@ fn on_threads<R: Send>(
 }
 
 impl Shared<'_> {
-    fn pull(&mut self, worker: &mut Worker) -> Result<()> {
-        let index = worker.share.worker;
-        worker.version =
-            self.server.pull(self.model, index, &mut worker.replica, worker.version)?;
-        self.epoch.events.push(Event { worker: index as u32, push: false });
+    fn pull(&mut self, member: &mut Member) -> Result<()> {
+        let Member { worker, replica, version, .. } = member;
+        *version = self.hub.pull(self.model, worker.index(), replica, *version)?;
         Ok(())
     }
 
     /// Pushes the worker's gradient.
-    fn push(&mut self, par: &Par, worker: &mut Worker, rules: Rules<'_>) -> Result<()> {
-        let Some(score) = worker.pending.take() else { return Ok(()) };
-        // The schedule's steps are the larger ones of a synchronous fit.
-        let within = u128::from(self.epoch.updates) * u128::from(rules.steps);
-        let at = self.epoch.first_step + (within / u128::from(rules.per_epoch)) as u64;
-        let samples = worker.gradient.samples();
-        let step = rules.plan.optimizer.step(at, rules.plan.total_steps, samples);
-        let index = worker.share.worker;
-        let (server, gradient) = (&mut self.server, &worker.gradient);
-        let outcome = server.push(par, self.model, index, gradient, worker.version, &step)?;
-        self.epoch.events.push(Event { worker: index as u32, push: true });
-        self.model.counters.steps += 1;
-        self.epoch.score.add(score);
-        if !outcome.refused {
-            self.epoch.samples += samples;
-            self.epoch.updates += 1;
-            self.model.counters.epochs += u64::from(self.epoch.updates == rules.per_epoch);
-        }
-        Ok(())
+    fn push(&mut self, par: &Par, member: &mut Member) -> Result<()> {
+        let Some(score) = member.pending.take() else { return Ok(()) };
+        let (index, gradient) = (member.worker.index(), member.gradient.view());
+        self.hub.push(par, self.model, index, gradient, member.version, score)
     }
 }
 
-impl Worker {
+impl Member {
     /// Pushes and pulls in turn until the epoch is over or somebody says stop.
     fn work(
         &mut self,
         par: &Par,
-        rules: Rules<'_>,
+        source: Source<'_>,
         shared: &Mutex<Shared<'_>>,
         stop: &AtomicBool,
         go_on: &(dyn Fn() -> bool + Sync),
@@ -376,12 +278,12 @@ impl Worker {
                 let mut shared: MutexGuard<'_, Shared<'_>> =
                     shared.lock().unwrap_or_else(PoisonError::into_inner);
                 shared.idle += start.elapsed();
-                if shared.epoch.updates == rules.per_epoch || stop.load(Ordering::Relaxed) {
+                if shared.hub.is_finished() || stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
                 if self.pending.is_some() {
-                    shared.push(par, self, rules)?;
-                    if shared.epoch.updates == rules.per_epoch {
+                    shared.push(par, self)?;
+                    if shared.hub.is_finished() {
                         return Ok(());
                     }
                     if !go_on() {
@@ -391,27 +293,18 @@ impl Worker {
                 }
                 shared.pull(self)?;
             }
-            self.compute(par, rules)?;
+            self.compute(par, source)?;
         }
     }
 
     /// The gradient of its next batch, on what it has pulled.
-    fn compute(&mut self, par: &Par, rules: Rules<'_>) -> Result<()> {
-        if self.next == self.order.len() {
-            self.order = self.share.order(rules.seed, self.passes)?;
-            (self.next, self.passes) = (0, self.passes + 1);
-        }
-        let end = self.order.len().min(self.next + rules.plan.batch_size);
-        let samples = &self.order[self.next..end];
-        let model = self.replica.as_ref().expect("internal: a gradient before a pull").model();
-        self.gradient.fit(model)?;
-        let input = self.workspace.input(samples.len());
-        rules.data.gather(par, rules.standardizer, samples, input);
-        let draw = Draw { seed: self.share.seed(rules.seed), step: self.steps };
-        let (workspace, targets) = (&mut self.workspace, rules.data.targets());
-        let score = model.gradient(par, workspace, samples, targets, draw, &mut self.gradient);
-        self.pending = Some(score);
-        (self.next, self.steps) = (end, self.steps + 1);
+    fn compute(&mut self, par: &Par, source: Source<'_>) -> Result<()> {
+        let Member { worker, place, replica, gradient, pending, .. } = self;
+        let model = replica.as_ref().expect("internal: a gradient before a pull").model();
+        gradient.fit(model)?;
+        let score = worker.next_gradient(par, model, source, place, gradient.values_mut())?;
+        gradient.set_samples(score.samples);
+        *pending = Some(score);
         Ok(())
     }
 }

@@ -1,0 +1,113 @@
+//! One worker of phase 1: batches of its share, and their gradients.
+
+use super::Data;
+use super::share::Share;
+use crate::error::Result;
+use crate::memory::filled;
+use crate::nn::{Draw, Mlp, Score, Standardizer, Workspace};
+use crate::parallel::Par;
+
+/// A worker's share, the order in which it goes through it, and its buffers. Whose network it
+/// computes with, and what becomes of the gradients, is the caller's.
+#[derive(Debug)]
+pub struct Worker {
+    share: Share,
+    /// The order of the current pass.
+    order: Vec<u32>,
+    workspace: Workspace,
+    batch_size: usize,
+}
+
+/// Where a worker is that goes through its share again and again.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The next place in the order of the pass.
+    next: usize,
+    /// Passes begun, under which the next one is shuffled.
+    passes: u64,
+    /// Gradients taken, by which its random numbers are keyed.
+    steps: u64,
+}
+
+/// What a gradient is taken of.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The samples.
+    pub data: &'a Data<'a>,
+    /// By which they are standardised.
+    pub standardizer: Option<&'a Standardizer>,
+    /// The network's seed.
+    pub seed: u64,
+}
+
+impl Worker {
+    /// Takes the memory for batches of at most `batch_size` samples.
+    pub fn new(model: &Mlp, share: Share, batch_size: usize) -> Result<Self> {
+        let batch_size = batch_size.min(share.len());
+        let workspace = Workspace::new(model, batch_size)?;
+        let order = filled(share.len(), 0, "the order of samples")?;
+        Ok(Worker { share, order, workspace, batch_size })
+    }
+
+    /// Its number, from 0.
+    pub fn index(&self) -> usize {
+        self.share.worker
+    }
+
+    /// Where it begins to take gradients for a network that has been trained as far as this.
+    pub fn place(&self, model: &Mlp) -> Place {
+        let counters = model.counters;
+        Place { next: self.share.len(), passes: counters.epochs, steps: counters.steps }
+    }
+
+    /// An error if its buffers do not fit the network.
+    pub fn check(&self, model: &Mlp) -> Result<()> {
+        self.workspace.check(model)
+    }
+
+    /// Begins pass `pass` through the share under the network's seed.
+    pub fn shuffle(&mut self, seed: u64, pass: u64) -> Result<()> {
+        self.order = self.share.order(seed, pass)?;
+        Ok(())
+    }
+
+    /// Writes the gradient of the batch that starts at place `start` of the order to `out`, as
+    /// [`Mlp::gradient`], with the random numbers of step `step`; nothing if the share ends before.
+    pub fn gradient_at(
+        &mut self,
+        par: &Par,
+        model: &Mlp,
+        source: Source<'_>,
+        (start, step): (usize, u64),
+        out: &mut [f32],
+    ) -> Option<Score> {
+        let end = self.order.len().min(start.saturating_add(self.batch_size));
+        let samples = self.order.get(start..end).filter(|samples| !samples.is_empty())?;
+        let input = self.workspace.input(samples.len());
+        source.data.gather(par, source.standardizer, samples, input);
+        let draw = Draw { seed: self.share.seed(source.seed), step };
+        let targets = source.data.targets();
+        Some(model.gradient(par, &mut self.workspace, samples, targets, draw, out))
+    }
+
+    /// As [`Worker::gradient_at`] of the next batch, however often the share must be gone through.
+    pub fn next_gradient(
+        &mut self,
+        par: &Par,
+        model: &Mlp,
+        source: Source<'_>,
+        place: &mut Place,
+        out: &mut [f32],
+    ) -> Result<Score> {
+        if place.next >= self.order.len() {
+            self.shuffle(source.seed, place.passes)?;
+            (place.next, place.passes) = (0, place.passes + 1);
+        }
+        let at = (place.next, place.steps);
+        let score = self.gradient_at(par, model, source, at, out);
+        let score = score.expect("internal: a share without samples");
+        place.next += score.samples;
+        place.steps += 1;
+        Ok(score)
+    }
+}
