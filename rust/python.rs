@@ -9,6 +9,7 @@ mod errors;
 mod kernels;
 mod network;
 mod parse;
+mod remote;
 mod shelter;
 mod team;
 mod timing;
@@ -36,6 +37,8 @@ mod _core {
     use super::kernels::kernels;
     #[pymodule_export]
     use super::network::{Network, Snapshot};
+    #[pymodule_export]
+    use super::remote::{RemoteLocal, RemoteServer, RemoteWorker};
     #[pymodule_export]
     use super::team::ParallelTrainer;
     #[pymodule_export]

@@ -12,6 +12,7 @@ The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a 
 from typing import TYPE_CHECKING, Any
 
 from trulysparse._core import __version__
+from trulysparse._mpi.link import PeerError
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.layer import Layer
@@ -35,6 +36,7 @@ __all__ = [
     "ImportancePruning",
     "Layer",
     "ModelBusyError",
+    "PeerError",
     "SparseMLP",
     "TopologyRecorder",
     "__version__",

@@ -7,7 +7,8 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from tqdm.asyncio import tqdm as text_bar
 from tqdm.auto import tqdm
@@ -19,7 +20,11 @@ from trulysparse.parallel import WASAP, WASSP, Record, read_record
 from trulysparse.topology import SET, ImportancePruning
 
 if TYPE_CHECKING:
+    from trulysparse._checkpoint import Checkpoint
+    from trulysparse._mpi.server import Server
     from trulysparse.model import SparseMLP
+
+T = TypeVar("T")
 
 Tick: TypeAlias = Callable[[int, float, float], object]
 Prune: TypeAlias = Callable[[float | None, float | None, bool], list[tuple[int, int, str | None]]]
@@ -40,6 +45,7 @@ class Driver(Protocol):
     def evolve(self, zeta: float, grow_init: float) -> list[int]: ...
     @property
     def prune(self) -> Prune: ...
+    def aside(self, work: Callable[[], T]) -> T: ...
 
 
 class Sequential:
@@ -56,6 +62,9 @@ class Sequential:
     def learning_rate(self, epoch: int, step: int) -> float:
         return self._trainer.learning_rate(step)
 
+    def aside(self, work: Callable[[], T]) -> T:
+        return work()
+
     def numbers(self) -> dict[str, float]:
         return {}
 
@@ -64,13 +73,17 @@ class Parallel:
     """Several workers."""
 
     def __init__(
-        self, trainer: _core.ParallelTrainer, strategy: WASSP | WASAP, about: dict[str, int]
+        self,
+        trainer: _core.ParallelTrainer | Server,
+        strategy: WASSP | WASAP,
+        about: dict[str, int],
     ) -> None:
         self._trainer = trainer
         self._counts = isinstance(strategy, WASAP)
         self.evolve = trainer.evolve
         self.prune: Prune = trainer.prune
         self.learning_rate = trainer.learning_rate
+        self._aside = getattr(trainer, "aside", None)
         record = strategy.record if isinstance(strategy, WASAP) else None
         replay = strategy.replay if isinstance(strategy, WASAP) else None
         self._local_from = about.pop("local_from")
@@ -86,11 +99,16 @@ class Parallel:
             # A record that ends too early is refused by the core.
             replay = self._replay[self._epochs] if self._epochs < len(self._replay) else []
         self._before = self._trainer.tally()
-        scores = self._trainer.epoch(epoch, first_step, tick, replay)
+        scores = self._trainer.epoch(epoch, first_step, tick, replay)  # type: ignore[arg-type]
         self._epochs += 1
         if self._record is not None and not local:
             self._record.append(self._trainer.events())
         return scores
+
+    def aside(self, work: Callable[[], T]) -> T:
+        """Do long work that is not the trainer's, which may have others to keep informed."""
+        done: T = work() if self._aside is None else self._aside(work)
+        return done
 
     def numbers(self) -> dict[str, float]:
         if not self._counts:
@@ -121,13 +139,15 @@ class Run:
     pruning: ImportancePruning | None
     callbacks: list[Callback]
     progress: bool
+    checkpoint: Checkpoint | None = None
 
     def train(self) -> History:
         """Run the epochs."""
         if self.pruning is not None and self.epochs and self.pruning.start >= self.epochs.stop:
             message = f"pruning starts after epoch {self.pruning.start}, and this fit ends before"
             warnings.warn(message, RuntimeWarning, stacklevel=3)
-        history = self.model.history = History()
+        history = self.model.history = self._past()
+        remaining = self.epochs[len(history.epoch) :]
         diverged = False
         self.model.stop_training = False
         for callback in self.callbacks:
@@ -136,7 +156,10 @@ class Run:
             callback.on_train_begin({})
         logs: dict[str, float] = {}
         with _Bar(self.epochs, self.samples, self.model.nnz, enabled=self.progress) as bar:
-            for epoch in self.epochs:
+            if history.epoch:
+                bar.epoch_done(history.epoch[-1], {"connections": self.model.nnz})
+                self._change_topology(history.epoch[-1])
+            for epoch in remaining:
                 for callback in self.callbacks:
                     callback.on_epoch_begin(epoch, {})
                 logs = self._epoch(epoch, bar)
@@ -149,20 +172,29 @@ class Run:
                     callback.on_epoch_end(epoch, dict(logs))
                 if self.model.stop_training or epoch == self.epochs[-1]:
                     break
-                if self.pruning is not None and self.pruning.is_due(epoch + 1):
-                    rule = self.pruning
-                    self.model._prune(
-                        rule.percentile,
-                        rule.threshold,
-                        rule.regrow,
-                        stacklevel=4,
-                        by=self.trainer.prune,
-                    )
-                if self.topology is not None:
-                    self.trainer.evolve(self.topology.zeta, self.topology.grow_init)
+                if self.checkpoint is not None:
+                    self.trainer.aside(partial(self.checkpoint.write, self.model, history))
+                self._change_topology(epoch)
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
         for callback in self.callbacks:
             callback.on_train_end(dict(logs))
         return history
+
+    def _past(self) -> History:
+        """What a fit that was broken off has done already; its network is in the model."""
+        past = None if self.checkpoint is None else self.checkpoint.past
+        return History() if past is None else past
+
+    def _change_topology(self, epoch: int) -> None:
+        """Prune and evolve after an epoch."""
+        rule = self.pruning
+        if rule is not None and rule.is_due(epoch + 1):
+            self.model._prune(
+                rule.percentile, rule.threshold, rule.regrow, stacklevel=5, by=self.trainer.prune
+            )
+        if self.topology is not None:
+            self.trainer.evolve(self.topology.zeta, self.topology.grow_init)
 
     def _epoch(self, epoch: int, bar: _Bar) -> dict[str, float]:
         first_step = epoch * self.steps_per_epoch
@@ -172,7 +204,8 @@ class Run:
         seconds = time.perf_counter() - started
         logs = self.model._scores(*scores)
         if self.validation is not None:
-            validation = self.model._evaluate(self.validation, self.batch_size)
+            held_out = self.validation
+            validation = self.trainer.aside(lambda: self.model._evaluate(held_out, self.batch_size))
             logs |= {f"val_{name}": value for name, value in validation.items()}
         logs["connections"] = self.model.nnz
         logs["neurons"] = sum(self.model._core.connected_neurons()[:-1])

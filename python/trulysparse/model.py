@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import weakref
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _arrays, _check, _config, _core, _fit, _scipy
+from trulysparse import _arrays, _check, _config, _core, _drivers, _fit, _scipy
+from trulysparse._mpi.session import session
 from trulysparse._neurons import Neurons
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import SGD
-from trulysparse.parallel import WASAP, WASSP, local_from, steps_per_epoch
+from trulysparse.parallel import WASAP, WASSP
 from trulysparse.topology import SET, ImportancePruning
 
 _PAPER_SGD = SGD()
@@ -322,7 +322,7 @@ class SparseMLP(Neurons):
         MemoryError
             If the buffers for `batch_size` samples do not fit into memory; nothing was changed.
         """
-        with self._exclusive("fit"):
+        with self._exclusive("fit"), session(strategy) as ranks:
             epochs = _check.integer("epochs", epochs, 0, _MOST_EPOCHS)
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, _MOST_EPOCHS)
             batch_size = _check.integer("batch_size", batch_size, 1)
@@ -335,64 +335,50 @@ class SparseMLP(Neurons):
                     raise TypeError(
                         f"callbacks has {callback!r}: expected trulysparse.Callback objects"
                     )
-            data, count = self._data(x, y)
+            inputs = _arrays.samples("x", x, self.layer_sizes[0])
+            data = None
+            if len(inputs) or ranks is None or not (ranks.sharded and ranks.is_server):
+                data = self._data(inputs, y)[0]
             validation = None
             if validation_data is not None:
                 if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
                     raise TypeError("validation_data: expected a tuple (x, y)")
                 names = ("validation_data[0] (x)", "validation_data[1] (y)")
                 validation = self._data(*validation_data, names)[0]
-            steps, trainer = self._driver(data, count, batch_size, optimizer, epochs, strategy)
-            run = _fit.Run(
+            job = _drivers.Job(
                 model=self,
-                trainer=trainer,
-                samples=count,
-                steps_per_epoch=steps,
+                data=data,
+                inputs=inputs,
+                samples=len(inputs),
                 epochs=range(initial_epoch, epochs),
                 batch_size=batch_size,
-                validation=validation,
+                optimizer=_sgd(optimizer),
                 topology=_topology(topology),
                 pruning=_pruning(pruning),
+                strategy=_strategy(strategy),
+            )
+            start = _drivers.start(job, ranks)
+            if start.worker is not None:
+                return start.worker.run()
+            assert start.driver is not None
+            run = _fit.Run(
+                model=self,
+                trainer=start.driver,
+                samples=start.samples,
+                steps_per_epoch=start.steps_per_epoch,
+                epochs=job.epochs,
+                batch_size=batch_size,
+                validation=validation,
+                topology=job.topology,
+                pruning=job.pruning,
                 callbacks=listed,
                 progress=progress,
+                checkpoint=start.checkpoint,
             )
-            if run.epochs:
-                self._core.standardize_on(data)
-            return run.train()
-
-    def _driver(
-        self,
-        data: _core.Data,
-        count: int,
-        batch_size: int,
-        optimizer: SGD | None,
-        epochs: int,
-        strategy: WASSP | WASAP | None,
-    ) -> tuple[int, _fit.Driver]:
-        """Steps of an epoch, and what makes them."""
-        if strategy is None:
-            steps = math.ceil(count / batch_size)
-            trainer = self._trainer(data, batch_size, optimizer, epochs * steps)
-            return steps, _fit.Sequential(self._core, trainer)
-        if not isinstance(strategy, WASSP | WASAP):
-            raise TypeError(
-                f"strategy = {strategy!r}: expected a trulysparse.WASSP or WASAP, or None"
-            )
-        steps = steps_per_epoch(strategy, count, batch_size)
-        local = local_from(strategy, epochs)
-        workers = _core.ParallelTrainer(
-            self._core,
-            data,
-            batch_size,
-            vars(_sgd(optimizer)),
-            epochs * steps,
-            strategy.workers,
-            local,
-            strategy.warmup_epochs if isinstance(strategy, WASSP) else None,
-            strategy.max_staleness if isinstance(strategy, WASAP) else None,
-        )
-        about = {"workers": strategy.workers, "samples": count, "batch_size": batch_size}
-        return steps, _fit.Parallel(workers, strategy, about | {"local_from": local})
+            history = run.train()
+            if start.server is not None:
+                start.server.finish(history)
+            return history
 
     def _trainer(
         self, data: _core.Data, batch_size: int, optimizer: SGD | None, total_steps: int
@@ -537,6 +523,12 @@ def _sgd(optimizer: SGD | None) -> SGD:
     if not isinstance(optimizer, SGD):
         raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD")
     return optimizer
+
+
+def _strategy(strategy: WASSP | WASAP | None) -> WASSP | WASAP | None:
+    if strategy is None or isinstance(strategy, WASSP | WASAP):
+        return strategy
+    raise TypeError(f"strategy = {strategy!r}: expected a trulysparse.WASSP or WASAP, or None")
 
 
 def _topology(topology: SET | None) -> SET | None:

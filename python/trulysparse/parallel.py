@@ -41,12 +41,28 @@ class WASSP:
     Parameters
     ----------
     workers
-        From 1 to 1024, and no more than there are samples. Default 4.
+        From 1 to 1024, and no more than there are samples. Default 4; with `comm` its ranks
+        without the server.
     warmup_epochs
         Over so many epochs the learning rate grows from the optimiser's to `workers` times it; 0
         starts there. At least 0; default 5.
     local_fraction
         Of the epochs, in [0, 1]; rounded to whole epochs. Default 0.3.
+    comm
+        The communicator of an MPI job, ``mpi4py.MPI.COMM_WORLD`` as a rule: then rank 0 is the
+        server and every other rank a worker, and all ranks call `fit` with the same arguments.
+        Every rank gets the model and the history; callbacks, validation, progress and files are
+        rank 0's.
+        With a single rank the fit is sequential. None (default) trains on threads.
+    sharded
+        With `comm`: whether `x` and `y` hold the rank's own samples only, and none on rank 0. By
+        default False: all ranks have all samples, or see them in a memory-mapped array.
+    timeout
+        With `comm`: a rank that gives no sign of life for so many seconds has failed, and the job
+        ends with a `PeerError`. It must be longer than a step and than any callback. Default 60.
+    checkpoint
+        A file that takes the model after every epoch. A fit with the same arguments that finds it
+        goes on from there; one that ends in the regular way removes it. None (default) writes none.
 
     Raises
     ------
@@ -54,16 +70,19 @@ class WASSP:
         If a value is out of its range.
     """
 
-    workers: int = 4
+    workers: int = None  # type: ignore[assignment]  # an int from __post_init__ on
     warmup_epochs: int = 5
     local_fraction: float = 0.3
+    comm: Any = None
+    sharded: bool = False
+    timeout: float = 60.0
+    checkpoint: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
-        object.__setattr__(self, "workers", _workers(self.workers))
+        _check_common(self)
         warmup = _check.integer("warmup_epochs", self.warmup_epochs, 0, 2**31)
         object.__setattr__(self, "warmup_epochs", warmup)
-        object.__setattr__(self, "local_fraction", _fraction(self.local_fraction))
 
 
 @dataclass(frozen=True)
@@ -87,8 +106,9 @@ class WASAP:
     Parameters
     ----------
     workers
-        Threads, from 1 to 1024, and no more than there are samples. Default 4. The model's
-        `threads` are used for evolution and evaluation only, unless there is one worker.
+        Threads, from 1 to 1024, and no more than there are samples. Default 4; with `comm` its
+        ranks without the server. On threads the model's `threads` are used for evolution and
+        evaluation only, unless there is one worker.
     local_fraction
         Of the epochs, in [0, 1]; rounded to whole epochs. Default 0.3.
     max_staleness
@@ -98,7 +118,23 @@ class WASAP:
         A file that takes the order of the server's events; it is overwritten. None writes none.
     replay
         A file that a fit with `record` has written: its events are repeated one after the other.
-        Data, settings and the model at the start must be those of that fit. None replays none.
+        Data, settings and the model at the start must be those of that fit. None replays none. A
+        record of an MPI job is replayed on threads, without `comm`.
+    comm
+        The communicator of an MPI job, ``mpi4py.MPI.COMM_WORLD`` as a rule: then rank 0 is the
+        server and every other rank a worker, and all ranks call `fit` with the same arguments.
+        Every rank gets the model and the history; callbacks, validation, progress and files are
+        rank 0's.
+        With a single rank the fit is sequential. None (default) trains on threads.
+    sharded
+        With `comm`: whether `x` and `y` hold the rank's own samples only, and none on rank 0. By
+        default False: all ranks have all samples, or see them in a memory-mapped array.
+    timeout
+        With `comm`: a rank that gives no sign of life for so many seconds has failed, and the job
+        ends with a `PeerError`. It must be longer than a step and than any callback. Default 60.
+    checkpoint
+        A file that takes the model after every epoch. A fit with the same arguments that finds it
+        goes on from there; one that ends in the regular way removes it. None (default) writes none.
 
     Raises
     ------
@@ -106,33 +142,78 @@ class WASAP:
         If a value is out of its range, or both `record` and `replay` are given.
     """
 
-    workers: int = 4
+    workers: int = None  # type: ignore[assignment]  # an int from __post_init__ on
     local_fraction: float = 0.3
     max_staleness: int | None = None
     record: str | os.PathLike[str] | None = None
     replay: str | os.PathLike[str] | None = None
+    comm: Any = None
+    sharded: bool = False
+    timeout: float = 60.0
+    checkpoint: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
-        object.__setattr__(self, "workers", _workers(self.workers))
-        object.__setattr__(self, "local_fraction", _fraction(self.local_fraction))
+        _check_common(self)
         if self.max_staleness is not None:
             most = _check.integer("max_staleness", self.max_staleness, 0, 2**63)
             object.__setattr__(self, "max_staleness", most)
         for name in ("record", "replay"):
-            path = getattr(self, name)
-            if path is not None and not isinstance(path, str | os.PathLike):
-                raise TypeError(f"{name} = {path!r}: expected a path or None")
+            _check_path(name, getattr(self, name))
         if self.record is not None and self.replay is not None:
             raise ValueError("record and replay: expected one of the two")
+        if self.checkpoint is not None and (self.record is not None or self.replay is not None):
+            raise ValueError("checkpoint: expected None with record or replay, which start anew")
+        if self.replay is not None and self.ranks > 1:
+            raise ValueError("replay: expected no comm, as a record is replayed on threads")
+        if self.record is not None and self.sharded:
+            raise ValueError("record: expected sharded=False, as nothing could replay it")
+
+    @property
+    def ranks(self) -> int:
+        """The ranks of `comm`; 1 without."""
+        return _ranks(self.comm)
 
 
-def _workers(workers: Any) -> int:
-    return _check.integer("workers", workers, 1, _MOST_WORKERS)
+def _check_common(strategy: WASSP | WASAP) -> None:
+    """Check what both have, and fill in the number of workers."""
+    ranks = _ranks(strategy.comm)
+    if strategy.comm is None:
+        workers = 4 if strategy.workers is None else strategy.workers
+        workers = _check.integer("workers", workers, 1, _MOST_WORKERS)
+    else:
+        # A script for many ranks that runs alone is a sequential fit.
+        workers = max(ranks - 1, 1)
+        if strategy.workers not in (None, workers) and ranks > 1:
+            raise ValueError(
+                f"workers = {strategy.workers!r}: expected None or {workers}, the ranks of comm "
+                "without the server"
+            )
+    object.__setattr__(strategy, "workers", workers)
+    fraction = _check.real(
+        "local_fraction", strategy.local_fraction, "a number in [0, 1]", low=0, high=1
+    )
+    object.__setattr__(strategy, "local_fraction", fraction)
+    timeout = _check.real(
+        "timeout", strategy.timeout, "a positive, finite number of seconds", low=0, low_open=True
+    )
+    object.__setattr__(strategy, "timeout", timeout)
+    sharded = _check.boolean("sharded", strategy.sharded)
+    if sharded and strategy.comm is None:
+        raise ValueError("sharded = True: expected a comm as well")
+    _check_path("checkpoint", strategy.checkpoint)
 
 
-def _fraction(fraction: Any) -> float:
-    return _check.real("local_fraction", fraction, "a number in [0, 1]", low=0, high=1)
+def _ranks(comm: Any) -> int:
+    size = 1 if comm is None else getattr(comm, "size", None)
+    if not isinstance(size, int) or (comm is not None and not hasattr(comm, "Isend")):
+        raise TypeError(f"comm = {comm!r}: expected an mpi4py communicator or None")
+    return size
+
+
+def _check_path(name: str, path: Any) -> None:
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} = {path!r}: expected a path or None")
 
 
 def local_from(strategy: WASSP | WASAP, epochs: int) -> int:
@@ -140,9 +221,14 @@ def local_from(strategy: WASSP | WASAP, epochs: int) -> int:
     return epochs - round(strategy.local_fraction * epochs)
 
 
-def steps_per_epoch(strategy: WASSP | WASAP, samples: int, batch_size: int) -> int:
+def shares(strategy: WASSP | WASAP, samples: int) -> list[int]:
+    """How many samples each worker has if all can see all of them."""
+    return [len(range(k, samples, strategy.workers)) for k in range(strategy.workers)]
+
+
+def steps_per_epoch(shares: list[int], batch_size: int) -> int:
     """The batches of the largest share."""
-    return math.ceil(math.ceil(samples / strategy.workers) / batch_size)
+    return math.ceil(max(shares) / batch_size)
 
 
 class Record:

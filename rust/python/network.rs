@@ -52,7 +52,7 @@ enum Shared {
 }
 
 impl Network {
-    fn wrap(mlp: Mlp, par: Par) -> Self {
+    pub(super) fn wrap(mlp: Mlp, par: Par) -> Self {
         Network(Shelter::new(mlp, par))
     }
 
@@ -164,6 +164,18 @@ impl Network {
             Ok((indptr, indices, Snapshot(Shared::Values(w.shared_data()))))
         })?;
         Ok((PyArray1::from_vec(py, indptr), indices, values))
+    }
+
+    /// A layer's values (shared) and biases (copied).
+    fn values<'py>(
+        &self,
+        py: Python<'py>,
+        layer: usize,
+    ) -> PyResult<(Snapshot, Bound<'py, PyArray1<f32>>)> {
+        let (values, bias) = self.layer(py, layer, |l| {
+            Ok((Snapshot(Shared::Values(l.weights().shared_data())), copied(l.bias(), "biases")?))
+        })?;
+        Ok((values, PyArray1::from_vec(py, bias)))
     }
 
     /// Momentum of a layer's weights, aligned with its values.
@@ -295,6 +307,30 @@ impl Network {
         let par = self.par()?;
         let removed = py.detach(|| self.write()?.compact(&par, inputs))?;
         Ok(removed.into_iter().map(|r| (r.neurons, r.constant, r.connections)).collect())
+    }
+
+    /// Takes over the average of networks that were made from this one.
+    fn average(&self, py: Python<'_>, networks: Vec<Py<Network>>) -> PyResult<()> {
+        let par = self.par()?;
+        Ok(py.detach(|| {
+            let mut own = self.write()?;
+            let others = networks.iter().map(|n| n.get().read()).collect::<Result<Vec<_>>>()?;
+            let others: Vec<&Mlp> = others.iter().map(|guard| &**guard).collect();
+            let shape = |mlp: &Mlp| mlp.config().layer_sizes.clone();
+            if others.is_empty() || others.iter().any(|mlp| shape(mlp) != shape(&own)) {
+                let expected = "one or more of this network's layer sizes";
+                return Err(Error::invalid("networks", others.len(), expected));
+            }
+            own.average(&par, &others)
+        })?)
+    }
+
+    /// Statistics by which inputs are standardised from now on: means, and one over the deviations.
+    fn set_standardizer(&self, py: Python<'_>, mean: Vec<f64>, scale: Vec<f64>) -> PyResult<()> {
+        Ok(py.detach(|| {
+            let statistics = Standardizer::from_parts(mean, scale)?;
+            self.write()?.set_standardizer(statistics)
+        })?)
     }
 
     /// A network of its own with the same content.

@@ -39,10 +39,7 @@ impl ParallelTrainer {
     ) -> PyResult<Self> {
         let batch_size = batch_size.min(data.get().samples());
         let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
-        let strategy = match warmup_epochs {
-            Some(warmup_epochs) => Strategy::Wassp { warmup_epochs },
-            None => Strategy::Wasap { max_staleness },
-        };
+        let strategy = Strategy::new(warmup_epochs, max_staleness);
         let par = network.get().par()?;
         let team = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;

@@ -26,6 +26,13 @@ impl Plan {
         }
         self.optimizer.check()
     }
+
+    /// The learning rate of step `step` of the fit, times `factor`.
+    pub fn learning_rate(&self, factor: f64, step: u64) -> f64 {
+        let mut optimizer = self.optimizer;
+        optimizer.learning_rate *= factor;
+        optimizer.rate(step, self.total_steps)
+    }
 }
 
 /// One pass over all samples in an order of its own, the last short batch included.

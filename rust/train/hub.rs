@@ -62,6 +62,11 @@ impl Hub {
         self.server.tally()
     }
 
+    /// The number of changes of the topology so far.
+    pub fn topology(&self) -> u64 {
+        self.server.version().topology
+    }
+
     /// What the server did in this epoch, in order.
     pub fn events(&self) -> &[Event] {
         &self.epoch.events

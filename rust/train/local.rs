@@ -99,6 +99,11 @@ impl Local {
         results.into_iter().collect()
     }
 
+    /// The network of the first worker.
+    pub fn first(&self) -> &Mlp {
+        &self.workers[0].model
+    }
+
     /// Gives the network the average of the workers' networks.
     pub fn publish(&self, par: &Par, model: &mut Mlp) -> Result<()> {
         let models: Vec<_> = self.workers.iter().map(|worker| &worker.model).collect();

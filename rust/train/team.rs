@@ -22,6 +22,27 @@ pub enum Strategy {
     },
 }
 
+impl Strategy {
+    /// Synchronous if there are `warmup_epochs`.
+    pub fn new(warmup_epochs: Option<usize>, max_staleness: Option<u64>) -> Self {
+        match warmup_epochs {
+            Some(warmup_epochs) => Strategy::Wassp { warmup_epochs },
+            None => Strategy::Wasap { max_staleness },
+        }
+    }
+
+    /// By what the learning rate is multiplied in epoch `epoch` of the fit, of which those from
+    /// `local_from` on are local.
+    pub fn factor(self, workers: usize, local_from: u64, epoch: u64) -> f64 {
+        match self {
+            Strategy::Wassp { warmup_epochs } if epoch < local_from => {
+                warmup(workers, warmup_epochs, epoch as usize)
+            }
+            _ => 1.0,
+        }
+    }
+}
+
 /// The workers of a fit and the phase that they are in. Epochs from `local_from` on are local.
 #[derive(Debug)]
 pub struct Team {
@@ -63,21 +84,13 @@ impl Team {
         Ok(Team { plan, strategy, workers, local_from, phase, epoch: 0, past })
     }
 
-    /// By what the learning rate is multiplied in an epoch.
     fn factor(&self, epoch: u64) -> f64 {
-        match self.strategy {
-            Strategy::Wassp { warmup_epochs } if epoch < self.local_from => {
-                warmup(self.workers, warmup_epochs, epoch as usize)
-            }
-            _ => 1.0,
-        }
+        self.strategy.factor(self.workers, self.local_from, epoch)
     }
 
     /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
     pub fn learning_rate(&self, epoch: u64, step: u64) -> f64 {
-        let mut optimizer = self.plan.optimizer;
-        optimizer.learning_rate *= self.factor(epoch);
-        optimizer.rate(step, self.plan.total_steps)
+        self.plan.learning_rate(self.factor(epoch), step)
     }
 
     /// Begins epoch `epoch` of the fit, counted from 0, at step `first_step` of the schedule.

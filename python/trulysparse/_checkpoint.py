@@ -1,0 +1,74 @@
+"""The file from which a fit that was broken off goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trulysparse import _check, _core
+from trulysparse.history import History
+
+if TYPE_CHECKING:
+    import os
+
+    from trulysparse.model import SparseMLP
+
+# Beside the user's own strings in the file.
+_KEY = "trulysparse.fit"
+
+
+class Checkpoint:
+    """The model after its last epoch, with the fit's settings and its history so far.
+
+    `past` is the history that was found, or None.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], about: dict[str, Any]) -> None:
+        self._path, self._about = Path(path), about
+        self.past: History | None = None
+        self._found: tuple[_core.Network, dict[str, str]] | None = None
+
+    def find(self, threads: int) -> None:
+        """Look whether there is a file of the same fit.
+
+        Raises
+        ------
+        ValueError
+            If there is another file.
+        """
+        if not self._path.exists():
+            return
+        core, metadata = _core.Network.load(self._path, threads)
+        try:
+            fit = json.loads(metadata.pop(_KEY))
+            about, epoch, history = fit["about"], fit["epoch"], fit["history"]
+        except (KeyError, ValueError, TypeError) as error:
+            raise ValueError(
+                f"checkpoint = {str(self._path)!r}: is no checkpoint of a fit; remove it, or name "
+                "another file"
+            ) from error
+        for key in {**about, **self._about}:
+            if about.get(key) != self._about.get(key):
+                raise ValueError(
+                    f"checkpoint = {str(self._path)!r}: is of a fit with {key} = "
+                    f"{about.get(key)!r}, not {self._about.get(key)!r}; remove it to start anew"
+                )
+        self._found = core, metadata
+        self.past = History()
+        self.past.epoch, self.past.history = epoch, history
+
+    def resume(self, model: SparseMLP) -> None:
+        """Bring the model to where the fit was, if a file was found."""
+        if self._found is not None:
+            (model._core, model.metadata), self._found = self._found, None
+
+    def write(self, model: SparseMLP, history: History) -> None:
+        """Take the place of the last one."""
+        fit = {"about": self._about, "epoch": history.epoch, "history": history.history}
+        strings = _check.strings("metadata", model.metadata)
+        model._core.save(self._path, {**strings, _KEY: json.dumps(fit)})
+
+    def remove(self) -> None:
+        """The fit has ended."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,162 @@
+"""Who trains: the network itself, several workers of this process, or the ranks of an MPI job."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from trulysparse import _core, _fit
+from trulysparse._checkpoint import Checkpoint
+from trulysparse._mpi.server import Server
+from trulysparse._mpi.session import Session, fingerprint
+from trulysparse._mpi.worker import Worker
+from trulysparse.optim import SGD
+from trulysparse.parallel import WASAP, WASSP, local_from, shares, steps_per_epoch
+from trulysparse.topology import SET, ImportancePruning
+
+if TYPE_CHECKING:
+    from trulysparse.model import SparseMLP
+
+
+@dataclass
+class Job:
+    """What a fit is to do, all arguments checked."""
+
+    model: SparseMLP
+    data: _core.Data | None  # None on a server without samples
+    inputs: Any
+    samples: int
+    epochs: range
+    batch_size: int
+    optimizer: SGD
+    topology: SET | None
+    pruning: ImportancePruning | None
+    strategy: WASSP | WASAP | None
+
+    def about(self) -> dict[str, Any]:
+        """What makes it the same fit as another, in JSON's types."""
+        strategy = self.strategy
+        about = {
+            "version": _core.__version__,
+            "model": self.model._core.config(),
+            "network": fingerprint(self.model._core),
+            "counters": self.model._core.counters(),
+            "epochs": [self.epochs.start, self.epochs.stop],
+            "batch_size": self.batch_size,
+            "optimizer": asdict(self.optimizer),
+            "topology": None if self.topology is None else asdict(self.topology),
+            "pruning": None if self.pruning is None else asdict(self.pruning),
+            "strategy": type(strategy).__name__,
+            **{
+                key: getattr(strategy, key, None)
+                for key in ("workers", "local_fraction", "warmup_epochs", "max_staleness")
+            },
+        }
+        same: dict[str, Any] = json.loads(json.dumps(about))
+        return same
+
+
+@dataclass
+class Start:
+    """How a fit starts: its driver or, on a worker's rank, the worker."""
+
+    steps_per_epoch: int
+    samples: int
+    driver: _fit.Driver | None = None
+    worker: Worker | None = None
+    server: Server | None = None
+    checkpoint: Checkpoint | None = None
+
+
+def start(job: Job, session: Session | None) -> Start:
+    """Find the driver of a fit, and take its memory."""
+    strategy, model = job.strategy, job.model
+    if strategy is None:
+        assert job.data is not None
+        steps = math.ceil(job.samples / job.batch_size)
+        trainer = _core.Trainer(
+            model._core, job.data, job.batch_size, vars(job.optimizer), job.epochs.stop * steps
+        )
+        started = Start(steps, job.samples, _fit.Sequential(model._core, trainer))
+        _standardize(job, session)
+        return started
+    about = job.about() if strategy.checkpoint is not None or session is not None else {}
+    checkpoint = None
+    if strategy.checkpoint is not None and _leads(session):
+        checkpoint = Checkpoint(strategy.checkpoint, about | {"samples": job.samples})
+        checkpoint.find(model.threads)
+    if session is not None:
+        session.greet(about, job.samples)
+        if checkpoint is not None:
+            checkpoint.resume(model)
+        session.share_network(model, checkpoint is not None and checkpoint.past is not None)
+        _standardize(job, session)
+        started = _on_ranks(job, session)
+    else:
+        if checkpoint is not None:
+            checkpoint.resume(model)
+        started = _on_threads(job, strategy)
+        _standardize(job, session)
+    started.checkpoint = checkpoint
+    return started
+
+
+def _standardize(job: Job, session: Session | None) -> None:
+    if job.epochs and session is not None and session.sharded:
+        session.standardize(job.model._core, job.inputs)
+    elif job.epochs and job.data is not None:
+        job.model._core.standardize_on(job.data)
+
+
+def _leads(session: Session | None) -> bool:
+    return session is None or session.is_server
+
+
+def _on_threads(job: Job, strategy: WASSP | WASAP) -> Start:
+    parts = shares(strategy, job.samples)
+    steps = steps_per_epoch(parts, job.batch_size)
+    local = local_from(strategy, job.epochs.stop)
+    assert job.data is not None
+    trainer = _core.ParallelTrainer(
+        job.model._core,
+        job.data,
+        job.batch_size,
+        vars(job.optimizer),
+        job.epochs.stop * steps,
+        strategy.workers,
+        local,
+        strategy.warmup_epochs if isinstance(strategy, WASSP) else None,
+        strategy.max_staleness if isinstance(strategy, WASAP) else None,
+    )
+    driver = _fit.Parallel(trainer, strategy, _about_record(job, strategy, local))
+    return Start(steps, job.samples, driver)
+
+
+def _on_ranks(job: Job, session: Session) -> Start:
+    strategy, link = job.strategy, session.link
+    assert strategy is not None
+    parts = session.shares if session.sharded else shares(strategy, job.samples)
+    job.batch_size = min(job.batch_size, sum(parts))
+    steps = steps_per_epoch(parts, job.batch_size)
+    optimizer, total = vars(job.optimizer), job.epochs.stop * steps
+    if not session.is_server:
+        assert job.data is not None
+        worker = Worker(
+            link, job.model, job.data, job.batch_size, optimizer, total, sharded=session.sharded
+        )
+        return Start(steps, sum(parts), worker=worker)
+    local = local_from(strategy, job.epochs.stop)
+    server = Server(link, job.model, strategy, parts, job.batch_size, optimizer, total, local)
+    driver = _fit.Parallel(server, strategy, _about_record(job, strategy, local))
+    return Start(steps, sum(parts), driver, server=server)
+
+
+def _about_record(job: Job, strategy: WASSP | WASAP, local: int) -> dict[str, int]:
+    return {
+        "workers": strategy.workers,
+        "samples": job.samples,
+        "batch_size": job.batch_size,
+        "local_from": local,
+    }

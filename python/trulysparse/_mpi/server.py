@@ -1,0 +1,253 @@
+"""Rank 0 of a parallel fit: what `_core.ParallelTrainer` is for threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse import _core
+from trulysparse._mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, VALUES, Link, PeerError
+from trulysparse.parallel import WASAP, WASSP
+
+if TYPE_CHECKING:
+    from trulysparse._fit import Tick
+    from trulysparse.history import History
+    from trulysparse.model import SparseMLP
+
+T = TypeVar("T")
+_Float = npt.NDArray[np.float32]
+_Sums = tuple[float, float, int]
+
+# As often as the core asks between two steps.
+_TICK = 0.1
+
+
+class Server:
+    """The network of a fit, for workers that are other ranks.
+
+    Memory beside the network's: one gradient for an asynchronous fit and one for each worker for a
+    synchronous one, 4 bytes a parameter; in phase 2 a network for each worker while they are
+    averaged.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        model: SparseMLP,
+        strategy: WASSP | WASAP,
+        shares: list[int],
+        batch_size: int,
+        optimizer: dict[str, Any],
+        total_steps: int,
+        local_from: int,
+    ) -> None:
+        self._link, self._model, self._shares = link, model, shares
+        self._synchronous = isinstance(strategy, WASSP)
+        self._local_from = local_from
+        self._batch_size = batch_size
+        self._core = _core.RemoteServer(
+            model._core,
+            shares,
+            batch_size,
+            optimizer,
+            total_steps,
+            local_from,
+            strategy.warmup_epochs if isinstance(strategy, WASSP) else None,
+            strategy.max_staleness if isinstance(strategy, WASAP) else None,
+        )
+        self.learning_rate = self._core.learning_rate
+        self.events = self._core.events
+        # What each worker has: the version of its structure, and whether it owes a gradient.
+        self._known: list[int | None] = [None] * len(shares)
+        self._owing = [False] * len(shares)
+        self._idle = [0.0] * len(shares)
+        self._buffers: list[_Float] = []
+        self._local = False
+
+    # --- epochs -----------------------------------------------------------------------------------
+
+    def epoch(
+        self, epoch: int, first_step: int, tick: Tick, replay: None = None
+    ) -> tuple[float, float]:
+        if epoch >= self._local_from:
+            return self._local_epoch(first_step, tick)
+        self._core.start_epoch(epoch, first_step)
+        if self._synchronous:
+            return self._synchronous_epoch(tick)
+        return self._asynchronous_epoch(tick)
+
+    def _asynchronous_epoch(self, tick: Tick) -> tuple[float, float]:
+        for worker, owing in enumerate(self._owing):
+            if not owing:
+                self._give(worker)
+        due = 0.0
+        while True:
+            worker = self._link.next_sender() - 1
+            taken = self._take_gradient(worker)
+            assert taken is not None
+            self._core.push(worker, *taken)
+            finished, samples, loss, accuracy = self._core.progress()
+            if not finished:
+                self._give(worker)
+            if finished or time.monotonic() >= due:
+                self._link.look()
+                tick(samples, loss, accuracy)
+                due = time.monotonic() + _TICK
+            if finished:
+                return loss, accuracy
+
+    def _synchronous_epoch(self, tick: Tick) -> tuple[float, float]:
+        due = 0.0
+        while True:
+            place, epoch, step = self._core.round()
+            active = [k for k, samples in enumerate(self._shares) if place < samples]
+            for worker in active:
+                self._give(worker, place=place, epoch=epoch, step=step)
+            # In the order of workers, whoever is ready first.
+            taken = [self._take_gradient(worker, worker) for worker in active]
+            self._core.apply([gradient for gradient in taken if gradient is not None])
+            finished, samples, loss, accuracy = self._core.progress()
+            if finished or time.monotonic() >= due:
+                self._link.look()
+                tick(samples, loss, accuracy)
+                due = time.monotonic() + _TICK
+            if finished:
+                return loss, accuracy
+
+    def _give(self, worker: int, *, place: int = -1, epoch: int = 0, step: int = 0) -> None:
+        """Send the network: the values, and the structure if the worker has another one."""
+        core, peer = self._model._core, worker + 1
+        version = self._core.topology() if self._synchronous else self._core.give(worker)
+        layers = range(len(self._model.layer_sizes) - 1)
+        values = [np.asarray(part) for layer in layers for part in core.values(layer)]
+        new = self._known[worker] != version
+        self._link.send_header(
+            peer,
+            kind=STRUCTURE_AND_VALUES if new else VALUES,
+            topology=version,
+            place=place,
+            epoch=epoch,
+            step=step,
+            size=sum(part.size for part in values),
+        )
+        if new:
+            self._link.send(peer, np.array(core.nnz(), np.int64))
+            for layer in layers:
+                indptr, indices, _ = core.weights(layer)
+                self._link.send(peer, indptr, np.asarray(indices))
+        self._link.send(peer, *values)
+        self._known[worker], self._owing[worker] = version, True
+
+    def _take_gradient(self, worker: int, buffer: int = 0) -> tuple[_Float, _Sums] | None:
+        """Receive what a worker owes; None if it had no samples left."""
+        peer = worker + 1
+        header = self._link.header(peer)
+        if not self._owing[worker] or header["kind"] not in (GRADIENT, NOTHING):
+            raise PeerError(f"rank {peer} sent something else than the gradient that it owes")
+        self._owing[worker] = False
+        self._idle[worker] = float(header["idle"])
+        if header["kind"] == NOTHING:
+            return None
+        size = int(header["size"])
+        while len(self._buffers) <= buffer:
+            self._buffers.append(np.empty(0, np.float32))
+        if self._buffers[buffer].size != size:
+            self._buffers[buffer] = np.empty(size, np.float32)
+        values = self._buffers[buffer]
+        self._link.receive(peer, values)
+        sums = float(header["loss"]), float(header["correct"]), int(header["samples"])
+        return values, sums
+
+    def _discard_gradients(self) -> None:
+        """Take what workers have under way and nobody needs any more."""
+        for worker, owing in enumerate(self._owing):
+            if owing:
+                self._take_gradient(worker)
+        self._buffers.clear()
+
+    # --- phase 2 ----------------------------------------------------------------------------------
+
+    def _local_epoch(self, first_step: int, tick: Tick) -> tuple[float, float]:
+        link = self._link
+        if not self._local:
+            self._discard_gradients()
+            network = np.frombuffer(self._model._core.to_bytes({}), np.uint8)
+            for peer in link.peers:
+                link.tell(peer, {"do": "local", "size": network.size}, network)
+            self._local = True
+        for peer in link.peers:
+            link.progress_of[peer][:] = 0
+            link.tell(peer, {"do": "epoch", "first_step": first_step})
+
+        def watch() -> None:
+            samples, loss, correct = np.sum(list(link.progress_of.values()), axis=0)
+            if samples > 0:
+                tick(int(samples), loss / samples, correct / samples)
+
+        link.watch = watch
+        try:
+            loss, correct, samples, networks = 0.0, 0.0, 0, []
+            for peer in link.peers:
+                answer = link.hear(peer)
+                network = np.empty(answer["size"], np.uint8)
+                link.receive(peer, network)
+                part = answer["sums"]
+                loss, correct, samples = loss + part[0], correct + part[1], samples + part[2]
+                networks.append(_core.Network.from_bytes(network.tobytes(), 1)[0])
+        finally:
+            link.watch = None
+        self.aside(lambda: self._model._core.average(networks))
+        tick(samples, loss / samples, correct / samples)
+        return loss / samples, correct / samples
+
+    # --- between epochs ---------------------------------------------------------------------------
+
+    def evolve(self, zeta: float, grow_init: float) -> list[int]:
+        if not self._local:
+            return self.aside(lambda: self._core.evolve(zeta, grow_init))
+        answers = self._ask({"do": "evolve", "zeta": zeta, "grow_init": grow_init})
+        return [sum(counts) for counts in zip(*answers, strict=True)]
+
+    def prune(
+        self, percentile: float | None, threshold: float | None, close: bool
+    ) -> list[tuple[int, int, str | None]]:
+        if not self._local:
+            return self.aside(lambda: self._core.prune(percentile, threshold, close))
+        answers = self._ask(
+            {"do": "prune", "percentile": percentile, "threshold": threshold, "close": close}
+        )
+        return [
+            (
+                sum(part[0] for part in parts),
+                sum(part[1] for part in parts),
+                next((part[2] for part in parts if part[2] is not None), None),
+            )
+            for parts in zip(*answers, strict=True)
+        ]
+
+    def _ask(self, message: dict[str, Any]) -> list[Any]:
+        for peer in self._link.peers:
+            self._link.tell(peer, message)
+        return [self._link.hear(peer)["result"] for peer in self._link.peers]
+
+    def aside(self, work: Callable[[], T]) -> T:
+        return self._link.aside(work)
+
+    def tally(self) -> tuple[int, int, int, int, int, float, list[int]]:
+        *counts, histogram = self._core.tally()
+        updates, refused, applied, dropped, staleness = counts
+        return updates, refused, applied, dropped, staleness, sum(self._idle), histogram
+
+    def finish(self, history: History) -> None:
+        """End the fit: all ranks get the network and the history."""
+        self._discard_gradients()
+        network = np.frombuffer(self._model._core.to_bytes({}), np.uint8)
+        for peer in self._link.peers:
+            content = {"epoch": history.epoch, "history": history.history}
+            message = {"do": "finish", "size": network.size, "history": content}
+            self._link.tell(peer, message, network)
+        self._link.close()

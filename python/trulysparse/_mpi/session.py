@@ -1,0 +1,159 @@
+"""The start of a parallel fit on all ranks: that they agree, and who does what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trulysparse import _core
+from trulysparse._mpi.link import Link
+
+if TYPE_CHECKING:
+    from trulysparse.model import SparseMLP
+    from trulysparse.parallel import WASAP, WASSP
+
+
+class Session:
+    """A link and what its ranks have agreed on."""
+
+    def __init__(self, comm: Any, timeout: float, *, sharded: bool) -> None:
+        self.link = Link(comm, timeout)
+        self.sharded = sharded
+        self.greeted = self.refused = False
+        self.shares: list[int] = []
+
+    @property
+    def is_server(self) -> bool:
+        return self.link.rank == 0
+
+    def greet(self, hello: dict[str, Any], samples: int = 0) -> None:
+        """Compare what must be the same on all ranks; an error on all of them if it is not.
+
+        `samples`: those that this rank has. Fills `shares`
+        with those of all workers.
+        """
+        self.greeted = True
+        link, mine = self.link, {"same": hello, "samples": samples}
+        if self.is_server:
+            hellos = [mine, *(link.hear(peer) for peer in link.peers)]
+            verdict = _disagreement(hellos, sharded=self.sharded)
+            self.shares = [theirs["samples"] for theirs in hellos[1:]]
+            for peer in link.peers:
+                link.tell(peer, {"verdict": verdict, "shares": self.shares})
+        else:
+            link.tell(0, mine)
+            answer = link.hear(0)
+            verdict, self.shares = answer["verdict"], answer["shares"]
+        self.refused = verdict is not None
+        if verdict is not None and "error" not in hello:
+            raise ValueError(verdict)
+
+    def standardize(self, core: _core.Network, x: Any) -> None:
+        """Give the network the statistics of all shares, each of which is on its own rank."""
+        link, features = self.link, core.config()["layer_sizes"][0]
+        if not core.config()["standardize"] or core.standardizer() is not None:
+            return
+        result = np.empty(2 * features)
+        if self.is_server:
+            count, mean, deviations = 0, np.zeros(features), np.zeros(features)
+            for peer, samples in zip(link.peers, self.shares, strict=True):
+                part = np.empty(2 * features)
+                link.receive(peer, part)
+                # Chan's update of a mean and a sum of squared deviations, in the order of ranks.
+                shift = part[:features] - mean
+                total = count + samples
+                deviations += part[features:] + shift**2 * (count * samples / total)
+                mean += shift * (samples / total)
+                count = total
+            spread = np.sqrt(deviations / count)
+            constant = ~(spread > 0)
+            result[:features] = np.where(constant, 0.0, mean)
+            result[features:] = 1 / np.where(constant, 1.0, spread)
+            for peer in link.peers:
+                link.send(peer, result)
+        else:
+            mean = x.mean(axis=0, dtype=np.float64)
+            deviations = np.zeros(features)
+            for start in range(0, len(x), 1024):  # in pieces, as float64 copies are large
+                deviations += ((x[start : start + 1024] - mean) ** 2).sum(axis=0)
+            link.send(0, np.concatenate([mean, deviations]))
+            link.receive(0, result)
+        core.set_standardizer(result[:features].tolist(), result[features:].tolist())
+
+    def share_network(self, model: SparseMLP, resumed: bool) -> None:
+        """Give all ranks the server's network, if it comes from a checkpoint."""
+        link = self.link
+        if self.is_server:
+            content = np.frombuffer(model._core.to_bytes({}) if resumed else b"", np.uint8)
+            for peer in link.peers:
+                link.tell(peer, {"size": content.size}, content)
+        elif size := link.hear(0)["size"]:
+            content = np.empty(size, np.uint8)
+            link.receive(0, content)
+            model._core = _core.Network.from_bytes(content.tobytes(), model.threads)[0]
+
+
+@contextmanager
+def session(strategy: WASSP | WASAP | None) -> Iterator[Session | None]:
+    """All that a rank does in a fit; nothing special without a communicator of several ranks.
+
+    An error before ranks have greeted each other is raised by all of them, and the job may go on;
+    a later one ends the job when its process ends.
+    """
+    comm = getattr(strategy, "comm", None)
+    if strategy is None or comm is None or comm.size == 1:
+        yield None
+        return
+    opened = Session(comm, strategy.timeout, sharded=strategy.sharded)
+    try:
+        yield opened
+    except Exception as error:
+        if not opened.greeted:
+            opened.greet({"error": f"{type(error).__name__}: {error}"})
+        elif not opened.refused:
+            opened.link.fail(error)
+        raise
+    except BaseException as error:
+        opened.link.fail(error)
+        raise
+
+
+def fingerprint(core: _core.Network) -> str:
+    """A hash of structure and values of all layers."""
+    digest = hashlib.blake2b(digest_size=16)
+    for layer in range(len(core.nnz())):
+        for part in core.weights(layer):
+            digest.update(np.asarray(part).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _disagreement(hellos: list[dict[str, Any]], *, sharded: bool) -> str | None:
+    for rank, hello in enumerate(hellos):
+        if "error" in hello["same"]:
+            return f"rank {rank}: {hello['same']['error']}"
+    first = hellos[0]
+    for rank, hello in enumerate(hellos[1:], start=1):
+        for key in {**first["same"], **hello["same"]}:
+            mine, theirs = first["same"].get(key), hello["same"].get(key)
+            if mine != theirs:
+                return (
+                    f"{key}: {theirs!r} on rank {rank} and {mine!r} on rank 0, expected the same "
+                    "on all ranks"
+                )
+        if sharded and hello["samples"] == 0:
+            return f"x: no samples on rank {rank}, expected at least one with sharded=True"
+        if not sharded and hello["samples"] != first["samples"]:
+            return (
+                f"x: {hello['samples']} samples on rank {rank} and {first['samples']} on rank 0, "
+                "expected all of them on all ranks, or sharded=True"
+            )
+    if sharded and first["samples"]:
+        return (
+            f"x: {first['samples']} samples on rank 0, expected none, x[:0], with sharded=True: "
+            "it is the server and trains on none"
+        )
+    return None

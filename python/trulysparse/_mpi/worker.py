@@ -1,0 +1,146 @@
+"""The ranks from 1 on of a parallel fit: gradients and local epochs, as the server asks."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse import _core
+from trulysparse._mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, TEXT, Link
+from trulysparse.history import History
+
+if TYPE_CHECKING:
+    from trulysparse.model import SparseMLP
+
+
+class Worker:
+    """What one rank has: its data, and of the network the structure and one copy of the values.
+
+    The values and the gradient take turns in one buffer, 4 bytes a parameter.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        model: SparseMLP,
+        data: _core.Data,
+        batch_size: int,
+        optimizer: dict[str, Any],
+        total_steps: int,
+        *,
+        sharded: bool,
+    ) -> None:
+        self._link, self._model, self._data = link, model, data
+        self._batch_size, self._optimizer, self._steps = batch_size, optimizer, total_steps
+        self._place = (link.rank - 1, None if sharded else link.size - 1)
+        self._core: _core.RemoteWorker | None = _core.RemoteWorker(
+            model._core, data, batch_size, *self._place
+        )
+        self._buffer = np.empty(self._core.parameters(), np.float32)
+        self._parts: list[npt.NDArray[np.float32]] = []
+        self._epoch = -1
+        self._idle = 0.0
+        self._local: _core.RemoteLocal | None = None
+
+    def run(self) -> History:
+        """Do what the server asks until it says that the fit is over."""
+        while True:
+            asked = time.monotonic()
+            header = self._link.header(0)
+            if header["kind"] != TEXT:
+                self._gradient(header, asked)
+                continue
+            message = self._link.hear(0, header)
+            if message["do"] == "finish":
+                return self._finish(message)
+            self._do(message)
+
+    def _gradient(self, header: Any, asked: float) -> None:
+        core = self._core
+        assert core is not None
+        if header["kind"] == STRUCTURE_AND_VALUES:
+            self._receive_structure(core)
+        self._link.receive(0, *self._parts)
+        self._idle += time.monotonic() - asked
+        core.set_values(self._buffer)
+        place, epoch = int(header["place"]), int(header["epoch"])
+        sums: tuple[float, float, int] | None
+        if place < 0:
+            sums = core.next_gradient(self._buffer)
+        else:
+            if epoch != self._epoch:
+                core.shuffle(epoch)
+                self._epoch = epoch
+            sums = core.gradient_at(place, int(header["step"]), self._buffer)
+        if sums is None:
+            self._link.send_header(0, kind=NOTHING, idle=self._idle)
+            return
+        loss, correct, samples = sums
+        self._link.send_header(
+            0,
+            kind=GRADIENT,
+            size=self._buffer.size,
+            samples=samples,
+            loss=loss,
+            correct=correct,
+            idle=self._idle,
+        )
+        self._link.send(0, self._buffer)
+
+    def _receive_structure(self, core: _core.RemoteWorker) -> None:
+        sizes = self._model.layer_sizes
+        nnz = np.empty(len(sizes) - 1, np.int64)
+        self._link.receive(0, nnz)
+        layers = []
+        for n_out, count in zip(sizes[1:], nnz, strict=True):
+            indptr, indices = np.empty(n_out + 1, np.int64), np.empty(count, np.uint32)
+            self._link.receive(0, indptr, indices)
+            layers.append((indptr, indices))
+        core.set_structure(layers)
+        if self._buffer.size != core.parameters():
+            self._buffer = np.empty(core.parameters(), np.float32)
+        # As the server sends them: the weights and the biases of each layer.
+        lengths = np.stack([nnz, np.array(sizes[1:], np.int64)], axis=1).reshape(-1)
+        self._parts = np.split(self._buffer, np.cumsum(lengths)[:-1])
+
+    def _do(self, message: dict[str, Any]) -> None:
+        link = self._link
+        if message["do"] == "local":
+            self._core, self._buffer, self._parts = None, np.empty(0, np.float32), []
+            network = self._receive_network(message["size"])
+            self._local = _core.RemoteLocal(
+                network, self._data, self._batch_size, self._optimizer, self._steps, *self._place
+            )
+            return
+        local = self._local
+        assert local is not None
+        if message["do"] == "epoch":
+            sums = local.epoch(message["first_step"], self._tick)
+            network_bytes = np.frombuffer(local.network().to_bytes({}), np.uint8)
+            link.tell(0, {"sums": sums, "size": network_bytes.size}, network_bytes)
+        elif message["do"] == "evolve":
+            zeta, grow_init = message["zeta"], message["grow_init"]
+            link.tell(0, {"result": link.aside(lambda: local.evolve(zeta, grow_init))})
+        else:
+            rule = message["percentile"], message["threshold"], message["close"]
+            link.tell(0, {"result": link.aside(lambda: local.prune(*rule))})
+
+    def _tick(self, samples: int, loss: float, correct: float) -> None:
+        self._link.progress[:] = samples, loss, correct
+        self._link.look()
+
+    def _receive_network(self, size: int) -> _core.Network:
+        data = np.empty(size, np.uint8)
+        self._link.receive(0, data)
+        return _core.Network.from_bytes(data.tobytes(), self._model.threads)[0]
+
+    def _finish(self, message: dict[str, Any]) -> History:
+        self._model._core = self._receive_network(message["size"])
+        self._link.close()
+        history = self._model.history = History()
+        history.epoch = message["history"]["epoch"]
+        history.history = message["history"]["history"]
+        return history
