@@ -219,7 +219,17 @@ def _add_train(commands: Any) -> None:
         "of a worker (default: on one batch at a time)",
     )
     training.add_argument(
-        "--workers", type=_positive, metavar="N", help="for --parallel (default: 4)"
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="for --parallel (default: 4; in an MPI job its ranks but one)",
+    )
+    training.add_argument(
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="in an MPI job: a rank without a sign of life for so long has failed (default: 60)",
     )
     training.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     _add_threads(training)
@@ -320,7 +330,9 @@ def _add_importance(commands: Any) -> None:
 
 
 def _add_threads(parser: Any) -> None:
-    parser.add_argument("--threads", type=_positive, help="(default: all cores)")
+    parser.add_argument(
+        "--threads", type=_positive, help="(default: all cores; one for a rank of an MPI job)"
+    )
 
 
 def _add_data(parser: Any, **data_options: Any) -> None:

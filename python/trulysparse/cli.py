@@ -28,6 +28,7 @@ from trulysparse import (
     Callback,
     History,
     ImportancePruning,
+    PeerError,
     SparseMLP,
     datasets,
     load,
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("trulysparse: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, PeerError) as error:
         print(f"trulysparse: error: {str(error) or 'not enough memory'}", file=sys.stderr)
         return 2
 
@@ -99,7 +100,36 @@ def _say(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _communicator(parallel: str | None) -> Any:
+    """All ranks if the command was started through mpi4py by mpiexec, or None."""
+    if "mpi4py" not in sys.modules:
+        counts = (os.environ.get(name, "1") for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
+        if any(count != "1" for count in counts):
+            raise ValueError(
+                "started by mpiexec, but without mpi4py: expected `mpiexec -n N python -m mpi4py "
+                "-m trulysparse train ...`"
+            )
+        return None
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    if comm.size == 1:
+        return None
+    if parallel is None:
+        raise ValueError(
+            f"started on {comm.size} ranks: expected --parallel wassp or wasap as well"
+        )
+    return comm
+
+
+def _keep_silent(line: str) -> None:
+    """Instead of `_say` on all ranks but one."""
+
+
 def _train(args: argparse.Namespace) -> int:
+    comm = _communicator(args.parallel)
+    is_worker = comm is not None and comm.rank > 0
+    say = _keep_silent if is_worker else _say
     given = vars(args)
     if args.no_evolve and ("zeta" in given or "grow_init" in given):
         raise ValueError("--no-evolve leaves nothing to do for --zeta and --grow-init")
@@ -113,13 +143,13 @@ def _train(args: argparse.Namespace) -> int:
     )
     topology = None if args.no_evolve else SET(zeta=chosen["zeta"], grow_init=chosen["grow_init"])
     pruning = _pruning(args)
-    strategy = _strategy(args)
+    strategy = _strategy(args, comm)
     _check_out(args.out)
 
     data = datasets.resolve(args.data, args.data_dir, args.label, SPLIT_SEED)
     if data.n_classes < 2:
         raise ValueError(f"{data.name}: expected two or more classes, got {data.n_classes}")
-    _say(
+    say(
         f"data: {data.name}, {len(data.x_train)} training and {len(data.x_test)} test samples, "
         f"{data.n_features} features, {data.n_classes} classes"
     )
@@ -139,15 +169,19 @@ def _train(args: argparse.Namespace) -> int:
         input_noise=args.input_noise,
         standardize=not args.no_standardize,
         seed=args.seed,
-        threads=args.threads,
+        threads=1 if comm is not None and args.threads is None else args.threads,
     )
     _write_metadata(model, data, args.label)
     preset = PRESETS[args.preset]
     skipped = ("zeta", "grow_init") if args.no_evolve else ()
     used = {key: chosen[key] for key in preset if key not in skipped}
-    _say(f"preset {args.preset}, with what was given: {flags(used)}")
-    model.summary(print_fn=_say)
-    args.out.mkdir(parents=True, exist_ok=True)
+    say(f"preset {args.preset}, with what was given: {flags(used)}")
+    model.summary(print_fn=say)
+    if not is_worker:
+        args.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = None if strategy is None else strategy.checkpoint
+    if checkpoint is not None and Path(checkpoint).exists():
+        say(f"going on from {checkpoint}")
 
     interrupted = False
     with warnings.catch_warnings():
@@ -168,6 +202,8 @@ def _train(args: argparse.Namespace) -> int:
             )
         except KeyboardInterrupt:
             interrupted = True
+    if is_worker:  # the rest is rank 0's
+        return 130 if interrupted else 0
     done = len(model.history.epoch)
     if _diverged(model):
         # The losses may be fine still if Ctrl-C broke an epoch off.
@@ -193,13 +229,16 @@ def _train(args: argparse.Namespace) -> int:
     return 0
 
 
-def _strategy(args: argparse.Namespace) -> WASSP | WASAP | None:
+def _strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:
     if args.parallel is None:
         if args.workers is not None:
             raise ValueError("--workers: expected --parallel as well")
         return None
     kind: type[WASSP | WASAP] = {"wassp": WASSP, "wasap": WASAP}[args.parallel]
-    return kind() if args.workers is None else kind(workers=args.workers)
+    if comm is None:
+        return kind() if args.workers is None else kind(workers=args.workers)
+    checkpoint = args.out / "checkpoint.safetensors"
+    return kind(workers=args.workers, comm=comm, timeout=args.timeout, checkpoint=checkpoint)
 
 
 def _pruning(args: argparse.Namespace) -> ImportancePruning | None:

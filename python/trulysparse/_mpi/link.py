@@ -71,7 +71,7 @@ class Link:
         self.progress = np.zeros(3)  # of a worker's local epoch: samples, loss, correct
         self.progress_of = {peer: np.zeros(3) for peer in self.peers}
         self.watch: Callable[[], object] | None = None  # called now and then while one waits
-        self.bytes_sent = 0
+        self.bytes_sent = self.bytes_received = 0
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -87,6 +87,7 @@ class Link:
         """Receive arrays of the sizes of these, into them."""
         pieces = self._pieces(arrays)
         requests = [self._comm.Irecv([p, self._mpi.BYTE], peer, _DATA) for p in pieces]
+        self.bytes_received += sum(piece.nbytes for piece in pieces)
         self._until(lambda: self._mpi.Request.Testall(requests) or None)
         self._heard[peer] = time.monotonic()
 
