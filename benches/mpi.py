@@ -3,9 +3,10 @@
     mpiexec -n 3 python -m mpi4py benches/mpi.py
 
 trains a network of Fashion-MNIST's shape, 784-1000-1000-1000-10 with epsilon 20, on artificial
-data, phase 1 only, and prints the bytes of an update, the seconds that the server and a worker need for
-one, and a projection for more workers: K of them push at most K / (worker + wire + server) updates
-per second, and at most one per (wire + server), as there is one server with one link.
+data, phase 1 only, and prints the bytes of an update, the seconds that the server and a worker
+need for one, and a projection for more workers: K of them push at most K / (worker + wire +
+server) updates per second, and at most one per (wire + server), as there is one server with one
+link.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ class Link:
         self._heard = dict.fromkeys(self.peers, now)
         self._beat_every = min(1.0, timeout / 5)
         self._next_beat = self._next_look = now
+        self._posted: dict[int, list[tuple[Any, npt.NDArray[np.uint8]]]] = {}
         self._beats: dict[int, Any] = {}
         self._beats_sent = dict.fromkeys(self.peers, 0)
         self._beats_taken = dict.fromkeys(self.peers, 0)
@@ -77,11 +78,20 @@ class Link:
 
     def send(self, peer: int, *arrays: npt.NDArray[Any]) -> None:
         """Send arrays from where they are, and return when they may be changed again."""
-        requests = []
+        self.post(peer, *arrays)
+        self._finish_posts(peer)
+
+    def post(self, peer: int, *arrays: npt.NDArray[Any]) -> None:
+        """Send arrays from where they are while other things are done; nobody may change them."""
+        posted = self._posted.setdefault(peer, [])
         for piece in self._pieces(arrays):
-            requests.append(self._comm.Isend([piece, self._mpi.BYTE], peer, _DATA))
+            posted.append((self._comm.Isend([piece, self._mpi.BYTE], peer, _DATA), piece))
             self.bytes_sent += piece.nbytes
+
+    def _finish_posts(self, peer: int) -> None:
+        requests = [request for request, _ in self._posted.get(peer, [])]
         self._until(lambda: self._mpi.Request.Testall(requests) or None)
+        self._posted.pop(peer, None)
 
     def receive(self, peer: int, *arrays: npt.NDArray[Any]) -> None:
         """Receive arrays of the sizes of these, into them."""
@@ -91,11 +101,12 @@ class Link:
         self._until(lambda: self._mpi.Request.Testall(requests) or None)
         self._heard[peer] = time.monotonic()
 
-    def send_header(self, peer: int, **fields: float) -> None:
+    def post_header(self, peer: int, **fields: float) -> None:
+        self._finish_posts(peer)
         header = np.zeros(1, HEADER)
         for name, value in fields.items():
             header[name] = value
-        self.send(peer, header)
+        self.post(peer, header)
 
     def header(self, peer: int) -> Any:
         header = np.zeros(1, HEADER)
@@ -105,7 +116,7 @@ class Link:
     def tell(self, peer: int, message: dict[str, Any], *arrays: npt.NDArray[Any]) -> None:
         """Send a small message, and arrays after it."""
         text = np.frombuffer(json.dumps(message).encode(), np.uint8)
-        self.send_header(peer, kind=TEXT, size=text.size)
+        self.post_header(peer, kind=TEXT, size=text.size)
         self.send(peer, text, *arrays)
 
     def hear(self, peer: int, header: Any = None) -> dict[str, Any]:
@@ -192,7 +203,7 @@ class Link:
             self.look()
             waited = time.monotonic() - started
             # An answer usually comes at once; later the cores are better used by others.
-            time.sleep(0 if waited < 2e-4 else min(waited / 10, 1e-3))
+            time.sleep(0 if waited < 1e-3 else min(waited / 10, 1e-3))
         return result
 
     def aside(self, work: Callable[[], T]) -> T:

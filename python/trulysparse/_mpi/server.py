@@ -119,13 +119,16 @@ class Server:
                 return loss, accuracy
 
     def _give(self, worker: int, *, place: int = -1, epoch: int = 0, step: int = 0) -> None:
-        """Send the network: the values, and the structure if the worker has another one."""
+        """Send the network: the values, and the structure if the worker has another one.
+
+        Nobody waits until they have arrived: the core copies what is under way before it changes.
+        """
         core, peer = self._model._core, worker + 1
         version = self._core.topology() if self._synchronous else self._core.give(worker)
         layers = range(len(self._model.layer_sizes) - 1)
         values = [np.asarray(part) for layer in layers for part in core.values(layer)]
         new = self._known[worker] != version
-        self._link.send_header(
+        self._link.post_header(
             peer,
             kind=STRUCTURE_AND_VALUES if new else VALUES,
             topology=version,
@@ -135,11 +138,11 @@ class Server:
             size=sum(part.size for part in values),
         )
         if new:
-            self._link.send(peer, np.array(core.nnz(), np.int64))
+            self._link.post(peer, np.array(core.nnz(), np.int64))
             for layer in layers:
                 indptr, indices, _ = core.weights(layer)
-                self._link.send(peer, indptr, np.asarray(indices))
-        self._link.send(peer, *values)
+                self._link.post(peer, indptr, np.asarray(indices))
+        self._link.post(peer, *values)
         self._known[worker], self._owing[worker] = version, True
 
     def _take_gradient(self, worker: int, buffer: int = 0) -> tuple[_Float, _Sums] | None:

@@ -76,10 +76,10 @@ class Worker:
                 self._epoch = epoch
             sums = core.gradient_at(place, int(header["step"]), self._buffer)
         if sums is None:
-            self._link.send_header(0, kind=NOTHING, idle=self._idle)
+            self._link.post_header(0, kind=NOTHING, idle=self._idle)
             return
         loss, correct, samples = sums
-        self._link.send_header(
+        self._link.post_header(
             0,
             kind=GRADIENT,
             size=self._buffer.size,
