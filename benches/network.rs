@@ -5,8 +5,8 @@ mod common;
 use common::{NETWORKS, medians, numbers, thread_counts, wanted};
 use trulysparse::kernels;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Inference, Loss, Mlp, Schedule, Set, Sgd, Sparsity,
-    Targets, Workspace,
+    Activation, ActivationKind, Config, Inference, LayerRates, Loss, Mlp, Schedule, Set, Sgd,
+    Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -65,6 +65,7 @@ fn main() {
                 weight_decay: 2e-4,
                 nesterov: false,
                 schedule: Schedule::Constant,
+                layer_rates: LayerRates::Equal,
             };
             let mut mlp = Mlp::new(&par, config.clone()).expect("a network");
             let mut workspace = Workspace::new(&mlp, batch).expect("memory");

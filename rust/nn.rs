@@ -18,7 +18,7 @@ pub use gradient::{Gradient, GradientView, Layout, Replica};
 pub use layer::Layer;
 pub use loss::{Loss, Score, Targets};
 pub use mlp::{Config, Counters, Draw, Mlp, Set, Sources, Sparsity};
-pub use optimizer::{Schedule, Sgd};
+pub use optimizer::{LayerRates, Schedule, Sgd, Update};
 pub use prune::{Pruned, Pruning, Refusal};
 pub use standardize::Standardizer;
 pub use workspace::{Inference, Workspace};

@@ -155,16 +155,30 @@ class Oracle:
                     delta = delta * masks[i - 1]
         return result[::-1]
 
-    def step(self, x, y, *, lr=0.01, momentum=0.9, weight_decay=2e-4, nesterov=False, masks=None):
+    def step(
+        self,
+        x,
+        y,
+        *,
+        lr=0.01,
+        momentum=0.9,
+        weight_decay=2e-4,
+        nesterov=False,
+        by_fan_in=False,
+        masks=None,
+    ):
         """One step of momentum SGD; the decay is not multiplied by the learning rate."""
-        for layer, (gw, gb) in zip(self.layers, self.gradients(x, y, masks), strict=True):
-            for name, velocity_name, g in (
-                ("weight", "momentum", gw),
-                ("bias", "bias_momentum", gb),
+        fan_ins = [layer.support.sum(axis=0).mean() for layer in self.layers]
+        for i, (layer, (gw, gb)) in enumerate(
+            zip(self.layers, self.gradients(x, y, masks), strict=True)
+        ):
+            for name, velocity_name, g, rate in (
+                ("weight", "momentum", gw, lr * min(fan_ins) / fan_ins[i] if by_fan_in else lr),
+                ("bias", "bias_momentum", gb, lr),
             ):
                 w = getattr(layer, name)
-                v = momentum * getattr(layer, velocity_name) - lr * g
-                push = momentum * v - lr * g if nesterov else v
+                v = momentum * getattr(layer, velocity_name) - rate * g
+                push = momentum * v - rate * g if nesterov else v
                 setattr(layer, velocity_name, v)
                 setattr(layer, name, w + push - weight_decay * w)
 

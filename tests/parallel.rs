@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use trulysparse::checkpoint;
 use trulysparse::csr::Csr;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Loss, Mlp, Pruning, Schedule, Set, Sgd, Sparsity, Targets,
-    Workspace,
+    Activation, ActivationKind, Config, LayerRates, Loss, Mlp, Pruning, Schedule, Set, Sgd,
+    Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -49,6 +49,7 @@ fn plan(epochs: u64, steps: u64) -> Plan {
         weight_decay: 1e-4,
         nesterov: true,
         schedule: Schedule::Cosine,
+        layer_rates: LayerRates::Equal,
     };
     Plan { batch_size: 16, optimizer, total_steps: epochs * steps }
 }

@@ -226,7 +226,7 @@ proptest! {
                     let before = twin.tally.clone();
                     twin.push(&held, &weights, &biases, &step, most);
                     let outcome =
-                        server.push(&par, &mut mlp, worker, gradient.view(), held.version, &step).unwrap();
+                        server.push(&par, &mut mlp, worker, gradient.view(), held.version, &step.into()).unwrap();
                     prop_assert_eq!(outcome.applied as u64, twin.tally.applied - before.applied);
                     prop_assert_eq!(outcome.dropped as u64, twin.tally.dropped - before.dropped);
                     prop_assert_eq!(outcome.refused, twin.tally.refused > before.refused);
@@ -276,7 +276,7 @@ fn a_connection_grown_again_takes_no_stale_gradient() {
     let gradient = constant(&replica.unwrap(), 1.0);
     let before: Vec<f32> = mlp.layers()[0].weights().data().to_vec();
     let step = Step { rate: 1.0, momentum: 0.0, decay: 0.0, nesterov: false, inverse_batch: 1.0 };
-    let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step).unwrap();
+    let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert_eq!((outcome.applied, outcome.dropped), (20 - replaced[0], replaced[0]));
     let same = before.iter().zip(mlp.layers()[0].weights().data()).filter(|(a, b)| a == b).count();
     assert_eq!(same, replaced[0]);
@@ -295,7 +295,7 @@ fn gradients_older_than_what_is_remembered_are_refused() {
     }
     let gradient = constant(&replica.unwrap(), 0.0);
     let step = Step { rate: 1.0, momentum: 0.0, decay: 0.0, nesterov: false, inverse_batch: 1.0 };
-    let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step).unwrap();
+    let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert!(outcome.refused);
     assert_eq!((outcome.applied, outcome.dropped), (0, gradient.view().entries()));
     assert_eq!((server.remembered(), server.tally().refused, server.tally().updates), (0, 1, 0));

@@ -66,12 +66,14 @@ def test_loss_of_huge_logits_is_exact_and_trains(loss):
     assert all(np.isfinite(layer.weight.data).all() for layer in model.layers)
 
 
+@pytest.mark.parametrize("layer_rates", ["equal", "fan_in"])
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize(("activation", "loss"), COMBINATIONS)
-def test_several_steps(activation, loss, nesterov):
+def test_several_steps(activation, loss, nesterov, layer_rates):
     model = make_model(activation, loss)
     oracle = o.from_model(model)
-    sgd = ts.SGD(learning_rate=0.01, momentum=0.8, weight_decay=0.01, nesterov=nesterov)
+    settings = {"momentum": 0.8, "weight_decay": 0.01, "nesterov": nesterov}
+    sgd = ts.SGD(learning_rate=0.01, layer_rates=layer_rates, **settings)
     for step, n in enumerate(BATCHES):
         x, y = o.random_data(loss, n, SIZES[0], SIZES[-1], seed=step, soft=step % 2 == 1)
         expected = {"loss": oracle.evaluate(x, y)}
@@ -79,7 +81,7 @@ def test_several_steps(activation, loss, nesterov):
             expected["accuracy"] = oracle.accuracy(x, y)
         # The report is of the batch before its own update.
         assert model.train_on_batch(x, y, optimizer=sgd) == pytest.approx(expected, rel=1e-5)
-        oracle.step(x, y, lr=0.01, momentum=0.8, weight_decay=0.01, nesterov=nesterov)
+        oracle.step(x, y, lr=0.01, by_fan_in=layer_rates == "fan_in", **settings)
         models_agree(model, oracle, 3e-6 * (step + 1))
     assert model.steps_trained == len(BATCHES)
     assert model.epochs_trained == 0

@@ -157,6 +157,13 @@ def _add_train(commands: Any) -> None:
         **preset,
     )
     training.add_argument(
+        "--layer-rates",
+        choices=["equal", "fan_in"],
+        default="equal",
+        help="learn equally fast in all layers, or slower where neurons have more connections "
+        "(default: equal)",
+    )
+    training.add_argument(
         "--momentum", type=float, help="from 0 to below 1 (default: preset)", **preset
     )
     training.add_argument(

@@ -140,6 +140,7 @@ def _train(args: argparse.Namespace) -> int:
         weight_decay=chosen["weight_decay"],
         nesterov=chosen["nesterov"],
         schedule=chosen["schedule"],
+        layer_rates=args.layer_rates,
     )
     topology = None if args.no_evolve else SET(zeta=chosen["zeta"], grow_init=chosen["grow_init"])
     pruning = _pruning(args)

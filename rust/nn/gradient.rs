@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::mlp::{Draw, Mlp};
-use super::{Layer, Score, Targets, Workspace};
+use super::{Layer, Score, Targets, Update, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
-use crate::kernels::{Step, bias_gradient, sddmm, stride, update};
+use crate::kernels::{bias_gradient, sddmm, stride, update};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 
@@ -170,12 +170,15 @@ impl Mlp {
     ///
     /// # Panics
     /// If a gradient was made on another structure.
-    pub fn apply(&mut self, par: &Par, gradients: &[GradientView<'_>], step: &Step) {
+    pub fn apply(&mut self, par: &Par, gradients: &[GradientView<'_>], update_by: &Update) {
         let mut layers: Vec<_> = gradients.iter().map(GradientView::layers).collect();
-        for layer in &mut self.layers {
+        for l in 0..self.layers.len() {
+            let step = update_by.of_weights(&self.layers, l);
+            let layer = &mut self.layers[l];
             let next = |own: &mut _| Iterator::next(own).expect("internal: a gradient per layer");
             let (weights, biases): (Vec<_>, Vec<_>) = layers.iter_mut().map(next).unzip();
-            update(par, &weights, step, layer.weights.data_mut(), &mut layer.momentum);
+            update(par, &weights, &step, layer.weights.data_mut(), &mut layer.momentum);
+            let step = &update_by.step;
             update(&Par::seq(), &biases, step, &mut layer.bias, &mut layer.bias_momentum);
         }
     }
@@ -189,16 +192,16 @@ impl Mlp {
         par: &Par,
         gradient: GradientView<'_>,
         origins: &[Option<Vec<u32>>],
-        step: &Step,
+        update_by: &Update,
     ) -> usize {
         let mut applied = 0;
-        for ((layer, (weights, bias)), origin) in
-            self.layers.iter_mut().zip(gradient.layers()).zip(origins)
-        {
+        for (l, ((weights, bias), origin)) in gradient.layers().zip(origins).enumerate() {
+            let step = update_by.of_weights(&self.layers, l);
+            let layer = &mut self.layers[l];
             let data = layer.weights.data_mut();
             match origin {
                 None => {
-                    update(par, &[weights], step, data, &mut layer.momentum);
+                    update(par, &[weights], &step, data, &mut layer.momentum);
                     applied += data.len();
                 }
                 Some(origin) => {
@@ -210,6 +213,7 @@ impl Mlp {
                     }
                 }
             }
+            let step = &update_by.step;
             update(&Par::seq(), &[bias], step, &mut layer.bias, &mut layer.bias_momentum);
         }
         applied

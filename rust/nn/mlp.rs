@@ -8,7 +8,7 @@ use super::activation::Activation;
 use super::compact::Origin;
 use super::layer::Layer;
 use super::loss::{Loss, Score, Targets};
-use super::optimizer::Sgd;
+use super::optimizer::{Sgd, Update};
 use super::standardize::Standardizer;
 use super::workspace::{Inference, Workspace};
 use crate::csr::NONE;
@@ -376,21 +376,16 @@ impl Mlp {
     }
 
     /// From the deltas in the last activation buffer to the updated parameters of every layer.
-    fn backward(
-        &mut self,
-        par: &Par,
-        workspace: &mut Workspace,
-        stride: usize,
-        step: &crate::kernels::Step,
-    ) {
+    fn backward(&mut self, par: &Par, workspace: &mut Workspace, stride: usize, update: &Update) {
         for l in (0..self.layers.len()).rev() {
             // Before the update: the gradient of the inputs belongs to the old weights.
             self.pass_back(par, workspace, stride, l);
             let (x, dy) = workspace.products(self, stride, l);
+            let step = update.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
             let (pattern, data) = layer.weights.pattern_and_data_mut();
-            sddmm_update(par, pattern, dy, x, stride, step, data, &mut layer.momentum);
-            bias_update(par, dy, stride, step, &mut layer.bias, &mut layer.bias_momentum);
+            sddmm_update(par, pattern, dy, x, stride, &step, data, &mut layer.momentum);
+            bias_update(par, dy, stride, &update.step, &mut layer.bias, &mut layer.bias_momentum);
         }
     }
 

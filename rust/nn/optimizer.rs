@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::layer::Layer;
 use crate::error::{Error, Result};
 use crate::kernels::Step;
 
@@ -13,6 +14,51 @@ pub enum Schedule {
     Constant,
     /// Half a cosine from the learning rate down to 0 at the end of the fit.
     Cosine,
+}
+
+/// By what the learning rate is multiplied for the weights of each layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerRates {
+    /// By 1.
+    #[default]
+    Equal,
+    /// By the smallest mean fan-in of all layers over its own: a step then moves the neurons of all
+    /// layers about equally far, however many connections they have.
+    FanIn,
+}
+
+/// One step of every parameter, from gradients that are known.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    /// The step of biases, and of weights but for the factor of the layer.
+    pub step: Step,
+    /// That factor.
+    pub layer_rates: LayerRates,
+}
+
+impl From<Step> for Update {
+    fn from(step: Step) -> Self {
+        Update { step, layer_rates: LayerRates::Equal }
+    }
+}
+
+impl Update {
+    /// The step of the weights of layer `l`.
+    pub(super) fn of_weights(&self, layers: &[Layer], l: usize) -> Step {
+        match self.layer_rates {
+            LayerRates::Equal => self.step,
+            LayerRates::FanIn => {
+                let fan_in = |layer: &Layer| {
+                    let w = &layer.weights;
+                    w.nnz().max(1) as f64 / w.n_rows() as f64
+                };
+                let smallest = layers.iter().map(fan_in).fold(f64::INFINITY, f64::min);
+                let rate = f64::from(self.step.rate) * (smallest / fan_in(&layers[l]));
+                Step { rate: rate as f32, ..self.step }
+            }
+        }
+    }
 }
 
 /// Stochastic gradient descent with momentum (PAPER section 1).
@@ -29,6 +75,8 @@ pub struct Sgd {
     pub nesterov: bool,
     /// How the learning rate changes.
     pub schedule: Schedule,
+    /// How it differs between layers.
+    pub layer_rates: LayerRates,
 }
 
 impl Sgd {
@@ -58,14 +106,15 @@ impl Sgd {
     }
 
     /// The numbers of one step over a batch of `batch` samples.
-    pub fn step(&self, step: u64, total: u64, batch: usize) -> Step {
-        Step {
+    pub fn step(&self, step: u64, total: u64, batch: usize) -> Update {
+        let step = Step {
             rate: self.rate(step, total) as f32,
             momentum: self.momentum,
             decay: self.weight_decay,
             nesterov: self.nesterov,
             inverse_batch: 1.0 / batch as f32,
-        }
+        };
+        Update { step, layer_rates: self.layer_rates }
     }
 }
 
@@ -81,6 +130,7 @@ mod tests {
             weight_decay: 0.0,
             nesterov: false,
             schedule: Schedule::Constant,
+            layer_rates: LayerRates::Equal,
         };
         good.check().unwrap();
         let refused = |sgd: Sgd| sgd.check().unwrap_err().to_string();

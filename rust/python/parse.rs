@@ -104,6 +104,7 @@ pub struct SgdArguments {
     weight_decay: f32,
     nesterov: bool,
     schedule: String,
+    layer_rates: String,
 }
 
 impl SgdArguments {
@@ -114,6 +115,7 @@ impl SgdArguments {
             weight_decay: self.weight_decay,
             nesterov: self.nesterov,
             schedule: name("schedule", &self.schedule)?,
+            layer_rates: name("layer_rates", &self.layer_rates)?,
         })
     }
 }

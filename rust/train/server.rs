@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::error::Result;
 use crate::memory::copied;
-use crate::nn::{GradientView, Mlp, Pruned, Pruning, Replica, Set, Sources};
+use crate::nn::{GradientView, Mlp, Pruned, Pruning, Replica, Set, Sources, Update};
 use crate::parallel::Par;
 
 /// Changes of the topology that are remembered at most. An epoch has two, an evolution and perhaps
@@ -151,7 +151,7 @@ impl Server {
         worker: usize,
         gradient: GradientView<'_>,
         made_on: Version,
-        step: &crate::kernels::Step,
+        step: &Update,
     ) -> Result<Outcome> {
         let age = self.version.topology.checked_sub(made_on.topology);
         let staleness = self.version.updates.checked_sub(made_on.updates);
