@@ -345,7 +345,7 @@ def _add_threads(parser: Any) -> None:
 def _add_data(parser: Any, **data_options: Any) -> None:
     parser.add_argument(
         "--data",
-        help=f"{', '.join(NAMES)}, or a .npz or .csv file"
+        help=f"{', '.join(NAMES)}, synthetic:FEATURES, or a .npz or .csv file"
         + (f" (default: {data_options['default']})" if "default" in data_options else ""),
         **data_options,
     )

@@ -26,6 +26,7 @@ from trulysparse._files import (
     read_idx,
     read_npz,
 )
+from trulysparse._synthetic import draw, parse
 
 __all__ = [
     "Dataset",
@@ -34,6 +35,7 @@ __all__ = [
     "load_fashion_mnist",
     "load_madelon",
     "load_npz",
+    "load_synthetic",
     "resolve",
 ]
 
@@ -106,7 +108,8 @@ def resolve(
     Parameters
     ----------
     spec
-        ``"digits"``, ``"fashion-mnist"``, ``"madelon"``, or a path ending in .npz or .csv.
+        ``"digits"``, ``"fashion-mnist"``, ``"madelon"``, ``"synthetic:FEATURES"`` or
+        ``"synthetic:FEATURES:SAMPLES"``, or a path ending in .npz or .csv.
     data_dir
         Where the files of fashion-mnist or madelon are.
     label
@@ -138,13 +141,15 @@ def resolve(
         return load_fashion_mnist(data_dir)
     if text == "madelon":
         return load_madelon(data_dir)
+    if text.startswith("synthetic:"):
+        return load_synthetic(*parse(text), seed=seed)
     if suffix == ".npz":
         return load_npz(text, seed=seed, hold_out=hold_out)
     if suffix == ".csv":
         return load_csv(text, label, seed=seed, hold_out=hold_out)
     raise ValueError(
-        f"unknown data {text!r}: expected one of {', '.join(NAMES)}, "
-        "or the path of a .npz or .csv file"
+        f"unknown data {text!r}: expected one of {', '.join(NAMES)}, synthetic:FEATURES, or the "
+        "path of a .npz or .csv file"
     )
 
 
@@ -160,6 +165,25 @@ def load_digits(seed: int = 0) -> Dataset:
     y = digits.target.astype(np.int64)
     classes = tuple(str(c) for c in digits.target_names)
     return _split("digits", x, y, classes, tuple(digits.feature_names), seed=seed)
+
+
+def load_synthetic(features: int, samples: int = 5000, seed: int = 0) -> Dataset:
+    """Artificial data of any width: noise, and one feature in 64 that tells two classes apart.
+
+    Parameters
+    ----------
+    features
+        Columns; at least 1.
+    samples
+        Training samples; a fifth as many are drawn as test samples. Default 5000. All of them
+        together take ``4.8 * features * samples`` bytes.
+    seed
+        Decides the draw. Default 0.
+    """
+    rng = np.random.default_rng(seed)
+    x, y = draw(samples, features, rng)
+    x_test, y_test = draw(max(samples // 5, 2), features, rng)
+    return Dataset(f"synthetic:{features}", x, y, x_test, y_test, class_names=("0", "1"))
 
 
 def load_fashion_mnist(data_dir: PathLike | None = None) -> Dataset:

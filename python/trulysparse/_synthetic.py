@@ -1,0 +1,52 @@
+"""Artificial data of any width, as the paper's extreme scale has them (arXiv 2102.01732)."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from trulysparse._files import Array
+
+# A row in so many is drawn at a time; the rest of the memory is the data themselves.
+_ROWS = 256
+_NUMBER = re.compile(r"synthetic:([1-9]\d{0,8})(?::([1-9]\d{0,8}))?")
+
+
+def parse(text: str) -> tuple[int, int]:
+    """Features and training samples of ``synthetic:FEATURES`` or ``synthetic:FEATURES:SAMPLES``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"unknown data {text!r}: expected synthetic:FEATURES or synthetic:FEATURES:SAMPLES, "
+            "such as synthetic:65536 for 5000 samples"
+        )
+    return int(match[1]), int(match[2] or 5000)
+
+
+def draw(samples: int, features: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Two balanced classes of standard normal noise.
+
+    One feature in 64, at places that depend on the number of features only, has the mean 1 in one
+    class and -1 in the other. float32 (samples, features) and int64 (samples,); peak memory is
+    that of the result.
+
+    Raises
+    ------
+    MemoryError
+        If the result does not fit.
+    """
+    informative = np.random.default_rng(features).permutation(features)[: max(features // 64, 1)]
+    y = rng.permutation(np.arange(samples, dtype=np.int64) % 2)
+    x = np.empty((samples, features), np.float32)
+    for start in range(0, samples, _ROWS):
+        rows = x[start : start + _ROWS]
+        rng.standard_normal(dtype=np.float32, out=rows)
+        rows[:, informative] += (2 * y[start : start + _ROWS, None] - 1).astype(np.float32)
+    return x, y
