@@ -37,6 +37,22 @@ pub enum Error {
         /// What the memory was for.
         what: String,
     },
+    /// What was asked for is more than the machine has; nothing was allocated.
+    #[error(
+        "not enough memory: {needed} bytes are needed, of which {taken} are taken already, and \
+         {available} are available: {}",
+        parts.join(", ")
+    )]
+    TooLarge {
+        /// All bytes together.
+        needed: u128,
+        /// What the process has of them.
+        taken: u128,
+        /// What it can still take.
+        available: u128,
+        /// What they are for.
+        parts: Vec<String>,
+    },
     /// A network was being changed when the process was forked, so its state is half-made here.
     #[error(
         "this model was being changed in the parent process when this process was forked; \

@@ -41,6 +41,17 @@ pub fn area(rows: usize, stride: usize, what: &str) -> Result<usize> {
     })
 }
 
+/// The bytes that this process can still take before something is killed: what the system has
+/// available or, if that is less, what is left of the container's limit. Allocations beyond it are
+/// not refused where the system overcommits. None if the system does not say.
+pub fn available() -> Option<u64> {
+    let memory = sysinfo::RefreshKind::nothing()
+        .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram());
+    let system = sysinfo::System::new_with_specifics(memory);
+    let container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    Some(system.available_memory().min(container)).filter(|&bytes| bytes > 0)
+}
+
 /// A cache line of lanes.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]

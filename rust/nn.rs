@@ -3,6 +3,7 @@
 mod activation;
 mod average;
 mod compact;
+mod footprint;
 mod gradient;
 mod layer;
 mod loss;
@@ -14,6 +15,7 @@ mod workspace;
 
 pub use activation::{Activation, ActivationKind};
 pub use compact::{Origin, Removed};
+pub use footprint::{Footprint, shown};
 pub use gradient::{Gradient, GradientView, Layout, Replica};
 pub use layer::Layer;
 pub use loss::{Loss, Score, Targets};

@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use super::kernels::kernels;
     #[pymodule_export]
-    use super::network::{Network, Snapshot};
+    use super::network::{Network, Snapshot, plan};
     #[pymodule_export]
     use super::remote::{RemoteLocal, RemoteServer, RemoteWorker};
     #[pymodule_export]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trulysparse._core import __version__
 from trulysparse._mpi.link import PeerError
+from trulysparse._plan import MemoryPlan, plan
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.layer import Layer
@@ -35,12 +36,14 @@ __all__ = [
     "History",
     "ImportancePruning",
     "Layer",
+    "MemoryPlan",
     "ModelBusyError",
     "PeerError",
     "SparseMLP",
     "TopologyRecorder",
     "__version__",
     "load",
+    "plan",
 ]
 
 

@@ -51,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"trulysparse {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_train(commands)
+    _add_plan(commands)
     _add_evaluate(commands)
     _add_predict(commands)
     _add_importance(commands)
@@ -334,6 +335,33 @@ def _add_importance(commands: Any) -> None:
     importance.add_argument(
         "--csv", type=Path, metavar="FILE", help="also write all ranks to this .csv"
     )
+
+
+def _add_plan(commands: Any) -> None:
+    plan = commands.add_parser(
+        "plan",
+        help="say what a network would take in memory",
+        description="Print the bytes of a network and its training, part by part, and what the "
+        "machine has. Nothing is allocated.",
+    )
+    plan.add_argument("--features", type=_positive, required=True, help="of the data")
+    plan.add_argument("--classes", type=_positive, default=2, help="of the data (default: 2)")
+    plan.add_argument(
+        "--hidden",
+        type=_hidden,
+        nargs="+",
+        required=True,
+        metavar="N",
+        help="neurons of the hidden layers: 1000 1000 1000 or 3x1000",
+    )
+    sparsity = plan.add_mutually_exclusive_group()
+    sparsity.add_argument("--epsilon", type=float, help="(default: 20)")
+    sparsity.add_argument("--density", type=float, help="connections per possible one")
+    plan.add_argument("--batch-size", type=_positive, default=128, help="(default: 128)")
+    plan.add_argument(
+        "--dropout", type=float, default=PRESETS["recipe"]["dropout"], help="(default: %(default)s)"
+    )
+    plan.add_argument("--no-evolve", action="store_true", help="keep the first connections")
 
 
 def _add_threads(parser: Any) -> None:

@@ -56,6 +56,27 @@ def shared(
     }
 
 
+def random(
+    sizes: Any, epsilon: float | None, density: float | None, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """The settings of a model whose connections are drawn."""
+    if epsilon is not None and density is not None:
+        raise ValueError(
+            f"epsilon = {epsilon!r} and density = {density!r}: expected one of the two"
+        )
+    if density is not None:
+        density = _check.real(
+            "density", density, "a number in (0, 1]", low=0, high=1, low_open=True
+        )
+    else:
+        expected = "a positive finite number"
+        epsilon = _check.real(
+            "epsilon", 20 if epsilon is None else epsilon, expected, low=0, low_open=True
+        )
+    sizes = layer_sizes(sizes, settings["loss"])
+    return settings | {"layer_sizes": sizes, "epsilon": epsilon, "density": density}
+
+
 def threads(value: int | None) -> int:
     """A number of threads; all that the process may use if None."""
     return _default_threads() if value is None else _check.integer("threads", value, 1, 1024)

@@ -20,6 +20,7 @@ __all__ = [
     "__version__",
     "isa",
     "kernels",
+    "plan",
 ]
 __version__: str
 isa: str
@@ -30,6 +31,10 @@ _Int64 = npt.NDArray[np.int64]
 _UInt32 = npt.NDArray[np.uint32]
 
 kernels: ModuleType
+
+_Plan = tuple[float, int, list[tuple[str, float]], float, int | None]
+
+def plan(config: dict[str, Any], batch_size: int, evolves: bool) -> _Plan: ...
 
 @final
 class Snapshot:
@@ -172,6 +177,7 @@ class Network:
     def set_threads(self, threads: int) -> None: ...
     def nnz(self) -> list[int]: ...
     def weights(self, layer: int) -> tuple[_Int64, Snapshot, Snapshot]: ...
+    def plan(self, batch_size: int, evolves: bool) -> _Plan: ...
     def values(self, layer: int) -> tuple[Snapshot, _Float]: ...
     def momentum(self, layer: int) -> _Float: ...
     def bias(self, layer: int) -> tuple[_Float, _Float]: ...

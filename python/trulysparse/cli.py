@@ -1,7 +1,7 @@
 """The command ``trulysparse``: train, evaluate, use, rank and describe sparse networks.
 
-Exit codes: 0 done, 1 training diverged, 2 a mistake in the arguments or the data, 130 interrupted
-with Ctrl-C.
+Exit codes: 0 done, 1 training diverged or a plan does not fit, 2 a mistake in the arguments or the
+data, 130 interrupted with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from trulysparse import (
     SparseMLP,
     datasets,
     load,
+    plan,
 )
 from trulysparse._arguments import PRESETS, flags, make_parser
 from trulysparse._predict import read_rows, write_table
@@ -80,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "predict": _predict,
         "importance": _importance,
         "info": _info,
+        "plan": _plan,
     }
     command = commands[args.command]
     try:
@@ -474,6 +476,20 @@ def _importance(args: argparse.Namespace) -> int:
             writer.writerows((rank, name, repr(float(score))) for rank, name, score in rows)
         _say(f"wrote {args.csv}, {len(rows)} rows")
     return 0
+
+
+def _plan(args: argparse.Namespace) -> int:
+    sizes = [args.features, *chain.from_iterable(args.hidden), args.classes]
+    memory = plan(
+        sizes,
+        epsilon=args.epsilon,
+        density=args.density,
+        batch_size=args.batch_size,
+        dropout=args.dropout,
+        evolves=not args.no_evolve,
+    )
+    _say(str(memory))
+    return 0 if memory.fits else 1
 
 
 def _info(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from trulysparse import _arrays, _check, _config, _core, _drivers, _fit, _scipy
 from trulysparse._mpi.session import session
 from trulysparse._neurons import Neurons
+from trulysparse._plan import MemoryPlan
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import SGD
@@ -151,24 +152,14 @@ class SparseMLP(Neurons):
         seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        if epsilon is not None and density is not None:
-            raise ValueError(
-                f"epsilon = {epsilon!r} and density = {density!r}: expected one of the two"
-            )
-        if density is not None:
-            density = _check.real(
-                "density", density, "a number in (0, 1]", low=0, high=1, low_open=True
-            )
-        else:
-            expected = "a positive finite number"
-            epsilon = _check.real(
-                "epsilon", 20 if epsilon is None else epsilon, expected, low=0, low_open=True
-            )
-        config = _config.shared(
-            activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
+        config = _config.random(
+            layer_sizes,
+            epsilon,
+            density,
+            _config.shared(
+                activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
+            ),
         )
-        config |= {"layer_sizes": _config.layer_sizes(layer_sizes, loss)}
-        config |= {"epsilon": epsilon, "density": density}
         self._attach(_core.Network(config, _config.threads(threads)), {})
 
     def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
@@ -423,6 +414,16 @@ class SparseMLP(Neurons):
         return [{"dropped": count, "grown": count} for count in replaced]
 
     # --- scoring ------------------------------------------------------------------------------
+
+    def plan(self, batch_size: int = 128, *, evolves: bool = True) -> MemoryPlan:
+        """What a fit with batches of `batch_size` samples takes in memory, and what there is.
+
+        `evolves`: with a topology that evolves. The function `plan` tells it of a model that is yet
+        to be made.
+        """
+        batch_size = _check.integer("batch_size", batch_size, 1)
+        evolves = _check.boolean("evolves", evolves)
+        return MemoryPlan.of(lambda batch: self._core.plan(batch, evolves), batch_size)
 
     def _scores(self, loss: float, accuracy: float) -> dict[str, float]:
         if self.loss == "squared_error":

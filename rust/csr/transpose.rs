@@ -19,6 +19,11 @@ pub struct Transpose {
 }
 
 impl Transpose {
+    /// The bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        8 * self.indptr.len() + 4 * (self.rows.len() + self.positions.len())
+    }
+
     /// Builds the index by counting: O(nnz + n_rows + n_cols). Each thread takes a range of columns
     /// and goes over the part of every row that lies in it.
     pub fn new(par: &Par, pattern: Pattern<'_>) -> Result<Self> {

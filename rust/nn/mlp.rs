@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::compact::Origin;
+use super::footprint::Footprint;
 use super::layer::Layer;
 use super::loss::{Loss, Score, Targets};
 use super::optimizer::{Sgd, Update};
@@ -178,6 +179,7 @@ impl Mlp {
     /// A network with random connections and weights.
     pub fn new(par: &Par, config: Config) -> Result<Self> {
         config.check()?;
+        Footprint::expected(&config, 0, false)?.check(0.0)?;
         let layers = config
             .layer_sizes
             .windows(2)
@@ -212,6 +214,13 @@ impl Mlp {
     fn from_checked(config: Config, layers: Vec<Layer>) -> Self {
         let counters = Counters::default();
         Mlp { config, layers, standardizer: None, origin: None, counters }
+    }
+
+    /// The bytes of all layers as they are now, transpose indices included.
+    pub fn bytes(&self) -> f64 {
+        let built = |l: &Layer| l.transpose.as_ref().map_or(0, |t| t.bytes()) as f64;
+        let indices = self.layers.iter().map(built).sum::<f64>();
+        Footprint::of(self, 0, false).total() + indices
     }
 
     /// A copy; weights share memory until they are changed.

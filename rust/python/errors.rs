@@ -8,7 +8,9 @@ use crate::error::Error;
 impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
         match error {
-            Error::OutOfMemory { .. } => PyMemoryError::new_err(error.to_string()),
+            Error::OutOfMemory { .. } | Error::TooLarge { .. } => {
+                PyMemoryError::new_err(error.to_string())
+            }
             Error::Forked | Error::Compacted => PyRuntimeError::new_err(error.to_string()),
             Error::Io { path, source } => match source.raw_os_error() {
                 // Python picks FileNotFoundError and the like by the number.

@@ -15,8 +15,8 @@ use super::until_tick;
 use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
-use crate::memory::{collected, copied};
-use crate::nn::{Layer, Mlp, Origin, Set, Sparsity, Standardizer};
+use crate::memory::{available, collected, copied};
+use crate::nn::{Footprint, Layer, Mlp, Origin, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
 use crate::topology::{incoming_strength, outgoing_strength, path_strength};
 use crate::train::Sweep;
@@ -71,6 +71,20 @@ impl Network {
             }
         })?)
     }
+}
+
+/// Connections, neurons, bytes by what they are for, bytes taken already, bytes available.
+type PlanParts = (f64, usize, Vec<(&'static str, f64)>, f64, Option<u64>);
+
+fn plan_parts(footprint: &Footprint, taken: f64) -> PlanParts {
+    let Footprint { connections, neurons, parts } = footprint.clone();
+    (connections, neurons, parts, taken, available())
+}
+
+/// What a network that is yet to be made and its training on batches would take.
+#[pyfunction]
+pub fn plan(config: ConfigArguments, batch_size: usize, evolves: bool) -> PyResult<PlanParts> {
+    Ok(plan_parts(&Footprint::expected(&config.config()?, batch_size, evolves)?, 0.0))
 }
 
 #[pymethods]
@@ -164,6 +178,14 @@ impl Network {
             Ok((indptr, indices, Snapshot(Shared::Values(w.shared_data()))))
         })?;
         Ok((PyArray1::from_vec(py, indptr), indices, values))
+    }
+
+    /// As `plan` of this module, of the network as it is, and the bytes that it takes already.
+    fn plan(&self, py: Python<'_>, batch_size: usize, evolves: bool) -> PyResult<PlanParts> {
+        Ok(py.detach(|| {
+            let mlp = self.read()?;
+            Ok::<_, Error>(plan_parts(&Footprint::of(&mlp, batch_size, evolves), mlp.bytes()))
+        })?)
     }
 
     /// A layer's values (shared) and biases (copied).

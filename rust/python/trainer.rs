@@ -8,7 +8,7 @@ use super::data::Data;
 use super::network::Network;
 use super::parse::SgdArguments;
 use super::until_tick;
-use crate::nn::Workspace;
+use crate::nn::{Footprint, Workspace};
 use crate::train::{Epoch, Plan, Progress, single_step};
 
 /// Everything that the epochs of one fit have in common; all memory is taken at construction.
@@ -37,6 +37,7 @@ impl Trainer {
         let par = network.get().par()?;
         let workspace = py.detach(|| {
             let mut mlp = network.get().write()?;
+            Footprint::of(&mlp, batch_size, true).check(mlp.bytes())?;
             mlp.prepare_training(&par)?;
             Workspace::new(&mlp, batch_size)
         })?;

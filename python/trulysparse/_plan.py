@@ -1,0 +1,146 @@
+"""What a model takes in memory, before it is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trulysparse import _check, _config, _core
+
+__all__ = ["MemoryPlan", "plan"]
+
+_Parts = tuple[float, int, list[tuple[str, float]], float, int | None]
+
+# Between two of them nothing is gained: lanes are padded to these.
+_BATCHES = (1, 4, 8, *range(16, 4097, 16))
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes of a model and of its training; ``str()`` is a table.
+
+    Data, and about 100 MB for Python and its libraries, come on top.
+
+    Attributes
+    ----------
+    batch_size
+        The batch that it is for.
+    connections, neurons
+        Of all layers; connections are the expected number if the model is yet to be made.
+    parts
+        Bytes by what they are for.
+    taken
+        Bytes that an existing model has already; they are among the parts.
+    available
+        Bytes that the process can still take: the system's available memory or, if that is less,
+        what is left of the container's limit; None if the system does not say.
+    largest_batch_size
+        The largest batch that fits, up to 4096; 0 if none does.
+    """
+
+    batch_size: int
+    connections: int
+    neurons: int
+    parts: Mapping[str, int]
+    taken: int
+    available: int | None
+    largest_batch_size: int
+
+    @classmethod
+    def of(cls, parts_for: Callable[[int], _Parts], batch_size: int) -> MemoryPlan:
+        """Make the plan from a function that gives the parts for a batch size."""
+        connections, neurons, parts, taken, available = parts_for(batch_size)
+
+        def fits(batch: int) -> bool:
+            needed = sum(part for _, part in parts_for(batch)[2])
+            return available is None or needed - taken <= available
+
+        largest = max(filter(fits, _BATCHES), default=0)
+        return cls(
+            batch_size,
+            round(connections),
+            neurons,
+            {name: math.ceil(part) for name, part in parts},
+            math.ceil(taken),
+            available,
+            largest,
+        )
+
+    @property
+    def total(self) -> int:
+        """All parts together, in bytes."""
+        return sum(self.parts.values())
+
+    @property
+    def fits(self) -> bool:
+        """Whether the machine has what is not yet taken."""
+        return self.available is None or self.total - self.taken <= self.available
+
+    def __str__(self) -> str:
+        rows = [(name, _shown(part)) for name, part in self.parts.items()]
+        rows.append((f"total, at batch {self.batch_size:,}", _shown(self.total)))
+        if self.taken:
+            rows.append(("taken already", _shown(self.taken)))
+        if self.available is not None:
+            rows.append(("available", _shown(self.available)))
+        rows.append(("largest batch that fits", f"{self.largest_batch_size:,}"))
+        wide = max(len(name) for name, _ in rows)
+        lines = [f"{name:<{wide}}  {value:>10}" for name, value in rows]
+        head = f"{self.neurons:,} neurons, {self.connections:,} connections"
+        return "\n".join([head, *lines])
+
+
+def plan(
+    layer_sizes: Sequence[int],
+    *,
+    epsilon: float | None = None,
+    density: float | None = None,
+    batch_size: int = 128,
+    evolves: bool = True,
+    **settings: Any,
+) -> MemoryPlan:
+    """Tell what a `SparseMLP` and its training would take in memory; nothing is allocated.
+
+    Parameters
+    ----------
+    layer_sizes, epsilon, density
+        As of `SparseMLP`.
+    batch_size
+        Of the fit. Default 128.
+    evolves
+        Whether its topology evolves. Default True.
+    **settings
+        `activation`, `slope`, `loss` and `dropout` as of `SparseMLP`; what is left out has the
+        defaults there.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is wrong.
+    """
+    known: dict[str, Any] = {
+        "activation": "all_relu",
+        "slope": 0.6,
+        "loss": "cross_entropy",
+        "init": "he_uniform",
+        "fan": "layer",
+        "dropout": 0.3,
+        "input_noise": 0.0,
+        "standardize": False,
+        "seed": 0,
+    }
+    if unknown := set(settings) - {"activation", "slope", "loss", "dropout"}:
+        raise TypeError(f"plan() got an unexpected argument {sorted(unknown)[0]!r}")
+    config = _config.random(layer_sizes, epsilon, density, _config.shared(**(known | settings)))
+    batch_size = _check.integer("batch_size", batch_size, 1)
+    evolves = _check.boolean("evolves", evolves)
+    return MemoryPlan.of(lambda batch: _core.plan(config, batch, evolves), batch_size)
+
+
+def _shown(size: float) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.2f} {unit}"
+    return f"{math.ceil(size / 1e3)} kB"

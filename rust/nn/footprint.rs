@@ -1,0 +1,120 @@
+//! What a network and its training take in memory, known before anything is allocated.
+
+use super::mlp::{Config, Mlp};
+use crate::error::{Error, Result};
+use crate::kernels::{Map, stride, words};
+use crate::memory::available;
+use crate::topology::expected_connections;
+
+/// Bytes by what they are for. Only what grows with the network or the batch is counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Footprint {
+    /// Connections of all layers.
+    pub connections: f64,
+    /// Neurons of all layers, inputs included.
+    pub neurons: usize,
+    /// Names and bytes.
+    pub parts: Vec<(&'static str, f64)>,
+}
+
+/// One layer's sizes: inputs, outputs, connections (expected ones, so with a fraction).
+type Sizes = (f64, f64, f64);
+
+impl Footprint {
+    /// Of a network that is yet to be made, and of its training on batches of `batch` samples; no
+    /// training if that is 0.
+    pub fn expected(config: &Config, batch: usize, evolves: bool) -> Result<Self> {
+        config.check()?;
+        let layer = |pair: &[usize]| {
+            let (n_in, n_out) = (pair[0], pair[1]);
+            let nnz = expected_connections(n_in, n_out, config.sparsity.probability(n_in, n_out))?;
+            Ok((n_in as f64, n_out as f64, nnz))
+        };
+        let layers = config.layer_sizes.windows(2).map(layer).collect::<Result<Vec<_>>>()?;
+        Ok(Self::of_layers(config, &layers, batch, evolves))
+    }
+
+    /// Of a network as it is.
+    pub fn of(model: &Mlp, batch: usize, evolves: bool) -> Self {
+        let layer = |l: &super::Layer| {
+            let w = l.weights();
+            (w.n_cols() as f64, w.n_rows() as f64, w.nnz() as f64)
+        };
+        let layers: Vec<_> = model.layers().iter().map(layer).collect();
+        Self::of_layers(model.config(), &layers, batch, evolves)
+    }
+
+    fn of_layers(config: &Config, layers: &[Sizes], batch: usize, evolves: bool) -> Self {
+        let sum = |bytes: &dyn Fn(&Sizes) -> f64| layers.iter().map(bytes).sum::<f64>();
+        let connections = sum(&|&(_, _, nnz)| nnz);
+        let neurons = config.layer_sizes.iter().sum();
+        let mut parts = vec![
+            ("weights and their columns", 8.0 * connections),
+            ("momentum", 4.0 * connections),
+            ("biases with momentum, row offsets", sum(&|&(_, n_out, _)| 16.0 * n_out)),
+        ];
+        if batch > 0 {
+            parts.push((
+                "transpose index",
+                layers[1..].iter().map(|&(n_in, _, nnz)| 8.0 * nnz + 8.0 * n_in).sum(),
+            ));
+            parts.extend(buffers(config, batch));
+            if evolves {
+                let evolved = &layers[..layers.len() - 1];
+                let most = evolved.iter().map(|&(_, n_out, nnz)| 20.0 * nnz + 8.0 * n_out);
+                parts.push(("evolution of a layer", most.fold(0.0, f64::max)));
+            }
+        }
+        parts.retain(|(_, bytes)| *bytes > 0.0);
+        Footprint { connections, neurons, parts }
+    }
+
+    /// All parts together.
+    pub fn total(&self) -> f64 {
+        self.parts.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// An error that says what there is and what is needed, if this is more than `taken` bytes, which
+    /// the process has already, and what the machine can still give.
+    pub fn check(&self, taken: f64) -> Result<()> {
+        match available() {
+            Some(free) if self.total() - taken > free as f64 => Err(Error::TooLarge {
+                needed: self.total() as u128,
+                taken: taken as u128,
+                available: free.into(),
+                parts: self.parts.iter().map(|(what, b)| format!("{what} {}", shown(*b))).collect(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The buffers of [`super::Workspace`].
+fn buffers(config: &Config, batch: usize) -> Vec<(&'static str, f64)> {
+    let (stride, words) = (stride(batch) as f64, words(stride(batch)) as f64);
+    let sizes = &config.layer_sizes;
+    let last = sizes.len() - 1;
+    let hidden = 1..last;
+    let units = |keep: &dyn Fn(usize) -> bool| {
+        hidden.clone().filter(|&l| keep(l)).map(|l| sizes[l] as f64).sum::<f64>()
+    };
+    let signs = units(&|l| matches!(config.activation.map(l), Map::Slope(_)));
+    let kept = if config.dropout > 0.0 { units(&|_| true) } else { 0.0 };
+    let largest = hidden.clone().map(|l| sizes[l]).max().unwrap_or(0) as f64;
+    let deltas = if last > 2 { 2.0 } else { 1.0 };
+    vec![
+        ("activations", 4.0 * stride * sizes.iter().map(|&n| n as f64).sum::<f64>()),
+        ("deltas", 4.0 * stride * largest * deltas),
+        ("signs of activations", 2.0 * words * signs),
+        ("dropout", 2.0 * words * kept),
+    ]
+}
+
+/// Bytes for people.
+pub fn shown(bytes: f64) -> String {
+    match bytes {
+        b if b >= 1e9 => format!("{:.2} GB", b / 1e9),
+        b if b >= 1e6 => format!("{:.1} MB", b / 1e6),
+        b => format!("{:.0} kB", (b / 1e3).ceil()),
+    }
+}
