@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,61 @@ def test_an_exception_between_steps_ends_the_fit(
         model.fit(x, y, epochs=3, strategy=kind(workers=2), progress=False)
     monkeypatch.undo()
     model.fit(x, y, epochs=2, strategy=kind(workers=2), progress=False)
+
+
+def test_the_history_counts_gradients_by_staleness() -> None:
+    for strategy, expected in ((None, None), (ts.WASSP(workers=2), None)):
+        assert fitted(strategy).history.staleness_histogram is expected
+    assert fitted(ts.WASAP(workers=2, local_fraction=1)).history.staleness_histogram == []
+    assert fitted(ts.WASAP(workers=1, local_fraction=0)).history.staleness_histogram == [13 * 6]
+    history = fitted(ts.WASAP(workers=3, max_staleness=1)).history
+    counts = history.staleness_histogram
+    assert counts is not None
+    per_epoch = history.history
+    assert sum(counts[:2]) == sum(per_epoch["updates"])
+    assert sum(counts[2:]) == sum(per_epoch["refused"])
+    pushed = np.add(per_epoch["updates"], per_epoch["refused"])
+    total = np.dot(per_epoch["staleness"], pushed)
+    assert np.dot(counts, range(len(counts))) == pytest.approx(total)
+    assert pickle.loads(pickle.dumps(history)).staleness_histogram == counts
+    older = ts.History()  # as one that was pickled before there was a histogram
+    older.__dict__.pop("staleness_histogram", None)
+    assert pickle.loads(pickle.dumps(older)).staleness_histogram is None
+
+
+def test_an_interrupted_fit_has_the_histogram_of_its_whole_epochs() -> None:
+    class Stop(ts.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any) -> None:
+            raise KeyboardInterrupt
+
+    x, y = data()
+    model = ts.SparseMLP([10, 20, 2], seed=0)
+    strategy = ts.WASAP(workers=2)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, epochs=3, strategy=strategy, callbacks=[Stop()], progress=False)
+    assert sum(model.history.staleness_histogram or []) == model.history.history["updates"][0]
+
+
+def test_the_bar_shows_what_the_server_did(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    from trulysparse import _fit
+
+    bar = _fit._Bar(range(3), 100, 50, enabled=False)
+    shown: list[str] = []
+    monkeypatch.setattr(bar._bar, "set_postfix_str", lambda text, _: shown.append(text))
+    bar.epoch_starts(0)
+    logs = {"loss": 0.5, "seconds": 0.5, "updates": 2000, "staleness": 1.25, "idle": 0.25}
+    bar.tick(10, logs)
+    assert shown == [
+        "loss 0.5000, 4,000 updates/s, staleness 1.2, idle 0.2 s, 50 connections",
+    ]
+    bar.tick(10, logs | {"updates": 0})  # as in phase 2
+    assert shown[1] == "loss 0.5000, 50 connections"
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fitted(ts.WASAP(workers=2), progress=True)
+    assert "updates/s, staleness" in capfd.readouterr().err
+    fitted(ts.WASSP(workers=2), progress=True)
+    assert "updates/s" not in capfd.readouterr().err
 
 
 def test_wrong_arguments_are_named() -> None:

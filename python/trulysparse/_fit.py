@@ -42,6 +42,7 @@ class Driver(Protocol):
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]: ...
     def learning_rate(self, epoch: int, step: int) -> float: ...
     def numbers(self) -> dict[str, float]: ...
+    def staleness_histogram(self) -> list[int] | None: ...
     def evolve(self, zeta: float, grow_init: float) -> list[int]: ...
     @property
     def prune(self) -> Prune: ...
@@ -67,6 +68,9 @@ class Sequential:
 
     def numbers(self) -> dict[str, float]:
         return {}
+
+    def staleness_histogram(self) -> None:
+        return None
 
 
 class Parallel:
@@ -123,6 +127,9 @@ class Parallel:
             "idle": idle,
         }
 
+    def staleness_histogram(self) -> list[int] | None:
+        return self._trainer.tally()[6] if self._counts else None
+
 
 @dataclass
 class Run:
@@ -164,6 +171,7 @@ class Run:
                     callback.on_epoch_begin(epoch, {})
                 logs = self._epoch(epoch, bar)
                 history.append(epoch, logs)
+                history.staleness_histogram = self.trainer.staleness_histogram()
                 if not diverged and not history.is_finite():
                     diverged = True
                     warnings.warn(DIVERGED, RuntimeWarning, stacklevel=3)
@@ -200,7 +208,12 @@ class Run:
         first_step = epoch * self.steps_per_epoch
         bar.epoch_starts(epoch)
         started = time.perf_counter()
-        scores = self.trainer.epoch(epoch, first_step, bar.tick)
+
+        def tick(samples: int, loss: float, accuracy: float) -> None:
+            passed = {"seconds": time.perf_counter() - started, **self.trainer.numbers()}
+            bar.tick(samples, {"loss": loss, "accuracy": accuracy, **passed})
+
+        scores = self.trainer.epoch(epoch, first_step, tick)
         seconds = time.perf_counter() - started
         logs = self.model._scores(*scores)
         if self.validation is not None:
@@ -245,8 +258,8 @@ class _Bar:
         self._done = epoch - self._epochs.start
         self._bar.set_description_str(f"epoch {epoch + 1}/{self._epochs.stop}", refresh=False)
 
-    def tick(self, samples: int, loss: float, accuracy: float) -> None:
-        self._show({"loss": loss, "accuracy": accuracy})
+    def tick(self, samples: int, logs: dict[str, float]) -> None:
+        self._show(logs)
         self._move(self._done + samples / self._samples)
 
     def epoch_done(self, epoch: int, logs: dict[str, float]) -> None:
@@ -265,6 +278,9 @@ class _Bar:
         shown = {k: v for k, v in logs.items() if k in names and (math.isfinite(v) or "loss" in k)}
         self._scores = {**self._scores, **shown}
         parts = [f"{names[k]} {v:.4f}" for k, v in self._scores.items()]
+        if logs.get("updates"):  # of an asynchronous server, in this epoch
+            parts.append(f"{logs['updates'] / logs['seconds']:,.0f} updates/s")
+            parts.append(f"staleness {logs['staleness']:.1f}, idle {logs['idle']:.1f} s")
         self._bar.set_postfix_str(", ".join([*parts, f"{self._connections:,} connections"]), False)
 
     def _move(self, position: float) -> None:

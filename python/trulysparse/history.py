@@ -23,7 +23,13 @@ class History:
         connections; ``learning_rate`` at the epoch's end; ``seconds`` that training took, without
         validation, pruning and evolution. `WASAP` adds the numbers that it names.
         Models with a squared error have no accuracy.
+    staleness_histogram : list of int, or None
+        How many gradients of a `WASAP` fit had staleness 0, 1, 2 and so on, refused ones included,
+        over all of its epochs so far; the last of 1024 numbers, if there are so many, counts all
+        beyond. None for other fits. It has no place in `to_csv`, which is by epoch.
     """
+
+    staleness_histogram: list[int] | None = None  # also of histories pickled without one
 
     def __init__(self) -> None:
         self.epoch: list[int] = []

@@ -7,12 +7,18 @@ given, or into a new pyplot figure, and returns its Axes; write a picture to a f
 
 from trulysparse.plot._importance import feature_importance_bars, importance_histogram
 from trulysparse.plot._inputs import input_connections_heatmap, input_connections_over_epochs
+from trulysparse.plot._parallel import (
+    accuracy_over_workers,
+    speedup_over_workers,
+    staleness_histogram,
+)
 from trulysparse.plot._pruning import accuracy_against_parameters
 from trulysparse.plot._topology import degree_distributions, size_over_epochs
 from trulysparse.plot._training import learning_curves, save_learning_curves
 
 __all__ = [
     "accuracy_against_parameters",
+    "accuracy_over_workers",
     "degree_distributions",
     "feature_importance_bars",
     "importance_histogram",
@@ -21,4 +27,6 @@ __all__ = [
     "learning_curves",
     "save_learning_curves",
     "size_over_epochs",
+    "speedup_over_workers",
+    "staleness_histogram",
 ]
