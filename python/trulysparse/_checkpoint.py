@@ -36,7 +36,11 @@ class Checkpoint:
         ------
         ValueError
             If there is another file.
+        FileNotFoundError
+            If its folder does not exist.
         """
+        if not self._path.absolute().parent.is_dir():
+            raise FileNotFoundError(f"checkpoint = {str(self._path)!r}: there is no folder for it")
         if not self._path.exists():
             return
         core, metadata = _core.Network.load(self._path, threads)
