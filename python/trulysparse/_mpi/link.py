@@ -260,9 +260,11 @@ class Link:
         try:
             sys.stdout.flush()
             sys.stderr.flush()
-            until = time.monotonic() + min(self._timeout, 10.0)
-            while self.rank > 0 and 0 not in self._gone and time.monotonic() < until:
-                self._comm.Iprobe(0, _FAILURE)  # MPI moves messages on when it is called
+            # Half a second at least: what mpiexec has not read by the end of the job is lost.
+            wait = min(self._timeout, 10.0) if self.rank > 0 and 0 not in self._gone else 0.5
+            until = time.monotonic() + wait
+            while time.monotonic() < until:
+                self._comm.Iprobe(self._mpi.ANY_SOURCE, _FAILURE)  # MPI moves messages on in calls
                 time.sleep(0.01)
         finally:
             self._comm.Abort(1)

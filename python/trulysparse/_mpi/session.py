@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -112,7 +114,8 @@ def session(strategy: WASSP | WASAP | None) -> Iterator[Session | None]:
     opened = Session(comm, strategy.timeout, sharded=strategy.sharded)
     try:
         try:
-            yield opened
+            with _interruptible(opened):
+                yield opened
         except Exception as error:
             if not opened.greeted:
                 opened.greet({"error": f"{type(error).__name__}: {error}"})
@@ -121,6 +124,26 @@ def session(strategy: WASSP | WASAP | None) -> Iterator[Session | None]:
         if not opened.refused:
             opened.link.fail(error)
         raise
+
+
+@contextmanager
+def _interruptible(opened: Session) -> Iterator[None]:
+    """Let the end that is announced to the server be a KeyboardInterrupt, so that it can save.
+
+    Open MPI's mpiexec passes Ctrl-C on as a SIGTERM, and batch systems send one when time is up.
+    """
+    if (
+        not opened.is_server
+        or threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def fingerprint(core: _core.Network) -> str:
