@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
+import faults
 import mpi_launch
 import numpy as np
 import pytest
@@ -128,3 +130,37 @@ def test_a_job_goes_on_after_what_was_refused(several: Path, tmp_path: Path) -> 
 def test_two_workers_learn_fashion_mnist(tmp_path: Path) -> None:
     model = Outcome(job(tmp_path, 3, "fashion"), "fashion", 3).model()
     assert model.history.history["val_accuracy"][-1] > 0.7
+
+
+# --- failures; all of them are in faults.py -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "phase", "rank", "run_by_mpi4py"),
+    [
+        ("killed", "phase 1", 0, False),
+        ("stopped", "phase 2", 0, False),
+        ("hangs", "phase 1", 1, True),
+        ("raises", "phase 2", 1, False),
+        ("sys.exit(0)", "evolution", 0, True),
+        ("sys.exit(3)", "evolution", 1, False),
+    ],
+)
+def test_a_job_with_a_failed_rank_ends_and_goes_on(
+    fault: str, phase: str, rank: int, run_by_mpi4py: bool, tmp_path: Path
+) -> None:
+    found = faults.broken(tmp_path, fault, phase, rank, run_by_mpi4py=run_by_mpi4py)
+    assert found.status != 0
+    assert found.named_by(rank) != "nobody", found.output
+    assert not found.left
+    assert faults.resumed(tmp_path)["begun"][0] > 0
+
+
+def test_an_interrupted_server_can_save(tmp_path: Path) -> None:
+    found = faults.broken(tmp_path, "Ctrl-C", "phase 1", 0, signalled=signal.SIGINT)
+    assert found.status != 0
+    assert not found.left
+    assert (tmp_path / "checkpoint").exists()
+    # Open MPI gives a fifth of a second, and machines are slow at times.
+    if not mpi_launch.library().startswith("Open MPI"):
+        assert ts.load(tmp_path / "saved").epochs_trained > 0
