@@ -134,7 +134,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, state_of: Any) 
     model, path = make_model(), tmp_path / "fit"
     before = state_of(model)
     model.save(path)
-    with pytest.raises(ValueError, match="checkpoint = .*is no checkpoint of a fit"):
+    with pytest.raises(ValueError, match=r"checkpoint = .*is no checkpoint of a fit"):
         fitted(ts.WASSP(checkpoint=path), model=model)
     path.write_text("nonsense")
     with pytest.raises(ValueError, match="fit"):
