@@ -102,3 +102,19 @@ def strings(name: str, value: Any) -> dict[str, str]:
         if not (isinstance(key, str) and isinstance(item, str)):
             raise TypeError(f"{name} has {key!r}: {item!r}: expected strings")
     return dict(value)
+
+
+def first_difference(
+    one: Mapping[str, Any], other: Mapping[str, Any]
+) -> tuple[str, Any, Any] | None:
+    """The first setting in which two dictionaries differ, ``of.a.setting``, with both values."""
+    for key in {**one, **other}:
+        mine, theirs = one.get(key), other.get(key)
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+            different = first_difference(mine, theirs)
+            if different is not None:
+                name, mine, theirs = different
+                return f"{key}.{name}", mine, theirs
+        elif mine != theirs:
+            return key, mine, theirs
+    return None

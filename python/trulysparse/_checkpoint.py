@@ -36,7 +36,11 @@ class Checkpoint:
         ------
         ValueError
             If there is another file.
+        FileNotFoundError
+            If its folder does not exist.
         """
+        if not self._path.absolute().parent.is_dir():
+            raise FileNotFoundError(f"checkpoint = {str(self._path)!r}: there is no folder for it")
         if not self._path.exists():
             return
         core, metadata = _core.Network.load(self._path, threads)
@@ -48,12 +52,13 @@ class Checkpoint:
                 f"checkpoint = {str(self._path)!r}: is no checkpoint of a fit; remove it, or name "
                 "another file"
             ) from error
-        for key in {**about, **self._about}:
-            if about.get(key) != self._about.get(key):
-                raise ValueError(
-                    f"checkpoint = {str(self._path)!r}: is of a fit with {key} = "
-                    f"{about.get(key)!r}, not {self._about.get(key)!r}; remove it to start anew"
-                )
+        different = _check.first_difference(about, self._about)
+        if different is not None:
+            key, theirs, ours = different
+            raise ValueError(
+                f"checkpoint = {str(self._path)!r}: is of a fit with {key} = {theirs!r}, not "
+                f"{ours!r}; remove it to start anew"
+            )
         self._found = core, metadata
         self.past = History()
         self.past.epoch, self.past.history = epoch, history

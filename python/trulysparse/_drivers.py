@@ -51,7 +51,13 @@ class Job:
             "strategy": type(strategy).__name__,
             **{
                 key: getattr(strategy, key, None)
-                for key in ("workers", "local_fraction", "warmup_epochs", "max_staleness")
+                for key in (
+                    "workers",
+                    "local_fraction",
+                    "warmup_epochs",
+                    "max_staleness",
+                    "sharded",
+                )
             },
         }
         same: dict[str, Any] = json.loads(json.dumps(about))
@@ -82,6 +88,11 @@ def start(job: Job, session: Session | None) -> Start:
         started = Start(steps, job.samples, _fit.Sequential(model._core, trainer))
         _standardize(job, session)
         return started
+    if session is not None and not session.sharded and strategy.workers > job.samples:
+        # As the core says it, but on all ranks.
+        raise ValueError(
+            f"workers = {strategy.workers}: expected no more than the {job.samples} samples"
+        )
     about = job.about() if strategy.checkpoint is not None or session is not None else {}
     checkpoint = None
     if strategy.checkpoint is not None and _leads(session):
@@ -138,17 +149,17 @@ def _on_ranks(job: Job, session: Session) -> Start:
     strategy, link = job.strategy, session.link
     assert strategy is not None
     parts = session.shares if session.sharded else shares(strategy, job.samples)
-    job.batch_size = min(job.batch_size, sum(parts))
-    steps = steps_per_epoch(parts, job.batch_size)
+    batch_size = min(job.batch_size, sum(parts))
+    steps = steps_per_epoch(parts, batch_size)
     optimizer, total = vars(job.optimizer), job.epochs.stop * steps
     if not session.is_server:
         assert job.data is not None
         worker = Worker(
-            link, job.model, job.data, job.batch_size, optimizer, total, sharded=session.sharded
+            link, job.model, job.data, batch_size, optimizer, total, sharded=session.sharded
         )
         return Start(steps, sum(parts), worker=worker)
     local = local_from(strategy, job.epochs.stop)
-    server = Server(link, job.model, strategy, parts, job.batch_size, optimizer, total, local)
+    server = Server(link, job.model, strategy, parts, batch_size, optimizer, total, local)
     driver = _fit.Parallel(server, strategy, _about_record(job, strategy, local))
     return Start(steps, sum(parts), driver, server=server)
 

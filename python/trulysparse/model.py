@@ -326,9 +326,10 @@ class SparseMLP(Neurons):
                     raise TypeError(
                         f"callbacks has {callback!r}: expected trulysparse.Callback objects"
                     )
-            inputs = _arrays.samples("x", x, self.layer_sizes[0])
-            data = None
-            if len(inputs) or ranks is None or not (ranks.sharded and ranks.is_server):
+            if ranks is not None and ranks.sharded and ranks.is_server and np.shape(x)[:1] == (0,):
+                inputs, data = np.empty((0, self.layer_sizes[0]), np.float32), None
+            else:
+                inputs = _arrays.samples("x", x, self.layer_sizes[0])
                 data = self._data(inputs, y)[0]
             validation = None
             if validation_data is not None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -69,6 +70,7 @@ class Link:
         self._beats_taken = dict.fromkeys(self.peers, 0)
         self._closing = False
         self._gone: set[int] = set()
+        self._closed: set[int] = set()
         self.progress = np.zeros(3)  # of a worker's local epoch: samples, loss, correct
         self.progress_of = {peer: np.zeros(3) for peer in self.peers}
         self.watch: Callable[[], object] | None = None  # called now and then while one waits
@@ -99,7 +101,7 @@ class Link:
         requests = [self._comm.Irecv([p, self._mpi.BYTE], peer, _DATA) for p in pieces]
         self.bytes_received += sum(piece.nbytes for piece in pieces)
         self._until(lambda: self._mpi.Request.Testall(requests) or None)
-        self._heard[peer] = time.monotonic()
+        self._heard[peer] = max(self._heard[peer], time.monotonic())
 
     def post_header(self, peer: int, **fields: float) -> None:
         self._finish_posts(peer)
@@ -176,13 +178,14 @@ class Link:
                 self._beats[peer] = (self._comm.Isend([beat, self._mpi.DOUBLE], peer, _BEAT), beat)
 
     def _take_beats(self, now: float) -> None:
-        status, beat = self._mpi.Status(), np.zeros(3)
-        while self._comm.Iprobe(self._mpi.ANY_SOURCE, _BEAT, status):
-            peer = status.Get_source()
-            self._comm.Recv([beat, self._mpi.DOUBLE], peer, _BEAT)
-            self._heard[peer] = now
-            self._beats_taken[peer] += 1
-            self.progress_of[peer][:] = beat
+        beat = np.zeros(3)
+        for peer in self.peers:
+            # One that knows that all were taken may be in the next fit, whose signs are not ours.
+            while peer not in self._closed and self._comm.Iprobe(peer, _BEAT):
+                self._comm.Recv([beat, self._mpi.DOUBLE], peer, _BEAT)
+                self._heard[peer] = now
+                self._beats_taken[peer] += 1
+                self.progress_of[peer][:] = beat
 
     def _take_failures(self) -> None:
         status = self._mpi.Status()
@@ -214,8 +217,8 @@ class Link:
                 try:
                     return future.result(timeout=self._beat_every / 5)
                 except NotYet:
-                    if future.done():  # the work's own error
-                        raise
+                    if future.done():  # the work's own error, or done just now
+                        return future.result()
                     self.look()
 
     def close(self) -> None:
@@ -226,6 +229,12 @@ class Link:
         for peer in self.peers:
             sent = self.hear(peer)["signs"]
             self._until(partial(self._all_taken, peer, sent))
+            self._closed.add(peer)
+            # It may have to wait for others before it answers.
+            self._heard[peer] = time.monotonic() + self._timeout
+            self.tell(peer, {"signs": "taken"})
+        for peer in self.peers:
+            self.hear(peer)
         for request, _ in self._beats.values():
             request.Wait()
 
@@ -245,13 +254,12 @@ class Link:
         passed_on = isinstance(error, PeerError)
         what = str(error) if passed_on else f"rank {self.rank} failed: {_described(error)}"
         text = json.dumps({"interrupted": interrupted, "what": what[:2000]}).encode()
+        buffer = np.frombuffer(text, np.uint8)
         for peer in self.peers:
             if peer not in self._gone:
-                buffer = np.frombuffer(text, np.uint8)
-                self._beats[-peer - 1] = (
-                    self._comm.Isend([buffer, self._mpi.BYTE], peer, _FAILURE),
-                    buffer,
-                )
+                with suppress(self._mpi.Exception):  # the first error is the one to raise
+                    request = self._comm.Isend([buffer, self._mpi.BYTE], peer, _FAILURE)
+                    self._beats[-peer - 1] = request, buffer
         if not interrupted:
             # mpiexec may end the others before they can say it.
             print(
@@ -261,11 +269,17 @@ class Link:
 
     def _end(self) -> None:
         """Abort the job; a worker gives the server the time to say what is wrong, and to save."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if self.rank > 0 and 0 not in self._gone:
-            time.sleep(min(self._timeout, 10.0))
-        self._comm.Abort(1)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            # Half a second at least: what mpiexec has not read by the end of the job is lost.
+            wait = min(self._timeout, 10.0) if self.rank > 0 and 0 not in self._gone else 0.5
+            until = time.monotonic() + wait
+            while time.monotonic() < until:
+                self._comm.Iprobe(self._mpi.ANY_SOURCE, _FAILURE)  # MPI moves messages on in calls
+                time.sleep(0.01)
+        finally:
+            self._comm.Abort(1)
 
 
 def _described(error: BaseException) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from trulysparse import _core
+from trulysparse import _check, _core
 from trulysparse._mpi.link import Link
 
 if TYPE_CHECKING:
@@ -33,8 +36,7 @@ class Session:
     def greet(self, hello: dict[str, Any], samples: int = 0) -> None:
         """Compare what must be the same on all ranks; an error on all of them if it is not.
 
-        `samples`: those that this rank has. Fills `shares`
-        with those of all workers.
+        `samples`: those that this rank has. Fills `shares` with those of all workers.
         """
         self.greeted = True
         link, mine = self.link, {"same": hello, "samples": samples}
@@ -48,41 +50,42 @@ class Session:
             link.tell(0, mine)
             answer = link.hear(0)
             verdict, self.shares = answer["verdict"], answer["shares"]
-        self.refused = verdict is not None
-        if verdict is not None and "error" not in hello:
-            raise ValueError(verdict)
+        if verdict is not None:
+            link.close()
+            self.refused = True
+            if "error" not in hello:
+                raise ValueError(verdict)
 
     def standardize(self, core: _core.Network, x: Any) -> None:
         """Give the network the statistics of all shares, each of which is on its own rank."""
         link, features = self.link, core.config()["layer_sizes"][0]
         if not core.config()["standardize"] or core.standardizer() is not None:
             return
-        result = np.empty(2 * features)
+        result = np.empty((2, features))
         if self.is_server:
             count, mean, deviations = 0, np.zeros(features), np.zeros(features)
+            low, high = np.full(features, np.inf), np.full(features, -np.inf)
             for peer, samples in zip(link.peers, self.shares, strict=True):
-                part = np.empty(2 * features)
+                part = np.empty((4, features))
                 link.receive(peer, part)
                 # Chan's update of a mean and a sum of squared deviations, in the order of ranks.
-                shift = part[:features] - mean
+                shift = part[0] - mean
                 total = count + samples
-                deviations += part[features:] + shift**2 * (count * samples / total)
+                deviations += part[1] + shift**2 * (count * samples / total)
                 mean += shift * (samples / total)
+                low, high = np.minimum(low, part[2]), np.maximum(high, part[3])
                 count = total
             spread = np.sqrt(deviations / count)
-            constant = ~(spread > 0)
-            result[:features] = np.where(constant, 0.0, mean)
-            result[features:] = 1 / np.where(constant, 1.0, spread)
+            # Not by the spread, which rounding leaves a little of.
+            constant = (low == high) | ~(spread > 0)
+            result[0] = np.where(constant, 0.0, mean)
+            result[1] = 1 / np.where(constant, 1.0, spread)
             for peer in link.peers:
                 link.send(peer, result)
         else:
-            mean = x.mean(axis=0, dtype=np.float64)
-            deviations = np.zeros(features)
-            for start in range(0, len(x), 1024):  # in pieces, as float64 copies are large
-                deviations += ((x[start : start + 1024] - mean) ** 2).sum(axis=0)
-            link.send(0, np.concatenate([mean, deviations]))
+            link.send(0, link.aside(lambda: _statistics(x)))
             link.receive(0, result)
-        core.set_standardizer(result[:features].tolist(), result[features:].tolist())
+        core.set_standardizer(result[0].tolist(), result[1].tolist())
 
     def share_network(self, model: SparseMLP, resumed: bool) -> None:
         """Give all ranks the server's network, if it comes from a checkpoint."""
@@ -110,16 +113,37 @@ def session(strategy: WASSP | WASAP | None) -> Iterator[Session | None]:
         return
     opened = Session(comm, strategy.timeout, sharded=strategy.sharded)
     try:
-        yield opened
-    except Exception as error:
-        if not opened.greeted:
-            opened.greet({"error": f"{type(error).__name__}: {error}"})
-        elif not opened.refused:
+        try:
+            with _interruptible(opened):
+                yield opened
+        except Exception as error:
+            if not opened.greeted:
+                opened.greet({"error": f"{type(error).__name__}: {error}"})
+            raise
+    except BaseException as error:
+        if not opened.refused:
             opened.link.fail(error)
         raise
-    except BaseException as error:
-        opened.link.fail(error)
-        raise
+
+
+@contextmanager
+def _interruptible(opened: Session) -> Iterator[None]:
+    """Let the end that is announced to the server be a KeyboardInterrupt, so that it can save.
+
+    Open MPI's mpiexec passes Ctrl-C on as a SIGTERM, and batch systems send one when time is up.
+    """
+    if (
+        not opened.is_server
+        or threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def fingerprint(core: _core.Network) -> str:
@@ -131,19 +155,28 @@ def fingerprint(core: _core.Network) -> str:
     return digest.hexdigest()
 
 
+def _statistics(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Of each feature: mean, sum of squared deviations, least and largest value."""
+    mean = x.mean(axis=0, dtype=np.float64)
+    deviations = np.zeros_like(mean)
+    for start in range(0, len(x), 1024):  # in pieces, as float64 copies are large
+        deviations += ((x[start : start + 1024] - mean) ** 2).sum(axis=0)
+    return np.stack([mean, deviations, x.min(axis=0), x.max(axis=0)])
+
+
 def _disagreement(hellos: list[dict[str, Any]], *, sharded: bool) -> str | None:
     for rank, hello in enumerate(hellos):
         if "error" in hello["same"]:
             return f"rank {rank}: {hello['same']['error']}"
     first = hellos[0]
     for rank, hello in enumerate(hellos[1:], start=1):
-        for key in {**first["same"], **hello["same"]}:
-            mine, theirs = first["same"].get(key), hello["same"].get(key)
-            if mine != theirs:
-                return (
-                    f"{key}: {theirs!r} on rank {rank} and {mine!r} on rank 0, expected the same "
-                    "on all ranks"
-                )
+        different = _check.first_difference(first["same"], hello["same"])
+        if different is not None:
+            key, mine, theirs = different
+            return (
+                f"{key}: {theirs!r} on rank {rank} and {mine!r} on rank 0, expected the same on "
+                "all ranks"
+            )
         if sharded and hello["samples"] == 0:
             return f"x: no samples on rank {rank}, expected at least one with sharded=True"
         if not sharded and hello["samples"] != first["samples"]:
