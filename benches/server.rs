@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use common::{NETWORKS, numbers, thread_counts, wanted};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Draw, Gradient, Loss, Mlp, Replica, Schedule, Sgd,
-    Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Draw, Gradient, LayerRates, Loss, Mlp, Replica, Schedule,
+    Sgd, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -98,6 +98,7 @@ fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usiz
         weight_decay: 2e-4,
         nesterov: false,
         schedule: Schedule::Constant,
+        layer_rates: LayerRates::Equal,
     };
     let (mut replica, mut gradient): (Option<Replica>, _) = (None, Gradient::default());
     let (mut version, mut workspace) = {
@@ -111,12 +112,14 @@ fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usiz
         let model = replica.as_ref().expect("a pull").model();
         data.gather(&par, None, &samples, workspace.input(batch));
         let draw = Draw { seed: worker as u64, step };
-        model.gradient(&par, &mut workspace, &samples, data.targets(), draw, &mut gradient);
+        let out = gradient.values_mut();
+        model.gradient(&par, &mut workspace, &samples, data.targets(), draw, out);
+        gradient.set_samples(batch);
         let computed = Instant::now();
         let (server, mlp, times) = &mut *shared.lock().expect("no panic");
         let inside = Instant::now();
         let step_of = sgd.step(0, 1, batch);
-        server.push(&par, mlp, worker, &gradient, version, &step_of).expect("memory");
+        server.push(&par, mlp, worker, gradient.view(), version, &step_of).expect("memory");
         let pushed = Instant::now();
         version = server.pull(mlp, worker, &mut replica, version).expect("memory");
         let end = Instant::now();
