@@ -57,30 +57,85 @@ pub fn available() -> Option<u64> {
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
+/// Bytes from which on [`Lanes`] are mapped: several large pages.
+const MAPPED: usize = 16 << 20;
+
 /// Zero-initialised f32s that start at a cache line, so that no vector of a row of lanes straddles
-/// two: reading straddling vectors takes twice as long.
-#[derive(Clone, Debug, Default)]
+/// two: reading straddling vectors takes twice as long. Many of them are on large pages where the
+/// system has some: reading a random row then misses one table less.
+#[derive(Debug)]
 pub struct Lanes {
-    lines: Vec<Line>,
+    storage: Storage,
     len: usize,
+}
+
+#[derive(Debug)]
+enum Storage {
+    Lines(Vec<Line>),
+    Mapped(memmap2::MmapMut),
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Lanes { storage: Storage::Lines(Vec::new()), len: 0 }
+    }
 }
 
 impl Lanes {
     /// `len` zeros.
     pub fn zeros(len: usize, what: &str) -> Result<Self> {
-        Ok(Lanes { lines: filled(len.div_ceil(16), Line([0.0; 16]), what)?, len })
+        let lines = len.div_ceil(16);
+        let storage = match lines.checked_mul(size_of::<Line>()) {
+            Some(bytes) if bytes >= MAPPED => Storage::Mapped(mapped(bytes, what)?),
+            _ => Storage::Lines(filled(lines, Line([0.0; 16]), what)?),
+        };
+        Ok(Lanes { storage, len })
     }
+}
+
+/// Zeros from the system, on large pages if it likes.
+fn mapped(bytes: usize, what: &str) -> Result<memmap2::MmapMut> {
+    let map = memmap2::MmapMut::map_anon(bytes).map_err(|_| refused::<u8>(bytes, what))?;
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::HugePage); // a wish, that may not come true
+    Ok(map)
 }
 
 impl std::ops::Deref for Lanes {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        let all: &[f32] = match &self.storage {
+            Storage::Lines(lines) => bytemuck::cast_slice(lines),
+            Storage::Mapped(map) => bytemuck::cast_slice(map),
+        };
+        &all[..self.len]
     }
 }
 
 impl std::ops::DerefMut for Lanes {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        let all: &mut [f32] = match &mut self.storage {
+            Storage::Lines(lines) => bytemuck::cast_slice_mut(lines),
+            Storage::Mapped(map) => bytemuck::cast_slice_mut(map),
+        };
+        &mut all[..self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_aligned_zeros_wherever_they_come_from() {
+        for len in [0, 1, 1000, MAPPED / 4 - 16, MAPPED / 4 - 15, MAPPED / 4 + 17] {
+            let mut lanes = Lanes::zeros(len, "a test").unwrap();
+            assert_eq!(lanes.len(), len);
+            assert!(lanes.iter().all(|&v| v == 0.0) && lanes.as_ptr().addr() % 64 == 0);
+            lanes.iter_mut().for_each(|v| *v = 1.0);
+            assert!(lanes.iter().all(|&v| v == 1.0));
+        }
+        let refused = Lanes::zeros(1 << 55, "a test").unwrap_err().to_string();
+        assert_eq!(refused, format!("not enough memory: {} bytes for a test", 1u64 << 57));
     }
 }

@@ -3,7 +3,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use super::lanes::LANES;
 use super::simd::{Simd, Vector, multiversion};
+use crate::parallel::Par;
 
 /// Independent accumulators: more than the latency of a fused multiply-add times those per cycle.
 const CHAINS: usize = 12;
@@ -35,6 +37,40 @@ fn read_body<S: Simd>(simd: S, values: &[f32], out: &mut f32) {
 }
 multiversion! {
     fn read_loop(values: &[f32], out: &mut f32) => read_body
+}
+
+#[inline(always)]
+fn gather_body<S: Simd>(simd: S, x: &[f32], stride: usize, order: &[u32], out: &mut f32) {
+    const AHEAD: usize = 128;
+    let mut acc = S::V16::splat(simd, 0.0);
+    for (k, &row) in order.iter().enumerate() {
+        let ahead = order[(k + AHEAD).min(order.len() - 1)] as usize * stride;
+        for lane in (0..stride).step_by(LANES) {
+            S::V16::prefetch(simd, x.as_ptr().wrapping_add(ahead + lane));
+        }
+        for lanes in x[row as usize * stride..][..stride].chunks_exact(LANES) {
+            acc = acc.add(S::V16::load(simd, lanes));
+        }
+    }
+    *out = acc.sum();
+}
+multiversion! {
+    fn gather_loop(x: &[f32], stride: usize, order: &[u32], out: &mut f32) => gather_body
+}
+
+/// Rows per second at which all threads together read rows of `x`, (n, stride), in the given order:
+/// what memory allows a product with few connections a row.
+pub fn gather_rate(par: &Par, x: &[f32], stride: usize, order: &[u32]) -> f64 {
+    let start = Instant::now();
+    let parts = par.threads();
+    let sums = par.map(parts, |i| {
+        let part = &order[order.len() * i / parts..order.len() * (i + 1) / parts];
+        let mut out = 0.0;
+        gather_loop(x, stride, part, &mut out);
+        out
+    });
+    black_box(sums);
+    order.len() as f64 / start.elapsed().as_secs_f64()
 }
 
 /// Multiply-adds per second of one thread that does nothing else, measured for some milliseconds.

@@ -33,6 +33,8 @@ pub struct Gather<'a> {
     pub stride: usize,
     /// Bring rows near before they are needed: for an `x` that is larger than the near caches.
     prefetch: bool,
+    /// How many entries before.
+    ahead: usize,
 }
 
 /// What takes dot products as they come. A trait and not a closure: a closure that is called from
@@ -44,8 +46,11 @@ pub trait Sink {
     fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize);
 }
 
-/// Entries ahead of the current one whose rows are asked for.
-const AHEAD: usize = 6;
+/// Lines ahead of the current one that are asked for: memory serves so many at a time. With 6
+/// entries, where rows are a line or two, products took more than twice as long.
+const LINES_AHEAD: usize = 128;
+/// The fewest entries ahead, for rows of many lines.
+const ENTRIES_AHEAD: usize = 8;
 
 /// Bytes of `x` up to which the processor finds its rows in time by itself.
 const NEAR_BYTES: usize = 640 << 10;
@@ -65,7 +70,8 @@ impl<'a> Gather<'a> {
     /// `x`: (bound of the indices, stride).
     #[inline(always)]
     pub fn new(indices: Bounded<'a>, x: &'a [f32], stride: usize) -> Self {
-        Gather { indices, x, stride, prefetch: size_of_val(x) > NEAR_BYTES }
+        let ahead = (LINES_AHEAD / stride.div_ceil(16)).max(ENTRIES_AHEAD);
+        Gather { indices, x, stride, prefetch: size_of_val(x) > NEAR_BYTES, ahead }
     }
 
     /// For rows of `x` that are visited while they are near.
@@ -127,9 +133,9 @@ impl<'a> Gather<'a> {
         assert_eq!(lengths, entries, "internal: a value for each entry");
         for k in range {
             if self.prefetch {
-                self.fetch::<S, V>(simd, k + AHEAD, offset, V::N * T);
+                self.fetch::<S, V>(simd, k + self.ahead, offset, V::N * T);
                 if let Values::At(positions, data) = values
-                    && let Some(&position) = positions.get(k + 4 * AHEAD)
+                    && let Some(&position) = positions.get(k + self.ahead)
                 {
                     V::prefetch(simd, data.as_ptr().wrapping_add(position as usize));
                 }
@@ -195,9 +201,12 @@ impl<'a> Gather<'a> {
         let mut k = range.start;
         while k < range.end {
             let count = (range.end - k).min(8);
-            if self.prefetch {
-                for i in 8..16 {
-                    self.fetch::<S, V>(simd, k + i, 0, self.stride);
+            // Many requests at once hold up the group's own reads, so each product has its own,
+            // unless the group is small.
+            let (small, next) = (count < 8 && (1..=2).contains(&T), k + self.ahead);
+            if self.prefetch && small {
+                for i in 0..count {
+                    self.fetch::<S, V>(simd, next + i, 0, self.stride);
                 }
             }
             let mut acc = [zero; 8];
@@ -206,6 +215,9 @@ impl<'a> Gather<'a> {
             for half in 0..padded / 4 {
                 for i in 0..4 {
                     let i = 4 * half + i;
+                    if self.prefetch && !small {
+                        self.fetch::<S, V>(simd, next + i, 0, self.stride);
+                    }
                     // SAFETY: the entry exists, `check` has passed for whole rows, and d is as
                     // long as one.
                     acc[i] = unsafe {

@@ -1,0 +1,75 @@
+//! The products of a large layer with few connections a neuron, against the rate at which memory
+//! gives random rows: `cargo bench --bench extreme -- [neurons] [batch]`.
+
+mod common;
+
+use common::{bests, numbers, thread_counts};
+use trulysparse::csr::{Csr, Transpose};
+use trulysparse::kernels::{self, Step, limits::gather_rate};
+use trulysparse::parallel::Par;
+use trulysparse::rng::{Purpose, Stream};
+use trulysparse::topology;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter_map(|a| a.parse::<usize>().ok());
+    let n = arguments.next().unwrap_or(1_000_000);
+    let batches = arguments.next().map_or(vec![16, 32], |b| vec![b]);
+    let stream = Stream::new(0, Purpose::Structure, 0, 0);
+    println!(
+        "a layer of {n} x {n}, epsilon 1: millions of rows a second, and the share of the limit"
+    );
+    println!(
+        "{:>5} {:>7} {:>8} {:>15} {:>15} {:>15} {:>15}",
+        "batch", "threads", "limit", "spmm", "spmm_transpose", "sddmm + update", "together"
+    );
+    for threads in thread_counts() {
+        let par = Par::new(threads).expect("threads");
+        let (indptr, indices) =
+            topology::erdos_renyi(&par, n, n, 2.0 / n as f64, stream).expect("memory");
+        let data = numbers(indices.len(), 1).to_vec();
+        let mut w = Csr::new(n, indptr, indices, data).expect("a matrix");
+        let index = Transpose::new(&par, w.pattern()).expect("memory");
+        let copy = w.data().to_vec();
+        let mut momentum = vec![0.0; w.nnz()];
+        let order = w.pattern().indices().to_vec();
+        let step =
+            Step { rate: 1e-6, momentum: 0.9, decay: 0.0, nesterov: false, inverse_batch: 1e-2 };
+        for &batch in &batches {
+            let stride = kernels::stride(batch);
+            let (x, dy) = (numbers(n * stride, 2), numbers(n * stride, 3));
+            let (mut y, mut dx) = (numbers(n * stride, 4), numbers(n * stride, 4));
+            let bias = vec![0.0; n];
+            let mut limit = 0.0f64;
+            let (pattern, data) = w.pattern_and_data_mut();
+            let mut times = bests(
+                5.0,
+                &mut [
+                    &mut || kernels::spmm(&par, pattern, &copy, &x, stride, &bias, &mut y),
+                    &mut || kernels::spmm_transpose(&par, &index, &copy, &dy, stride, &mut dx),
+                    &mut || {
+                        kernels::sddmm_update(
+                            &par,
+                            pattern,
+                            &dy,
+                            &x,
+                            stride,
+                            &step,
+                            data,
+                            &mut momentum,
+                        );
+                    },
+                    &mut || limit = limit.max(gather_rate(&par, &x, stride, &order)),
+                ],
+            );
+            times.truncate(3);
+            print!("{batch:>5} {threads:>7} {:>8.0}", limit / 1e6);
+            let entries = order.len() as f64;
+            let together = times.iter().sum::<f64>() / 3.0;
+            for time in times.into_iter().chain([together]) {
+                let rate = entries / time;
+                print!(" {:>15}", format!("{:.0} ({:.0}%)", rate / 1e6, 100.0 * rate / limit));
+            }
+            println!();
+        }
+    }
+}
