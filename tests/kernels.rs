@@ -140,7 +140,19 @@ proptest! {
         let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2));
         let mut plain = (w.data().to_vec(), fused.1.clone());
         let (pattern, data) = fused.0.pattern_and_data_mut();
-        kernels::sddmm_update(&Par::seq(), pattern, &dy, &x, s, &step, data, &mut fused.1);
+        let bias_step = Step { rate: 0.3, ..step };
+        let mut biases = (batch(w.n_rows(), 1, seed ^ 3), batch(w.n_rows(), 1, seed ^ 4));
+        let mut plain_biases = biases.clone();
+        kernels::sddmm_update(
+            &Par::seq(), pattern, &dy, &x, s, (&step, data, &mut fused.1),
+            (&bias_step, &mut biases.0, &mut biases.1),
+        );
+        let mut sums = vec![f32::NAN; w.n_rows()];
+        kernels::bias_gradient(&dy, s, &mut sums);
+        for ((g, b), v) in sums.iter().zip(&mut plain_biases.0).zip(&mut plain_biases.1) {
+            bias_step.apply(*g, b, v);
+        }
+        prop_assert_eq!((bits(&biases.0), bits(&biases.1)), (bits(&plain_biases.0), bits(&plain_biases.1)));
         for ((g, w), v) in grad.iter().zip(&mut plain.0).zip(&mut plain.1) {
             step.apply(*g, w, v);
         }
@@ -229,6 +241,34 @@ proptest! {
             prop_assert_eq!(&one, &run(&Par::new(threads).unwrap()));
         }
     }
+}
+
+#[test]
+fn short_rows_of_many_bytes_do_not_change_the_bits() {
+    // So many that results are written past the caches, and one row too long for a block.
+    let (n, seq) = (550_000usize, Par::seq());
+    let s = stride(16);
+    let structure = Stream::new(3, Purpose::Structure, 0, 0);
+    let (indptr, mut indices) =
+        trulysparse::topology::erdos_renyi(&seq, n, n, 1.0 / n as f64, structure).unwrap();
+    let long: Vec<u32> = (0..n as u32).step_by(100).collect();
+    let (at, end) = (indptr[700], indptr[701]);
+    indices.splice(at..end, long.iter().copied());
+    let grown = long.len() + at - end;
+    let indptr = (0..=n).map(|r| indptr[r] + if r > 700 { grown } else { 0 }).collect();
+    let data = batch(indices.len(), 1, 4);
+    let w = Csr::new(n, indptr, indices, data).unwrap();
+    let (x, bias) = (batch(n, 16, 5), batch(n, 1, 7));
+    let index = Transpose::new(&seq, w.pattern()).unwrap();
+    let par = Par::new(3).unwrap();
+    let mut y = vec![f32::NAN; n * s];
+    kernels::spmm(&par, w.pattern(), w.data(), &x, s, &bias, &mut y);
+    assert!(bits(&y) == bits(&naive_spmm(&w, &x, s, &bias)));
+    kernels::spmm_transpose(&par, &index, w.data(), &x, s, &mut y);
+    assert!(bits(&y) == bits(&naive_spmm_transpose(&w, &x, s)));
+    let mut grad = vec![f32::NAN; w.nnz()];
+    kernels::sddmm(&par, w.pattern(), &y, &x, s, &mut grad);
+    assert!(bits(&grad) == bits(&naive_sddmm(&w, &y, &x, s)));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::pieces::{Piece, Pieces, Worth};
+use super::blocks::Blocks;
+use super::elementwise::bias_update_body;
+use super::pieces::{PANEL, Piece, Pieces, Worth};
 use super::simd::rows::{Gather, Sink, fetch_run};
 use super::simd::{Simd, multiversion};
 
@@ -53,6 +55,19 @@ fn gradients<S: Simd>(
     sink: &mut impl Sink,
 ) {
     let gather = Gather::new(w.bounded(), x, stride);
+    if Blocks::pay(w.indptr(), stride) {
+        let mut blocks = Blocks::new(w.indptr(), rows, stride);
+        while let Some(block) = blocks.next() {
+            let d = &dy[block.rows.start * stride..][..block.rows.len() * stride];
+            if block.is_long() {
+                dots(simd, gather, d, block.entries, sink);
+            } else {
+                let numbers = blocks.numbers(&block);
+                gather.dots_of_rows(simd, d, block.entries.clone(), numbers, sink);
+            }
+        }
+        return;
+    }
     let pieces = Pieces::new(w.indptr(), w.indices(), w.n_cols(), rows, stride, WORTH);
     let gather = if pieces.whole() { gather } else { gather.near() };
     for Piece { row, entries, soon, .. } in pieces {
@@ -60,13 +75,24 @@ fn gradients<S: Simd>(
             fetch_run(simd, w.indices(), start, count);
             sink.fetch(simd, start, count);
         }
-        let d = &dy[row * stride..][..stride];
-        match stride {
-            1 => gather.dots::<S, S::V1>(simd, d, entries, sink),
-            4 => gather.dots::<S, S::V4>(simd, d, entries, sink),
-            8 => gather.dots::<S, S::V8>(simd, d, entries, sink),
-            _ => gather.dots::<S, S::V16>(simd, d, entries, sink),
-        }
+        dots(simd, gather, &dy[row * stride..][..stride], entries, sink);
+    }
+}
+
+/// The gradients of some entries of a row whose deltas are `d`, (stride,).
+#[inline(always)]
+fn dots<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    d: &[f32],
+    entries: Range<usize>,
+    sink: &mut impl Sink,
+) {
+    match d.len() {
+        1 => gather.dots::<S, S::V1>(simd, d, entries, sink),
+        4 => gather.dots::<S, S::V4>(simd, d, entries, sink),
+        8 => gather.dots::<S, S::V8>(simd, d, entries, sink),
+        _ => gather.dots::<S, S::V16>(simd, d, entries, sink),
     }
 }
 
@@ -155,14 +181,26 @@ fn sddmm_update_body<S: Simd>(
     rows: Range<usize>,
     data: &mut [f32],
     momentum: &mut [f32],
+    bias_step: &Step,
+    bias: &mut [f32],
+    bias_momentum: &mut [f32],
 ) {
     let first = w.indptr()[rows.start];
-    gradients(simd, w, dy, x, stride, rows, &mut Update { first, step, data, momentum });
+    let mut sink = Update { first, step, data, momentum };
+    // The biases of some rows at a time, as long as their deltas are near.
+    let biases = bias.chunks_mut(PANEL).zip(bias_momentum.chunks_mut(PANEL));
+    for (start, (bias, bias_momentum)) in rows.step_by(PANEL).zip(biases) {
+        let rows = start..start + bias.len();
+        let dy_rows = &dy[start * stride..rows.end * stride];
+        gradients(simd, w, dy, x, stride, rows, &mut sink);
+        bias_update_body(simd, dy_rows, stride, bias_step, bias, bias_momentum);
+    }
 }
 multiversion! {
     fn sddmm_update_rows(
         w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize, step: &Step, rows: Range<usize>,
         data: &mut [f32], momentum: &mut [f32],
+        bias_step: &Step, bias: &mut [f32], bias_momentum: &mut [f32],
     ) => sddmm_update_body
 }
 
@@ -187,11 +225,12 @@ pub fn sddmm(par: &Par, w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize, gr
     );
 }
 
-/// [`sddmm`] with the gradients spent at once on a [`Step`] of every weight; the bits are those of
-/// the two passes one after the other.
+/// [`sddmm`] with the gradients spent at once on a [`Step`] of every weight, and those of the biases,
+/// which are sums over the same deltas, on another; the bits are those of the passes one after the
+/// other.
 ///
 /// `dy`: (n_rows, stride), padding zero; `x`: (n_cols, stride), padding finite; `data`,
-/// `momentum`: (nnz,).
+/// `momentum`: (nnz,); `bias`, `bias_momentum`: (n_rows,).
 #[allow(clippy::too_many_arguments)]
 pub fn sddmm_update(
     par: &Par,
@@ -199,24 +238,46 @@ pub fn sddmm_update(
     dy: &[f32],
     x: &[f32],
     stride: usize,
-    step: &Step,
-    data: &mut [f32],
-    momentum: &mut [f32],
+    (step, data, momentum): (&Step, &mut [f32], &mut [f32]),
+    (bias_step, bias, bias_momentum): (&Step, &mut [f32], &mut [f32]),
 ) {
     check(w, dy, x, stride);
-    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
-    assert_eq!(momentum.len(), w.nnz(), "internal: momentum is (nnz,)");
+    for (values, len) in
+        [(&*data, w.nnz()), (momentum, w.nnz()), (bias, w.n_rows()), (bias_momentum, w.n_rows())]
+    {
+        assert_eq!(values.len(), len, "internal: weights are (nnz,), biases (n_rows,)");
+    }
     par.for_rows(
         0..w.n_rows(),
         super::GRAIN,
-        (data, momentum),
-        |r| w.indptr()[r] * stride,
-        |(data, momentum), range, mid| {
+        (data, momentum, bias, bias_momentum),
+        |r| (w.indptr()[r] + r) * stride,
+        |(data, momentum, bias, bias_momentum), range, mid| {
             let cut = w.indptr()[mid] - w.indptr()[range.start];
             let (data, data_right) = data.split_at_mut(cut);
             let (momentum, momentum_right) = momentum.split_at_mut(cut);
-            ((data, momentum), (data_right, momentum_right))
+            let cut = mid - range.start;
+            let (bias, bias_right) = bias.split_at_mut(cut);
+            let (bias_momentum, bias_momentum_right) = bias_momentum.split_at_mut(cut);
+            (
+                (data, momentum, bias, bias_momentum),
+                (data_right, momentum_right, bias_right, bias_momentum_right),
+            )
         },
-        |rows, (data, momentum)| sddmm_update_rows(w, dy, x, stride, step, rows, data, momentum),
+        |rows, (data, momentum, bias, bias_momentum)| {
+            sddmm_update_rows(
+                w,
+                dy,
+                x,
+                stride,
+                step,
+                rows,
+                data,
+                momentum,
+                bias_step,
+                bias,
+                bias_momentum,
+            );
+        },
     );
 }

@@ -104,6 +104,16 @@ pub trait Simd: Copy + Send + Sync {
     /// For each of the counters `counter..counter + 16` a keyed random word; the 32 bits say which
     /// of the words' low halves, then of their high halves, are at least `threshold`.
     fn above(self, key: u64, counter: u32, threshold: u32) -> u32;
+    /// Copies values past the caches, if there is an instruction for it: for what is not needed again
+    /// before the caches are full of other things. Nothing is read in order to be overwritten then.
+    /// After the last copy [`Simd::copied_past`] must follow.
+    #[inline(always)]
+    fn copy_past(self, from: &[f32], to: &mut [f32]) {
+        to.copy_from_slice(from);
+    }
+    /// Makes such copies visible to what other threads do after this one has told them.
+    #[inline(always)]
+    fn copied_past(self) {}
 }
 
 /// The multipliers that `Simd::above` mixes with; the first spreads neighbouring counters, the

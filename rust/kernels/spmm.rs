@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::blocks::{Blocks, Lanes};
 use super::elementwise::{Backward, Forward, Map, backward_row, forward_row};
 use super::lanes::{for_tiles, words};
 use super::pieces::{Piece, Pieces, Worth};
@@ -27,31 +28,98 @@ fn products<S: Simd>(
     y: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
+    if Blocks::pay(indptr, gather.stride) {
+        // Where rows are short, looking at the stride for each of them takes as long as the product.
+        return match gather.stride {
+            8 => products_of_blocks(simd, gather, 8, values, indptr, rows, bias, y, finish),
+            16 => products_of_blocks(simd, gather, 16, values, indptr, rows, bias, y, finish),
+            32 => products_of_blocks(simd, gather, 32, values, indptr, rows, bias, y, finish),
+            other => products_of_blocks(simd, gather, other, values, indptr, rows, bias, y, finish),
+        };
+    }
     let (stride, first_row) = (gather.stride, rows.start);
     let (indices, below) = (gather.indices.indices(), gather.indices.below());
     let pieces = Pieces::new(indptr, indices, below, rows, stride, WORTH);
     let gather = if pieces.whole() { gather } else { gather.near() };
     for piece in pieces {
-        let row = piece.row;
         fetch_pieces(simd, indices, values, &piece);
-        let y = &mut y[(row - first_row) * stride..][..stride];
-        let start = bias.map_or(0.0, |bias| bias[row]);
-        for_tiles!(S, stride, |offset, V, T| {
-            let lanes = &mut y[offset..][..<V<S> as Vector<S>>::N * T];
-            let mut acc = [V::<S>::splat(simd, start); T];
-            if !piece.first {
-                for t in 0..T {
-                    acc[t] = V::<S>::load(simd, &lanes[t * <V<S> as Vector<S>>::N..]);
-                }
-            }
-            let acc = gather.accumulate(simd, values, piece.entries.clone(), offset, acc);
-            for t in 0..T {
-                acc[t].store(&mut lanes[t * <V<S> as Vector<S>>::N..]);
-            }
-        });
+        let y = &mut y[(piece.row - first_row) * stride..][..stride];
+        let start = piece.first.then(|| bias.map_or(0.0, |bias| bias[piece.row]));
+        add_product(simd, gather, values, piece.entries, start, y);
         if piece.last {
-            finish.row(simd, row, y);
+            finish.row(simd, piece.row, y);
         }
+    }
+}
+
+/// Adds the products of some entries of a row to `start`, or to what is in `y`, (stride,), already.
+#[inline(always)]
+fn add_product<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    values: Values<'_>,
+    entries: Range<usize>,
+    start: Option<f32>,
+    y: &mut [f32],
+) {
+    for_tiles!(S, y.len(), |offset, V, T| {
+        let lanes = &mut y[offset..][..<V<S> as Vector<S>>::N * T];
+        let mut acc = [V::<S>::splat(simd, start.unwrap_or(0.0)); T];
+        if start.is_none() {
+            for t in 0..T {
+                acc[t] = V::<S>::load(simd, &lanes[t * <V<S> as Vector<S>>::N..]);
+            }
+        }
+        let acc = gather.accumulate(simd, values, entries.clone(), offset, acc);
+        for t in 0..T {
+            acc[t].store(&mut lanes[t * <V<S> as Vector<S>>::N..]);
+        }
+    });
+}
+
+/// [`products`] of rows with few entries.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn products_of_blocks<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    stride: usize,
+    values: Values<'_>,
+    indptr: &[usize],
+    rows: Range<usize>,
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    let (gather, first_row) = (gather.of_lanes(stride), rows.start);
+    let mut blocks = Blocks::new(indptr, rows, stride);
+    let far = blocks.are_far(stride);
+    let mut lanes = Lanes::default();
+    while let Some(block) = blocks.next() {
+        let rows = block.rows.clone();
+        let y = &mut y[(rows.start - first_row) * stride..][..rows.len() * stride];
+        let sums = if far { &mut lanes.0[..y.len()] } else { &mut *y };
+        let start = |row: usize| bias.map_or(0.0, |bias| bias[row]);
+        if block.is_long() {
+            add_product(simd, gather, values, block.entries, Some(start(rows.start)), sums);
+        } else {
+            for (row, sums) in rows.clone().zip(sums.chunks_exact_mut(stride)) {
+                for_tiles!(S, stride, |offset, V, T| for t in 0..T {
+                    let lanes = &mut sums[offset + t * <V<S> as Vector<S>>::N..];
+                    V::<S>::splat(simd, start(row)).store(lanes);
+                });
+            }
+            gather.add_to(simd, values, block.entries.clone(), blocks.numbers(&block), sums);
+        }
+        for (row, sums) in rows.zip(sums.chunks_exact_mut(stride)) {
+            finish.row(simd, row, &mut sums[..stride]);
+        }
+        if far {
+            simd.copy_past(&lanes.0[..y.len()], y);
+        }
+    }
+    if far {
+        simd.copied_past();
     }
 }
 

@@ -69,7 +69,7 @@ pub mod kernels {
     use super::*;
 
     #[pymodule_export]
-    use crate::python::timing::time_products;
+    use crate::python::timing::{gather_rate, time_products};
 
     #[pyfunction]
     #[allow(clippy::too_many_arguments)]

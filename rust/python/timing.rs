@@ -1,4 +1,4 @@
-//! Times of the products inside the core, for a bench that compares them with other libraries'.
+//! Times inside the core, for benches: of the products, and of the memory that they wait for.
 
 use std::time::Instant;
 
@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::csr::{Csr, Transpose};
 use crate::error::Result;
+use crate::kernels::limits::gather_rate as rate_of_gathering;
 use crate::kernels::{sddmm, spmm, spmm_transpose, stride};
 use crate::memory::{Lanes, area, filled};
 use crate::parallel::Par;
@@ -71,4 +72,29 @@ fn run(
             time(&mut || sddmm(par, w.pattern(), &dy, &x, stride, &mut grad)),
         ]
     }))
+}
+
+/// Rows per second at which random rows of (rows, stride of the batch) come from memory: the best
+/// of `repeats` runs over `count` of them.
+#[pyfunction]
+pub fn gather_rate(
+    py: Python<'_>,
+    rows: usize,
+    batch: usize,
+    count: usize,
+    threads: usize,
+    repeats: usize,
+) -> PyResult<f64> {
+    let par = Par::new(threads)?;
+    Ok(py.detach(|| -> Result<f64> {
+        let stride = stride(batch);
+        let mut x = Lanes::zeros(area(rows, stride, "a bench")?, "a bench")?;
+        x.fill(1.0);
+        let stream = Stream::new(0, Purpose::Structure, 0, 0);
+        let mut order = filled(count, 0u32, "a bench")?;
+        let mut block = stream.block(0);
+        order.iter_mut().for_each(|row| *row = block.below(rows as u64) as u32);
+        let rates = (0..repeats).map(|_| rate_of_gathering(&par, &x, stride, &order));
+        Ok(rates.fold(0.0, f64::max))
+    })?)
 }

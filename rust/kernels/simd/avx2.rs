@@ -53,6 +53,35 @@ impl Simd for Avx2 {
             bits
         }
     }
+
+    #[inline(always)]
+    fn copy_past(self, from: &[f32], to: &mut [f32]) {
+        // A whole line at a time, or the processor reads the rest of it.
+        let (head, to) = to.split_at_mut(to.as_ptr().align_offset(64).min(to.len()));
+        let (first, from) = from.split_at(head.len());
+        head.copy_from_slice(first);
+        let (lines, rest) = to.as_chunks_mut::<16>();
+        let (from, last) = from.as_chunks::<16>();
+        for (to, from) in lines.iter_mut().zip(from) {
+            for at in (0..16).step_by(8) {
+                // SAFETY: the token proves that the instructions exist; a line is aligned and has
+                // sixteen values.
+                unsafe {
+                    _mm256_stream_ps(
+                        to.as_mut_ptr().add(at),
+                        _mm256_loadu_ps(from.as_ptr().add(at)),
+                    );
+                }
+            }
+        }
+        rest.copy_from_slice(last);
+    }
+
+    #[inline(always)]
+    fn copied_past(self) {
+        // SAFETY: every processor with the token's features has it.
+        unsafe { _mm_sfence() }
+    }
 }
 
 /// Sixteen lanes.

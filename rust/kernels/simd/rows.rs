@@ -22,6 +22,33 @@ pub enum Values<'a> {
     At(&'a [u32], &'a [f32]),
 }
 
+impl Values<'_> {
+    /// Panics unless there is one for each entry.
+    #[inline(always)]
+    fn check(&self, entries: usize) {
+        let values = match self {
+            Values::Direct(data) => data.len(),
+            Values::At(positions, _) => positions.len(),
+        };
+        assert_eq!(values, entries, "internal: a value for each entry");
+    }
+
+    /// That of entry `k`.
+    ///
+    /// # Safety
+    /// `k` is below the number of entries, for which `check` has passed.
+    #[inline(always)]
+    unsafe fn get(&self, k: usize) -> f32 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Values::Direct(data) => *data.get_unchecked(k),
+                Values::At(positions, data) => data[*positions.get_unchecked(k) as usize],
+            }
+        }
+    }
+}
+
 /// Entries and what they are multiplied with.
 #[derive(Clone, Copy)]
 pub struct Gather<'a> {
@@ -52,6 +79,11 @@ const LINES_AHEAD: usize = 128;
 /// The fewest entries ahead, for rows of many lines.
 const ENTRIES_AHEAD: usize = 8;
 
+/// The same for what comes in order, entries and rows: between random reads the processor does not
+/// ask for it early enough by itself.
+const RUN_AHEAD: usize = 512;
+const ROWS_AHEAD: usize = 64;
+
 /// Bytes of `x` up to which the processor finds its rows in time by itself.
 const NEAR_BYTES: usize = 640 << 10;
 
@@ -72,6 +104,13 @@ impl<'a> Gather<'a> {
     pub fn new(indices: Bounded<'a>, x: &'a [f32], stride: usize) -> Self {
         let ahead = (LINES_AHEAD / stride.div_ceil(16)).max(ENTRIES_AHEAD);
         Gather { indices, x, stride, prefetch: size_of_val(x) > NEAR_BYTES, ahead }
+    }
+
+    /// The same with a number of lanes, the stride, that the compiler may know.
+    #[inline(always)]
+    pub fn of_lanes(self, stride: usize) -> Self {
+        assert_eq!(stride, self.stride, "internal: the lanes of a row");
+        Gather { stride, ..self }
     }
 
     /// For rows of `x` that are visited while they are near.
@@ -125,29 +164,11 @@ impl<'a> Gather<'a> {
         mut acc: [V; T],
     ) -> [V; T] {
         self.check(&range, offset, V::N * T);
-        let entries = self.indices.indices().len();
-        let lengths = match values {
-            Values::Direct(data) => data.len(),
-            Values::At(positions, _) => positions.len(),
-        };
-        assert_eq!(lengths, entries, "internal: a value for each entry");
+        values.check(self.indices.indices().len());
         for k in range {
-            if self.prefetch {
-                self.fetch::<S, V>(simd, k + self.ahead, offset, V::N * T);
-                if let Values::At(positions, data) = values
-                    && let Some(&position) = positions.get(k + self.ahead)
-                {
-                    V::prefetch(simd, data.as_ptr().wrapping_add(position as usize));
-                }
-            }
-            // SAFETY: k is below the number of entries, which is that of values or positions.
-            let value = unsafe {
-                match values {
-                    Values::Direct(data) => *data.get_unchecked(k),
-                    Values::At(positions, data) => data[*positions.get_unchecked(k) as usize],
-                }
-            };
-            let value = V::splat(simd, value);
+            self.fetch_ahead::<S, V>(simd, values, k, offset, V::N * T);
+            // SAFETY: k is below the number of entries, for which `check` has passed.
+            let value = V::splat(simd, unsafe { values.get(k) });
             // SAFETY: `check` has passed for N * T lanes from `offset`.
             unsafe {
                 let row = self.row(k, offset);
@@ -157,6 +178,148 @@ impl<'a> Gather<'a> {
             }
         }
         acc
+    }
+
+    /// Asks for what [`Gather::ahead`] entries later will be multiplied.
+    #[inline(always)]
+    fn fetch_ahead<S: Simd, V: Vector<S>>(
+        &self,
+        simd: S,
+        values: Values<'_>,
+        k: usize,
+        offset: usize,
+        lanes: usize,
+    ) {
+        if self.prefetch {
+            self.fetch::<S, V>(simd, k + self.ahead, offset, lanes);
+            if let Values::At(positions, data) = values
+                && let Some(&position) = positions.get(k + self.ahead)
+            {
+                V::prefetch(simd, data.as_ptr().wrapping_add(position as usize));
+            }
+        }
+    }
+
+    /// `y[numbers[i]] += value * x[index]` for entry number i of `range`, in order, a fused
+    /// multiply-add of whole rows each. `y`: (rows, stride).
+    #[inline(always)]
+    pub fn add_to<S: Simd>(
+        &self,
+        simd: S,
+        values: Values<'_>,
+        range: Range<usize>,
+        numbers: &[u16],
+        y: &mut [f32],
+    ) {
+        match self.stride {
+            1 => self.add_vectors_to::<S, S::V1, 1>(simd, values, range, numbers, y),
+            4 => self.add_vectors_to::<S, S::V4, 1>(simd, values, range, numbers, y),
+            8 => self.add_vectors_to::<S, S::V8, 1>(simd, values, range, numbers, y),
+            16 => self.add_vectors_to::<S, S::V16, 1>(simd, values, range, numbers, y),
+            32 => self.add_vectors_to::<S, S::V16, 2>(simd, values, range, numbers, y),
+            48 => self.add_vectors_to::<S, S::V16, 3>(simd, values, range, numbers, y),
+            64 => self.add_vectors_to::<S, S::V16, 4>(simd, values, range, numbers, y),
+            _ => panic!("internal: a row of {} lanes is not narrow", self.stride),
+        }
+    }
+
+    #[inline(always)]
+    fn add_vectors_to<S: Simd, V: Vector<S>, const T: usize>(
+        &self,
+        simd: S,
+        values: Values<'_>,
+        range: Range<usize>,
+        numbers: &[u16],
+        y: &mut [f32],
+    ) {
+        self.check(&range, 0, V::N * T);
+        values.check(self.indices.indices().len());
+        for (k, &number) in range.zip(numbers) {
+            self.fetch_ahead::<S, V>(simd, values, k, 0, V::N * T);
+            if self.prefetch {
+                let soon = k + RUN_AHEAD;
+                fetch_run(simd, self.indices.indices(), soon, 1);
+                match values {
+                    Values::Direct(data) => fetch_run(simd, data, soon, 1),
+                    Values::At(positions, _) => fetch_run(simd, positions, soon, 1),
+                }
+            }
+            let lanes = &mut y[usize::from(number) * (V::N * T)..][..V::N * T];
+            // SAFETY: k is below the number of entries, for which `check` has passed.
+            let value = V::splat(simd, unsafe { values.get(k) });
+            for t in 0..T {
+                // SAFETY: `check` has passed for N * T lanes.
+                let x = unsafe { V::load_at(simd, self.row(k, t * V::N)) };
+                let sum = value.mul_add(x, V::load(simd, &lanes[t * V::N..]));
+                sum.store(&mut lanes[t * V::N..]);
+            }
+        }
+    }
+
+    /// [`Gather::dots`] of entries of several rows: entry number i of `range` is multiplied with row
+    /// `numbers[i]` of `d`, (rows, stride).
+    #[inline(always)]
+    pub fn dots_of_rows<S: Simd>(
+        &self,
+        simd: S,
+        d: &[f32],
+        range: Range<usize>,
+        numbers: &[u16],
+        sink: &mut impl Sink,
+    ) {
+        match self.stride {
+            1 => self.dots_of_rows_of::<S, S::V1, 1>(simd, d, range, numbers, sink),
+            4 => self.dots_of_rows_of::<S, S::V4, 1>(simd, d, range, numbers, sink),
+            8 => self.dots_of_rows_of::<S, S::V8, 1>(simd, d, range, numbers, sink),
+            16 => self.dots_of_rows_of::<S, S::V16, 1>(simd, d, range, numbers, sink),
+            32 => self.dots_of_rows_of::<S, S::V16, 2>(simd, d, range, numbers, sink),
+            48 => self.dots_of_rows_of::<S, S::V16, 3>(simd, d, range, numbers, sink),
+            64 => self.dots_of_rows_of::<S, S::V16, 4>(simd, d, range, numbers, sink),
+            _ => panic!("internal: a row of {} lanes is not narrow", self.stride),
+        }
+    }
+
+    #[inline(always)]
+    fn dots_of_rows_of<S: Simd, V: Vector<S>, const T: usize>(
+        &self,
+        simd: S,
+        d: &[f32],
+        range: Range<usize>,
+        numbers: &[u16],
+        sink: &mut impl Sink,
+    ) {
+        self.check(&range, 0, V::N * T);
+        let start = range.start;
+        for group in range.clone().step_by(8) {
+            let count = (range.end - group).min(8);
+            if self.prefetch {
+                let soon = group + RUN_AHEAD;
+                fetch_run(simd, self.indices.indices(), soon, 1);
+                sink.fetch(simd, soon, 1);
+            }
+            let mut acc = [V::splat(simd, 0.0); 8];
+            for i in 0..8 {
+                // Missing entries repeat the last.
+                let k = group + i.min(count - 1);
+                if self.prefetch {
+                    self.fetch::<S, V>(simd, k + self.ahead, 0, V::N * T);
+                }
+                let row = usize::from(numbers[k - start]);
+                if self.prefetch {
+                    let next = (row + ROWS_AHEAD) * (V::N * T);
+                    for line in (0..V::N * T).step_by(16) {
+                        V::prefetch(simd, d.as_ptr().wrapping_add(next + line));
+                    }
+                }
+                let d = &d[row * (V::N * T)..][..V::N * T];
+                for t in 0..T {
+                    // SAFETY: the entry exists and `check` has passed for whole rows.
+                    let x = unsafe { V::load_at(simd, self.row(k, t * V::N)) };
+                    acc[i] = V::load(simd, &d[t * V::N..]).mul_add(x, acc[i]);
+                }
+            }
+            sink.take(group, V::sum8(acc), count);
+        }
     }
 
     /// Calls `sink.take(k, sums, count)`: `sums[i]` is the dot product of `d`, (stride,), with the row

@@ -1,0 +1,174 @@
+"""Networks from 10^5 neurons to the largest that the machine holds: `python benches/extreme.py`.
+
+Each is 65536 artificial features, ten hidden layers of equal size and two outputs with epsilon = 1,
+about two connections a neuron (arXiv 2102.01732, the section on extreme scale). In a process of its
+own it is created, trained for some steps, evolved, saved and loaded again. `--picture FILE` draws the
+numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trulysparse as ts
+from trulysparse import _core
+from trulysparse._config import threads as all_threads
+from trulysparse.datasets import load_synthetic
+
+FEATURES = 65536
+SIZES = ("1e5", "1e6", "1e7", "2e7", "5e7", "1e8")
+
+
+def memory(name: str) -> int:
+    """Return a number of the process's status in bytes (Linux)."""
+    with open("/proc/self/status") as status:
+        return 1024 * next(int(line.split()[1]) for line in status if line.startswith(name))
+
+
+def timed(run: Any) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
+
+
+def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> dict[str, Any]:
+    """Create, train, evolve, save and load one network."""
+    sizes = [FEATURES, *[neurons // 10] * 10, 2]
+    data = load_synthetic(FEATURES, batch * steps)
+    x, y = data.x_train, data.y_train
+    threads = all_threads(None)
+    before = memory("VmRSS")
+    planned = ts.plan(
+        sizes, epsilon=1, batch_size=batch, activation="leaky_relu", dropout=0, **mode(memory_mode)
+    )
+    creation, model = timed(
+        lambda: ts.SparseMLP(
+            sizes, epsilon=1, activation="leaky_relu", init="lecun_uniform", fan="real",
+            dropout=0, standardize=False, seed=0,
+        )
+    )  # fmt: skip
+    sgd = ts.SGD(0.3, layer_rates="fan_in", weight_decay=0)
+    fit = {"batch_size": batch, "optimizer": sgd, "progress": False, **mode(memory_mode)}
+    # The trainer of a fit, so that an epoch can be timed whose buffers have been touched before.
+    trainer = model._trainer(model._data(x, y)[0], batch, sgd, 100)
+    losses = [trainer.epoch(0)[0]]
+    times = []
+    for _ in range(3):
+        seconds, (loss, _) = timed(lambda: trainer.epoch(0))
+        times.append(seconds / steps)
+        losses.append(loss)
+    best = float(np.median(times))
+    evolution, _ = timed(lambda: model.evolve(ts.SET(grow_init=0.1)))
+    after, _ = timed(lambda: trainer.epoch(0))  # makes the transpose indices again
+    indices = after - steps * best
+    del trainer
+    # As an epoch with an evolution has it: beside the buffers of the steps.
+    history = model.fit(x, y, epochs=2, topology=ts.SET(grow_init=0.1), **fit)
+    peak = memory("VmHWM") - before
+    result = {
+        "neurons": sum(sizes),
+        "connections": model.nnz,
+        "batch": batch,
+        "create": creation,
+        "step": best,
+        "evolve": evolution,
+        "indices": indices,
+        "peak": peak,
+        "plan": planned.total,
+        "losses": [*losses, *history.history["loss"]],
+        "accuracy": history.history["accuracy"][-1],
+    }
+    # Random rows that a step gathers: one a connection for the outputs, the deltas of the inputs and
+    # the gradient; the first layer passes no deltas back.
+    rows = 3 * model.nnz - model.layers[0].nnz
+    hidden = sizes[1]
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        path = Path(folder) / "model.safetensors"
+        result["save"], _ = timed(lambda: model.save(path))
+        result["file"] = path.stat().st_size
+        del model
+        result["load"], _ = timed(lambda: ts.load(path))
+    count = min(20_000_000, 4 * hidden)
+    rate = _core.kernels.gather_rate(hidden, batch, count, threads, 5)
+    result["gather"] = rows / best / rate
+    return result
+
+
+def mode(name: str | None) -> dict[str, Any]:
+    return {} if name is None else {"memory": name}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("neurons", nargs="*", type=float, default=[float(n) for n in SIZES])
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--memory", help="as of SparseMLP.fit")
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        numbers = measure(int(args.neurons[0]), args.batch_size, args.steps, args.memory)
+        print(json.dumps(numbers))
+        return
+    print(
+        "| neurons | connections | created | step | rows of memory's rate | evolved, in steps "
+        "| saved | loaded | peak | of plan | bytes a connection | loss |\n" + "|---" * 12 + "|"
+    )
+    results = []
+    for neurons in args.neurons:
+        command = [sys.executable, __file__, str(neurons), "--child"]
+        command += ["--batch-size", str(args.batch_size), "--steps", str(args.steps)]
+        command += ["--memory", args.memory] if args.memory else []
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            print(f"| {neurons:,.0f} | failed with status {done.returncode} |")
+            continue
+        r = json.loads(done.stdout)
+        results.append(r)
+        print(
+            f"| {r['neurons']:,} | {r['connections']:,} | {r['create']:.2f} s | {r['step']:.3f} s "
+            f"| {r['gather']:.0%} | {r['evolve']:.2f} + {r['indices']:.2f} s, {(r['evolve'] + r['indices']) / r['step']:.1f} "
+            f"| {r['save']:.1f} s | {r['load']:.1f} s | {r['peak'] / 1e9:.2f} GB "
+            f"| {r['peak'] / r['plan']:.3f} | {r['peak'] / r['connections']:.0f} "
+            f"| {r['losses'][0]:.3f} to {r['losses'][-1]:.3f} |",
+            flush=True,
+        )
+    if args.picture and results:
+        draw(results, args.picture)
+
+
+def draw(results: list[dict[str, Any]], path: Path) -> None:
+    """Draw seconds and bytes over neurons, both on logarithmic axes."""
+    import matplotlib.pyplot as plt
+
+    neurons = [r["neurons"] for r in results]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    for name, label in (
+        ("create", "creation"), ("step", f"a step of {results[0]['batch']} samples"),
+        ("evolve", "evolution"), ("save", "saving"), ("load", "loading"),
+    ):  # fmt: skip
+        left.loglog(neurons, [r[name] for r in results], marker="o", markersize=4, label=label)
+    left.set(xlabel="Neurons", ylabel="Seconds", title="Time")
+    right.loglog(neurons, [r["peak"] / 1e9 for r in results], marker="o", label="peak")
+    right.loglog(neurons, [r["plan"] / 1e9 for r in results], "--", label="plan")
+    right.loglog(neurons, [r["file"] / 1e9 for r in results], marker="s", label="file")
+    right.set(xlabel="Neurons", ylabel="GB", title="Memory")
+    for axes in (left, right):
+        axes.grid(True, which="major", color="0.9")
+        axes.legend(frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+if __name__ == "__main__":
+    main()
