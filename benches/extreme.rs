@@ -31,7 +31,6 @@ fn main() {
         let index = Transpose::new(&par, w.pattern()).expect("memory");
         let copy = w.data().to_vec();
         let mut momentum = vec![0.0; w.nnz()];
-        let (mut b, mut bm) = (vec![0.0; w.n_rows()], vec![0.0; w.n_rows()]);
         let order = w.pattern().indices().to_vec();
         let step =
             Step { rate: 1e-6, momentum: 0.9, decay: 0.0, nesterov: false, inverse_batch: 1e-2 };
@@ -54,8 +53,9 @@ fn main() {
                             &dy,
                             &x,
                             stride,
-                            (&step, data, &mut momentum),
-                            (&step, &mut b, &mut bm),
+                            &step,
+                            data,
+                            &mut momentum,
                         );
                     },
                     &mut || limit = limit.max(gather_rate(&par, &x, stride, &order)),

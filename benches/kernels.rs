@@ -35,7 +35,6 @@ fn main() {
             let bias = vec![0.0; shape.n_out];
             let index = Transpose::new(&par, w.pattern()).expect("memory");
             let mut momentum = vec![0.0; w.nnz()];
-            let (mut b, mut bm) = (vec![0.0; w.n_rows()], vec![0.0; w.n_rows()]);
             let step = Step {
                 rate: 1e-6,
                 momentum: 0.9,
@@ -72,8 +71,9 @@ fn main() {
                                 &dy,
                                 &x,
                                 stride,
-                                (&step, data, &mut momentum),
-                                (&step, &mut b, &mut bm),
+                                &step,
+                                data,
+                                &mut momentum,
                             );
                         },
                     ],

@@ -36,7 +36,7 @@ mod softmax;
 mod spmm;
 mod update;
 
-pub use elementwise::{Backward, Forward, Map, Mask, bias_gradient};
+pub use elementwise::{Backward, Forward, Map, Mask, bias_gradient, bias_update};
 pub use lanes::{LANES, stride, words};
 pub use noise::add_noise;
 pub use sddmm::{Step, sddmm, sddmm_update};

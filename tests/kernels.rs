@@ -140,19 +140,7 @@ proptest! {
         let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2));
         let mut plain = (w.data().to_vec(), fused.1.clone());
         let (pattern, data) = fused.0.pattern_and_data_mut();
-        let bias_step = Step { rate: 0.3, ..step };
-        let mut biases = (batch(w.n_rows(), 1, seed ^ 3), batch(w.n_rows(), 1, seed ^ 4));
-        let mut plain_biases = biases.clone();
-        kernels::sddmm_update(
-            &Par::seq(), pattern, &dy, &x, s, (&step, data, &mut fused.1),
-            (&bias_step, &mut biases.0, &mut biases.1),
-        );
-        let mut sums = vec![f32::NAN; w.n_rows()];
-        kernels::bias_gradient(&dy, s, &mut sums);
-        for ((g, b), v) in sums.iter().zip(&mut plain_biases.0).zip(&mut plain_biases.1) {
-            bias_step.apply(*g, b, v);
-        }
-        prop_assert_eq!((bits(&biases.0), bits(&biases.1)), (bits(&plain_biases.0), bits(&plain_biases.1)));
+        kernels::sddmm_update(&Par::seq(), pattern, &dy, &x, s, &step, data, &mut fused.1);
         for ((g, w), v) in grad.iter().zip(&mut plain.0).zip(&mut plain.1) {
             step.apply(*g, w, v);
         }

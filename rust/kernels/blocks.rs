@@ -6,8 +6,6 @@ use std::ops::Range;
 
 /// Entries of a row, on average, up to which blocks pay.
 const FEW: usize = 8;
-/// Lanes up to which they do: the work on longer rows hides a misprediction.
-const NARROW: usize = 64;
 /// Bytes of a block's rows of lanes: they stay in the first cache.
 const BYTES: usize = 8 << 10;
 /// Bytes of a result from which on it does not stay in any cache until it is read.
@@ -53,11 +51,12 @@ impl Block {
 }
 
 impl<'a> Blocks<'a> {
-    /// Whether to use them for a matrix of these offsets and rows of `stride` lanes.
+    /// Whether to use them for a matrix of these offsets and rows of `stride` lanes, if they pay for
+    /// `narrow` lanes at most: the work on longer rows hides a misprediction.
     #[inline(always)]
-    pub(super) fn pay(indptr: &[usize], stride: usize) -> bool {
+    pub(super) fn pay(indptr: &[usize], stride: usize, narrow: usize) -> bool {
         let entries = indptr[indptr.len() - 1];
-        stride <= NARROW && entries <= FEW * (indptr.len() - 1)
+        stride <= narrow && entries <= FEW * (indptr.len() - 1)
     }
 
     #[inline(always)]
@@ -151,7 +150,7 @@ mod tests {
 
     #[test]
     fn they_pay_for_few_entries_and_narrow_rows() {
-        assert!(Blocks::pay(&[0, 2, 4], 16) && Blocks::pay(&[0, 0], 64));
-        assert!(!Blocks::pay(&[0, 2, 4], 128) && !Blocks::pay(&[0, 20], 16));
+        assert!(Blocks::pay(&[0, 2, 4], 16, 16) && Blocks::pay(&[0, 0], 64, 64));
+        assert!(!Blocks::pay(&[0, 2, 4], 32, 16) && !Blocks::pay(&[0, 20], 16, 64));
     }
 }

@@ -4,6 +4,7 @@ use super::lanes::{LANES, for_tiles, words};
 use super::math;
 use super::sddmm::Step;
 use super::simd::{Simd, Vector, multiversion};
+use crate::parallel::Par;
 use crate::rng::Stream;
 
 /// An element-wise function whose derivative needs one bit or the output only.
@@ -209,10 +210,8 @@ fn row_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
     }
 }
 
-/// One optimiser step of the biases from the gradients of the pre-activations.
-/// `dy`: (n, stride); `bias`, `momentum`: (n,).
 #[inline(always)]
-pub(super) fn bias_update_body<S: Simd>(
+fn bias_update_body<S: Simd>(
     simd: S,
     dy: &[f32],
     stride: usize,
@@ -224,6 +223,40 @@ pub(super) fn bias_update_body<S: Simd>(
         step.apply(row_sum(simd, row), b, v);
     }
 }
+multiversion! {
+    fn bias_update_rows(
+        dy: &[f32], stride: usize, step: &Step, bias: &mut [f32], momentum: &mut [f32],
+    ) => bias_update_body
+}
+
+/// One optimiser step of the biases from the gradients of the pre-activations.
+/// `dy`: (n, stride); `bias`, `momentum`: (n,).
+pub fn bias_update(
+    par: &Par,
+    dy: &[f32],
+    stride: usize,
+    step: &Step,
+    bias: &mut [f32],
+    momentum: &mut [f32],
+) {
+    assert_eq!(dy.len(), bias.len() * stride, "internal: dy is (n, stride)");
+    assert_eq!(bias.len(), momentum.len(), "internal: bias and momentum are (n,)");
+    par.for_rows(
+        0..bias.len(),
+        super::GRAIN,
+        (dy, bias, momentum),
+        |r| r * stride,
+        |(dy, b, v), range, mid| {
+            let cut = mid - range.start;
+            let (dy, dy_right) = dy.split_at(cut * stride);
+            let (b, b_right) = b.split_at_mut(cut);
+            let (v, v_right) = v.split_at_mut(cut);
+            ((dy, b, v), (dy_right, b_right, v_right))
+        },
+        |_, (dy, b, v)| bias_update_rows(dy, stride, step, b, v),
+    );
+}
+
 #[inline(always)]
 fn bias_gradient_body<S: Simd>(simd: S, dy: &[f32], stride: usize, gradient: &mut [f32]) {
     for (row, g) in dy.chunks_exact(stride).zip(gradient) {
@@ -234,7 +267,7 @@ multiversion! {
     fn bias_gradient_rows(dy: &[f32], stride: usize, gradient: &mut [f32]) => bias_gradient_body
 }
 
-/// The gradients of the biases, summed over the batch, that [`super::sddmm_update`] spends at once.
+/// The gradients of the biases, summed over the batch, that [`bias_update`] spends at once.
 /// `dy`: (n, stride); `gradient`: (n,).
 pub fn bias_gradient(dy: &[f32], stride: usize, gradient: &mut [f32]) {
     assert_eq!(dy.len(), gradient.len() * stride, "internal: dy is (n, stride)");

@@ -11,7 +11,7 @@ const SECOND_CACHE: usize = 700 << 10;
 const FIRST_CACHE: usize = 56 << 10;
 /// Rows of a panel: enough to use each row of `x` in a block several times, few enough that the
 /// panel's own rows stay near too.
-pub(super) const PANEL: usize = 1024;
+const PANEL: usize = 1024;
 
 /// Entries that a row must have in a block, on average, for blocks to pay: what a visit costs in
 /// registers loaded and stored and in branches is spread over them.

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use super::blocks::Blocks;
-use super::elementwise::bias_update_body;
-use super::pieces::{PANEL, Piece, Pieces, Worth};
+use super::pieces::{Piece, Pieces, Worth};
 use super::simd::rows::{Gather, Sink, fetch_run};
 use super::simd::{Simd, multiversion};
 
@@ -43,6 +42,9 @@ impl Step {
 /// row of `dy` and ends in a group of sums that is not full.
 const WORTH: Worth = Worth { first: f64::INFINITY, second: 24.0 };
 
+/// Lanes up to which blocks of short rows pay.
+const NARROW: usize = 64;
+
 /// Gives the gradients of all entries of `rows` to `sink`.
 #[inline(always)]
 fn gradients<S: Simd>(
@@ -55,7 +57,7 @@ fn gradients<S: Simd>(
     sink: &mut impl Sink,
 ) {
     let gather = Gather::new(w.bounded(), x, stride);
-    if Blocks::pay(w.indptr(), stride) {
+    if Blocks::pay(w.indptr(), stride, NARROW) {
         let mut blocks = Blocks::new(w.indptr(), rows, stride);
         while let Some(block) = blocks.next() {
             let d = &dy[block.rows.start * stride..][..block.rows.len() * stride];
@@ -181,26 +183,14 @@ fn sddmm_update_body<S: Simd>(
     rows: Range<usize>,
     data: &mut [f32],
     momentum: &mut [f32],
-    bias_step: &Step,
-    bias: &mut [f32],
-    bias_momentum: &mut [f32],
 ) {
     let first = w.indptr()[rows.start];
-    let mut sink = Update { first, step, data, momentum };
-    // The biases of some rows at a time, as long as their deltas are near.
-    let biases = bias.chunks_mut(PANEL).zip(bias_momentum.chunks_mut(PANEL));
-    for (start, (bias, bias_momentum)) in rows.step_by(PANEL).zip(biases) {
-        let rows = start..start + bias.len();
-        let dy_rows = &dy[start * stride..rows.end * stride];
-        gradients(simd, w, dy, x, stride, rows, &mut sink);
-        bias_update_body(simd, dy_rows, stride, bias_step, bias, bias_momentum);
-    }
+    gradients(simd, w, dy, x, stride, rows, &mut Update { first, step, data, momentum });
 }
 multiversion! {
     fn sddmm_update_rows(
         w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize, step: &Step, rows: Range<usize>,
         data: &mut [f32], momentum: &mut [f32],
-        bias_step: &Step, bias: &mut [f32], bias_momentum: &mut [f32],
     ) => sddmm_update_body
 }
 
@@ -225,12 +215,11 @@ pub fn sddmm(par: &Par, w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize, gr
     );
 }
 
-/// [`sddmm`] with the gradients spent at once on a [`Step`] of every weight, and those of the biases,
-/// which are sums over the same deltas, on another; the bits are those of the passes one after the
-/// other.
+/// [`sddmm`] with the gradients spent at once on a [`Step`] of every weight; the bits are those of
+/// the two passes one after the other.
 ///
 /// `dy`: (n_rows, stride), padding zero; `x`: (n_cols, stride), padding finite; `data`,
-/// `momentum`: (nnz,); `bias`, `bias_momentum`: (n_rows,).
+/// `momentum`: (nnz,).
 #[allow(clippy::too_many_arguments)]
 pub fn sddmm_update(
     par: &Par,
@@ -238,46 +227,24 @@ pub fn sddmm_update(
     dy: &[f32],
     x: &[f32],
     stride: usize,
-    (step, data, momentum): (&Step, &mut [f32], &mut [f32]),
-    (bias_step, bias, bias_momentum): (&Step, &mut [f32], &mut [f32]),
+    step: &Step,
+    data: &mut [f32],
+    momentum: &mut [f32],
 ) {
     check(w, dy, x, stride);
-    for (values, len) in
-        [(&*data, w.nnz()), (momentum, w.nnz()), (bias, w.n_rows()), (bias_momentum, w.n_rows())]
-    {
-        assert_eq!(values.len(), len, "internal: weights are (nnz,), biases (n_rows,)");
-    }
+    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
+    assert_eq!(momentum.len(), w.nnz(), "internal: momentum is (nnz,)");
     par.for_rows(
         0..w.n_rows(),
         super::GRAIN,
-        (data, momentum, bias, bias_momentum),
-        |r| (w.indptr()[r] + r) * stride,
-        |(data, momentum, bias, bias_momentum), range, mid| {
+        (data, momentum),
+        |r| w.indptr()[r] * stride,
+        |(data, momentum), range, mid| {
             let cut = w.indptr()[mid] - w.indptr()[range.start];
             let (data, data_right) = data.split_at_mut(cut);
             let (momentum, momentum_right) = momentum.split_at_mut(cut);
-            let cut = mid - range.start;
-            let (bias, bias_right) = bias.split_at_mut(cut);
-            let (bias_momentum, bias_momentum_right) = bias_momentum.split_at_mut(cut);
-            (
-                (data, momentum, bias, bias_momentum),
-                (data_right, momentum_right, bias_right, bias_momentum_right),
-            )
+            ((data, momentum), (data_right, momentum_right))
         },
-        |rows, (data, momentum, bias, bias_momentum)| {
-            sddmm_update_rows(
-                w,
-                dy,
-                x,
-                stride,
-                step,
-                rows,
-                data,
-                momentum,
-                bias_step,
-                bias,
-                bias_momentum,
-            );
-        },
+        |rows, (data, momentum)| sddmm_update_rows(w, dy, x, stride, step, rows, data, momentum),
     );
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::blocks::{Blocks, Lanes};
 use super::elementwise::{Backward, Forward, Map, backward_row, forward_row};
-use super::lanes::{for_tiles, words};
+use super::lanes::{LANES, for_tiles, words};
 use super::pieces::{Piece, Pieces, Worth};
 use super::simd::rows::{Gather, Values, fetch_run};
 use super::simd::{Simd, Vector, multiversion};
@@ -28,13 +28,15 @@ fn products<S: Simd>(
     y: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
-    if Blocks::pay(indptr, gather.stride) {
+    // Not for a transpose, which waits for values at random positions.
+    if let Values::Direct(data) = values
+        && Blocks::pay(indptr, gather.stride, LANES)
+    {
         // Where rows are short, looking at the stride for each of them takes as long as the product.
         return match gather.stride {
-            8 => products_of_blocks(simd, gather, 8, values, indptr, rows, bias, y, finish),
-            16 => products_of_blocks(simd, gather, 16, values, indptr, rows, bias, y, finish),
-            32 => products_of_blocks(simd, gather, 32, values, indptr, rows, bias, y, finish),
-            other => products_of_blocks(simd, gather, other, values, indptr, rows, bias, y, finish),
+            8 => products_of_blocks(simd, gather, 8, data, indptr, rows, bias, y, finish),
+            16 => products_of_blocks(simd, gather, 16, data, indptr, rows, bias, y, finish),
+            other => products_of_blocks(simd, gather, other, data, indptr, rows, bias, y, finish),
         };
     }
     let (stride, first_row) = (gather.stride, rows.start);
@@ -77,14 +79,14 @@ fn add_product<S: Simd>(
     });
 }
 
-/// [`products`] of rows with few entries.
+/// [`products`] of rows with few entries and a vector of lanes at most.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn products_of_blocks<S: Simd>(
     simd: S,
     gather: Gather<'_>,
     stride: usize,
-    values: Values<'_>,
+    data: &[f32],
     indptr: &[usize],
     rows: Range<usize>,
     bias: Option<&[f32]>,
@@ -101,7 +103,14 @@ fn products_of_blocks<S: Simd>(
         let sums = if far { &mut lanes.0[..y.len()] } else { &mut *y };
         let start = |row: usize| bias.map_or(0.0, |bias| bias[row]);
         if block.is_long() {
-            add_product(simd, gather, values, block.entries, Some(start(rows.start)), sums);
+            add_product(
+                simd,
+                gather,
+                Values::Direct(data),
+                block.entries,
+                Some(start(rows.start)),
+                sums,
+            );
         } else {
             for (row, sums) in rows.clone().zip(sums.chunks_exact_mut(stride)) {
                 for_tiles!(S, stride, |offset, V, T| for t in 0..T {
@@ -109,7 +118,9 @@ fn products_of_blocks<S: Simd>(
                     V::<S>::splat(simd, start(row)).store(lanes);
                 });
             }
-            gather.add_to(simd, values, block.entries.clone(), blocks.numbers(&block), sums);
+            let (entries, numbers) = (block.entries.clone(), blocks.numbers(&block));
+            let starts = bias.map(|bias| &bias[rows.clone()]);
+            gather.sums_of_rows(simd, data, entries, numbers, starts, sums);
         }
         for (row, sums) in rows.zip(sums.chunks_exact_mut(stride)) {
             finish.row(simd, row, &mut sums[..stride]);

@@ -15,8 +15,8 @@ use super::workspace::{Inference, Workspace};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Backward, Forward, Map, Mask, add_noise, sddmm_update, spmm_activate, spmm_transpose_derive,
-    stride, words,
+    Backward, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
+    spmm_transpose_derive, stride, words,
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
@@ -393,9 +393,8 @@ impl Mlp {
             let step = update.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
             let (pattern, data) = layer.weights.pattern_and_data_mut();
-            let weights = (&step, data, &mut layer.momentum[..]);
-            let biases = (&update.step, &mut layer.bias[..], &mut layer.bias_momentum[..]);
-            sddmm_update(par, pattern, dy, x, stride, weights, biases);
+            sddmm_update(par, pattern, dy, x, stride, &step, data, &mut layer.momentum);
+            bias_update(par, dy, stride, &update.step, &mut layer.bias, &mut layer.bias_momentum);
         }
     }
 

@@ -200,59 +200,62 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// `y[numbers[i]] += value * x[index]` for entry number i of `range`, in order, a fused
-    /// multiply-add of whole rows each. `y`: (rows, stride).
+    /// Row n of `y`, (rows, stride), becomes `starts[n]`, or 0, plus the sum of `value * x[index]` over
+    /// the entries number i of `range` with `numbers[i]` = n, in order, a fused multiply-add each.
+    /// Rows without entries stay. `numbers` ascend.
     #[inline(always)]
-    pub fn add_to<S: Simd>(
+    #[allow(clippy::too_many_arguments)]
+    pub fn sums_of_rows<S: Simd>(
         &self,
         simd: S,
-        values: Values<'_>,
+        data: &[f32],
         range: Range<usize>,
         numbers: &[u16],
+        starts: Option<&[f32]>,
         y: &mut [f32],
     ) {
         match self.stride {
-            1 => self.add_vectors_to::<S, S::V1, 1>(simd, values, range, numbers, y),
-            4 => self.add_vectors_to::<S, S::V4, 1>(simd, values, range, numbers, y),
-            8 => self.add_vectors_to::<S, S::V8, 1>(simd, values, range, numbers, y),
-            16 => self.add_vectors_to::<S, S::V16, 1>(simd, values, range, numbers, y),
-            32 => self.add_vectors_to::<S, S::V16, 2>(simd, values, range, numbers, y),
-            48 => self.add_vectors_to::<S, S::V16, 3>(simd, values, range, numbers, y),
-            64 => self.add_vectors_to::<S, S::V16, 4>(simd, values, range, numbers, y),
-            _ => panic!("internal: a row of {} lanes is not narrow", self.stride),
+            1 => self.sums_of_rows_of::<S, S::V1>(simd, data, range, numbers, starts, y),
+            4 => self.sums_of_rows_of::<S, S::V4>(simd, data, range, numbers, starts, y),
+            8 => self.sums_of_rows_of::<S, S::V8>(simd, data, range, numbers, starts, y),
+            16 => self.sums_of_rows_of::<S, S::V16>(simd, data, range, numbers, starts, y),
+            _ => panic!("internal: a row of {} lanes is not a vector", self.stride),
         }
     }
 
     #[inline(always)]
-    fn add_vectors_to<S: Simd, V: Vector<S>, const T: usize>(
+    fn sums_of_rows_of<S: Simd, V: Vector<S>>(
         &self,
         simd: S,
-        values: Values<'_>,
+        data: &[f32],
         range: Range<usize>,
         numbers: &[u16],
+        starts: Option<&[f32]>,
         y: &mut [f32],
     ) {
-        self.check(&range, 0, V::N * T);
+        self.check(&range, 0, V::N);
+        let values = Values::Direct(data);
         values.check(self.indices.indices().len());
+        let (mut acc, mut row) = (V::splat(simd, 0.0), u16::MAX);
         for (k, &number) in range.zip(numbers) {
-            self.fetch_ahead::<S, V>(simd, values, k, 0, V::N * T);
+            self.fetch_ahead::<S, V>(simd, values, k, 0, V::N);
             if self.prefetch {
                 let soon = k + RUN_AHEAD;
                 fetch_run(simd, self.indices.indices(), soon, 1);
-                match values {
-                    Values::Direct(data) => fetch_run(simd, data, soon, 1),
-                    Values::At(positions, _) => fetch_run(simd, positions, soon, 1),
-                }
+                fetch_run(simd, data, soon, 1);
             }
-            let lanes = &mut y[usize::from(number) * (V::N * T)..][..V::N * T];
+            let lanes = &mut y[usize::from(number) * V::N..][..V::N];
             // SAFETY: k is below the number of entries, for which `check` has passed.
             let value = V::splat(simd, unsafe { values.get(k) });
-            for t in 0..T {
-                // SAFETY: `check` has passed for N * T lanes.
-                let x = unsafe { V::load_at(simd, self.row(k, t * V::N)) };
-                let sum = value.mul_add(x, V::load(simd, &lanes[t * V::N..]));
-                sum.store(&mut lanes[t * V::N..]);
-            }
+            // A choice and not a branch, and the sum stays in registers: what was just stored
+            // would have to be waited for.
+            let start = V::splat(simd, starts.map_or(0.0, |starts| starts[usize::from(number)]));
+            let same = if number == row { u16::MAX } else { 0 };
+            row = number;
+            // SAFETY: `check` has passed for N lanes.
+            let x = unsafe { V::load_at(simd, self.row(k, 0)) };
+            acc = value.mul_add(x, acc.select(same, start));
+            acc.store(lanes);
         }
     }
 
