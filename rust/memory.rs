@@ -131,7 +131,7 @@ mod tests {
         for len in [0, 1, 1000, MAPPED / 4 - 16, MAPPED / 4 - 15, MAPPED / 4 + 17] {
             let mut lanes = Lanes::zeros(len, "a test").unwrap();
             assert_eq!(lanes.len(), len);
-            assert!(lanes.iter().all(|&v| v == 0.0) && lanes.as_ptr().addr() % 64 == 0);
+            assert!(lanes.iter().all(|&v| v == 0.0) && lanes.as_ptr().addr().is_multiple_of(64));
             lanes.iter_mut().for_each(|v| *v = 1.0);
             assert!(lanes.iter().all(|&v| v == 1.0));
         }
