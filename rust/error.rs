@@ -62,6 +62,9 @@ pub enum Error {
     /// A network was compacted while a call that had taken its buffers was running.
     #[error("this model was compacted while another call was using it; repeat that call")]
     Compacted,
+    /// Whoever watches a slow operation asked it to stop; nothing was changed.
+    #[error("stopped before the end")]
+    Stopped,
     /// The operating system refused to read or write a file.
     #[error("{path}: {source}")]
     Io {

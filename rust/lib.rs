@@ -19,8 +19,8 @@
 //!   message that starts with `internal:`.
 //!
 //! # Modules
-//! `python -> checkpoint, train -> nn -> kernels, topology -> csr -> error, memory, parallel, rng`:
-//! the arrows are the only imports, and a test holds them.
+//! `python -> checkpoint, train -> nn -> kernels, topology -> csr -> error, memory, parallel, rng,
+//! watch`: the arrows are the only imports, and a test holds them.
 
 pub mod checkpoint;
 pub mod csr;
@@ -34,3 +34,4 @@ mod python;
 pub mod rng;
 pub mod topology;
 pub mod train;
+pub mod watch;

@@ -14,6 +14,7 @@ mod shelter;
 mod team;
 mod timing;
 mod trainer;
+mod watched;
 
 use std::time::{Duration, Instant};
 

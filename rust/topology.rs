@@ -14,7 +14,10 @@ mod set;
 
 pub use average::average;
 pub use importance::{incoming_strength, outgoing_strength, path_strength, percentile};
-pub use init::{Fan, Init, Scheme, Shape, erdos_renyi, expected_connections, initial_weights};
+pub use init::{
+    Fan, Init, Scheme, Shape, erdos_renyi, erdos_renyi_watched, expected_connections,
+    initial_weights,
+};
 pub use restrict::{Restricted, restrict};
 pub use sample::sample_distinct;
 pub use set::{Evolved, carry, evolve};

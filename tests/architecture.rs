@@ -6,18 +6,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which modules each module may import. `error`, `memory`, `parallel` and `rng` are everybody's.
-const ALLOWED: [(&str, &[&str]); 11] = [
+/// Which modules each module may import. `error`, `memory`, `parallel`, `rng` and `watch` are everybody's.
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("memory", &["error"]),
     ("parallel", &["error"]),
     ("rng", &[]),
+    ("watch", &["error"]),
     ("csr", &["error", "memory", "parallel", "rng"]),
     ("kernels", &["csr", "error", "memory", "parallel", "rng"]),
-    ("topology", &["csr", "error", "memory", "parallel", "rng"]),
-    ("nn", &["kernels", "topology", "csr", "error", "memory", "parallel", "rng"]),
+    ("topology", &["csr", "error", "memory", "parallel", "rng", "watch"]),
+    ("nn", &["kernels", "topology", "csr", "error", "memory", "parallel", "rng", "watch"]),
     ("train", &["nn", "kernels", "topology", "csr", "error", "memory", "parallel", "rng"]),
-    ("checkpoint", &["nn", "csr", "error", "memory"]),
+    ("checkpoint", &["nn", "csr", "error", "memory", "watch"]),
     (
         "python",
         &[
@@ -31,6 +32,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "memory",
             "parallel",
             "rng",
+            "watch",
         ],
     ),
 ];

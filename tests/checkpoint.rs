@@ -2,15 +2,30 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
+
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use trulysparse::checkpoint::{UserData, from_bytes, load, save, to_bytes};
-use trulysparse::error::Error;
+use trulysparse::checkpoint::{self, UserData};
+use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Loss, Mlp, Pruning, Sparsity, Standardizer,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
+use trulysparse::watch::Watch;
+
+fn to_bytes(model: &Mlp, user: &UserData) -> Result<Vec<u8>> {
+    checkpoint::to_bytes(model, user, &mut Watch::none())
+}
+
+fn from_bytes(bytes: &[u8], name: &str) -> Result<(Mlp, UserData)> {
+    checkpoint::from_bytes(bytes, name, &mut Watch::none())
+}
+
+fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
+    checkpoint::save(model, user, path, &mut Watch::none())
+}
 
 fn model(standardize: bool) -> Mlp {
     let config = Config {
@@ -43,7 +58,61 @@ fn the_same_model_gives_the_same_bytes_and_comes_back() {
     let path = folder.path().join("m");
     save(&model, &user, &path).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
-    assert_eq!(load(&path).unwrap().1, user);
+    let mut last = (0, 1);
+    let mut look = |done, total| {
+        last = (done, total);
+        Ok(())
+    };
+    assert_eq!(checkpoint::load(&path, &mut Watch::new(&mut look)).unwrap().1, user);
+    assert!(last.0 == last.1 && last.0 > 0);
+}
+
+#[test]
+fn a_file_is_what_the_library_would_write() {
+    let mut model = model(true);
+    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3]).unwrap();
+    model.set_standardizer(statistics).unwrap();
+    model.prune(&Par::seq(), Pruning::Percentile(40.0), true).unwrap();
+    let bytes = to_bytes(&model, &UserData::from([("a".into(), "ü\n".into())])).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    assert_eq!(safetensors::serialize(tensors, metadata.metadata().clone()).unwrap(), bytes);
+}
+
+/// What an operation does that is stopped at its `n`th look, if there are so many.
+fn stopped<T>(n: usize, operation: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> bool {
+    let mut looks = 0;
+    let mut look = |_, _| {
+        looks += 1;
+        if looks < n { Ok(()) } else { Err(Error::Stopped) }
+    };
+    match operation(&mut Watch::new(&mut look)) {
+        Ok(_) => false,
+        Err(Error::Stopped) => true,
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_stopped_operation_leaves_the_old_file_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m");
+    save(&model(false), &UserData::new(), &path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let (model, user) = (model(true), UserData::new());
+    let saved = |n| stopped(n, |watch| checkpoint::save(&model, &user, &path, watch));
+    for n in 1.. {
+        if !saved(n) {
+            assert!(n > 2 * 6); // a look after each tensor, and one before the old file goes
+            break;
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
+    assert_ne!(std::fs::read(&path).unwrap(), before);
+    assert!(stopped(3, |watch| checkpoint::load(&path, watch)));
+    assert!(stopped(3, |watch| checkpoint::to_bytes(&model, &user, watch)));
+    assert!(stopped(3, |watch| Mlp::new_watched(&Par::seq(), model.config().clone(), watch)));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn plan(epochs: u64, steps: u64) -> Plan {
 }
 
 fn bytes(mlp: &Mlp) -> Vec<u8> {
-    checkpoint::to_bytes(mlp, &Default::default()).unwrap()
+    checkpoint::to_bytes(mlp, &Default::default(), &mut Default::default()).unwrap()
 }
 
 /// The sequential fit of four epochs, and its losses.

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from tqdm.asyncio import tqdm as text_bar
-from tqdm.auto import tqdm
-
-from trulysparse import _core
+from trulysparse import _core, _progress
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.parallel import WASAP, WASSP, Record, read_record
@@ -238,15 +235,7 @@ class _Bar:
         self._samples = samples
         self._connections = connections
         self._scores: dict[str, float] = {}
-        # None leaves the bar out where the stream is no terminal. A notebook's stream says that it
-        # is none, and shows a bar all the same.
-        disable = True if not enabled or len(epochs) == 0 else None if tqdm is text_bar else False
-        self._bar = tqdm(
-            total=len(epochs),
-            disable=disable,
-            bar_format="{desc}|{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]",
-            dynamic_ncols=True,
-        )
+        self._bar = _progress.bar(enabled=enabled and len(epochs) > 0, total=len(epochs))
 
     def __enter__(self) -> _Bar:
         return self

@@ -173,6 +173,7 @@ def _train(args: argparse.Namespace) -> int:
         standardize=not args.no_standardize,
         seed=args.seed,
         threads=1 if comm is not None and args.threads is None else args.threads,
+        progress=not args.quiet and not is_worker,
     )
     _write_metadata(model, data, args.label)
     preset = PRESETS[args.preset]
@@ -225,7 +226,7 @@ def _train(args: argparse.Namespace) -> int:
     if args.compact:
         model.compact()
         _say(f"compacted: {_sizes(model.original_layer_sizes)} to {_sizes(model.layer_sizes)}")
-    _save(model, model.history, args.out)
+    _save(model, model.history, args.out, progress=not args.quiet)
     if interrupted:
         return 130
     _say("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
@@ -302,8 +303,8 @@ def _check_out(out: Path) -> None:
         raise ValueError(f"--out {out}: {place} is not writable")
 
 
-def _save(model: SparseMLP, history: History, out: Path) -> None:
-    model.save(out / "model.safetensors")
+def _save(model: SparseMLP, history: History, out: Path, *, progress: bool) -> None:
+    model.save(out / "model.safetensors", progress=progress)
     _say(f"wrote {out / 'model.safetensors'}")
     history.to_csv(out / "history.csv")
     _say(f"wrote {out / 'history.csv'}")
@@ -349,7 +350,7 @@ def _names(model: SparseMLP, key: str) -> list[str] | None:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    model = load(args.model)
+    model = load(args.model, progress=True)
     if args.threads is not None:
         model.threads = args.threads
     label = args.label
@@ -421,7 +422,7 @@ def _match_classes(model: SparseMLP, data: Dataset) -> npt.NDArray[np.int64]:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    model = load(args.model)
+    model = load(args.model, progress=True)
     if args.threads is not None:
         model.threads = args.threads
     label = json.loads(model.metadata["label"]) if "label" in model.metadata else None
@@ -442,7 +443,7 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _importance(args: argparse.Namespace) -> int:
-    model = load(args.model)
+    model = load(args.model, progress=True)
     if args.layer is None:
         what, layer = "feature", 0
         scores = model.feature_importance(args.kind or "path")
@@ -493,7 +494,7 @@ def _plan(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
-    model = load(args.model)
+    model = load(args.model, progress=True)
     model.summary(print_fn=_say)
     _say(f"epochs trained: {model.epochs_trained}")
     _say(f"steps trained: {model.steps_trained}")

@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _arrays, _check, _config, _core, _drivers, _fit, _scipy
+from trulysparse import (
+    _arrays,
+    _check,
+    _config,
+    _core,
+    _drivers,
+    _fit,
+    _progress,
+    _scipy,
+    _settings,
+)
 from trulysparse._mpi.session import session
 from trulysparse._neurons import Neurons
 from trulysparse._plan import MemoryPlan
@@ -22,8 +32,6 @@ from trulysparse.optim import SGD
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.topology import SET, ImportancePruning
 
-_PAPER_SGD = SGD()
-_PAPER_SET = SET()
 _MOST_EPOCHS = 2**31
 
 
@@ -101,6 +109,9 @@ class SparseMLP(Neurons):
         gives the same bits for any number of threads.
     threads
         Threads to use; all that the process may use if None.
+    progress
+        Draw a progress bar if it takes more than a second to make the model, on the standard error
+        stream if that is a terminal, or in a notebook. Default False.
 
     Attributes
     ----------
@@ -151,6 +162,7 @@ class SparseMLP(Neurons):
         standardize: bool = False,
         seed: int | None = None,
         threads: int | None = None,
+        progress: bool = False,
     ) -> None:
         config = _config.random(
             layer_sizes,
@@ -160,7 +172,11 @@ class SparseMLP(Neurons):
                 activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
             ),
         )
-        self._attach(_core.Network(config, _config.threads(threads)), {})
+        threads = _config.threads(threads)
+        enabled = _check.boolean("progress", progress)
+        with _progress.slow("making the model", enabled=enabled) as tick:
+            core = _core.Network(config, threads, tick)
+        self._attach(core, {})
 
     def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
         self._core = core
@@ -247,7 +263,7 @@ class SparseMLP(Neurons):
         batch_size: int = 128,
         validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         optimizer: SGD | None = None,
-        topology: SET | None = _PAPER_SET,
+        topology: SET | None = _settings.PAPER_SET,
         pruning: ImportancePruning | None = None,
         strategy: WASSP | WASAP | None = None,
         callbacks: Sequence[Callback] = (),
@@ -344,10 +360,10 @@ class SparseMLP(Neurons):
                 samples=len(inputs),
                 epochs=range(initial_epoch, epochs),
                 batch_size=batch_size,
-                optimizer=_sgd(optimizer),
-                topology=_topology(topology),
-                pruning=_pruning(pruning),
-                strategy=_strategy(strategy),
+                optimizer=_settings.sgd(optimizer),
+                topology=_settings.topology(topology),
+                pruning=_settings.pruning(pruning),
+                strategy=_settings.strategy(strategy),
             )
             start = _drivers.start(job, ranks)
             if start.worker is not None:
@@ -375,7 +391,9 @@ class SparseMLP(Neurons):
     def _trainer(
         self, data: _core.Data, batch_size: int, optimizer: SGD | None, total_steps: int
     ) -> _core.Trainer:
-        return _core.Trainer(self._core, data, batch_size, vars(_sgd(optimizer)), total_steps)
+        return _core.Trainer(
+            self._core, data, batch_size, vars(_settings.sgd(optimizer)), total_steps
+        )
 
     def train_on_batch(
         self, x: npt.ArrayLike, y: npt.ArrayLike, *, optimizer: SGD | None = None
@@ -410,7 +428,7 @@ class SparseMLP(Neurons):
             ``dropped`` and ``grown`` connections for each layer.
         """
         with self._exclusive("evolve"):
-            rule = _topology(topology) or _PAPER_SET
+            rule = _settings.topology(topology) or _settings.PAPER_SET
             replaced = self._core.evolve(rule.zeta, rule.grow_init)
         return [{"dropped": count, "grown": count} for count in replaced]
 
@@ -498,18 +516,28 @@ class SparseMLP(Neurons):
 
     # --- files --------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, progress: bool = False) -> None:
         """Save everything that the model is to one safetensors file.
 
         Structure, weights, momentum, biases, standardisation, configuration, counters and
-        `metadata`. The file is written beside `path` and takes its place when it is complete.
+        `metadata`. The file is written beside `path` and takes its place when it is complete:
+        whatever ends the saving before, Ctrl-C or a crash, leaves the old file as it was.
+
+        Parameters
+        ----------
+        path
+            The file.
+        progress
+            Draw a progress bar if it takes more than a second. Default False.
 
         Raises
         ------
         OSError
             If the file cannot be written.
         """
-        self._core.save(_check.path("path", path), _check.strings("metadata", self.metadata))
+        path, strings = _check.path("path", path), _check.strings("metadata", self.metadata)
+        with _progress.slow("saving", enabled=_check.boolean("progress", progress)) as tick:
+            self._core.save(path, strings, tick)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Support pickle and copy with the bytes that `save` writes."""
@@ -520,38 +548,15 @@ class SparseMLP(Neurons):
         )
 
 
-def _sgd(optimizer: SGD | None) -> SGD:
-    optimizer = _PAPER_SGD if optimizer is None else optimizer
-    if not isinstance(optimizer, SGD):
-        raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD")
-    return optimizer
-
-
-def _strategy(strategy: WASSP | WASAP | None) -> WASSP | WASAP | None:
-    if strategy is None or isinstance(strategy, WASSP | WASAP):
-        return strategy
-    raise TypeError(f"strategy = {strategy!r}: expected a trulysparse.WASSP or WASAP, or None")
-
-
-def _topology(topology: SET | None) -> SET | None:
-    if topology is None or isinstance(topology, SET):
-        return topology
-    raise TypeError(f"topology = {topology!r}: expected a trulysparse.SET or None")
-
-
-def _pruning(pruning: ImportancePruning | None) -> ImportancePruning | None:
-    if pruning is None or isinstance(pruning, ImportancePruning):
-        return pruning
-    raise TypeError(f"pruning = {pruning!r}: expected a trulysparse.ImportancePruning or None")
-
-
 def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
     model = cls.__new__(cls)
     model._attach(*_core.Network.from_bytes(data, threads))
     return model
 
 
-def load(path: str | os.PathLike[str], *, threads: int | None = None) -> SparseMLP:
+def load(
+    path: str | os.PathLike[str], *, threads: int | None = None, progress: bool = False
+) -> SparseMLP:
     """Load a model that `SparseMLP.save` wrote; training goes on as if it had not been saved.
 
     Parameters
@@ -560,6 +565,8 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> SparseM
         The file.
     threads
         Threads to use; all that the process may use if None.
+    progress
+        Draw a progress bar if it takes more than a second. Default False.
 
     Raises
     ------
@@ -567,7 +574,12 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> SparseM
         If the file cannot be read (`FileNotFoundError` if there is none).
     ValueError
         If it is not a valid model file.
+    MemoryError
+        If the model does not fit into memory.
     """
+    path, threads = _check.path("path", path), _config.threads(threads)
+    with _progress.slow("loading", enabled=_check.boolean("progress", progress)) as tick:
+        core, metadata = _core.Network.load(path, threads, tick)
     model = SparseMLP.__new__(SparseMLP)
-    model._attach(*_core.Network.load(_check.path("path", path), _config.threads(threads)))
+    model._attach(core, metadata)
     return model

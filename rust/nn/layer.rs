@@ -9,6 +9,7 @@ use crate::memory::{copied, filled};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{self, Init, Shape};
+use crate::watch::Watch;
 
 /// A layer. The momentum array is aligned with the weights' entries, always; in a
 /// [`super::Replica`] alone there is none.
@@ -72,7 +73,8 @@ impl Layer {
         Ok(Layer { weights, momentum, bias, bias_momentum, pruned: Vec::new(), transpose: None })
     }
 
-    /// An Erdos-Renyi layer with weights drawn from `init`; `index` counts layers from 1.
+    /// An Erdos-Renyi layer with weights drawn from `init`; `index` counts layers from 1. The watch
+    /// counts each connection twice: when it is there, and when it has its weight.
     pub fn random(
         par: &Par,
         (n_in, n_out): (usize, usize),
@@ -80,14 +82,17 @@ impl Layer {
         init: Init,
         seed: u64,
         index: u64,
+        watch: &mut Watch<'_>,
     ) -> Result<Self> {
         let structure = Stream::new(seed, Purpose::Structure, index, 0);
-        let (indptr, indices) = topology::erdos_renyi(par, n_in, n_out, probability, structure)?;
+        let (indptr, indices) =
+            topology::erdos_renyi_watched(par, n_in, n_out, probability, structure, watch)?;
         let empty = filled(indices.len(), 0.0, "weights")?;
         let mut weights = Csr::from_parts(n_in, indptr, indices, empty);
         let values = Stream::new(seed, Purpose::Weights, index, 0);
         let (pattern, data) = weights.pattern_and_data_mut();
         topology::initial_weights(par, pattern, init, values, data);
+        watch.advance(pattern.nnz() as u64)?;
         Layer::new(weights)
     }
 

@@ -21,6 +21,7 @@ use crate::kernels::{
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{Init, expected_connections};
+use crate::watch::Watch;
 
 /// How many connections a layer gets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -178,15 +179,23 @@ impl Config {
 impl Mlp {
     /// A network with random connections and weights.
     pub fn new(par: &Par, config: Config) -> Result<Self> {
+        Self::new_watched(par, config, &mut Watch::none())
+    }
+
+    /// [`Mlp::new`] under a watch, which counts as [`Layer::random`] does.
+    pub fn new_watched(par: &Par, config: Config, watch: &mut Watch<'_>) -> Result<Self> {
         config.check()?;
-        Footprint::expected(&config, 0, false)?.check(0.0)?;
+        let footprint = Footprint::expected(&config, 0, false)?;
+        footprint.check(0.0)?;
+        watch.begin((2.0 * footprint.connections) as u64);
         let layers = config
             .layer_sizes
             .windows(2)
             .zip(1..)
             .map(|(pair, index)| {
                 let probability = config.sparsity.probability(pair[0], pair[1]);
-                Layer::random(par, (pair[0], pair[1]), probability, config.init, config.seed, index)
+                let (shape, seed) = ((pair[0], pair[1]), config.seed);
+                Layer::random(par, shape, probability, config.init, seed, index, watch)
             })
             .collect::<Result<_>>()?;
         Ok(Mlp::from_checked(config, layers))

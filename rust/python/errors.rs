@@ -11,7 +11,9 @@ impl From<Error> for PyErr {
             Error::OutOfMemory { .. } | Error::TooLarge { .. } => {
                 PyMemoryError::new_err(error.to_string())
             }
-            Error::Forked | Error::Compacted => PyRuntimeError::new_err(error.to_string()),
+            Error::Forked | Error::Compacted | Error::Stopped => {
+                PyRuntimeError::new_err(error.to_string())
+            }
             Error::Io { path, source } => match source.raw_os_error() {
                 // Python picks FileNotFoundError and the like by the number.
                 Some(number) => {

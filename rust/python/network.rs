@@ -12,6 +12,7 @@ use super::data::Data;
 use super::parse::{self, ConfigArguments};
 use super::shelter::Shelter;
 use super::until_tick;
+use super::watched::{Tick, watched, watched_with_locks};
 use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
@@ -20,6 +21,7 @@ use crate::nn::{Footprint, Layer, Mlp, Origin, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
 use crate::topology::{incoming_strength, outgoing_strength, path_strength};
 use crate::train::Sweep;
+use crate::watch::Watch;
 
 /// One matrix as Python hands it over: offsets, columns, values and biases.
 type MatrixArrays<'py> = (
@@ -90,9 +92,11 @@ pub fn plan(config: ConfigArguments, batch_size: usize, evolves: bool) -> PyResu
 #[pymethods]
 impl Network {
     #[new]
-    fn new(py: Python<'_>, config: ConfigArguments, threads: usize) -> PyResult<Self> {
+    #[pyo3(signature = (config, threads, tick=None))]
+    fn new(py: Python<'_>, config: ConfigArguments, threads: usize, tick: Tick) -> PyResult<Self> {
         let (config, par) = (config.config()?, Par::new(threads)?);
-        Ok(py.detach(|| Mlp::new(&par, config).map(|mlp| Network::wrap(mlp, par)))?)
+        let mlp = watched(py, tick, |watch| Mlp::new_watched(&par, config, watch))?;
+        Ok(Network::wrap(mlp, par))
     }
 
     /// A network with given connections, a matrix with one row per output neuron for each layer.
@@ -397,26 +401,36 @@ impl Network {
         Ok(())
     }
 
-    fn save(&self, py: Python<'_>, path: PathBuf, user: UserData) -> PyResult<()> {
-        Ok(py.detach(|| checkpoint::save(&*self.read()?, &user, &path))?)
+    /// `tick(bytes done, all bytes)` is called about every 100 ms, here and in `load`.
+    #[pyo3(signature = (path, user, tick=None))]
+    fn save(&self, py: Python<'_>, path: PathBuf, user: UserData, tick: Tick) -> PyResult<()> {
+        watched_with_locks(py, tick, |watch| checkpoint::save(&*self.read()?, &user, &path, watch))
     }
 
     #[staticmethod]
-    fn load(py: Python<'_>, path: PathBuf, threads: usize) -> PyResult<(Self, UserData)> {
+    #[pyo3(signature = (path, threads, tick=None))]
+    fn load(
+        py: Python<'_>,
+        path: PathBuf,
+        threads: usize,
+        tick: Tick,
+    ) -> PyResult<(Self, UserData)> {
         let par = Par::new(threads)?;
-        let (mlp, user) = py.detach(|| checkpoint::load(&path))?;
+        let (mlp, user) = watched(py, tick, |watch| checkpoint::load(&path, watch))?;
         Ok((Network::wrap(mlp, par), user))
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>, user: UserData) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = py.detach(|| checkpoint::to_bytes(&*self.read()?, &user))?;
+        let bytes =
+            py.detach(|| checkpoint::to_bytes(&*self.read()?, &user, &mut Watch::none()))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
     #[staticmethod]
     fn from_bytes(py: Python<'_>, bytes: &[u8], threads: usize) -> PyResult<(Self, UserData)> {
         let par = Par::new(threads)?;
-        let (mlp, user) = py.detach(|| checkpoint::from_bytes(bytes, "bytes"))?;
+        let work = |watch: &mut Watch<'_>| checkpoint::from_bytes(bytes, "bytes", watch);
+        let (mlp, user) = watched(py, None, work)?;
         Ok((Network::wrap(mlp, par), user))
     }
 }

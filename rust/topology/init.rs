@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::memory::{filled, reserved};
 use crate::parallel::Par;
 use crate::rng::{Stream, normal, open_unit, symmetric};
+use crate::watch::Watch;
 
 /// Expected entries of the pieces that rows are drawn in.
 const PIECE: f64 = 65_536.0;
@@ -44,6 +45,18 @@ pub fn erdos_renyi(
     probability: f64,
     stream: Stream,
 ) -> Result<(Vec<usize>, Vec<u32>)> {
+    erdos_renyi_watched(par, n_in, n_out, probability, stream, &mut Watch::none())
+}
+
+/// [`erdos_renyi`] under a watch, which counts the connections.
+pub fn erdos_renyi_watched(
+    par: &Par,
+    n_in: usize,
+    n_out: usize,
+    probability: f64,
+    stream: Stream,
+    watch: &mut Watch<'_>,
+) -> Result<(Vec<usize>, Vec<u32>)> {
     let expected = expected_connections(n_in, n_out, probability)?;
     let what = "connections";
     let room = |expected: f64| (expected + 8.0 * expected.sqrt()) as usize + 1;
@@ -71,6 +84,7 @@ pub fn erdos_renyi(
         });
         for piece in drawn {
             let (start, ends, columns) = piece?;
+            watch.advance(columns.len() as u64)?;
             let base = indices.len();
             for (i, end) in ends.into_iter().enumerate() {
                 indptr[start + i + 1] = base + end;

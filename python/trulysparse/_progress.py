@@ -1,0 +1,53 @@
+"""Progress bars: on the standard error stream if that is a terminal, or in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from tqdm.asyncio import tqdm as text_bar
+from tqdm.auto import tqdm
+
+Tick: TypeAlias = Callable[[int, int], object]
+
+_PATIENCE = 1  # second, after which something is slow
+
+
+def bar(*, enabled: bool, **options: Any) -> Any:
+    """A bar of tqdm's with these options, which draws nothing unless it is `enabled`."""
+    # None leaves the bar out where the stream is no terminal. A notebook's stream says that it
+    # is none, and shows a bar all the same.
+    disable = True if not enabled else None if tqdm is text_bar else False
+    return tqdm(
+        disable=disable,
+        bar_format="{desc}|{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]",
+        dynamic_ncols=True,
+        **options,
+    )
+
+
+@contextmanager
+def slow(what: str, *, enabled: bool) -> Iterator[Tick | None]:
+    """A bar for one call, as the function that it is to call with what is done and with the whole.
+
+    It appears after a second, so quick calls show none. No function if it is not `enabled`.
+    """
+    if not enabled:
+        yield None
+        return
+    shown = None
+
+    def tick(done: int, total: int) -> None:
+        nonlocal shown
+        if shown is None:
+            shown = bar(enabled=True, desc=what, total=total, delay=_PATIENCE, miniters=1)
+        shown.update(done - shown.n)
+
+    try:
+        yield tick
+        if shown is not None:
+            tick(shown.total, shown.total)
+    finally:
+        if shown is not None:
+            shown.close()

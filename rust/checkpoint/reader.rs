@@ -1,0 +1,225 @@
+//! Reading a safetensors file tensor by tensor, each straight to where it stays.
+
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use super::{LONGEST_HEADER, PIECE, Stored};
+use crate::error::Error;
+use crate::memory::reserved;
+use crate::watch::Watch;
+
+/// Why a file cannot be read, before it is known what to call the file.
+pub enum Fault {
+    Damage(String),
+    Io(io::Error),
+    /// An error that is not about the file.
+    Other(Error),
+}
+
+impl Fault {
+    /// As an error that calls the file `name`.
+    pub fn of(self, name: &str) -> Error {
+        let path = name.to_string();
+        match self {
+            Fault::Damage(reason) => Error::InvalidFile { path, reason },
+            Fault::Io(source) => Error::Io { path, source },
+            Fault::Other(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::OutOfMemory { .. } | Error::TooLarge { .. } | Error::Stopped => {
+                Fault::Other(error)
+            }
+            _ => Fault::Damage(error.to_string()),
+        }
+    }
+}
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Fault::Damage("it was cut off while it was read".into()),
+            _ => Fault::Io(error),
+        }
+    }
+}
+impl From<SafeTensorError> for Fault {
+    fn from(error: SafeTensorError) -> Self {
+        Fault::Damage(error.to_string())
+    }
+}
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Fault::Damage(error.to_string())
+    }
+}
+
+/// A result of reading.
+pub type Result<T> = std::result::Result<T, Fault>;
+
+/// A file of tensors whose sizes are known to fit its length.
+pub struct Source<'a, 'w, R> {
+    reader: R,
+    metadata: Metadata,
+    /// Where the first tensor begins.
+    start: u64,
+    watch: &'a mut Watch<'w>,
+}
+
+impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
+    /// Reads the header, and checks it against the length before anything is allocated by it.
+    pub fn open(mut reader: R, watch: &'a mut Watch<'w>) -> Result<Self> {
+        let mut head = Vec::new();
+        reader.by_ref().take(8).read_to_end(&mut head)?;
+        let head = head.try_into().map_err(|_| SafeTensorError::HeaderTooSmall)?;
+        let size = u64::from_le_bytes(head);
+        if size > LONGEST_HEADER as u64 {
+            return Err(SafeTensorError::HeaderTooLarge.into());
+        }
+        let start = 8 + size;
+        let Some(body) = reader.seek(SeekFrom::End(0))?.checked_sub(start) else {
+            return Err(SafeTensorError::InvalidHeaderLength.into());
+        };
+        reader.seek(SeekFrom::Start(8))?;
+        let mut header = reserved(size as usize, "the header of a model file")?;
+        header.resize(size as usize, 0);
+        reader.read_exact(&mut header)?;
+        // This checks that the tensors lie end to end and have the sizes of their shapes.
+        let metadata: Metadata = serde_json::from_slice(&header)
+            .map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+        if metadata.data_len() as u64 != body {
+            return Err(SafeTensorError::MetadataIncompleteBuffer.into());
+        }
+        watch.begin(body);
+        Ok(Source { reader, metadata, start, watch })
+    }
+
+    /// The header's entry of that name.
+    pub fn entry(&self, name: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// The bytes of all tensors.
+    pub fn len(&self) -> usize {
+        self.metadata.data_len()
+    }
+
+    /// Whether there is such a tensor.
+    pub fn has(&self, name: &str) -> bool {
+        self.metadata.info(name).is_some()
+    }
+
+    /// The tensor of that name, which must be there, as a vector of its own.
+    pub fn read<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
+        let info = self.metadata.info(name);
+        let info = info.ok_or_else(|| Fault::Damage(format!("{name} is missing")))?;
+        let &[len] = &info.shape[..] else { return Err(unexpected::<T>(name, info)) };
+        if info.dtype != T::DTYPE {
+            return Err(unexpected::<T>(name, info));
+        }
+        self.reader.seek(SeekFrom::Start(self.start + info.data_offsets.0 as u64))?;
+        let mut values = reserved(len, "a model file")?;
+        while values.len() < len {
+            let begin = values.len();
+            values.resize(len.min(begin + PIECE / size_of::<T>()), T::zeroed());
+            let piece = bytemuck::cast_slice_mut(&mut values[begin..]);
+            self.reader.read_exact(piece)?;
+            self.watch.advance(piece.len() as u64)?;
+        }
+        Ok(values)
+    }
+
+    /// The tensor of that name, or nothing if there is none.
+    pub fn read_optional<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
+        if self.has(name) { self.read(name) } else { Ok(Vec::new()) }
+    }
+}
+
+fn unexpected<T: Stored>(name: &str, info: &TensorInfo) -> Fault {
+    let (dtype, shape, expected) = (info.dtype, &info.shape, T::DTYPE);
+    Fault::Damage(format!(
+        "{name} is {dtype:?} of shape {shape:?}: expected a vector of {expected:?}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    /// A file that has lost its end since its length was asked for.
+    struct CutOff(Cursor<Vec<u8>>, u64);
+
+    impl Read for CutOff {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.0.read(out)
+        }
+    }
+    impl Seek for CutOff {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            if let SeekFrom::End(0) = to { Ok(self.1) } else { self.0.seek(to) }
+        }
+    }
+
+    fn file(shape: u64, bytes: usize) -> Vec<u8> {
+        let end = 4 * shape;
+        let json =
+            format!(r#"{{"a":{{"dtype":"F32","shape":[{shape}],"data_offsets":[0,{end}]}}}}"#);
+        let mut file = (json.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(json.as_bytes());
+        file.resize(file.len() + bytes, 0);
+        file
+    }
+
+    fn message<T>(result: Result<T>) -> String {
+        result.map_or_else(|fault| fault.of("m").to_string(), |_| "fine".into())
+    }
+
+    #[test]
+    fn sizes_are_checked_against_the_length_before_they_are_believed() {
+        let open = |bytes| message(Source::open(Cursor::new(bytes), &mut Watch::none()));
+        assert_eq!(open(file(4, 16)), "fine");
+        for bad in [file(4, 15), file(4, 17), file(1 << 50, 16), file(1 << 61, 16)] {
+            assert!(open(bad).contains("m: not a valid trulysparse model: "));
+        }
+        for (size, problem) in [(u64::MAX, "too large"), (99_000_000, "invalid header length")] {
+            let mut bytes = file(4, 16);
+            bytes[..8].copy_from_slice(&size.to_le_bytes());
+            assert!(open(bytes).contains(problem));
+        }
+    }
+
+    fn read(reader: impl Read + Seek, watch: &mut Watch<'_>) -> String {
+        message(Source::open(reader, watch).and_then(|mut source| source.read::<f32>("a")))
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_while_it_is_read_is_an_error() {
+        let whole = file(1 << 20, 4 << 20);
+        let cut = |len: usize| {
+            let reader = CutOff(Cursor::new(whole[..len].to_vec()), whole.len() as u64);
+            read(reader, &mut Watch::none())
+        };
+        assert_eq!(cut(whole.len()), "fine");
+        for len in [20, whole.len() / 2, whole.len() - 1] {
+            assert!(cut(len).ends_with("it was cut off while it was read"), "{}", cut(len));
+        }
+    }
+
+    #[test]
+    fn a_watch_sees_pieces_and_can_stop() {
+        let mut seen = Vec::new();
+        let mut look = |done, total| {
+            seen.push((done, total));
+            if done < 3 << 20 { Ok(()) } else { Err(Error::Stopped) }
+        };
+        let found = read(Cursor::new(file(1 << 20, 4 << 20)), &mut Watch::new(&mut look));
+        assert_eq!(found, Error::Stopped.to_string());
+        assert_eq!(seen, [1, 2, 3].map(|done: u64| (done << 20, 4 << 20)));
+    }
+}
