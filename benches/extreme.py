@@ -1,9 +1,9 @@
 """Networks from 10^5 neurons to the largest that the machine holds: `python benches/extreme.py`.
 
-Each is 65536 artificial features, ten hidden layers of equal size and two outputs with epsilon = 1,
-about two connections a neuron (arXiv 2102.01732, the section on extreme scale). In a process of its
-own it is created, trained for some steps, evolved, saved and loaded again. `--picture FILE` draws the
-numbers.
+Each has 65536 artificial features, ten hidden layers of equal size and two outputs with
+epsilon = 1, about two connections a neuron (arXiv 2102.01732, the section on extreme scale). In a
+process of its own it is created, trained for some steps, evolved, saved and loaded again.
+`--picture FILE` draws the numbers.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> di
     sgd = ts.SGD(0.3, layer_rates="fan_in", weight_decay=0)
     fit = {"batch_size": batch, "optimizer": sgd, "progress": False, **mode(memory_mode)}
     # The trainer of a fit, so that an epoch can be timed whose buffers have been touched before.
-    trainer = model._trainer(model._data(x, y)[0], batch, sgd, 100)
+    data = model._data(x, y)[0]
+    trainer = _core.Trainer(model._core, data, batch, vars(sgd), 100, True, memory_mode or "fast")
     losses = [trainer.epoch(0)[0]]
     times = []
     for _ in range(3):
@@ -69,7 +70,7 @@ def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> di
     evolution, _ = timed(lambda: model.evolve(ts.SET(grow_init=0.1)))
     after, _ = timed(lambda: trainer.epoch(0))  # makes the transpose indices again
     indices = after - steps * best
-    del trainer
+    trainer = None
     # As an epoch with an evolution has it: beside the buffers of the steps.
     history = model.fit(x, y, epochs=2, topology=ts.SET(grow_init=0.1), **fit)
     peak = memory("VmHWM") - before
@@ -86,15 +87,15 @@ def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> di
         "losses": [*losses, *history.history["loss"]],
         "accuracy": history.history["accuracy"][-1],
     }
-    # Random rows that a step gathers: one a connection for the outputs, the deltas of the inputs and
-    # the gradient; the first layer passes no deltas back.
+    # Random rows that a step gathers: one a connection for the outputs, the deltas of the inputs
+    # and the gradient; the first layer passes no deltas back.
     rows = 3 * model.nnz - model.layers[0].nnz
     hidden = sizes[1]
     with tempfile.TemporaryDirectory(dir=".") as folder:
         path = Path(folder) / "model.safetensors"
         result["save"], _ = timed(lambda: model.save(path))
         result["file"] = path.stat().st_size
-        del model
+        model = None
         result["load"], _ = timed(lambda: ts.load(path))
     count = min(20_000_000, 4 * hidden)
     rate = _core.kernels.gather_rate(hidden, batch, count, threads, 5)
@@ -138,7 +139,8 @@ def main() -> None:
         results.append(r)
         print(
             f"| {r['neurons']:,} | {r['connections']:,} | {r['create']:.2f} s | {r['step']:.3f} s "
-            f"| {r['gather']:.0%} | {r['evolve']:.2f} + {r['indices']:.2f} s, {(r['evolve'] + r['indices']) / r['step']:.1f} "
+            f"| {r['gather']:.0%} | {r['evolve']:.2f} + {r['indices']:.2f} s, "
+            f"{(r['evolve'] + r['indices']) / r['step']:.1f} "
             f"| {r['save']:.1f} s | {r['load']:.1f} s | {r['peak'] / 1e9:.2f} GB "
             f"| {r['peak'] / r['plan']:.3f} | {r['peak'] / r['connections']:.0f} "
             f"| {r['losses'][0]:.3f} to {r['losses'][-1]:.3f} |",

@@ -5,8 +5,8 @@ mod common;
 use common::{NETWORKS, medians, numbers, thread_counts, wanted};
 use trulysparse::kernels;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Inference, LayerRates, Loss, Mlp, Schedule, Set, Sgd,
-    Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Inference, LayerRates, Loss, Memory, Mlp, Schedule, Set,
+    Sgd, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -68,10 +68,11 @@ fn main() {
                 layer_rates: LayerRates::Equal,
             };
             let mut mlp = Mlp::new(&par, config.clone()).expect("a network");
-            let mut workspace = Workspace::new(&mlp, batch).expect("memory");
-            let mut plain_workspace = Workspace::new(&mlp, PLAIN_BATCH).expect("memory");
+            let mut workspace = Workspace::new(&mlp, batch, Memory::Fast).expect("memory");
+            let mut plain_workspace =
+                Workspace::new(&mlp, PLAIN_BATCH, Memory::Fast).expect("memory");
             let mut inference = Inference::new(&mlp, batch).expect("memory");
-            mlp.prepare_training(&par).expect("memory");
+            mlp.prepare_training(&par, Memory::Fast).expect("memory");
             let mut evolving = mlp.clone();
             let mut plain = mlp.clone();
             let predicting = mlp.clone();
@@ -92,7 +93,7 @@ fn main() {
                         &mut || step(&mut plain, &mut plain_workspace, &samples[..PLAIN_BATCH]),
                         &mut || {
                             evolving.evolve(&par, &set).expect("memory");
-                            evolving.prepare_training(&par).expect("memory");
+                            evolving.prepare_training(&par, Memory::Fast).expect("memory");
                         },
                         &mut || {
                             data.gather(&par, None, &samples[..batch], inference.input(batch));

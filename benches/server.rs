@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use common::{NETWORKS, numbers, thread_counts, wanted};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Draw, Gradient, LayerRates, Loss, Mlp, Replica, Schedule,
-    Sgd, Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Draw, Gradient, LayerRates, Loss, Memory, Mlp, Replica,
+    Schedule, Sgd, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -56,7 +56,7 @@ fn main() {
                 seed: 0,
             };
             let mut mlp = Mlp::new(&Par::seq(), config).expect("a network");
-            mlp.prepare_training(&Par::seq()).expect("memory");
+            mlp.prepare_training(&Par::seq(), Memory::Fast).expect("memory");
             let nnz = mlp.nnz();
             let shared = Mutex::new((Server::new(workers, None), mlp, Vec::new()));
             std::thread::scope(|scope| {
@@ -105,7 +105,7 @@ fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usiz
         let (server, mlp, _) = &mut *shared.lock().expect("no panic");
         gradient.fit(mlp).expect("memory");
         let version = server.pull(mlp, worker, &mut replica, Version::default());
-        (version.expect("memory"), Workspace::new(mlp, batch).expect("memory"))
+        (version.expect("memory"), Workspace::new(mlp, batch, Memory::Fast).expect("memory"))
     };
     for step in 0..UPDATES {
         let start = Instant::now();

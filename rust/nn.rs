@@ -23,4 +23,4 @@ pub use mlp::{Config, Counters, Draw, Mlp, Set, Sources, Sparsity};
 pub use optimizer::{LayerRates, Schedule, Sgd, Update};
 pub use prune::{Pruned, Pruning, Refusal};
 pub use standardize::Standardizer;
-pub use workspace::{Inference, Workspace};
+pub use workspace::{Inference, Memory, Workspace};

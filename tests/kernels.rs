@@ -105,6 +105,12 @@ fn naive_spmm_transpose(w: &Csr, dy: &[f32], stride: usize) -> Vec<f32> {
     dx
 }
 
+fn scatter(par: &Par, w: &Csr, dy: &[f32], stride: usize, dx: &mut [f32]) {
+    let linear =
+        Backward { map: Map::Identity, mask_scale: None, signs: &[], kept: &[], output: &[] };
+    kernels::spmm_transpose_scatter(par, w.pattern(), w.data(), dy, stride, &linear, dx);
+}
+
 proptest! {
     #[test]
     fn spmm_is_naive(w in matrix(), b in batches(), seed: u64) {
@@ -123,6 +129,9 @@ proptest! {
         let index = Transpose::new(&Par::seq(), w.pattern()).unwrap();
         kernels::spmm_transpose(&Par::seq(), &index, w.data(), &dy, s, &mut dx);
         prop_assert_eq!(bits(&dx), bits(&naive_spmm_transpose(&w, &dy, s)));
+        let mut scattered = vec![f32::NAN; w.n_cols() * s];
+        scatter(&Par::seq(), &w, &dy, s, &mut scattered);
+        prop_assert_eq!(bits(&scattered), bits(&dx));
     }
 
     #[test]
@@ -254,6 +263,9 @@ fn short_rows_of_many_bytes_do_not_change_the_bits() {
     assert!(bits(&y) == bits(&naive_spmm(&w, &x, s, &bias)));
     kernels::spmm_transpose(&par, &index, w.data(), &x, s, &mut y);
     assert!(bits(&y) == bits(&naive_spmm_transpose(&w, &x, s)));
+    let mut scattered = vec![f32::NAN; n * s];
+    scatter(&par, &w, &x, s, &mut scattered);
+    assert!(bits(&scattered) == bits(&y));
     let mut grad = vec![f32::NAN; w.nnz()];
     kernels::sddmm(&par, w.pattern(), &y, &x, s, &mut grad);
     assert!(bits(&grad) == bits(&naive_sddmm(&w, &y, &x, s)));
@@ -283,7 +295,10 @@ fn blocks_of_columns_do_not_change_the_bits() {
             let mut grad = vec![f32::NAN; w.nnz()];
             kernels::spmm(&par, w.pattern(), w.data(), &x, s, &bias, &mut y);
             kernels::spmm_transpose(&par, &index, w.data(), &dy, s, &mut dx);
+            let mut scattered = vec![f32::NAN; n_in * s];
+            scatter(&par, &w, &dy, s, &mut scattered);
             kernels::sddmm(&par, w.pattern(), &dy, &x, s, &mut grad);
+            assert!(bits(&scattered) == bits(&dx), "scatter of {n_in} x {n_out}");
             assert!(bits(&y) == bits(&naive.0), "spmm of {n_in} x {n_out}");
             assert!(bits(&dx) == bits(&naive.1), "spmm_transpose of {n_in} x {n_out}");
             assert!(bits(&grad) == bits(&naive.2), "sddmm of {n_in} x {n_out}");

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use trulysparse::checkpoint;
 use trulysparse::csr::Csr;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, LayerRates, Loss, Mlp, Pruning, Schedule, Set, Sgd,
+    Activation, ActivationKind, Config, LayerRates, Loss, Memory, Mlp, Pruning, Schedule, Set, Sgd,
     Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
@@ -63,7 +63,7 @@ fn sequential(sizes: &[usize], data: &Data<'_>, steps: u64) -> (Vec<u8>, Vec<f64
     let par = Par::seq();
     let mut mlp = network(sizes);
     let plan = plan(4, steps);
-    let mut workspace = Workspace::new(&mlp, plan.batch_size).unwrap();
+    let mut workspace = Workspace::new(&mlp, plan.batch_size, Memory::Fast).unwrap();
     let mut losses = Vec::new();
     for e in 0..4 {
         let mut epoch = Epoch::new(&mlp, data, plan, e * steps).unwrap();

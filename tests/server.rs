@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use trulysparse::kernels::Step;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Gradient, Loss, Mlp, Pruning, Replica, Set, Sparsity,
+    Activation, ActivationKind, Config, Gradient, Loss, Memory, Mlp, Pruning, Replica, Set,
+    Sparsity,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -27,7 +28,7 @@ fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
         seed,
     };
     let mut mlp = Mlp::new(&Par::seq(), config).unwrap();
-    mlp.prepare_training(&Par::seq()).unwrap();
+    mlp.prepare_training(&Par::seq(), Memory::Fast).unwrap();
     mlp
 }
 
@@ -234,14 +235,14 @@ proptest! {
                 Action::Evolve(zeta) => {
                     (0..2).for_each(|layer| twin.drop_weakest(layer, zeta));
                     server.evolve(&par, &mut mlp, &Set { zeta, grow_init: 1.0 }).unwrap();
-                    mlp.prepare_training(&par).unwrap();
+                    mlp.prepare_training(&par, Memory::Fast).unwrap();
                     twin.grow(&mlp);
                     changes += 1;
                 }
                 Action::Prune(percentile) => {
                     let rule = Pruning::Percentile(percentile);
                     server.prune(&par, &mut mlp, rule, true).unwrap();
-                    mlp.prepare_training(&par).unwrap();
+                    mlp.prepare_training(&par, Memory::Fast).unwrap();
                     let left: std::collections::BTreeSet<_> =
                         places(&mlp).into_iter().map(|(place, _)| place).collect();
                     twin.connections.retain(|place, _| left.contains(place));

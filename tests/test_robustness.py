@@ -181,12 +181,12 @@ def test_the_core_refuses_what_the_facade_would():
     data = _core.Data(model._core, X, Y.astype(np.uint32))
     sgd = vars(ts.SGD())
     with pytest.raises(ValueError, match="batch_size"):
-        _core.Trainer(model._core, data, 0, sgd, 1)
+        _core.Trainer(model._core, data, 0, sgd, 1, False, "fast")
     with pytest.raises(ValueError, match="batch_size"):
         model._core.evaluate(data, 0)
     for name, value in [("learning_rate", 0.0), ("momentum", 1.0), ("weight_decay", -1.0)]:
         with pytest.raises(ValueError, match=name):
-            _core.Trainer(model._core, data, 5, sgd | {name: value}, 1)
+            _core.Trainer(model._core, data, 5, sgd | {name: value}, 1, False, "fast")
     for name, arguments in [
         ("zeta", (1.0, 1.0)),
         ("zeta", (np.nan, 1)),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trulysparse._settings import MEMORY
 from trulysparse.datasets import NAMES
 
 # What a preset decides; a flag given on the command line wins over it.
@@ -220,6 +221,7 @@ def _add_train(commands: Any) -> None:
         **preset,
     )
     training.add_argument("--no-evolve", action="store_true", help="keep the first connections")
+    _add_memory(training)
     training.add_argument(
         "--parallel",
         choices=["wassp", "wasap"],
@@ -362,6 +364,17 @@ def _add_plan(commands: Any) -> None:
         "--dropout", type=float, default=PRESETS["recipe"]["dropout"], help="(default: %(default)s)"
     )
     plan.add_argument("--no-evolve", action="store_true", help="keep the first connections")
+    _add_memory(plan)
+
+
+def _add_memory(parser: Any) -> None:
+    parser.add_argument(
+        "--memory",
+        choices=MEMORY,
+        default="fast",
+        help="what to spend: lean does without an index of the transposed weights, least without "
+        "most activations, which are computed twice; the results are the same (default: fast)",
+    )
 
 
 def _add_threads(parser: Any) -> None:

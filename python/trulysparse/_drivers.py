@@ -34,6 +34,7 @@ class Job:
     topology: SET | None
     pruning: ImportancePruning | None
     strategy: WASSP | WASAP | None
+    memory: str
 
     def about(self) -> dict[str, Any]:
         """What makes it the same fit as another, in JSON's types."""
@@ -83,7 +84,13 @@ def start(job: Job, session: Session | None) -> Start:
         assert job.data is not None
         steps = math.ceil(job.samples / job.batch_size)
         trainer = _core.Trainer(
-            model._core, job.data, job.batch_size, vars(job.optimizer), job.epochs.stop * steps
+            model._core,
+            job.data,
+            job.batch_size,
+            vars(job.optimizer),
+            job.epochs.stop * steps,
+            job.topology is not None and len(job.epochs) > 1,
+            job.memory,
         )
         started = Start(steps, job.samples, _fit.Sequential(model._core, trainer))
         _standardize(job, session)

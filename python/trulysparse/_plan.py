@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trulysparse import _check, _config, _core
+from trulysparse import _check, _config, _core, _settings
 
 __all__ = ["MemoryPlan", "plan"]
 
@@ -99,6 +99,7 @@ def plan(
     density: float | None = None,
     batch_size: int = 128,
     evolves: bool = True,
+    memory: str = "fast",
     **settings: Any,
 ) -> MemoryPlan:
     """Tell what a `SparseMLP` and its training would take in memory; nothing is allocated.
@@ -111,6 +112,8 @@ def plan(
         Of the fit. Default 128.
     evolves
         Whether its topology evolves. Default True.
+    memory
+        As of `SparseMLP.fit`: ``"fast"`` (default), ``"lean"`` or ``"least"``.
     **settings
         `activation`, `slope`, `loss` and `dropout` as of `SparseMLP`; what is left out has the
         defaults there.
@@ -136,7 +139,8 @@ def plan(
     config = _config.random(layer_sizes, epsilon, density, _config.shared(**(known | settings)))
     batch_size = _check.integer("batch_size", batch_size, 1)
     evolves = _check.boolean("evolves", evolves)
-    return MemoryPlan.of(lambda batch: _core.plan(config, batch, evolves), batch_size)
+    memory = _settings.memory(memory)
+    return MemoryPlan.of(lambda batch: _core.plan(config, batch, evolves, memory), batch_size)
 
 
 def _shown(size: float) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from trulysparse import _check
 from trulysparse.optim import SGD
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.topology import SET, ImportancePruning
 
+MEMORY = ("fast", "lean", "least")
 PAPER_SGD = SGD()
 PAPER_SET = SET()
 
@@ -37,3 +41,11 @@ def pruning(pruning: ImportancePruning | None) -> ImportancePruning | None:
     if pruning is None or isinstance(pruning, ImportancePruning):
         return pruning
     raise TypeError(f"pruning = {pruning!r}: expected a trulysparse.ImportancePruning or None")
+
+
+def memory(memory: Any, strategy: WASSP | WASAP | None = None) -> str:
+    """How much memory training may take."""
+    name = _check.choice("memory", memory, MEMORY)
+    if strategy is not None and name != "fast":
+        raise ValueError(f"memory = {name!r}: expected 'fast' with a strategy")
+    return name

@@ -201,6 +201,7 @@ def _train(args: argparse.Namespace) -> int:
                 topology=topology,
                 pruning=pruning,
                 strategy=strategy,
+                memory=args.memory,
                 callbacks=[_StopWhenDiverged()],
                 progress=not args.quiet,
             )
@@ -488,6 +489,7 @@ def _plan(args: argparse.Namespace) -> int:
         batch_size=args.batch_size,
         dropout=args.dropout,
         evolves=not args.no_evolve,
+        memory=args.memory,
     )
     _say(str(memory))
     return 0 if memory.fits else 1

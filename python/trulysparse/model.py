@@ -266,6 +266,7 @@ class SparseMLP(Neurons):
         topology: SET | None = _settings.PAPER_SET,
         pruning: ImportancePruning | None = None,
         strategy: WASSP | WASAP | None = None,
+        memory: str = "fast",
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
         initial_epoch: int = 0,
@@ -306,6 +307,12 @@ class SparseMLP(Neurons):
             is that of a worker. None (default) trains on one batch at a time. A parallel fit that
             goes on from a checkpoint in its last, local phase goes on from the average of the
             workers.
+        memory
+            What memory to spend beside the network's own; the results are the same bits.
+            ``"fast"`` (default): 20 bytes a connection, momentum included, and all activations.
+            ``"lean"``: no index of the transposed weights, 12 bytes a connection; backward products
+            are slower. ``"least"``: also the activations of some layers only; the others are
+            computed twice. `plan` tells what each takes. With a `strategy` ``"fast"`` only.
         callbacks
             `Callback` objects.
         progress
@@ -364,6 +371,7 @@ class SparseMLP(Neurons):
                 topology=_settings.topology(topology),
                 pruning=_settings.pruning(pruning),
                 strategy=_settings.strategy(strategy),
+                memory=_settings.memory(memory, strategy),
             )
             start = _drivers.start(job, ranks)
             if start.worker is not None:
@@ -388,20 +396,19 @@ class SparseMLP(Neurons):
                 start.server.finish(history)
             return history
 
-    def _trainer(
-        self, data: _core.Data, batch_size: int, optimizer: SGD | None, total_steps: int
-    ) -> _core.Trainer:
-        return _core.Trainer(
-            self._core, data, batch_size, vars(_settings.sgd(optimizer)), total_steps
-        )
-
     def train_on_batch(
-        self, x: npt.ArrayLike, y: npt.ArrayLike, *, optimizer: SGD | None = None
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        optimizer: SGD | None = None,
+        memory: str = "fast",
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
         A standardising model that has no statistics yet takes them from these samples. Every call
         uses the first rate of the optimiser's schedule: give each its own ``SGD`` to have another.
+        `memory` as in `fit`.
 
         Returns
         -------
@@ -415,7 +422,9 @@ class SparseMLP(Neurons):
         """
         with self._exclusive("train_on_batch"):
             data, count = self._data(x, y)
-            trainer = self._trainer(data, count, optimizer, 1)
+            rates = vars(_settings.sgd(optimizer))
+            memory = _settings.memory(memory)
+            trainer = _core.Trainer(self._core, data, count, rates, 1, False, memory)
             self._core.standardize_on(data)
             return self._scores(*trainer.step())
 
@@ -434,7 +443,9 @@ class SparseMLP(Neurons):
 
     # --- scoring ------------------------------------------------------------------------------
 
-    def plan(self, batch_size: int = 128, *, evolves: bool = True) -> MemoryPlan:
+    def plan(
+        self, batch_size: int = 128, *, evolves: bool = True, memory: str = "fast"
+    ) -> MemoryPlan:
         """What a fit with batches of `batch_size` samples takes in memory, and what there is.
 
         `evolves`: with a topology that evolves. The function `plan` tells it of a model that is yet
@@ -442,7 +453,8 @@ class SparseMLP(Neurons):
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         evolves = _check.boolean("evolves", evolves)
-        return MemoryPlan.of(lambda batch: self._core.plan(batch, evolves), batch_size)
+        memory = _settings.memory(memory)
+        return MemoryPlan.of(lambda batch: self._core.plan(batch, evolves, memory), batch_size)
 
     def _scores(self, loss: float, accuracy: float) -> dict[str, float]:
         if self.loss == "squared_error":

@@ -13,7 +13,7 @@ const FAR: usize = 32 << 20;
 /// Rows of a block at most.
 const ROWS: usize = 256;
 /// Entries of a block at most.
-const ENTRIES: usize = 1024;
+pub(super) const ENTRIES: usize = 1024;
 /// Numbers that are written for a row at once.
 const AT_ONCE: usize = 8;
 

@@ -1,6 +1,7 @@
 //! What a network and its training take in memory, known before anything is allocated.
 
 use super::mlp::{Config, Mlp};
+use super::workspace::{Memory, Slots};
 use crate::error::{Error, Result};
 use crate::kernels::{Map, stride, words};
 use crate::memory::available;
@@ -23,7 +24,7 @@ type Sizes = (f64, f64, f64);
 impl Footprint {
     /// Of a network that is yet to be made, and of its training on batches of `batch` samples; no
     /// training if that is 0.
-    pub fn expected(config: &Config, batch: usize, evolves: bool) -> Result<Self> {
+    pub fn expected(config: &Config, batch: usize, evolves: bool, memory: Memory) -> Result<Self> {
         config.check()?;
         let layer = |pair: &[usize]| {
             let (n_in, n_out) = (pair[0], pair[1]);
@@ -31,20 +32,26 @@ impl Footprint {
             Ok((n_in as f64, n_out as f64, nnz))
         };
         let layers = config.layer_sizes.windows(2).map(layer).collect::<Result<Vec<_>>>()?;
-        Ok(Self::of_layers(config, &layers, batch, evolves))
+        Ok(Self::of_layers(config, &layers, batch, evolves, memory))
     }
 
     /// Of a network as it is.
-    pub fn of(model: &Mlp, batch: usize, evolves: bool) -> Self {
+    pub fn of(model: &Mlp, batch: usize, evolves: bool, memory: Memory) -> Self {
         let layer = |l: &super::Layer| {
             let w = l.weights();
             (w.n_cols() as f64, w.n_rows() as f64, w.nnz() as f64)
         };
         let layers: Vec<_> = model.layers().iter().map(layer).collect();
-        Self::of_layers(model.config(), &layers, batch, evolves)
+        Self::of_layers(model.config(), &layers, batch, evolves, memory)
     }
 
-    fn of_layers(config: &Config, layers: &[Sizes], batch: usize, evolves: bool) -> Self {
+    fn of_layers(
+        config: &Config,
+        layers: &[Sizes],
+        batch: usize,
+        evolves: bool,
+        memory: Memory,
+    ) -> Self {
         let sum = |bytes: &dyn Fn(&Sizes) -> f64| layers.iter().map(bytes).sum::<f64>();
         let connections = sum(&|&(_, _, nnz)| nnz);
         let neurons = config.layer_sizes.iter().sum();
@@ -54,11 +61,11 @@ impl Footprint {
             ("biases with momentum, row offsets", sum(&|&(_, n_out, _)| 16.0 * n_out)),
         ];
         if batch > 0 {
-            parts.push((
-                "transpose index",
-                layers[1..].iter().map(|&(n_in, _, nnz)| 8.0 * nnz + 8.0 * n_in).sum(),
-            ));
-            parts.extend(buffers(config, batch));
+            if memory == Memory::Fast {
+                let indices = layers[1..].iter().map(|&(n_in, _, nnz)| 8.0 * nnz + 8.0 * n_in);
+                parts.push(("transpose index", indices.sum()));
+            }
+            parts.extend(buffers(config, batch, memory));
             if evolves {
                 let evolved = &layers[..layers.len() - 1];
                 let most = evolved.iter().map(|&(_, n_out, nnz)| 20.0 * nnz + 8.0 * n_out);
@@ -90,9 +97,10 @@ impl Footprint {
 }
 
 /// The buffers of [`super::Workspace`].
-fn buffers(config: &Config, batch: usize) -> Vec<(&'static str, f64)> {
+fn buffers(config: &Config, batch: usize, memory: Memory) -> Vec<(&'static str, f64)> {
     let (stride, words) = (stride(batch) as f64, words(stride(batch)) as f64);
     let sizes = &config.layer_sizes;
+    let rows = Slots::new(sizes, memory).rows(sizes);
     let last = sizes.len() - 1;
     let hidden = 1..last;
     let units = |keep: &dyn Fn(usize) -> bool| {
@@ -103,7 +111,7 @@ fn buffers(config: &Config, batch: usize) -> Vec<(&'static str, f64)> {
     let largest = hidden.clone().map(|l| sizes[l]).max().unwrap_or(0) as f64;
     let deltas = if last > 2 { 2.0 } else { 1.0 };
     vec![
-        ("activations", 4.0 * stride * sizes.iter().map(|&n| n as f64).sum::<f64>()),
+        ("activations", 4.0 * stride * rows.iter().map(|&n| n as f64).sum::<f64>()),
         ("deltas", 4.0 * stride * largest * deltas),
         ("signs of activations", 2.0 * words * signs),
         ("dropout", 2.0 * words * kept),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::mlp::{Draw, Mlp};
-use super::{Layer, Score, Targets, Update, Workspace};
+use super::{Layer, Memory, Score, Targets, Update, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
 use crate::kernels::{bias_gradient, sddmm, stride, update};
@@ -137,8 +137,7 @@ impl Mlp {
     /// the result as in [`Mlp::train_step`].
     ///
     /// # Panics
-    /// Without [`Mlp::prepare_training`] since the last change of the structure, or if `out` has
-    /// another length.
+    /// If `out` has another length.
     pub fn gradient(
         &self,
         par: &Par,
@@ -152,7 +151,7 @@ impl Mlp {
         let score = self.score_batch(par, workspace, samples, targets, draw);
         let mut left = out;
         for (l, layer) in self.layers.iter().enumerate().rev() {
-            self.pass_back(par, workspace, stride, l);
+            self.pass_back(par, workspace, stride, draw, l);
             let (x, dy) = workspace.products(self, stride, l);
             let length = left.len().checked_sub(layer.weights.nnz() + layer.bias.len());
             let (rest, own) = left.split_at_mut(length.expect("internal: out is (parameters,)"));
@@ -300,6 +299,6 @@ impl Replica {
         for (own, weights) in self.0.layers.iter_mut().zip(new) {
             (own.weights, own.transpose) = (weights, None);
         }
-        self.0.prepare_training(par)
+        self.0.prepare_training(par, Memory::Fast)
     }
 }

@@ -1,5 +1,6 @@
 //! The multilayer perceptron: what it is made of, one step of training, one forward pass.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,12 +12,12 @@ use super::layer::Layer;
 use super::loss::{Loss, Score, Targets};
 use super::optimizer::{Sgd, Update};
 use super::standardize::Standardizer;
-use super::workspace::{Inference, Workspace};
+use super::workspace::{Inference, Memory, Workspace};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{
     Backward, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
-    spmm_transpose_derive, stride, words,
+    spmm_transpose_derive, spmm_transpose_scatter, stride, words,
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
@@ -185,7 +186,7 @@ impl Mlp {
     /// [`Mlp::new`] under a watch, which counts as [`Layer::random`] does.
     pub fn new_watched(par: &Par, config: Config, watch: &mut Watch<'_>) -> Result<Self> {
         config.check()?;
-        let footprint = Footprint::expected(&config, 0, false)?;
+        let footprint = Footprint::expected(&config, 0, false, Memory::Fast)?;
         footprint.check(0.0)?;
         watch.begin((2.0 * footprint.connections) as u64);
         let layers = config
@@ -229,7 +230,7 @@ impl Mlp {
     pub fn bytes(&self) -> f64 {
         let built = |l: &Layer| l.transpose.as_ref().map_or(0, |t| t.bytes()) as f64;
         let indices = self.layers.iter().map(built).sum::<f64>();
-        Footprint::of(self, 0, false).total() + indices
+        Footprint::of(self, 0, false, Memory::Fast).total() + indices
     }
 
     /// A copy; weights share memory until they are changed.
@@ -294,11 +295,15 @@ impl Mlp {
         self.layers.last().map_or(0, |l| l.weights.n_rows())
     }
 
-    /// Takes all memory that a step needs beside its buffers: transposes, and copies of weights
-    /// that snapshots share. Call it after every change of the structure and whenever somebody
-    /// else may have taken a snapshot.
-    pub fn prepare_training(&mut self, par: &Par) -> Result<()> {
+    /// Takes all memory that a step needs beside its buffers: transpose indices, if it has some, and
+    /// copies of weights that snapshots share. Call it after every change of the structure and
+    /// whenever somebody else may have taken a snapshot.
+    pub fn prepare_training(&mut self, par: &Par, memory: Memory) -> Result<()> {
         self.layers.iter_mut().try_for_each(|layer| layer.weights.unshare())?;
+        if memory != Memory::Fast {
+            self.layers.iter_mut().for_each(|layer| layer.transpose = None);
+            return Ok(());
+        }
         // The input layer passes no gradient on.
         let layers = &mut self.layers[1..];
         let indices = par.map(layers.len(), |l| layers[l].missing_transpose(par));
@@ -312,8 +317,7 @@ impl Mlp {
     /// of the targets. `step` of `total` is where the learning-rate schedule stands.
     /// Returns the scores of the batch before the step.
     ///
-    /// # Panics
-    /// Without [`Mlp::prepare_training`] since the last change of the structure.
+    /// Without [`Mlp::prepare_training`] since the last change of the structure it is slower.
     pub fn train_step(
         &mut self,
         par: &Par,
@@ -326,7 +330,7 @@ impl Mlp {
         let draw = Draw { seed: self.config.seed, step: self.counters.steps };
         let score = self.score_batch(par, workspace, samples, targets, draw);
         let step = optimizer.step(step, total, samples.len());
-        self.backward(par, workspace, stride(samples.len()), &step);
+        self.backward(par, workspace, stride(samples.len()), draw, &step);
         self.counters.steps += 1;
         score
     }
@@ -347,9 +351,9 @@ impl Mlp {
             let stream = Stream::new(draw.seed, Purpose::InputNoise, 0, draw.step);
             add_noise(par, &stream, deviation, batch, stride, workspace.input(batch));
         }
-        self.forward_training(par, workspace, stride, draw);
+        self.forward_training(par, workspace, 0..self.layers.len(), stride, draw);
         let outputs = self.n_outputs() * stride;
-        let last = self.layers.len();
+        let last = workspace.slots.of(self.layers.len());
         self.config.loss.score(
             &mut workspace.activations[last][..outputs],
             stride,
@@ -365,11 +369,25 @@ impl Mlp {
         (rate > 0.0).then(|| Mask::new(stream, rate))
     }
 
-    fn forward_training(&self, par: &Par, workspace: &mut Workspace, stride: usize, draw: Draw) {
+    /// The activations behind some of the layers, from those before them.
+    fn forward_training(
+        &self,
+        par: &Par,
+        workspace: &mut Workspace,
+        layers: Range<usize>,
+        stride: usize,
+        draw: Draw,
+    ) {
         let words = words(stride);
-        for (l, layer) in self.layers.iter().enumerate() {
+        // The shared buffers hold what is computed last; the outputs have one of their own.
+        let last = layers.end.min(self.layers.len() - 1);
+        workspace.live = workspace.slots.owner(last.saturating_sub(1));
+        for l in layers {
+            let layer = &self.layers[l];
             let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
-            let (done, rest) = workspace.activations.split_at_mut(l + 1);
+            let slots = [workspace.slots.of(l), workspace.slots.of(l + 1)];
+            let [x, y] =
+                workspace.activations.get_disjoint_mut(slots).expect("internal: two slots");
             let hidden = l + 1 < self.layers.len();
             let forward = Forward {
                 map: if hidden { self.config.activation.map(l + 1) } else { Map::Identity },
@@ -382,11 +400,11 @@ impl Mlp {
                 par,
                 layer.weights.pattern(),
                 layer.weights.data(),
-                &done[l][..n_in * stride],
+                &x[..n_in * stride],
                 stride,
                 &layer.bias,
                 &forward,
-                &mut rest[0][..n_out * stride],
+                &mut y[..n_out * stride],
                 &mut signs[..signs_len],
                 &mut kept[..kept_len],
             );
@@ -394,10 +412,17 @@ impl Mlp {
     }
 
     /// From the deltas in the last activation buffer to the updated parameters of every layer.
-    fn backward(&mut self, par: &Par, workspace: &mut Workspace, stride: usize, update: &Update) {
+    fn backward(
+        &mut self,
+        par: &Par,
+        workspace: &mut Workspace,
+        stride: usize,
+        draw: Draw,
+        update: &Update,
+    ) {
         for l in (0..self.layers.len()).rev() {
             // Before the update: the gradient of the inputs belongs to the old weights.
-            self.pass_back(par, workspace, stride, l);
+            self.pass_back(par, workspace, stride, draw, l);
             let (x, dy) = workspace.products(self, stride, l);
             let step = update.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
@@ -408,18 +433,30 @@ impl Mlp {
     }
 
     /// From the deltas of layer `l` to those of the layer before; the first layer passes nothing on.
-    pub(super) fn pass_back(&self, par: &Par, workspace: &mut Workspace, stride: usize, l: usize) {
+    /// The activations before the layer are there afterwards, if they were not.
+    pub(super) fn pass_back(
+        &self,
+        par: &Par,
+        workspace: &mut Workspace,
+        stride: usize,
+        draw: Draw,
+        l: usize,
+    ) {
+        let owner = workspace.slots.owner(l);
+        if owner != l && owner != workspace.live {
+            self.forward_training(par, workspace, owner..l, stride, draw);
+        }
         if l == 0 {
             return;
         }
         let layer = &self.layers[l];
         let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
-        let Workspace { activations, signs, kept, deltas: [first, second], .. } = workspace;
+        let Workspace { activations, slots, signs, kept, deltas: [first, second], .. } = workspace;
         // As in [`Workspace::products`].
         let depth = self.layers.len() - 1 - l;
         let (incoming, outgoing) =
             if depth.is_multiple_of(2) { (first, second) } else { (second, first) };
-        let incoming = if depth == 0 { &activations[l + 1] } else { &*incoming };
+        let incoming = if depth == 0 { &activations[slots.of(l + 1)] } else { &*incoming };
         let dy = &incoming[..n_out * stride];
         let backward = Backward {
             map: self.config.activation.map(l),
@@ -427,11 +464,14 @@ impl Mlp {
             mask_scale: self.mask(0, Draw { seed: 0, step: 0 }).map(|mask| mask.scale()),
             signs: &signs[l],
             kept: &kept[l],
-            output: &activations[l][..n_in * stride],
+            output: &activations[slots.of(l)][..n_in * stride],
         };
-        let index = layer.transpose.as_ref().expect("internal: prepare_training was not called");
+        let (w, data) = (layer.weights.pattern(), layer.weights.data());
         let dx = &mut outgoing[..n_in * stride];
-        spmm_transpose_derive(par, index, layer.weights.data(), dy, stride, &backward, dx);
+        match &layer.transpose {
+            Some(index) => spmm_transpose_derive(par, index, data, dy, stride, &backward, dx),
+            None => spmm_transpose_scatter(par, w, data, dy, stride, &backward, dx),
+        }
     }
 
     /// The outputs' pre-activations of the batch in `inference.input(batch)`:

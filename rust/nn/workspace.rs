@@ -5,14 +5,81 @@ use crate::error::{Error, Result};
 use crate::kernels::{Map, stride, words};
 use crate::memory::{Lanes, area, copied, filled};
 
+/// How much memory training may take beside the network; the bits are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// A transpose index for every layer but the first, and all activations.
+    #[default]
+    Fast,
+    /// No transpose index: 12 bytes a connection instead of 20, and 16 a neuron instead of 24.
+    Lean,
+    /// As `Lean`, and the activations of some layers only: the others are computed once more when
+    /// they are needed again.
+    Least,
+}
+
+/// Which buffer holds the activations of each layer. Some layers have one of their own; those
+/// between two of them share buffers with the layers of other such runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Slots {
+    /// Every so many layers one has a buffer of its own.
+    every: usize,
+    /// The layers, the inputs and the outputs included.
+    layers: usize,
+}
+
+impl Slots {
+    /// Those that take the least memory, or a buffer for each layer.
+    pub(super) fn new(sizes: &[usize], memory: Memory) -> Self {
+        let layers = sizes.len();
+        let with = |every| Slots { every, layers };
+        let rows = |slots: &Slots| slots.rows(sizes).iter().map(|&n| n as u128).sum::<u128>();
+        match memory {
+            Memory::Least => (1..layers).map(with).min_by_key(rows).unwrap_or(with(1)),
+            _ => with(1),
+        }
+    }
+
+    /// The buffer of a layer.
+    pub(super) fn of(&self, layer: usize) -> usize {
+        let owners = (self.layers - 2) / self.every + 1;
+        match layer % self.every {
+            _ if layer == self.layers - 1 => owners,
+            0 => layer / self.every,
+            shared => owners + shared,
+        }
+    }
+
+    /// The neurons that each buffer must hold.
+    pub(super) fn rows(&self, sizes: &[usize]) -> Vec<usize> {
+        let mut rows = Vec::new();
+        for (layer, &n) in sizes.iter().enumerate() {
+            let slot = self.of(layer);
+            rows.resize(rows.len().max(slot + 1), 0);
+            rows[slot] = n.max(rows[slot]);
+        }
+        rows
+    }
+
+    /// The nearest layer at or before this one that has a buffer of its own.
+    pub(super) fn owner(&self, layer: usize) -> usize {
+        layer / self.every * self.every
+    }
+}
+
 /// Buffers for training steps with up to a given number of samples.
 #[derive(Debug)]
 pub struct Workspace {
     /// The largest batch that fits.
     pub(super) max_batch: usize,
+    memory: Memory,
+    pub(super) slots: Slots,
+    /// The layer with a buffer of its own behind which the shared ones hold activations.
+    pub(super) live: usize,
     /// Neurons of each layer that the buffers are for.
     sizes: Vec<usize>,
-    /// `activations[l]`: (n_l, stride); 0 is the gathered batch, the last the outputs.
+    /// `activations[slots.of(l)]`: (n_l, stride); of layer 0 the gathered batch, of the last the
+    /// outputs.
     pub(super) activations: Vec<Lanes>,
     /// `signs[l]`: (n_l, words), one bit a unit, for hidden layers whose derivative needs it.
     pub(super) signs: Vec<Vec<u16>>,
@@ -26,7 +93,7 @@ pub struct Workspace {
 
 impl Workspace {
     /// Buffers for batches of up to `max_batch` samples of `model`.
-    pub fn new(model: &Mlp, max_batch: usize) -> Result<Self> {
+    pub fn new(model: &Mlp, max_batch: usize, memory: Memory) -> Result<Self> {
         let (stride, words) = (stride(max_batch), words(stride(max_batch)));
         let sizes = &model.config().layer_sizes;
         let last = sizes.len() - 1;
@@ -35,10 +102,15 @@ impl Workspace {
             let what = "activation signs";
             filled(if needed { area(n, words, what)? } else { 0 }, 0u16, what)
         };
+        let slots = Slots::new(sizes, memory);
+        let activations = slots.rows(sizes).into_iter().map(|n| floats(n, "activations"));
         let mut workspace = Workspace {
             max_batch,
+            memory,
+            activations: activations.collect::<Result<_>>()?,
+            slots,
+            live: 0,
             sizes: copied(sizes, "a batch")?,
-            activations: Vec::new(),
             signs: Vec::new(),
             kept: Vec::new(),
             deltas: Default::default(),
@@ -47,7 +119,6 @@ impl Workspace {
         for (l, &n) in sizes.iter().enumerate() {
             let hidden = l > 0 && l < last;
             let slope = hidden && matches!(model.config().activation.map(l), Map::Slope(_));
-            workspace.activations.push(floats(n, "activations")?);
             workspace.signs.push(bits(n, slope)?);
             workspace.kept.push(bits(n, hidden && model.config().dropout > 0.0)?);
         }
@@ -56,6 +127,11 @@ impl Workspace {
         workspace.deltas =
             [floats(if last > 2 { largest } else { 0 }, "deltas")?, floats(largest, "deltas")?];
         Ok(workspace)
+    }
+
+    /// How much memory steps in these buffers may take.
+    pub fn memory(&self) -> Memory {
+        self.memory
     }
 
     /// An error if the network has been compacted since the buffers were taken.
@@ -69,8 +145,9 @@ impl Workspace {
         let sizes = &model.config().layer_sizes;
         // The last layer's pass writes to the second buffer, the next one to the first, and so on.
         let depth = sizes.len() - 2 - l;
-        let deltas = if depth == 0 { &self.activations[l + 1] } else { &self.deltas[depth % 2] };
-        (&self.activations[l][..sizes[l] * stride], &deltas[..sizes[l + 1] * stride])
+        let of = |layer| &self.activations[self.slots.of(layer)];
+        let deltas = if depth == 0 { of(l + 1) } else { &self.deltas[depth % 2] };
+        (&of(l)[..sizes[l] * stride], &deltas[..sizes[l + 1] * stride])
     }
 
     /// Where a batch of `batch` samples goes before a step: (n_0, `stride(batch)`), feature-major.

@@ -85,8 +85,14 @@ fn plan_parts(footprint: &Footprint, taken: f64) -> PlanParts {
 
 /// What a network that is yet to be made and its training on batches would take.
 #[pyfunction]
-pub fn plan(config: ConfigArguments, batch_size: usize, evolves: bool) -> PyResult<PlanParts> {
-    Ok(plan_parts(&Footprint::expected(&config.config()?, batch_size, evolves)?, 0.0))
+pub fn plan(
+    config: ConfigArguments,
+    batch_size: usize,
+    evolves: bool,
+    memory: &str,
+) -> PyResult<PlanParts> {
+    let memory = parse::memory(memory)?;
+    Ok(plan_parts(&Footprint::expected(&config.config()?, batch_size, evolves, memory)?, 0.0))
 }
 
 #[pymethods]
@@ -185,10 +191,20 @@ impl Network {
     }
 
     /// As `plan` of this module, of the network as it is, and the bytes that it takes already.
-    fn plan(&self, py: Python<'_>, batch_size: usize, evolves: bool) -> PyResult<PlanParts> {
+    fn plan(
+        &self,
+        py: Python<'_>,
+        batch_size: usize,
+        evolves: bool,
+        memory: &str,
+    ) -> PyResult<PlanParts> {
+        let memory = parse::memory(memory)?;
         Ok(py.detach(|| {
             let mlp = self.read()?;
-            Ok::<_, Error>(plan_parts(&Footprint::of(&mlp, batch_size, evolves), mlp.bytes()))
+            Ok::<_, Error>(plan_parts(
+                &Footprint::of(&mlp, batch_size, evolves, memory),
+                mlp.bytes(),
+            ))
         })?)
     }
 

@@ -6,7 +6,7 @@ use serde::de::value::{Error as NameError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Config, Pruned, Pruning, Refusal, Sgd, Sparsity};
+use crate::nn::{Activation, Config, Memory, Pruned, Pruning, Refusal, Sgd, Sparsity};
 use crate::topology::Init;
 
 /// The value that `name` stands for among those that the type's file format knows.
@@ -31,6 +31,16 @@ pub fn text<T: Serialize>(value: &T) -> PyResult<String> {
 pub fn pruned(reports: Vec<Pruned>) -> Vec<(usize, usize, Option<&'static str>)> {
     let plain = |r: Pruned| (r.neurons, r.connections, r.refused.map(Refusal::reason));
     reports.into_iter().map(plain).collect()
+}
+
+/// How much memory training may take.
+pub fn memory(value: &str) -> Result<Memory> {
+    match value {
+        "fast" => Ok(Memory::Fast),
+        "lean" => Ok(Memory::Lean),
+        "least" => Ok(Memory::Least),
+        _ => Err(Error::invalid("memory", format!("{value:?}"), "'fast', 'lean' or 'least'")),
+    }
 }
 
 /// The keyword arguments that define a network, as one object per call.

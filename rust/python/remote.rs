@@ -12,7 +12,7 @@ use super::parse::{self, SgdArguments};
 use super::until_tick;
 use crate::error::{Error, Result};
 use crate::memory::collected;
-use crate::nn::{GradientView, Layout, Mlp, Replica, Score, Set, Standardizer};
+use crate::nn::{GradientView, Layout, Memory, Mlp, Replica, Score, Set, Standardizer};
 use crate::train::{Hub, Local, Place, Plan, Rounds, Share, Source, Strategy, Tally, Worker};
 
 /// The sums of a batch: loss, correct samples, samples.
@@ -145,7 +145,7 @@ impl RemoteServer {
             let made_on = hub.given(worker).ok_or_else(unasked)?;
             let gradient = GradientView::new(values, &layouts[worker], sums.2)?;
             let mlp = &mut *mlp;
-            mlp.prepare_training(&par)?;
+            mlp.prepare_training(&par, Memory::Fast)?;
             par.awake(|| hub.push(&par, mlp, worker, gradient, made_on, score(sums)))
         })?)
     }
@@ -180,7 +180,7 @@ impl RemoteServer {
                 .iter()
                 .map(|&(values, (_, _, samples))| GradientView::new(values, &layout, samples))
                 .collect::<Result<_>>()?;
-            mlp.prepare_training(&par)?;
+            mlp.prepare_training(&par, Memory::Fast)?;
             let scores = parts.iter().map(|(_, sums)| score(*sums));
             let state = &mut *lock(&self.state);
             let workers = state.layouts.len();

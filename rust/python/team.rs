@@ -9,7 +9,7 @@ use super::network::Network;
 use super::parse::{self, SgdArguments};
 use super::until_tick;
 use crate::error::Error;
-use crate::nn::Set;
+use crate::nn::{Memory, Set};
 use crate::train::{Event, Plan, Progress, Strategy, Tally, Team};
 
 /// The workers of one fit; the memory of its first phase is taken at construction.
@@ -43,7 +43,7 @@ impl ParallelTrainer {
         let par = network.get().par()?;
         let team = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;
-            mlp.prepare_training(&par)?;
+            mlp.prepare_training(&par, Memory::Fast)?;
             Team::new(&mlp, data, plan, strategy, workers, local_from)
         })?;
         Ok(ParallelTrainer { network, data, team: Mutex::new(team) })

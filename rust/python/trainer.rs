@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::SgdArguments;
+use super::parse::{self, SgdArguments};
 use super::until_tick;
 use crate::nn::{Footprint, Workspace};
 use crate::train::{Epoch, Plan, Progress, single_step};
@@ -23,6 +23,7 @@ pub struct Trainer {
 #[pymethods]
 impl Trainer {
     #[new]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         network: Py<Network>,
@@ -30,16 +31,19 @@ impl Trainer {
         batch_size: usize,
         optimizer: SgdArguments,
         total_steps: u64,
+        evolves: bool,
+        memory: &str,
     ) -> PyResult<Self> {
+        let memory = parse::memory(memory)?;
         let batch_size = batch_size.min(data.get().samples());
         let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
         plan.check()?;
         let par = network.get().par()?;
         let workspace = py.detach(|| {
             let mut mlp = network.get().write()?;
-            Footprint::of(&mlp, batch_size, true).check(mlp.bytes())?;
-            mlp.prepare_training(&par)?;
-            Workspace::new(&mlp, batch_size)
+            Footprint::of(&mlp, batch_size, evolves, memory).check(mlp.bytes())?;
+            mlp.prepare_training(&par, memory)?;
+            Workspace::new(&mlp, batch_size, memory)
         })?;
         Ok(Trainer { network, data, plan, workspace: Mutex::new(workspace) })
     }

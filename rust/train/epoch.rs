@@ -96,7 +96,7 @@ impl Epoch {
         workspace.check(model)?;
         // Inside the pool once, so that the kernels of a step neither hand work over nor wake threads.
         par.awake(|| {
-            model.prepare_training(par)?;
+            model.prepare_training(par, workspace.memory())?;
             while !self.is_finished() {
                 let end = self.order.len().min(self.next + self.plan.batch_size);
                 let samples = &self.order[self.next..end];
@@ -138,7 +138,7 @@ pub fn single_step(
     optimizer.check()?;
     workspace.check(model)?;
     data.check(model)?;
-    model.prepare_training(par)?;
+    model.prepare_training(par, workspace.memory())?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);
     Ok(par.install(|| {

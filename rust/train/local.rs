@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::share::{Share, shares};
 use super::{Data, Epoch, Plan, Progress};
 use crate::error::Result;
-use crate::nn::{Mlp, Pruned, Pruning, Score, Set, Workspace};
+use crate::nn::{Memory, Mlp, Pruned, Pruning, Score, Set, Workspace};
 use crate::parallel::Par;
 
 /// The workers of the local phase.
@@ -42,7 +42,7 @@ impl Local {
         let seed = model.config().seed;
         let worker = |share: Share| {
             let model = model.clone_with_seed(share.seed(seed))?;
-            let workspace = Workspace::new(&model, plan.batch_size.min(share.len()))?;
+            let workspace = Workspace::new(&model, plan.batch_size.min(share.len()), Memory::Fast)?;
             Ok(Worker { share, model, workspace, epoch: None })
         };
         let workers = shares.map(worker).collect::<Result<_>>()?;

@@ -12,7 +12,7 @@ use super::share::{Share, shares};
 use super::worker::{Place, Source, Worker};
 use super::{Data, Plan, Progress};
 use crate::error::{Error, Result};
-use crate::nn::{Gradient, Mlp, Pruned, Pruning, Replica, Score, Set, Standardizer};
+use crate::nn::{Gradient, Memory, Mlp, Pruned, Pruning, Replica, Score, Set, Standardizer};
 use crate::parallel::Par;
 
 /// The workers of an asynchronous fit, one thread each.
@@ -213,7 +213,7 @@ impl Wasap {
             self.standardizer = Some(statistics.try_clone()?);
         }
         self.members.iter().try_for_each(|member| member.worker.check(model))?;
-        model.prepare_training(par)?;
+        model.prepare_training(par, Memory::Fast)?;
         let seed = model.config().seed;
         let source = Source { data, standardizer: self.standardizer.as_ref(), seed };
         let shared = Shared { hub: &mut self.hub, model, idle: Duration::ZERO };

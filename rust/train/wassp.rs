@@ -7,7 +7,7 @@ use super::share::shares;
 use super::worker::{Source, Worker};
 use super::{Data, Plan, Progress};
 use crate::error::Result;
-use crate::nn::{Gradient, Mlp, Score};
+use crate::nn::{Gradient, Memory, Mlp, Score};
 use crate::parallel::Par;
 
 /// The workers of a synchronous fit. All read the same network, so none has a copy of its values.
@@ -88,7 +88,7 @@ impl Wassp {
         }
         let Wassp { rounds, members } = self;
         par.awake(|| {
-            model.prepare_training(par)?;
+            model.prepare_training(par, Memory::Fast)?;
             while !rounds.is_finished() {
                 let network = &*model;
                 let source = Source {

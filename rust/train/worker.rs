@@ -4,7 +4,7 @@ use super::Data;
 use super::share::Share;
 use crate::error::Result;
 use crate::memory::filled;
-use crate::nn::{Draw, Mlp, Score, Standardizer, Workspace};
+use crate::nn::{Draw, Memory, Mlp, Score, Standardizer, Workspace};
 use crate::parallel::Par;
 
 /// A worker's share, the order in which it goes through it, and its buffers. Whose network it
@@ -44,7 +44,7 @@ impl Worker {
     /// Takes the memory for batches of at most `batch_size` samples.
     pub fn new(model: &Mlp, share: Share, batch_size: usize) -> Result<Self> {
         let batch_size = batch_size.min(share.len());
-        let workspace = Workspace::new(model, batch_size)?;
+        let workspace = Workspace::new(model, batch_size, Memory::Fast)?;
         let order = filled(share.len(), 0, "the order of samples")?;
         Ok(Worker { share, order, workspace, batch_size })
     }

@@ -1,0 +1,112 @@
+//! The product with the transpose of a matrix that has no transpose index: a third less memory per
+//! connection, and slower, as every entry reads and writes a row of the result.
+
+use std::ops::Range;
+
+use super::blocks::{Block, Blocks, ENTRIES};
+use super::elementwise::{Backward, backward_row};
+use super::lanes::for_tiles;
+use super::simd::rows::fetch_run;
+use super::simd::{Simd, Vector, multiversion};
+use crate::csr::Pattern;
+use crate::parallel::Par;
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn scatter_body<S: Simd>(
+    simd: S,
+    w: Pattern<'_>,
+    data: &[f32],
+    dy: &[f32],
+    stride: usize,
+    backward: &Backward<'_>,
+    columns: Range<usize>,
+    dx: &mut [f32],
+) {
+    if columns.is_empty() {
+        return;
+    }
+    dx.fill(0.0);
+    let (indptr, indices) = (w.indptr(), w.indices());
+    let all = columns == (0..w.n_cols());
+    let (first, count) = (columns.start as u32, columns.len() as u32);
+    let mut blocks = Blocks::new(indptr, 0..w.n_rows(), stride);
+    let mut own = [(0u32, 0u16); ENTRIES + 1];
+    while let Some(block) = blocks.next() {
+        let Block { rows, entries } = &block;
+        let dy = &dy[rows.start * stride..rows.end * stride];
+        if block.is_long() {
+            let row = &indices[entries.clone()];
+            let start = if all { 0 } else { row.partition_point(|&c| c < first) };
+            for (&c, &value) in row[start..].iter().zip(&data[entries.start + start..entries.end]) {
+                let Some(at) = c.checked_sub(first).filter(|&at| at < count) else { break };
+                add_row(simd, value, dy, &mut dx[at as usize * stride..][..stride]);
+            }
+            continue;
+        }
+        // Those in the range of columns, found without a branch, and their rows on the way.
+        let mut found = 0;
+        for ((k, &c), &number) in
+            (0u32..).zip(&indices[entries.clone()]).zip(blocks.numbers(&block))
+        {
+            let at = c.wrapping_sub(first);
+            own[found] = (k, number);
+            found += usize::from(at < count);
+            fetch_run(simd, dx, (at.min(count - 1)) as usize * stride, stride);
+        }
+        for &(k, number) in &own[..found] {
+            let k = entries.start + k as usize;
+            let at = (indices[k] - first) as usize;
+            let dy = &dy[usize::from(number) * stride..][..stride];
+            add_row(simd, data[k], dy, &mut dx[at * stride..][..stride]);
+        }
+    }
+    for (column, dx) in columns.zip(dx.chunks_exact_mut(stride)) {
+        backward_row(simd, backward, column, dx);
+    }
+}
+multiversion! {
+    fn scatter_columns(
+        w: Pattern<'_>, data: &[f32], dy: &[f32], stride: usize, backward: &Backward<'_>,
+        columns: Range<usize>, dx: &mut [f32],
+    ) => scatter_body
+}
+
+/// `to += value * from`, rows of lanes.
+#[inline(always)]
+fn add_row<S: Simd>(simd: S, value: f32, from: &[f32], to: &mut [f32]) {
+    for_tiles!(S, from.len(), |offset, V, T| for t in 0..T {
+        let at = offset + t * <V<S> as Vector<S>>::N;
+        let sum = V::<S>::load(simd, &to[at..]);
+        let product = V::<S>::splat(simd, value);
+        product.mul_add(V::<S>::load(simd, &from[at..]), sum).store(&mut to[at..]);
+    });
+}
+
+/// [`super::spmm_transpose_derive`] without an index, with the same bits. Every thread goes through
+/// all rows and adds to columns of its own.
+///
+/// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten.
+pub fn spmm_transpose_scatter(
+    par: &Par,
+    w: Pattern<'_>,
+    data: &[f32],
+    dy: &[f32],
+    stride: usize,
+    backward: &Backward<'_>,
+    dx: &mut [f32],
+) {
+    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
+    assert_eq!(dy.len(), w.n_rows() * stride, "internal: dy is (n_rows, stride)");
+    assert_eq!(dx.len(), w.n_cols() * stride, "internal: dx is (n_cols, stride)");
+    // Going through the rows has its price, so no more pieces than threads.
+    let grain = (w.n_cols() / par.threads() + 1).max(super::GRAIN / stride);
+    par.for_rows(
+        0..w.n_cols(),
+        grain,
+        dx,
+        |c| c,
+        |dx, range, mid| dx.split_at_mut((mid - range.start) * stride),
+        |columns, dx| scatter_columns(w, data, dy, stride, backward, columns, dx),
+    );
+}
