@@ -95,3 +95,17 @@ def test_what_is_wrong_is_named() -> None:
     with pytest.raises(ValueError, match="memory = 'lean': expected 'fast' with a strategy"):
         model.fit(x, y, memory="lean", strategy=ts.WASSP(workers=2))
     assert model.steps_trained == 0
+
+
+@pytest.mark.parametrize("hidden", [[], [7], [7, 9, 2], [2, 2, 2]])
+def test_validation_in_the_buffers_of_training_is_evaluation(hidden: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(40, 6)).astype(np.float32), rng.integers(0, 5, 40)
+    model = ts.SparseMLP([6, *hidden, 5], density=0.8, seed=0)
+    for epochs in (1, 3):
+        history = model.fit(
+            x, y, epochs=epochs, batch_size=8, validation_data=(x[:13], y[:13]), progress=False
+        )
+        scores = model.evaluate(x[:13], y[:13], batch_size=8)
+        assert history.history["val_loss"][-1] == scores["loss"]
+        assert history.history["val_accuracy"][-1] == scores["accuracy"]

@@ -148,7 +148,7 @@ def _on_threads(job: Job, strategy: WASSP | WASAP) -> Start:
         strategy.warmup_epochs if isinstance(strategy, WASSP) else None,
         strategy.max_staleness if isinstance(strategy, WASAP) else None,
     )
-    driver = _fit.Parallel(trainer, strategy, _about_record(job, strategy, local))
+    driver = _fit.Parallel(job.model._core, trainer, strategy, _about_record(job, strategy, local))
     return Start(steps, job.samples, driver)
 
 
@@ -167,7 +167,7 @@ def _on_ranks(job: Job, session: Session) -> Start:
         return Start(steps, sum(parts), worker=worker)
     local = local_from(strategy, job.epochs.stop)
     server = Server(link, job.model, strategy, parts, batch_size, optimizer, total, local)
-    driver = _fit.Parallel(server, strategy, _about_record(job, strategy, local))
+    driver = _fit.Parallel(job.model._core, server, strategy, _about_record(job, strategy, local))
     return Start(steps, sum(parts), driver, server=server)
 
 

@@ -43,6 +43,7 @@ class Driver(Protocol):
     def evolve(self, zeta: float, grow_init: float) -> list[int]: ...
     @property
     def prune(self) -> Prune: ...
+    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]: ...
     def aside(self, work: Callable[[], T]) -> T: ...
 
 
@@ -60,6 +61,9 @@ class Sequential:
     def learning_rate(self, epoch: int, step: int) -> float:
         return self._trainer.learning_rate(step)
 
+    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+        return self._trainer.evaluate(data)
+
     def aside(self, work: Callable[[], T]) -> T:
         return work()
 
@@ -75,10 +79,12 @@ class Parallel:
 
     def __init__(
         self,
+        core: _core.Network,
         trainer: _core.ParallelTrainer | Server,
         strategy: WASSP | WASAP,
         about: dict[str, int],
     ) -> None:
+        self._core = core
         self._trainer = trainer
         self._counts = isinstance(strategy, WASAP)
         self.evolve = trainer.evolve
@@ -105,6 +111,9 @@ class Parallel:
         if self._record is not None and not local:
             self._record.append(self._trainer.events())
         return scores
+
+    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+        return self.aside(lambda: self._core.evaluate(data, batch_size))
 
     def aside(self, work: Callable[[], T]) -> T:
         """Do long work that is not the trainer's, which may have others to keep informed."""
@@ -215,7 +224,7 @@ class Run:
         logs = self.model._scores(*scores)
         if self.validation is not None:
             held_out = self.validation
-            validation = self.trainer.aside(lambda: self.model._evaluate(held_out, self.batch_size))
+            validation = self.model._scores(*self.trainer.evaluate(held_out, self.batch_size))
             logs |= {f"val_{name}": value for name, value in validation.items()}
         logs["connections"] = self.model.nnz
         logs["neurons"] = sum(self.model._core.connected_neurons()[:-1])

@@ -129,6 +129,35 @@ impl Workspace {
         Ok(workspace)
     }
 
+    /// Buffers for predictions in batches of up to `batch` samples, between two steps: some of these
+    /// if they are large enough. [`Workspace::take_back`] must follow.
+    pub fn lend(&mut self, model: &Mlp, batch: usize) -> Result<Inference> {
+        let [first, second] = [1, 2].map(|from| Inference::largest(&self.sizes, from));
+        let stride = stride(self.max_batch);
+        let [a, b] = [first, second].map(|n| n * stride);
+        if batch != self.max_batch || self.deltas[1].len() < a || self.deltas[0].len() < b {
+            return Inference::new(model, batch);
+        }
+        let [layers_1, layers_0] = std::mem::take(&mut self.deltas);
+        Ok(Inference {
+            max_batch: batch,
+            sizes: copied(&self.sizes, "a batch")?,
+            input: std::mem::take(&mut self.activations[0]),
+            layers: [layers_0, layers_1],
+            scratch: std::mem::take(&mut self.scratch),
+        })
+    }
+
+    /// Takes back what [`Workspace::lend`] gave.
+    pub fn take_back(&mut self, inference: Inference) {
+        if self.scratch.is_empty() {
+            let [layers_0, layers_1] = inference.layers;
+            self.deltas = [layers_1, layers_0];
+            self.activations[0] = inference.input;
+            self.scratch = inference.scratch;
+        }
+    }
+
     /// How much memory steps in these buffers may take.
     pub fn memory(&self) -> Memory {
         self.memory
@@ -173,14 +202,18 @@ impl Inference {
         let stride = stride(max_batch);
         let sizes = &model.config().layer_sizes;
         let floats = |n: usize| Lanes::zeros(area(n, stride, "activations")?, "activations");
-        let largest = |from: usize| sizes[from..].iter().step_by(2).copied().max().unwrap_or(0);
         Ok(Inference {
             max_batch,
             sizes: copied(sizes, "a batch")?,
             input: floats(sizes[0])?,
-            layers: [floats(largest(1))?, floats(if sizes.len() > 2 { largest(2) } else { 0 })?],
+            layers: [floats(Self::largest(sizes, 1))?, floats(Self::largest(sizes, 2))?],
             scratch: floats(1)?,
         })
+    }
+
+    /// The largest of every other layer from one on.
+    fn largest(sizes: &[usize], from: usize) -> usize {
+        sizes.iter().skip(from).step_by(2).copied().max().unwrap_or(0)
     }
 
     /// As [`Workspace::check`].

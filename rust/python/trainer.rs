@@ -9,7 +9,7 @@ use super::network::Network;
 use super::parse::{self, SgdArguments};
 use super::until_tick;
 use crate::nn::{Footprint, Workspace};
-use crate::train::{Epoch, Plan, Progress, single_step};
+use crate::train::{Epoch, Plan, Progress, Sweep, single_step};
 
 /// Everything that the epochs of one fit have in common; all memory is taken at construction.
 #[pyclass(frozen, module = "trulysparse._core")]
@@ -46,6 +46,32 @@ impl Trainer {
             Workspace::new(&mlp, batch_size, memory)
         })?;
         Ok(Trainer { network, data, plan, workspace: Mutex::new(workspace) })
+    }
+
+    /// (loss, accuracy) on other data, in the batches of the fit and in its buffers.
+    fn evaluate(&self, py: Python<'_>, data: &Data) -> PyResult<(f64, f64)> {
+        let network = self.network.get();
+        let par = network.par()?;
+        let batch_size = self.plan.batch_size;
+        let lock = || self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sweep = data.with(py, |data| {
+            let mlp = network.read()?;
+            data.check(&mlp)?;
+            let inference = lock().lend(&mlp, batch_size)?;
+            Sweep::within(inference, &mlp, data, batch_size)
+        })?;
+        let mut run = || -> PyResult<()> {
+            while !sweep.is_finished() {
+                data.with(py, |data| sweep.evaluate(&par, &*network.read()?, data, until_tick()))?;
+                py.check_signals()?;
+            }
+            Ok(())
+        };
+        let done = run();
+        let score = sweep.progress().score;
+        py.detach(|| lock().take_back(sweep.into_inference()));
+        done?;
+        Ok((score.mean_loss(), score.accuracy()))
     }
 
     /// The learning rate of step `step` of the fit.

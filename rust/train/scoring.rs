@@ -25,16 +25,28 @@ impl Sweep {
             return Err(Error::invalid("batch_size", 0, "at least 1"));
         }
         data.check(model)?;
+        let inference = Inference::new(model, batch_size.min(data.samples()))?;
+        Self::within(inference, model, data, batch_size)
+    }
+
+    /// The same in buffers that fit it.
+    pub fn within(
+        inference: Inference,
+        model: &Mlp,
+        data: &Data<'_>,
+        batch_size: usize,
+    ) -> Result<Self> {
+        data.check(model)?;
         let total = data.samples();
         let batch_size = batch_size.min(total);
-        Ok(Sweep {
-            batch_size,
-            next: 0,
-            total,
-            samples: reserved(batch_size, "a batch")?,
-            inference: Inference::new(model, batch_size)?,
-            score: Score::default(),
-        })
+        let samples = reserved(batch_size, "a batch")?;
+        let score = Score::default();
+        Ok(Sweep { batch_size, next: 0, total, samples, inference, score })
+    }
+
+    /// The buffers.
+    pub fn into_inference(self) -> Inference {
+        self.inference
     }
 
     /// Whether every sample has been seen.
