@@ -1,10 +1,13 @@
 """`memory` of a fit: what it saves, and that it changes no bit."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import trulysparse as ts
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trulysparse import _arrays
 
 MODES = ("fast", "lean", "least")
 
@@ -109,3 +112,15 @@ def test_validation_in_the_buffers_of_training_is_evaluation(hidden: list[int]) 
         scores = model.evaluate(x[:13], y[:13], batch_size=8)
         assert history.history["val_loss"][-1] == scores["loss"]
         assert history.history["val_accuracy"][-1] == scores["accuracy"]
+
+
+def test_a_memory_mapped_array_is_read_where_it_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(50, 30)).astype(np.float32), rng.integers(0, 2, 50)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert np.shares_memory(_arrays.samples("x", mapped, 30), mapped)
+    models = [ts.SparseMLP([30, 20, 2], density=0.3, seed=0) for _ in range(2)]
+    for model, samples in zip(models, (x, mapped), strict=True):
+        model.fit(samples, y, epochs=2, batch_size=16, progress=False)
+    assert np.array_equal(models[0].predict(mapped), models[1].predict(x))

@@ -171,7 +171,7 @@ class Run:
         with _Bar(self.epochs, self.samples, self.model.nnz, enabled=self.progress) as bar:
             if history.epoch:
                 bar.epoch_done(history.epoch[-1], {"connections": self.model.nnz})
-                self._change_topology(history.epoch[-1])
+                self._change_topology(history.epoch[-1], bar)
             for epoch in remaining:
                 for callback in self.callbacks:
                     callback.on_epoch_begin(epoch, {})
@@ -188,7 +188,7 @@ class Run:
                     break
                 if self.checkpoint is not None:
                     self.trainer.aside(partial(self.checkpoint.write, self.model, history))
-                self._change_topology(epoch)
+                self._change_topology(epoch, bar)
         if self.checkpoint is not None:
             self.checkpoint.remove()
         for callback in self.callbacks:
@@ -200,7 +200,7 @@ class Run:
         past = None if self.checkpoint is None else self.checkpoint.past
         return History() if past is None else past
 
-    def _change_topology(self, epoch: int) -> None:
+    def _change_topology(self, epoch: int, bar: _Bar) -> None:
         """Prune and evolve after an epoch."""
         rule = self.pruning
         if rule is not None and rule.is_due(epoch + 1):
@@ -208,6 +208,7 @@ class Run:
                 rule.percentile, rule.threshold, rule.regrow, stacklevel=5, by=self.trainer.prune
             )
         if self.topology is not None:
+            bar.does("evolving", epoch)
             self.trainer.evolve(self.topology.zeta, self.topology.grow_init)
 
     def _epoch(self, epoch: int, bar: _Bar) -> dict[str, float]:
@@ -223,8 +224,9 @@ class Run:
         seconds = time.perf_counter() - started
         logs = self.model._scores(*scores)
         if self.validation is not None:
-            held_out = self.validation
-            validation = self.model._scores(*self.trainer.evaluate(held_out, self.batch_size))
+            bar.does("validating", epoch)
+            scores = self.trainer.evaluate(self.validation, self.batch_size)
+            validation = self.model._scores(*scores)
             logs |= {f"val_{name}": value for name, value in validation.items()}
         logs["connections"] = self.model.nnz
         logs["neurons"] = sum(self.model._core.connected_neurons()[:-1])
@@ -255,6 +257,10 @@ class _Bar:
     def epoch_starts(self, epoch: int) -> None:
         self._done = epoch - self._epochs.start
         self._bar.set_description_str(f"epoch {epoch + 1}/{self._epochs.stop}", refresh=False)
+
+    def does(self, what: str, epoch: int) -> None:
+        """Say what takes its time after the steps of an epoch."""
+        self._bar.set_description_str(f"epoch {epoch + 1}/{self._epochs.stop}, {what}")
 
     def tick(self, samples: int, logs: dict[str, float]) -> None:
         self._show(logs)
