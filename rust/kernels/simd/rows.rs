@@ -336,18 +336,34 @@ impl<'a> Gather<'a> {
         range: Range<usize>,
         sink: &mut impl Sink,
     ) {
+        // Looking at each product whether to fetch something cost a fifth of the speed in near rows.
+        if self.prefetch {
+            self.dots_with::<S, V, true>(simd, d, range, sink);
+        } else {
+            self.dots_with::<S, V, false>(simd, d, range, sink);
+        }
+    }
+
+    #[inline(always)]
+    fn dots_with<S: Simd, V: Vector<S>, const FETCH: bool>(
+        &self,
+        simd: S,
+        d: &[f32],
+        range: Range<usize>,
+        sink: &mut impl Sink,
+    ) {
         match self.stride / V::N {
-            1 => self.dots_of::<S, V, 1>(simd, d, range, sink),
-            2 => self.dots_of::<S, V, 2>(simd, d, range, sink),
-            4 => self.dots_of::<S, V, 4>(simd, d, range, sink),
-            8 => self.dots_of::<S, V, 8>(simd, d, range, sink),
-            _ => self.dots_of::<S, V, 0>(simd, d, range, sink),
+            1 => self.dots_of::<S, V, 1, FETCH>(simd, d, range, sink),
+            2 => self.dots_of::<S, V, 2, FETCH>(simd, d, range, sink),
+            4 => self.dots_of::<S, V, 4, FETCH>(simd, d, range, sink),
+            8 => self.dots_of::<S, V, 8, FETCH>(simd, d, range, sink),
+            _ => self.dots_of::<S, V, 0, FETCH>(simd, d, range, sink),
         }
     }
 
     /// [`Gather::dots`] where a row is T vectors, or any number of them if T is 0.
     #[inline(always)]
-    fn dots_of<S: Simd, V: Vector<S>, const T: usize>(
+    fn dots_of<S: Simd, V: Vector<S>, const T: usize, const FETCH: bool>(
         &self,
         simd: S,
         d: &[f32],
@@ -370,7 +386,7 @@ impl<'a> Gather<'a> {
             // Many requests at once hold up the group's own reads, so each product has its own,
             // unless the group is small.
             let (small, next) = (count < 8 && (1..=2).contains(&T), k + self.ahead);
-            if self.prefetch && small {
+            if FETCH && small {
                 for i in 0..count {
                     self.fetch::<S, V>(simd, next + i, 0, self.stride);
                 }
@@ -381,7 +397,7 @@ impl<'a> Gather<'a> {
             for half in 0..padded / 4 {
                 for i in 0..4 {
                     let i = 4 * half + i;
-                    if self.prefetch && !small {
+                    if FETCH && !small {
                         self.fetch::<S, V>(simd, next + i, 0, self.stride);
                     }
                     // SAFETY: the entry exists, `check` has passed for whole rows, and d is as
