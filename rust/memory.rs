@@ -20,6 +20,12 @@ pub fn filled<T: Clone>(len: usize, value: T, what: &str) -> Result<Vec<T>> {
     Ok(vec)
 }
 
+/// A vector of `len` zeros that the system clears when they are first touched, so by the threads that
+/// touch them.
+pub fn zeros<T: bytemuck::Zeroable>(len: usize, what: &str) -> Result<Vec<T>> {
+    bytemuck::allocation::try_zeroed_vec(len).map_err(|()| refused::<T>(len, what))
+}
+
 /// A copy of `values`.
 pub fn copied<T: Copy>(values: &[T], what: &str) -> Result<Vec<T>> {
     let mut vec = reserved(values.len(), what)?;
@@ -131,7 +137,7 @@ mod tests {
         for len in [0, 1, 1000, MAPPED / 4 - 16, MAPPED / 4 - 15, MAPPED / 4 + 17] {
             let mut lanes = Lanes::zeros(len, "a test").unwrap();
             assert_eq!(lanes.len(), len);
-            assert!(lanes.iter().all(|&v| v == 0.0) && lanes.as_ptr().addr() % 64 == 0);
+            assert!(lanes.iter().all(|&v| v == 0.0) && lanes.as_ptr().addr().is_multiple_of(64));
             lanes.iter_mut().for_each(|v| *v = 1.0);
             assert!(lanes.iter().all(|&v| v == 1.0));
         }

@@ -11,10 +11,12 @@ mod restrict;
 mod sample;
 mod select;
 mod set;
+mod spare;
 
 pub use average::average;
 pub use importance::{incoming_strength, outgoing_strength, path_strength, percentile};
 pub use init::{Fan, Init, Scheme, Shape, erdos_renyi, expected_connections, initial_weights};
 pub use restrict::{Restricted, restrict};
 pub use sample::sample_distinct;
-pub use set::{Evolved, carry, evolve};
+pub use set::{Evolution, Evolved, carry, evolve};
+pub use spare::{Spare, evolution_bytes};
