@@ -8,7 +8,7 @@ use trulysparse::csr::Transpose;
 use trulysparse::kernels::{self, Step};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
-use trulysparse::topology;
+use trulysparse::topology::{self, Evolution, Spare};
 
 fn main() {
     if !wanted("kernels") && !SHAPES.iter().any(|s| wanted(&s.name())) {
@@ -105,7 +105,10 @@ fn main() {
                         .expect("memory");
                 },
                 &mut || {
-                    topology::evolve(&par, &w, 0.3, &[], stream(Purpose::GrowPlaces), |_| |_| 0.01)
+                    let places = stream(Purpose::GrowPlaces);
+                    let how = Evolution { zeta: 0.3, closed: &[], places, track: false };
+                    let value = |_| |_| 0.01;
+                    topology::evolve(&par, &w, &[], &how, value, &mut Spare::default())
                         .expect("memory");
                 },
                 &mut || {

@@ -18,12 +18,15 @@
 //! algorithms, which build valid structures, and panics if one does not. Values may change
 //! through [`Csr::data_mut`], the structure never: topology code makes a new matrix.
 
+mod rows;
 mod transpose;
 
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::memory::copied;
+use crate::parallel::Par;
+pub(crate) use rows::{RUN, row_runs};
 pub use transpose::Transpose;
 
 /// No position: stands for "grown just now" in maps from new entries to old ones.
@@ -142,9 +145,23 @@ impl Csr {
         indices: Vec<u32>,
         data: Vec<f32>,
     ) -> Self {
-        if let Err(e) =
-            check_structure(n_cols, &indptr, &indices).and_then(|()| check_length(&indices, &data))
-        {
+        Self::from_parts_by(&Par::seq(), n_cols, indptr, indices, data)
+    }
+
+    /// [`Csr::from_parts`] on several threads.
+    pub(crate) fn from_parts_by(
+        par: &Par,
+        n_cols: usize,
+        indptr: Vec<usize>,
+        indices: Vec<u32>,
+        data: Vec<f32>,
+    ) -> Self {
+        // Only the slow check can say what is wrong.
+        let checked = match rows::valid(par, n_cols, &indptr, &indices) {
+            true => Ok(()),
+            false => check_structure(n_cols, &indptr, &indices),
+        };
+        if let Err(e) = checked.and_then(|()| check_length(&indices, &data)) {
             panic!("internal: an algorithm built an {e}");
         }
         Self::checked(n_cols, indptr, indices, data)
@@ -191,6 +208,14 @@ impl Csr {
     /// The values to change; copies them once if a snapshot is alive.
     pub fn data_mut(&mut self) -> &mut [f32] {
         self.pattern_and_data_mut().1
+    }
+    /// Offsets, columns and values, to be used again; what somebody shares stays theirs, and comes
+    /// back empty.
+    pub(crate) fn into_parts(self) -> (Vec<usize>, Vec<u32>, Vec<f32>) {
+        fn own<T>(shared: Arc<Vec<T>>) -> Vec<T> {
+            Arc::into_inner(shared).unwrap_or_default()
+        }
+        (own(self.indptr), own(self.indices), own(self.data))
     }
     /// The shared columns, for views that outlive this borrow.
     pub fn shared_indices(&self) -> Arc<Vec<u32>> {

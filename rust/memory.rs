@@ -20,6 +20,12 @@ pub fn filled<T: Clone>(len: usize, value: T, what: &str) -> Result<Vec<T>> {
     Ok(vec)
 }
 
+/// A vector of `len` zeros that the system clears when they are first touched, so by the threads that
+/// touch them.
+pub fn zeros<T: bytemuck::Zeroable>(len: usize, what: &str) -> Result<Vec<T>> {
+    bytemuck::allocation::try_zeroed_vec(len).map_err(|()| refused::<T>(len, what))
+}
+
 /// A copy of `values`.
 pub fn copied<T: Copy>(values: &[T], what: &str) -> Result<Vec<T>> {
     let mut vec = reserved(values.len(), what)?;

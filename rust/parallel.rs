@@ -210,9 +210,42 @@ where
     );
 }
 
+/// Cuts an array that lies bucket by bucket, and within a bucket group by group: for each group its
+/// part of each bucket, to be filled from the front. `counts[group][bucket]` are the lengths.
+///
+/// Scattering like this keeps the order of groups, whichever thread a group is on.
+pub fn by_groups<'a, T>(
+    mut array: &'a mut [T],
+    counts: &[Vec<usize>],
+) -> Vec<Vec<std::slice::IterMut<'a, T>>> {
+    let buckets = counts.first().map_or(0, Vec::len);
+    let mut parts: Vec<_> = counts.iter().map(|_| Vec::with_capacity(buckets)).collect();
+    for bucket in 0..buckets {
+        for (counts, parts) in counts.iter().zip(&mut parts) {
+            let (part, rest) = array.split_at_mut(counts[bucket]);
+            parts.push(part.iter_mut());
+            array = rest;
+        }
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_fill_their_parts_of_the_buckets() {
+        let mut array = [0; 6];
+        let mut parts = by_groups(&mut array, &[vec![1, 0, 2], vec![2, 1, 0]]);
+        for (group, parts) in parts.iter_mut().enumerate() {
+            for (bucket, part) in parts.iter_mut().enumerate() {
+                part.for_each(|v| *v = 10 * group + bucket);
+            }
+        }
+        assert_eq!(array, [0, 10, 10, 11, 2, 2]);
+        assert!(by_groups(&mut array, &[]).is_empty());
+    }
 
     #[test]
     fn pieces_cover_every_row_once_whatever_the_work() {

@@ -11,6 +11,7 @@ mod restrict;
 mod sample;
 mod select;
 mod set;
+mod spare;
 
 pub use average::average;
 pub use importance::{incoming_strength, outgoing_strength, path_strength, percentile};
@@ -20,4 +21,5 @@ pub use init::{
 };
 pub use restrict::{Restricted, restrict};
 pub use sample::sample_distinct;
-pub use set::{Evolved, carry, evolve};
+pub use set::{Evolution, Evolved, carry, evolve};
+pub use spare::{Spare, evolution_bytes};

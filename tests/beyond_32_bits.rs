@@ -7,7 +7,7 @@ use trulysparse::csr::Csr;
 use trulysparse::nn::{Activation, ActivationKind, Config, Footprint, Loss, Memory, Mlp, Sparsity};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
-use trulysparse::topology::{self, Fan, Init, Scheme};
+use trulysparse::topology::{self, Evolution, Fan, Init, Scheme, Spare};
 
 const WIDE: usize = 4_000_000_000;
 
@@ -45,8 +45,9 @@ fn growth_reaches_every_place() {
     let w = wide();
     let grown = |threads| {
         let par = Par::new(threads).unwrap();
-        let places = stream(Purpose::GrowPlaces);
-        topology::evolve(&par, &w, 0.9, &[], places, |_| |_| 7.0).unwrap().matrix
+        let how =
+            Evolution { zeta: 0.9, closed: &[], places: stream(Purpose::GrowPlaces), track: false };
+        topology::evolve(&par, &w, &[], &how, |_| |_| 7.0, &mut Spare::default()).unwrap().matrix
     };
     let evolved = grown(1);
     assert_eq!(evolved.nnz(), w.nnz());

@@ -6,10 +6,22 @@ use proptest::prelude::*;
 use trulysparse::csr::{Csr, NONE};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
-use trulysparse::topology::{erdos_renyi, evolve};
+use trulysparse::topology::{self, Evolution, Evolved, Spare, erdos_renyi};
 
 fn stream(purpose: Purpose, epoch: u64) -> Stream {
     Stream::new(9, purpose, 1, epoch)
+}
+
+fn evolve<V: Fn(u64) -> f32>(
+    par: &Par,
+    w: &Csr,
+    zeta: f64,
+    closed: &[bool],
+    places: Stream,
+    value: impl Fn(usize) -> V + Sync,
+) -> Evolved {
+    let how = Evolution { zeta, closed, places, track: true };
+    topology::evolve(par, w, &[], &how, value, &mut Spare::default()).unwrap()
 }
 
 fn random(par: &Par, n_in: usize, n_out: usize, density: f64, seed: u64) -> Csr {
@@ -34,7 +46,7 @@ proptest! {
         density in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0f64],
     ) {
         let w = random(&Par::seq(), n_in, n_out, density, seed);
-        let evolved = evolve(&Par::seq(), &w, zeta, &[], stream(Purpose::GrowPlaces, seed), |_| |index| 2.0 + index as f32).unwrap();
+        let evolved = evolve(&Par::seq(), &w, zeta, &[], stream(Purpose::GrowPlaces, seed), |_| |index| 2.0 + index as f32);
         let new = &evolved.matrix;
         // Csr::new checks the structure from scratch.
         let p = new.pattern();
@@ -79,8 +91,8 @@ proptest! {
         let whole = with_empty_rows(&part, &closed);
         let places = stream(Purpose::GrowPlaces, seed);
         let value = |nnz: usize| move |index| nnz as f32 + index as f32;
-        let expected = evolve(&par, &part, zeta, &[], places, value).unwrap();
-        let found = evolve(&par, &whole, zeta, &closed, places, value).unwrap();
+        let expected = evolve(&par, &part, zeta, &[], places, value);
+        let found = evolve(&par, &whole, zeta, &closed, places, value);
         let matrix = with_empty_rows(&expected.matrix, &closed);
         prop_assert_eq!(found.matrix.pattern().indptr(), matrix.pattern().indptr());
         prop_assert_eq!(found.matrix.pattern().indices(), matrix.pattern().indices());
@@ -105,8 +117,7 @@ fn with_empty_rows(w: &Csr, empty: &[bool]) -> Csr {
 fn evolution_has_the_same_bits_for_any_number_of_threads() {
     let w = random(&Par::seq(), 2000, 1500, 0.05, 3);
     let run = |par: &Par| {
-        let e = evolve(par, &w, 0.3, &[], stream(Purpose::GrowPlaces, 0), |_| |index| index as f32)
-            .unwrap();
+        let e = evolve(par, &w, 0.3, &[], stream(Purpose::GrowPlaces, 0), |_| |index| index as f32);
         (
             e.matrix.pattern().indptr().to_vec(),
             e.matrix.pattern().indices().to_vec(),

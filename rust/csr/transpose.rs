@@ -1,11 +1,15 @@
 //! The transpose index: where the entries of each column are.
 
-use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-use super::{Bounded, Pattern};
+use super::{Bounded, Pattern, row_runs};
 use crate::error::Result;
-use crate::memory::filled;
-use crate::parallel::Par;
+use crate::memory::{filled, reserved, zeros};
+use crate::parallel::{Par, by_groups};
+
+const WHAT: &str = "the transpose index";
+/// About so many entries are in a bucket: they and their columns fit a second-level cache.
+const BUCKET: usize = 1 << 16;
 
 /// For every column of a matrix its entries in ascending row order, as (row, position in the
 /// matrix). The values stay where they are, so the index is valid until the structure changes.
@@ -24,54 +28,99 @@ impl Transpose {
         8 * self.indptr.len() + 4 * (self.rows.len() + self.positions.len())
     }
 
-    /// Builds the index by counting: O(nnz + n_rows + n_cols). Each thread takes a range of columns
-    /// and goes over the part of every row that lies in it.
+    /// The bytes that building an index of `nnz` entries takes beside the index: 2 an entry. Each
+    /// thread also copies a bucket, 8 bytes an entry, which is little unless most entries are in a
+    /// few columns.
+    pub fn scratch_bytes(nnz: f64) -> f64 {
+        2.0 * nnz
+    }
+
+    /// Builds the index in O(nnz + n_rows + n_cols): entries go to buckets of neighbouring columns,
+    /// then within each bucket, in the caches, to their columns.
+    ///
+    /// For a moment that takes [`Transpose::scratch_bytes`] more.
     pub fn new(par: &Par, pattern: Pattern<'_>) -> Result<Self> {
-        let what = "the transpose index";
-        let n_cols = pattern.n_cols();
-        let mut indptr = filled(n_cols + 1, 0usize, what)?;
-        let mut rows = filled(pattern.nnz(), 0u32, what)?;
-        let mut positions = filled(pattern.nnz(), 0u32, what)?;
-        // Going over the rows has its price, so no more pieces than threads.
-        let grain = n_cols / par.threads() + 1;
-        par.for_rows(
-            0..n_cols,
-            grain,
-            &mut indptr[1..],
-            |c| c,
-            |counts: &mut [usize], range, mid| counts.split_at_mut(mid - range.start),
-            |range, counts| {
-                for_entries(pattern, &range, |_, column, _| counts[column - range.start] += 1);
-            },
-        );
-        for c in 0..n_cols {
-            indptr[c + 1] += indptr[c];
+        let groups = if pattern.nnz() < 2 * BUCKET { 1 } else { 4 * par.threads() };
+        Self::with_buckets(par, pattern, column_bits(pattern), groups)
+    }
+
+    /// With buckets of `1 << bits` columns, `bits` up to 16, and the rows in so many groups.
+    fn with_buckets(par: &Par, pattern: Pattern<'_>, bits: u32, groups: usize) -> Result<Self> {
+        let (n_rows, n_cols, nnz) = (pattern.n_rows(), pattern.n_cols(), pattern.nnz());
+        let (offsets, columns) = (pattern.indptr(), pattern.indices());
+        let mut indptr = zeros(n_cols + 1, WHAT)?;
+        let mut rows = zeros(nnz, WHAT)?;
+        let mut positions = zeros(nnz, WHAT)?;
+        let mut lows: Vec<u16> = zeros(nnz, WHAT)?;
+
+        let groups: Vec<_> = (0..groups)
+            .map(|g| {
+                let first = |g: usize| offsets.partition_point(|&o| o < nnz / groups * g);
+                first(g).min(n_rows)..if g + 1 < groups { first(g + 1).min(n_rows) } else { n_rows }
+            })
+            .collect();
+        let buckets = n_cols.div_ceil(1 << bits);
+        let counts = par.map(groups.len(), |g| {
+            let mut counts = filled(buckets, 0usize, WHAT)?;
+            let entries = offsets[groups[g].start]..offsets[groups[g].end];
+            columns[entries].iter().for_each(|&c| counts[(c >> bits) as usize] += 1);
+            Ok(counts)
+        });
+        let counts = counts.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut starts = filled(buckets + 1, 0usize, WHAT)?;
+        for bucket in 0..buckets {
+            let here: usize = counts.iter().map(|counts| counts[bucket]).sum();
+            starts[bucket + 1] = starts[bucket] + here;
         }
+
+        let parts = by_groups(&mut rows, &counts).into_iter();
+        let parts = parts.zip(by_groups(&mut positions, &counts));
+        let parts = parts.zip(by_groups(&mut lows, &counts));
+        let mut tasks: Vec<_> = groups.into_iter().zip(parts).collect();
+        par.for_each(&mut tasks, |(range, ((rows, positions), lows))| {
+            row_runs(offsets, range.clone(), |entries, numbers| {
+                let first = entries.start as u32;
+                for ((&c, &row), k) in columns[entries].iter().zip(numbers).zip(first..) {
+                    let bucket = (c >> bits) as usize;
+                    *next(&mut rows[bucket]) = row;
+                    *next(&mut positions[bucket]) = k;
+                    *next(&mut lows[bucket]) = (c & ((1 << bits) - 1)) as u16;
+                }
+            });
+        });
+        drop(tasks);
+
+        let first_column = |bucket: usize| n_cols.min(bucket << bits);
+        let failed = Mutex::new(Ok(()));
         par.for_rows(
-            0..n_cols,
-            grain,
-            (&mut rows[..], &mut positions[..]),
-            |c| c,
-            |(rows, positions): (&mut [u32], &mut [u32]), range, mid| {
-                let cut = indptr[mid] - indptr[range.start];
-                let (rows, rows_right) = rows.split_at_mut(cut);
-                let (positions, positions_right) = positions.split_at_mut(cut);
-                ((rows, positions), (rows_right, positions_right))
+            0..buckets,
+            BUCKET,
+            (&mut indptr[1..], (&mut rows[..], &mut positions[..])),
+            |bucket| starts[bucket] + first_column(bucket),
+            |(ends, entries): (&mut [usize], Entries<'_>), range, mid| {
+                let cut = first_column(mid) - first_column(range.start);
+                let (ends, ends_right) = ends.split_at_mut(cut);
+                let (entries, right) = cut_entries(entries, starts[mid] - starts[range.start]);
+                ((ends, entries), (ends_right, right))
             },
-            |range, (rows, positions)| {
-                let first = indptr[range.start];
-                // The next free slot of each column.
-                let mut slots: Vec<usize> =
-                    indptr[range.clone()].iter().map(|p| p - first).collect();
-                for_entries(pattern, &range, |row, column, position| {
-                    let slot = &mut slots[column - range.start];
-                    rows[*slot] = row as u32;
-                    positions[*slot] = position as u32;
-                    *slot += 1;
-                });
+            |range, (mut ends, mut entries)| {
+                let mut scratch = Scratch::default();
+                for bucket in range {
+                    let width = first_column(bucket + 1) - first_column(bucket);
+                    let (own_ends, rest) = ends.split_at_mut(width);
+                    let entries_range = starts[bucket]..starts[bucket + 1];
+                    let (own, right) = cut_entries(entries, entries_range.len());
+                    (ends, entries) = (rest, right);
+                    let first = entries_range.start;
+                    if let Err(e) = scratch.sort(first, &lows[entries_range], own_ends, own) {
+                        *failed.lock().unwrap_or_else(PoisonError::into_inner) = Err(e);
+                        return;
+                    }
+                }
             },
         );
-        Ok(Transpose { n_rows: pattern.n_rows(), indptr, rows, positions })
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        Ok(Transpose { n_rows, indptr, rows, positions })
     }
 
     /// The number of columns of the matrix, which are the rows of this index.
@@ -105,24 +154,60 @@ impl Transpose {
     }
 }
 
-/// Calls `visit(row, column, position)` for the entries in a range of columns, row by row.
-fn for_entries(
-    pattern: Pattern<'_>,
-    columns: &Range<usize>,
-    mut visit: impl FnMut(usize, usize, usize),
-) {
-    let whole = *columns == (0..pattern.n_cols());
-    for row in 0..pattern.n_rows() {
-        let mut first = pattern.indptr()[row];
-        let mut entries = pattern.row(row);
-        if !whole {
-            let start = entries.partition_point(|&c| (c as usize) < columns.start);
-            let end = entries.partition_point(|&c| (c as usize) < columns.end);
-            (first, entries) = (first + start, &entries[start..end]);
+/// Rows and positions of the same entries.
+type Entries<'a> = (&'a mut [u32], &'a mut [u32]);
+
+fn cut_entries((rows, positions): Entries<'_>, at: usize) -> (Entries<'_>, Entries<'_>) {
+    let (rows, rows_right) = rows.split_at_mut(at);
+    let (positions, positions_right) = positions.split_at_mut(at);
+    ((rows, positions), (rows_right, positions_right))
+}
+
+fn next<'a, T>(part: &mut std::slice::IterMut<'a, T>) -> &'a mut T {
+    part.next().expect("internal: as many entries as were counted")
+}
+
+/// How many low bits of its number tell a column from the others of its bucket.
+fn column_bits(pattern: Pattern<'_>) -> u32 {
+    // Each bucket has a cache line that is being written to, so they must not be too many.
+    let buckets = (pattern.nnz() / BUCKET).clamp(1, 256);
+    (pattern.n_cols() / buckets).max(1).ilog2().min(u16::BITS)
+}
+
+/// What sorting a bucket needs, used again for the next one.
+#[derive(Default)]
+struct Scratch {
+    entries: Vec<(u32, u32)>,
+}
+
+impl Scratch {
+    /// Sorts entries by their columns, of which `lows` has the low bits, and writes the `ends` of
+    /// the columns, the first of which begins at `first`.
+    fn sort(
+        &mut self,
+        first: usize,
+        lows: &[u16],
+        ends: &mut [usize],
+        (rows, positions): Entries<'_>,
+    ) -> Result<()> {
+        self.entries.clear();
+        if self.entries.capacity() < lows.len() {
+            self.entries = reserved(lows.len(), WHAT)?;
         }
-        for (k, &c) in entries.iter().enumerate() {
-            visit(row, c as usize, first + k);
+        self.entries.extend(rows.iter().copied().zip(positions.iter().copied()));
+        lows.iter().for_each(|&low| ends[usize::from(low)] += 1);
+        // From counts to starts; going over the entries makes them ends.
+        let mut start = 0;
+        for end in ends.iter_mut() {
+            (*end, start) = (start, start + *end);
         }
+        for (&low, &(row, position)) in lows.iter().zip(&self.entries) {
+            let slot = &mut ends[usize::from(low)];
+            (rows[*slot], positions[*slot]) = (row, position);
+            *slot += 1;
+        }
+        ends.iter_mut().for_each(|end| *end += first);
+        Ok(())
     }
 }
 
@@ -130,6 +215,36 @@ fn for_entries(
 mod tests {
     use super::super::Csr;
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever the buckets and groups; one bucket of all columns is the naive way.
+        #[test]
+        fn buckets_change_nothing(
+            rows in prop::collection::vec(prop::collection::btree_set(0u32..70, 0..9), 0..50),
+            bits in 0u32..8, groups in 1usize..5, threads in 1usize..4,
+        ) {
+            let mut indptr = vec![0];
+            rows.iter().for_each(|row| indptr.push(indptr[indptr.len() - 1] + row.len()));
+            let indices: Vec<u32> = rows.iter().flatten().copied().collect();
+            let data = vec![0.0; indices.len()];
+            let m = Csr::new(70, indptr, indices.clone(), data).unwrap();
+            let par = Par::new(threads).unwrap();
+            let t = Transpose::with_buckets(&par, m.pattern(), bits, groups).unwrap();
+            let mut expected: Vec<_> = rows
+                .iter()
+                .zip(0u32..)
+                .flat_map(|(row, r)| row.iter().map(move |&c| (c, r)))
+                .zip(0u32..)
+                .collect();
+            expected.sort_unstable();
+            let found: Vec<_> = (0..70)
+                .flat_map(|c| (t.indptr()[c]..t.indptr()[c + 1]).map(move |k| (c as u32, k)))
+                .map(|(c, k)| ((c, t.rows().indices()[k]), t.positions()[k]))
+                .collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
 
     #[test]
     fn lists_every_entry_of_every_column_in_row_order() {

@@ -1,5 +1,6 @@
 //! One layer: sparse weights with their momentum, and biases with theirs.
 
+use std::mem::replace;
 use std::sync::Arc;
 
 use super::mlp::Set;
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
-use crate::topology::{self, Init, Shape};
+use crate::topology::{self, Evolution, Evolved, Init, Shape, Spare};
 use crate::watch::Watch;
 
 /// A layer. The momentum array is aligned with the weights' entries, always; in a
@@ -24,16 +25,6 @@ pub struct Layer {
     pub(super) pruned: Vec<bool>,
     /// Built when training first needs it; dropped whenever the structure changes.
     pub(super) transpose: Option<Arc<Transpose>>,
-}
-
-/// A layer's arrays after an evolution, all memory taken.
-pub(super) struct EvolvedLayer {
-    weights: Csr,
-    momentum: Vec<f32>,
-    /// How many connections were replaced.
-    pub(super) dropped: usize,
-    /// Where the connections come from, if that was asked for.
-    pub(super) source: Option<Vec<u32>>,
 }
 
 impl Layer {
@@ -182,25 +173,25 @@ impl Layer {
         init: Init,
         seed: u64,
         (index, epoch): (u64, u64),
-        track: bool,
-    ) -> Result<EvolvedLayer> {
+        (track, spare): (bool, &mut Spare),
+    ) -> Result<Evolved> {
         let places = Stream::new(seed, Purpose::GrowPlaces, index, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
         let w = &self.weights;
         let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
-        let evolved = topology::evolve(par, w, set.zeta, &self.pruned, places, |row_nnz| {
+        let how = Evolution { zeta: set.zeta, closed: &self.pruned, places, track };
+        let value = |row_nnz| {
             let scale = set.grow_init * init.scale(shape, row_nnz);
             move |index| scale * init.unit(values, index)
-        })?;
-        let momentum = topology::carry(par, &evolved.source, &self.momentum)?;
-        let source = track.then_some(evolved.source);
-        Ok(EvolvedLayer { weights: evolved.matrix, momentum, dropped: evolved.dropped, source })
+        };
+        topology::evolve(par, w, &self.momentum, &how, value, spare)
     }
 
-    /// Takes over what [`Layer::evolved`] gave.
-    pub(super) fn replace(&mut self, evolved: EvolvedLayer) {
-        self.weights = evolved.weights;
-        self.momentum = evolved.momentum;
+    /// Takes over what [`Layer::evolved`] gave; what it was before goes to `spare`.
+    pub(super) fn replace(&mut self, weights: Csr, momentum: Vec<f32>, spare: &mut Spare) {
+        let weights = replace(&mut self.weights, weights);
+        let momentum = replace(&mut self.momentum, momentum);
+        spare.recycle(weights, momentum);
         self.transpose = None;
     }
 }

@@ -21,7 +21,7 @@ use crate::kernels::{
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
-use crate::topology::{Init, expected_connections};
+use crate::topology::{Evolved, Init, Spare, expected_connections};
 use crate::watch::Watch;
 
 /// How many connections a layer gets.
@@ -512,9 +512,10 @@ impl Mlp {
 
     /// Evolves every layer but the output layer; returns the replaced connections per layer.
     ///
-    /// If memory runs out nothing has changed. For that the old and the new connections of all
-    /// evolving layers exist at once, 12 bytes each; the 8 bytes that each had in its transpose are
-    /// freed before.
+    /// Large networks evolve layer by layer, the one with most connections first, and its memory
+    /// does for the others; see [`super::Footprint`]. If there is no memory for it nothing has
+    /// changed. Only if somebody else takes memory in the middle, or a snapshot holds some, an error
+    /// can leave a network some layers of which have evolved; it is as good as any other then.
     pub fn evolve(&mut self, par: &Par, set: &Set) -> Result<Vec<usize>> {
         self.evolve_tracked(par, set, false).map(|(replaced, _)| replaced)
     }
@@ -531,23 +532,33 @@ impl Mlp {
         let evolving = self.layers.len() - 1;
         // Not part of what the network is: training builds them again.
         self.layers[..evolving].iter_mut().for_each(|layer| layer.transpose = None);
-        let layers = &self.layers[..evolving];
-        let evolved =
-            |l: usize| layers[l].evolved(par, set, init, seed, (l as u64 + 1, epoch), track);
-        let connections: usize = layers.iter().map(|layer| layer.weights.nnz()).sum();
-        let evolved = if connections <= AT_ONCE {
-            par.map(evolving, evolved).into_iter().collect::<Result<Vec<_>>>()?
-        } else {
-            (0..evolving).map(evolved).collect::<Result<Vec<_>>>()?
+        let layers = &mut self.layers[..evolving];
+        let evolved = |l: usize, layer: &Layer, spare: &mut Spare| {
+            layer.evolved(par, set, init, seed, (l as u64 + 1, epoch), (track, spare))
         };
-        let (mut replaced, mut sources) = (Vec::new(), Vec::new());
-        for (layer, mut evolved) in self.layers.iter_mut().zip(evolved) {
-            replaced.push(evolved.dropped);
-            sources.push(evolved.source.take());
-            layer.replace(evolved);
+        let mut replaced = vec![0; evolving + 1];
+        let mut sources: Sources = vec![None; evolving + 1];
+        let mut take = |l: usize, layer: &mut Layer, evolved: Evolved, spare: &mut Spare| {
+            replaced[l] = evolved.dropped;
+            sources[l] = track.then_some(evolved.source);
+            layer.replace(evolved.matrix, evolved.carried, spare);
+        };
+        if layers.iter().map(|layer| layer.weights.nnz()).sum::<usize>() <= AT_ONCE {
+            let all = par.map(evolving, |l| evolved(l, &layers[l], &mut Spare::default()));
+            let all = all.into_iter().collect::<Result<Vec<_>>>()?;
+            for (l, (layer, evolved)) in layers.iter_mut().zip(all).enumerate() {
+                take(l, layer, evolved, &mut Spare::default());
+            }
+        } else {
+            let mut spare = Spare::default();
+            // Each finds arrays that are as large as it needs or larger.
+            let mut order: Vec<_> = layers.iter_mut().enumerate().collect();
+            order.sort_by_key(|(_, layer)| std::cmp::Reverse(layer.weights.nnz()));
+            for (l, layer) in order {
+                let evolved = evolved(l, layer, &mut spare)?;
+                take(l, layer, evolved, &mut spare);
+            }
         }
-        replaced.push(0);
-        sources.push(None);
         self.counters.evolutions += 1;
         Ok((replaced, sources))
     }

@@ -11,6 +11,7 @@ use crate::kernels::stride;
 use crate::memory::{area, collected, copied, filled, reserved};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream, symmetric};
+use crate::topology::{self, Evolution, Spare};
 
 type Vector<'py, T> = PyReadonlyArray1<'py, T>;
 type Matrix<'py> = PyReadonlyArray2<'py, f32>;
@@ -155,7 +156,7 @@ pub mod kernels {
     ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u32>>)> {
         let stream = Stream::new(seed, Purpose::Structure, 0, 0);
         let (indptr, indices) =
-            crate::topology::erdos_renyi(&Par::new(threads)?, n_in, n_out, probability, stream)?;
+            topology::erdos_renyi(&Par::new(threads)?, n_in, n_out, probability, stream)?;
         let indptr = collected(indptr.into_iter().map(|p| p as i64), "row offsets")?;
         Ok((PyArray1::from_vec(py, indptr), PyArray1::from_vec(py, indices)))
     }
@@ -193,7 +194,8 @@ pub mod kernels {
             return Err(Error::invalid("closed", "flags", "one per row, for empty rows").into());
         }
         let par = Par::new(threads)?;
-        let evolved = crate::topology::evolve(&par, &w, zeta, &closed, places, value)?;
+        let how = Evolution { zeta, closed: &closed, places, track: true };
+        let evolved = topology::evolve(&par, &w, &[], &how, value, &mut Spare::default())?;
         let pattern = evolved.matrix.pattern();
         let source = evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) });
         let source = collected(source, "the map of evolved connections")?;
@@ -217,7 +219,7 @@ pub mod kernels {
             return Err(Error::invalid("k", k, format!("at most n = {n}")).into());
         }
         let stream = Stream::new(seed, Purpose::GrowPlaces, 0, 0);
-        let values: Result<Vec<u64>> = crate::topology::sample_distinct(&Par::seq(), n, k, stream);
+        let values: Result<Vec<u64>> = topology::sample_distinct(&Par::seq(), n, k, stream);
         Ok(PyArray1::from_vec(py, values?))
     }
 }

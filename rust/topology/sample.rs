@@ -1,12 +1,20 @@
 //! Sampling without replacement from ranges far too large to enumerate.
 
+use std::ops::Range;
+
 use crate::error::Result;
-use crate::memory::{copied, filled, reserved};
-use crate::parallel::Par;
+use crate::memory::{copied, filled, reserved, zeros};
+use crate::parallel::{Par, by_groups};
 use crate::rng::Stream;
+
+const WHAT: &str = "sampled places";
 
 /// Draws per block of the stream: fixed, so that the numbers do not depend on the threads.
 const CHUNK: usize = 4096;
+/// At least so many draws for each bucket, unless there are [`MOST_BUCKETS`]: a bucket is sorted in
+/// a first-level cache, but each has a cache line that is being written to.
+const BUCKET: usize = 1 << 12;
+const MOST_BUCKETS: usize = 1 << 9;
 
 /// `k` distinct values of `0..n`, every set of them equally likely, in ascending order.
 /// Time O(k log k), memory O(k), also when `k` is close to `n`.
@@ -20,7 +28,7 @@ pub fn sample_distinct(par: &Par, n: u64, k: u64, stream: Stream) -> Result<Vec<
     }
     // More than half is wanted: draw what is left out instead, so that few draws collide.
     let mut excluded = distinct_few(par, n, (n - k) as usize, stream)?.into_iter().peekable();
-    let mut chosen = reserved(k as usize, "sampled places")?;
+    let mut chosen = reserved(k as usize, WHAT)?;
     chosen.extend((0..n).filter(|value| excluded.next_if_eq(value).is_none()));
     Ok(chosen)
 }
@@ -30,8 +38,10 @@ pub fn sample_distinct(par: &Par, n: u64, k: u64, stream: Stream) -> Result<Vec<
 /// halves on average each round. Which values survive does not depend on their order of
 /// appearance, so every set stays equally likely.
 fn distinct_few(par: &Par, n: u64, k: usize, stream: Stream) -> Result<Vec<u64>> {
-    let mut values: Vec<u64> = reserved(k, "sampled places")?;
-    let mut next_block = 0u64;
+    let bucket_bits = (k / BUCKET).clamp(1, MOST_BUCKETS).ilog2();
+    let mut values = sorted_draws(par, &Draws { n, k, stream }, bucket_bits)?;
+    values.dedup();
+    let mut next_block = k.div_ceil(CHUNK) as u64;
     while values.len() < k {
         let (start, missing) = (values.len(), k - values.len());
         values.resize(k, 0);
@@ -50,46 +60,90 @@ fn distinct_few(par: &Par, n: u64, k: usize, stream: Stream) -> Result<Vec<u64>>
             },
         );
         next_block += chunks as u64;
-        if start == 0 {
-            values = sorted(par, &values, n)?;
-        } else {
-            par.sort(&mut values[start..]);
-            merge(&mut values, start)?;
-        }
+        par.sort(&mut values[start..]);
+        merge(&mut values, start)?;
         values.dedup();
     }
     Ok(values)
 }
 
-/// Sorts values that were drawn uniformly from `0..n`: into buckets, then within them. Time O(len)
-/// on average.
-fn sorted(par: &Par, values: &[u64], n: u64) -> Result<Vec<u64>> {
-    let what = "sampled places";
-    // No more buckets than values: an evolution then needs less memory here than later on.
-    let bucket_bits = values.len().ilog2();
+/// `k` draws from `0..n` with replacement, in chunks that each have a block of the stream.
+struct Draws {
+    n: u64,
+    k: usize,
+    stream: Stream,
+}
+
+impl Draws {
+    fn visit(&self, chunks: Range<usize>, mut visit: impl FnMut(u64)) {
+        for chunk in chunks {
+            let mut block = self.stream.block(chunk as u64);
+            let len = CHUNK.min(self.k - chunk * CHUNK);
+            (0..len).for_each(|_| visit(block.below(self.n)));
+        }
+    }
+}
+
+/// All draws in ascending order, in time O(k) on average: into `1 << bucket_bits` buckets of
+/// neighbouring values or fewer, then within them. They are drawn twice, to be counted and to be
+/// put where they belong, which costs less than keeping them in another order.
+fn sorted_draws(par: &Par, draws: &Draws, bucket_bits: u32) -> Result<Vec<u64>> {
+    let (n, k) = (draws.n, draws.k);
+    let mut sorted = zeros(k, WHAT)?;
+    if k == 0 {
+        return Ok(sorted);
+    }
     let shift = (64 - n.leading_zeros()).saturating_sub(bucket_bits).min(63);
-    let mut ends = filled(((n - 1) >> shift) as usize + 1, 0u32, what)?;
-    values.iter().for_each(|v| ends[(v >> shift) as usize] += 1);
+    let buckets = ((n - 1) >> shift) as usize + 1;
+    let chunks = k.div_ceil(CHUNK);
+    let groups = if k < 2 * BUCKET { 1 } else { 4 * par.threads() };
+    let group = |g: usize| chunks * g / groups..chunks * (g + 1) / groups;
+    let counts = par.map(groups, |g| {
+        let mut counts = filled(buckets, 0usize, WHAT)?;
+        draws.visit(group(g), |v| counts[(v >> shift) as usize] += 1);
+        Ok(counts)
+    });
+    let counts = counts.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut tasks: Vec<_> = by_groups(&mut sorted, &counts).into_iter().enumerate().collect();
+    par.for_each(&mut tasks, |(g, parts)| {
+        draws.visit(group(*g), |v| {
+            let slot = parts[(v >> shift) as usize].next();
+            *slot.expect("internal: as many draws as were counted") = v;
+        });
+    });
+    let mut parts = Vec::with_capacity(buckets);
+    let mut rest = &mut sorted[..];
+    for bucket in 0..buckets {
+        let (part, right) = rest.split_at_mut(counts.iter().map(|counts| counts[bucket]).sum());
+        parts.push((part, (bucket as u64) << shift));
+        rest = right;
+    }
+    let done = par.for_each(&mut parts, |(part, first)| sort_uniform(part, *first, shift));
+    done.into_iter().collect::<Result<()>>()?;
+    Ok(sorted)
+}
+
+/// Sorts values that were drawn uniformly from `first..first + (1 << bits)`. Time O(len) on
+/// average.
+fn sort_uniform(values: &mut [u64], first: u64, bits: u32) -> Result<()> {
+    let Some(slot_bits) = values.len().checked_ilog2() else { return Ok(()) };
+    let shift = bits.saturating_sub(slot_bits).min(63);
+    let slot = |v: u64| ((v - first) >> shift) as usize;
+    let last = values.iter().copied().max().unwrap_or(first);
+    let mut ends = filled(slot(last) + 1, 0u32, WHAT)?;
+    values.iter().for_each(|&v| ends[slot(v)] += 1);
     let mut sum = 0;
     for end in &mut ends {
         (*end, sum) = (sum, sum + *end);
     }
-    let mut sorted = filled(values.len(), 0u64, what)?;
-    for &v in values {
-        let end = &mut ends[(v >> shift) as usize];
-        sorted[*end as usize] = v;
+    let unsorted = copied(values, WHAT)?;
+    for v in unsorted {
+        let end = &mut ends[slot(v)];
+        values[*end as usize] = v;
         *end += 1;
     }
-    let starts = |bucket: usize| if bucket == 0 { 0 } else { ends[bucket - 1] as usize };
-    par.for_rows(
-        0..ends.len(),
-        1 << 14,
-        &mut sorted[..],
-        starts,
-        |v: &mut [u64], range, mid| v.split_at_mut(starts(mid) - starts(range.start)),
-        |_, v| insertion_sort(v),
-    );
-    Ok(sorted)
+    insertion_sort(values);
+    Ok(())
 }
 
 /// For values that are already near their places.
@@ -110,7 +164,7 @@ fn merge(values: &mut [u64], mid: usize) -> Result<()> {
     if mid == 0 {
         return Ok(());
     }
-    let tail = copied(&values[mid..], "sampled places")?;
+    let tail = copied(&values[mid..], WHAT)?;
     let (mut head, mut at) = (mid, values.len());
     for &value in tail.iter().rev() {
         while head > 0 && values[head - 1] > value {
@@ -146,13 +200,16 @@ mod tests {
     #[test]
     fn buckets_sort_as_sorting_does() {
         let stream = Stream::new(3, Purpose::GrowPlaces, 0, 0);
-        for n in [1, 2, 7, 64, 65, 1000, 1 << 33, (1 << 33) + 1, u64::MAX] {
-            for len in [1, 2, 3, 50, 70_000] {
-                let mut block = stream.block(0);
-                let mut values: Vec<u64> = (0..len).map(|_| block.below(n)).collect();
-                let by_buckets = sorted(&Par::new(2).unwrap(), &values, n).unwrap();
-                values.sort_unstable();
-                assert_eq!(by_buckets, values);
+        for n in [1, 2, 7, 64, 65, 1000, 1 << 33, (1 << 33) + 1, 1 << 63, u64::MAX] {
+            for k in [0, 1, 2, 3, 50, 5000, 70_000] {
+                let draws = Draws { n, k, stream };
+                let mut expected = Vec::new();
+                draws.visit(0..k.div_ceil(CHUNK), |v| expected.push(v));
+                expected.sort_unstable();
+                for (threads, bucket_bits) in [(1, 0), (2, 1), (3, 7)] {
+                    let par = Par::new(threads).unwrap();
+                    assert_eq!(sorted_draws(&par, &draws, bucket_bits).unwrap(), expected);
+                }
             }
         }
     }

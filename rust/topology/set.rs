@@ -2,24 +2,43 @@
 //! (PAPER section 3; Mocanu et al., 2018).
 
 use std::hint::select_unpredictable;
+use std::mem::take;
+use std::ops::Range;
 
 use super::sample::sample_distinct;
 use super::select::{Cuts, smallest};
-use crate::csr::{Csr, NONE};
+use super::spare::Spare;
+use crate::csr::{Csr, NONE, RUN, row_runs};
 use crate::error::Result;
-use crate::memory::{collected, filled};
+use crate::memory::{filled, reserved, zeros};
 use crate::parallel::Par;
 use crate::rng::Stream;
 
 /// Entries below which a pass stays on one thread.
 const GRAIN: usize = 1 << 14;
 
+/// How a matrix evolves.
+#[derive(Clone, Copy, Debug)]
+pub struct Evolution<'a> {
+    /// The fraction of each sign that is dropped.
+    pub zeta: f64,
+    /// Which rows grow nothing, none if it is empty; they must have no entries.
+    pub closed: &'a [bool],
+    /// Where connections grow.
+    pub places: Stream,
+    /// Whether [`Evolved::source`] is wanted.
+    pub track: bool,
+}
+
 /// What an evolution gives.
 #[derive(Debug)]
 pub struct Evolved {
     /// The new matrix.
     pub matrix: Csr,
-    /// For each of its entries the position in the old matrix, or [`NONE`] if it was grown.
+    /// The carried values of its entries, 0 for those that were grown.
+    pub carried: Vec<f32>,
+    /// For each of its entries the position in the old matrix, or [`NONE`] if it was grown; empty
+    /// unless it was asked for.
     pub source: Vec<u32>,
     /// How many connections were dropped; as many were grown.
     pub dropped: usize,
@@ -27,129 +46,347 @@ pub struct Evolved {
 
 /// One step of SET. Exact zeros are dropped, then of each sign the fraction `zeta` (rounded down)
 /// of the weights closest to zero, ties by position; as many connections grow at places drawn
-/// uniformly without replacement from those that hold none in open rows. `closed` says which rows
-/// are not open, none if it is empty; they must have no entries, so that there are always enough
-/// places. `value(row_nnz)(i)` is the weight of
-/// grown connection number `i`, counted in the order of the new matrix, in a row (the incoming
-/// connections of a neuron) that has `row_nnz` after growth.
+/// uniformly without replacement from those that hold none in open rows: there are always enough.
+/// `carried`, (nnz,) or empty, goes with the entries that survive. `value(row_nnz)(i)` is the weight
+/// of grown connection number `i`, counted in the order of the new matrix, in a row (the incoming
+/// connections of a neuron) that has `row_nnz` after growth. The new arrays are those of `spare`.
 ///
-/// Time O(nnz + n_rows) on average, memory as much.
+/// Time O(nnz + n_rows) on average, memory as [`super::evolution_bytes`] has it.
 ///
 /// # Panics
 /// If a closed row has entries.
 pub fn evolve<V: Fn(u64) -> f32>(
     par: &Par,
     w: &Csr,
-    zeta: f64,
-    closed: &[bool],
-    places: Stream,
+    carried: &[f32],
+    how: &Evolution<'_>,
     value: impl Fn(usize) -> V + Sync,
+    spare: &mut Spare,
 ) -> Result<Evolved> {
-    let pattern = w.pattern();
-    let (indptr, n_rows) = (pattern.indptr(), w.n_rows());
-    let cuts = smallest(par, w.data(), zeta)?;
-    let kept = kept_offsets(par, w, cuts)?;
-    let dropped = w.nnz() - kept[n_rows];
+    evolve_by(GRAIN, par, w, carried, how, value, spare)
+}
 
-    // A place's rank is its number among the empty places, counted along the rows.
-    let open = open_offsets(w, closed)?;
-    let empty = Empty { n_cols: w.n_cols() as u64, kept: &kept, open: &open };
-    let ranks = sample_distinct(par, empty.before(n_rows), dropped as u64, places)?;
-    let grown = grown_offsets(&ranks, empty, kept.len())?;
-    let starts = collected(kept.iter().zip(&grown).map(|(k, g)| k + g), "row offsets")?;
+/// In blocks of about `grain` rows and entries.
+fn evolve_by<V: Fn(u64) -> f32>(
+    grain: usize,
+    par: &Par,
+    w: &Csr,
+    carried: &[f32],
+    how: &Evolution<'_>,
+    value: impl Fn(usize) -> V + Sync,
+    spare: &mut Spare,
+) -> Result<Evolved> {
+    let carries = !carried.is_empty();
+    assert!(!carries || carried.len() == w.nnz(), "internal: carried is (nnz,) or empty");
+    spare.fit(w.n_rows(), w.nnz(), carries)?;
+    let mut source =
+        if how.track { zeros(w.nnz(), "the map of an evolution")? } else { Vec::new() };
 
-    let mut indices = filled(w.nnz(), 0u32, "evolved connections")?;
-    let mut data = filled(w.nnz(), 0.0f32, "evolved weights")?;
-    let mut source = filled(w.nnz(), NONE, "the map of evolved connections")?;
+    // As if closed rows were not there: nothing goes and nothing grows in them.
+    let open = open_offsets(w, how.closed)?;
+    let offsets = if how.closed.is_empty() { w.pattern().indptr() } else { &open };
+    let cuts = smallest(par, w.data(), how.zeta)?;
+    let old = Old { w, offsets, carried, cuts };
+
+    let blocks = blocks(offsets, grain)?;
+    let last = blocks.len() - 1;
+    let survivors = par.map(last, |b| old.survivors(blocks[b]..blocks[b + 1]));
+    let mut kept = filled(blocks.len(), 0usize, "an evolution")?;
+    for (b, survivors) in survivors.into_iter().enumerate() {
+        kept[b + 1] = kept[b] + survivors;
+    }
+    let dropped = w.nnz() - kept[last];
+
+    // A place's rank is its number among the empty places, counted along the open rows.
+    let empty = |b: usize| blocks[b] as u64 * w.n_cols() as u64 - kept[b] as u64;
+    let mut ranks = sample_distinct(par, empty(last), dropped as u64, how.places)?;
+    let mut grown = filled(blocks.len(), 0usize, "an evolution")?;
+    grown.iter_mut().enumerate().for_each(|(b, g)| *g = ranks.partition_point(|&r| r < empty(b)));
+
+    let start = |b: usize| kept[b] + grown[b];
+    let mut indptr = take(&mut spare.indptr);
+    let mut indices = take(&mut spare.indices);
+    let mut data = take(&mut spare.data);
+    let mut carried = take(&mut spare.carried);
+    indptr[0] = 0;
     par.for_rows(
-        0..n_rows,
-        GRAIN,
-        (&mut indices[..], &mut data[..], &mut source[..]),
-        |r| indptr[r] + starts[r] + r,
-        |(i, d, s): (&mut [u32], &mut [f32], &mut [u32]), range, mid| {
-            let cut = starts[mid] - starts[range.start];
-            let (i, i_right) = i.split_at_mut(cut);
-            let (d, d_right) = d.split_at_mut(cut);
-            let (s, s_right) = s.split_at_mut(cut);
-            ((i, d, s), (i_right, d_right, s_right))
+        0..last,
+        1,
+        New {
+            ends: &mut indptr[1..offsets.len()],
+            indices: &mut indices,
+            data: &mut data,
+            carried: &mut carried,
+            source: &mut source,
+            ranks: &mut ranks,
         },
-        |rows, (indices, data, source)| {
-            let first = starts[rows.start];
-            for r in rows {
-                let here = starts[r] - first..starts[r + 1] - first;
-                let row = Row {
-                    old: indptr[r]..indptr[r + 1],
-                    ranks: &ranks[grown[r]..grown[r + 1]],
-                    rank_start: empty.before(r),
-                    first_grown: grown[r] as u64,
-                };
-                let (indices, source) = (&mut indices[here.clone()], &mut source[here.clone()]);
-                row.merge(w, cuts, indices, source);
-                gather(source, w.data(), &mut data[here.clone()]);
-                row.grow(value(source.len()), source, &mut data[here]);
+        |b| b,
+        |new: New<'_>, range, mid| {
+            let first = range.start;
+            let (rows, entries) = (blocks[mid] - blocks[first], start(mid) - start(first));
+            new.split(rows, entries, grown[mid] - grown[first])
+        },
+        |range, mut new| {
+            for b in range {
+                let rows = blocks[b]..blocks[b + 1];
+                let entries = start(b + 1) - start(b);
+                let (own, rest) = new.split(rows.len(), entries, grown[b + 1] - grown[b]);
+                new = rest;
+                Merge::new(&old, rows, (kept[b], grown[b]), own).run(&value);
             }
         },
     );
-    Ok(Evolved { matrix: Csr::from_parts(w.n_cols(), starts, indices, data), source, dropped })
+    spread(&mut indptr, how.closed);
+    let matrix = Csr::from_parts_by(par, w.n_cols(), indptr, indices, data);
+    Ok(Evolved { matrix, carried, source, dropped })
 }
 
-/// One row of the new matrix: survivors and grown connections merged in column order.
-struct Row<'a> {
-    old: std::ops::Range<usize>,
-    ranks: &'a [u64],
-    rank_start: u64,
-    first_grown: u64,
-}
-
-impl Row<'_> {
-    /// Where the connections are and where they come from. Steps without a branch on what is
-    /// random: half of all predictions would be wrong.
-    fn merge(&self, w: &Csr, cuts: Cuts, indices: &mut [u32], source: &mut [u32]) {
-        let grown = self.ranks.len();
-        // The survivors go to the end of the row, from where merging moves them to the left: what
-        // is written never reaches what is still to be read.
-        let (tail_indices, tail_source) = (&mut indices[grown..], &mut source[grown..]);
-        let old = self.old.clone();
-        let mut entries = old.clone().zip(&w.pattern().indices()[old.clone()]).zip(&w.data()[old]);
-        let mut survivors = 0;
-        while survivors < tail_indices.len() {
-            let Some(((k, &column), &v)) = entries.next() else { break };
-            (tail_indices[survivors], tail_source[survivors]) = (column, k as u32);
-            survivors += usize::from(cuts.survives(k as u32, v));
+/// Offsets of the open rows; nothing if all are open.
+fn open_offsets(w: &Csr, closed: &[bool]) -> Result<Vec<usize>> {
+    if closed.is_empty() {
+        return Ok(Vec::new());
+    }
+    assert_eq!(closed.len(), w.n_rows(), "internal: closed is (n_rows,)");
+    let mut open = reserved(closed.len() + 1, "an evolution")?;
+    for (r, offset) in w.pattern().indptr().iter().enumerate() {
+        match closed.get(r) {
+            Some(true) => assert!(w.pattern().row(r).is_empty(), "internal: row {r} has entries"),
+            _ => open.push(*offset),
         }
-        let last = indices.len().saturating_sub(1);
-        let (mut at, mut passed) = (0, 0);
-        while at - passed < grown {
-            // The column is the gap's number plus the survivors to its left.
-            let column = (self.ranks[at - passed] - self.rank_start) as u32 + passed as u32;
-            let next = grown + passed;
-            // Beyond the last survivor no column is as large as NONE.
-            let beyond = u32::from(next <= last).wrapping_sub(1);
-            let next = next.min(last);
-            let (survivor, from) = (indices[next] | beyond, source[next]);
-            let survives = survivor <= column;
-            indices[at] = select_unpredictable(survives, survivor, column);
-            source[at] = select_unpredictable(survives, from, NONE);
-            passed += usize::from(survives);
-            at += 1;
+    }
+    Ok(open)
+}
+
+/// From the offsets of the open rows, which come first, to those of all rows.
+fn spread(offsets: &mut [usize], closed: &[bool]) {
+    let mut open = closed.iter().filter(|closed| !**closed).count();
+    for (r, closed) in closed.iter().enumerate().rev() {
+        offsets[r + 1] = offsets[open];
+        open -= usize::from(!closed);
+    }
+}
+
+/// Rows where blocks of about `size` rows and entries begin, and the end.
+fn blocks(offsets: &[usize], size: usize) -> Result<Vec<usize>> {
+    let n_rows = offsets.len() - 1;
+    let work = offsets[n_rows] + n_rows;
+    let mut blocks = reserved(work / size + 2, "an evolution")?;
+    blocks.push(0);
+    for b in 1..work / size {
+        let (mut low, mut high) = (blocks[b - 1], n_rows);
+        while low < high {
+            let mid = low + (high - low) / 2;
+            if offsets[mid] + mid < b * size { low = mid + 1 } else { high = mid }
+        }
+        blocks.push(low);
+    }
+    blocks.push(n_rows);
+    Ok(blocks)
+}
+
+/// What evolves.
+struct Old<'a> {
+    w: &'a Csr,
+    /// Offsets of the open rows.
+    offsets: &'a [usize],
+    carried: &'a [f32],
+    cuts: Cuts,
+}
+
+impl Old<'_> {
+    /// How many entries of some rows survive.
+    fn survivors(&self, rows: Range<usize>) -> usize {
+        let entries = self.offsets[rows.start]..self.offsets[rows.end];
+        let entries = (entries.start as u32..).zip(&self.w.data()[entries]);
+        entries.map(|(k, &v)| u32::from(self.cuts.survives(k, v))).sum::<u32>() as usize
+    }
+}
+
+/// A part of what an evolution makes.
+struct New<'a> {
+    /// Where the rows end.
+    ends: &'a mut [usize],
+    indices: &'a mut [u32],
+    data: &'a mut [f32],
+    /// Empty if nothing is carried.
+    carried: &'a mut [f32],
+    /// Empty if nobody asked for it.
+    source: &'a mut [u32],
+    /// The ranks of the places where connections grow.
+    ranks: &'a mut [u64],
+}
+
+impl New<'_> {
+    fn split(self, rows: usize, entries: usize, grown: usize) -> (Self, Self) {
+        fn cut<T>(all: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
+            all.split_at_mut(at.min(all.len()))
+        }
+        let (ends, ends_right) = cut(self.ends, rows);
+        let (indices, indices_right) = cut(self.indices, entries);
+        let (data, data_right) = cut(self.data, entries);
+        let (carried, carried_right) = cut(self.carried, entries);
+        let (source, source_right) = cut(self.source, entries);
+        let (ranks, ranks_right) = cut(self.ranks, grown);
+        (
+            New { ends, indices, data, carried, source, ranks },
+            New {
+                ends: ends_right,
+                indices: indices_right,
+                data: data_right,
+                carried: carried_right,
+                source: source_right,
+                ranks: ranks_right,
+            },
+        )
+    }
+}
+
+/// Merges the survivors of some rows with what grows there, without a look at where rows end and
+/// without a branch on what is random: half of all predictions would be wrong.
+struct Merge<'a> {
+    old: &'a Old<'a>,
+    rows: Range<usize>,
+    /// Survivors and grown connections before these rows.
+    before: (usize, usize),
+    new: New<'a>,
+    divisor: Divisor,
+    /// Survivors and ranks that were merged, entries that were written, and those that were grown.
+    passed: u64,
+    ranked: usize,
+    written: usize,
+    grown: usize,
+    /// The next entries: the number of each one's place, counted along these rows, and where it
+    /// comes from.
+    places: [u64; RUN],
+    from: [u32; RUN],
+}
+
+impl<'a> Merge<'a> {
+    fn new(old: &'a Old<'a>, rows: Range<usize>, before: (usize, usize), new: New<'a>) -> Self {
+        let divisor = Divisor::new(old.w.n_cols() as u64);
+        let (places, from) = ([0; RUN], [0; RUN]);
+        let (passed, ranked, written, grown) = (0, 0, 0, 0);
+        Merge { old, rows, before, new, divisor, passed, ranked, written, grown, places, from }
+    }
+
+    fn run<V: Fn(u64) -> f32>(mut self, value: &impl Fn(usize) -> V) {
+        self.new.ends.fill(0);
+        let (old, first) = (self.old, self.rows.start as u32);
+        let n_cols = old.w.n_cols() as u64;
+        let empty = u64::from(first) * n_cols - self.before.0 as u64;
+        self.new.ranks.iter_mut().for_each(|rank| *rank -= empty);
+
+        let (columns, data) = (old.w.pattern().indices(), old.w.data());
+        let (mut gaps, mut from) = ([0u64; RUN], [0u32; RUN]);
+        row_runs(old.offsets, self.rows.clone(), |entries, rows| {
+            let mut survivors = 0;
+            let columns = columns[entries.clone()].iter().zip(rows);
+            let ks = entries.start as u32..;
+            for (((&column, &row), &v), k) in columns.zip(&data[entries]).zip(ks) {
+                let place = u64::from(row - first) * n_cols + u64::from(column);
+                // The empty places before it.
+                gaps[survivors] = place - self.passed - survivors as u64;
+                from[survivors] = k;
+                survivors += usize::from(old.cuts.survives(k, v));
+            }
+            self.merge(&gaps[..survivors], &from[..survivors]);
+        });
+        while self.ranked < self.new.ranks.len() {
+            let ranks = &self.new.ranks[self.ranked..];
+            let count = ranks.len().min(RUN);
+            for (place, rank) in self.places.iter_mut().zip(ranks) {
+                *place = rank + self.passed;
+            }
+            self.from[..count].fill(NONE);
+            self.ranked += count;
+            self.write(count);
+        }
+
+        let mut end = self.before.0 + self.before.1;
+        let begin = end;
+        for row_end in self.new.ends.iter_mut() {
+            end += *row_end;
+            *row_end = end;
+        }
+        for (index, &mut grown) in (self.before.1 as u64..).zip(self.new.ranks) {
+            let (row, at) = ((grown >> 32) as usize, grown as u32 as usize);
+            let start = if row == 0 { begin } else { self.new.ends[row - 1] };
+            self.new.data[at] = value(self.new.ends[row] - start)(index);
         }
     }
 
-    /// The weights of the grown connections.
-    fn grow(&self, value: impl Fn(u64) -> f32, source: &[u32], data: &mut [f32]) {
-        let mut index = self.first_grown;
-        for (source, data) in source.chunks(64).zip(data.chunks_mut(64)) {
-            // Finds them without a branch: the next position overwrites one that does not count.
-            let (mut grown, mut found) = ([0u8; 64], 0);
-            for (at, &source) in (0u8..64).zip(source) {
-                grown[found] = at;
-                found += usize::from(source == NONE);
+    /// Survivors, of which the empty places before each are known, and all that grows before the
+    /// last of them.
+    fn merge(&mut self, gaps: &[u64], from: &[u32]) {
+        let mut s = 0;
+        while s < gaps.len() {
+            let mut at = 0;
+            while s < gaps.len() && at < RUN {
+                let rank = self.new.ranks.get(self.ranked).copied().unwrap_or(u64::MAX);
+                let survives = gaps[s] <= rank;
+                self.places[at] = gaps[s].min(rank) + self.passed;
+                self.from[at] = select_unpredictable(survives, from[s], NONE);
+                self.ranked += usize::from(!survives);
+                self.passed += u64::from(survives);
+                s += usize::from(survives);
+                at += 1;
             }
-            for &at in &grown[..found] {
-                data[usize::from(at)] = value(index);
-                index += 1;
-            }
+            self.write(at);
         }
+    }
+
+    /// Writes the next `count` entries, but not the weights of grown ones: these depend on how many
+    /// their rows have in the end. In place of its rank each leaves its row and position.
+    fn write(&mut self, count: usize) {
+        let New { ends, indices, data, carried, source, ranks } = &mut self.new;
+        let here = self.written..self.written + count;
+        let from = &self.from[..count];
+        let (mut grown, mut found) = ([0u64; RUN], 0);
+        let entries = self.places.iter().zip(from).zip(&mut indices[here.clone()]);
+        for (((&place, &from), column), at) in entries.zip(here.start as u64..) {
+            let (row, remainder) = self.divisor.divide(place);
+            *column = remainder as u32;
+            ends[row as usize] += 1;
+            // The next overwrites one that does not count.
+            grown[found] = row << 32 | at;
+            found += usize::from(from == NONE);
+        }
+        ranks[self.grown..self.grown + found].copy_from_slice(&grown[..found]);
+        gather(from, self.old.w.data(), &mut data[here.clone()]);
+        if !carried.is_empty() {
+            gather_or_zero(from, self.old.carried, &mut carried[here.clone()]);
+        }
+        if !source.is_empty() {
+            source[here].copy_from_slice(from);
+        }
+        self.written += count;
+        self.grown += found;
+    }
+}
+
+/// Division by a number that is known before, as a multiplication.
+#[derive(Clone, Copy)]
+struct Divisor {
+    divisor: u64,
+    inverse: u64,
+}
+
+impl Divisor {
+    fn new(divisor: u64) -> Self {
+        // Without columns nothing is divided.
+        let divisor = divisor.max(1);
+        Divisor { divisor, inverse: u64::MAX / divisor }
+    }
+
+    /// Quotient and remainder.
+    #[inline(always)]
+    fn divide(self, value: u64) -> (u64, u64) {
+        // Too low by one at most, as the inverse is by less than 1 / 2^64 of the divisor's.
+        let quotient = ((u128::from(value) * u128::from(self.inverse)) >> 64) as u64;
+        let remainder = value - quotient * self.divisor;
+        let low = remainder >= self.divisor;
+        let less = select_unpredictable(low, self.divisor, 0);
+        (quotient + u64::from(low), remainder - less)
     }
 }
 
@@ -164,11 +401,7 @@ pub fn carry(par: &Par, source: &[u32], old: &[f32]) -> Result<Vec<f32>> {
         |k| k,
         |new: &mut [f32], range, mid| new.split_at_mut(mid - range.start),
         |range, new| {
-            let source = &source[range];
-            gather(source, old, new);
-            for (v, &source) in new.iter_mut().zip(source) {
-                *v = if source == NONE { 0.0 } else { *v };
-            }
+            gather_or_zero(&source[range], old, new);
         },
     );
     Ok(new)
@@ -183,73 +416,124 @@ fn gather(source: &[u32], old: &[f32], new: &mut [f32]) {
     }
 }
 
-/// Survivors before each row, (n_rows + 1,).
-fn kept_offsets(par: &Par, w: &Csr, cuts: Cuts) -> Result<Vec<usize>> {
-    let indptr = w.pattern().indptr();
-    let mut kept = filled(indptr.len(), 0usize, "evolution")?;
-    par.for_rows(
-        0..w.n_rows(),
-        GRAIN,
-        &mut kept[1..],
-        |r| indptr[r] + r,
-        |kept: &mut [usize], range, mid| kept.split_at_mut(mid - range.start),
-        |rows, kept| {
-            for (r, kept) in rows.zip(kept) {
-                let row = indptr[r]..indptr[r + 1];
-                let entries = (row.start as u32..).zip(&w.data()[row]);
-                let survive = entries.map(|(k, &v)| u32::from(cuts.survives(k, v)));
-                *kept = survive.sum::<u32>() as usize;
-            }
-        },
-    );
-    for r in 0..w.n_rows() {
-        kept[r + 1] += kept[r];
-    }
-    Ok(kept)
-}
-
-/// Open rows before each row, (n_rows + 1,); nothing if all are open.
-fn open_offsets(w: &Csr, closed: &[bool]) -> Result<Vec<u32>> {
-    if closed.is_empty() {
-        return Ok(Vec::new());
-    }
-    assert_eq!(closed.len(), w.n_rows(), "internal: closed is (n_rows,)");
-    let mut open = filled(closed.len() + 1, 0u32, "evolution")?;
-    for (r, &closed) in closed.iter().enumerate() {
-        assert!(!closed || w.pattern().row(r).is_empty(), "internal: closed row {r} has entries");
-        open[r + 1] = open[r] + u32::from(!closed);
-    }
-    Ok(open)
-}
-
-/// How the empty places of open rows are counted.
-#[derive(Clone, Copy)]
-struct Empty<'a> {
-    n_cols: u64,
-    /// Survivors before each row.
-    kept: &'a [usize],
-    /// [`open_offsets`].
-    open: &'a [u32],
-}
-
-impl Empty<'_> {
-    /// Empty places of open rows before row `r`; closed rows have no survivors.
-    fn before(&self, r: usize) -> u64 {
-        let open = if self.open.is_empty() { r as u64 } else { u64::from(self.open[r]) };
-        open * self.n_cols - self.kept[r] as u64
+/// [`gather`], and 0 for those that were grown.
+fn gather_or_zero(source: &[u32], old: &[f32], new: &mut [f32]) {
+    gather(source, old, new);
+    for (v, &source) in new.iter_mut().zip(source) {
+        *v = if source == NONE { 0.0 } else { *v };
     }
 }
 
-/// Grown connections before each row, (n_rows + 1,).
-fn grown_offsets(ranks: &[u64], empty: Empty<'_>, offsets: usize) -> Result<Vec<usize>> {
-    let mut grown = filled(offsets, 0usize, "evolution")?;
-    let mut g = 0;
-    for (r, grown) in grown.iter_mut().enumerate() {
-        let empty_before = empty.before(r);
-        while g < ranks.len() && ranks[g] < empty_before {
-            g += 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+    use proptest::prelude::*;
+
+    /// Columns, sources and the grown's numbers of each row: the definition, place by place.
+    fn naive(w: &Csr, how: &Evolution<'_>) -> Vec<Vec<(u32, u32, u64)>> {
+        let data = w.data();
+        let mut gone: Vec<_> = (0..w.nnz()).filter(|&k| data[k] == 0.0).collect();
+        for sign in [1.0, -1.0] {
+            let mut weak: Vec<_> = (0..w.nnz()).filter(|&k| data[k] * sign > 0.0).collect();
+            weak.sort_by(|&a, &b| data[a].abs().total_cmp(&data[b].abs()).then(a.cmp(&b)));
+            weak.truncate((how.zeta * weak.len() as f64).floor() as usize);
+            gone.extend(weak);
         }
-        *grown = g;
+        let (n_cols, indptr) = (w.n_cols() as u64, w.pattern().indptr());
+        let open: Vec<_> =
+            (0..w.n_rows()).filter(|&r| !how.closed.get(r).is_some_and(|c| *c)).collect();
+        let mut entries = Vec::new();
+        for (number, &r) in open.iter().enumerate() {
+            for k in (indptr[r]..indptr[r + 1]).filter(|k| !gone.contains(k)) {
+                let place = number as u64 * n_cols + u64::from(w.pattern().indices()[k]);
+                entries.push((place, k as u32, 0));
+            }
+        }
+        let survivors: Vec<_> = entries.iter().map(|entry| entry.0).collect();
+        let empty = open.len() as u64 * n_cols - survivors.len() as u64;
+        let ranks = sample_distinct(&Par::seq(), empty, gone.len() as u64, how.places).unwrap();
+        for (rank, number) in ranks.into_iter().zip(0..) {
+            let place = survivors.iter().fold(rank, |at, &taken| at + u64::from(taken <= at));
+            entries.push((place, NONE, number));
+        }
+        entries.sort_unstable();
+        let mut rows = vec![Vec::new(); w.n_rows()];
+        for (place, source, number) in entries {
+            rows[open[(place / n_cols) as usize]].push(((place % n_cols) as u32, source, number));
+        }
+        rows
     }
-    Ok(grown)
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(
+            // Wide rows have more than 2^32 places in each two.
+            wide: bool, lengths in prop::collection::vec(prop_oneof![0usize..4, 0usize..12, Just(60)], 1..40),
+            grain in prop_oneof![1usize..60, Just(GRAIN)], threads in 1usize..4, zeta in 0.0..1.0f64,
+            closes: bool, track: bool, seed: u64,
+        ) {
+            let n_cols = if wide { NONE as usize - 1 } else { 60 };
+            let numbers = Stream::new(seed, Purpose::Weights, 1, 1);
+            let (mut indptr, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
+            for (r, &length) in lengths.iter().enumerate() {
+                let mut row = std::collections::BTreeSet::new();
+                let mut block = numbers.block(r as u64);
+                while row.len() < length {
+                    row.insert(block.below(n_cols as u64) as u32);
+                }
+                indices.extend(row);
+                data.extend((0..length).map(|_| block.below(41) as f32 - 20.0));
+                indptr.push(indices.len());
+            }
+            let closed: Vec<_> = lengths.iter().map(|&length| closes && length == 0).collect();
+            let carried: Vec<_> = (1..=data.len()).map(|k| k as f32).collect();
+            let w = Csr::new(n_cols, indptr, indices, data).unwrap();
+            let places = Stream::new(seed, Purpose::GrowPlaces, 1, 1);
+            let how =
+                Evolution { zeta, closed: if closes { &closed } else { &[] }, places, track };
+            let value = |nnz: usize| move |index: u64| 100.0 * nnz as f32 + index as f32;
+            let (par, mut spare) = (Par::new(threads).unwrap(), Spare::default());
+            let new = evolve_by(grain, &par, &w, &carried, &how, value, &mut spare).unwrap();
+            let mut at = 0;
+            for (r, row) in naive(&w, &how).into_iter().enumerate() {
+                for &(column, source, number) in &row {
+                    prop_assert_eq!(new.matrix.pattern().indices()[at], column);
+                    let (weight, value) = match w.data().get(source as usize) {
+                        Some(&weight) => (weight, carried[source as usize]),
+                        None => (value(row.len())(number), 0.0),
+                    };
+                    prop_assert_eq!((new.matrix.data()[at], new.carried[at]), (weight, value));
+                    prop_assert!(!track || new.source[at] == source);
+                    at += 1;
+                }
+                prop_assert_eq!(new.matrix.pattern().indptr()[r + 1], at);
+            }
+            prop_assert_eq!((at, new.source.len()), (w.nnz(), if track { at } else { 0 }));
+        }
+
+        #[test]
+        fn dividing_is_dividing(value: u64, divisor in prop_oneof![1..9u64, any::<u64>()], low in 0..9u64) {
+            let divisor = divisor.max(1);
+            for value in [value, value % 16, u64::MAX - low, (value / divisor).saturating_mul(divisor)] {
+                for value in [value, value.saturating_sub(1)] {
+                    let expected = (value / divisor, value % divisor);
+                    prop_assert_eq!(Divisor::new(divisor).divide(value), expected);
+                }
+            }
+        }
+
+        #[test]
+        fn blocks_cover_all_rows(lengths in prop::collection::vec(0usize..30, 0..60), size in 1usize..50) {
+            let mut offsets = vec![0];
+            lengths.iter().for_each(|l| offsets.push(offsets[offsets.len() - 1] + l));
+            let blocks = blocks(&offsets, size).unwrap();
+            prop_assert!(blocks.len() >= 2 && blocks[0] == 0 && blocks[blocks.len() - 1] == lengths.len());
+            for pair in blocks.windows(2) {
+                prop_assert!(pair[0] <= pair[1]);
+                let work = offsets[pair[1]] + pair[1] - offsets[pair[0]] - pair[0];
+                prop_assert!(work < 2 * size + 31);
+            }
+        }
+    }
 }

@@ -1,0 +1,106 @@
+//! The memory that evolutions take, used again from layer to layer.
+
+use std::mem::take;
+
+use crate::csr::Csr;
+use crate::error::Result;
+use crate::memory::zeros;
+
+const WHAT: &str = "an evolution";
+
+/// The bytes that [`super::evolve`] takes beside what it evolves: the new offsets, columns, values
+/// and carried values, and a place for each of `dropped` connections. A map of entries to the old
+/// ones is 4 bytes an entry more.
+pub fn evolution_bytes(n_rows: f64, nnz: f64, dropped: f64) -> f64 {
+    8.0 * (n_rows + 1.0) + 12.0 * nnz + 8.0 * dropped
+}
+
+/// Arrays for the matrix that an evolution makes. Given back those of the matrix before, the next
+/// evolution of as large a matrix takes no memory from the system, nor the time that it needs to
+/// clear it.
+#[derive(Debug, Default)]
+pub struct Spare {
+    pub(super) indptr: Vec<usize>,
+    pub(super) indices: Vec<u32>,
+    pub(super) data: Vec<f32>,
+    pub(super) carried: Vec<f32>,
+}
+
+impl Spare {
+    /// Has arrays for a matrix of this size, whatever is in them.
+    pub fn fit(&mut self, n_rows: usize, nnz: usize, carries: bool) -> Result<()> {
+        // What does not fit goes before anything new comes.
+        let offsets = keep(&mut self.indptr, n_rows + 1);
+        let columns = keep(&mut self.indices, nnz);
+        let values = keep(&mut self.data, nnz);
+        let carried = keep(&mut self.carried, if carries { nnz } else { 0 });
+        self.indptr = offsets.get()?;
+        self.indices = columns.get()?;
+        self.data = values.get()?;
+        self.carried = carried.get()?;
+        Ok(())
+    }
+
+    /// Takes a matrix that is no longer needed; what snapshots share stays theirs.
+    pub fn recycle(&mut self, matrix: Csr, carried: Vec<f32>) {
+        (self.indptr, self.indices, self.data) = matrix.into_parts();
+        self.carried = carried;
+    }
+}
+
+/// An array of a wanted length: one that was there, or none yet.
+struct Wanted<T>(Vec<T>, usize);
+
+/// An array that is too long by more than a sixty-fourth does not fit: a network must not hold more
+/// than it needs.
+fn keep<T>(array: &mut Vec<T>, len: usize) -> Wanted<T> {
+    let fits = (len..=len + len / 64).contains(&array.capacity());
+    let array = take(array);
+    Wanted(if fits { array } else { Vec::new() }, len)
+}
+
+impl<T: bytemuck::Zeroable + Clone> Wanted<T> {
+    fn get(self) -> Result<Vec<T>> {
+        let Wanted(mut array, len) = self;
+        if array.capacity() < len {
+            return zeros(len, WHAT);
+        }
+        array.resize(len, T::zeroed());
+        Ok(array)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_used_again_and_nothing_else() {
+        let mut spare = Spare::default();
+        spare.fit(100, 1000, true).unwrap();
+        let first = spare.indices.as_ptr();
+        spare.fit(99, 990, true).unwrap();
+        assert_eq!((spare.indices.as_ptr(), spare.indices.len()), (first, 990));
+        spare.fit(99, 1000, false).unwrap();
+        assert_eq!((spare.indices.as_ptr(), spare.indices.len()), (first, 1000));
+        assert_eq!(
+            (spare.indptr.len(), spare.data.len(), spare.carried.capacity()),
+            (100, 1000, 0)
+        );
+        for nnz in [500, 1001] {
+            spare.fit(10, nnz, true).unwrap();
+            assert_eq!((spare.indices.len(), spare.indices.capacity()), (nnz, nnz));
+        }
+        let refused = spare.fit(1, 1 << 60, true).unwrap_err().to_string();
+        assert!(refused.contains("for an evolution"), "{refused}");
+    }
+
+    #[test]
+    fn snapshots_keep_what_they_share() {
+        let matrix = Csr::new(2, vec![0, 1], vec![1], vec![1.0]).unwrap();
+        let (columns, values) = (matrix.pattern().indices().as_ptr(), matrix.shared_data());
+        let mut spare = Spare::default();
+        spare.recycle(matrix, vec![0.0]);
+        assert_eq!((spare.indices.as_ptr(), spare.data.len(), values[0]), (columns, 0, 1.0));
+    }
+}
