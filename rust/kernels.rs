@@ -37,7 +37,7 @@ mod softmax;
 mod spmm;
 mod update;
 
-pub use elementwise::{Backward, Forward, Map, Mask, bias_gradient, bias_update};
+pub use elementwise::{Backward, Biases, Forward, Map, Mask, bias_gradient, bias_update};
 pub use lanes::{LANES, stride, words};
 pub use noise::add_noise;
 pub use scatter::spmm_transpose_scatter;

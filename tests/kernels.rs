@@ -5,7 +5,9 @@
 
 use proptest::prelude::*;
 use trulysparse::csr::{Csr, Transpose};
-use trulysparse::kernels::{self, Backward, Forward, LANES, Map, Mask, Step, stride, words};
+use trulysparse::kernels::{
+    self, Backward, Biases, Forward, LANES, Map, Mask, Step, stride, words,
+};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
 
@@ -108,7 +110,7 @@ fn naive_spmm_transpose(w: &Csr, dy: &[f32], stride: usize) -> Vec<f32> {
 fn scatter(par: &Par, w: &Csr, dy: &[f32], stride: usize, dx: &mut [f32]) {
     let linear =
         Backward { map: Map::Identity, mask_scale: None, signs: &[], kept: &[], output: &[] };
-    kernels::spmm_transpose_scatter(par, w.pattern(), w.data(), dy, stride, &linear, dx);
+    kernels::spmm_transpose_scatter(par, w.pattern(), w.data(), dy, stride, &linear, dx, None);
 }
 
 proptest! {
@@ -119,6 +121,43 @@ proptest! {
         let mut y = vec![f32::NAN; w.n_rows() * s];
         kernels::spmm(&Par::seq(), w.pattern(), w.data(), &x, s, &bias, &mut y);
         prop_assert_eq!(bits(&y), bits(&naive_spmm(&w, &x, s, &bias)));
+    }
+
+    #[test]
+    fn biases_step_on_the_way_as_they_do_alone(
+        w in matrix(), b in batches(), seed: u64, threads in 1usize..4, nesterov: bool,
+    ) {
+        let (s, n) = (stride(b), w.n_cols());
+        let dy = batch(w.n_rows(), b, seed);
+        let step = Step { rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 1.0 / b as f32 };
+        let par = Par::new(threads).unwrap();
+        let signs: Vec<u16> = (0..n * words(s)).map(|i| (i as u64 * 40_503 ^ seed) as u16).collect();
+        let backward =
+            Backward { map: Map::Slope(-0.6), mask_scale: None, signs: &signs, kept: &[], output: &[] };
+        let index = Transpose::new(&par, w.pattern()).unwrap();
+        let run = |together: bool, scattered: bool| {
+            let mut dx = vec![f32::NAN; n * s];
+            let (mut bias, mut momentum) = (batch(n, 1, seed ^ 1), batch(n, 1, seed ^ 2));
+            let biases = together.then_some(Biases {
+                step: &step, bias: &mut bias, momentum: &mut momentum,
+            });
+            if scattered {
+                kernels::spmm_transpose_scatter(
+                    &par, w.pattern(), w.data(), &dy, s, &backward, &mut dx, biases,
+                );
+            } else {
+                kernels::spmm_transpose_derive(
+                    &par, &index, w.data(), &dy, s, &backward, &mut dx, biases,
+                );
+            }
+            if !together {
+                kernels::bias_update(&Par::seq(), &dx, s, &step, &mut bias, &mut momentum);
+            }
+            (bits(&dx), bits(&bias), bits(&momentum))
+        };
+        let alone = run(false, false);
+        prop_assert_eq!(&run(true, false), &alone);
+        prop_assert_eq!(&run(true, true), &alone);
     }
 
     #[test]
@@ -197,7 +236,7 @@ proptest! {
         let dy = batch(n, b, seed ^ 3);
         let mut dx = vec![f32::NAN; dy.len()];
         let backward = Backward { map, mask_scale: mask.map(|m| m.scale()), signs: &signs, kept: &kept, output: &y };
-        kernels::spmm_transpose_derive(&Par::seq(), &index, eye.data(), &dy, s, &backward, &mut dx);
+        kernels::spmm_transpose_derive(&Par::seq(), &index, eye.data(), &dy, s, &backward, &mut dx, None);
         for i in 0..z.len() {
             let a = f64::from(y[i]) / f64::from(scale);
             let derivative = match map {

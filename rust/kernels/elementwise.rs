@@ -116,27 +116,31 @@ pub(super) fn forward_row<S: Simd>(
     for_tiles!(S, stride, |offset, V, T| for t in 0..T {
         let at = offset + t * <V<S> as Vector<S>>::N;
         let lanes = &mut y[at..at + <V<S> as Vector<S>>::N];
+        let positive = map_lanes::<S, V<S>>(simd, forward.map, lanes);
         if !signs.is_empty() {
-            signs[at / LANES] = V::<S>::load(simd, lanes).positive();
+            signs[at / LANES] = positive;
         }
-        map_lanes::<S, V<S>>(simd, forward.map, lanes);
         if let Some(mask) = &forward.mask {
             keep_lanes::<S, V<S>>(simd, kept[at / LANES], mask.scale, lanes);
         }
     });
 }
 
+/// One bit a lane says where it was above zero before.
 #[inline(always)]
-fn map_lanes<S: Simd, V: Vector<S>>(simd: S, map: Map, lanes: &mut [f32]) {
+fn map_lanes<S: Simd, V: Vector<S>>(simd: S, map: Map, lanes: &mut [f32]) -> u16 {
+    let z = V::load(simd, lanes);
     match map {
         Map::Identity => {}
         Map::Slope(slope) => {
-            let z = V::load(simd, lanes);
-            z.select(z.positive(), z.mul(V::splat(simd, slope))).store(lanes);
+            let (mapped, positive) = z.scale_unless_positive(V::splat(simd, slope));
+            mapped.store(lanes);
+            return positive;
         }
         Map::Sigmoid => lanes.iter_mut().for_each(|z| *z = math::logistic(*z)),
         Map::Tanh => lanes.iter_mut().for_each(|z| *z = math::tanh(*z)),
     }
+    z.positive()
 }
 
 /// Scales the lanes whose bit is set and zeroes the others.
@@ -207,6 +211,35 @@ fn row_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
             }
             acc.sum()
         }
+    }
+}
+
+/// Biases that step while their gradients, a row of lanes each, are near.
+pub struct Biases<'a> {
+    /// The step.
+    pub step: &'a Step,
+    /// (n,).
+    pub bias: &'a mut [f32],
+    /// (n,).
+    pub momentum: &'a mut [f32],
+}
+
+impl Biases<'_> {
+    /// Those before and those from `at` on.
+    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+        let (bias, bias_right) = self.bias.split_at_mut(at);
+        let (momentum, momentum_right) = self.momentum.split_at_mut(at);
+        let step = self.step;
+        (
+            Biases { step, bias, momentum },
+            Biases { step, bias: bias_right, momentum: momentum_right },
+        )
+    }
+
+    /// One step of bias number `at` from its gradients; the bits are those of [`bias_update`].
+    #[inline(always)]
+    pub(super) fn update<S: Simd>(&mut self, simd: S, at: usize, row: &[f32]) {
+        self.step.apply(row_sum(simd, row), &mut self.bias[at], &mut self.momentum[at]);
     }
 }
 

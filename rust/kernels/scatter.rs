@@ -4,10 +4,11 @@
 use std::ops::Range;
 
 use super::blocks::{Block, Blocks, ENTRIES};
-use super::elementwise::{Backward, backward_row};
+use super::elementwise::{Backward, Biases};
 use super::lanes::for_tiles;
 use super::simd::rows::fetch_run;
 use super::simd::{Simd, Vector, multiversion};
+use super::spmm::{Columns, Derive, Finish, check_biases, split_columns};
 use crate::csr::Pattern;
 use crate::parallel::Par;
 
@@ -21,7 +22,7 @@ fn scatter_body<S: Simd>(
     stride: usize,
     backward: &Backward<'_>,
     columns: Range<usize>,
-    dx: &mut [f32],
+    (dx, biases): Columns<'_>,
 ) {
     if columns.is_empty() {
         return;
@@ -61,14 +62,15 @@ fn scatter_body<S: Simd>(
             add_row(simd, data[k], dy, &mut dx[at * stride..][..stride]);
         }
     }
+    let mut derive = Derive { first: columns.start, backward, biases };
     for (column, dx) in columns.zip(dx.chunks_exact_mut(stride)) {
-        backward_row(simd, backward, column, dx);
+        derive.row(simd, column, dx);
     }
 }
 multiversion! {
     fn scatter_columns(
         w: Pattern<'_>, data: &[f32], dy: &[f32], stride: usize, backward: &Backward<'_>,
-        columns: Range<usize>, dx: &mut [f32],
+        columns: Range<usize>, results: Columns<'_>,
     ) => scatter_body
 }
 
@@ -86,7 +88,8 @@ fn add_row<S: Simd>(simd: S, value: f32, from: &[f32], to: &mut [f32]) {
 /// [`super::spmm_transpose_derive`] without an index, with the same bits. Every thread goes through
 /// all rows and adds to columns of its own.
 ///
-/// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten.
+/// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten; `biases`: (n_cols,).
+#[allow(clippy::too_many_arguments)]
 pub fn spmm_transpose_scatter(
     par: &Par,
     w: Pattern<'_>,
@@ -95,7 +98,9 @@ pub fn spmm_transpose_scatter(
     stride: usize,
     backward: &Backward<'_>,
     dx: &mut [f32],
+    biases: Option<Biases<'_>>,
 ) {
+    check_biases(&biases, w.n_cols());
     assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
     assert_eq!(dy.len(), w.n_rows() * stride, "internal: dy is (n_rows, stride)");
     assert_eq!(dx.len(), w.n_cols() * stride, "internal: dx is (n_cols, stride)");
@@ -104,9 +109,9 @@ pub fn spmm_transpose_scatter(
     par.for_rows(
         0..w.n_cols(),
         grain,
-        dx,
+        (dx, biases),
         |c| c,
-        |dx, range, mid| dx.split_at_mut((mid - range.start) * stride),
-        |columns, dx| scatter_columns(w, data, dy, stride, backward, columns, dx),
+        |results, range, mid| split_columns(results, stride, mid - range.start),
+        |columns, results| scatter_columns(w, data, dy, stride, backward, columns, results),
     );
 }

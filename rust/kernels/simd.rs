@@ -149,6 +149,12 @@ pub trait Vector<S>: Copy {
     fn positive(self) -> u16;
     /// Lanes of self where the bit is set, and of other elsewhere.
     fn select(self, bits: u16, other: Self) -> Self;
+    /// Lanes above zero as they are and the others times `factor`, with [`Vector::positive`].
+    #[inline(always)]
+    fn scale_unless_positive(self, factor: Self) -> (Self, u16) {
+        let bits = self.positive();
+        (self.select(bits, self.mul(factor)), bits)
+    }
     /// The sum by a fixed tree: lanes a half vector apart first, neighbours last.
     fn sum(self) -> f32;
     /// [`Vector::sum`] of eight vectors at once.

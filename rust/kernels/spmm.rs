@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::blocks::{Blocks, Lanes};
-use super::elementwise::{Backward, Forward, Map, backward_row, forward_row};
+use super::elementwise::{Backward, Biases, Forward, Map, backward_row, forward_row};
 use super::lanes::{LANES, for_tiles, words};
 use super::pieces::{Piece, Pieces, Worth};
 use super::simd::rows::{Gather, Values, fetch_run};
@@ -160,7 +160,7 @@ fn fetch_pieces<S: Simd>(simd: S, indices: &[u32], values: Values<'_>, piece: &P
 }
 
 /// What happens to a row once its product is complete. A trait for the reason that `Sink` is one.
-trait Finish<S> {
+pub(super) trait Finish<S> {
     fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]);
 }
 
@@ -184,11 +184,41 @@ impl<S: Simd> Finish<S> for Activate<'_> {
     }
 }
 
-impl<S: Simd> Finish<S> for &Backward<'_> {
+/// Derivatives, and the step of the biases whose gradients they make; `first` is the first row.
+pub(super) struct Derive<'a, 'b> {
+    pub(super) first: usize,
+    pub(super) backward: &'a Backward<'b>,
+    pub(super) biases: Option<Biases<'a>>,
+}
+
+impl<S: Simd> Finish<S> for Derive<'_, '_> {
     #[inline(always)]
     fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]) {
-        backward_row(simd, self, row, lanes);
+        backward_row(simd, self.backward, row, lanes);
+        if let Some(biases) = &mut self.biases {
+            biases.update(simd, row - self.first, lanes);
+        }
     }
+}
+
+/// What a thread writes to of a product with the transpose.
+pub(super) type Columns<'a> = (&'a mut [f32], Option<Biases<'a>>);
+
+/// Cuts it behind `columns` columns.
+pub(super) fn split_columns(
+    (dx, biases): Columns<'_>,
+    stride: usize,
+    columns: usize,
+) -> (Columns<'_>, Columns<'_>) {
+    let (left, right) = biases.map(|biases| biases.split_at(columns)).unzip();
+    let (dx, dx_right) = dx.split_at_mut(columns * stride);
+    ((dx, left), (dx_right, right))
+}
+
+/// Panics unless there is a bias for each column.
+pub(super) fn check_biases(biases: &Option<Biases<'_>>, n_cols: usize) {
+    let fit = |b: &Biases<'_>| b.bias.len() == n_cols && b.momentum.len() == n_cols;
+    assert!(biases.as_ref().is_none_or(fit), "internal: bias and momentum are (n_cols,)");
 }
 
 #[inline(always)]
@@ -297,16 +327,17 @@ fn spmm_transpose_body<S: Simd>(
     stride: usize,
     backward: &Backward<'_>,
     columns: Range<usize>,
-    dx: &mut [f32],
+    (dx, biases): Columns<'_>,
 ) {
     let gather = Gather::new(index.rows(), dy, stride);
     let values = Values::At(index.positions(), data);
-    products(simd, gather, values, index.indptr(), columns, None, dx, &mut &*backward);
+    let mut derive = Derive { first: columns.start, backward, biases };
+    products(simd, gather, values, index.indptr(), columns, None, dx, &mut derive);
 }
 multiversion! {
     fn spmm_transpose_columns(
         index: &Transpose, data: &[f32], dy: &[f32], stride: usize, backward: &Backward<'_>,
-        columns: Range<usize>, dx: &mut [f32],
+        columns: Range<usize>, results: Columns<'_>,
     ) => spmm_transpose_body
 }
 
@@ -323,12 +354,14 @@ pub fn spmm_transpose(
 ) {
     let linear =
         Backward { map: Map::Identity, mask_scale: None, signs: &[], kept: &[], output: &[] };
-    spmm_transpose_derive(par, index, data, dy, stride, &linear, dx);
+    spmm_transpose_derive(par, index, data, dy, stride, &linear, dx, None);
 }
 
-/// `dX = (W^T dY) * derivative`, the derivative that of the activation which made `X`.
+/// `dX = (W^T dY) * derivative`, the derivative that of the activation which made `X`; and a step
+/// of the biases, if there are some, whose gradients `dX` are.
 ///
-/// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten.
+/// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten; `biases`: (n_cols,).
+#[allow(clippy::too_many_arguments)]
 pub fn spmm_transpose_derive(
     par: &Par,
     index: &Transpose,
@@ -337,17 +370,21 @@ pub fn spmm_transpose_derive(
     stride: usize,
     backward: &Backward<'_>,
     dx: &mut [f32],
+    biases: Option<Biases<'_>>,
 ) {
     let n_cols = index.n_cols();
+    check_biases(&biases, n_cols);
     assert_eq!(dy.len(), index.n_rows() * stride, "internal: dy is (n_rows, stride)");
     assert_eq!(data.len(), index.indptr()[n_cols], "internal: data is (nnz,)");
     assert_eq!(dx.len(), n_cols * stride, "internal: dx is (n_cols, stride)");
     par.for_rows(
         0..n_cols,
         super::GRAIN,
-        dx,
+        (dx, biases),
         |c| (index.indptr()[c] + c) * stride,
-        |dx, range, mid| dx.split_at_mut((mid - range.start) * stride),
-        |columns, dx| spmm_transpose_columns(index, data, dy, stride, backward, columns, dx),
+        |results, range, mid| split_columns(results, stride, mid - range.start),
+        |columns, results| {
+            spmm_transpose_columns(index, data, dy, stride, backward, columns, results);
+        },
     );
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::mlp::{Draw, Mlp};
+use super::mlp::{Draw, Mlp, pass_back};
 use super::{Layer, Memory, Score, Targets, Update, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
@@ -151,7 +151,10 @@ impl Mlp {
         let score = self.score_batch(par, workspace, samples, targets, draw);
         let mut left = out;
         for (l, layer) in self.layers.iter().enumerate().rev() {
-            self.pass_back(par, workspace, stride, draw, l);
+            self.recall(par, workspace, stride, draw, l);
+            if l > 0 {
+                pass_back(par, &self.config, layer, l, workspace, stride, None);
+            }
             let (x, dy) = workspace.products(self, stride, l);
             let length = left.len().checked_sub(layer.weights.nnz() + layer.bias.len());
             let (rest, own) = left.split_at_mut(length.expect("internal: out is (parameters,)"));

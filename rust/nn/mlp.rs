@@ -16,7 +16,7 @@ use super::workspace::{Inference, Memory, Workspace};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Backward, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
+    Backward, Biases, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
     spmm_transpose_derive, spmm_transpose_scatter, stride, words,
 };
 use crate::parallel::Par;
@@ -138,6 +138,13 @@ impl Set {
 }
 
 impl Config {
+    /// Dropout of a layer in a step; its scale depends on the rate only.
+    fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
+        let rate = self.dropout;
+        let stream = Stream::new(draw.seed, Purpose::Dropout, layer as u64, draw.step);
+        (rate > 0.0).then(|| Mask::new(stream, rate))
+    }
+
     /// Checks every value; the message names the argument as users know it.
     pub fn check(&self) -> Result<()> {
         let sizes = &self.layer_sizes;
@@ -363,12 +370,6 @@ impl Mlp {
         )
     }
 
-    fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
-        let rate = self.config.dropout;
-        let stream = Stream::new(draw.seed, Purpose::Dropout, layer as u64, draw.step);
-        (rate > 0.0).then(|| Mask::new(stream, rate))
-    }
-
     /// The activations behind some of the layers, from those before them.
     fn forward_training(
         &self,
@@ -391,7 +392,7 @@ impl Mlp {
             let hidden = l + 1 < self.layers.len();
             let forward = Forward {
                 map: if hidden { self.config.activation.map(l + 1) } else { Map::Identity },
-                mask: if hidden { self.mask(l + 1, draw) } else { None },
+                mask: if hidden { self.config.mask(l + 1, draw) } else { None },
             };
             let bits = |bits: &mut Vec<u16>| if bits.is_empty() { 0 } else { n_out * words };
             let (signs, kept) = (&mut workspace.signs[l + 1], &mut workspace.kept[l + 1]);
@@ -420,21 +421,31 @@ impl Mlp {
         draw: Draw,
         update: &Update,
     ) {
-        for l in (0..self.layers.len()).rev() {
+        let last = self.layers.len() - 1;
+        for l in (0..=last).rev() {
+            self.recall(par, workspace, stride, draw, l);
+            let (before, layers) = self.layers.split_at_mut(l);
+            let layer = &mut layers[0];
             // Before the update: the gradient of the inputs belongs to the old weights.
-            self.pass_back(par, workspace, stride, draw, l);
+            if let Some(Layer { bias, bias_momentum: momentum, .. }) = before.last_mut() {
+                // Their deltas are never as near again.
+                let biases = Some(Biases { step: &update.step, bias, momentum });
+                pass_back(par, &self.config, layer, l, workspace, stride, biases);
+            }
             let (x, dy) = workspace.products(self, stride, l);
             let step = update.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
             let (pattern, data) = layer.weights.pattern_and_data_mut();
             sddmm_update(par, pattern, dy, x, stride, &step, data, &mut layer.momentum);
-            bias_update(par, dy, stride, &update.step, &mut layer.bias, &mut layer.bias_momentum);
+            if l == last {
+                let Layer { bias, bias_momentum, .. } = layer;
+                bias_update(par, dy, stride, &update.step, bias, bias_momentum);
+            }
         }
     }
 
-    /// From the deltas of layer `l` to those of the layer before; the first layer passes nothing on.
-    /// The activations before the layer are there afterwards, if they were not.
-    pub(super) fn pass_back(
+    /// The activations before layer `l`, computed once more if they are not there.
+    pub(super) fn recall(
         &self,
         par: &Par,
         workspace: &mut Workspace,
@@ -445,32 +456,6 @@ impl Mlp {
         let owner = workspace.slots.owner(l);
         if owner != l && owner != workspace.live {
             self.forward_training(par, workspace, owner..l, stride, draw);
-        }
-        if l == 0 {
-            return;
-        }
-        let layer = &self.layers[l];
-        let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
-        let Workspace { activations, slots, signs, kept, deltas: [first, second], .. } = workspace;
-        // As in [`Workspace::products`].
-        let depth = self.layers.len() - 1 - l;
-        let (incoming, outgoing) =
-            if depth.is_multiple_of(2) { (first, second) } else { (second, first) };
-        let incoming = if depth == 0 { &activations[slots.of(l + 1)] } else { &*incoming };
-        let dy = &incoming[..n_out * stride];
-        let backward = Backward {
-            map: self.config.activation.map(l),
-            // The scale depends on the rate only.
-            mask_scale: self.mask(0, Draw { seed: 0, step: 0 }).map(|mask| mask.scale()),
-            signs: &signs[l],
-            kept: &kept[l],
-            output: &activations[slots.of(l)][..n_in * stride],
-        };
-        let (w, data) = (layer.weights.pattern(), layer.weights.data());
-        let dx = &mut outgoing[..n_in * stride];
-        match &layer.transpose {
-            Some(index) => spmm_transpose_derive(par, index, data, dy, stride, &backward, dx),
-            None => spmm_transpose_scatter(par, w, data, dy, stride, &backward, dx),
         }
     }
 
@@ -561,5 +546,39 @@ impl Mlp {
         }
         self.counters.evolutions += 1;
         Ok((replaced, sources))
+    }
+}
+
+/// From the deltas of a layer, number `l` and not the first, to those of the layer before, whose
+/// biases step on the way if they are given.
+pub(super) fn pass_back(
+    par: &Par,
+    config: &Config,
+    layer: &Layer,
+    l: usize,
+    workspace: &mut Workspace,
+    stride: usize,
+    biases: Option<Biases<'_>>,
+) {
+    let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
+    let Workspace { activations, slots, signs, kept, deltas: [first, second], .. } = workspace;
+    // As in [`Workspace::products`].
+    let depth = config.layer_sizes.len() - 2 - l;
+    let (incoming, outgoing) =
+        if depth.is_multiple_of(2) { (first, second) } else { (second, first) };
+    let incoming = if depth == 0 { &activations[slots.of(l + 1)] } else { &*incoming };
+    let dy = &incoming[..n_out * stride];
+    let backward = Backward {
+        map: config.activation.map(l),
+        mask_scale: config.mask(0, Draw { seed: 0, step: 0 }).map(|mask| mask.scale()),
+        signs: &signs[l],
+        kept: &kept[l],
+        output: &activations[slots.of(l)][..n_in * stride],
+    };
+    let (w, data) = (layer.weights.pattern(), layer.weights.data());
+    let dx = &mut outgoing[..n_in * stride];
+    match &layer.transpose {
+        Some(index) => spmm_transpose_derive(par, index, data, dy, stride, &backward, dx, biases),
+        None => spmm_transpose_scatter(par, w, data, dy, stride, &backward, dx, biases),
     }
 }

@@ -231,6 +231,17 @@ one_register!(
     sum8,
     {
         #[inline(always)]
+        fn scale_unless_positive(self, factor: Self) -> (Self, u16) {
+            // The comparison chooses: making bits a mask again takes longer than all the rest.
+            // SAFETY: the vectors were made from a token.
+            unsafe {
+                let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, _mm256_setzero_ps());
+                let scaled = _mm256_mul_ps(self.0, factor.0);
+                let chosen = _mm256_blendv_ps(scaled, self.0, positive);
+                (F8(chosen), _mm256_movemask_ps(positive) as u16)
+            }
+        }
+        #[inline(always)]
         fn sum8(of: [Self; 8]) -> [f32; 8] {
             // SAFETY: the vectors were made from a token.
             unsafe {
@@ -305,6 +316,12 @@ impl Vector<Avx2> for F16 {
     #[inline(always)]
     fn select(self, bits: u16, other: Self) -> Self {
         F16(self.0.select(bits & 0xFF, other.0), self.1.select(bits >> 8, other.1))
+    }
+    #[inline(always)]
+    fn scale_unless_positive(self, factor: Self) -> (Self, u16) {
+        let (low, low_bits) = self.0.scale_unless_positive(factor.0);
+        let (high, high_bits) = self.1.scale_unless_positive(factor.1);
+        (F16(low, high), low_bits | high_bits << 8)
     }
     #[inline(always)]
     fn sum(self) -> f32 {
