@@ -3,12 +3,14 @@
 Each has 65536 artificial features, ten hidden layers of equal size and two outputs with
 epsilon = 1, about two connections a neuron (arXiv 2102.01732, the section on extreme scale). In a
 process of its own it is created, trained for some steps, evolved, saved and loaded again.
-`--picture FILE` draws the numbers.
+`--picture FILE` draws the numbers. `--epoch SAMPLES` trains the first of the networks for a whole
+epoch instead, evolves and saves it, and lets a new process go on from the file.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -24,6 +26,14 @@ from trulysparse._config import threads as all_threads
 from trulysparse.datasets import load_synthetic
 
 FEATURES = 65536
+# Signal passes ten layers of two connections a neuron only if the fan-ins are the real ones, and a
+# rate that moves those layers is too much for the outputs, which have millions of connections.
+NETWORK: dict[str, Any] = {
+    "epsilon": 1, "activation": "leaky_relu", "init": "lecun_uniform", "fan": "real",
+    "dropout": 0, "standardize": False, "seed": 0,
+}  # fmt: skip
+SGD = ts.SGD(0.3, layer_rates="fan_in", weight_decay=0)
+SET = ts.SET(grow_init=0.1)
 SIZES = ("1e5", "1e6", "1e7", "2e7", "5e7", "1e8")
 
 
@@ -49,17 +59,11 @@ def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> di
     planned = ts.plan(
         sizes, epsilon=1, batch_size=batch, activation="leaky_relu", dropout=0, **mode(memory_mode)
     )
-    creation, model = timed(
-        lambda: ts.SparseMLP(
-            sizes, epsilon=1, activation="leaky_relu", init="lecun_uniform", fan="real",
-            dropout=0, standardize=False, seed=0,
-        )
-    )  # fmt: skip
-    sgd = ts.SGD(0.3, layer_rates="fan_in", weight_decay=0)
-    fit = {"batch_size": batch, "optimizer": sgd, "progress": False, **mode(memory_mode)}
+    creation, model = timed(lambda: ts.SparseMLP(sizes, **NETWORK))
+    fit = {"batch_size": batch, "optimizer": SGD, "progress": False, **mode(memory_mode)}
     # The trainer of a fit, so that an epoch can be timed whose buffers have been touched before.
     data = model._data(x, y)[0]
-    trainer = _core.Trainer(model._core, data, batch, vars(sgd), 100, True, memory_mode or "fast")
+    trainer = _core.Trainer(model._core, data, batch, vars(SGD), 100, True, memory_mode or "fast")
     losses = [trainer.epoch(0)[0]]
     times = []
     for _ in range(3):
@@ -67,12 +71,12 @@ def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> di
         times.append(seconds / steps)
         losses.append(loss)
     best = float(np.median(times))
-    evolution, _ = timed(lambda: model.evolve(ts.SET(grow_init=0.1)))
+    evolution, _ = timed(lambda: model.evolve(SET))
     after, _ = timed(lambda: trainer.epoch(0))  # makes the transpose indices again
     indices = after - steps * best
     trainer = None
     # As an epoch with an evolution has it: beside the buffers of the steps.
-    history = model.fit(x, y, epochs=2, topology=ts.SET(grow_init=0.1), **fit)
+    history = model.fit(x, y, epochs=2, topology=SET, **fit)
     peak = memory("VmHWM") - before
     result = {
         "neurons": sum(sizes),
@@ -103,6 +107,51 @@ def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> di
     return result
 
 
+def go_on(model: ts.SparseMLP, batch: int, options: dict[str, Any]) -> str:
+    """Two more steps; what they make of the weights, as a digest."""
+    data = load_synthetic(FEATURES, 2 * batch)
+    x, y = data.x_train, data.y_train
+    history = model.fit(
+        x, y, epochs=1, batch_size=batch, optimizer=SGD, progress=False, topology=None, **options
+    )
+    digest = hashlib.blake2b(repr(history.history["loss"]).encode())
+    for layer in model.layers:
+        digest.update(layer.weight.data)
+        digest.update(layer.bias)
+    return digest.hexdigest()[:16]
+
+
+def whole_epoch(
+    neurons: int, batch: int, samples: int, memory_mode: str | None, folder: Path
+) -> None:
+    """An epoch of so many samples and an evolution; then save, and go on here and elsewhere."""
+    data = load_synthetic(FEATURES, samples)
+    x, y = data.x_train, data.y_train
+    before = memory("VmRSS")
+    model = ts.SparseMLP([FEATURES, *[neurons // 10] * 10, 2], **NETWORK)
+    planned = model.plan(batch, **mode(memory_mode))
+    print(planned, flush=True)
+    options = {"batch_size": batch, "optimizer": SGD, "topology": SET, **mode(memory_mode)}
+    # In tenths of the samples, so that the loss can be seen to fall.
+    for part in range(10):
+        rows = slice(part * samples // 10, (part + 1) * samples // 10)
+        seconds, history = timed(
+            lambda rows=rows: model.fit(x[rows], y[rows], epochs=1, progress=False, **options)
+        )
+        loss, accuracy = history.history["loss"][0], history.history["accuracy"][0]
+        print(
+            f"{rows.stop:,} samples: loss {loss:.4f}, accuracy {accuracy:.3f}, {seconds:.0f} s",
+            flush=True,
+        )
+    seconds, _ = timed(lambda: model.evolve(SET))
+    finite = all(np.isfinite(layer.weight.data).all() for layer in model.layers)
+    peak = memory("VmHWM") - before
+    print(f"evolved in {seconds:.1f} s; weights are finite: {finite}")
+    print(f"peak {peak / 1e9:.2f} GB without the samples, {peak / planned.total:.3f} of the plan")
+    model.save(folder / "model.safetensors")
+    print(f"went on here: {go_on(model, batch, mode(memory_mode))}", flush=True)
+
+
 def mode(name: str | None) -> dict[str, Any]:
     return {} if name is None else {"memory": name}
 
@@ -116,8 +165,23 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--memory", help="as of SparseMLP.fit")
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--epoch", type=int, metavar="SAMPLES")
+    parser.add_argument("--load", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.load:
+        model = ts.load(args.load)
+        print(f"went on in another process: {go_on(model, args.batch_size, mode(args.memory))}")
+        return
+    if args.epoch:
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            whole_epoch(
+                int(args.neurons[0]), args.batch_size, args.epoch, args.memory, Path(folder)
+            )
+            command = [sys.executable, __file__, "--load", f"{folder}/model.safetensors"]
+            command += ["--batch-size", str(args.batch_size)]
+            subprocess.run([*command, *(["--memory", args.memory] if args.memory else [])])
+        return
     if args.child:
         numbers = measure(int(args.neurons[0]), args.batch_size, args.steps, args.memory)
         print(json.dumps(numbers))
