@@ -13,7 +13,7 @@ PLAIN = {"dropout": 0.0}
 SGD = ts.SGD(0.1, momentum=0.0, weight_decay=0.0)
 
 
-def targets(loss, n=len(X)):
+def targets(loss, n):
     return {
         "cross_entropy": RNG.dirichlet(np.ones(SIZES[-1]), n),
         "binary_cross_entropy": RNG.integers(0, 2, (n, SIZES[-1])),

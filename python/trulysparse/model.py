@@ -43,7 +43,7 @@ class _Given(NamedTuple):
 
     data: _core.Data
     inputs: Any
-    count: int
+    samples: int
 
 
 class ModelBusyError(RuntimeError):
@@ -271,15 +271,13 @@ class SparseMLP(Neurons):
         inputs = _arrays.samples(names[0], x, self.layer_sizes[0])
         if trains and self.input_noise > 0 and isinstance(inputs, _arrays.CsrArrays):
             raise ValueError(
-                f"{names[0]} is sparse and input_noise = {self.input_noise}: expected dense samples, "
-                "as noise would leave none of them zero"
+                f"{names[0]} is sparse and input_noise = {self.input_noise}: expected dense "
+                "samples, as noise would leave none of them zero"
             )
         count, outputs = inputs.shape[0], self.layer_sizes[-1]
         classes, dense = _arrays.targets(names[1], y, count, outputs, self.loss)
         weights = _arrays.sample_weights(sample_weight, count)
-        return _Given(
-            _core.Data(self._core, inputs, classes, dense, weights, names), inputs, count
-        )
+        return _Given(_core.Data(self._core, inputs, classes, dense, weights, names), inputs, count)
 
     def fit(
         self,
