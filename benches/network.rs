@@ -10,7 +10,7 @@ use trulysparse::nn::{
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
-use trulysparse::train::Data;
+use trulysparse::train::{Data, Samples};
 
 /// The batch that evolutions are compared with, the same for all networks.
 const PLAIN_BATCH: usize = 128;
@@ -57,7 +57,8 @@ fn main() {
             let most = batch.max(PLAIN_BATCH);
             let x = numbers(features * most, 1);
             let y: Vec<u32> = (0..most as u32).map(|i| i % 2).collect();
-            let data = Data::checked_before(&x, features, Some(Targets::Classes(&y)));
+            let data =
+                Data::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&y)));
             let samples: Vec<u32> = (0..most as u32).collect();
             let sgd = Sgd {
                 learning_rate: 1e-4,
@@ -78,8 +79,9 @@ fn main() {
             let predicting = mlp.clone();
             let set = Set { zeta: 0.3, grow_init: 1.0 };
             let step = |mlp: &mut Mlp, workspace: &mut Workspace, samples: &[u32]| {
-                data.gather(&par, None, samples, workspace.input(samples.len()));
-                mlp.train_step(&par, workspace, samples, data.targets(), &sgd, (0, 1));
+                let buffers = workspace.buffers();
+                data.gather(&par, &mlp.layers()[0], None, samples, buffers).expect("memory");
+                mlp.train_step(&par, workspace, samples, data.answers(), &sgd, (0, 1));
             };
             // As in an epoch: many steps inside the pool, its threads kept awake.
             let times = par.awake(|| {
@@ -96,7 +98,9 @@ fn main() {
                             evolving.prepare_training(&par, Memory::Fast).expect("memory");
                         },
                         &mut || {
-                            data.gather(&par, None, &samples[..batch], inference.input(batch));
+                            let (first, batch_of) = (&predicting.layers()[0], &samples[..batch]);
+                            let buffers = inference.buffers();
+                            data.gather(&par, first, None, batch_of, buffers).expect("memory");
                             predicting.forward(&par, &mut inference, batch);
                         },
                     ],

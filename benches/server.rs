@@ -16,7 +16,7 @@ use trulysparse::nn::{
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
-use trulysparse::train::{Data, Server, Version};
+use trulysparse::train::{Data, Samples, Server, Version};
 
 /// Updates of each worker; the first tenth warms up.
 const UPDATES: u64 = 400;
@@ -89,7 +89,7 @@ fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usiz
     let par = Par::seq();
     let x = numbers(features * batch, worker as u64);
     let labels: Vec<u32> = (0..batch as u32).map(|i| i % 2).collect();
-    let data = Data::checked_before(&x, features, Some(Targets::Classes(&labels)));
+    let data = Data::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&labels)));
     let samples: Vec<u32> = (0..batch as u32).collect();
     // The weights hardly move, so that the gradients stay as they are.
     let sgd = Sgd {
@@ -110,10 +110,11 @@ fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usiz
     for step in 0..UPDATES {
         let start = Instant::now();
         let model = replica.as_ref().expect("a pull").model();
-        data.gather(&par, None, &samples, workspace.input(batch));
+        let buffers = workspace.buffers();
+        data.gather(&par, &model.layers()[0], None, &samples, buffers).expect("memory");
         let draw = Draw { seed: worker as u64, step };
         let out = gradient.values_mut();
-        model.gradient(&par, &mut workspace, &samples, data.targets(), draw, out);
+        model.gradient(&par, &mut workspace, &samples, data.answers(), draw, out);
         gradient.set_samples(batch);
         let computed = Instant::now();
         let (server, mlp, times) = &mut *shared.lock().expect("no panic");

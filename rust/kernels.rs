@@ -24,6 +24,7 @@
 //! Slices whose lengths do not belong together are a broken contract.
 
 mod blocks;
+mod columns;
 mod elementwise;
 mod lanes;
 pub mod limits;
@@ -37,6 +38,9 @@ mod softmax;
 mod spmm;
 mod update;
 
+pub use columns::{
+    Centre, ColumnSet, Picked, Selected, gradient_picked, shifted_bias, update_picked,
+};
 pub use elementwise::{Backward, Biases, Forward, Map, Mask, bias_gradient, bias_update};
 pub use lanes::{LANES, stride, words};
 pub use noise::add_noise;

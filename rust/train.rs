@@ -16,7 +16,7 @@ mod wasap;
 mod wassp;
 mod worker;
 
-pub use data::Data;
+pub use data::{Data, Samples};
 pub use epoch::{Epoch, Plan, single_step};
 pub use hub::{Event, Hub};
 pub use local::Local;

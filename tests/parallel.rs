@@ -15,7 +15,7 @@ use trulysparse::nn::{
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
 use trulysparse::topology::{Fan, Init, Scheme, average};
-use trulysparse::train::{Data, Epoch, Event, Local, Plan, Tally, Wasap, Wassp, warmup};
+use trulysparse::train::{Data, Epoch, Event, Local, Plan, Samples, Tally, Wasap, Wassp, warmup};
 
 const FEATURES: usize = 6;
 const SET: Set = Set { zeta: 0.3, grow_init: 0.5 };
@@ -128,7 +128,7 @@ fn synchronous(
 #[test]
 fn one_worker_is_the_sequential_fit() {
     let (x, y) = samples(150);
-    let data = Data::checked_before(&x, FEATURES, Some(Targets::Classes(&y)));
+    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     for sizes in [&[FEATURES, 30, 20, 2][..], &[FEATURES, 2], &[FEATURES, 30, 2]] {
         let expected = sequential(sizes, &data, 10);
         for threads in [1, 2] {
@@ -142,7 +142,7 @@ fn one_worker_is_the_sequential_fit() {
 fn several_workers_have_the_same_bits_on_any_threads() {
     // Shares of 51 and 50 samples: the last batches have 3 and 2.
     let (x, y) = samples(151);
-    let data = Data::checked_before(&x, FEATURES, Some(Targets::Classes(&y)));
+    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let sizes = [FEATURES, 30, 20, 2];
     let expected = synchronous(&sizes, &data, 4, 3, &Par::seq(), 1000);
     for (threads, pause) in [(2, 1000), (3, 1), (5, 2)] {
@@ -156,7 +156,7 @@ fn several_workers_have_the_same_bits_on_any_threads() {
 fn a_worker_without_samples_left_is_left_out() {
     // 33 samples: the first of two workers has 17, so a second step of one sample on its own.
     let (x, y) = samples(33);
-    let data = Data::checked_before(&x, FEATURES, Some(Targets::Classes(&y)));
+    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let mut mlp = network(&[FEATURES, 20, 2]);
     let mut wassp = Wassp::new(&mlp, &data, plan(1, 2), 2).unwrap();
     wassp.start_epoch(&mlp, 0).unwrap();
@@ -204,7 +204,7 @@ fn asynchronous(
 #[test]
 fn an_asynchronous_fit_is_replayed_bit_for_bit() {
     let (x, y) = samples(150);
-    let data = Data::checked_before(&x, FEATURES, Some(Targets::Classes(&y)));
+    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     for (workers, most) in [(3, None), (4, Some(1)), (2, Some(0))] {
         let (model, records, tally) = asynchronous(&data, workers, most, None);
         assert_eq!(tally.histogram.iter().sum::<u64>(), tally.updates + tally.refused);
@@ -220,7 +220,7 @@ fn an_asynchronous_fit_is_replayed_bit_for_bit() {
 #[test]
 fn one_asynchronous_worker_is_the_sequential_fit() {
     let (x, y) = samples(150);
-    let data = Data::checked_before(&x, FEATURES, Some(Targets::Classes(&y)));
+    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let par = Par::new(2).unwrap();
     let sizes = [FEATURES, 30, 20, 2];
     let mut mlp = network(&sizes);
@@ -246,7 +246,7 @@ fn one_asynchronous_worker_is_the_sequential_fit() {
 #[test]
 fn a_record_of_another_fit_is_refused() {
     let (x, y) = samples(50);
-    let data = Data::checked_before(&x, FEATURES, Some(Targets::Classes(&y)));
+    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let event = |worker, push| Event { worker, push };
     for events in [
         &[][..],
@@ -273,7 +273,7 @@ fn the_learning_rate_warms_up() {
 #[test]
 fn more_workers_than_samples_are_refused() {
     let (x, y) = samples(3);
-    let data = Data::checked_before(&x, FEATURES, Some(Targets::Classes(&y)));
+    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let mlp = network(&[FEATURES, 2]);
     let refused = Wassp::new(&mlp, &data, plan(1, 1), 4).unwrap_err().to_string();
     assert!(refused.starts_with("workers = 4: expected"), "{refused}");

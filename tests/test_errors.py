@@ -113,7 +113,6 @@ BAD_X = {
     "objects beyond float64": (with_value(X, 10**400, object), VALUE),
     "masked": (np.ma.masked_array(X, X > 1), VALUE),
     "complex": (X.astype(complex), TYPE),
-    "sparse": (sp.csr_array(X), TYPE),
     "dates": (np.zeros((10, 4), "datetime64[s]"), TYPE),
     "ragged": ([[1.0], [1.0, 2.0]], EITHER),
 }

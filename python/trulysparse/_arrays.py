@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import numbers
 import reprlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 FloatArray = npt.NDArray[np.float32]
 ClassArray = npt.NDArray[np.uint32]
+
+
+class CsrArrays(NamedTuple):
+    """A sparse matrix of samples as the core takes it."""
+
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.uint32]
+    data: FloatArray
+    features: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(samples, features)."""
+        return len(self.indptr) - 1, self.features
 
 
 _ENCODE = (
@@ -77,14 +92,49 @@ def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
     return converted
 
 
-def samples(name: str, value: Any, features: int) -> FloatArray:
-    """`value` as float32 of shape (samples, features); a copy only where one is needed."""
+def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
+    """`value` as float32 of shape (samples, features), or the arrays of a sparse one.
+
+    Dense samples are copied only where that is needed.
+    """
+    if scipy.sparse.issparse(value):
+        return _sparse_samples(name, value, features)
     array = numeric(name, value)
     if array.ndim != 2 or array.shape[1] != features:
         raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
     if array.shape[0] == 0:
         raise ValueError(f"{name} has shape {array.shape}: expected at least one sample")
     return as_float32(name, array)
+
+
+def _sparse_samples(name: str, value: Any, features: int) -> CsrArrays:
+    if value.ndim != 2 or value.shape[1] != features:
+        raise ValueError(f"{name} has shape {value.shape}: expected (samples, {features})")
+    if value.shape[0] == 0:
+        raise ValueError(f"{name} has shape {value.shape}: expected at least one sample")
+    numeric(f"{name}.data", value.data if value.format != "lil" else value.tocsr().data)
+    matrix = scipy.sparse.csr_array(value)
+    if not matrix.has_canonical_format:  # which is somebody else's to change
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    return CsrArrays(
+        matrix.indptr.astype(np.int64, copy=False),
+        matrix.indices.astype(np.uint32, copy=False),
+        as_float32(f"{name}.data", matrix.data),
+        features,
+    )
+
+
+def sample_weights(value: Any, count: int) -> FloatArray | None:
+    """`value` as float32 of shape (count,), if it is not None; the core checks the values."""
+    if value is None:
+        return None
+    array = numeric("sample_weight", value)
+    if array.shape != (count,):
+        raise ValueError(
+            f"sample_weight has shape {array.shape}: expected ({count},), a weight for each sample"
+        )
+    return as_float32("sample_weight", array)
 
 
 def targets(

@@ -47,9 +47,10 @@ class Data:
     def __new__(
         cls,
         network: Network,
-        x: _Float,
+        x: _Float | tuple[_Int64, _UInt32, _Float, int],
         classes: _UInt32 | None = None,
         dense: _Float | None = None,
+        weights: _Float | None = None,
         names: tuple[str, str] = ...,
     ) -> Data: ...
     def samples(self) -> int: ...

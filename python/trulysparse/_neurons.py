@@ -32,7 +32,7 @@ class Neurons(Described):
     if TYPE_CHECKING:
 
         def _exclusive(self, what: str) -> AbstractContextManager[None]: ...
-        def _data(self, x: Any, y: Any) -> tuple[_core.Data, int]: ...
+        def _data(self, x: Any, y: Any) -> Any: ...
         def _scores(self, loss: float, accuracy: float) -> dict[str, float]: ...
 
     def importance(self, layer: int) -> npt.NDArray[np.float32]:
@@ -207,7 +207,7 @@ class Neurons(Described):
             _check.real(f"percentiles[{i}]", p, expected, low=0, high=100, high_open=True)
             for i, p in enumerate(listed)
         ]
-        data = self._data(x, y)[0]
+        data = self._data(x, y).data
         curve: dict[str, list[float]] = {}
         whole = self._core.copy()  # the same for every percentile, whatever other threads do
         for percentile in checked:

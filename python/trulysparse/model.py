@@ -7,10 +7,11 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 from trulysparse import (
     _arrays,
@@ -33,6 +34,16 @@ from trulysparse.parallel import WASAP, WASSP
 from trulysparse.topology import SET, ImportancePruning
 
 _MOST_EPOCHS = 2**31
+
+_Samples: TypeAlias = "npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix"
+
+
+class _Given(NamedTuple):
+    """Samples as the core has them, as arrays, and how many."""
+
+    data: _core.Data
+    inputs: Any
+    samples: int
 
 
 class ModelBusyError(RuntimeError):
@@ -248,20 +259,35 @@ class SparseMLP(Neurons):
         finally:
             lock.release()
 
-    def _data(self, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> tuple[_core.Data, int]:
+    def _data(
+        self,
+        x: Any,
+        y: Any,
+        names: tuple[str, str] = ("x", "y"),
+        *,
+        sample_weight: Any = None,
+        trains: bool = False,
+    ) -> _Given:
         inputs = _arrays.samples(names[0], x, self.layer_sizes[0])
+        if trains and self.input_noise > 0 and isinstance(inputs, _arrays.CsrArrays):
+            raise ValueError(
+                f"{names[0]} is sparse and input_noise = {self.input_noise}: expected dense "
+                "samples, as noise would leave none of them zero"
+            )
         count, outputs = inputs.shape[0], self.layer_sizes[-1]
         classes, dense = _arrays.targets(names[1], y, count, outputs, self.loss)
-        return _core.Data(self._core, inputs, classes, dense, names), count
+        weights = _arrays.sample_weights(sample_weight, count)
+        return _Given(_core.Data(self._core, inputs, classes, dense, weights, names), inputs, count)
 
     def fit(
         self,
-        x: npt.ArrayLike,
+        x: _Samples,
         y: npt.ArrayLike,
         *,
         epochs: int = 100,
         batch_size: int = 128,
-        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        validation_data: tuple[_Samples, npt.ArrayLike] | None = None,
         optimizer: SGD | None = None,
         topology: SET | None = _settings.PAPER_SET,
         pruning: ImportancePruning | None = None,
@@ -280,7 +306,12 @@ class SparseMLP(Neurons):
         Parameters
         ----------
         x
-            Samples, (samples, n_0): any real dtype and order; computed with in float32.
+            Samples, (samples, n_0): any real dtype and order; computed with in float32. A float32
+            array in C order, memory-mapped or not, is used where it is. A SciPy sparse matrix or
+            array is copied in compressed form, 8 bytes a stored value, and never becomes dense: a
+            step costs what its samples' features and the first layer's connections cost. A
+            standardising model then only scales stored values, and moves the pre-activations
+            instead of the zeros.
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy: values in [0, 1], (samples, outputs). Squared error: values,
@@ -292,6 +323,11 @@ class SparseMLP(Neurons):
             on where they were.
         batch_size
             Samples per step. Default 128.
+        sample_weight
+            How much each sample counts, (samples,), at least 0: its loss and its gradient are
+            multiplied by it. The mean over a batch divides by the number of samples, not by their
+            weights, so give weights with a mean of about 1. Accuracy counts samples. Default None,
+            1 each.
         validation_data
             ``(x, y)`` that is evaluated after every epoch.
         optimizer
@@ -352,19 +388,18 @@ class SparseMLP(Neurons):
             if ranks is not None and ranks.sharded and ranks.is_server and np.shape(x)[:1] == (0,):
                 inputs, data = np.empty((0, self.layer_sizes[0]), np.float32), None
             else:
-                inputs = _arrays.samples("x", x, self.layer_sizes[0])
-                data = self._data(inputs, y)[0]
+                data, inputs, _ = self._data(x, y, sample_weight=sample_weight, trains=True)
             validation = None
             if validation_data is not None:
                 if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
                     raise TypeError("validation_data: expected a tuple (x, y)")
                 names = ("validation_data[0] (x)", "validation_data[1] (y)")
-                validation = self._data(*validation_data, names)[0]
+                validation = self._data(*validation_data, names).data
             job = _drivers.Job(
                 model=self,
                 data=data,
                 inputs=inputs,
-                samples=len(inputs),
+                samples=inputs.shape[0],
                 epochs=range(initial_epoch, epochs),
                 batch_size=batch_size,
                 optimizer=_settings.sgd(optimizer),
@@ -398,9 +433,10 @@ class SparseMLP(Neurons):
 
     def train_on_batch(
         self,
-        x: npt.ArrayLike,
+        x: _Samples,
         y: npt.ArrayLike,
         *,
+        sample_weight: npt.ArrayLike | None = None,
         optimizer: SGD | None = None,
         memory: str = "fast",
     ) -> dict[str, float]:
@@ -408,7 +444,7 @@ class SparseMLP(Neurons):
 
         A standardising model that has no statistics yet takes them from these samples. Every call
         uses the first rate of the optimiser's schedule: give each its own ``SGD`` to have another.
-        `memory` as in `fit`.
+        `x`, `sample_weight` and `memory` as in `fit`.
 
         Returns
         -------
@@ -421,7 +457,7 @@ class SparseMLP(Neurons):
             As `fit`.
         """
         with self._exclusive("train_on_batch"):
-            data, count = self._data(x, y)
+            data, _, count = self._data(x, y, sample_weight=sample_weight, trains=True)
             rates = vars(_settings.sgd(optimizer))
             memory = _settings.memory(memory)
             trainer = _core.Trainer(self._core, data, count, rates, 1, False, memory)
@@ -465,9 +501,14 @@ class SparseMLP(Neurons):
         return self._scores(*self._core.evaluate(data, batch_size))
 
     def evaluate(
-        self, x: npt.ArrayLike, y: npt.ArrayLike, *, batch_size: int = 128
+        self,
+        x: _Samples,
+        y: npt.ArrayLike,
+        *,
+        batch_size: int = 128,
+        sample_weight: npt.ArrayLike | None = None,
     ) -> dict[str, float]:
-        """Score every sample, without dropout.
+        """Score every sample, without dropout; `x` and `sample_weight` as in `fit`.
 
         Returns
         -------
@@ -483,9 +524,9 @@ class SparseMLP(Neurons):
             If the buffers for `batch_size` samples do not fit into memory.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        return self._evaluate(self._data(x, y)[0], batch_size)
+        return self._evaluate(self._data(x, y, sample_weight=sample_weight).data, batch_size)
 
-    def test_on_batch(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
+    def test_on_batch(self, x: _Samples, y: npt.ArrayLike) -> dict[str, float]:
         """Score these samples as one batch.
 
         Returns
@@ -498,16 +539,16 @@ class SparseMLP(Neurons):
         ValueError, TypeError, MemoryError
             As `evaluate`.
         """
-        data, count = self._data(x, y)
+        data, _, count = self._data(x, y)
         return self._evaluate(data, count)
 
-    def predict(self, x: npt.ArrayLike, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
+    def predict(self, x: _Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
         """Compute the outputs: class probabilities, or values with a squared error.
 
         Parameters
         ----------
         x
-            Samples, (samples, n_0).
+            Samples, (samples, n_0), dense or sparse as in `fit`.
         batch_size
             Samples that are computed together; a sample's bits do not depend on it. Default 128.
 

@@ -76,6 +76,22 @@ impl Footprint {
         Footprint { connections, neurons, parts }
     }
 
+    /// The same for batches of `batch` samples that have at most so many of the features together,
+    /// and are stored without the others.
+    pub fn sparse_inputs(mut self, model: &Mlp, batch: usize, features: usize) -> Self {
+        let (all, lane) = (model.config().layer_sizes[0] as f64, 4.0 * stride(batch) as f64);
+        let share = features as f64 / all;
+        for (what, bytes) in &mut self.parts {
+            if *what == "activations" {
+                *bytes -= (all - features as f64) * lane;
+            }
+        }
+        // The connections from them with their gradients, and the set of features.
+        let connections = 16.0 * model.layers()[0].weights().nnz() as f64 * share;
+        self.parts.push(("sparse inputs", connections + 12.0 * all / 64.0));
+        self
+    }
+
     /// All parts together.
     pub fn total(&self) -> f64 {
         self.parts.iter().map(|(_, bytes)| bytes).sum()

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::mlp::{Draw, Mlp, pass_back};
-use super::{Layer, Memory, Score, Targets, Update, Workspace};
+use super::{Answers, Layer, Memory, Score, Update, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
 use crate::kernels::{bias_gradient, sddmm, stride, update};
@@ -132,9 +132,9 @@ impl<'a> GradientView<'a> {
 }
 
 impl Mlp {
-    /// Writes the gradient of the batch in `workspace.input(samples.len())`, summed over its samples,
-    /// to `out`, (parameters,), in the order of [`Layout`]; the network stays as it is. `targets` and
-    /// the result as in [`Mlp::train_step`].
+    /// Writes the gradient of the batch in `workspace`, summed over its samples, to `out`,
+    /// (parameters,), in the order of [`Layout`]; the network stays as it is. `answers` and the
+    /// result as in [`Mlp::train_step`].
     ///
     /// # Panics
     /// If `out` has another length.
@@ -143,24 +143,29 @@ impl Mlp {
         par: &Par,
         workspace: &mut Workspace,
         samples: &[u32],
-        targets: Targets<'_>,
+        answers: Answers<'_>,
         draw: Draw,
         out: &mut [f32],
     ) -> Score {
         let stride = stride(samples.len());
-        let score = self.score_batch(par, workspace, samples, targets, draw);
+        let score = self.score_batch(par, workspace, samples, answers, draw);
         let mut left = out;
         for (l, layer) in self.layers.iter().enumerate().rev() {
             self.recall(par, workspace, stride, draw, l);
             if l > 0 {
                 pass_back(par, &self.config, layer, l, workspace, stride, None);
             }
-            let (x, dy) = workspace.products(self, stride, l);
+            let mut sparse = workspace.sparse.take();
+            let (x, dy) = workspace.products(self, stride, l, sparse.as_deref());
             let length = left.len().checked_sub(layer.weights.nnz() + layer.bias.len());
             let (rest, own) = left.split_at_mut(length.expect("internal: out is (parameters,)"));
             let (weights, bias) = own.split_at_mut(layer.weights.nnz());
-            sddmm(par, layer.weights.pattern(), dy, x, stride, weights);
+            match &mut sparse {
+                Some(input) if l == 0 => input.gradient(par, layer, (dy, x, stride), weights),
+                _ => sddmm(par, layer.weights.pattern(), dy, x, stride, weights),
+            }
             bias_gradient(dy, stride, bias);
+            workspace.sparse = sparse;
             left = rest;
         }
         assert!(left.is_empty(), "internal: out is (parameters,)");

@@ -25,10 +25,31 @@ pub enum Targets<'a> {
     Dense(&'a [f32]),
 }
 
+/// Targets, and how much each sample counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Answers<'a> {
+    /// The targets.
+    pub targets: Targets<'a>,
+    /// (samples,), by which losses and gradients are multiplied; 1 each if None.
+    pub weights: Option<&'a [f32]>,
+}
+
+impl<'a> From<Targets<'a>> for Answers<'a> {
+    fn from(targets: Targets<'a>) -> Self {
+        Answers { targets, weights: None }
+    }
+}
+
+impl Answers<'_> {
+    fn weight(&self, sample: u32) -> f32 {
+        self.weights.map_or(1.0, |weights| weights[sample as usize])
+    }
+}
+
 /// Sums over samples; add them up in a fixed order.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
-    /// Sum of the samples' losses.
+    /// Sum of the samples' losses, times their weights.
     pub loss: f64,
     /// Number of right answers; with several sigmoid outputs a sample counts in parts.
     pub correct: f64,
@@ -74,31 +95,33 @@ impl Loss {
         }
     }
 
-    /// Scores a batch and turns pre-activations into the gradient `p - y` of the summed loss,
-    /// zero in padding lanes.
+    /// Scores a batch and turns pre-activations into the gradient `p - y`, times the sample's weight,
+    /// of the summed loss; zero in padding lanes.
     ///
-    /// `z`: (outputs, stride), lane b is sample `samples[b]` of the targets; `scratch`: (stride,).
+    /// `z`: (outputs, stride), lane b is sample `samples[b]` of the answers; `scratch`: (stride,).
     pub fn score(
         self,
         z: &mut [f32],
         stride: usize,
         samples: &[u32],
-        targets: Targets<'_>,
+        answers: Answers<'_>,
         scratch: &mut [f32],
     ) -> Score {
+        let weight = |sample| f64::from(answers.weight(sample));
         let outputs = z.len() / stride;
         let mut score = Score { samples: samples.len(), ..Score::default() };
-        match (self, targets) {
+        match (self, answers.targets) {
             (Loss::CrossEntropy, Targets::Classes(y)) => {
                 for (b, &s) in samples.iter().enumerate() {
                     let class = y[s as usize] as usize;
-                    score.loss -= f64::from(z[class * stride + b]);
+                    score.loss -= weight(s) * f64::from(z[class * stride + b]);
                     let best = argmax(lane(z, stride, b));
                     score.correct += f64::from(u8::from(best == class));
                 }
                 let lse = &mut scratch[..stride];
                 softmax(z, stride, lse);
-                score.loss += lse[..samples.len()].iter().map(|&l| f64::from(l)).sum::<f64>();
+                let lses = samples.iter().zip(&*lse).map(|(&s, &l)| weight(s) * f64::from(l));
+                score.loss += lses.sum::<f64>();
                 for (b, &s) in samples.iter().enumerate() {
                     z[y[s as usize] as usize * stride + b] -= 1.0;
                 }
@@ -108,7 +131,7 @@ impl Loss {
                     let y = target(y, s, outputs);
                     let products =
                         lane(z, stride, b).zip(y).map(|(z, y)| f64::from(z) * f64::from(*y));
-                    score.loss -= products.sum::<f64>();
+                    score.loss -= weight(s) * products.sum::<f64>();
                     let right = argmax(lane(z, stride, b)) == argmax(y.iter().copied());
                     score.correct += f64::from(u8::from(right));
                 }
@@ -116,7 +139,8 @@ impl Loss {
                 softmax(z, stride, lse);
                 for (b, &s) in samples.iter().enumerate() {
                     let y = target(y, s, outputs);
-                    score.loss += f64::from(lse[b]) * y.iter().map(|&y| f64::from(y)).sum::<f64>();
+                    let sum = y.iter().map(|&y| f64::from(y)).sum::<f64>();
+                    score.loss += weight(s) * (f64::from(lse[b]) * sum);
                     (0..outputs).for_each(|k| z[k * stride + b] -= y[k]);
                 }
             }
@@ -126,7 +150,8 @@ impl Loss {
                     for (z, y) in lane(z, stride, b).zip(target(y, s, outputs)) {
                         let (z, t) = (f64::from(z), f64::from(*y));
                         // log(1 + e^z) - z t without overflow.
-                        score.loss += z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs()));
+                        score.loss +=
+                            weight(s) * (z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs())));
                         right += u32::from((z > 0.0) == (t > 0.5));
                     }
                     score.correct += f64::from(right) / outputs as f64;
@@ -136,12 +161,17 @@ impl Loss {
             }
             (Loss::SquaredError, Targets::Dense(y)) => {
                 subtract(z, stride, samples, y);
-                for b in 0..samples.len() {
-                    score.loss +=
-                        lane(z, stride, b).map(|d| 0.5 * f64::from(d) * f64::from(d)).sum::<f64>();
+                for (b, &s) in samples.iter().enumerate() {
+                    let half = |d| 0.5 * f64::from(d) * f64::from(d);
+                    score.loss += weight(s) * lane(z, stride, b).map(half).sum::<f64>();
                 }
             }
             (_, Targets::Classes(_)) => panic!("internal: class targets belong to cross-entropy"),
+        }
+        if answers.weights.is_some() {
+            for row in z.chunks_exact_mut(stride) {
+                row.iter_mut().zip(samples).for_each(|(d, &s)| *d *= answers.weight(s));
+            }
         }
         if stride > samples.len() {
             z.chunks_exact_mut(stride).for_each(|row| row[samples.len()..].fill(0.0));

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::activation::Activation;
 use super::compact::Origin;
 use super::footprint::Footprint;
+use super::input::SparseInput;
 use super::layer::Layer;
-use super::loss::{Loss, Score, Targets};
+use super::loss::{Answers, Loss, Score};
 use super::optimizer::{Sgd, Update};
 use super::standardize::Standardizer;
 use super::workspace::{Inference, Memory, Workspace};
-use crate::csr::NONE;
+use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
 use crate::kernels::{
     Backward, Biases, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
@@ -320,8 +321,8 @@ impl Mlp {
         Ok(())
     }
 
-    /// One step over the batch in `workspace.input(samples.len())`; lane b is sample `samples[b]`
-    /// of the targets. `step` of `total` is where the learning-rate schedule stands.
+    /// One step over the batch in `workspace`; lane b is sample `samples[b]` of the answers. `step`
+    /// of `total` is where the learning-rate schedule stands.
     /// Returns the scores of the batch before the step.
     ///
     /// Without [`Mlp::prepare_training`] since the last change of the structure it is slower.
@@ -330,12 +331,12 @@ impl Mlp {
         par: &Par,
         workspace: &mut Workspace,
         samples: &[u32],
-        targets: Targets<'_>,
+        answers: Answers<'_>,
         optimizer: &Sgd,
         (step, total): (u64, u64),
     ) -> Score {
         let draw = Draw { seed: self.config.seed, step: self.counters.steps };
-        let score = self.score_batch(par, workspace, samples, targets, draw);
+        let score = self.score_batch(par, workspace, samples, answers, draw);
         let step = optimizer.step(step, total, samples.len());
         self.backward(par, workspace, stride(samples.len()), draw, &step);
         self.counters.steps += 1;
@@ -348,7 +349,7 @@ impl Mlp {
         par: &Par,
         workspace: &mut Workspace,
         samples: &[u32],
-        targets: Targets<'_>,
+        answers: Answers<'_>,
         draw: Draw,
     ) -> Score {
         let batch = samples.len();
@@ -356,7 +357,7 @@ impl Mlp {
         if self.config.input_noise > 0.0 {
             let deviation = self.config.input_noise as f32;
             let stream = Stream::new(draw.seed, Purpose::InputNoise, 0, draw.step);
-            add_noise(par, &stream, deviation, batch, stride, workspace.input(batch));
+            add_noise(par, &stream, deviation, batch, stride, workspace.dense(batch));
         }
         self.forward_training(par, workspace, 0..self.layers.len(), stride, draw);
         let outputs = self.n_outputs() * stride;
@@ -365,7 +366,7 @@ impl Mlp {
             &mut workspace.activations[last][..outputs],
             stride,
             samples,
-            targets,
+            answers,
             &mut workspace.scratch,
         )
     }
@@ -385,7 +386,7 @@ impl Mlp {
         workspace.live = workspace.slots.owner(last.saturating_sub(1));
         for l in layers {
             let layer = &self.layers[l];
-            let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
+            let n_out = layer.weights.n_rows();
             let slots = [workspace.slots.of(l), workspace.slots.of(l + 1)];
             let [x, y] =
                 workspace.activations.get_disjoint_mut(slots).expect("internal: two slots");
@@ -397,13 +398,14 @@ impl Mlp {
             let bits = |bits: &mut Vec<u16>| if bits.is_empty() { 0 } else { n_out * words };
             let (signs, kept) = (&mut workspace.signs[l + 1], &mut workspace.kept[l + 1]);
             let (signs_len, kept_len) = (bits(signs), bits(kept));
+            let (w, bias) = needed_of(layer, l, workspace.sparse.as_deref());
             spmm_activate(
                 par,
-                layer.weights.pattern(),
-                layer.weights.data(),
-                &x[..n_in * stride],
+                w.pattern(),
+                w.data(),
+                &x[..w.n_cols() * stride],
                 stride,
-                &layer.bias,
+                bias,
                 &forward,
                 &mut y[..n_out * stride],
                 &mut signs[..signs_len],
@@ -432,15 +434,22 @@ impl Mlp {
                 let biases = Some(Biases { step: &update.step, bias, momentum });
                 pass_back(par, &self.config, layer, l, workspace, stride, biases);
             }
-            let (x, dy) = workspace.products(self, stride, l);
+            let mut sparse = workspace.sparse.take();
+            let (x, dy) = workspace.products(self, stride, l, sparse.as_deref());
             let step = update.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
-            let (pattern, data) = layer.weights.pattern_and_data_mut();
-            sddmm_update(par, pattern, dy, x, stride, &step, data, &mut layer.momentum);
+            match &mut sparse {
+                Some(input) if l == 0 => input.update(par, layer, (dy, x, stride), &step),
+                _ => {
+                    let (pattern, data) = layer.weights.pattern_and_data_mut();
+                    sddmm_update(par, pattern, dy, x, stride, &step, data, &mut layer.momentum);
+                }
+            }
             if l == last {
                 let Layer { bias, bias_momentum, .. } = layer;
                 bias_update(par, dy, stride, &update.step, bias, bias_momentum);
             }
+            workspace.sparse = sparse;
         }
     }
 
@@ -459,8 +468,7 @@ impl Mlp {
         }
     }
 
-    /// The outputs' pre-activations of the batch in `inference.input(batch)`:
-    /// (outputs, `stride(batch)`), beside a scratch of (stride,).
+    /// The outputs' pre-activations of the batch in `inference`: (outputs, `stride(batch)`), beside a scratch of (stride,).
     pub fn forward<'a>(
         &self,
         par: &Par,
@@ -469,7 +477,7 @@ impl Mlp {
     ) -> (&'a mut [f32], &'a mut [f32]) {
         let stride = stride(batch);
         for (l, layer) in self.layers.iter().enumerate() {
-            let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
+            let n_out = layer.weights.n_rows();
             let [first, second] = &mut inference.layers;
             let (x, y) = match l {
                 0 => (&inference.input, first),
@@ -478,13 +486,14 @@ impl Mlp {
             };
             let hidden = l + 1 < self.layers.len();
             let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
+            let (w, bias) = needed_of(layer, l, inference.sparse.as_deref());
             spmm_activate(
                 par,
-                layer.weights.pattern(),
-                layer.weights.data(),
-                &x[..n_in * stride],
+                w.pattern(),
+                w.data(),
+                &x[..w.n_cols() * stride],
                 stride,
-                &layer.bias,
+                bias,
                 &Forward { map, mask: None },
                 &mut y[..n_out * stride],
                 &mut [],
@@ -546,6 +555,18 @@ impl Mlp {
         }
         self.counters.evolutions += 1;
         Ok((replaced, sources))
+    }
+}
+
+/// The weights and biases of layer `l` that the batch needs.
+fn needed_of<'a>(
+    layer: &'a Layer,
+    l: usize,
+    sparse: Option<&'a SparseInput>,
+) -> (&'a Csr, &'a [f32]) {
+    match sparse {
+        Some(input) if l == 0 => (input.weights(), input.bias().unwrap_or(&layer.bias)),
+        _ => (&layer.weights, &layer.bias),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Standardisation of inputs, with the statistics of the first training data.
 
+use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
@@ -59,6 +60,42 @@ impl Standardizer {
             },
         );
         Ok(Standardizer { mean, scale })
+    }
+
+    /// [`Standardizer::fit`] of samples most of whose features are zero, a sample a row.
+    pub fn fit_sparse(x: &Csr) -> Result<Self> {
+        let (samples, features) = (x.n_rows() as f64, x.n_cols());
+        let what = "standardisation";
+        let mut mean = filled(features, 0.0f64, what)?;
+        let mut scale = filled(features, 1.0f64, what)?;
+        let mut stored = filled(features, (0u32, f32::INFINITY, f32::NEG_INFINITY), what)?;
+        let entries = || x.pattern().indices().iter().zip(x.data());
+        for (&c, &v) in entries() {
+            let (count, low, high) = &mut stored[c as usize];
+            (*count, *low, *high) = (*count + 1, low.min(v), high.max(v));
+            mean[c as usize] += f64::from(v);
+        }
+        mean.iter_mut().for_each(|sum| *sum /= samples);
+        let mut squares = filled(features, 0.0f64, what)?;
+        for (&c, &v) in entries() {
+            squares[c as usize] += (f64::from(v) - mean[c as usize]).powi(2);
+        }
+        for (c, &(count, low, high)) in stored.iter().enumerate() {
+            let zeros = samples - f64::from(count);
+            let (low, high) = if zeros > 0.0 { (low.min(0.0), high.max(0.0)) } else { (low, high) };
+            if low < high {
+                scale[c] = (samples / (squares[c] + zeros * mean[c].powi(2))).sqrt();
+            } else {
+                mean[c] = 0.0;
+            }
+        }
+        Ok(Standardizer { mean, scale })
+    }
+
+    /// A value of feature `i` with the standard deviation 1, but not moved to the mean 0.
+    #[inline]
+    pub fn scaled(&self, i: usize, value: f32) -> f32 {
+        (f64::from(value) * self.scale[i]) as f32
     }
 
     /// A value of feature `i`, standardised.

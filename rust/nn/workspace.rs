@@ -1,5 +1,6 @@
 //! Buffers of a training step and of a prediction, allocated once and reused.
 
+use super::input::{Buffers, SparseInput, check_batch};
 use super::mlp::Mlp;
 use crate::error::{Error, Result};
 use crate::kernels::{Map, stride, words};
@@ -78,9 +79,11 @@ pub struct Workspace {
     pub(super) live: usize,
     /// Neurons of each layer that the buffers are for.
     sizes: Vec<usize>,
-    /// `activations[slots.of(l)]`: (n_l, stride); of layer 0 the gathered batch, of the last the
-    /// outputs.
+    /// `activations[slots.of(l)]`: (n_l, stride); of layer 0 the gathered batch, once there was one,
+    /// of the last the outputs.
     pub(super) activations: Vec<Lanes>,
+    /// If the batch has few of the features: which.
+    pub(super) sparse: Option<Box<SparseInput>>,
     /// `signs[l]`: (n_l, words), one bit a unit, for hidden layers whose derivative needs it.
     pub(super) signs: Vec<Vec<u16>>,
     /// `kept[l]`: (n_l, words), one bit a unit, for hidden layers with dropout.
@@ -103,11 +106,14 @@ impl Workspace {
             filled(if needed { area(n, words, what)? } else { 0 }, 0u16, what)
         };
         let slots = Slots::new(sizes, memory);
-        let activations = slots.rows(sizes).into_iter().map(|n| floats(n, "activations"));
+        // The inputs' come with the first batch: how large they are depends on the data.
+        let rows = slots.rows(sizes).into_iter().enumerate();
+        let activations = rows.map(|(i, n)| floats(if i == 0 { 0 } else { n }, "activations"));
         let mut workspace = Workspace {
             max_batch,
             memory,
             activations: activations.collect::<Result<_>>()?,
+            sparse: None,
             slots,
             live: 0,
             sizes: copied(sizes, "a batch")?,
@@ -143,6 +149,7 @@ impl Workspace {
             max_batch: batch,
             sizes: copied(&self.sizes, "a batch")?,
             input: std::mem::take(&mut self.activations[0]),
+            sparse: self.sparse.take(),
             layers: [layers_0, layers_1],
             scratch: std::mem::take(&mut self.scratch),
         })
@@ -154,6 +161,7 @@ impl Workspace {
             let [layers_0, layers_1] = inference.layers;
             self.deltas = [layers_1, layers_0];
             self.activations[0] = inference.input;
+            self.sparse = inference.sparse;
             self.scratch = inference.scratch;
         }
     }
@@ -169,19 +177,37 @@ impl Workspace {
     }
 
     /// The inputs of layer `l` and the deltas of its outputs while they are passed back:
-    /// (n_in, stride) and (n_out, stride).
-    pub(super) fn products(&self, model: &Mlp, stride: usize, l: usize) -> (&[f32], &[f32]) {
+    /// (n_in, stride) and (n_out, stride); the first layer's inputs are those of `sparse`.
+    pub(super) fn products(
+        &self,
+        model: &Mlp,
+        stride: usize,
+        l: usize,
+        sparse: Option<&SparseInput>,
+    ) -> (&[f32], &[f32]) {
         let sizes = &model.config().layer_sizes;
         // The last layer's pass writes to the second buffer, the next one to the first, and so on.
         let depth = sizes.len() - 2 - l;
         let of = |layer| &self.activations[self.slots.of(layer)];
         let deltas = if depth == 0 { of(l + 1) } else { &self.deltas[depth % 2] };
-        (&of(l)[..sizes[l] * stride], &deltas[..sizes[l + 1] * stride])
+        let n_in = sparse.filter(|_| l == 0).map_or(sizes[l], SparseInput::features);
+        (&of(l)[..n_in * stride], &deltas[..sizes[l + 1] * stride])
     }
 
-    /// Where a batch of `batch` samples goes before a step: (n_0, `stride(batch)`), feature-major.
-    pub fn input(&mut self, batch: usize) -> &mut [f32] {
-        input(&mut self.activations[0], self.max_batch, batch)
+    /// Where a batch goes before a step.
+    pub fn buffers(&mut self) -> Buffers<'_> {
+        Buffers {
+            lanes: &mut self.activations[0],
+            sparse: &mut self.sparse,
+            max_batch: self.max_batch,
+        }
+    }
+
+    /// The batch of `batch` samples that [`Workspace::buffers`] took: (n_0, stride).
+    pub(super) fn dense(&mut self, batch: usize) -> &mut [f32] {
+        assert!(self.sparse.is_none(), "internal: noise for a batch of few features");
+        check_batch(batch, self.max_batch);
+        &mut self.activations[0][..self.sizes[0] * stride(batch)]
     }
 }
 
@@ -191,6 +217,8 @@ pub struct Inference {
     pub(super) max_batch: usize,
     sizes: Vec<usize>,
     pub(super) input: Lanes,
+    /// As in [`Workspace`].
+    pub(super) sparse: Option<Box<SparseInput>>,
     /// The layer that is read and the one that is written, (largest, stride) each.
     pub(super) layers: [Lanes; 2],
     pub(super) scratch: Lanes,
@@ -205,7 +233,8 @@ impl Inference {
         Ok(Inference {
             max_batch,
             sizes: copied(sizes, "a batch")?,
-            input: floats(sizes[0])?,
+            input: Lanes::default(),
+            sparse: None,
             layers: [floats(Self::largest(sizes, 1))?, floats(Self::largest(sizes, 2))?],
             scratch: floats(1)?,
         })
@@ -221,14 +250,9 @@ impl Inference {
         if self.sizes == model.config().layer_sizes { Ok(()) } else { Err(Error::Compacted) }
     }
 
-    /// Where a batch of `batch` samples goes: (n_0, `stride(batch)`), feature-major.
-    pub fn input(&mut self, batch: usize) -> &mut [f32] {
-        input(&mut self.input, self.max_batch, batch)
+    /// Where a batch goes.
+    pub fn buffers(&mut self) -> Buffers<'_> {
+        let Inference { input: lanes, sparse, max_batch, .. } = self;
+        Buffers { lanes, sparse, max_batch: *max_batch }
     }
-}
-
-fn input(buffer: &mut [f32], max_batch: usize, batch: usize) -> &mut [f32] {
-    assert!(batch <= max_batch, "internal: a batch of {batch} in buffers for {max_batch}");
-    let features = buffer.len() / stride(max_batch);
-    &mut buffer[..features * stride(batch)]
 }

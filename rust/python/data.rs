@@ -1,21 +1,67 @@
-//! Samples and targets held for the core.
+//! Samples, targets and weights held for the core.
 
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
 use super::network::Network;
+use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::copied;
 use crate::nn::Targets;
-use crate::train;
+use crate::train::{self, Samples};
 
-/// Checked samples and targets for one network. The samples stay where NumPy has them; class
-/// labels are copied, so that no other thread can put a label out of range.
+/// Checked samples, targets and weights for one network. Dense samples stay where NumPy has them;
+/// sparse ones, class labels and weights are copied, so that no other thread can put a label or a
+/// column out of range.
 #[pyclass(frozen, module = "trulysparse._core")]
 pub struct Data {
-    x: Held,
+    x: Inputs,
     classes: Option<Vec<u32>>,
     dense: Option<Held>,
+    weights: Option<Vec<f32>>,
+}
+
+enum Inputs {
+    Dense(Held),
+    Sparse(Csr),
+}
+
+/// Samples as Python has them: a matrix, or offsets, columns, values and the number of features.
+#[derive(FromPyObject)]
+pub enum GivenInputs<'py> {
+    Dense(PyReadonlyArray2<'py, f32>),
+    Sparse(
+        PyReadonlyArray1<'py, i64>,
+        PyReadonlyArray1<'py, u32>,
+        PyReadonlyArray1<'py, f32>,
+        usize,
+    ),
+}
+
+impl Inputs {
+    fn new(given: &GivenInputs<'_>, name: &str) -> PyResult<Self> {
+        match given {
+            GivenInputs::Dense(x) => Ok(Inputs::Dense(Held::new(x, name)?)),
+            GivenInputs::Sparse(indptr, indices, data, features) => {
+                let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
+                let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
+                let indptr = indptr.as_slice()?.iter().map(offset).collect::<Result<Vec<_>>>()?;
+                let indices = copied(indices.as_slice()?, "sparse samples")?;
+                let data = copied(data.as_slice()?, "sparse samples")?;
+                let x = Csr::new(*features, indptr, indices, data);
+                let named =
+                    |e: Error| Error::invalid(name, e, "finite numbers in valid CSR arrays");
+                Ok(Inputs::Sparse(x.map_err(named)?))
+            }
+        }
+    }
+
+    fn shape(&self) -> [usize; 2] {
+        match self {
+            Inputs::Dense(held) => held.shape,
+            Inputs::Sparse(x) => [x.n_rows(), x.n_cols()],
+        }
+    }
 }
 
 /// An array that is held, with what it must still be whenever it is looked at: its owner can
@@ -56,50 +102,49 @@ fn targets<'a>(classes: Option<&'a [u32]>, dense: Option<&'a [f32]>) -> Option<T
 
 #[pymethods]
 impl Data {
-    /// Checks `x` (samples, features) and one kind of targets, or none, against the network.
+    /// Checks `x` (samples, features), one kind of targets, or none, and weights (samples,), or none,
+    /// against the network.
     #[new]
-    #[pyo3(signature = (network, x, classes=None, dense=None, names=("x", "y")))]
+    #[pyo3(signature = (network, x, classes=None, dense=None, weights=None, names=("x", "y")))]
     fn new(
         py: Python<'_>,
         network: &Network,
-        x: PyReadonlyArray2<'_, f32>,
+        x: GivenInputs<'_>,
         classes: Option<PyReadonlyArray1<'_, u32>>,
         dense: Option<PyReadonlyArray2<'_, f32>>,
+        weights: Option<PyReadonlyArray1<'_, f32>>,
         names: (&str, &str),
     ) -> PyResult<Self> {
-        let par = network.par()?;
-        let held = Held::new(&x, names.0)?;
+        let inputs = Inputs::new(&x, names.0)?;
         let held_dense = dense.as_ref().map(|d| Held::new(d, names.1)).transpose()?;
-        let values = x.as_slice()?;
-        let features = x.shape()[1];
+        let vector = |array: Option<&[f32]>| array.map(|a| copied(a, "weights")).transpose();
+        let weights = vector(weights.as_ref().map(|w| w.as_slice()).transpose()?)?;
         let labels = match classes {
             Some(classes) => Some(copied(classes.as_slice()?, "class labels")?),
             None => None,
         };
-        let rows = dense.as_ref().map(|d| d.as_slice()).transpose()?;
+        let data = Data { x: inputs, classes: labels, dense: held_dense, weights };
         let width = dense.as_ref().map(|d| d.shape()[1]);
-        py.detach(|| -> Result<()> {
+        let par = network.par()?;
+        data.checked(py, |samples, targets, weights| {
             let network = network.read()?;
             let (expected, outputs) = (network.config().layer_sizes[0], network.n_outputs());
+            let features = samples.features();
             if features != expected {
-                return Err(Error::invalid(
-                    names.0,
-                    format!("{features} features"),
-                    format!("{expected}"),
-                ));
+                let value = format!("{features} features");
+                return Err(Error::invalid(names.0, value, format!("{expected}")));
             }
             if let Some(width) = width.filter(|&w| w != outputs) {
-                return Err(Error::invalid(
-                    names.1,
-                    format!("{width} columns"),
-                    format!("{outputs}"),
-                ));
+                let value = format!("{width} columns");
+                return Err(Error::invalid(names.1, value, format!("{outputs}")));
             }
-            let targets = targets(labels.as_deref(), rows);
+            if let Some(weights) = weights {
+                check_weights(weights, samples.len())?;
+            }
             let loss = network.config().loss;
-            train::Data::new(&par, values, features, targets, loss, outputs, names).map(|_| ())
+            train::Data::new(&par, samples, targets, loss, outputs, names).map(|_| ())
         })?;
-        Ok(Data { x: held, classes: labels, dense: held_dense })
+        Ok(data)
     }
 
     /// The number of samples.
@@ -112,7 +157,7 @@ impl Data {
 impl Data {
     /// The number of samples.
     pub fn samples(&self) -> usize {
-        self.x.shape[0]
+        self.x.shape()[0]
     }
 
     /// Runs `f` on the data, detached from the interpreter; an error if an array has been reshaped
@@ -122,11 +167,43 @@ impl Data {
         py: Python<'_>,
         f: impl FnOnce(&train::Data<'_>) -> Result<R> + Send,
     ) -> PyResult<R> {
-        let x = self.x.borrow(py)?;
+        self.checked(py, |samples, targets, weights| {
+            f(&train::Data::checked_before(samples, targets).weighted(weights))
+        })
+    }
+
+    /// Runs `f` on what there is, as long as it is what it was.
+    fn checked<R: Send>(
+        &self,
+        py: Python<'_>,
+        f: impl FnOnce(Samples<'_>, Option<Targets<'_>>, Option<&[f32]>) -> Result<R> + Send,
+    ) -> PyResult<R> {
+        let held = match &self.x {
+            Inputs::Dense(held) => Some(held.borrow(py)?),
+            Inputs::Sparse(_) => None,
+        };
+        let values = held.as_ref().map(|x| x.as_slice()).transpose()?;
+        let samples = match (&self.x, values) {
+            (Inputs::Dense(held), Some(values)) => Samples::Dense(values, held.shape[1]),
+            (Inputs::Sparse(x), _) => Samples::Sparse(x),
+            (Inputs::Dense(_), None) => unreachable!("internal: dense samples are borrowed"),
+        };
         let dense = self.dense.as_ref().map(|d| d.borrow(py)).transpose()?;
         let rows = dense.as_ref().map(|d| d.as_slice()).transpose()?;
         let targets = targets(self.classes.as_deref(), rows);
-        let data = train::Data::checked_before(x.as_slice()?, self.x.shape[1], targets);
-        Ok(py.detach(|| f(&data))?)
+        Ok(py.detach(|| f(samples, targets, self.weights.as_deref()))?)
     }
+}
+
+fn check_weights(weights: &[f32], samples: usize) -> Result<()> {
+    let name = "sample_weight";
+    if weights.len() != samples {
+        let expected = format!("{samples}, as many as x has samples");
+        return Err(Error::invalid(name, format!("{} values", weights.len()), expected));
+    }
+    let bad = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0));
+    bad.map_or(Ok(()), |i| {
+        let value = format!("{} at {i}", weights[i]);
+        Err(Error::invalid(name, value, "finite numbers of at least 0"))
+    })
 }

@@ -312,7 +312,7 @@ impl Network {
         data.with(py, |data| {
             let mut mlp = self.write()?;
             if mlp.config().standardize && mlp.standardizer().is_none() {
-                mlp.set_standardizer(Standardizer::fit(&par, data.x(), data.features())?)?;
+                mlp.set_standardizer(data.statistics(&par)?)?;
             }
             Ok(())
         })

@@ -348,7 +348,7 @@ impl RemoteWorker {
         let score = self.data.get().with(py, |data| {
             let mut desk = lock(&self.desk);
             let (worker, _, model, source) = desk.parts(data, out)?;
-            Ok(par.awake(|| worker.gradient_at(&par, model, source, (place, step), out)))
+            par.awake(|| worker.gradient_at(&par, model, source, (place, step), out))
         })?;
         Ok(score.map(sums))
     }

@@ -39,9 +39,10 @@ impl Trainer {
         let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
         plan.check()?;
         let par = network.get().par()?;
-        let workspace = py.detach(|| {
+        let workspace = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;
-            Footprint::of(&mlp, batch_size, evolves, memory).check(mlp.bytes())?;
+            let footprint = Footprint::of(&mlp, batch_size, evolves, memory);
+            data.adjust(footprint, &mlp, batch_size).check(mlp.bytes())?;
             mlp.prepare_training(&par, memory)?;
             Workspace::new(&mlp, batch_size, memory)
         })?;

@@ -1,19 +1,86 @@
 //! Samples and targets as the caller holds them, and how a batch is gathered from them.
 
+use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::kernels::stride;
-use crate::nn::{Loss, Mlp, Standardizer, Targets};
+use crate::nn::{Answers, Buffers, Footprint, Layer, Loss, Mlp, Standardizer, Targets};
 use crate::parallel::Par;
 
 /// Features gathered together: a piece of a sample's row that is one cache line.
 const FEATURES: usize = 16;
 
-/// A data set, borrowed: (samples, features) row-major, and targets unless it is to be predicted.
+/// Samples, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Samples<'a> {
+    /// (samples, features) row-major.
+    Dense(&'a [f32], usize),
+    /// A sample a row, of which most features are zero.
+    Sparse(&'a Csr),
+}
+
+/// A data set, borrowed: samples, and targets unless it is to be predicted.
 #[derive(Clone, Copy, Debug)]
 pub struct Data<'a> {
-    x: &'a [f32],
-    features: usize,
+    x: Samples<'a>,
     targets: Option<Targets<'a>>,
+    weights: Option<&'a [f32]>,
+}
+
+impl Samples<'_> {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Samples::Dense(x, features) => x.len() / features,
+            Samples::Sparse(x) => x.n_rows(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of features.
+    pub fn features(&self) -> usize {
+        match self {
+            Samples::Dense(_, features) => *features,
+            Samples::Sparse(x) => x.n_cols(),
+        }
+    }
+
+    fn check(&self, par: &Par, name: &str) -> Result<()> {
+        if let Samples::Dense(x, features) = *self {
+            if features == 0 || !x.len().is_multiple_of(features) {
+                let expected = format!("rows of {features} features, at least one");
+                return Err(Error::invalid(name, format!("{} values", x.len()), expected));
+            }
+            if let Some(i) = first_bad(par, x, |v| v.is_finite()) {
+                let (row, column) = (i / features, i % features);
+                let value = format!("{} in row {row}, column {column}", x[i]);
+                return Err(Error::invalid(name, value, "finite numbers"));
+            }
+        }
+        let samples = self.len();
+        if samples == 0 || samples >= u32::MAX as usize {
+            let expected = format!("1 to {}", u32::MAX - 1);
+            return Err(Error::invalid(name, format!("{samples} samples"), expected));
+        }
+        Ok(())
+    }
+
+    /// The most features that `batch` samples can have together.
+    fn features_of(&self, batch: usize) -> usize {
+        match self {
+            Samples::Dense(_, features) => *features,
+            Samples::Sparse(x) => {
+                let mut lengths: Vec<_> =
+                    x.pattern().indptr().windows(2).map(|o| o[1] - o[0]).collect();
+                lengths.sort_unstable_by_key(|&len| std::cmp::Reverse(len));
+                let most: usize = lengths.iter().take(batch).sum();
+                most.min(x.n_cols())
+            }
+        }
+    }
 }
 
 impl<'a> Data<'a> {
@@ -21,30 +88,14 @@ impl<'a> Data<'a> {
     /// errors use the names.
     pub fn new(
         par: &Par,
-        x: &'a [f32],
-        features: usize,
+        x: Samples<'a>,
         targets: Option<Targets<'a>>,
         loss: Loss,
         outputs: usize,
         (x_name, y_name): (&str, &str),
     ) -> Result<Self> {
-        if features == 0 || !x.len().is_multiple_of(features) {
-            let expected = format!("rows of {features} features, at least one");
-            return Err(Error::invalid(x_name, format!("{} values", x.len()), expected));
-        }
-        let samples = x.len() / features;
-        if samples == 0 || samples >= u32::MAX as usize {
-            return Err(Error::invalid(
-                x_name,
-                format!("{samples} samples"),
-                format!("1 to {}", u32::MAX - 1),
-            ));
-        }
-        if let Some(i) = first_bad(par, x, |v| v.is_finite()) {
-            let (row, column) = (i / features, i % features);
-            let value = format!("{} in row {row}, column {column}", x[i]);
-            return Err(Error::invalid(x_name, value, "finite numbers"));
-        }
+        x.check(par, x_name)?;
+        let samples = x.len();
         match targets {
             Some(Targets::Classes(y)) => {
                 check_samples(y_name, y.len(), samples)?;
@@ -63,53 +114,80 @@ impl<'a> Data<'a> {
             }
             None => {}
         }
-        Ok(Data { x, features, targets })
+        Ok(Data { x, targets, weights: None })
     }
 
     /// The same data again, after [`Data::new`] has checked them.
-    pub fn checked_before(x: &'a [f32], features: usize, targets: Option<Targets<'a>>) -> Self {
-        Data { x, features, targets }
+    pub fn checked_before(x: Samples<'a>, targets: Option<Targets<'a>>) -> Self {
+        Data { x, targets, weights: None }
+    }
+
+    /// The same data with a weight for each sample, by which its loss and gradient are multiplied.
+    ///
+    /// # Panics
+    /// If there are not as many as samples.
+    pub fn weighted(self, weights: Option<&'a [f32]>) -> Self {
+        let fit = weights.is_none_or(|weights| weights.len() == self.samples());
+        assert!(fit, "internal: weights are (samples,)");
+        Data { weights, ..self }
     }
 
     /// An error if these data, once checked against the network, no longer fit it.
     pub fn check(&self, model: &Mlp) -> Result<()> {
-        if self.features == model.config().layer_sizes[0] { Ok(()) } else { Err(Error::Compacted) }
+        if self.x.features() == model.config().layer_sizes[0] {
+            Ok(())
+        } else {
+            Err(Error::Compacted)
+        }
     }
 
     /// The number of samples.
     pub fn samples(&self) -> usize {
-        self.x.len() / self.features
+        self.x.len()
     }
 
-    /// All values, (samples, features) row-major.
-    pub fn x(&self) -> &'a [f32] {
-        self.x
+    /// The statistics of the samples.
+    pub fn statistics(&self, par: &Par) -> Result<Standardizer> {
+        match self.x {
+            Samples::Dense(x, features) => Standardizer::fit(par, x, features),
+            Samples::Sparse(x) => Standardizer::fit_sparse(x),
+        }
     }
 
-    /// The number of features.
-    pub fn features(&self) -> usize {
-        self.features
+    /// What training on these data takes in memory, where `footprint` is for dense ones.
+    pub fn adjust(&self, footprint: Footprint, model: &Mlp, batch: usize) -> Footprint {
+        match self.x {
+            Samples::Dense(..) => footprint,
+            Samples::Sparse(_) => footprint.sparse_inputs(model, batch, self.x.features_of(batch)),
+        }
     }
 
-    /// The targets.
+    /// The targets and the weights of samples.
     ///
     /// # Panics
     /// If there are none.
-    pub fn targets(&self) -> Targets<'a> {
-        self.targets.expect("internal: these data have no targets")
+    pub fn answers(&self) -> Answers<'a> {
+        let targets = self.targets.expect("internal: these data have no targets");
+        Answers { targets, weights: self.weights }
     }
 
-    /// Writes the given samples, standardised, to `out`: (features, `stride(samples.len())`),
-    /// feature-major, padding lanes zero.
+    /// Makes the given samples, standardised, the batch in `buffers`, for a network whose first
+    /// layer is `first` and stays as it is until the batch is done with. Of dense data: lanes
+    /// (features, `stride(samples.len())`), feature-major, padding zero.
     pub fn gather(
         &self,
         par: &Par,
+        first: &Layer,
         standardizer: Option<&Standardizer>,
         samples: &[u32],
-        out: &mut [f32],
-    ) {
-        let (features, stride) = (self.features, stride(samples.len()));
-        assert_eq!(out.len(), features * stride, "internal: out is (features, stride)");
+        buffers: Buffers<'_>,
+    ) -> Result<()> {
+        let (x, features) = match self.x {
+            Samples::Sparse(x) => return buffers.sparse(par, first, standardizer, x, samples),
+            Samples::Dense(x, features) => (x, features),
+        };
+        let stride = stride(samples.len());
+        let out = buffers.dense(features, samples.len())?;
         par.for_rows(
             0..features.div_ceil(FEATURES),
             256,
@@ -121,34 +199,36 @@ impl<'a> Data<'a> {
             },
             |blocks, out| {
                 for (block, out) in blocks.zip(out.chunks_mut(FEATURES * stride)) {
-                    self.gather_block(standardizer, samples, block * FEATURES, stride, out);
+                    gather_block((x, features), standardizer, samples, block * FEATURES, out);
                 }
             },
         );
+        Ok(())
     }
+}
 
-    fn gather_block(
-        &self,
-        standardizer: Option<&Standardizer>,
-        samples: &[u32],
-        start: usize,
-        stride: usize,
-        out: &mut [f32],
-    ) {
-        let width = out.len() / stride;
-        for (lane, &sample) in samples.iter().enumerate() {
-            let row = &self.x[sample as usize * self.features + start..][..width];
-            for (i, &v) in row.iter().enumerate() {
-                out[i * stride + lane] = v;
-            }
+/// The lanes of some features, those from `start` on, of samples among `x`, (samples, features).
+fn gather_block(
+    (x, features): (&[f32], usize),
+    standardizer: Option<&Standardizer>,
+    samples: &[u32],
+    start: usize,
+    out: &mut [f32],
+) {
+    let stride = stride(samples.len());
+    let width = out.len() / stride;
+    for (lane, &sample) in samples.iter().enumerate() {
+        let row = &x[sample as usize * features + start..][..width];
+        for (i, &v) in row.iter().enumerate() {
+            out[i * stride + lane] = v;
         }
-        for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
-            let (lanes, padding) = lanes.split_at_mut(samples.len());
-            if let Some(s) = standardizer {
-                lanes.iter_mut().for_each(|v| *v = s.apply(start + i, *v));
-            }
-            padding.fill(0.0);
+    }
+    for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
+        let (lanes, padding) = lanes.split_at_mut(samples.len());
+        if let Some(s) = standardizer {
+            lanes.iter_mut().for_each(|v| *v = s.apply(start + i, *v));
         }
+        padding.fill(0.0);
     }
 }
 
@@ -205,7 +285,7 @@ mod tests {
     fn refused(x: &[f32], features: usize, y: Option<&[f32]>, outputs: usize) -> String {
         let targets = y.map(Targets::Dense);
         let loss = Loss::CrossEntropy;
-        Data::new(&Par::seq(), x, features, targets, loss, outputs, ("x", "y"))
+        Data::new(&Par::seq(), Samples::Dense(x, features), targets, loss, outputs, ("x", "y"))
             .unwrap_err()
             .to_string()
     }

@@ -100,13 +100,14 @@ impl Epoch {
             while !self.is_finished() {
                 let end = self.order.len().min(self.next + self.plan.batch_size);
                 let samples = &self.order[self.next..end];
-                data.gather(par, model.standardizer(), samples, workspace.input(samples.len()));
+                let (first, standardizer) = (&model.layers()[0], model.standardizer());
+                data.gather(par, first, standardizer, samples, workspace.buffers())?;
                 let at = (self.step, self.plan.total_steps);
                 let score = model.train_step(
                     par,
                     workspace,
                     samples,
-                    data.targets(),
+                    data.answers(),
                     &self.plan.optimizer,
                     at,
                 );
@@ -141,8 +142,9 @@ pub fn single_step(
     model.prepare_training(par, workspace.memory())?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);
-    Ok(par.install(|| {
-        data.gather(par, model.standardizer(), &samples, workspace.input(samples.len()));
-        model.train_step(par, workspace, &samples, data.targets(), optimizer, (0, 1))
-    }))
+    par.install(|| {
+        let (first, standardizer) = (&model.layers()[0], model.standardizer());
+        data.gather(par, first, standardizer, &samples, workspace.buffers())?;
+        Ok(model.train_step(par, workspace, &samples, data.answers(), optimizer, (0, 1)))
+    })
 }

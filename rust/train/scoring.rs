@@ -71,7 +71,7 @@ impl Sweep {
         let loss = model.config().loss;
         let mut score = self.score;
         self.run(par, model, data, go_on, |samples, z, scratch| {
-            score.add(loss.score(z, stride(samples.len()), samples, data.targets(), scratch));
+            score.add(loss.score(z, stride(samples.len()), samples, data.answers(), scratch));
         })?;
         self.score = score;
         Ok(())
@@ -117,8 +117,9 @@ impl Sweep {
                 self.samples.clear();
                 self.samples.extend(self.next as u32..end as u32);
                 let batch = self.samples.len();
-                let input = self.inference.input(batch);
-                data.gather(par, model.standardizer(), &self.samples, input);
+                let (first, standardizer) = (&model.layers()[0], model.standardizer());
+                let buffers = self.inference.buffers();
+                data.gather(par, first, standardizer, &self.samples, buffers)?;
                 let (z, scratch) = model.forward(par, &mut self.inference, batch);
                 each(&self.samples, z, scratch);
                 self.next = end;
@@ -126,12 +127,8 @@ impl Sweep {
                     break;
                 }
             }
+            Ok(())
         };
-        if single {
-            par.install(work)
-        } else {
-            par.awake(work)
-        }
-        Ok(())
+        if single { par.install(work) } else { par.awake(work) }
     }
 }

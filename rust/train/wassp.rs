@@ -97,10 +97,13 @@ impl Wassp {
                     seed: network.config().seed,
                 };
                 let at = (rounds.next(), network.counters.steps);
-                par.for_each(members, |Member { worker, gradient, score }| {
-                    *score = worker.gradient_at(&inner, network, source, at, gradient.values_mut());
+                let done = par.for_each(members, |Member { worker, gradient, score }| {
+                    let out = gradient.values_mut();
+                    *score = worker.gradient_at(&inner, network, source, at, out)?;
                     gradient.set_samples(score.map_or(0, |score| score.samples));
+                    Ok(())
                 });
+                done.into_iter().collect::<Result<()>>()?;
                 let active = || members.iter().filter(|member| member.score.is_some());
                 let gradients: Vec<_> = active().map(|member| member.gradient.view()).collect();
                 let scores = members.iter().filter_map(|member| member.score);

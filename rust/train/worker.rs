@@ -80,14 +80,15 @@ impl Worker {
         source: Source<'_>,
         (start, step): (usize, u64),
         out: &mut [f32],
-    ) -> Option<Score> {
+    ) -> Result<Option<Score>> {
         let end = self.order.len().min(start.saturating_add(self.batch_size));
-        let samples = self.order.get(start..end).filter(|samples| !samples.is_empty())?;
-        let input = self.workspace.input(samples.len());
-        source.data.gather(par, source.standardizer, samples, input);
+        let samples = self.order.get(start..end).filter(|samples| !samples.is_empty());
+        let Some(samples) = samples else { return Ok(None) };
+        let (first, buffers) = (&model.layers()[0], self.workspace.buffers());
+        source.data.gather(par, first, source.standardizer, samples, buffers)?;
         let draw = Draw { seed: self.share.seed(source.seed), step };
-        let targets = source.data.targets();
-        Some(model.gradient(par, &mut self.workspace, samples, targets, draw, out))
+        let answers = source.data.answers();
+        Ok(Some(model.gradient(par, &mut self.workspace, samples, answers, draw, out)))
     }
 
     /// As [`Worker::gradient_at`] of the next batch, however often the share must be gone through.
@@ -104,7 +105,7 @@ impl Worker {
             (place.next, place.passes) = (0, place.passes + 1);
         }
         let at = (place.next, place.steps);
-        let score = self.gradient_at(par, model, source, at, out);
+        let score = self.gradient_at(par, model, source, at, out)?;
         let score = score.expect("internal: a share without samples");
         place.next += score.samples;
         place.steps += 1;

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check, _core
+from trulysparse._arrays import CsrArrays
 from trulysparse._mpi.link import Link
 
 if TYPE_CHECKING:
@@ -155,13 +156,29 @@ def fingerprint(core: _core.Network) -> str:
     return digest.hexdigest()
 
 
-def _statistics(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def _statistics(x: npt.NDArray[np.float32] | CsrArrays) -> npt.NDArray[np.float64]:
     """Of each feature: mean, sum of squared deviations, least and largest value."""
+    if isinstance(x, CsrArrays):
+        return _sparse_statistics(x)
     mean = x.mean(axis=0, dtype=np.float64)
     deviations = np.zeros_like(mean)
     for start in range(0, len(x), 1024):  # in pieces, as float64 copies are large
         deviations += ((x[start : start + 1024] - mean) ** 2).sum(axis=0)
     return np.stack([mean, deviations, x.min(axis=0), x.max(axis=0)])
+
+
+def _sparse_statistics(x: CsrArrays) -> npt.NDArray[np.float64]:
+    samples, features = x.shape
+    zeros = samples - np.bincount(x.indices, minlength=features)
+    values = x.data.astype(np.float64)
+    mean = np.bincount(x.indices, values, features) / samples
+    squares = (values - mean[x.indices]) ** 2
+    deviations = np.bincount(x.indices, squares, features) + zeros * mean**2
+    low = np.where(zeros > 0, 0.0, np.inf)
+    high = np.where(zeros > 0, 0.0, -np.inf)
+    np.minimum.at(low, x.indices, values)
+    np.maximum.at(high, x.indices, values)
+    return np.stack([mean, deviations, low, high])
 
 
 def _disagreement(hellos: list[dict[str, Any]], *, sharded: bool) -> str | None:

@@ -1,0 +1,349 @@
+//! Products with a batch of which most features are zero in every sample: only the columns of those
+//! that are not take part, as a smaller matrix. The sums are those of the whole matrix, in which the
+//! other columns would add zeros.
+
+use std::ops::Range;
+
+use super::sddmm::Step;
+use super::simd::{Simd, multiversion};
+use crate::csr::{Csr, Pattern};
+use crate::error::Result;
+use crate::memory::{filled, reserved};
+use crate::parallel::Par;
+
+const WHAT: &str = "sparse inputs";
+
+/// Some of the columns of a matrix, numbered in ascending order. A bit and a half for each column.
+#[derive(Debug)]
+pub struct ColumnSet {
+    /// One bit a column.
+    words: Vec<u64>,
+    /// For each word the columns in those before it.
+    before: Vec<u32>,
+    len: usize,
+}
+
+impl ColumnSet {
+    /// None of `n` columns.
+    pub fn new(n: usize) -> Result<Self> {
+        let words = n.div_ceil(64);
+        Ok(ColumnSet { words: filled(words, 0, WHAT)?, before: filled(words, 0, WHAT)?, len: 0 })
+    }
+
+    /// Becomes the given columns; any may come several times.
+    pub fn fill(&mut self, columns: impl Iterator<Item = u32>) {
+        self.words.fill(0);
+        columns.for_each(|c| self.words[c as usize / 64] |= 1 << (c % 64));
+        self.len = 0;
+        for (word, before) in self.words.iter().zip(&mut self.before) {
+            *before = self.len as u32;
+            self.len += word.count_ones() as usize;
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The number of a column among those that are in the set, if it is.
+    #[inline(always)]
+    pub fn number(&self, column: u32) -> Option<u32> {
+        let (word, bit) = (self.words[column as usize / 64], 1u64 << (column % 64));
+        let below = (word & (bit - 1)).count_ones();
+        (word & bit != 0).then(|| self.before[column as usize / 64] + below)
+    }
+}
+
+/// The entries of a matrix in some of its columns, as a matrix of those columns only.
+#[derive(Debug)]
+pub struct Selected {
+    matrix: Csr,
+    /// Where each entry is in the whole matrix, ascending.
+    positions: Vec<u32>,
+}
+
+impl Default for Selected {
+    fn default() -> Self {
+        let matrix = Csr::from_parts(0, vec![0], Vec::new(), Vec::new());
+        Selected { matrix, positions: Vec::new() }
+    }
+}
+
+/// The given length with values to be overwritten; what is there is used again.
+fn resized<T: Copy + Default>(mut vec: Vec<T>, len: usize) -> Result<Vec<T>> {
+    if vec.capacity() < len {
+        vec = reserved(len + len / 4, WHAT)?;
+    }
+    vec.resize(len, T::default());
+    Ok(vec)
+}
+
+impl Selected {
+    /// The entries of `w` in `columns`, in memory that `self` had. 12 bytes for each of them.
+    pub fn select(
+        self,
+        par: &Par,
+        w: Pattern<'_>,
+        data: &[f32],
+        columns: &ColumnSet,
+    ) -> Result<Self> {
+        let (indptr, indices, values) = self.matrix.into_parts();
+        let mut indptr = resized(indptr, w.n_rows() + 1)?;
+        let rows = |rows: Range<usize>| w.indptr()[rows.start]..w.indptr()[rows.end];
+        par.for_rows(
+            0..w.n_rows(),
+            super::GRAIN,
+            &mut indptr[1..],
+            |r| w.indptr()[r] + r,
+            |counts, range, mid| counts.split_at_mut(mid - range.start),
+            |range, counts: &mut [usize]| {
+                for (row, count) in range.zip(counts) {
+                    let found =
+                        w.row(row).iter().map(|&c| usize::from(columns.number(c).is_some()));
+                    *count = found.sum();
+                }
+            },
+        );
+        indptr[0] = 0;
+        for r in 0..w.n_rows() {
+            indptr[r + 1] += indptr[r];
+        }
+        let nnz = indptr[w.n_rows()];
+        let mut indices = resized(indices, nnz)?;
+        let mut values = resized(values, nnz)?;
+        let mut positions = resized(self.positions, nnz)?;
+        par.for_rows(
+            0..w.n_rows(),
+            super::GRAIN,
+            ((&mut indices[..], &mut values[..]), &mut positions[..]),
+            |r| w.indptr()[r] + r,
+            |((i, v), p), range, mid| {
+                let cut = indptr[mid] - indptr[range.start];
+                let ((i, i_right), (v, v_right)) = (i.split_at_mut(cut), v.split_at_mut(cut));
+                let (p, p_right) = p.split_at_mut(cut);
+                (((i, v), p), ((i_right, v_right), p_right))
+            },
+            |range, ((indices, values), positions)| {
+                let found = rows(range).filter_map(|k| Some((k, columns.number(w.indices()[k])?)));
+                let places = indices.iter_mut().zip(values).zip(positions);
+                for ((k, number), ((index, value), position)) in found.zip(places) {
+                    (*index, *value, *position) = (number, data[k], k as u32);
+                }
+            },
+        );
+        let matrix = Csr::from_parts_by(par, columns.len(), indptr, indices, values);
+        Ok(Selected { matrix, positions })
+    }
+
+    /// The smaller matrix.
+    pub fn matrix(&self) -> &Csr {
+        &self.matrix
+    }
+}
+
+/// What features that are not zero at their mean take from every sample: feature c of a sample is
+/// what the batch has less `shift[c]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Centre<'a> {
+    /// (n_cols,).
+    pub shift: &'a [f32],
+    /// Sums of the rows of deltas, (n_rows,).
+    pub sums: &'a [f32],
+}
+
+/// The gradients of all entries of a matrix, of which those that were selected have their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Picked<'a> {
+    /// Which entries.
+    pub selected: &'a Selected,
+    /// Their gradients, in their order.
+    pub gradients: &'a [f32],
+    /// What the others and they have besides.
+    pub centre: Option<Centre<'a>>,
+}
+
+impl Picked<'_> {
+    /// Calls `take(k, gradient)` for every entry of some rows, in order.
+    #[inline(always)]
+    fn visit(&self, w: Pattern<'_>, rows: Range<usize>, mut take: impl FnMut(usize, f32)) {
+        let offsets = self.selected.matrix.pattern();
+        let offsets = offsets.indptr();
+        let entries = offsets[rows.start]..offsets[rows.end];
+        let own = self.selected.positions[entries.clone()].iter().zip(&self.gradients[entries]);
+        let mut own = own.peekable();
+        for row in rows {
+            for k in w.indptr()[row]..w.indptr()[row + 1] {
+                let mut gradient = match own.peek() {
+                    Some(&(&position, &gradient)) if position as usize == k => {
+                        own.next();
+                        gradient
+                    }
+                    _ => 0.0,
+                };
+                if let Some(Centre { shift, sums }) = self.centre {
+                    gradient -= shift[w.indices()[k] as usize] * sums[row];
+                }
+                take(k, gradient);
+            }
+        }
+    }
+
+    fn check(&self, w: Pattern<'_>) {
+        let nnz = self.selected.matrix.nnz();
+        assert_eq!(self.selected.matrix.n_rows(), w.n_rows(), "internal: a selection of w");
+        assert_eq!(self.gradients.len(), nnz, "internal: a gradient for each selected entry");
+        if let Some(Centre { shift, sums }) = self.centre {
+            assert_eq!(shift.len(), w.n_cols(), "internal: shift is (n_cols,)");
+            assert_eq!(sums.len(), w.n_rows(), "internal: sums are (n_rows,)");
+        }
+    }
+}
+
+#[inline(always)]
+fn update_body<S: Simd>(
+    _simd: S,
+    w: Pattern<'_>,
+    picked: &Picked<'_>,
+    step: &Step,
+    rows: Range<usize>,
+    data: &mut [f32],
+    momentum: &mut [f32],
+) {
+    let first = w.indptr()[rows.start];
+    picked.visit(w, rows, |k, gradient| {
+        step.apply(gradient, &mut data[k - first], &mut momentum[k - first]);
+    });
+}
+multiversion! {
+    fn update_rows(
+        w: Pattern<'_>, picked: &Picked<'_>, step: &Step, rows: Range<usize>, data: &mut [f32],
+        momentum: &mut [f32],
+    ) => update_body
+}
+
+/// One [`Step`] of every weight of `w`.
+///
+/// `data`, `momentum`: (nnz,).
+pub fn update_picked(
+    par: &Par,
+    w: Pattern<'_>,
+    picked: &Picked<'_>,
+    step: &Step,
+    data: &mut [f32],
+    momentum: &mut [f32],
+) {
+    picked.check(w);
+    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
+    assert_eq!(momentum.len(), w.nnz(), "internal: momentum is (nnz,)");
+    par.for_rows(
+        0..w.n_rows(),
+        super::GRAIN,
+        (data, momentum),
+        |r| w.indptr()[r],
+        |(data, momentum), range, mid| {
+            let cut = w.indptr()[mid] - w.indptr()[range.start];
+            let (data, data_right) = data.split_at_mut(cut);
+            let (momentum, momentum_right) = momentum.split_at_mut(cut);
+            ((data, momentum), (data_right, momentum_right))
+        },
+        |rows, (data, momentum)| update_rows(w, picked, step, rows, data, momentum),
+    );
+}
+
+/// Writes the gradients of all entries to `out`, (nnz,).
+pub fn gradient_picked(w: Pattern<'_>, picked: &Picked<'_>, out: &mut [f32]) {
+    picked.check(w);
+    assert_eq!(out.len(), w.nnz(), "internal: out is (nnz,)");
+    picked.visit(w, 0..w.n_rows(), |k, gradient| out[k] = gradient);
+}
+
+/// `out = bias - W shift`, each sum in f64 and in the order of the row.
+///
+/// `data`: (nnz,); `shift`: (n_cols,); `bias`, `out`: (n_rows,).
+pub fn shifted_bias(
+    par: &Par,
+    w: Pattern<'_>,
+    data: &[f32],
+    shift: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+) {
+    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
+    assert_eq!(shift.len(), w.n_cols(), "internal: shift is (n_cols,)");
+    assert!(bias.len() == w.n_rows() && out.len() == w.n_rows(), "internal: bias is (n_rows,)");
+    par.for_rows(
+        0..w.n_rows(),
+        super::GRAIN,
+        out,
+        |r| w.indptr()[r] + r,
+        |out, range, mid| out.split_at_mut(mid - range.start),
+        |rows, out: &mut [f32]| {
+            for (row, out) in rows.zip(out) {
+                let values = &data[w.indptr()[row]..w.indptr()[row + 1]];
+                let products = w.row(row).iter().zip(values);
+                let product = |(&c, &v): (&u32, &f32)| f64::from(v) * f64::from(shift[c as usize]);
+                let sum: f64 = products.map(product).sum();
+                *out = (f64::from(bias[row]) - sum) as f32;
+            }
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_numbered_in_order() {
+        let mut set = ColumnSet::new(200).unwrap();
+        set.fill([130, 0, 63, 64, 130, 199].into_iter());
+        assert_eq!(set.len(), 5);
+        let numbers: Vec<_> = (0..200).filter_map(|c| Some((c, set.number(c)?))).collect();
+        assert_eq!(numbers, [(0, 0), (63, 1), (64, 2), (130, 3), (199, 4)]);
+        set.fill(std::iter::empty());
+        assert!(set.is_empty() && (0..200).all(|c| set.number(c).is_none()));
+    }
+
+    #[test]
+    fn entries_of_other_columns_are_left_out() {
+        let par = Par::new(2).unwrap();
+        let indices = vec![0, 1, 3, 2, 0, 3];
+        let w = Csr::new(4, vec![0, 3, 3, 4, 6], indices, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let w = w.unwrap();
+        let mut set = ColumnSet::new(4).unwrap();
+        let mut selected = Selected::default();
+        for (columns, indptr, numbers, positions) in [
+            (vec![3, 0], vec![0, 2, 2, 2, 4], vec![0, 1, 0, 1], vec![0, 2, 4, 5]),
+            (vec![], vec![0; 5], vec![], vec![]),
+            (vec![2], vec![0, 0, 0, 1, 1], vec![0], vec![3]),
+        ] {
+            set.fill(columns.into_iter());
+            selected = selected.select(&par, w.pattern(), w.data(), &set).unwrap();
+            let m = selected.matrix();
+            assert_eq!((m.pattern().indptr(), m.n_cols()), (&indptr[..], set.len()));
+            assert_eq!((m.pattern().indices(), &selected.positions), (&numbers[..], &positions));
+            let values: Vec<f32> = positions.iter().map(|&k: &u32| w.data()[k as usize]).collect();
+            assert_eq!(m.data(), values);
+            let gradients: Vec<f32> = (0..values.len()).map(|i| 10.0 + i as f32).collect();
+            let centre = Centre { shift: &[0.5, 0.0, 1.0, 2.0], sums: &[1.0, 9.0, 3.0, 0.0] };
+            for centre in [None, Some(centre)] {
+                let picked = Picked { selected: &selected, gradients: &gradients, centre };
+                let mut out = vec![f32::NAN; w.nnz()];
+                gradient_picked(w.pattern(), &picked, &mut out);
+                for (k, (&found, row)) in out.iter().zip([0, 0, 0, 2, 3, 3]).enumerate() {
+                    let own = positions.iter().position(|&p| p as usize == k);
+                    let own = own.map_or(0.0, |i| gradients[i]);
+                    let c = w.pattern().indices()[k] as usize;
+                    let less = centre.map_or(0.0, |centre| centre.shift[c] * centre.sums[row]);
+                    assert_eq!(found, own - less);
+                }
+            }
+        }
+    }
+}

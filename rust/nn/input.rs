@@ -1,0 +1,185 @@
+//! The inputs of a batch: every feature, or only those that some sample of the batch has.
+
+use super::layer::Layer;
+use super::standardize::Standardizer;
+use crate::csr::Csr;
+use crate::error::Result;
+use crate::kernels::{
+    Centre, ColumnSet, Picked, Selected, Step, bias_gradient, gradient_picked, sddmm, shifted_bias,
+    stride, update_picked,
+};
+use crate::memory::{Lanes, area, filled, reserved};
+use crate::parallel::Par;
+
+const WHAT: &str = "sparse inputs";
+
+/// A batch of which only the features are stored that are not zero in all of its samples, and the
+/// first layer's connections from them. The lanes of those features, (features of the batch,
+/// stride), are where those of all features would be.
+#[derive(Debug)]
+pub struct SparseInput {
+    columns: ColumnSet,
+    selected: Selected,
+    /// What standardisation takes from each feature, (features,); empty without.
+    shift: Vec<f32>,
+    /// The layer's biases less what that makes of them, (n_out,); empty without.
+    bias: Vec<f32>,
+    /// Gradients of the selected connections.
+    gradients: Vec<f32>,
+    /// Sums of the deltas' rows, (n_out,); empty without standardisation.
+    sums: Vec<f32>,
+}
+
+/// Where a batch goes before a pass through the network: buffers that become what is needed.
+#[derive(Debug)]
+pub struct Buffers<'a> {
+    pub(super) lanes: &'a mut Lanes,
+    pub(super) sparse: &'a mut Option<Box<SparseInput>>,
+    pub(super) max_batch: usize,
+}
+
+impl<'a> Buffers<'a> {
+    /// For `batch` samples of all features: (features, `stride(batch)`), feature-major.
+    pub fn dense(self, features: usize, batch: usize) -> Result<&'a mut [f32]> {
+        check_batch(batch, self.max_batch);
+        let len = area(features, stride(self.max_batch), "a batch")?;
+        if self.lanes.len() != len {
+            *self.lanes = Lanes::default();
+            *self.lanes = Lanes::zeros(len, "a batch")?;
+        }
+        *self.sparse = None;
+        Ok(&mut self.lanes[..features * stride(batch)])
+    }
+
+    /// Takes some rows of `x`, (samples, features), as the batch, and from `layer`, the first one,
+    /// what they need of it. Standardised features are scaled here and moved in the layer.
+    pub fn sparse(
+        self,
+        par: &Par,
+        layer: &Layer,
+        standardizer: Option<&Standardizer>,
+        x: &Csr,
+        samples: &[u32],
+    ) -> Result<()> {
+        check_batch(samples.len(), self.max_batch);
+        let input = match self.sparse {
+            Some(input) => input,
+            None => self.sparse.insert(Box::new(SparseInput::new(x.n_cols())?)),
+        };
+        let (pattern, values) = (x.pattern(), x.data());
+        input.columns.fill(samples.iter().flat_map(|&s| pattern.row(s as usize)).copied());
+        let stride = stride(samples.len());
+        let len = area(input.columns.len(), stride, "a batch")?;
+        if self.lanes.len() < len {
+            let most = area(x.n_cols(), stride, "a batch")?;
+            *self.lanes = Lanes::default();
+            *self.lanes = Lanes::zeros(most.min(len + len / 4), "a batch")?;
+        }
+        let lanes = &mut self.lanes[..len];
+        lanes.fill(0.0);
+        for (lane, &sample) in samples.iter().enumerate() {
+            let entries = pattern.indptr()[sample as usize]..pattern.indptr()[sample as usize + 1];
+            for (&c, &value) in pattern.indices()[entries.clone()].iter().zip(&values[entries]) {
+                let number = input.columns.number(c).expect("internal: a feature of the batch");
+                let scaled = standardizer.map_or(value, |s| s.scaled(c as usize, value));
+                lanes[number as usize * stride + lane] = scaled;
+            }
+        }
+        input.take_layer(par, layer, standardizer)
+    }
+}
+
+pub(super) fn check_batch(batch: usize, most: usize) {
+    assert!(batch <= most, "internal: a batch of {batch} in buffers for {most}");
+}
+
+impl SparseInput {
+    fn new(features: usize) -> Result<Self> {
+        Ok(SparseInput {
+            columns: ColumnSet::new(features)?,
+            selected: Selected::default(),
+            shift: Vec::new(),
+            bias: Vec::new(),
+            gradients: Vec::new(),
+            sums: Vec::new(),
+        })
+    }
+
+    fn take_layer(
+        &mut self,
+        par: &Par,
+        layer: &Layer,
+        standardizer: Option<&Standardizer>,
+    ) -> Result<()> {
+        let (w, data) = (layer.weights.pattern(), layer.weights.data());
+        self.selected = std::mem::take(&mut self.selected).select(par, w, data, &self.columns)?;
+        let nnz = self.selected.matrix().nnz();
+        if self.gradients.capacity() < nnz {
+            self.gradients = reserved(nnz + nnz / 4, WHAT)?;
+        }
+        self.gradients.resize(nnz, 0.0);
+        if let Some(standardizer) = standardizer {
+            if self.shift.is_empty() {
+                self.shift = reserved(w.n_cols(), WHAT)?;
+                self.shift.extend((0..w.n_cols()).map(|c| -standardizer.apply(c, 0.0)));
+            }
+            if self.bias.len() != w.n_rows() {
+                self.bias = filled(w.n_rows(), 0.0, WHAT)?;
+                self.sums = filled(w.n_rows(), 0.0, WHAT)?;
+            }
+            shifted_bias(par, w, data, &self.shift, &layer.bias, &mut self.bias);
+        }
+        Ok(())
+    }
+
+    /// The features of the batch: rows of its lanes.
+    pub(super) fn features(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The first layer's connections from them.
+    pub(super) fn weights(&self) -> &Csr {
+        self.selected.matrix()
+    }
+
+    /// The biases to use instead of the layer's, if there are some.
+    pub(super) fn bias(&self) -> Option<&[f32]> {
+        (!self.bias.is_empty()).then_some(&self.bias)
+    }
+
+    /// Gradients of all connections of the first layer from the deltas of its outputs, (n_out,
+    /// stride), and the lanes of the batch.
+    fn picked(&mut self, par: &Par, dy: &[f32], x: &[f32], stride: usize) -> Picked<'_> {
+        sddmm(par, self.selected.matrix().pattern(), dy, x, stride, &mut self.gradients);
+        let centre = (!self.shift.is_empty()).then(|| {
+            bias_gradient(dy, stride, &mut self.sums);
+            Centre { shift: &self.shift, sums: &self.sums }
+        });
+        Picked { selected: &self.selected, gradients: &self.gradients, centre }
+    }
+
+    /// A step of the first layer's weights.
+    pub(super) fn update(
+        &mut self,
+        par: &Par,
+        layer: &mut Layer,
+        (dy, x, stride): (&[f32], &[f32], usize),
+        step: &Step,
+    ) {
+        let picked = self.picked(par, dy, x, stride);
+        let (pattern, data) = layer.weights.pattern_and_data_mut();
+        update_picked(par, pattern, &picked, step, data, &mut layer.momentum);
+    }
+
+    /// The gradients of the first layer's weights, (nnz,).
+    pub(super) fn gradient(
+        &mut self,
+        par: &Par,
+        layer: &Layer,
+        (dy, x, stride): (&[f32], &[f32], usize),
+        out: &mut [f32],
+    ) {
+        let picked = self.picked(par, dy, x, stride);
+        gradient_picked(layer.weights.pattern(), &picked, out);
+    }
+}
