@@ -533,8 +533,8 @@ class SparseMLP(Neurons):
     def save(self, path: str | os.PathLike[str], *, progress: bool = False) -> None:
         """Save everything that the model is to one safetensors file.
 
-        Structure, weights, momentum, biases, standardisation, configuration, counters and
-        `metadata`. The file is written beside `path` and takes its place when it is complete:
+        Structure, weights, the optimiser's state, biases, standardisation, configuration, counters
+        and `metadata`. The file is written beside `path` and takes its place when it is complete:
         whatever ends the saving before, Ctrl-C or a crash, leaves the old file as it was.
 
         Parameters
