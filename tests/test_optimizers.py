@@ -195,6 +195,8 @@ def test_nothing_is_kept_for_sgd():
 def test_the_plan_counts_second_moments_for_adam_only():
     model = ts.SparseMLP([30, 40, 20, 4], density=0.5, seed=0)
     neurons = 40 + 20 + 4
+    x, y = np.zeros((4, 30), np.float32), np.arange(4)
+    model.train_on_batch(x, y)  # builds the transpose index
     before = model.plan().taken
     assert "second moments" not in model.plan().parts
     expected = 4 * (model.nnz + neurons)
@@ -203,7 +205,6 @@ def test_the_plan_counts_second_moments_for_adam_only():
     more = adam.parts["evolution of a layer"] - model.plan().parts["evolution of a layer"]
     assert more == 8 * model.layers[0].nnz
     assert adam.taken == before
-    x, y = np.zeros((4, 30), np.float32), np.arange(4)
     model.train_on_batch(x, y, optimizer=ts.Adam())
     assert model.plan().taken == before + expected
     model.train_on_batch(x, y)
