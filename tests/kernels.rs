@@ -145,7 +145,7 @@ proptest! {
             rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 1.0 / b as f32, shrink: 0.0, adam,
         };
         let par = Par::new(threads).unwrap();
-        let signs: Vec<u16> = (0..n * words(s)).map(|i| (i as u64 * 40_503 ^ seed) as u16).collect();
+        let signs: Vec<u16> = (0..n * words(s)).map(|i| ((i as u64 * 40_503) ^ seed) as u16).collect();
         let backward =
             Backward { map: Map::Slope(-0.6), mask_scale: None, signs: &signs, kept: &[], output: &[] };
         let index = Transpose::new(&par, w.pattern()).unwrap();
