@@ -32,8 +32,15 @@ fn main() {
         let copy = w.data().to_vec();
         let mut momentum = vec![0.0; w.nnz()];
         let order = w.pattern().indices().to_vec();
-        let step =
-            Step { rate: 1e-6, momentum: 0.9, decay: 0.0, nesterov: false, inverse_batch: 1e-2 };
+        let step = Step {
+            rate: 1e-6,
+            momentum: 0.9,
+            decay: 0.0,
+            nesterov: false,
+            inverse_batch: 1e-2,
+            shrink: 0.0,
+            adam: None,
+        };
         for &batch in &batches {
             let stride = kernels::stride(batch);
             let (x, dy) = (numbers(n * stride, 2), numbers(n * stride, 3));
@@ -56,6 +63,7 @@ fn main() {
                             &step,
                             data,
                             &mut momentum,
+                            &mut [],
                         );
                     },
                     &mut || limit = limit.max(gather_rate(&par, &x, stride, &order)),

@@ -41,6 +41,8 @@ fn main() {
                 decay: 0.0,
                 nesterov: false,
                 inverse_batch: 1e-2,
+                shrink: 0.0,
+                adam: None,
             };
             let work = (w.nnz() * shape.batch) as f64;
             let copy = w.clone();
@@ -74,6 +76,7 @@ fn main() {
                                 &step,
                                 data,
                                 &mut momentum,
+                                &mut [],
                             );
                         },
                     ],

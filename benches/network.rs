@@ -5,8 +5,8 @@ mod common;
 use common::{NETWORKS, medians, numbers, thread_counts, wanted};
 use trulysparse::kernels;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Inference, LayerRates, Loss, Memory, Mlp, Schedule, Set,
-    Sgd, Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Fall, Inference, LayerRates, Loss, Memory, Mlp, Optimizer,
+    Rule, Set, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -60,12 +60,12 @@ fn main() {
             let data =
                 Data::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&y)));
             let samples: Vec<u32> = (0..most as u32).collect();
-            let sgd = Sgd {
+            let sgd = Optimizer {
+                rule: Rule::Sgd { momentum: 0.9, nesterov: false },
                 learning_rate: 1e-4,
-                momentum: 0.9,
                 weight_decay: 2e-4,
-                nesterov: false,
-                schedule: Schedule::Constant,
+                l1: 0.0,
+                schedule: Fall::Constant.into(),
                 layer_rates: LayerRates::Equal,
             };
             let mut mlp = Mlp::new(&par, config.clone()).expect("a network");

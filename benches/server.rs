@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use common::{NETWORKS, numbers, thread_counts, wanted};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Draw, Gradient, LayerRates, Loss, Memory, Mlp, Replica,
-    Schedule, Sgd, Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Draw, Fall, Gradient, LayerRates, Loss, Memory, Mlp,
+    Optimizer, Replica, Rule, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -92,12 +92,12 @@ fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usiz
     let data = Data::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&labels)));
     let samples: Vec<u32> = (0..batch as u32).collect();
     // The weights hardly move, so that the gradients stay as they are.
-    let sgd = Sgd {
+    let sgd = Optimizer {
+        rule: Rule::Sgd { momentum: 0.9, nesterov: false },
         learning_rate: 1e-6,
-        momentum: 0.9,
         weight_decay: 2e-4,
-        nesterov: false,
-        schedule: Schedule::Constant,
+        l1: 0.0,
+        schedule: Fall::Constant.into(),
         layer_rates: LayerRates::Equal,
     };
     let (mut replica, mut gradient): (Option<Replica>, _) = (None, Gradient::default());
@@ -119,7 +119,7 @@ fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usiz
         let computed = Instant::now();
         let (server, mlp, times) = &mut *shared.lock().expect("no panic");
         let inside = Instant::now();
-        let step_of = sgd.step(0, 1, batch);
+        let step_of = sgd.step((0, 1), 0, batch);
         server.push(&par, mlp, worker, gradient.view(), version, &step_of).expect("memory");
         let pushed = Instant::now();
         version = server.pull(mlp, worker, &mut replica, version).expect("memory");

@@ -3,12 +3,14 @@
 //! # Format
 //! Tensors of layer `i` (from 0), one row per output neuron as in [`crate::csr`]:
 //! `layers.i.indptr` U64, `layers.i.indices` U32, `layers.i.data` F32, `layers.i.momentum` F32,
-//! `layers.i.bias` F32, `layers.i.bias_momentum` F32; and `standardizer.mean`,
+//! `layers.i.bias` F32, `layers.i.bias_momentum` F32, and if Adam trains it
+//! `layers.i.second_moment` F32, `layers.i.bias_second_moment` F32; and `standardizer.mean`,
 //! `standardizer.scale` F64 if there are statistics; `layers.i.pruned` U32, the output neurons that
 //! pruning closed to growth, if there are any; `units.l` U32, the original numbers of the neurons
 //! of layer `l` (0 for the inputs), if a compaction removed some of that layer. The safetensors
 //! metadata has one entry, `trulysparse`: a JSON object of `version`, `config`, `counters` and
-//! `user`, an object of the caller's own strings, and after a compaction `original_layer_sizes`.
+//! `user`, an object of the caller's own strings, after a compaction `original_layer_sizes`, and
+//! `adam_since`, the number of steps after which Adam began with its moments, if there are some.
 //! One entry, as the order of several would change from file to file: the same model gives the
 //! same bytes.
 //!
@@ -62,6 +64,9 @@ struct Header {
     /// Empty if the model was never compacted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     original_layer_sizes: Vec<usize>,
+    /// None if the model has no second moments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adam_since: Option<u64>,
 }
 
 /// A number as it stands in a file.
@@ -137,6 +142,10 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
         push("momentum", Tensor::of(layer.momentum()));
         push("bias", Tensor::of(layer.bias()));
         push("bias_momentum", Tensor::of(layer.bias_momentum()));
+        if model.adam_since().is_some() {
+            push("second_moment", Tensor::of(layer.second_moment()));
+            push("bias_second_moment", Tensor::of(layer.bias_second_moment()));
+        }
         if layer.pruned().contains(&true) {
             push("pruned", numbers(layer.pruned())?);
         }
@@ -156,6 +165,7 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
         counters: model.counters,
         user: user.clone(),
         original_layer_sizes: model.origin().map_or(Vec::new(), |origin| origin.sizes().to_vec()),
+        adam_since: model.adam_since(),
     };
     let json = serde_json::to_string(&header).expect("internal: plain data always serialise");
     let entries = HashMap::from([(HEADER.to_string(), json)]);
@@ -236,7 +246,8 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
     if version != VERSION {
         return Err(Fault::Damage(format!("format version {version}: expected {VERSION}")));
     }
-    let Header { config, counters, user, original_layer_sizes, .. } = serde_json::from_str(header)?;
+    let Header { config, counters, user, original_layer_sizes, adam_since, .. } =
+        serde_json::from_str(header)?;
     config.check()?;
     if [counters.epochs, counters.steps, counters.evolutions].iter().any(|&n| n >= MOST_COUNTED) {
         return Err(Fault::Damage(format!("{counters:?}: expected numbers below 2^63")));
@@ -247,10 +258,13 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
 
     let mut layers = Vec::new();
     for (i, pair) in config.layer_sizes.windows(2).enumerate() {
-        layers.push(read_layer(&mut file, i, pair[0])?);
+        layers.push(read_layer(&mut file, i, pair[0], adam_since.is_some())?);
     }
     let mut model = Mlp::from_layers(config, layers)?;
     model.counters = counters;
+    if let Some(steps) = adam_since {
+        model.set_adam_since(steps)?;
+    }
     if !original_layer_sizes.is_empty() {
         let now = model.config().layer_sizes.len();
         let ids = (0..now).map(|l| file.read_optional(&format!("units.{l}")));
@@ -271,16 +285,27 @@ fn read_layer(
     file: &mut Source<'_, '_, impl Read + Seek>,
     i: usize,
     n_in: usize,
+    adam: bool,
 ) -> reader::Result<Layer> {
     let key = |name: &str| format!("layers.{i}.{name}");
     let indptr = read_offsets(file, &key("indptr"))?;
     let (indices, data) = (file.read(&key("indices"))?, file.read(&key("data"))?);
     let (momentum, bias) = (file.read(&key("momentum"))?, file.read(&key("bias"))?);
     let bias_momentum = file.read(&key("bias_momentum"))?;
+    let second = match adam {
+        true => (file.read(&key("second_moment"))?, file.read(&key("bias_second_moment"))?),
+        false => Default::default(),
+    };
     let pruned = file.read_optional(&key("pruned"))?;
     Csr::with_any_values(n_in, indptr, indices, data)
         .and_then(|weights| Layer::from_parts(weights, momentum, bias, bias_momentum))
-        .and_then(|mut layer| layer.set_pruned(&pruned).map(|()| layer))
+        .and_then(|mut layer| {
+            layer.set_pruned(&pruned)?;
+            if adam {
+                layer.set_second_moments(second.0, second.1)?;
+            }
+            Ok(layer)
+        })
         .map_err(|e| match Fault::from(e) {
             Fault::Damage(reason) => Fault::Damage(format!("layers.{i}: {reason}")),
             other => other,

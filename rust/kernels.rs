@@ -36,6 +36,7 @@ mod sddmm;
 pub mod simd;
 mod softmax;
 mod spmm;
+mod step;
 mod update;
 
 pub use columns::{
@@ -45,9 +46,10 @@ pub use elementwise::{Backward, Biases, Forward, Map, Mask, bias_gradient, bias_
 pub use lanes::{LANES, stride, words};
 pub use noise::add_noise;
 pub use scatter::spmm_transpose_scatter;
-pub use sddmm::{Step, sddmm, sddmm_update};
+pub use sddmm::{sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
+pub use step::{Adam, Step};
 pub use update::update;
 
 /// Below this many multiply-adds a kernel stays on the calling thread: waking another one costs

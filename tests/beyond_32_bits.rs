@@ -79,7 +79,7 @@ fn config(layer_sizes: Vec<usize>, epsilon: f64) -> Config {
 #[test]
 fn what_does_not_fit_32_bits_is_refused_and_what_does_is_planned() {
     let plan = |sizes: &[usize], epsilon| {
-        Footprint::expected(&config(sizes.to_vec(), epsilon), 256, true, Memory::Fast)
+        Footprint::expected(&config(sizes.to_vec(), epsilon), 256, true, Memory::Fast, false)
     };
     // Bytes beyond 2^40, connections beyond 2^32 in all layers together.
     let planned = plan(&[2_000_000_000; 5], 1.0).unwrap();

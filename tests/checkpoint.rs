@@ -9,7 +9,8 @@ use safetensors::{Dtype, SafeTensors};
 use trulysparse::checkpoint::{self, UserData};
 use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Loss, Mlp, Pruning, Sparsity, Standardizer,
+    Activation, ActivationKind, Config, Fall, LayerRates, Loss, Mlp, Optimizer, Pruning, Rule,
+    Sparsity, Standardizer,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -231,6 +232,42 @@ fn a_file_from_before_there_was_input_noise_has_none() {
     let tensors = SafeTensors::deserialize(&whole).unwrap().tensors();
     let bytes = safetensors::serialize(tensors, Some(entries)).unwrap();
     assert_eq!(from_bytes(&bytes, "m").unwrap().0.config().input_noise, 0.0);
+}
+
+#[test]
+fn the_moments_of_adam_come_back_and_are_checked() {
+    let mut model = model(false);
+    model.counters.steps = 7;
+    let sgd = Optimizer {
+        rule: Rule::Sgd { momentum: 0.9, nesterov: false },
+        learning_rate: 0.1,
+        weight_decay: 0.0,
+        l1: 0.0,
+        schedule: Fall::Constant.into(),
+        layer_rates: LayerRates::Equal,
+    };
+    let adam = Optimizer { rule: Rule::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 }, ..sgd };
+    let plain = to_bytes(&model, &UserData::new()).unwrap();
+    assert!(!String::from_utf8_lossy(&plain).contains("adam_since"));
+    model.prepare_optimizer(&sgd).unwrap();
+    assert_eq!(to_bytes(&model, &UserData::new()).unwrap(), plain);
+
+    model.prepare_optimizer(&adam).unwrap();
+    let bytes = to_bytes(&model, &UserData::new()).unwrap();
+    let again = from_bytes(&bytes, "m").unwrap().0;
+    assert_eq!(again.adam_since(), Some(7));
+    assert_eq!(again.layers()[0].second_moment().len(), again.layers()[0].weights().nnz());
+    assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
+    let since = |steps| {
+        move |header: &str| header.replace("\"adam_since\":7", &format!("\"adam_since\":{steps}"))
+    };
+    let with = |name, numbers: &[u32], steps| edited(&model, name, numbers, since(steps));
+    assert_eq!(with("other", &[], 3), "fine");
+    assert!(with("other", &[], 8).contains("expected at most the 7 steps trained"));
+    assert!(with("layers.1.second_moment", &[0], 7).contains("layers.1.second_moment"));
+
+    model.prepare_optimizer(&sgd).unwrap();
+    assert_eq!(to_bytes(&model, &UserData::new()).unwrap(), plain);
 }
 
 #[test]

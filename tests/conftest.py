@@ -18,6 +18,13 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+def moments(layer):
+    """Adam's, if there are some."""
+    if layer.second_moment is None:
+        return ()
+    return (layer.second_moment.data, layer.bias_second_moment)
+
+
 def _state(model):
     """Everything that training changes, as bytes: equal states are equal bit for bit."""
     layers = [
@@ -33,6 +40,7 @@ def _state(model):
             layer.momentum.data,
             layer.bias_momentum,
             layer.pruned,
+            *moments(layer),
         )
     ]
     layers += [model.units(level).tobytes() for level in range(len(model.layer_sizes))]

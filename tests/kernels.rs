@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use trulysparse::csr::{Csr, Transpose};
 use trulysparse::kernels::{
-    self, Backward, Biases, Forward, LANES, Map, Mask, Step, stride, words,
+    self, Adam, Backward, Biases, Forward, LANES, Map, Mask, Step, stride, words,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
@@ -46,6 +46,17 @@ fn batch(rows: usize, batch: usize, seed: u64) -> Vec<f32> {
             if i % stride < batch { trulysparse::rng::symmetric(stream.at(i as u64)) } else { 0.0 }
         })
         .collect()
+}
+
+fn adam() -> impl Strategy<Value = Option<Adam>> {
+    let half = Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 };
+    prop_oneof![Just(None), Just(Some(half))]
+}
+
+/// Second moments, if there are any.
+fn squares(n: usize, seed: u64, adam: Option<Adam>) -> Vec<f32> {
+    let values = batch(if adam.is_some() { n } else { 0 }, 1, seed ^ 5);
+    values.iter().map(|v| v * v).collect()
 }
 
 fn batches() -> impl Strategy<Value = usize> {
@@ -126,20 +137,24 @@ proptest! {
     #[test]
     fn biases_step_on_the_way_as_they_do_alone(
         w in matrix(), b in batches(), seed: u64, threads in 1usize..4, nesterov: bool,
+        adam in adam(),
     ) {
         let (s, n) = (stride(b), w.n_cols());
         let dy = batch(w.n_rows(), b, seed);
-        let step = Step { rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 1.0 / b as f32 };
+        let step = Step {
+            rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 1.0 / b as f32, shrink: 0.0, adam,
+        };
         let par = Par::new(threads).unwrap();
-        let signs: Vec<u16> = (0..n * words(s)).map(|i| (i as u64 * 40_503 ^ seed) as u16).collect();
+        let signs: Vec<u16> = (0..n * words(s)).map(|i| ((i as u64 * 40_503) ^ seed) as u16).collect();
         let backward =
             Backward { map: Map::Slope(-0.6), mask_scale: None, signs: &signs, kept: &[], output: &[] };
         let index = Transpose::new(&par, w.pattern()).unwrap();
         let run = |together: bool, scattered: bool| {
             let mut dx = vec![f32::NAN; n * s];
             let (mut bias, mut momentum) = (batch(n, 1, seed ^ 1), batch(n, 1, seed ^ 2));
+            let mut second = squares(n, seed, adam);
             let biases = together.then_some(Biases {
-                step: &step, bias: &mut bias, momentum: &mut momentum,
+                step: &step, bias: &mut bias, momentum: &mut momentum, second: &mut second,
             });
             if scattered {
                 kernels::spmm_transpose_scatter(
@@ -151,9 +166,11 @@ proptest! {
                 );
             }
             if !together {
-                kernels::bias_update(&Par::seq(), &dx, s, &step, &mut bias, &mut momentum);
+                kernels::bias_update(
+                    &Par::seq(), &dx, s, &step, &mut bias, &mut momentum, &mut second,
+                );
             }
-            (bits(&dx), bits(&bias), bits(&momentum))
+            (bits(&dx), bits(&bias), bits(&momentum), bits(&second))
         };
         let alone = run(false, false);
         prop_assert_eq!(&run(true, false), &alone);
@@ -176,6 +193,7 @@ proptest! {
     #[test]
     fn sddmm_is_naive_and_its_update_too(
         w in matrix(), b in batches(), seed: u64, nesterov: bool, decay in 0.0f32..0.1,
+        shrink in prop_oneof![Just(0.0), 0.0f32..0.1], adam in adam(),
     ) {
         let s = stride(b);
         let (x, dy) = (batch(w.n_cols(), b, seed), batch(w.n_rows(), b, seed ^ 1));
@@ -184,16 +202,24 @@ proptest! {
         // Sums that cancel to zero may differ in its sign only, where narrow lanes meet no zeros.
         prop_assert_eq!(&grad, &naive_sddmm(&w, &dy, &x, s));
 
-        let step = Step { rate: 0.1, momentum: 0.9, decay, nesterov, inverse_batch: 1.0 / b as f32 };
-        let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2));
-        let mut plain = (w.data().to_vec(), fused.1.clone());
+        let step = Step {
+            rate: 0.1, momentum: 0.9, decay, nesterov, inverse_batch: 1.0 / b as f32, shrink, adam,
+        };
+        let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2), squares(w.nnz(), seed, adam));
+        let mut plain = (w.data().to_vec(), fused.1.clone(), fused.2.clone());
         let (pattern, data) = fused.0.pattern_and_data_mut();
-        kernels::sddmm_update(&Par::seq(), pattern, &dy, &x, s, &step, data, &mut fused.1);
-        for ((g, w), v) in grad.iter().zip(&mut plain.0).zip(&mut plain.1) {
-            step.apply(*g, w, v);
+        kernels::sddmm_update(
+            &Par::seq(), pattern, &dy, &x, s, &step, data, &mut fused.1, &mut fused.2,
+        );
+        for (i, ((g, w), v)) in grad.iter().zip(&mut plain.0).zip(&mut plain.1).enumerate() {
+            match &adam {
+                None => step.apply(*g, w, v),
+                Some(adam) => step.apply_adam(adam, *g, w, v, &mut plain.2[i]),
+            }
         }
         prop_assert_eq!(bits(fused.0.data()), bits(&plain.0));
         prop_assert_eq!(bits(&fused.1), bits(&plain.1));
+        prop_assert_eq!(bits(&fused.2), bits(&plain.2));
     }
 
     /// Activation, dropout and derivative, fused against one by one.
@@ -270,7 +296,16 @@ proptest! {
             kernels::spmm(par, w.pattern(), w.data(), &x, s, &bias, &mut out[0]);
             kernels::spmm_transpose(par, &index, w.data(), &dy, s, &mut out[1]);
             kernels::sddmm(par, w.pattern(), &dy, &x, s, &mut out[2]);
-            out.map(|o| bits(&o))
+            let (mut data, mut momentum) = (w.data().to_vec(), batch(w.nnz(), 1, seed ^ 4));
+            let adam = Some(Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 });
+            let mut second = squares(w.nnz(), seed, adam);
+            let step = Step {
+                rate: 0.1, momentum: 0.9, decay: 0.01, nesterov: false, inverse_batch: 0.2, shrink: 1e-3, adam,
+            };
+            kernels::sddmm_update(
+                par, w.pattern(), &dy, &x, s, &step, &mut data, &mut momentum, &mut second,
+            );
+            (out.map(|o| bits(&o)), [data, momentum, second].map(|o| bits(&o)))
         };
         let one = run(&Par::seq());
         for threads in [2, 3, 7] {

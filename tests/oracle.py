@@ -85,6 +85,8 @@ class OracleLayer:
     bias: np.ndarray
     momentum: np.ndarray = field(default=None)
     bias_momentum: np.ndarray = field(default=None)
+    square: np.ndarray = field(default=None)
+    bias_square: np.ndarray = field(default=None)
 
     def __post_init__(self) -> None:
         assert np.all(self.weight[~self.support] == 0)
@@ -92,6 +94,10 @@ class OracleLayer:
             self.momentum = np.zeros_like(self.weight)
         if self.bias_momentum is None:
             self.bias_momentum = np.zeros_like(self.bias)
+        if self.square is None:
+            self.square = np.zeros_like(self.weight)
+        if self.bias_square is None:
+            self.bias_square = np.zeros_like(self.bias)
 
 
 @dataclass
@@ -164,11 +170,12 @@ class Oracle:
         momentum=0.9,
         weight_decay=2e-4,
         nesterov=False,
+        l1=0.0,
         by_fan_in=False,
         masks=None,
     ):
         """One step of momentum SGD; the decay is not multiplied by the learning rate."""
-        fan_ins = [layer.support.sum(axis=0).mean() for layer in self.layers]
+        fan_ins = self.fan_ins()
         for i, (layer, (gw, gb)) in enumerate(
             zip(self.layers, self.gradients(x, y, masks), strict=True)
         ):
@@ -180,7 +187,47 @@ class Oracle:
                 v = momentum * getattr(layer, velocity_name) - rate * g
                 push = momentum * v - rate * g if nesterov else v
                 setattr(layer, velocity_name, v)
-                setattr(layer, name, w + push - weight_decay * w)
+                new = w + push - weight_decay * w
+                setattr(layer, name, soft(new, rate * l1) if name == "weight" else new)
+
+    def fan_ins(self) -> list[float]:
+        return [float(layer.support.sum(axis=0).mean()) for layer in self.layers]
+
+    def adam_step(
+        self,
+        x,
+        y,
+        t,
+        *,
+        lr=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        weight_decay=0.0,
+        l1=0.0,
+        by_fan_in=False,
+    ):
+        """Step number ``t``, from 1, of Adam with decoupled decay."""
+        fan_ins = self.fan_ins()
+        for i, (layer, (gw, gb)) in enumerate(zip(self.layers, self.gradients(x, y), strict=True)):
+            for name, mean, square, g, rate in (
+                (
+                    "weight",
+                    "momentum",
+                    "square",
+                    gw,
+                    lr * min(fan_ins) / fan_ins[i] if by_fan_in else lr,
+                ),
+                ("bias", "bias_momentum", "bias_square", gb, lr),
+            ):
+                w = getattr(layer, name)
+                m = beta_1 * getattr(layer, mean) + (1 - beta_1) * g
+                s = beta_2 * getattr(layer, square) + (1 - beta_2) * g**2
+                setattr(layer, mean, m)
+                setattr(layer, square, s)
+                m_hat, s_hat = m / (1 - beta_1**t), s / (1 - beta_2**t)
+                new = w - rate * (m_hat / (np.sqrt(s_hat) + epsilon) + weight_decay * w)
+                setattr(layer, name, soft(new, rate * l1) if name == "weight" else new)
 
     def feature_importance(self, kind: str) -> np.ndarray:
         """Strength of the inputs' own weights, or of all paths from them to the outputs."""
@@ -209,9 +256,25 @@ class Oracle:
         return np.concatenate([part for la, (gw, gb) in pairs for part in (gw[la.support], gb)])
 
 
-def learning_rate(schedule: str, base: float, step: int, total_steps: int) -> float:
+def soft(w: np.ndarray, threshold: float) -> np.ndarray:
+    """The proximal operator of ``threshold * |w|``."""
+    return np.where(w > threshold, w - threshold, np.where(w < -threshold, w + threshold, 0.0))
+
+
+def learning_rate(
+    schedule: str, base: float, step: int, total_steps: int, *, warmup_steps: int = 0, **numbers
+) -> float:
+    if step < warmup_steps:
+        return base * (step + 1) / (warmup_steps + 1)
+    step, total_steps = step - warmup_steps, total_steps - warmup_steps
     if schedule == "cosine":
-        return base * 0.5 * (1.0 + math.cos(math.pi * step / total_steps))
+        final = numbers.get("final", 0.0)
+        return base * (final + (1 - final) * 0.5 * (1.0 + math.cos(math.pi * step / total_steps)))
+    if schedule == "exponential":
+        return base * math.exp(math.log(numbers["factor"]) * step / total_steps)
+    if schedule == "step":
+        falls = sum(step >= n * numbers["steps_between"] for n in range(1, total_steps + 1))
+        return base * numbers["factor"] ** falls
     assert schedule == "constant"
     return base
 
@@ -260,6 +323,8 @@ def from_model(model) -> Oracle:
     """Read a model's public attributes into an oracle of its own."""
     layers = [
         OracleLayer(
+            square=None if la.second_moment is None else la.second_moment.toarray().astype(float),
+            bias_square=None if la.bias_second_moment is None else la.bias_second_moment * 1.0,
             weight=la.weight.toarray().astype(np.float64),
             support=support_of(la.weight),
             bias=np.array(la.bias, dtype=np.float64),

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use trulysparse::checkpoint;
 use trulysparse::csr::Csr;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, LayerRates, Loss, Memory, Mlp, Pruning, Schedule, Set, Sgd,
-    Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Fall, LayerRates, Loss, Memory, Mlp, Optimizer, Pruning,
+    Rule, Set, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -43,12 +43,12 @@ fn samples(count: usize) -> (Vec<f32>, Vec<u32>) {
 }
 
 fn plan(epochs: u64, steps: u64) -> Plan {
-    let optimizer = Sgd {
+    let optimizer = Optimizer {
+        rule: Rule::Sgd { momentum: 0.9, nesterov: true },
         learning_rate: 0.05,
-        momentum: 0.9,
         weight_decay: 1e-4,
-        nesterov: true,
-        schedule: Schedule::Cosine,
+        l1: 0.0,
+        schedule: Fall::Cosine { last: 0.0 }.into(),
         layer_rates: LayerRates::Equal,
     };
     Plan { batch_size: 16, optimizer, total_steps: epochs * steps }

@@ -135,6 +135,7 @@ impl Twin {
                 _ => self.tally.dropped += 1,
             }
         }
+        let step = Step { shrink: 0.0, ..*step }; // an L1 penalty is one on connections
         for ((w, v), g) in self.biases.iter_mut().flatten().zip(biases.iter().flatten()) {
             step.apply(*g, w, v);
         }
@@ -180,6 +181,7 @@ proptest! {
     #[test]
     fn any_interleaving_gives_what_the_dictionary_says(
         actions in prop::collection::vec(action(), 1..60), seed: u64, nesterov: bool,
+        shrink in prop_oneof![Just(0.0f32), 0.0..0.05f32],
         density in prop_oneof![Just(1.0), 0.2..1.0f64],
         most in prop_oneof![Just(None), (0u64..4).prop_map(Some)],
     ) {
@@ -190,7 +192,7 @@ proptest! {
         let mut replicas: [Option<Replica>; 3] = [None, None, None];
         let mut known = [Version::default(); 3];
         let mut held: [Option<Held>; 3] = [None, None, None];
-        let step = Step { rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 0.25 };
+        let step = Step { rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 0.25, shrink, adam: None };
         let (mut changes, mut pushed) = (0, 0);
         for (time, action) in actions.into_iter().enumerate() {
             match action {
@@ -276,7 +278,15 @@ fn a_connection_grown_again_takes_no_stale_gradient() {
     assert!(replaced[0] > 0);
     let gradient = constant(&replica.unwrap(), 1.0);
     let before: Vec<f32> = mlp.layers()[0].weights().data().to_vec();
-    let step = Step { rate: 1.0, momentum: 0.0, decay: 0.0, nesterov: false, inverse_batch: 1.0 };
+    let step = Step {
+        rate: 1.0,
+        momentum: 0.0,
+        decay: 0.0,
+        nesterov: false,
+        inverse_batch: 1.0,
+        shrink: 0.0,
+        adam: None,
+    };
     let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert_eq!((outcome.applied, outcome.dropped), (20 - replaced[0], replaced[0]));
     let same = before.iter().zip(mlp.layers()[0].weights().data()).filter(|(a, b)| a == b).count();
@@ -295,7 +305,15 @@ fn gradients_older_than_what_is_remembered_are_refused() {
         assert_eq!(server.remembered(), change.min(8));
     }
     let gradient = constant(&replica.unwrap(), 0.0);
-    let step = Step { rate: 1.0, momentum: 0.0, decay: 0.0, nesterov: false, inverse_batch: 1.0 };
+    let step = Step {
+        rate: 1.0,
+        momentum: 0.0,
+        decay: 0.0,
+        nesterov: false,
+        inverse_batch: 1.0,
+        shrink: 0.0,
+        adam: None,
+    };
     let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert!(outcome.refused);
     assert_eq!((outcome.applied, outcome.dropped), (0, gradient.view().entries()));

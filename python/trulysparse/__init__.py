@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from trulysparse._core import __version__
 from trulysparse._mpi.link import PeerError
 from trulysparse._plan import MemoryPlan, plan
-from trulysparse.callbacks import Callback
+from trulysparse.callbacks import Callback, LearningRateScheduler
 from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
-from trulysparse.optim import SGD
+from trulysparse.optim import SGD, Adam
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.recorder import TopologyRecorder
+from trulysparse.schedules import Constant, Cosine, ExponentialDecay, StepDecay
 from trulysparse.topology import SET, ImportancePruning
 
 if TYPE_CHECKING:
@@ -32,14 +33,20 @@ __all__ = [
     "SGD",
     "WASAP",
     "WASSP",
+    "Adam",
     "Callback",
+    "Constant",
+    "Cosine",
+    "ExponentialDecay",
     "History",
     "ImportancePruning",
     "Layer",
+    "LearningRateScheduler",
     "MemoryPlan",
     "ModelBusyError",
     "PeerError",
     "SparseMLP",
+    "StepDecay",
     "TopologyRecorder",
     "__version__",
     "load",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trulysparse import schedules
 from trulysparse._settings import MEMORY
 from trulysparse.datasets import NAMES
 
@@ -150,13 +151,32 @@ def _add_train(commands: Any) -> None:
         "--batch-size", type=_positive, default=128, help="rows per step (default: 128)"
     )
     training.add_argument(
-        "--learning-rate", type=float, help="at the start (default: preset)", **preset
+        "--learning-rate",
+        type=float,
+        help="at the start (default: preset; 0.001 with --optimizer adam)",
+        **preset,
     )
     training.add_argument(
         "--schedule",
-        choices=["constant", "cosine"],
-        help="keep the learning rate, or lower it to 0 over the training (default: preset)",
+        choices=list(schedules.BY_NAME),
+        help="keep the learning rate, divide it by 10 twice, let it fall to a hundredth evenly, or "
+        "lower it to 0 along a cosine over the training (default: preset)",
         **preset,
+    )
+    training.add_argument(
+        "--warmup",
+        type=float,
+        default=0.0,
+        metavar="FRACTION",
+        help="of the training's steps over which the learning rate rises at first (default: 0)",
+    )
+    _add_optimizer(training)
+    training.add_argument(
+        "--l1",
+        type=float,
+        default=0.0,
+        help="take this times the learning rate from every weight per step, down to exactly 0 "
+        "(default: 0)",
     )
     training.add_argument(
         "--layer-rates",
@@ -177,7 +197,8 @@ def _add_train(commands: Any) -> None:
     training.add_argument(
         "--weight-decay",
         type=float,
-        help="fraction of every parameter taken away per step (default: preset)",
+        help="fraction of every parameter taken away per step; with --optimizer adam times the "
+        "learning rate (default: preset; 0 with --optimizer adam)",
         **preset,
     )
     training.add_argument(
@@ -364,7 +385,17 @@ def _add_plan(commands: Any) -> None:
         "--dropout", type=float, default=PRESETS["recipe"]["dropout"], help="(default: %(default)s)"
     )
     plan.add_argument("--no-evolve", action="store_true", help="keep the first connections")
+    _add_optimizer(plan)
     _add_memory(plan)
+
+
+def _add_optimizer(parser: Any) -> None:
+    parser.add_argument(
+        "--optimizer",
+        choices=["sgd", "adam"],
+        default="sgd",
+        help="momentum SGD, or Adam, which takes 4 bytes a connection more (default: sgd)",
+    )
 
 
 def _add_memory(parser: Any) -> None:

@@ -12,7 +12,7 @@ from trulysparse._checkpoint import Checkpoint
 from trulysparse._mpi.server import Server
 from trulysparse._mpi.session import Session, fingerprint
 from trulysparse._mpi.worker import Worker
-from trulysparse.optim import SGD
+from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP, local_from, shares, steps_per_epoch
 from trulysparse.topology import SET, ImportancePruning
 
@@ -30,7 +30,7 @@ class Job:
     samples: int
     epochs: range
     batch_size: int
-    optimizer: SGD
+    optimizer: Optimizer
     topology: SET | None
     pruning: ImportancePruning | None
     strategy: WASSP | WASAP | None
@@ -87,7 +87,7 @@ def start(job: Job, session: Session | None) -> Start:
             model._core,
             job.data,
             job.batch_size,
-            vars(job.optimizer),
+            job.optimizer._core(),
             job.epochs.stop * steps,
             job.topology is not None and len(job.epochs) > 1,
             job.memory,
@@ -141,7 +141,7 @@ def _on_threads(job: Job, strategy: WASSP | WASAP) -> Start:
         job.model._core,
         job.data,
         job.batch_size,
-        vars(job.optimizer),
+        job.optimizer._core(),
         job.epochs.stop * steps,
         strategy.workers,
         local,
@@ -158,7 +158,7 @@ def _on_ranks(job: Job, session: Session) -> Start:
     parts = session.shares if session.sharded else shares(strategy, job.samples)
     batch_size = min(job.batch_size, sum(parts))
     steps = steps_per_epoch(parts, batch_size)
-    optimizer, total = vars(job.optimizer), job.epochs.stop * steps
+    optimizer, total = job.optimizer._core(), job.epochs.stop * steps
     if not session.is_server:
         assert job.data is not None
         worker = Worker(

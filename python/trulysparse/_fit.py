@@ -54,6 +54,12 @@ class Sequential:
         self._trainer = trainer
         self.evolve = core.evolve
         self.prune: Prune = core.prune
+        self.set_base_rate = trainer.set_base_rate
+
+    @property
+    def base_rate(self) -> float:
+        """The learning rate before the schedule."""
+        return self._trainer.base_rate
 
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
         return self._trainer.epoch(first_step, tick=tick)
@@ -163,6 +169,8 @@ class Run:
         remaining = self.epochs[len(history.epoch) :]
         diverged = False
         self.model.stop_training = False
+        if isinstance(self.trainer, Sequential):
+            self.model._driver = self.trainer
         for callback in self.callbacks:
             callback.set_model(self.model)
         for callback in self.callbacks:

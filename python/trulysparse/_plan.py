@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trulysparse import _check, _config, _core, _settings
+from trulysparse.optim import Optimizer
 
 __all__ = ["MemoryPlan", "plan"]
 
@@ -100,6 +101,7 @@ def plan(
     batch_size: int = 128,
     evolves: bool = True,
     memory: str = "fast",
+    optimizer: Optimizer | None = None,
     **settings: Any,
 ) -> MemoryPlan:
     """Tell what a `SparseMLP` and its training would take in memory; nothing is allocated.
@@ -114,6 +116,8 @@ def plan(
         Whether its topology evolves. Default True.
     memory
         As of `SparseMLP.fit`: ``"fast"`` (default), ``"lean"`` or ``"least"``.
+    optimizer
+        As of `SparseMLP.fit`: an `Adam` takes 4 bytes a connection more than an `SGD`, the default.
     **settings
         `activation`, `slope`, `loss` and `dropout` as of `SparseMLP`; what is left out has the
         defaults there.
@@ -140,7 +144,8 @@ def plan(
     batch_size = _check.integer("batch_size", batch_size, 1)
     evolves = _check.boolean("evolves", evolves)
     memory = _settings.memory(memory)
-    return MemoryPlan.of(lambda batch: _core.plan(config, batch, evolves, memory), batch_size)
+    adam = _settings.is_adam(optimizer)
+    return MemoryPlan.of(lambda batch: _core.plan(config, batch, evolves, memory, adam), batch_size)
 
 
 def _shown(size: float) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trulysparse import _check
-from trulysparse.optim import SGD
+from trulysparse import _check, schedules
+from trulysparse.callbacks import Callback, LearningRateScheduler
+from trulysparse.optim import SGD, Adam, Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.topology import SET, ImportancePruning
 
@@ -14,12 +15,36 @@ PAPER_SGD = SGD()
 PAPER_SET = SET()
 
 
-def sgd(optimizer: SGD | None) -> SGD:
+def optimizer(optimizer: Optimizer | None, strategy: WASSP | WASAP | None = None) -> Optimizer:
     """An optimiser, the paper's if there is none."""
     optimizer = PAPER_SGD if optimizer is None else optimizer
-    if not isinstance(optimizer, SGD):
-        raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD")
+    if not isinstance(optimizer, SGD | Adam):
+        raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD or Adam")
+    if strategy is not None and isinstance(optimizer, Adam):
+        raise ValueError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD with a strategy")
     return optimizer
+
+
+def is_adam(given: Optimizer | None) -> bool:
+    """Whether it needs second moments."""
+    return isinstance(optimizer(given), Adam)
+
+
+def callbacks(callbacks: Any, given: Optimizer | None, strategy: Any) -> list[Callback]:
+    """Callbacks, none of which sets a learning rate that something else sets too."""
+    listed = _check.sequence("callbacks", callbacks, "a sequence of trulysparse.Callback objects")
+    for callback in listed:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"callbacks has {callback!r}: expected trulysparse.Callback objects")
+    if any(isinstance(callback, LearningRateScheduler) for callback in listed):
+        schedule = optimizer(given).schedule
+        if schedules.resolved(schedule) != schedules.Constant():
+            raise ValueError(
+                f"schedule = {schedule!r}: expected 'constant' with a LearningRateScheduler"
+            )
+        if strategy is not None:
+            raise ValueError(f"strategy = {strategy!r}: expected None with a LearningRateScheduler")
+    return listed
 
 
 def strategy(strategy: WASSP | WASAP | None) -> WASSP | WASAP | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
+
+from trulysparse import _check
 
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP
@@ -36,3 +38,44 @@ class Callback:
 
     def on_train_end(self, logs: Logs) -> None:
         """After the last epoch; `logs` is that of the last epoch."""
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate of every epoch by a function, as Keras's does.
+
+    In place of a schedule of the optimiser, which must be the constant one without a warm-up, and
+    without a `strategy`: `SparseMLP.fit` refuses others.
+
+    Parameters
+    ----------
+    schedule
+        ``schedule(epoch, lr) -> lr`` is called before each epoch, counted from 0, with the rate of
+        the epoch before; at first with the optimiser's. It returns the rate to use, a positive
+        number.
+
+    Raises
+    ------
+    TypeError
+        If `schedule` cannot be called; from the fit, if it returns something else than a number.
+    ValueError
+        From the fit, if it returns a number that is not positive and finite.
+    """
+
+    def __init__(self, schedule: Callable[[int, float], float]) -> None:
+        if not callable(schedule):
+            raise TypeError(f"schedule = {schedule!r}: expected a function of epoch and rate")
+        self.schedule = schedule
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """Ask for the rate and set it."""
+        driver = self.model._driver
+        if driver is None:
+            raise ValueError("LearningRateScheduler: expected a fit without a strategy")
+        rate = _check.real(
+            "schedule(epoch, lr)",
+            self.schedule(epoch, driver.base_rate),
+            "a positive finite number",
+            low=0,
+            low_open=True,
+        )
+        driver.set_base_rate(rate)

@@ -25,6 +25,7 @@ from trulysparse import (
     SGD,
     WASAP,
     WASSP,
+    Adam,
     Callback,
     History,
     ImportancePruning,
@@ -33,10 +34,12 @@ from trulysparse import (
     datasets,
     load,
     plan,
+    schedules,
 )
 from trulysparse._arguments import PRESETS, flags, make_parser
 from trulysparse._predict import read_rows, write_table
 from trulysparse.datasets import Dataset
+from trulysparse.optim import Optimizer
 from trulysparse.plot import save_learning_curves
 
 __all__ = ["PRESETS", "main", "run"]
@@ -136,14 +139,7 @@ def _train(args: argparse.Namespace) -> int:
     if args.no_evolve and ("zeta" in given or "grow_init" in given):
         raise ValueError("--no-evolve leaves nothing to do for --zeta and --grow-init")
     chosen = {**PRESETS[args.preset], **given}
-    optimizer = SGD(
-        learning_rate=chosen["learning_rate"],
-        momentum=chosen["momentum"],
-        weight_decay=chosen["weight_decay"],
-        nesterov=chosen["nesterov"],
-        schedule=chosen["schedule"],
-        layer_rates=args.layer_rates,
-    )
+    optimizer = _optimizer(args, chosen)
     topology = None if args.no_evolve else SET(zeta=chosen["zeta"], grow_init=chosen["grow_init"])
     pruning = _pruning(args)
     strategy = _strategy(args, comm)
@@ -178,7 +174,9 @@ def _train(args: argparse.Namespace) -> int:
     _write_metadata(model, data, args.label)
     preset = PRESETS[args.preset]
     skipped = ("zeta", "grow_init") if args.no_evolve else ()
-    used = {key: chosen[key] for key in preset if key not in skipped}
+    used = {key: chosen[key] for key in preset if key in chosen and key not in skipped}
+    given_only = ("optimizer", "l1", "warmup")
+    used |= {key: given[key] for key in given_only if given[key] not in ("sgd", 0.0)}
     say(f"preset {args.preset}, with what was given: {flags(used)}")
     model.summary(print_fn=say)
     if not is_worker:
@@ -244,6 +242,25 @@ def _strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:
         return kind() if args.workers is None else kind(workers=args.workers)
     checkpoint = args.out / "checkpoint.safetensors"
     return kind(workers=args.workers, comm=comm, timeout=args.timeout, checkpoint=checkpoint)
+
+
+def _optimizer(args: argparse.Namespace, chosen: dict[str, Any]) -> Optimizer:
+    """The optimiser; what it does not take or has another default for changes in `chosen`."""
+    schedule = chosen["schedule"]
+    if args.warmup:
+        schedule = schedules.BY_NAME[schedule](warmup=args.warmup)
+    shared = {"schedule": schedule, "l1": args.l1, "layer_rates": args.layer_rates}
+    own = ["learning_rate", "weight_decay", "momentum", "nesterov"]
+    if args.optimizer == "sgd":
+        return SGD(**{key: chosen[key] for key in own}, **shared)
+    given = vars(args)
+    for key in ("momentum", "nesterov"):
+        if key in given:
+            raise ValueError(f"--{key}: expected --optimizer sgd")
+        del chosen[key]
+    for key in own[:2]:  # the presets' are for SGD
+        chosen[key] = given.get(key, getattr(Adam, key))
+    return Adam(chosen["learning_rate"], weight_decay=chosen["weight_decay"], **shared)
 
 
 def _pruning(args: argparse.Namespace) -> ImportancePruning | None:
@@ -490,6 +507,7 @@ def _plan(args: argparse.Namespace) -> int:
         dropout=args.dropout,
         evolves=not args.no_evolve,
         memory=args.memory,
+        optimizer=Adam() if args.optimizer == "adam" else None,
     )
     _say(str(memory))
     return 0 if memory.fits else 1

@@ -94,6 +94,18 @@ class Layer:
         return self._matrix(indptr, np.asarray(indices), self._model._core.momentum(self._index))
 
     @property
+    def second_moment(self) -> csc_array | None:
+        """`Adam`'s mean of squared gradients of each weight, structured as `weight`; a copy.
+
+        None if Adam has not trained the model, or `SGD` has since.
+        """
+        moments, of_biases = self._model._core.second_moments(self._index)
+        if len(of_biases) == 0:
+            return None
+        indptr, indices, _ = self._model._core.weights(self._index)
+        return self._matrix(indptr, np.asarray(indices), moments)
+
+    @property
     def bias(self) -> npt.NDArray[np.float32]:
         """Biases, float32 of shape (n_out,); a copy."""
         return _read_only(self._model._core.bias(self._index)[0])
@@ -102,6 +114,12 @@ class Layer:
     def bias_momentum(self) -> npt.NDArray[np.float32]:
         """The momentum of the biases, float32 of shape (n_out,); a copy."""
         return _read_only(self._model._core.bias(self._index)[1])
+
+    @property
+    def bias_second_moment(self) -> npt.NDArray[np.float32] | None:
+        """The same of the biases, float32 of shape (n_out,); a copy, or None."""
+        moments = self._model._core.second_moments(self._index)[1]
+        return _read_only(moments) if len(moments) else None
 
     @property
     def pruned(self) -> npt.NDArray[np.bool_]:

@@ -29,7 +29,7 @@ from trulysparse._neurons import Neurons
 from trulysparse._plan import MemoryPlan
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
-from trulysparse.optim import SGD
+from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.topology import SET, ImportancePruning
 
@@ -257,6 +257,7 @@ class SparseMLP(Neurons):
         try:
             yield
         finally:
+            self._driver = None
             lock.release()
 
     def _data(
@@ -288,7 +289,7 @@ class SparseMLP(Neurons):
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
         validation_data: tuple[_Samples, npt.ArrayLike] | None = None,
-        optimizer: SGD | None = None,
+        optimizer: Optimizer | None = None,
         topology: SET | None = _settings.PAPER_SET,
         pruning: ImportancePruning | None = None,
         strategy: WASSP | WASAP | None = None,
@@ -331,7 +332,7 @@ class SparseMLP(Neurons):
         validation_data
             ``(x, y)`` that is evaluated after every epoch.
         optimizer
-            ``SGD()``, the paper's settings, if None.
+            An `SGD` or an `Adam`; ``SGD()``, the paper's settings, if None.
         topology
             How the topology evolves after every epoch but the last; default ``SET()``. None keeps
             it static.
@@ -377,14 +378,7 @@ class SparseMLP(Neurons):
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, _MOST_EPOCHS)
             batch_size = _check.integer("batch_size", batch_size, 1)
             progress = _check.boolean("progress", progress)
-            listed = _check.sequence(
-                "callbacks", callbacks, "a sequence of trulysparse.Callback objects"
-            )
-            for callback in listed:
-                if not isinstance(callback, Callback):
-                    raise TypeError(
-                        f"callbacks has {callback!r}: expected trulysparse.Callback objects"
-                    )
+            listed = _settings.callbacks(callbacks, optimizer, strategy)
             if ranks is not None and ranks.sharded and ranks.is_server and np.shape(x)[:1] == (0,):
                 inputs, data = np.empty((0, self.layer_sizes[0]), np.float32), None
             else:
@@ -402,7 +396,7 @@ class SparseMLP(Neurons):
                 samples=inputs.shape[0],
                 epochs=range(initial_epoch, epochs),
                 batch_size=batch_size,
-                optimizer=_settings.sgd(optimizer),
+                optimizer=_settings.optimizer(optimizer, strategy),
                 topology=_settings.topology(topology),
                 pruning=_settings.pruning(pruning),
                 strategy=_settings.strategy(strategy),
@@ -437,13 +431,13 @@ class SparseMLP(Neurons):
         y: npt.ArrayLike,
         *,
         sample_weight: npt.ArrayLike | None = None,
-        optimizer: SGD | None = None,
+        optimizer: Optimizer | None = None,
         memory: str = "fast",
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
         A standardising model that has no statistics yet takes them from these samples. Every call
-        uses the first rate of the optimiser's schedule: give each its own ``SGD`` to have another.
+        uses the optimiser's `learning_rate`: give each its own ``SGD`` or ``Adam`` to have another.
         `x`, `sample_weight` and `memory` as in `fit`.
 
         Returns
@@ -458,7 +452,7 @@ class SparseMLP(Neurons):
         """
         with self._exclusive("train_on_batch"):
             data, _, count = self._data(x, y, sample_weight=sample_weight, trains=True)
-            rates = vars(_settings.sgd(optimizer))
+            rates = _settings.optimizer(optimizer)._core()
             memory = _settings.memory(memory)
             trainer = _core.Trainer(self._core, data, count, rates, 1, False, memory)
             self._core.standardize_on(data)
@@ -480,17 +474,25 @@ class SparseMLP(Neurons):
     # --- scoring ------------------------------------------------------------------------------
 
     def plan(
-        self, batch_size: int = 128, *, evolves: bool = True, memory: str = "fast"
+        self,
+        batch_size: int = 128,
+        *,
+        evolves: bool = True,
+        memory: str = "fast",
+        optimizer: Optimizer | None = None,
     ) -> MemoryPlan:
         """What a fit with batches of `batch_size` samples takes in memory, and what there is.
 
-        `evolves`: with a topology that evolves. The function `plan` tells it of a model that is yet
-        to be made.
+        `evolves`: with a topology that evolves; `optimizer`: as of `fit`. The function `plan` tells
+        it of a model that is yet to be made.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         evolves = _check.boolean("evolves", evolves)
         memory = _settings.memory(memory)
-        return MemoryPlan.of(lambda batch: self._core.plan(batch, evolves, memory), batch_size)
+        adam = _settings.is_adam(optimizer)
+        return MemoryPlan.of(
+            lambda batch: self._core.plan(batch, evolves, memory, adam), batch_size
+        )
 
     def _scores(self, loss: float, accuracy: float) -> dict[str, float]:
         if self.loss == "squared_error":
@@ -572,8 +574,8 @@ class SparseMLP(Neurons):
     def save(self, path: str | os.PathLike[str], *, progress: bool = False) -> None:
         """Save everything that the model is to one safetensors file.
 
-        Structure, weights, momentum, biases, standardisation, configuration, counters and
-        `metadata`. The file is written beside `path` and takes its place when it is complete:
+        Structure, weights, the optimiser's state, biases, standardisation, configuration, counters
+        and `metadata`. The file is written beside `path` and takes its place when it is complete:
         whatever ends the saving before, Ctrl-C or a crash, leaves the old file as it was.
 
         Parameters

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use super::sddmm::Step;
 use super::simd::{Simd, multiversion};
+use super::step::{Step, split_second};
 use crate::csr::{Csr, Pattern};
 use crate::error::Result;
 use crate::memory::{filled, reserved};
@@ -214,22 +214,21 @@ fn update_body<S: Simd>(
     rows: Range<usize>,
     data: &mut [f32],
     momentum: &mut [f32],
+    second: &mut [f32],
 ) {
     let first = w.indptr()[rows.start];
-    picked.visit(w, rows, |k, gradient| {
-        step.apply(gradient, &mut data[k - first], &mut momentum[k - first]);
-    });
+    picked.visit(w, rows, |k, gradient| step.apply_at(gradient, k - first, data, momentum, second));
 }
 multiversion! {
     fn update_rows(
         w: Pattern<'_>, picked: &Picked<'_>, step: &Step, rows: Range<usize>, data: &mut [f32],
-        momentum: &mut [f32],
+        momentum: &mut [f32], second: &mut [f32],
     ) => update_body
 }
 
 /// One [`Step`] of every weight of `w`.
 ///
-/// `data`, `momentum`: (nnz,).
+/// `data`, `momentum`: (nnz,); `second`: the second moments of Adam, (nnz,), or empty.
 pub fn update_picked(
     par: &Par,
     w: Pattern<'_>,
@@ -237,22 +236,27 @@ pub fn update_picked(
     step: &Step,
     data: &mut [f32],
     momentum: &mut [f32],
+    second: &mut [f32],
 ) {
     picked.check(w);
+    step.check(second, w.nnz());
     assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
     assert_eq!(momentum.len(), w.nnz(), "internal: momentum is (nnz,)");
     par.for_rows(
         0..w.n_rows(),
         super::GRAIN,
-        (data, momentum),
+        (data, momentum, second),
         |r| w.indptr()[r],
-        |(data, momentum), range, mid| {
+        |(data, momentum, second), range, mid| {
             let cut = w.indptr()[mid] - w.indptr()[range.start];
             let (data, data_right) = data.split_at_mut(cut);
             let (momentum, momentum_right) = momentum.split_at_mut(cut);
-            ((data, momentum), (data_right, momentum_right))
+            let (second, second_right) = split_second(second, cut);
+            ((data, momentum, second), (data_right, momentum_right, second_right))
         },
-        |rows, (data, momentum)| update_rows(w, picked, step, rows, data, momentum),
+        |rows, (data, momentum, second)| {
+            update_rows(w, picked, step, rows, data, momentum, second);
+        },
     );
 }
 

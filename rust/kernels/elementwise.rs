@@ -2,8 +2,8 @@
 
 use super::lanes::{LANES, for_tiles, words};
 use super::math;
-use super::sddmm::Step;
 use super::simd::{Simd, Vector, multiversion};
+use super::step::{Step, split_second};
 use crate::parallel::Par;
 use crate::rng::Stream;
 
@@ -222,6 +222,8 @@ pub struct Biases<'a> {
     pub bias: &'a mut [f32],
     /// (n,).
     pub momentum: &'a mut [f32],
+    /// The second moments of Adam, (n,), or empty.
+    pub second: &'a mut [f32],
 }
 
 impl Biases<'_> {
@@ -229,17 +231,19 @@ impl Biases<'_> {
     pub(super) fn split_at(self, at: usize) -> (Self, Self) {
         let (bias, bias_right) = self.bias.split_at_mut(at);
         let (momentum, momentum_right) = self.momentum.split_at_mut(at);
+        let (second, second_right) = split_second(self.second, at);
         let step = self.step;
         (
-            Biases { step, bias, momentum },
-            Biases { step, bias: bias_right, momentum: momentum_right },
+            Biases { step, bias, momentum, second },
+            Biases { step, bias: bias_right, momentum: momentum_right, second: second_right },
         )
     }
 
     /// One step of bias number `at` from its gradients; the bits are those of [`bias_update`].
     #[inline(always)]
     pub(super) fn update<S: Simd>(&mut self, simd: S, at: usize, row: &[f32]) {
-        self.step.apply(row_sum(simd, row), &mut self.bias[at], &mut self.momentum[at]);
+        let Biases { step, bias, momentum, second } = self;
+        step.apply_at(row_sum(simd, row), at, bias, momentum, second);
     }
 }
 
@@ -251,19 +255,21 @@ fn bias_update_body<S: Simd>(
     step: &Step,
     bias: &mut [f32],
     momentum: &mut [f32],
+    second: &mut [f32],
 ) {
-    for ((row, b), v) in dy.chunks_exact(stride).zip(bias).zip(momentum) {
-        step.apply(row_sum(simd, row), b, v);
+    for (at, row) in dy.chunks_exact(stride).enumerate() {
+        step.apply_at(row_sum(simd, row), at, bias, momentum, second);
     }
 }
 multiversion! {
     fn bias_update_rows(
         dy: &[f32], stride: usize, step: &Step, bias: &mut [f32], momentum: &mut [f32],
+        second: &mut [f32],
     ) => bias_update_body
 }
 
 /// One optimiser step of the biases from the gradients of the pre-activations.
-/// `dy`: (n, stride); `bias`, `momentum`: (n,).
+/// `dy`: (n, stride); `bias`, `momentum`: (n,); `second`: the second moments of Adam, (n,), or empty.
 pub fn bias_update(
     par: &Par,
     dy: &[f32],
@@ -271,22 +277,25 @@ pub fn bias_update(
     step: &Step,
     bias: &mut [f32],
     momentum: &mut [f32],
+    second: &mut [f32],
 ) {
     assert_eq!(dy.len(), bias.len() * stride, "internal: dy is (n, stride)");
     assert_eq!(bias.len(), momentum.len(), "internal: bias and momentum are (n,)");
+    step.check(second, bias.len());
     par.for_rows(
         0..bias.len(),
         super::GRAIN,
-        (dy, bias, momentum),
+        (dy, bias, momentum, second),
         |r| r * stride,
-        |(dy, b, v), range, mid| {
+        |(dy, b, v, s), range, mid| {
             let cut = mid - range.start;
             let (dy, dy_right) = dy.split_at(cut * stride);
             let (b, b_right) = b.split_at_mut(cut);
             let (v, v_right) = v.split_at_mut(cut);
-            ((dy, b, v), (dy_right, b_right, v_right))
+            let (s, s_right) = split_second(s, cut);
+            ((dy, b, v, s), (dy_right, b_right, v_right, s_right))
         },
-        |_, (dy, b, v)| bias_update_rows(dy, stride, step, b, v),
+        |_, (dy, b, v, s)| bias_update_rows(dy, stride, step, b, v, s),
     );
 }
 

@@ -219,6 +219,9 @@ pub(super) fn split_columns(
 pub(super) fn check_biases(biases: &Option<Biases<'_>>, n_cols: usize) {
     let fit = |b: &Biases<'_>| b.bias.len() == n_cols && b.momentum.len() == n_cols;
     assert!(biases.as_ref().is_none_or(fit), "internal: bias and momentum are (n_cols,)");
+    if let Some(biases) = biases {
+        biases.step.check(biases.second, n_cols);
+    }
 }
 
 #[inline(always)]

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::sddmm::Step;
 use super::simd::{Simd, multiversion};
+use super::step::Step;
 use crate::parallel::Par;
 
 /// Values whose gradients are summed before they are spent: a few cache lines.
@@ -39,7 +39,7 @@ multiversion! {
     ) => update_body
 }
 
-/// One [`Step`] of every value from the sum of its gradients, added up in their order. With one
+/// One [`Step`] of momentum SGD of every value from the sum of its gradients, added up in their order. With one
 /// gradient from [`super::sddmm`] the bits are those of [`super::sddmm_update`].
 ///
 /// `gradients`: at least one, (n,) each; `data`, `momentum`: (n,).
@@ -52,6 +52,7 @@ pub fn update(
 ) {
     let len = data.len();
     assert!(!gradients.is_empty(), "internal: no gradient");
+    assert!(step.adam.is_none(), "internal: Adam takes its step with the gradients");
     assert!(gradients.iter().all(|g| g.len() == len), "internal: gradients are (n,)");
     assert_eq!(momentum.len(), len, "internal: data and momentum are (n,)");
     par.for_rows(

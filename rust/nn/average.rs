@@ -1,6 +1,7 @@
 //! The end of parallel training: several networks become one (PAPER section 5, phase 2).
 
 use super::mlp::Mlp;
+use super::moments::Second;
 use crate::error::Result;
 use crate::memory::{collected, filled};
 use crate::parallel::Par;
@@ -58,7 +59,9 @@ impl Mlp {
             (layer.weights, layer.momentum) = (weights, momentum);
             (layer.bias, layer.bias_momentum, layer.pruned) = (bias, bias_momentum, pruned);
             layer.transpose = None;
+            layer.second = Second::default();
         }
+        self.adam_since = None;
         self.counters = models[0].counters;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::layer::Layer;
 use super::mlp::Mlp;
+use super::moments::Second;
 use super::standardize::Standardizer;
 use crate::csr::NONE;
 use crate::error::{Error, Result};
@@ -259,14 +260,18 @@ impl Layer {
         n_in: usize,
         bias: &[f32],
     ) -> Result<Layer> {
-        let (weights, momentum, _) = self.part(par, rows, columns, n_in)?;
+        let (weights, momentum, source) = self.part(par, rows, columns, n_in)?;
+        let second_weights = self.second.carried(par, &source)?;
         let pick = |values: &[f32]| collected(kept.iter().map(|&i| values[i as usize]), WHAT);
         let pruned = match &self.pruned[..] {
             [] => Vec::new(),
             flags => collected(kept.iter().map(|&i| flags[i as usize]), WHAT)?,
         };
+        let second_bias =
+            if self.second.bias.is_empty() { Vec::new() } else { pick(&self.second.bias)? };
+        let second = Second { weights: second_weights, bias: second_bias };
         Layer::from_parts(weights, momentum, pick(bias)?, pick(&self.bias_momentum)?)
-            .map(|layer| Layer { pruned, ..layer })
+            .map(|layer| Layer { pruned, second, ..layer })
     }
 }
 

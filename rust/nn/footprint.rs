@@ -23,8 +23,14 @@ type Sizes = (f64, f64, f64);
 
 impl Footprint {
     /// Of a network that is yet to be made, and of its training on batches of `batch` samples; no
-    /// training if that is 0.
-    pub fn expected(config: &Config, batch: usize, evolves: bool, memory: Memory) -> Result<Self> {
+    /// training if that is 0; `adam` counts second moments.
+    pub fn expected(
+        config: &Config,
+        batch: usize,
+        evolves: bool,
+        memory: Memory,
+        adam: bool,
+    ) -> Result<Self> {
         config.check()?;
         let layer = |pair: &[usize]| {
             let (n_in, n_out) = (pair[0], pair[1]);
@@ -32,17 +38,17 @@ impl Footprint {
             Ok((n_in as f64, n_out as f64, nnz))
         };
         let layers = config.layer_sizes.windows(2).map(layer).collect::<Result<Vec<_>>>()?;
-        Ok(Self::of_layers(config, &layers, batch, evolves, memory))
+        Ok(Self::of_layers(config, &layers, batch, evolves, memory, adam))
     }
 
-    /// Of a network as it is.
-    pub fn of(model: &Mlp, batch: usize, evolves: bool, memory: Memory) -> Self {
+    /// Of a network as it is, but for second moments.
+    pub fn of(model: &Mlp, batch: usize, evolves: bool, memory: Memory, adam: bool) -> Self {
         let layer = |l: &super::Layer| {
             let w = l.weights();
             (w.n_cols() as f64, w.n_rows() as f64, w.nnz() as f64)
         };
         let layers: Vec<_> = model.layers().iter().map(layer).collect();
-        Self::of_layers(model.config(), &layers, batch, evolves, memory)
+        Self::of_layers(model.config(), &layers, batch, evolves, memory, adam)
     }
 
     fn of_layers(
@@ -51,6 +57,7 @@ impl Footprint {
         batch: usize,
         evolves: bool,
         memory: Memory,
+        adam: bool,
     ) -> Self {
         let sum = |bytes: &dyn Fn(&Sizes) -> f64| layers.iter().map(bytes).sum::<f64>();
         let connections = sum(&|&(_, _, nnz)| nnz);
@@ -60,6 +67,10 @@ impl Footprint {
             ("momentum", 4.0 * connections),
             ("biases with momentum, row offsets", sum(&|&(_, n_out, _)| 16.0 * n_out)),
         ];
+        if adam {
+            let moments = sum(&|&(_, n_out, nnz)| 4.0 * (nnz + n_out));
+            parts.push(("second moments", moments));
+        }
         if batch > 0 {
             if memory == Memory::Fast {
                 let indices = layers[1..].iter().map(|&(n_in, _, nnz)| 8.0 * nnz + 8.0 * n_in);
@@ -68,7 +79,9 @@ impl Footprint {
             parts.extend(buffers(config, batch, memory));
             if evolves {
                 let evolved = &layers[..layers.len() - 1];
-                let most = evolved.iter().map(|&(_, n_out, nnz)| 20.0 * nnz + 8.0 * n_out);
+                // Second moments follow a map of the connections.
+                let each = if adam { 28.0 } else { 20.0 };
+                let most = evolved.iter().map(|&(_, n_out, nnz)| each * nnz + 8.0 * n_out);
                 parts.push(("evolution of a layer", most.fold(0.0, f64::max)));
             }
         }

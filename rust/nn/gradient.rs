@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::mlp::{Draw, Mlp, pass_back};
+use super::moments::Second;
 use super::{Answers, Layer, Memory, Score, Update, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
@@ -176,8 +177,9 @@ impl Mlp {
     /// added up in their order. One alone gives the bits of [`Mlp::train_step`].
     ///
     /// # Panics
-    /// If a gradient was made on another structure.
+    /// If a gradient was made on another structure, or by Adam.
     pub fn apply(&mut self, par: &Par, gradients: &[GradientView<'_>], update_by: &Update) {
+        self.expect_sgd(update_by);
         let mut layers: Vec<_> = gradients.iter().map(GradientView::layers).collect();
         for l in 0..self.layers.len() {
             let step = update_by.of_weights(&self.layers, l);
@@ -185,7 +187,7 @@ impl Mlp {
             let next = |own: &mut _| Iterator::next(own).expect("internal: a gradient per layer");
             let (weights, biases): (Vec<_>, Vec<_>) = layers.iter_mut().map(next).unzip();
             update(par, &weights, &step, layer.weights.data_mut(), &mut layer.momentum);
-            let step = &update_by.step;
+            let step = &update_by.of_biases();
             update(&Par::seq(), &biases, step, &mut layer.bias, &mut layer.bias_momentum);
         }
     }
@@ -194,6 +196,9 @@ impl Mlp {
     /// gradient that was made on an older structure. `origins`: for each layer where its entries
     /// were then, or nothing if the layer is as it was. All other connections stay as they are,
     /// decay and momentum included. Returns how many entries were used.
+    ///
+    /// # Panics
+    /// As [`Mlp::apply`].
     pub fn apply_valid(
         &mut self,
         par: &Par,
@@ -201,6 +206,7 @@ impl Mlp {
         origins: &[Option<Vec<u32>>],
         update_by: &Update,
     ) -> usize {
+        self.expect_sgd(update_by);
         let mut applied = 0;
         for (l, ((weights, bias), origin)) in gradient.layers().zip(origins).enumerate() {
             let step = update_by.of_weights(&self.layers, l);
@@ -220,7 +226,7 @@ impl Mlp {
                     }
                 }
             }
-            let step = &update_by.step;
+            let step = &update_by.of_biases();
             update(&Par::seq(), &[bias], step, &mut layer.bias, &mut layer.bias_momentum);
         }
         applied
@@ -237,6 +243,7 @@ impl Replica {
             layers: Vec::new(),
             standardizer: None, // the batches come standardised
             origin: None,
+            adam_since: None,
             counters: model.counters,
         };
         let mut replica = Replica(copy);
@@ -259,6 +266,7 @@ impl Replica {
                 momentum: Vec::new(), // the server's
                 bias: copied(&l.bias, "biases")?,
                 bias_momentum: Vec::new(),
+                second: Second::default(),
                 pruned: Vec::new(),
                 transpose: l.transpose.as_ref().map(Arc::clone),
             })

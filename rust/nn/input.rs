@@ -168,7 +168,8 @@ impl SparseInput {
     ) {
         let picked = self.picked(par, dy, x, stride);
         let (pattern, data) = layer.weights.pattern_and_data_mut();
-        update_picked(par, pattern, &picked, step, data, &mut layer.momentum);
+        let (momentum, second) = (&mut layer.momentum, &mut layer.second.weights);
+        update_picked(par, pattern, &picked, step, data, momentum, second);
     }
 
     /// The gradients of the first layer's weights, (nnz,).

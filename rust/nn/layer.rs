@@ -4,6 +4,7 @@ use std::mem::replace;
 use std::sync::Arc;
 
 use super::mlp::Set;
+use super::moments::Second;
 use crate::csr::{Csr, Transpose};
 use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
@@ -20,6 +21,7 @@ pub struct Layer {
     pub(super) momentum: Vec<f32>,
     pub(super) bias: Vec<f32>,
     pub(super) bias_momentum: Vec<f32>,
+    pub(super) second: Second,
     /// Which neurons were pruned for good: their rows have no entries and SET grows none. Empty if
     /// none was.
     pub(super) pruned: Vec<bool>,
@@ -61,7 +63,8 @@ impl Layer {
                 ));
             }
         }
-        Ok(Layer { weights, momentum, bias, bias_momentum, pruned: Vec::new(), transpose: None })
+        let (second, pruned) = (Second::default(), Vec::new());
+        Ok(Layer { weights, momentum, bias, bias_momentum, second, pruned, transpose: None })
     }
 
     /// An Erdos-Renyi layer with weights drawn from `init`; `index` counts layers from 1. The watch
@@ -138,6 +141,7 @@ impl Layer {
             momentum: copied(&self.momentum, "momentum")?,
             bias: copied(&self.bias, "biases")?,
             bias_momentum: copied(&self.bias_momentum, "momentum of biases")?,
+            second: self.second.try_clone()?,
             pruned: copied(&self.pruned, "pruned neurons")?,
             transpose: None,
         })
@@ -164,8 +168,8 @@ impl Layer {
         }
     }
 
-    /// What one step of SET makes of this layer; survivors keep their momentum, grown connections
-    /// start without.
+    /// What one step of SET makes of this layer, and its second moments; survivors keep theirs and
+    /// their momentum, grown connections start without.
     pub(super) fn evolved(
         &self,
         par: &Par,
@@ -174,21 +178,30 @@ impl Layer {
         seed: u64,
         (index, epoch): (u64, u64),
         (track, spare): (bool, &mut Spare),
-    ) -> Result<Evolved> {
+    ) -> Result<(Evolved, Vec<f32>)> {
         let places = Stream::new(seed, Purpose::GrowPlaces, index, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
         let w = &self.weights;
         let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
+        let track = track || !self.second.weights.is_empty();
         let how = Evolution { zeta: set.zeta, closed: &self.pruned, places, track };
         let value = |row_nnz| {
             let scale = set.grow_init * init.scale(shape, row_nnz);
             move |index| scale * init.unit(values, index)
         };
-        topology::evolve(par, w, &self.momentum, &how, value, spare)
+        let evolved = topology::evolve(par, w, &self.momentum, &how, value, spare)?;
+        let second = self.second.carried(par, &evolved.source)?;
+        Ok((evolved, second))
     }
 
     /// Takes over what [`Layer::evolved`] gave; what it was before goes to `spare`.
-    pub(super) fn replace(&mut self, weights: Csr, momentum: Vec<f32>, spare: &mut Spare) {
+    pub(super) fn replace(
+        &mut self,
+        weights: Csr,
+        (momentum, second): (Vec<f32>, Vec<f32>),
+        spare: &mut Spare,
+    ) {
+        self.second.weights = second;
         let weights = replace(&mut self.weights, weights);
         let momentum = replace(&mut self.momentum, momentum);
         spare.recycle(weights, momentum);

@@ -11,7 +11,7 @@ use super::footprint::Footprint;
 use super::input::SparseInput;
 use super::layer::Layer;
 use super::loss::{Answers, Loss, Score};
-use super::optimizer::{Sgd, Update};
+use super::optimizer::{Optimizer, Update};
 use super::standardize::Standardizer;
 use super::workspace::{Inference, Memory, Workspace};
 use crate::csr::{Csr, NONE};
@@ -120,6 +120,8 @@ pub struct Mlp {
     pub(super) standardizer: Option<Standardizer>,
     /// Where the neurons come from, once a compaction has removed some.
     pub(super) origin: Option<Origin>,
+    /// After how many steps Adam began with its moments, if there are some.
+    pub(super) adam_since: Option<u64>,
     /// What the network has been through.
     pub counters: Counters,
 }
@@ -194,7 +196,7 @@ impl Mlp {
     /// [`Mlp::new`] under a watch, which counts as [`Layer::random`] does.
     pub fn new_watched(par: &Par, config: Config, watch: &mut Watch<'_>) -> Result<Self> {
         config.check()?;
-        let footprint = Footprint::expected(&config, 0, false, Memory::Fast)?;
+        let footprint = Footprint::expected(&config, 0, false, Memory::Fast, false)?;
         footprint.check(0.0)?;
         watch.begin((2.0 * footprint.connections) as u64);
         let layers = config
@@ -231,14 +233,14 @@ impl Mlp {
 
     fn from_checked(config: Config, layers: Vec<Layer>) -> Self {
         let counters = Counters::default();
-        Mlp { config, layers, standardizer: None, origin: None, counters }
+        Mlp { config, layers, standardizer: None, origin: None, adam_since: None, counters }
     }
 
     /// The bytes of all layers as they are now, transpose indices included.
     pub fn bytes(&self) -> f64 {
         let built = |l: &Layer| l.transpose.as_ref().map_or(0, |t| t.bytes()) as f64;
         let indices = self.layers.iter().map(built).sum::<f64>();
-        Footprint::of(self, 0, false, Memory::Fast).total() + indices
+        Footprint::of(self, 0, false, Memory::Fast, self.adam_since.is_some()).total() + indices
     }
 
     /// A copy; weights share memory until they are changed.
@@ -250,6 +252,7 @@ impl Mlp {
             layers,
             standardizer: standardizer.transpose()?,
             origin: self.origin.as_ref().map(Origin::try_clone).transpose()?,
+            adam_since: self.adam_since,
             counters: self.counters,
         })
     }
@@ -321,23 +324,27 @@ impl Mlp {
         Ok(())
     }
 
-    /// One step over the batch in `workspace`; lane b is sample `samples[b]` of the answers. `step`
-    /// of `total` is where the learning-rate schedule stands.
+    /// One step over the batch in `workspace`; lane b is sample `samples[b]` of the answers. `at`, a
+    /// step of a total, is where the learning-rate schedule stands.
     /// Returns the scores of the batch before the step.
     ///
     /// Without [`Mlp::prepare_training`] since the last change of the structure it is slower.
+    ///
+    /// # Panics
+    /// Without [`Mlp::prepare_optimizer`] since another kind of optimiser made a step.
     pub fn train_step(
         &mut self,
         par: &Par,
         workspace: &mut Workspace,
         samples: &[u32],
         answers: Answers<'_>,
-        optimizer: &Sgd,
-        (step, total): (u64, u64),
+        optimizer: &Optimizer,
+        at: (u64, u64),
     ) -> Score {
         let draw = Draw { seed: self.config.seed, step: self.counters.steps };
         let score = self.score_batch(par, workspace, samples, answers, draw);
-        let step = optimizer.step(step, total, samples.len());
+        let taken = self.counters.steps - self.adam_since.unwrap_or(0);
+        let step = optimizer.step(at, taken, samples.len());
         self.backward(par, workspace, stride(samples.len()), draw, &step);
         self.counters.steps += 1;
         score
@@ -423,15 +430,18 @@ impl Mlp {
         draw: Draw,
         update: &Update,
     ) {
+        assert_eq!(update.is_adam(), self.adam_since.is_some(), "internal: another's moments");
         let last = self.layers.len() - 1;
+        let of_biases = &update.of_biases();
         for l in (0..=last).rev() {
             self.recall(par, workspace, stride, draw, l);
             let (before, layers) = self.layers.split_at_mut(l);
             let layer = &mut layers[0];
             // Before the update: the gradient of the inputs belongs to the old weights.
-            if let Some(Layer { bias, bias_momentum: momentum, .. }) = before.last_mut() {
+            if let Some(Layer { bias, bias_momentum: momentum, second, .. }) = before.last_mut() {
                 // Their deltas are never as near again.
-                let biases = Some(Biases { step: &update.step, bias, momentum });
+                let second = &mut second.bias;
+                let biases = Some(Biases { step: of_biases, bias, momentum, second });
                 pass_back(par, &self.config, layer, l, workspace, stride, biases);
             }
             let mut sparse = workspace.sparse.take();
@@ -442,12 +452,13 @@ impl Mlp {
                 Some(input) if l == 0 => input.update(par, layer, (dy, x, stride), &step),
                 _ => {
                     let (pattern, data) = layer.weights.pattern_and_data_mut();
-                    sddmm_update(par, pattern, dy, x, stride, &step, data, &mut layer.momentum);
+                    let (momentum, second) = (&mut layer.momentum, &mut layer.second.weights);
+                    sddmm_update(par, pattern, dy, x, stride, &step, data, momentum, second);
                 }
             }
             if l == last {
-                let Layer { bias, bias_momentum, .. } = layer;
-                bias_update(par, dy, stride, &update.step, bias, bias_momentum);
+                let Layer { bias, bias_momentum, second, .. } = layer;
+                bias_update(par, dy, stride, of_biases, bias, bias_momentum, &mut second.bias);
             }
             workspace.sparse = sparse;
         }
@@ -532,10 +543,11 @@ impl Mlp {
         };
         let mut replaced = vec![0; evolving + 1];
         let mut sources: Sources = vec![None; evolving + 1];
-        let mut take = |l: usize, layer: &mut Layer, evolved: Evolved, spare: &mut Spare| {
+        type New = (Evolved, Vec<f32>);
+        let mut take = |l: usize, layer: &mut Layer, (evolved, second): New, spare: &mut Spare| {
             replaced[l] = evolved.dropped;
             sources[l] = track.then_some(evolved.source);
-            layer.replace(evolved.matrix, evolved.carried, spare);
+            layer.replace(evolved.matrix, (evolved.carried, second), spare);
         };
         if layers.iter().map(|layer| layer.weights.nnz()).sum::<usize>() <= AT_ONCE {
             let all = par.map(evolving, |l| evolved(l, &layers[l], &mut Spare::default()));

@@ -1,20 +1,11 @@
-//! Momentum SGD and its learning-rate schedules.
+//! Momentum SGD and Adam.
 
 use serde::{Deserialize, Serialize};
 
 use super::layer::Layer;
+use super::schedule::Schedule;
 use crate::error::{Error, Result};
-use crate::kernels::Step;
-
-/// How the learning rate changes over a fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// It does not.
-    Constant,
-    /// Half a cosine from the learning rate down to 0 at the end of the fit.
-    Cosine,
-}
+use crate::kernels::{Adam, Step};
 
 /// By what the learning rate is multiplied for the weights of each layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +22,9 @@ pub enum LayerRates {
 /// One step of every parameter, from gradients that are known.
 #[derive(Clone, Copy, Debug)]
 pub struct Update {
-    /// The step of biases, and of weights but for the factor of the layer.
-    pub step: Step,
-    /// That factor.
-    pub layer_rates: LayerRates,
+    step: Step,
+    /// The factor of the weights' rate, and of what goes with it, in each layer.
+    layer_rates: LayerRates,
 }
 
 impl From<Step> for Update {
@@ -44,6 +34,11 @@ impl From<Step> for Update {
 }
 
 impl Update {
+    /// The step of all biases: without an L1 penalty, which is there to take connections away.
+    pub(super) fn of_biases(&self) -> Step {
+        Step { shrink: 0.0, ..self.step }
+    }
+
     /// The step of the weights of layer `l`.
     pub(super) fn of_weights(&self, layers: &[Layer], l: usize) -> Step {
         match self.layer_rates {
@@ -54,65 +49,139 @@ impl Update {
                     w.nnz().max(1) as f64 / w.n_rows() as f64
                 };
                 let smallest = layers.iter().map(fan_in).fold(f64::INFINITY, f64::min);
-                let rate = f64::from(self.step.rate) * (smallest / fan_in(&layers[l]));
-                Step { rate: rate as f32, ..self.step }
+                let factor = smallest / fan_in(&layers[l]);
+                let times = |value: f32| (f64::from(value) * factor) as f32;
+                let Step { rate, shrink, decay, adam, .. } = self.step;
+                // SGD's decay knows nothing of the rate.
+                let decay = if adam.is_some() { times(decay) } else { decay };
+                Step { rate: times(rate), shrink: times(shrink), decay, ..self.step }
             }
         }
     }
+
+    /// Whether it needs second moments.
+    pub(super) fn is_adam(&self) -> bool {
+        self.step.adam.is_some()
+    }
 }
 
-/// Stochastic gradient descent with momentum (PAPER section 1).
+/// By which rule gradients become steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sgd {
-    /// The learning rate at the start.
+pub enum Rule {
+    /// Stochastic gradient descent with momentum (PAPER section 1).
+    Sgd {
+        /// The momentum coefficient.
+        momentum: f32,
+        /// Nesterov's variant.
+        nesterov: bool,
+    },
+    /// Adam (Kingma and Ba, 2015) with decoupled decay (Loshchilov and Hutter, 2019).
+    Adam {
+        /// The coefficient of the mean of gradients.
+        beta_1: f32,
+        /// The coefficient of the mean of their squares.
+        beta_2: f32,
+        /// Added to the root of that mean.
+        epsilon: f32,
+    },
+}
+
+/// An optimiser.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer {
+    /// The rule.
+    pub rule: Rule,
+    /// The learning rate before the schedule.
     pub learning_rate: f64,
-    /// The momentum coefficient.
-    pub momentum: f32,
-    /// Subtracted from every parameter per step as this fraction of it; not multiplied by the
-    /// learning rate.
-    pub weight_decay: f32,
-    /// Nesterov's variant.
-    pub nesterov: bool,
+    /// Subtracted from every parameter per step as this fraction of it; multiplied by the learning
+    /// rate with Adam only.
+    pub weight_decay: f64,
+    /// Subtracted from the magnitude of every weight per step, down to 0; multiplied by the learning
+    /// rate.
+    pub l1: f64,
     /// How the learning rate changes.
     pub schedule: Schedule,
     /// How it differs between layers.
     pub layer_rates: LayerRates,
 }
 
-impl Sgd {
+impl Optimizer {
     /// Checks every value; the message names the argument.
     pub fn check(&self) -> Result<()> {
-        if !(self.learning_rate > 0.0 && (self.learning_rate as f32).is_finite()) {
+        let finite = |value: f64| (value as f32).is_finite();
+        if !(self.learning_rate > 0.0 && finite(self.learning_rate)) {
             let expected = "a positive finite number";
             return Err(Error::invalid("learning_rate", self.learning_rate, expected));
         }
-        for (name, value) in [("momentum", self.momentum), ("weight_decay", self.weight_decay)] {
-            if !(0.0..1.0).contains(&value) {
-                return Err(Error::invalid(name, value, "a number in [0, 1)"));
+        let fraction = |name, value: f32| match value {
+            v if (0.0..1.0).contains(&v) => Ok(()),
+            v => Err(Error::invalid(name, v, "a number in [0, 1)")),
+        };
+        let amount = |name, value: f64| match value {
+            v if v >= 0.0 && finite(v) => Ok(()),
+            v => Err(Error::invalid(name, v, "a finite number of at least 0")),
+        };
+        match self.rule {
+            Rule::Sgd { momentum, .. } => {
+                fraction("momentum", momentum)?;
+                fraction("weight_decay", self.weight_decay as f32)?;
+            }
+            Rule::Adam { beta_1, beta_2, epsilon } => {
+                fraction("beta_1", beta_1)?;
+                fraction("beta_2", beta_2)?;
+                if !(epsilon > 0.0 && epsilon.is_finite()) {
+                    return Err(Error::invalid("epsilon", epsilon, "a positive finite number"));
+                }
+                amount("weight_decay", self.weight_decay)?;
             }
         }
-        Ok(())
+        amount("l1", self.l1)?;
+        self.schedule.check()
+    }
+
+    /// Whether it needs second moments.
+    pub fn is_adam(&self) -> bool {
+        matches!(self.rule, Rule::Adam { .. })
     }
 
     /// The learning rate of step `step` of `total`.
     pub fn rate(&self, step: u64, total: u64) -> f64 {
-        match self.schedule {
-            Schedule::Constant => self.learning_rate,
-            Schedule::Cosine => {
-                let done = step.min(total) as f64 / total.max(1) as f64;
-                self.learning_rate * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * done))
-            }
-        }
+        self.learning_rate * self.schedule.factor(step, total)
     }
 
-    /// The numbers of one step over a batch of `batch` samples.
-    pub fn step(&self, step: u64, total: u64, batch: usize) -> Update {
-        let step = Step {
-            rate: self.rate(step, total) as f32,
-            momentum: self.momentum,
-            decay: self.weight_decay,
-            nesterov: self.nesterov,
-            inverse_batch: 1.0 / batch as f32,
+    /// The numbers of one step over a batch of `batch` samples: step `step` of `total` in the
+    /// schedule, after `taken` steps that Adam has taken on its moments.
+    pub fn step(&self, (step, total): (u64, u64), taken: u64, batch: usize) -> Update {
+        let rate = self.rate(step, total);
+        let shrink = (rate * self.l1) as f32;
+        let inverse_batch = 1.0 / batch as f32;
+        let step = match self.rule {
+            Rule::Sgd { momentum, nesterov } => Step {
+                rate: rate as f32,
+                momentum,
+                decay: self.weight_decay as f32,
+                nesterov,
+                inverse_batch,
+                shrink,
+                adam: None,
+            },
+            Rule::Adam { beta_1, beta_2, epsilon } => {
+                // What the means have of the gradients so far; the rest is the zero of the start.
+                let weight = |beta: f32| 1.0 - libm::pow(beta.into(), (taken + 1) as f64);
+                Step {
+                    rate: (rate / weight(beta_1)) as f32,
+                    momentum: beta_1,
+                    decay: (rate * self.weight_decay) as f32,
+                    nesterov: false,
+                    inverse_batch,
+                    shrink,
+                    adam: Some(Adam {
+                        beta_2,
+                        epsilon,
+                        inverse_root: (1.0 / weight(beta_2).sqrt()) as f32,
+                    }),
+                }
+            }
         };
         Update { step, layer_rates: self.layer_rates }
     }
@@ -120,26 +189,44 @@ impl Sgd {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schedule::Fall;
     use super::*;
+
+    const GOOD: Optimizer = Optimizer {
+        rule: Rule::Sgd { momentum: 0.9, nesterov: false },
+        learning_rate: 0.1,
+        weight_decay: 0.0,
+        l1: 0.0,
+        schedule: Schedule { warmup: 0.0, fall: Fall::Constant },
+        layer_rates: LayerRates::Equal,
+    };
 
     #[test]
     fn every_value_is_checked() {
-        let good = Sgd {
-            learning_rate: 0.1,
-            momentum: 0.9,
-            weight_decay: 0.0,
-            nesterov: false,
-            schedule: Schedule::Constant,
-            layer_rates: LayerRates::Equal,
-        };
-        good.check().unwrap();
-        let refused = |sgd: Sgd| sgd.check().unwrap_err().to_string();
+        GOOD.check().unwrap();
+        let refused = |optimizer: Optimizer| optimizer.check().unwrap_err().to_string();
         for learning_rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e39] {
-            assert!(refused(Sgd { learning_rate, ..good }).contains("learning_rate = "));
+            assert!(refused(Optimizer { learning_rate, ..GOOD }).contains("learning_rate = "));
         }
+        let adam = |beta_1, beta_2, epsilon| Rule::Adam { beta_1, beta_2, epsilon };
+        let with = |rule| Optimizer { rule, ..GOOD };
+        with(adam(0.9, 0.999, 1e-8)).check().unwrap();
         for bad in [-0.1, 1.0, f32::NAN, f32::INFINITY] {
-            assert!(refused(Sgd { momentum: bad, ..good }).starts_with("momentum = "));
-            assert!(refused(Sgd { weight_decay: bad, ..good }).starts_with("weight_decay = "));
+            let weight_decay = bad.into();
+            assert!(
+                refused(with(Rule::Sgd { momentum: bad, nesterov: true })).contains("momentum")
+            );
+            assert!(refused(Optimizer { weight_decay, ..GOOD }).starts_with("weight_decay = "));
+            assert!(refused(with(adam(bad, 0.9, 1.0))).starts_with("beta_1 = "));
+            assert!(refused(with(adam(0.9, bad, 1.0))).starts_with("beta_2 = "));
         }
+        for bad in [-1.0, f64::NAN, f64::INFINITY, 1e39] {
+            assert!(refused(with(adam(0.9, 0.9, bad as f32))).starts_with("epsilon = "));
+            assert!(refused(Optimizer { l1: bad, ..GOOD }).starts_with("l1 = "));
+            let decays = Optimizer { weight_decay: bad, ..with(adam(0.9, 0.9, 1.0)) };
+            assert!(refused(decays).starts_with("weight_decay = "));
+        }
+        let schedule = Schedule { warmup: 1.0, fall: Fall::Constant };
+        assert!(refused(Optimizer { schedule, ..GOOD }).starts_with("warmup = "));
     }
 }

@@ -125,9 +125,10 @@ impl Mlp {
                     }
                     let (weights, momentum, source) =
                         layer.part(par, &rows, &columns, w.n_cols())?;
+                    let second = layer.second.carried(par, &source)?;
                     report.connections = w.nnz() - weights.nnz();
                     *parts.last_mut().expect("internal: pushed above") =
-                        Some((weights, momentum, flags, track.then_some(source)));
+                        Some((weights, (momentum, second), flags, track.then_some(source)));
                 }
             }
             reports.push(report);
@@ -135,7 +136,8 @@ impl Mlp {
         let mut sources = Sources::new();
         for (layer, part) in self.layers.iter_mut().zip(parts) {
             let mut from = None;
-            if let Some((weights, momentum, pruned, source)) = part {
+            if let Some((weights, (momentum, second), pruned, source)) = part {
+                layer.second.weights = second;
                 (layer.weights, layer.momentum, layer.pruned) = (weights, momentum, pruned);
                 layer.transpose = None;
                 from = source;

@@ -90,9 +90,11 @@ pub fn plan(
     batch_size: usize,
     evolves: bool,
     memory: &str,
+    adam: bool,
 ) -> PyResult<PlanParts> {
     let memory = parse::memory(memory)?;
-    Ok(plan_parts(&Footprint::expected(&config.config()?, batch_size, evolves, memory)?, 0.0))
+    let expected = Footprint::expected(&config.config()?, batch_size, evolves, memory, adam)?;
+    Ok(plan_parts(&expected, 0.0))
 }
 
 #[pymethods]
@@ -197,12 +199,13 @@ impl Network {
         batch_size: usize,
         evolves: bool,
         memory: &str,
+        adam: bool,
     ) -> PyResult<PlanParts> {
         let memory = parse::memory(memory)?;
         Ok(py.detach(|| {
             let mlp = self.read()?;
             Ok::<_, Error>(plan_parts(
-                &Footprint::of(&mlp, batch_size, evolves, memory),
+                &Footprint::of(&mlp, batch_size, evolves, memory, adam),
                 mlp.bytes(),
             ))
         })?)
@@ -236,6 +239,20 @@ impl Network {
             Ok((copied(l.bias(), "biases")?, copied(l.bias_momentum(), "momentum of biases")?))
         })?;
         Ok((PyArray1::from_vec(py, bias), PyArray1::from_vec(py, momentum)))
+    }
+
+    /// Adam's second moments of a layer's weights and biases; empty if there are none.
+    #[allow(clippy::type_complexity)]
+    fn second_moments<'py>(
+        &self,
+        py: Python<'py>,
+        layer: usize,
+    ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
+        let what = "second moments";
+        let (weights, bias) = self.layer(py, layer, |l| {
+            Ok((copied(l.second_moment(), what)?, copied(l.bias_second_moment(), what)?))
+        })?;
+        Ok((PyArray1::from_vec(py, weights), PyArray1::from_vec(py, bias)))
     }
 
     /// Incoming strength of a layer's neurons.

@@ -6,7 +6,9 @@ use serde::de::value::{Error as NameError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::nn::{Activation, Config, Memory, Pruned, Pruning, Refusal, Sgd, Sparsity};
+use crate::nn::{
+    Activation, Config, Fall, Memory, Optimizer, Pruned, Pruning, Refusal, Rule, Schedule, Sparsity,
+};
 use crate::topology::Init;
 
 /// The value that `name` stands for among those that the type's file format knows.
@@ -108,24 +110,84 @@ pub fn pruning(percentile: Option<f64>, threshold: Option<f64>) -> Result<Prunin
 /// The keyword arguments of an optimiser.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub struct SgdArguments {
+pub struct OptimizerArguments {
+    rule: RuleArguments,
     learning_rate: f64,
-    momentum: f32,
-    weight_decay: f32,
-    nesterov: bool,
-    schedule: String,
+    weight_decay: f64,
+    l1: f64,
+    schedule: ScheduleArguments,
     layer_rates: String,
 }
 
-impl SgdArguments {
-    pub fn sgd(self) -> Result<Sgd> {
-        Ok(Sgd {
+#[derive(FromPyObject)]
+enum RuleArguments {
+    Sgd {
+        #[pyo3(item)]
+        momentum: f32,
+        #[pyo3(item)]
+        nesterov: bool,
+    },
+    Adam {
+        #[pyo3(item)]
+        beta_1: f32,
+        #[pyo3(item)]
+        beta_2: f32,
+        #[pyo3(item)]
+        epsilon: f32,
+    },
+}
+
+/// The numbers that a schedule of this name does not have are of no account.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct ScheduleArguments {
+    name: String,
+    warmup: f64,
+    every: f64,
+    factor: f64,
+    last: f64,
+}
+
+impl OptimizerArguments {
+    pub fn optimizer(self) -> Result<Optimizer> {
+        Ok(Optimizer {
+            rule: match self.rule {
+                RuleArguments::Sgd { momentum, nesterov } => Rule::Sgd { momentum, nesterov },
+                RuleArguments::Adam { beta_1, beta_2, epsilon } => {
+                    Rule::Adam { beta_1, beta_2, epsilon }
+                }
+            },
             learning_rate: self.learning_rate,
-            momentum: self.momentum,
             weight_decay: self.weight_decay,
-            nesterov: self.nesterov,
-            schedule: name("schedule", &self.schedule)?,
+            l1: self.l1,
+            schedule: self.schedule.schedule()?,
             layer_rates: name("layer_rates", &self.layer_rates)?,
         })
+    }
+
+    /// One that servers can apply the gradients of others with.
+    pub fn parallel(self) -> Result<Optimizer> {
+        let optimizer = self.optimizer()?;
+        if optimizer.is_adam() {
+            return Err(Error::invalid("optimizer", "Adam", "SGD with several workers"));
+        }
+        Ok(optimizer)
+    }
+}
+
+impl ScheduleArguments {
+    fn schedule(self) -> Result<Schedule> {
+        let ScheduleArguments { name, warmup, every, factor, last } = self;
+        let fall = match &name[..] {
+            "constant" => Fall::Constant,
+            "step" => Fall::Step { every, factor },
+            "exponential" => Fall::Exponential { factor },
+            "cosine" => Fall::Cosine { last },
+            _ => {
+                let expected = "'constant', 'step', 'exponential' or 'cosine'";
+                return Err(Error::invalid("schedule", format!("{name:?}"), expected));
+            }
+        };
+        Ok(Schedule { warmup, fall })
     }
 }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, SgdArguments};
+use super::parse::{self, OptimizerArguments};
 use super::until_tick;
 use crate::error::{Error, Result};
 use crate::memory::collected;
@@ -66,14 +66,14 @@ impl RemoteServer {
         network: Py<Network>,
         shares: Vec<usize>,
         batch_size: usize,
-        optimizer: SgdArguments,
+        optimizer: OptimizerArguments,
         total_steps: u64,
         local_from: u64,
         warmup_epochs: Option<usize>,
         max_staleness: Option<u64>,
     ) -> PyResult<Self> {
         let strategy = Strategy::new(warmup_epochs, max_staleness);
-        let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
         let state = State {
             hub: Hub::new(plan, &shares, max_staleness)?,
             rounds: Rounds::new(plan, shares.iter().sum())?,
@@ -386,12 +386,12 @@ impl RemoteLocal {
         network: Py<Network>,
         data: Py<Data>,
         batch_size: usize,
-        optimizer: SgdArguments,
+        optimizer: OptimizerArguments,
         total_steps: u64,
         worker: usize,
         workers: Option<usize>,
     ) -> PyResult<Self> {
-        let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
         let local = data.get().with(py, |data| {
             let share = share(worker, workers, data.samples())?;
             Local::of(&*network.get().read()?, plan, std::iter::once(share))

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, SgdArguments};
+use super::parse::{self, OptimizerArguments};
 use super::until_tick;
 use crate::error::Error;
 use crate::nn::{Memory, Set};
@@ -30,7 +30,7 @@ impl ParallelTrainer {
         network: Py<Network>,
         data: Py<Data>,
         batch_size: usize,
-        optimizer: SgdArguments,
+        optimizer: OptimizerArguments,
         total_steps: u64,
         workers: usize,
         local_from: u64,
@@ -38,7 +38,7 @@ impl ParallelTrainer {
         max_staleness: Option<u64>,
     ) -> PyResult<Self> {
         let batch_size = batch_size.min(data.get().samples());
-        let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
         let strategy = Strategy::new(warmup_epochs, max_staleness);
         let par = network.get().par()?;
         let team = data.get().with(py, |data| {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, SgdArguments};
+use super::parse::{self, OptimizerArguments};
 use super::until_tick;
 use crate::nn::{Footprint, Workspace};
 use crate::train::{Epoch, Plan, Progress, Sweep, single_step};
@@ -16,8 +16,14 @@ use crate::train::{Epoch, Plan, Progress, Sweep, single_step};
 pub struct Trainer {
     network: Py<Network>,
     data: Py<Data>,
-    plan: Plan,
+    plan: Mutex<Plan>,
     workspace: Mutex<Workspace>,
+}
+
+impl Trainer {
+    fn plan(&self) -> Plan {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[pymethods]
@@ -29,31 +35,33 @@ impl Trainer {
         network: Py<Network>,
         data: Py<Data>,
         batch_size: usize,
-        optimizer: SgdArguments,
+        optimizer: OptimizerArguments,
         total_steps: u64,
         evolves: bool,
         memory: &str,
     ) -> PyResult<Self> {
         let memory = parse::memory(memory)?;
         let batch_size = batch_size.min(data.get().samples());
-        let plan = Plan { batch_size, optimizer: optimizer.sgd()?, total_steps };
+        let plan = Plan { batch_size, optimizer: optimizer.optimizer()?, total_steps };
         plan.check()?;
         let par = network.get().par()?;
         let workspace = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;
-            let footprint = Footprint::of(&mlp, batch_size, evolves, memory);
+            let adam = plan.optimizer.is_adam();
+            let footprint = Footprint::of(&mlp, batch_size, evolves, memory, adam);
             data.adjust(footprint, &mlp, batch_size).check(mlp.bytes())?;
             mlp.prepare_training(&par, memory)?;
             Workspace::new(&mlp, batch_size, memory)
         })?;
-        Ok(Trainer { network, data, plan, workspace: Mutex::new(workspace) })
+        let (plan, workspace) = (Mutex::new(plan), Mutex::new(workspace));
+        Ok(Trainer { network, data, plan, workspace })
     }
 
     /// (loss, accuracy) on other data, in the batches of the fit and in its buffers.
     fn evaluate(&self, py: Python<'_>, data: &Data) -> PyResult<(f64, f64)> {
         let network = self.network.get();
         let par = network.par()?;
-        let batch_size = self.plan.batch_size;
+        let batch_size = self.plan().batch_size;
         let lock = || self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sweep = data.with(py, |data| {
             let mlp = network.read()?;
@@ -77,7 +85,22 @@ impl Trainer {
 
     /// The learning rate of step `step` of the fit.
     fn learning_rate(&self, step: u64) -> f64 {
-        self.plan.optimizer.rate(step, self.plan.total_steps)
+        self.plan().learning_rate(1.0, step)
+    }
+
+    /// The learning rate before the schedule.
+    #[getter]
+    fn base_rate(&self) -> f64 {
+        self.plan().optimizer.learning_rate
+    }
+
+    /// Sets it, for epochs that are yet to begin.
+    fn set_base_rate(&self, rate: f64) -> PyResult<()> {
+        let mut plan = self.plan();
+        plan.optimizer.learning_rate = rate;
+        plan.check()?;
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+        Ok(())
     }
 
     /// One step over all samples in their order, which must fit one batch; counts no epoch.
@@ -85,9 +108,10 @@ impl Trainer {
     fn step(&self, py: Python<'_>) -> PyResult<(f64, f64)> {
         let network = self.network.get();
         let par = network.par()?;
+        let plan = self.plan();
         let score = self.data.get().with(py, |data| {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
-            single_step(&par, &mut *network.write()?, &mut workspace, data, &self.plan.optimizer)
+            single_step(&par, &mut *network.write()?, &mut workspace, data, &plan.optimizer)
         })?;
         Ok((score.mean_loss(), score.accuracy()))
     }
@@ -103,9 +127,9 @@ impl Trainer {
         tick: Option<Bound<'_, PyAny>>,
     ) -> PyResult<(f64, f64)> {
         let (network, data) = (self.network.get(), self.data.get());
-        let par = network.par()?;
+        let (par, plan) = (network.par()?, self.plan());
         let mut epoch =
-            data.with(py, |data| Epoch::new(&*network.read()?, data, self.plan, first_step))?;
+            data.with(py, |data| Epoch::new(&*network.read()?, data, plan, first_step))?;
         while !epoch.is_finished() {
             // The lock is let go at every tick and when somebody waits for it: other threads may
             // look at a completed step.

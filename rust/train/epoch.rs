@@ -3,7 +3,7 @@
 use super::{Data, Progress};
 use crate::error::{Error, Result};
 use crate::memory::reserved;
-use crate::nn::{Mlp, Score, Sgd, Workspace};
+use crate::nn::{Mlp, Optimizer, Score, Workspace};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 
@@ -13,7 +13,7 @@ pub struct Plan {
     /// Samples per step; the last step of an epoch takes what is left.
     pub batch_size: usize,
     /// The optimiser.
-    pub optimizer: Sgd,
+    pub optimizer: Optimizer,
     /// Steps of the whole fit, for the learning-rate schedule.
     pub total_steps: u64,
 }
@@ -97,6 +97,7 @@ impl Epoch {
         // Inside the pool once, so that the kernels of a step neither hand work over nor wake threads.
         par.awake(|| {
             model.prepare_training(par, workspace.memory())?;
+            model.prepare_optimizer(&self.plan.optimizer)?;
             while !self.is_finished() {
                 let end = self.order.len().min(self.next + self.plan.batch_size);
                 let samples = &self.order[self.next..end];
@@ -134,12 +135,13 @@ pub fn single_step(
     model: &mut Mlp,
     workspace: &mut Workspace,
     data: &Data<'_>,
-    optimizer: &Sgd,
+    optimizer: &Optimizer,
 ) -> Result<Score> {
     optimizer.check()?;
     workspace.check(model)?;
     data.check(model)?;
     model.prepare_training(par, workspace.memory())?;
+    model.prepare_optimizer(optimizer)?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);
     par.install(|| {

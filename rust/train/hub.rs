@@ -126,7 +126,7 @@ impl Hub {
         // The schedule's steps are the larger ones of a synchronous fit.
         let within = u128::from(self.epoch.updates) * u128::from(self.steps);
         let at = self.epoch.first_step + (within / u128::from(self.per_epoch)) as u64;
-        let step = self.plan.optimizer.step(at, self.plan.total_steps, gradient.samples());
+        let step = self.plan.optimizer.step((at, self.plan.total_steps), 0, gradient.samples());
         let outcome = self.server.push(par, model, worker, gradient, made_on, &step)?;
         self.epoch.events.push(Event { worker: worker as u32, push: true });
         model.counters.steps += 1;

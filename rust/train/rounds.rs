@@ -62,7 +62,7 @@ impl Rounds {
         let mut optimizer = self.plan.optimizer;
         optimizer.learning_rate *= factor;
         let samples = gradients.iter().map(GradientView::samples).sum();
-        let step = optimizer.step(self.step, self.plan.total_steps, samples);
+        let step = optimizer.step((self.step, self.plan.total_steps), 0, samples);
         model.apply(par, gradients, &step);
         model.counters.steps += 1;
         scores.for_each(|score| self.score.add(score));
