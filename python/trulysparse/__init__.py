@@ -21,7 +21,8 @@ from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.recorder import TopologyRecorder
-from trulysparse.topology import SET, ImportancePruning
+from trulysparse.rules import EvolvingLayer, TopologyRule
+from trulysparse.topology import SET, GradientGrowth, ImportancePruning
 
 if TYPE_CHECKING:
     from trulysparse.feature_selection import SparseFeatureSelector as SparseFeatureSelector
@@ -33,6 +34,8 @@ __all__ = [
     "WASAP",
     "WASSP",
     "Callback",
+    "EvolvingLayer",
+    "GradientGrowth",
     "History",
     "ImportancePruning",
     "Layer",
@@ -41,6 +44,7 @@ __all__ = [
     "PeerError",
     "SparseMLP",
     "TopologyRecorder",
+    "TopologyRule",
     "__version__",
     "load",
     "plan",
