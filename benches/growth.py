@@ -42,7 +42,7 @@ def parts(options: argparse.Namespace) -> tuple:
 
 def rules(options: argparse.Namespace) -> dict:
     """The rules to compare, and those that were asked for."""
-    chosen = dict(RULES)
+    chosen = {name: RULES[name] for name in options.rules}
     for samples in options.samples:
         chosen[f"gradient, {samples:g} candidates"] = ts.GradientGrowth(0.3, samples=samples)
     for size in options.growth_batch:
@@ -61,7 +61,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", choices=["fashion", "digits"])
     parser.add_argument("--data-dir")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rules", nargs="*", choices=list(RULES), default=list(RULES))
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--epsilon", type=float)
     parser.add_argument("--threads", type=int)
@@ -76,7 +77,7 @@ def main() -> None:
     sizes = [data.n_features, *hidden, data.n_classes]
     for name, rule in rules(options).items():
         curves = []
-        for seed in range(options.seeds):
+        for seed in options.seeds:
             model = ts.SparseMLP(
                 sizes, epsilon=epsilon, seed=seed, threads=options.threads, **MODEL
             )
@@ -92,7 +93,7 @@ def main() -> None:
             ).history
             curves.append(100 * np.array(history["val_accuracy"]))
         print(f"{name}: {model.nnz:,} connections", flush=True)
-        for seed, curve in enumerate(curves):
+        for seed, curve in zip(options.seeds, curves, strict=True):
             print(f"  seed {seed}: " + " ".join(f"{a:.1f}" for a in curve))
         print("  mean:   " + " ".join(f"{a:.1f}" for a in np.mean(curves, 0)))
         for target in targets:

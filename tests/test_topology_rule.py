@@ -244,4 +244,4 @@ def test_the_example_runs():
     example = runpy.run_path(str(EXAMPLE))
     model, scores = example["main"]()
     assert model.evolutions == 19
-    assert scores["accuracy"] > 0.9
+    assert scores["accuracy"] > 0.85

@@ -77,8 +77,9 @@ impl Footprint {
                 let most = evolved.clone().map(|&(_, n_out, nnz)| 20.0 * nnz + 8.0 * n_out);
                 parts.push(("evolution of a layer", most.fold(0.0, f64::max)));
                 if candidates > 0.0 {
-                    let most =
-                        evolved.map(|&(_, n_out, nnz)| candidate_bytes(n_out, candidates * nnz));
+                    let most = evolved.map(|&(n_in, n_out, nnz)| {
+                        candidate_bytes(n_out, (candidates * nnz).min(n_in * n_out))
+                    });
                     parts.push(("candidates for growth", most.fold(0.0, f64::max)));
                 }
             }
