@@ -109,7 +109,8 @@ fn main() {
                 },
                 &mut || {
                     let places = stream(Purpose::GrowPlaces);
-                    let how = Evolution { zeta: 0.3, closed: &[], places, track: false };
+                    let how =
+                        Evolution { zeta: 0.3, closed: &[], places, guide: None, track: false };
                     let value = |_| |_| 0.01;
                     topology::evolve(&par, &w, &[], &how, value, &mut Spare::default())
                         .expect("memory");

@@ -79,6 +79,16 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// The same error of an argument's value, with what the argument belongs to before its name.
+    pub fn of(self, what: impl ToString) -> Self {
+        match self {
+            Error::InvalidArgument { name, value, expected } => {
+                Error::invalid(format!("{}, {name}", what.to_string()), value, expected)
+            }
+            other => other,
+        }
+    }
+
     /// An [`Error::InvalidArgument`]; every part is something that can be displayed.
     pub fn invalid(name: impl ToString, value: impl ToString, expected: impl ToString) -> Self {
         Error::InvalidArgument {

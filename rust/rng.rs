@@ -26,6 +26,8 @@ pub enum Purpose {
     InputNoise = 7,
     /// The seeds of further workers.
     Worker = 8,
+    /// The samples whose gradients say where connections grow.
+    GrowBatch = 9,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

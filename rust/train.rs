@@ -5,6 +5,7 @@
 
 mod data;
 mod epoch;
+mod growth;
 mod hub;
 mod local;
 mod rounds;
@@ -18,6 +19,7 @@ mod worker;
 
 pub use data::{Data, Samples};
 pub use epoch::{Epoch, Plan, single_step};
+pub use growth::{evolve_by_gradient, gradient_at};
 pub use hub::{Event, Hub};
 pub use local::Local;
 pub use rounds::Rounds;

@@ -45,8 +45,13 @@ fn growth_reaches_every_place() {
     let w = wide();
     let grown = |threads| {
         let par = Par::new(threads).unwrap();
-        let how =
-            Evolution { zeta: 0.9, closed: &[], places: stream(Purpose::GrowPlaces), track: false };
+        let how = Evolution {
+            zeta: 0.9,
+            closed: &[],
+            places: stream(Purpose::GrowPlaces),
+            guide: None,
+            track: false,
+        };
         topology::evolve(&par, &w, &[], &how, |_| |_| 7.0, &mut Spare::default()).unwrap().matrix
     };
     let evolved = grown(1);
@@ -79,7 +84,8 @@ fn config(layer_sizes: Vec<usize>, epsilon: f64) -> Config {
 #[test]
 fn what_does_not_fit_32_bits_is_refused_and_what_does_is_planned() {
     let plan = |sizes: &[usize], epsilon| {
-        Footprint::expected(&config(sizes.to_vec(), epsilon), 256, true, Memory::Fast, false)
+        let (config, set) = (config(sizes.to_vec(), epsilon), Some(0.0));
+        Footprint::expected(&config, 256, set, Memory::Fast, false)
     };
     // Bytes beyond 2^40, connections beyond 2^32 in all layers together.
     let planned = plan(&[2_000_000_000; 5], 1.0).unwrap();

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use trulysparse::csr::{Csr, NONE};
+use trulysparse::csr::{Csr, NONE, Pattern};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
-use trulysparse::topology::{self, Evolution, Evolved, Spare, erdos_renyi};
+use trulysparse::topology::{self, Evolution, Evolved, Guide, Spare, erdos_renyi, sample_distinct};
 
 fn stream(purpose: Purpose, epoch: u64) -> Stream {
     Stream::new(9, purpose, 1, epoch)
@@ -20,7 +20,7 @@ fn evolve<V: Fn(u64) -> f32>(
     places: Stream,
     value: impl Fn(usize) -> V + Sync,
 ) -> Evolved {
-    let how = Evolution { zeta, closed, places, track: true };
+    let how = Evolution { zeta, closed, places, guide: None, track: true };
     topology::evolve(par, w, &[], &how, value, &mut Spare::default()).unwrap()
 }
 
@@ -99,6 +99,69 @@ proptest! {
         prop_assert_eq!(found.matrix.data(), matrix.data());
         prop_assert_eq!((found.source, found.dropped), (expected.source, expected.dropped));
     }
+}
+
+proptest! {
+    /// Guided growth by its definition: of the sampled empty places those with the largest scores.
+    #[test]
+    fn a_guide_chooses_the_best_of_its_candidates(
+        n_in in 1usize..40, closed in prop::collection::vec(any::<bool>(), 1..30), seed: u64,
+        zeta in 0.0..1.0f64, density in prop_oneof![Just(1.0), 0.0..1.0f64], threads in 1usize..4,
+        samples in prop_oneof![Just(1.0), Just(1e9), 1.0..6.0f64], levels in 1u64..50,
+    ) {
+        let par = Par::new(threads).unwrap();
+        let open = closed.iter().filter(|closed| !**closed).count();
+        let w = with_empty_rows(&random(&par, n_in, open, density, seed), &closed);
+        let places = stream(Purpose::GrowPlaces, seed);
+        // A few levels of both signs, so that there are ties.
+        let score_of = |row: usize, column: u32| {
+            let word = stream(Purpose::Weights, row as u64).at(u64::from(column));
+            (word % levels) as f32 * if word >> 63 == 0 { 1.0 } else { -1.0 }
+        };
+        let score = |candidates: Pattern<'_>, scores: &mut [f32]| {
+            let mut scores = scores.iter_mut();
+            for row in 0..candidates.n_rows() {
+                for (&column, score) in candidates.row(row).iter().zip(&mut scores) {
+                    *score = score_of(row, column);
+                }
+            }
+        };
+        let how = Evolution {
+            zeta, closed: &closed, places, guide: Some(Guide { samples, score: &score }), track: true,
+        };
+        let value = |_| |index| 2.0 + index as f32;
+        let found = topology::evolve(&par, &w, &[], &how, value, &mut Spare::default()).unwrap();
+
+        let random = evolve(&par, &w, zeta, &closed, places, value);
+        let (kept, _) = entries(&random);
+        let empty: Vec<_> = (0..closed.len())
+            .filter(|&row| !closed[row])
+            .flat_map(|row| (0..n_in as u32).map(move |column| (row, column)))
+            .filter(|place| kept.binary_search(place).is_err())
+            .collect();
+        let drawn = ((samples * random.dropped as f64) as u64).min(empty.len() as u64);
+        let ranks = sample_distinct(&par, empty.len() as u64, drawn, places).unwrap();
+        let mut expected: Vec<_> = ranks.iter().map(|&rank| empty[rank as usize]).collect();
+        expected.sort_by_key(|&(row, column)| {
+            (std::cmp::Reverse(score_of(row, column).abs() as u64), row, column)
+        });
+        expected.truncate(random.dropped);
+        expected.sort_unstable();
+        prop_assert_eq!(found.dropped, random.dropped);
+        prop_assert_eq!(entries(&found), (kept, expected));
+    }
+}
+
+/// The places of survivors and of grown connections, in order.
+type Places = Vec<(usize, u32)>;
+
+fn entries(evolved: &Evolved) -> (Places, Places) {
+    let pattern = evolved.matrix.pattern();
+    let places = (0..pattern.n_rows()).flat_map(|r| pattern.row(r).iter().map(move |&c| (r, c)));
+    let (kept, grown): (Vec<_>, Vec<_>) =
+        places.zip(&evolved.source).partition(|(_, source)| **source != NONE);
+    let places = |all: Vec<((usize, u32), &u32)>| all.into_iter().map(|(place, _)| place).collect();
+    (places(kept), places(grown))
 }
 
 /// The rows of a matrix in those places where `empty` is false.

@@ -21,8 +21,9 @@ from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD, Adam
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.recorder import TopologyRecorder
+from trulysparse.rules import EvolvingLayer, TopologyRule
 from trulysparse.schedules import Constant, Cosine, ExponentialDecay, StepDecay
-from trulysparse.topology import SET, ImportancePruning
+from trulysparse.topology import SET, GradientGrowth, ImportancePruning
 
 if TYPE_CHECKING:
     from trulysparse.feature_selection import SparseFeatureSelector as SparseFeatureSelector
@@ -37,7 +38,9 @@ __all__ = [
     "Callback",
     "Constant",
     "Cosine",
+    "EvolvingLayer",
     "ExponentialDecay",
+    "GradientGrowth",
     "History",
     "ImportancePruning",
     "Layer",
@@ -48,6 +51,7 @@ __all__ = [
     "SparseMLP",
     "StepDecay",
     "TopologyRecorder",
+    "TopologyRule",
     "__version__",
     "load",
     "plan",

@@ -208,6 +208,20 @@ def _add_train(commands: Any) -> None:
         **preset,
     )
     training.add_argument(
+        "--zeta-schedule",
+        choices=["constant", "cosine"],
+        help="keep zeta, or lower it to 0 until the last evolution (default: constant)",
+        **preset,
+    )
+    training.add_argument(
+        "--grow",
+        choices=["random", "gradient"],
+        help="new connections anywhere, or where the gradients of a batch are largest among "
+        "places drawn at random; their weights start at 0 then, unless --grow-init says otherwise "
+        "(default: random)",
+        **preset,
+    )
+    training.add_argument(
         "--grow-init",
         type=float,
         help="scale of grown weights, 1 as at the start (default: preset)",

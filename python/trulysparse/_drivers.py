@@ -7,13 +7,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from trulysparse import _core, _fit
+from trulysparse import _core, _fit, _settings
 from trulysparse._checkpoint import Checkpoint
 from trulysparse._mpi.server import Server
 from trulysparse._mpi.session import Session, fingerprint
 from trulysparse._mpi.worker import Worker
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP, local_from, shares, steps_per_epoch
+from trulysparse.rules import TopologyRule
 from trulysparse.topology import SET, ImportancePruning
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Job:
     epochs: range
     batch_size: int
     optimizer: Optimizer
-    topology: SET | None
+    topology: SET | TopologyRule | None
     pruning: ImportancePruning | None
     strategy: WASSP | WASAP | None
     memory: str
@@ -47,7 +48,7 @@ class Job:
             "epochs": [self.epochs.start, self.epochs.stop],
             "batch_size": self.batch_size,
             "optimizer": asdict(self.optimizer),
-            "topology": None if self.topology is None else asdict(self.topology),
+            "topology": asdict(self.topology) if isinstance(self.topology, SET) else None,
             "pruning": None if self.pruning is None else asdict(self.pruning),
             "strategy": type(strategy).__name__,
             **{
@@ -89,10 +90,11 @@ def start(job: Job, session: Session | None) -> Start:
             job.batch_size,
             job.optimizer._core(),
             job.epochs.stop * steps,
-            job.topology is not None and len(job.epochs) > 1,
+            _settings.candidates(job.topology) if len(job.epochs) > 1 else None,
             job.memory,
+            _settings.growth_batch(job.topology),
         )
-        started = Start(steps, job.samples, _fit.Sequential(model._core, trainer))
+        started = Start(steps, job.samples, _fit.Sequential(model, trainer))
         _standardize(job, session)
         return started
     if session is not None and not session.sharded and strategy.workers > job.samples:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from trulysparse import _core, _progress
+from trulysparse import _core, _evolution, _progress
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.parallel import WASAP, WASSP, Record, read_record
+from trulysparse.rules import TopologyRule
 from trulysparse.topology import SET, ImportancePruning
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Driver(Protocol):
     def learning_rate(self, epoch: int, step: int) -> float: ...
     def numbers(self) -> dict[str, float]: ...
     def staleness_histogram(self) -> list[int] | None: ...
-    def evolve(self, zeta: float, grow_init: float) -> list[int]: ...
+    def evolve(self, rule: SET | TopologyRule) -> object: ...
     @property
     def prune(self) -> Prune: ...
     def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]: ...
@@ -50,10 +51,10 @@ class Driver(Protocol):
 class Sequential:
     """The network as it is, on all of its threads."""
 
-    def __init__(self, core: _core.Network, trainer: _core.Trainer) -> None:
+    def __init__(self, model: SparseMLP, trainer: _core.Trainer) -> None:
+        self._model = model
         self._trainer = trainer
-        self.evolve = core.evolve
-        self.prune: Prune = core.prune
+        self.prune: Prune = model._core.prune
         self.set_base_rate = trainer.set_base_rate
 
     @property
@@ -66,6 +67,9 @@ class Sequential:
 
     def learning_rate(self, epoch: int, step: int) -> float:
         return self._trainer.learning_rate(step)
+
+    def evolve(self, rule: SET | TopologyRule) -> object:
+        return _evolution.evolve(rule, self._model, self._trainer)
 
     def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
         return self._trainer.evaluate(data)
@@ -93,7 +97,6 @@ class Parallel:
         self._core = core
         self._trainer = trainer
         self._counts = isinstance(strategy, WASAP)
-        self.evolve = trainer.evolve
         self.prune: Prune = trainer.prune
         self.learning_rate = trainer.learning_rate
         self._aside = getattr(trainer, "aside", None)
@@ -117,6 +120,10 @@ class Parallel:
         if self._record is not None and not local:
             self._record.append(self._trainer.events())
         return scores
+
+    def evolve(self, rule: SET | TopologyRule) -> object:
+        assert isinstance(rule, SET)
+        return self._trainer.evolve(rule.zeta, rule.grow_init)
 
     def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
         return self.aside(lambda: self._core.evaluate(data, batch_size))
@@ -154,7 +161,7 @@ class Run:
     epochs: range
     batch_size: int
     validation: _core.Data | None
-    topology: SET | None
+    topology: SET | TopologyRule | None
     pruning: ImportancePruning | None
     callbacks: list[Callback]
     progress: bool
@@ -215,9 +222,11 @@ class Run:
             self.model._prune(
                 rule.percentile, rule.threshold, rule.regrow, stacklevel=5, by=self.trainer.prune
             )
-        if self.topology is not None:
+        topology = self.topology
+        evolution = None if topology is None else topology.at(epoch + 1, self.epochs.stop)
+        if evolution is not None:
             bar.does("evolving", epoch)
-            self.trainer.evolve(self.topology.zeta, self.topology.grow_init)
+            self.trainer.evolve(evolution)
 
     def _epoch(self, epoch: int, bar: _Bar) -> dict[str, float]:
         first_step = epoch * self.steps_per_epoch

@@ -9,6 +9,7 @@ from typing import Any
 
 from trulysparse import _check, _config, _core, _settings
 from trulysparse.optim import Optimizer
+from trulysparse.topology import SET
 
 __all__ = ["MemoryPlan", "plan"]
 
@@ -99,7 +100,7 @@ def plan(
     epsilon: float | None = None,
     density: float | None = None,
     batch_size: int = 128,
-    evolves: bool = True,
+    evolves: bool | SET = True,
     memory: str = "fast",
     optimizer: Optimizer | None = None,
     **settings: Any,
@@ -113,7 +114,7 @@ def plan(
     batch_size
         Of the fit. Default 128.
     evolves
-        Whether its topology evolves. Default True.
+        Whether its topology evolves, or by what: a `GradientGrowth` has candidates. Default True.
     memory
         As of `SparseMLP.fit`: ``"fast"`` (default), ``"lean"`` or ``"least"``.
     optimizer
@@ -142,10 +143,12 @@ def plan(
         raise TypeError(f"plan() got an unexpected argument {sorted(unknown)[0]!r}")
     config = _config.random(layer_sizes, epsilon, density, _config.shared(**(known | settings)))
     batch_size = _check.integer("batch_size", batch_size, 1)
-    evolves = _check.boolean("evolves", evolves)
+    candidates = _settings.evolves(evolves)
     memory = _settings.memory(memory)
     adam = _settings.is_adam(optimizer)
-    return MemoryPlan.of(lambda batch: _core.plan(config, batch, evolves, memory, adam), batch_size)
+    return MemoryPlan.of(
+        lambda batch: _core.plan(config, batch, candidates, memory, adam), batch_size
+    )
 
 
 def _shown(size: float) -> str:

@@ -8,7 +8,8 @@ from trulysparse import _check, schedules
 from trulysparse.callbacks import Callback, LearningRateScheduler
 from trulysparse.optim import SGD, Adam, Optimizer
 from trulysparse.parallel import WASAP, WASSP
-from trulysparse.topology import SET, ImportancePruning
+from trulysparse.rules import TopologyRule
+from trulysparse.topology import SET, GradientGrowth, ImportancePruning
 
 MEMORY = ("fast", "lean", "least")
 PAPER_SGD = SGD()
@@ -54,11 +55,39 @@ def strategy(strategy: WASSP | WASAP | None) -> WASSP | WASAP | None:
     raise TypeError(f"strategy = {strategy!r}: expected a trulysparse.WASSP or WASAP, or None")
 
 
-def topology(topology: SET | None) -> SET | None:
+def topology(
+    topology: SET | TopologyRule | None, strategy: WASSP | WASAP | None = None
+) -> SET | TopologyRule | None:
     """How the topology evolves, if it does."""
-    if topology is None or isinstance(topology, SET):
-        return topology
-    raise TypeError(f"topology = {topology!r}: expected a trulysparse.SET or None")
+    if not (topology is None or isinstance(topology, SET | TopologyRule)):
+        raise TypeError(
+            f"topology = {topology!r}: expected a trulysparse.SET, GradientGrowth or TopologyRule, "
+            "or None"
+        )
+    if strategy is not None and isinstance(topology, GradientGrowth | TopologyRule):
+        raise ValueError(f"topology = {topology!r}: expected a trulysparse.SET with a strategy")
+    if isinstance(topology, TopologyRule):
+        topology.check()
+    return topology
+
+
+def candidates(topology: SET | TopologyRule | None) -> float | None:
+    """How many candidates for growth an evolution looks at per connection; None without one."""
+    if topology is None:
+        return None
+    return topology.zeta * topology.samples if isinstance(topology, GradientGrowth) else 0.0
+
+
+def evolves(evolves: bool | SET | TopologyRule) -> float | None:
+    """As `candidates`, of what a plan is asked for."""
+    if isinstance(evolves, SET | TopologyRule):
+        return candidates(evolves)
+    return 0.0 if _check.boolean("evolves", evolves) else None
+
+
+def growth_batch(topology: SET | TopologyRule | None) -> int:
+    """Samples whose gradients an evolution takes; 0 for as many as a step takes."""
+    return getattr(topology, "batch_size", None) or 0
 
 
 def pruning(pruning: ImportancePruning | None) -> ImportancePruning | None:

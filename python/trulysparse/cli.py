@@ -27,6 +27,7 @@ from trulysparse import (
     WASSP,
     Adam,
     Callback,
+    GradientGrowth,
     History,
     ImportancePruning,
     PeerError,
@@ -127,6 +128,16 @@ def _communicator(parallel: str | None) -> Any:
     return comm
 
 
+def _topology(chosen: dict[str, Any], given: Mapping[str, Any]) -> SET:
+    kind = SET
+    if given.get("grow") == "gradient":
+        kind = GradientGrowth
+        # What the presets have is for growth at random.
+        chosen["grow_init"] = given.get("grow_init", GradientGrowth.grow_init)
+    schedule = given.get("zeta_schedule", "constant")
+    return kind(zeta=chosen["zeta"], grow_init=chosen["grow_init"], schedule=schedule)
+
+
 def _keep_silent(line: str) -> None:
     """Instead of `_say` on all ranks but one."""
 
@@ -136,11 +147,14 @@ def _train(args: argparse.Namespace) -> int:
     is_worker = comm is not None and comm.rank > 0
     say = _keep_silent if is_worker else _say
     given = vars(args)
-    if args.no_evolve and ("zeta" in given or "grow_init" in given):
-        raise ValueError("--no-evolve leaves nothing to do for --zeta and --grow-init")
+    evolution = ("zeta", "grow_init", "grow", "zeta_schedule")
+    if args.no_evolve and any(name in given for name in evolution):
+        raise ValueError(
+            "--no-evolve leaves nothing to do for --zeta, --zeta-schedule, --grow and --grow-init"
+        )
     chosen = {**PRESETS[args.preset], **given}
     optimizer = _optimizer(args, chosen)
-    topology = None if args.no_evolve else SET(zeta=chosen["zeta"], grow_init=chosen["grow_init"])
+    topology = None if args.no_evolve else _topology(chosen, given)
     pruning = _pruning(args)
     strategy = _strategy(args, comm)
     _check_out(args.out)

@@ -24,13 +24,14 @@ from trulysparse import (
     _scipy,
     _settings,
 )
+from trulysparse._evolving import Evolving
 from trulysparse._mpi.session import session
-from trulysparse._neurons import Neurons
 from trulysparse._plan import MemoryPlan
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
+from trulysparse.rules import TopologyRule
 from trulysparse.topology import SET, ImportancePruning
 
 _MOST_EPOCHS = 2**31
@@ -63,7 +64,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class SparseMLP(Neurons):
+class SparseMLP(Evolving):
     """A multilayer perceptron of which only the existing connections are stored and trained.
 
     The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6). The recipe that
@@ -290,7 +291,7 @@ class SparseMLP(Neurons):
         sample_weight: npt.ArrayLike | None = None,
         validation_data: tuple[_Samples, npt.ArrayLike] | None = None,
         optimizer: Optimizer | None = None,
-        topology: SET | None = _settings.PAPER_SET,
+        topology: SET | TopologyRule | None = _settings.PAPER_SET,
         pruning: ImportancePruning | None = None,
         strategy: WASSP | WASAP | None = None,
         memory: str = "fast",
@@ -334,8 +335,8 @@ class SparseMLP(Neurons):
         optimizer
             An `SGD` or an `Adam`; ``SGD()``, the paper's settings, if None.
         topology
-            How the topology evolves after every epoch but the last; default ``SET()``. None keeps
-            it static.
+            How the topology evolves after every epoch but the last: a `SET`, the default, a
+            `GradientGrowth`, or a `TopologyRule` of your own. None keeps it static.
         pruning
             When neurons are pruned, as an `ImportancePruning`; None (default) prunes none. It comes
             before the evolution after the same epoch, also when one goes on from a checkpoint.
@@ -397,7 +398,7 @@ class SparseMLP(Neurons):
                 epochs=range(initial_epoch, epochs),
                 batch_size=batch_size,
                 optimizer=_settings.optimizer(optimizer, strategy),
-                topology=_settings.topology(topology),
+                topology=_settings.topology(topology, strategy),
                 pruning=_settings.pruning(pruning),
                 strategy=_settings.strategy(strategy),
                 memory=_settings.memory(memory, strategy),
@@ -454,22 +455,9 @@ class SparseMLP(Neurons):
             data, _, count = self._data(x, y, sample_weight=sample_weight, trains=True)
             rates = _settings.optimizer(optimizer)._core()
             memory = _settings.memory(memory)
-            trainer = _core.Trainer(self._core, data, count, rates, 1, False, memory)
+            trainer = _core.Trainer(self._core, data, count, rates, 1, None, memory)
             self._core.standardize_on(data)
             return self._scores(*trainer.step())
-
-    def evolve(self, topology: SET | None = None) -> list[dict[str, int]]:
-        """Evolve the topology of every layer but the last once.
-
-        Returns
-        -------
-        list of dict
-            ``dropped`` and ``grown`` connections for each layer.
-        """
-        with self._exclusive("evolve"):
-            rule = _settings.topology(topology) or _settings.PAPER_SET
-            replaced = self._core.evolve(rule.zeta, rule.grow_init)
-        return [{"dropped": count, "grown": count} for count in replaced]
 
     # --- scoring ------------------------------------------------------------------------------
 
@@ -477,21 +465,21 @@ class SparseMLP(Neurons):
         self,
         batch_size: int = 128,
         *,
-        evolves: bool = True,
+        evolves: bool | SET = True,
         memory: str = "fast",
         optimizer: Optimizer | None = None,
     ) -> MemoryPlan:
         """What a fit with batches of `batch_size` samples takes in memory, and what there is.
 
-        `evolves`: with a topology that evolves; `optimizer`: as of `fit`. The function `plan` tells
-        it of a model that is yet to be made.
+        `evolves`: with a topology that evolves, or by what it does; `optimizer`: as of `fit`. The
+        function `plan` tells it of a model that is yet to be made.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        evolves = _check.boolean("evolves", evolves)
+        candidates = _settings.evolves(evolves)
         memory = _settings.memory(memory)
         adam = _settings.is_adam(optimizer)
         return MemoryPlan.of(
-            lambda batch: self._core.plan(batch, evolves, memory, adam), batch_size
+            lambda batch: self._core.plan(batch, candidates, memory, adam), batch_size
         )
 
     def _scores(self, loss: float, accuracy: float) -> dict[str, float]:

@@ -5,7 +5,7 @@ use super::workspace::{Memory, Slots};
 use crate::error::{Error, Result};
 use crate::kernels::{Map, stride, words};
 use crate::memory::available;
-use crate::topology::expected_connections;
+use crate::topology::{candidate_bytes, expected_connections};
 
 /// Bytes by what they are for. Only what grows with the network or the batch is counted.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,11 +23,12 @@ type Sizes = (f64, f64, f64);
 
 impl Footprint {
     /// Of a network that is yet to be made, and of its training on batches of `batch` samples; no
-    /// training if that is 0; `adam` counts second moments.
+    /// training if that is 0. `evolves`: candidates for growth that an evolution looks at for each
+    /// connection, 0 in SET; None without evolutions. `adam` counts second moments.
     pub fn expected(
         config: &Config,
         batch: usize,
-        evolves: bool,
+        evolves: Option<f64>,
         memory: Memory,
         adam: bool,
     ) -> Result<Self> {
@@ -42,7 +43,7 @@ impl Footprint {
     }
 
     /// Of a network as it is, but for second moments.
-    pub fn of(model: &Mlp, batch: usize, evolves: bool, memory: Memory, adam: bool) -> Self {
+    pub fn of(model: &Mlp, batch: usize, evolves: Option<f64>, memory: Memory, adam: bool) -> Self {
         let layer = |l: &super::Layer| {
             let w = l.weights();
             (w.n_cols() as f64, w.n_rows() as f64, w.nnz() as f64)
@@ -55,7 +56,7 @@ impl Footprint {
         config: &Config,
         layers: &[Sizes],
         batch: usize,
-        evolves: bool,
+        evolves: Option<f64>,
         memory: Memory,
         adam: bool,
     ) -> Self {
@@ -77,12 +78,18 @@ impl Footprint {
                 parts.push(("transpose index", indices.sum()));
             }
             parts.extend(buffers(config, batch, memory));
-            if evolves {
-                let evolved = &layers[..layers.len() - 1];
+            if let Some(candidates) = evolves {
+                let evolved = layers[..layers.len() - 1].iter();
                 // Second moments follow a map of the connections.
                 let each = if adam { 28.0 } else { 20.0 };
-                let most = evolved.iter().map(|&(_, n_out, nnz)| each * nnz + 8.0 * n_out);
+                let most = evolved.clone().map(|&(_, n_out, nnz)| each * nnz + 8.0 * n_out);
                 parts.push(("evolution of a layer", most.fold(0.0, f64::max)));
+                if candidates > 0.0 {
+                    let most = evolved.map(|&(n_in, n_out, nnz)| {
+                        candidate_bytes(n_out, (candidates * nnz).min(n_in * n_out))
+                    });
+                    parts.push(("candidates for growth", most.fold(0.0, f64::max)));
+                }
             }
         }
         parts.retain(|(_, bytes)| *bytes > 0.0);

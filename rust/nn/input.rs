@@ -2,7 +2,7 @@
 
 use super::layer::Layer;
 use super::standardize::Standardizer;
-use crate::csr::Csr;
+use crate::csr::{Csr, Pattern};
 use crate::error::Result;
 use crate::kernels::{
     Centre, ColumnSet, Picked, Selected, Step, bias_gradient, gradient_picked, sddmm, shifted_bias,
@@ -170,6 +170,31 @@ impl SparseInput {
         let (pattern, data) = layer.weights.pattern_and_data_mut();
         let (momentum, second) = (&mut layer.momentum, &mut layer.second.weights);
         update_picked(par, pattern, &picked, step, data, momentum, second);
+    }
+
+    /// The gradients that connections of the first layer at other places would have, (places.nnz(),).
+    pub(super) fn gradient_at(
+        &self,
+        par: &Par,
+        places: Pattern<'_>,
+        (dy, x, stride): (&[f32], &[f32], usize),
+        out: &mut [f32],
+    ) -> Result<()> {
+        let zeros = filled(places.nnz(), 0.0, WHAT)?;
+        let selected = Selected::default().select(par, places, &zeros, &self.columns)?;
+        let mut gradients = filled(selected.matrix().nnz(), 0.0, WHAT)?;
+        sddmm(par, selected.matrix().pattern(), dy, x, stride, &mut gradients);
+        let mut sums = filled(self.sums.len(), 0.0, WHAT)?;
+        let centre = (!self.shift.is_empty()).then(|| {
+            bias_gradient(dy, stride, &mut sums);
+            Centre { shift: &self.shift, sums: &sums }
+        });
+        gradient_picked(
+            places,
+            &Picked { selected: &selected, gradients: &gradients, centre },
+            out,
+        );
+        Ok(())
     }
 
     /// The gradients of the first layer's weights, (nnz,).

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
-use crate::topology::{self, Evolution, Evolved, Init, Shape, Spare};
+use crate::topology::{self, Evolution, Evolved, Guide, Init, Shape, Spare};
 use crate::watch::Watch;
 
 /// A layer. The momentum array is aligned with the weights' entries, always; in a
@@ -168,8 +168,8 @@ impl Layer {
         }
     }
 
-    /// What one step of SET makes of this layer, and its second moments; survivors keep theirs and
-    /// their momentum, grown connections start without.
+    /// What one step of SET, or of growth by a guide, makes of this layer, and its second moments;
+    /// survivors keep theirs and their momentum, grown connections start without.
     pub(super) fn evolved(
         &self,
         par: &Par,
@@ -177,14 +177,14 @@ impl Layer {
         init: Init,
         seed: u64,
         (index, epoch): (u64, u64),
-        (track, spare): (bool, &mut Spare),
+        (track, guide, spare): (bool, Option<Guide<'_>>, &mut Spare),
     ) -> Result<(Evolved, Vec<f32>)> {
         let places = Stream::new(seed, Purpose::GrowPlaces, index, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
         let w = &self.weights;
         let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
         let track = track || !self.second.weights.is_empty();
-        let how = Evolution { zeta: set.zeta, closed: &self.pruned, places, track };
+        let how = Evolution { zeta: set.zeta, closed: &self.pruned, places, guide, track };
         let value = |row_nnz| {
             let scale = set.grow_init * init.scale(shape, row_nnz);
             move |index| scale * init.unit(values, index)

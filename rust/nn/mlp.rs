@@ -196,7 +196,7 @@ impl Mlp {
     /// [`Mlp::new`] under a watch, which counts as [`Layer::random`] does.
     pub fn new_watched(par: &Par, config: Config, watch: &mut Watch<'_>) -> Result<Self> {
         config.check()?;
-        let footprint = Footprint::expected(&config, 0, false, Memory::Fast, false)?;
+        let footprint = Footprint::expected(&config, 0, None, Memory::Fast, false)?;
         footprint.check(0.0)?;
         watch.begin((2.0 * footprint.connections) as u64);
         let layers = config
@@ -240,7 +240,7 @@ impl Mlp {
     pub fn bytes(&self) -> f64 {
         let built = |l: &Layer| l.transpose.as_ref().map_or(0, |t| t.bytes()) as f64;
         let indices = self.layers.iter().map(built).sum::<f64>();
-        Footprint::of(self, 0, false, Memory::Fast, self.adam_since.is_some()).total() + indices
+        Footprint::of(self, 0, None, Memory::Fast, self.adam_since.is_some()).total() + indices
     }
 
     /// A copy; weights share memory until they are changed.
@@ -539,7 +539,7 @@ impl Mlp {
         self.layers[..evolving].iter_mut().for_each(|layer| layer.transpose = None);
         let layers = &mut self.layers[..evolving];
         let evolved = |l: usize, layer: &Layer, spare: &mut Spare| {
-            layer.evolved(par, set, init, seed, (l as u64 + 1, epoch), (track, spare))
+            layer.evolved(par, set, init, seed, (l as u64 + 1, epoch), (track, None, spare))
         };
         let mut replaced = vec![0; evolving + 1];
         let mut sources: Sources = vec![None; evolving + 1];

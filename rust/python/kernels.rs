@@ -194,7 +194,7 @@ pub mod kernels {
             return Err(Error::invalid("closed", "flags", "one per row, for empty rows").into());
         }
         let par = Par::new(threads)?;
-        let how = Evolution { zeta, closed: &closed, places, track: true };
+        let how = Evolution { zeta, closed: &closed, places, guide: None, track: true };
         let evolved = topology::evolve(&par, &w, &[], &how, value, &mut Spare::default())?;
         let pattern = evolved.matrix.pattern();
         let source = evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) });

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::memory::{available, collected, copied};
 use crate::nn::{Footprint, Layer, Mlp, Origin, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
-use crate::topology::{incoming_strength, outgoing_strength, path_strength};
+use crate::topology::{Grown, incoming_strength, outgoing_strength, path_strength};
 use crate::train::Sweep;
 use crate::watch::Watch;
 
@@ -30,6 +30,15 @@ type MatrixArrays<'py> = (
     PyReadonlyArray1<'py, f32>,
     PyReadonlyArray1<'py, f32>,
 );
+
+/// A change of a layer as Python hands it over, and copies of its arrays.
+type ChangeArrays<'py> = (
+    PyReadonlyArray1<'py, bool>,
+    PyReadonlyArray1<'py, u32>,
+    PyReadonlyArray1<'py, u32>,
+    PyReadonlyArray1<'py, f32>,
+);
+type OwnedChange = (Vec<bool>, Vec<u32>, Vec<u32>, Vec<f32>);
 
 /// A network and the threads that it uses.
 #[pyclass(frozen, module = "trulysparse._core")]
@@ -88,7 +97,7 @@ fn plan_parts(footprint: &Footprint, taken: f64) -> PlanParts {
 pub fn plan(
     config: ConfigArguments,
     batch_size: usize,
-    evolves: bool,
+    evolves: Option<f64>,
     memory: &str,
     adam: bool,
 ) -> PyResult<PlanParts> {
@@ -197,7 +206,7 @@ impl Network {
         &self,
         py: Python<'_>,
         batch_size: usize,
-        evolves: bool,
+        evolves: Option<f64>,
         memory: &str,
         adam: bool,
     ) -> PyResult<PlanParts> {
@@ -342,6 +351,37 @@ impl Network {
         Ok(py.detach(|| {
             let mlp = &mut *self.write()?;
             par.awake(|| mlp.evolve(&par, &set))
+        })?)
+    }
+
+    /// Changes each layer but the last as it is told, or not at all: flags of the connections that
+    /// go; inputs, outputs and weights of those that grow. Returns (dropped, grown) per layer.
+    fn rewire(
+        &self,
+        py: Python<'_>,
+        changes: Vec<Option<ChangeArrays<'_>>>,
+    ) -> PyResult<Vec<(usize, usize)>> {
+        let par = self.par()?;
+        let change = |arrays: &Option<ChangeArrays<'_>>| -> PyResult<Option<OwnedChange>> {
+            let Some((drop, inputs, outputs, values)) = arrays else { return Ok(None) };
+            // Copies, as another thread could write to the arrays between a check and a use.
+            let what = "a change of the topology";
+            Ok(Some((
+                copied(drop.as_slice()?, what)?,
+                copied(inputs.as_slice()?, what)?,
+                copied(outputs.as_slice()?, what)?,
+                copied(values.as_slice()?, what)?,
+            )))
+        };
+        let changes = changes.iter().map(change).collect::<PyResult<Vec<_>>>()?;
+        Ok(py.detach(|| {
+            let mut views = Vec::new();
+            for change in &changes {
+                views.push(change.as_ref().map(|(drop, inputs, outputs, values)| {
+                    (&drop[..], Grown { inputs, outputs, values })
+                }));
+            }
+            self.write()?.rewire(&par, &views)
         })?)
     }
 

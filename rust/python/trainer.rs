@@ -2,14 +2,17 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
 use super::parse::{self, OptimizerArguments};
 use super::until_tick;
-use crate::nn::{Footprint, Workspace};
-use crate::train::{Epoch, Plan, Progress, Sweep, single_step};
+use crate::csr::Csr;
+use crate::memory::{copied, filled};
+use crate::nn::{Footprint, GradientGrowth, Set, Workspace};
+use crate::train::{Epoch, Plan, Progress, Sweep, evolve_by_gradient, gradient_at, single_step};
 
 /// Everything that the epochs of one fit have in common; all memory is taken at construction.
 #[pyclass(frozen, module = "trulysparse._core")]
@@ -17,6 +20,7 @@ pub struct Trainer {
     network: Py<Network>,
     data: Py<Data>,
     plan: Mutex<Plan>,
+    growth_batch: usize,
     workspace: Mutex<Workspace>,
 }
 
@@ -28,7 +32,12 @@ impl Trainer {
 
 #[pymethods]
 impl Trainer {
+    /// `evolves`: candidates for growth per connection, None if the topology does not evolve;
+    /// `growth_batch`: samples whose gradients say where connections grow, 0 for those of a step.
     #[new]
+    #[pyo3(signature = (
+        network, data, batch_size, optimizer, total_steps, evolves, memory, growth_batch=0
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -37,24 +46,73 @@ impl Trainer {
         batch_size: usize,
         optimizer: OptimizerArguments,
         total_steps: u64,
-        evolves: bool,
+        evolves: Option<f64>,
         memory: &str,
+        growth_batch: usize,
     ) -> PyResult<Self> {
         let memory = parse::memory(memory)?;
         let batch_size = batch_size.min(data.get().samples());
+        let growth_batch = match growth_batch {
+            0 => batch_size,
+            size => size.min(data.get().samples()),
+        };
         let plan = Plan { batch_size, optimizer: optimizer.optimizer()?, total_steps };
         plan.check()?;
         let par = network.get().par()?;
         let workspace = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;
-            let adam = plan.optimizer.is_adam();
-            let footprint = Footprint::of(&mlp, batch_size, evolves, memory, adam);
-            data.adjust(footprint, &mlp, batch_size).check(mlp.bytes())?;
+            let (adam, largest) = (plan.optimizer.is_adam(), batch_size.max(growth_batch));
+            let footprint = Footprint::of(&mlp, largest, evolves, memory, adam);
+            data.adjust(footprint, &mlp, largest).check(mlp.bytes())?;
             mlp.prepare_training(&par, memory)?;
-            Workspace::new(&mlp, batch_size, memory)
+            Workspace::new(&mlp, largest, memory)
         })?;
         let (plan, workspace) = (Mutex::new(plan), Mutex::new(workspace));
-        Ok(Trainer { network, data, plan, workspace })
+        Ok(Trainer { network, data, plan, growth_batch, workspace })
+    }
+
+    /// As `Network.evolve`, but connections grow where gradients on a batch are largest among
+    /// `samples` candidates for each.
+    fn evolve_by_gradient(
+        &self,
+        py: Python<'_>,
+        zeta: f64,
+        grow_init: f32,
+        samples: f64,
+    ) -> PyResult<Vec<usize>> {
+        let network = self.network.get();
+        let par = network.par()?;
+        let growth = GradientGrowth { set: Set { zeta, grow_init }, samples };
+        self.data.get().with(py, |data| {
+            let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
+            let mlp = &mut *network.write()?;
+            evolve_by_gradient(&par, mlp, &mut workspace, data, self.growth_batch, &growth)
+        })
+    }
+
+    /// Gradients of the mean loss at places of a layer, offsets and columns of a matrix with a row
+    /// per output neuron, on the batch of the next evolution.
+    fn gradient_at<'py>(
+        &self,
+        py: Python<'py>,
+        layer: usize,
+        indptr: PyReadonlyArray1<'py, i64>,
+        indices: PyReadonlyArray1<'py, u32>,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let network = self.network.get();
+        let par = network.par()?;
+        let indptr = super::kernels::offsets(&indptr)?;
+        let indices = copied(indices.as_slice()?, "places")?;
+        let gradients = self.data.get().with(py, |data| {
+            let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
+            let mlp = network.read()?;
+            let n_in = mlp.layers().get(layer).map_or(0, |layer| layer.weights().n_cols());
+            let zeros = filled(indices.len(), 0.0, "places")?;
+            let places = Csr::new(n_in, indptr, indices, zeros)?;
+            let at = (layer, &places);
+            gradient_at(&par, &mlp, &mut workspace, data, self.growth_batch, at)
+        })?;
+        Ok(PyArray1::from_vec(py, gradients))
     }
 
     /// (loss, accuracy) on other data, in the batches of the fit and in its buffers.

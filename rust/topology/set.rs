@@ -5,6 +5,7 @@ use std::hint::select_unpredictable;
 use std::mem::take;
 use std::ops::Range;
 
+use super::guided::Guide;
 use super::sample::sample_distinct;
 use super::select::{Cuts, smallest};
 use super::spare::Spare;
@@ -24,8 +25,10 @@ pub struct Evolution<'a> {
     pub zeta: f64,
     /// Which rows grow nothing, none if it is empty; they must have no entries.
     pub closed: &'a [bool],
-    /// Where connections grow.
+    /// Where connections grow, or the candidates of a guide.
     pub places: Stream,
+    /// What chooses among candidates; without it connections grow wherever they are drawn.
+    pub guide: Option<Guide<'a>>,
     /// Whether [`Evolved::source`] is wanted.
     pub track: bool,
 }
@@ -46,7 +49,8 @@ pub struct Evolved {
 
 /// One step of SET. Exact zeros are dropped, then of each sign the fraction `zeta` (rounded down)
 /// of the weights closest to zero, ties by position; as many connections grow at places drawn
-/// uniformly without replacement from those that hold none in open rows: there are always enough.
+/// uniformly without replacement from those that hold none in open rows, or at the best of more such
+/// places if there is a guide: there are always enough.
 /// `carried`, (nnz,) or empty, goes with the entries that survive. `value(row_nnz)(i)` is the weight
 /// of grown connection number `i`, counted in the order of the new matrix, in a row (the incoming
 /// connections of a neuron) that has `row_nnz` after growth. The new arrays are those of `spare`.
@@ -98,8 +102,13 @@ fn evolve_by<V: Fn(u64) -> f32>(
     let dropped = w.nnz() - kept[last];
 
     // A place's rank is its number among the empty places, counted along the open rows.
-    let empty = |b: usize| blocks[b] as u64 * w.n_cols() as u64 - kept[b] as u64;
-    let mut ranks = sample_distinct(par, empty(last), dropped as u64, how.places)?;
+    let empty = |b: usize| old.empty(blocks[b], kept[b]);
+    let mut ranks = match how.guide {
+        None => sample_distinct(par, empty(last), dropped as u64, how.places)?,
+        Some(guide) => {
+            guide.choose(par, &old, (&blocks, &kept), how.closed, (dropped, how.places))?
+        }
+    };
     let mut grown = filled(blocks.len(), 0usize, "an evolution")?;
     grown.iter_mut().enumerate().for_each(|(b, g)| *g = ranks.partition_point(|&r| r < empty(b)));
 
@@ -158,7 +167,7 @@ fn open_offsets(w: &Csr, closed: &[bool]) -> Result<Vec<usize>> {
 }
 
 /// From the offsets of the open rows, which come first, to those of all rows.
-fn spread(offsets: &mut [usize], closed: &[bool]) {
+pub(super) fn spread(offsets: &mut [usize], closed: &[bool]) {
     let mut open = closed.iter().filter(|closed| !**closed).count();
     for (r, closed) in closed.iter().enumerate().rev() {
         offsets[r + 1] = offsets[open];
@@ -185,8 +194,8 @@ fn blocks(offsets: &[usize], size: usize) -> Result<Vec<usize>> {
 }
 
 /// What evolves.
-struct Old<'a> {
-    w: &'a Csr,
+pub(super) struct Old<'a> {
+    pub(super) w: &'a Csr,
     /// Offsets of the open rows.
     offsets: &'a [usize],
     carried: &'a [f32],
@@ -199,6 +208,22 @@ impl Old<'_> {
         let entries = self.offsets[rows.start]..self.offsets[rows.end];
         let entries = (entries.start as u32..).zip(&self.w.data()[entries]);
         entries.map(|(k, &v)| u32::from(self.cuts.survives(k, v))).sum::<u32>() as usize
+    }
+
+    /// The empty places before an open row that so many survivors precede.
+    pub(super) fn empty(&self, row: usize, survivors: usize) -> u64 {
+        row as u64 * self.w.n_cols() as u64 - survivors as u64
+    }
+
+    /// The columns of the entries of an open row that survive.
+    pub(super) fn visit_survivors(&self, row: usize, mut visit: impl FnMut(u32)) {
+        let entries = self.offsets[row]..self.offsets[row + 1];
+        let columns = &self.w.pattern().indices()[entries.clone()];
+        for ((&column, &v), k) in columns.iter().zip(&self.w.data()[entries.clone()]).zip(entries) {
+            if self.cuts.survives(k as u32, v) {
+                visit(column);
+            }
+        }
     }
 }
 
@@ -491,7 +516,7 @@ mod tests {
             let w = Csr::new(n_cols, indptr, indices, data).unwrap();
             let places = Stream::new(seed, Purpose::GrowPlaces, 1, 1);
             let how =
-                Evolution { zeta, closed: if closes { &closed } else { &[] }, places, track };
+                Evolution { zeta, closed: if closes { &closed } else { &[] }, places, guide: None, track };
             let value = |nnz: usize| move |index: u64| 100.0 * nnz as f32 + index as f32;
             let (par, mut spare) = (Par::new(threads).unwrap(), Spare::default());
             let new = evolve_by(grain, &par, &w, &carried, &how, value, &mut spare).unwrap();

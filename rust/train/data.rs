@@ -308,6 +308,6 @@ mod tests {
         let y = vec![1.0 / 4099.0; 4099];
         let targets = Some(Targets::Dense(&y));
         let (par, loss) = (Par::seq(), Loss::CrossEntropy);
-        Data::new(&par, &[1.0], 1, targets, loss, y.len(), ("x", "y")).unwrap();
+        Data::new(&par, Samples::Dense(&[1.0], 1), targets, loss, y.len(), ("x", "y")).unwrap();
     }
 }

@@ -1,0 +1,61 @@
+"""Ways to grow on the command line."""
+
+import pytest
+import trulysparse as ts
+from command_line import train
+from trulysparse import cli, datasets
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def fitted(topology):
+    data = datasets.resolve("digits")
+    model = ts.SparseMLP(
+        [64, 20, 20, 10],
+        init="lecun_uniform",
+        fan="real",
+        dropout=0.2,
+        standardize=True,
+        seed=0,
+    )
+    sgd = ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine")
+    model.fit(
+        data.x_train, data.y_train, epochs=4, optimizer=sgd, topology=topology, progress=False
+    )
+    return model
+
+
+FLAGS = [
+    ((), ts.SET(0.3, grow_init=0.1)),
+    (("--grow", "random", "--zeta-schedule", "cosine"), ts.SET(0.3, 0.1, schedule="cosine")),
+    (("--grow", "gradient"), ts.GradientGrowth(0.3)),
+    (
+        ("--grow", "gradient", "--zeta", 0.2, "--zeta-schedule", "cosine", "--grow-init", 0.5),
+        ts.GradientGrowth(0.2, grow_init=0.5, schedule="cosine"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "topology"), FLAGS)
+def test_flags_are_the_apis_rules(capsys, given, topology):
+    model, expected = train("--epochs", 4, *given), fitted(topology)
+    for layer, other in zip(model.layers, expected.layers, strict=True):
+        assert layer.weight.data.tobytes() == other.weight.data.tobytes()
+        assert layer.weight.indices.tobytes() == other.weight.indices.tobytes()
+    assert f"--zeta {topology.zeta} --grow-init {topology.grow_init}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "given", [("--grow", "gradient"), ("--zeta-schedule", "cosine"), ("--zeta", "0.2")]
+)
+def test_without_evolution_there_is_nothing_to_choose(capsys, given):
+    assert cli.main(["train", "--no-evolve", *given]) == 2
+    assert "--no-evolve leaves nothing to do" in capsys.readouterr().err
+
+
+def test_several_workers_grow_at_random(capsys):
+    assert cli.main(["train", "--parallel", "wassp", "--grow", "gradient"]) == 2
+    assert "expected a trulysparse.SET with a strategy" in capsys.readouterr().err
