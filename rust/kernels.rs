@@ -35,6 +35,7 @@ mod sddmm;
 pub mod simd;
 mod softmax;
 mod spmm;
+mod srelu;
 mod update;
 
 pub use elementwise::{Backward, Biases, Forward, Map, Mask, bias_gradient, bias_update};
@@ -44,6 +45,7 @@ pub use scatter::spmm_transpose_scatter;
 pub use sddmm::{Step, sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
+pub use srelu::{SRELU_PARAMETERS, SReluBackward, srelu, srelu_backward, srelu_of};
 pub use update::update;
 
 /// Below this many multiply-adds a kernel stays on the calling thread: waking another one costs

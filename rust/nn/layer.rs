@@ -4,6 +4,7 @@ use std::mem::replace;
 use std::sync::Arc;
 
 use super::mlp::Set;
+use super::srelu::SRelu;
 use crate::csr::{Csr, Transpose};
 use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
@@ -20,6 +21,8 @@ pub struct Layer {
     pub(super) momentum: Vec<f32>,
     pub(super) bias: Vec<f32>,
     pub(super) bias_momentum: Vec<f32>,
+    /// The parameters of SReLU, if that is the activation.
+    pub(super) srelu: Option<SRelu>,
     /// Which neurons were pruned for good: their rows have no entries and SET grows none. Empty if
     /// none was.
     pub(super) pruned: Vec<bool>,
@@ -61,7 +64,8 @@ impl Layer {
                 ));
             }
         }
-        Ok(Layer { weights, momentum, bias, bias_momentum, pruned: Vec::new(), transpose: None })
+        let (srelu, pruned, transpose) = (None, Vec::new(), None);
+        Ok(Layer { weights, momentum, bias, bias_momentum, srelu, pruned, transpose })
     }
 
     /// An Erdos-Renyi layer with weights drawn from `init`; `index` counts layers from 1. The watch
@@ -138,6 +142,7 @@ impl Layer {
             momentum: copied(&self.momentum, "momentum")?,
             bias: copied(&self.bias, "biases")?,
             bias_momentum: copied(&self.bias_momentum, "momentum of biases")?,
+            srelu: self.srelu.as_ref().map(SRelu::try_clone).transpose()?,
             pruned: copied(&self.pruned, "pruned neurons")?,
             transpose: None,
         })

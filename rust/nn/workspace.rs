@@ -2,7 +2,7 @@
 
 use super::mlp::Mlp;
 use crate::error::{Error, Result};
-use crate::kernels::{Map, stride, words};
+use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};
 use crate::memory::{Lanes, area, copied, filled};
 
 /// How much memory training may take beside the network; the bits are the same.
@@ -81,6 +81,10 @@ pub struct Workspace {
     /// `activations[slots.of(l)]`: (n_l, stride); of layer 0 the gathered batch, of the last the
     /// outputs.
     pub(super) activations: Vec<Lanes>,
+    /// `pre_activations[slots.of(l)]`: (n_l, stride), for hidden layers with SReLU.
+    pub(super) pre_activations: Vec<Lanes>,
+    /// (largest hidden layer with SReLU, [`SRELU_PARAMETERS`]).
+    pub(super) gradients: Vec<f32>,
     /// `signs[l]`: (n_l, words), one bit a unit, for hidden layers whose derivative needs it.
     pub(super) signs: Vec<Vec<u16>>,
     /// `kept[l]`: (n_l, words), one bit a unit, for hidden layers with dropout.
@@ -110,6 +114,8 @@ impl Workspace {
             activations: activations.collect::<Result<_>>()?,
             slots,
             live: 0,
+            pre_activations: Vec::new(),
+            gradients: Vec::new(),
             sizes: copied(sizes, "a batch")?,
             signs: Vec::new(),
             kept: Vec::new(),
@@ -120,8 +126,14 @@ impl Workspace {
             let hidden = l > 0 && l < last;
             let slope = hidden && matches!(model.config().activation.map(l), Map::Slope(_));
             workspace.signs.push(bits(n, slope)?);
-            workspace.kept.push(bits(n, hidden && model.config().dropout > 0.0)?);
+            workspace.kept.push(bits(n, hidden && model.config().dropout.of(l - 1) > 0.0)?);
         }
+        let curved = model.config().srelu_sizes();
+        for n in workspace.slots.rows(&curved) {
+            workspace.pre_activations.push(floats(n, "pre-activations")?);
+        }
+        let most = curved.iter().copied().max().unwrap_or(0) * SRELU_PARAMETERS;
+        workspace.gradients = filled(most, 0.0, "gradients of SReLU")?;
         let largest = sizes[1..last].iter().copied().max().unwrap_or(0);
         // The first pass writes to the second buffer; the other one is needed from the next on.
         workspace.deltas =
