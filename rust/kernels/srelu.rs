@@ -48,6 +48,7 @@ pub fn srelu_of(parameters: &[f32], z: f32) -> f32 {
 }
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 fn srelu_body<S: Simd>(
     simd: S,
     parameters: &[f32],
