@@ -46,11 +46,11 @@ fn main() {
         for workers in thread_counts() {
             let config = Config {
                 layer_sizes: network.sizes.to_vec(),
-                sparsity: Sparsity::Epsilon(network.epsilon),
-                activation: Activation { kind: ActivationKind::AllRelu, slope: 0.6 },
+                sparsity: Sparsity::Epsilon(network.epsilon.into()),
+                activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
                 loss: Loss::CrossEntropy,
                 init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
-                dropout: 0.3,
+                dropout: 0.3.into(),
                 input_noise: 0.0,
                 standardize: false,
                 seed: 0,

@@ -4,7 +4,9 @@
 //! Tensors of layer `i` (from 0), one row per output neuron as in [`crate::csr`]:
 //! `layers.i.indptr` U64, `layers.i.indices` U32, `layers.i.data` F32, `layers.i.momentum` F32,
 //! `layers.i.bias` F32, `layers.i.bias_momentum` F32, and if Adam trains it
-//! `layers.i.second_moment` F32, `layers.i.bias_second_moment` F32; and `standardizer.mean`,
+//! `layers.i.second_moment` F32, `layers.i.bias_second_moment` F32; of a hidden layer with SReLU
+//! `layers.i.srelu` and `layers.i.srelu_momentum` F32, four parameters a neuron as in
+//! [`crate::nn::SRelu`]; and `standardizer.mean`,
 //! `standardizer.scale` F64 if there are statistics; `layers.i.pruned` U32, the output neurons that
 //! pruning closed to growth, if there are any; `units.l` U32, the original numbers of the neurons
 //! of layer `l` (0 for the inputs), if a compaction removed some of that layer. The safetensors
@@ -32,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::reserved;
-use crate::nn::{Config, Counters, Footprint, Layer, Mlp, Origin, Standardizer};
+use crate::nn::{Config, Counters, Footprint, Layer, Mlp, Origin, SRelu, Standardizer};
 use crate::watch::Watch;
 use reader::{Fault, Source};
 use writer::{Contents, Durable, Tensor};
@@ -146,6 +148,10 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
             push("second_moment", Tensor::of(layer.second_moment()));
             push("bias_second_moment", Tensor::of(layer.bias_second_moment()));
         }
+        if let Some(srelu) = layer.srelu() {
+            push("srelu", Tensor::of(srelu.parameters()));
+            push("srelu_momentum", Tensor::of(srelu.momentum()));
+        }
         if layer.pruned().contains(&true) {
             push("pruned", numbers(layer.pruned())?);
         }
@@ -258,7 +264,11 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
 
     let mut layers = Vec::new();
     for (i, pair) in config.layer_sizes.windows(2).enumerate() {
-        layers.push(read_layer(&mut file, i, pair[0], adam_since.is_some())?);
+        let mut layer = read_layer(&mut file, i, pair[0], adam_since.is_some())?;
+        if i + 2 < config.layer_sizes.len() && config.activation.is_srelu(i + 1) {
+            read_srelu(&mut file, i, &mut layer)?;
+        }
+        layers.push(layer);
     }
     let mut model = Mlp::from_layers(config, layers)?;
     model.counters = counters;
@@ -279,6 +289,16 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
         return Err(damage("the statistics of a standardising model are missing"));
     }
     Ok((model, user))
+}
+
+fn read_srelu(
+    file: &mut Source<'_, '_, impl Read + Seek>,
+    i: usize,
+    layer: &mut Layer,
+) -> reader::Result<()> {
+    let (key, neurons) = (|name: &str| format!("layers.{i}.{name}"), layer.bias().len());
+    let (parameters, momentum) = (file.read(&key("srelu"))?, file.read(&key("srelu_momentum"))?);
+    layer.set_srelu(SRelu::from_parts(neurons, parameters, momentum)?).map_err(|e| e.into())
 }
 
 fn read_layer(

@@ -36,6 +36,7 @@ mod sddmm;
 pub mod simd;
 mod softmax;
 mod spmm;
+mod srelu;
 mod step;
 mod update;
 
@@ -49,6 +50,7 @@ pub use scatter::spmm_transpose_scatter;
 pub use sddmm::{sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
+pub use srelu::{SRELU_PARAMETERS, SReluBackward, srelu, srelu_backward, srelu_of};
 pub use step::{Adam, Step};
 pub use update::update;
 

@@ -70,11 +70,11 @@ fn growth_reaches_every_place() {
 fn config(layer_sizes: Vec<usize>, epsilon: f64) -> Config {
     Config {
         layer_sizes,
-        sparsity: Sparsity::Epsilon(epsilon),
-        activation: Activation { kind: ActivationKind::AllRelu, slope: 0.6 },
+        sparsity: Sparsity::Epsilon(epsilon.into()),
+        activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
         loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
-        dropout: 0.0,
+        dropout: 0.0.into(),
         input_noise: 0.0,
         standardize: false,
         seed: 0,

@@ -31,11 +31,11 @@ fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
 fn model(standardize: bool) -> Mlp {
     let config = Config {
         layer_sizes: vec![3, 4, 2],
-        sparsity: Sparsity::Density(0.5),
-        activation: Activation { kind: ActivationKind::AllRelu, slope: 0.6 },
+        sparsity: Sparsity::Density(0.5.into()),
+        activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
         loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
-        dropout: 0.0,
+        dropout: 0.0.into(),
         input_noise: 0.25,
         standardize,
         seed: 1,

@@ -43,6 +43,8 @@ def _state(model):
             *moments(layer),
         )
     ]
+    parts = [part for la in model.layers for part in (la.srelu, la.srelu_momentum)]
+    layers += [None if part is None else part.tobytes() for part in parts]
     layers += [model.units(level).tobytes() for level in range(len(model.layer_sizes))]
     statistics = [None if s is None else np.asarray(s).tobytes() for s in (model.mean, model.scale)]
     counters = (model.epochs_trained, model.steps_trained, model.evolutions)

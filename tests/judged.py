@@ -19,3 +19,7 @@ def models_agree(model, oracle, tolerance=3e-6):
         # Velocities are sums of gradients, smaller than the weights that rounding acts on.
         close(layer.momentum, expected.momentum, 10 * tolerance)
         close(layer.bias_momentum, expected.bias_momentum, 10 * tolerance)
+        assert (layer.srelu is None) == (expected.srelu is None)
+        if layer.srelu is not None:
+            close(layer.srelu, expected.srelu, tolerance)
+            close(layer.srelu_momentum, expected.srelu_momentum, 10 * tolerance)

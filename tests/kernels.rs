@@ -276,6 +276,60 @@ proptest! {
         }
     }
 
+    /// SReLU and its gradients, a value at a time, for any thresholds: crossed ones, too.
+    #[test]
+    fn srelu_is_what_it_says(
+        n in 1usize..30, b in batches(), seed: u64, rate in prop_oneof![Just(0.0), 0.05..0.95],
+        parameters in prop::collection::vec(-1.0f32..1.0, 4 * 30), threads in 1usize..4,
+    ) {
+        let (s, w, parameters) = (stride(b), words(stride(b)), &parameters[..4 * n]);
+        let (z, dy) = (batch(n, b, seed), batch(n, b, seed ^ 1));
+        let par = Par::new(threads).unwrap();
+        let mask = (rate > 0.0).then(|| Mask::new(Stream::new(seed, Purpose::Dropout, 1, 2), rate));
+        let (mut y, mut saved, mut kept) = (z.clone(), vec![f32::NAN; z.len()], vec![0u16; n * w]);
+        kernels::srelu(&par, parameters, s, mask.as_ref(), &mut y, &mut saved, &mut kept);
+        prop_assert_eq!(bits(&saved), bits(&z));
+        let scale = mask.map(|m| m.scale());
+        let bit = |i: usize| kept[i / s * w + i % s / LANES] >> (i % s % LANES) & 1 == 1;
+        let through = |i: usize| scale.map_or(1.0, |scale| if bit(i) { scale } else { 0.0 });
+        let (mut d, mut gradients) = (dy.clone(), vec![f32::NAN; 4 * n]);
+        let backward = kernels::SReluBackward { parameters, z: &saved, mask_scale: scale, kept: &kept };
+        kernels::srelu_backward(&par, &backward, s, &mut d, &mut gradients);
+        for row in 0..n {
+            let &[lower, below, upper, above] = &parameters[4 * row..][..4] else { unreachable!() };
+            let mut sums = [[0.0f32; LANES]; 4];
+            for i in row * s..(row + 1) * s {
+                let (z, g) = (z[i], if scale.is_some() { dy[i] * through(i) } else { dy[i] });
+                let (a, slope, by) = if z >= upper {
+                    let by = [None, None, Some(g * (1.0 - above)), Some(g * (z - upper))];
+                    (upper + above * (z - upper), above, by)
+                } else if z <= lower {
+                    let by = [Some(g * (1.0 - below)), Some(g * (z - lower)), None, None];
+                    (lower + below * (z - lower), below, by)
+                } else {
+                    (z, 1.0, [None; 4])
+                };
+                prop_assert_eq!(kernels::srelu_of(&parameters[4 * row..][..4], z).to_bits(), a.to_bits());
+                prop_assert_eq!(y[i], a * through(i));
+                prop_assert_eq!(d[i], g * slope);
+                for (sums, by) in sums.iter_mut().zip(by) {
+                    sums[i % s % LANES] += by.unwrap_or(0.0);
+                }
+            }
+            for (found, mut sums) in gradients[4 * row..].iter().zip(sums) {
+                for half in [8, 4, 2, 1] {
+                    (0..half).for_each(|i| sums[i] += sums[i + half]);
+                }
+                prop_assert_eq!(*found, sums[0]);
+            }
+        }
+        // In place and without dropout: what predictions do.
+        let mut y = z.clone();
+        kernels::srelu(&par, parameters, s, None, &mut y, &mut [], &mut []);
+        for i in 0..z.len() {
+            prop_assert_eq!(y[i], kernels::srelu_of(&parameters[4 * (i / s)..][..4], z[i]));
+        }
+    }
 }
 
 proptest! {

@@ -12,11 +12,11 @@ use trulysparse::topology::{Fan, Init, Scheme};
 fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
     let config = Config {
         layer_sizes: sizes.to_vec(),
-        sparsity: Sparsity::Density(density),
-        activation: Activation { kind: ActivationKind::AllRelu, slope: 0.6 },
+        sparsity: Sparsity::Density(density.into()),
+        activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
         loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
-        dropout: 0.0,
+        dropout: 0.0.into(),
         input_noise: 0.0,
         standardize: false,
         seed,

@@ -41,6 +41,23 @@ def activation_derivative(activation: str, z: np.ndarray, slope: float) -> np.nd
     return 1.0 - np.tanh(z) ** 2 if activation == "tanh" else np.ones_like(z)
 
 
+def srelu(z: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """SReLU of (n, units); ``parameters``: (units, 4), lower threshold and slope, upper ones."""
+    lower, below, upper, above = parameters.T
+    tails = np.where(z <= lower, lower + below * (z - lower), z)
+    return np.where(z >= upper, upper + above * (z - upper), tails)
+
+
+def srelu_derivatives(z: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By z, (n, units), and by the parameters, (4, n, units)."""
+    lower, below, upper, above = parameters.T
+    high = z >= upper
+    low = (z <= lower) & ~high
+    by_z = np.where(high, above, np.where(low, below, 1.0))
+    by_lower, by_upper = low * (1 - below), high * (1 - above)
+    return by_z, np.stack([by_lower, low * (z - lower), by_upper, high * (z - upper)])
+
+
 def sigmoid(z: np.ndarray) -> np.ndarray:
     e = np.exp(-np.abs(z))
     return np.where(z >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
@@ -87,6 +104,8 @@ class OracleLayer:
     bias_momentum: np.ndarray = field(default=None)
     square: np.ndarray = field(default=None)
     bias_square: np.ndarray = field(default=None)
+    srelu: np.ndarray | None = None
+    srelu_momentum: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         assert np.all(self.weight[~self.support] == 0)
@@ -98,19 +117,31 @@ class OracleLayer:
             self.square = np.zeros_like(self.weight)
         if self.bias_square is None:
             self.bias_square = np.zeros_like(self.bias)
+        if self.srelu is not None and self.srelu_momentum is None:
+            self.srelu_momentum = np.zeros_like(self.srelu)
 
 
 @dataclass
 class Oracle:
     layers: list[OracleLayer]
-    activation: str
+    activation: str | list[str]
     loss: str
     slope: float = 0.6
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
 
+    def activations(self) -> list[str]:
+        hidden = len(self.layers) - 1
+        return [self.activation] * hidden if isinstance(self.activation, str) else self.activation
+
     def slopes(self) -> list[float]:
-        return [hidden_slope(self.activation, self.slope, i) for i in range(len(self.layers) - 1)]
+        return [hidden_slope(name, self.slope, i) for i, name in enumerate(self.activations())]
+
+    def activate(self, i: int, z: np.ndarray) -> np.ndarray:
+        """The activations of hidden layer i."""
+        if self.activations()[i] == "srelu":
+            return srelu(z, self.layers[i].srelu)
+        return activate(self.activations()[i], z, self.slopes()[i])
 
     def targets(self, y: np.ndarray) -> np.ndarray:
         return as_targets(self.loss, y, self.layers[-1].weight.shape[1])
@@ -126,7 +157,7 @@ class Oracle:
             z = inputs[-1] @ layer.weight + layer.bias
             pre_activations.append(z)
             if i < len(self.layers) - 1:
-                a = activate(self.activation, z, self.slopes()[i])
+                a = self.activate(i, z)
                 inputs.append(a if masks is None else a * masks[i])
         return inputs, pre_activations
 
@@ -147,6 +178,11 @@ class Oracle:
 
     def gradients(self, x, y, masks=None) -> list[tuple[np.ndarray, np.ndarray]]:
         """(weight gradient on the support, bias gradient) of every layer."""
+        return self.all_gradients(x, y, masks)[0]
+
+    def all_gradients(self, x, y, masks=None):
+        """What `gradients` gives, and SReLU's gradients, (units, 4), by the layer that has them."""
+        srelus = {}
         inputs, pre_activations = self.pass_through(x, masks)
         delta = (output(self.loss, pre_activations[-1]) - self.targets(y)) / len(inputs[0])
         result = []
@@ -156,10 +192,16 @@ class Oracle:
             if i > 0:
                 z = pre_activations[i - 1]
                 delta = delta @ layer.weight.T
-                delta = delta * activation_derivative(self.activation, z, self.slopes()[i - 1])
                 if masks is not None:
                     delta = delta * masks[i - 1]
-        return result[::-1]
+                name = self.activations()[i - 1]
+                if name == "srelu":
+                    by_z, by_parameters = srelu_derivatives(z, self.layers[i - 1].srelu)
+                    srelus[i - 1] = (by_parameters * delta).sum(axis=1).T
+                    delta = delta * by_z
+                else:
+                    delta = delta * activation_derivative(name, z, self.slopes()[i - 1])
+        return result[::-1], srelus
 
     def step(
         self,
@@ -175,10 +217,14 @@ class Oracle:
         masks=None,
     ):
         """One step of momentum SGD; the decay is not multiplied by the learning rate."""
+        gradients, srelus = self.all_gradients(x, y, masks)
+        for i, g in srelus.items():  # without decay
+            layer = self.layers[i]
+            v = momentum * layer.srelu_momentum - lr * g
+            layer.srelu = layer.srelu + (momentum * v - lr * g if nesterov else v)
+            layer.srelu_momentum = v
         fan_ins = self.fan_ins()
-        for i, (layer, (gw, gb)) in enumerate(
-            zip(self.layers, self.gradients(x, y, masks), strict=True)
-        ):
+        for i, (layer, (gw, gb)) in enumerate(zip(self.layers, gradients, strict=True)):
             for name, velocity_name, g, rate in (
                 ("weight", "momentum", gw, lr * min(fan_ins) / fan_ins[i] if by_fan_in else lr),
                 ("bias", "bias_momentum", gb, lr),
@@ -330,6 +376,8 @@ def from_model(model) -> Oracle:
             bias=np.array(la.bias, dtype=np.float64),
             momentum=la.momentum.toarray().astype(np.float64),
             bias_momentum=np.array(la.bias_momentum, dtype=np.float64),
+            srelu=None if la.srelu is None else la.srelu.astype(np.float64),
+            srelu_momentum=None if la.srelu is None else la.srelu_momentum.astype(np.float64),
         )
         for la in model.layers
     ]

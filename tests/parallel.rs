@@ -23,11 +23,11 @@ const SET: Set = Set { zeta: 0.3, grow_init: 0.5 };
 fn network(sizes: &[usize]) -> Mlp {
     let config = Config {
         layer_sizes: sizes.to_vec(),
-        sparsity: Sparsity::Epsilon(4.0),
-        activation: Activation { kind: ActivationKind::AllRelu, slope: 0.6 },
+        sparsity: Sparsity::Epsilon(4.0.into()),
+        activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
         loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::HeUniform, fan: Fan::Real },
-        dropout: 0.2,
+        dropout: 0.2.into(),
         input_noise: 0.1,
         standardize: false,
         seed: 5,

@@ -18,11 +18,11 @@ use trulysparse::train::{Server, Tally, Version};
 fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
     let config = Config {
         layer_sizes: sizes.to_vec(),
-        sparsity: Sparsity::Density(density),
-        activation: Activation { kind: ActivationKind::Relu, slope: 0.0 },
+        sparsity: Sparsity::Density(density.into()),
+        activation: Activation { kind: ActivationKind::Relu.into(), slope: 0.0 },
         loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::Xavier, fan: Fan::Layer },
-        dropout: 0.0,
+        dropout: 0.0.into(),
         input_noise: 0.0,
         standardize: false,
         seed,

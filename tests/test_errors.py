@@ -23,6 +23,9 @@ from bad_input import (
 
 NOT_COUNTS = [(-1, VALUE), (True, TYPE), (1.5, TYPE), ("1", TYPE), (None, TYPE), (NAN, TYPE)]
 NOT_REALS = [(NAN, VALUE), (INF, VALUE), (-INF, VALUE), ("0.1", TYPE), ([0.1], TYPE), (1j, TYPE)]
+# One for all layers, or a list with one for each.
+NO_LAYERS = [({0.1}, TYPE), ([0.1] * 9, VALUE), ([[0.1], 0.1], TYPE), ([], VALUE)]
+NOT_PER_LAYER = [*(pair for pair in NOT_REALS if pair != ([0.1], TYPE)), *NO_LAYERS]
 NOT_NAMES = [("nonsense", VALUE), ("", VALUE), (3, EITHER), (None, EITHER)]
 
 CONSTRUCTOR = [
@@ -30,9 +33,9 @@ CONSTRUCTOR = [
     *[("layer_sizes", [4, v, 3], k) for v, k in NOT_COUNTS],
     *[("layer_sizes", v, EITHER) for v in (5, "46", None, [[4, 6, 3]])],
     *[("layer_sizes", [2**k, 3], VALUE) for k in (33, 63, 64, 200)],
-    *[("epsilon", v, k) for v, k in [*NOT_REALS, (0, VALUE), (-1.0, VALUE), (True, TYPE)]],
-    *[("density", v, k) for v, k in [*NOT_REALS, (0, VALUE), (-0.1, VALUE), (1.01, VALUE)]],
-    *[("dropout", v, k) for v, k in [*NOT_REALS, (1.0, VALUE), (-0.1, VALUE), (True, TYPE)]],
+    *[("epsilon", v, k) for v, k in [*NOT_PER_LAYER, (0, VALUE), (-1.0, VALUE), (True, TYPE)]],
+    *[("density", v, k) for v, k in [*NOT_PER_LAYER, (0, VALUE), (-0.1, VALUE), (1.01, VALUE)]],
+    *[("dropout", v, k) for v, k in [*NOT_PER_LAYER, (1.0, VALUE), (-0.1, VALUE), (True, TYPE)]],
     *[("input_noise", v, k) for v, k in [*NOT_REALS, (1e39, VALUE), (-0.1, VALUE), (True, TYPE)]],
     *[("slope", v, k) for v, k in NOT_REALS],
     *[(a, v, k) for a in ("activation", "loss", "init", "fan") for v, k in NOT_NAMES],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trulysparse import schedules
+from trulysparse._config import ACTIVATIONS, ALLOCATIONS
 from trulysparse._settings import MEMORY
 from trulysparse.datasets import NAMES
 
@@ -96,12 +97,16 @@ def _add_train(commands: Any) -> None:
     sparsity = network.add_mutually_exclusive_group()
     sparsity.add_argument("--epsilon", type=float, help="Erdos-Renyi control (default: 20)")
     sparsity.add_argument("--density", type=float, help="fraction of connections that exist")
-    activations = ["all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity"]
+    _add_allocation(network)
     network.add_argument(
         "--activation",
-        choices=activations,
-        default="all_relu",
-        help="of the hidden layers (default: all_relu)",
+        nargs="+",
+        choices=ACTIVATIONS,
+        metavar="NAME",
+        default=["all_relu"],
+        help="of the hidden layers, one for all or one for each: "
+        + ", ".join(ACTIVATIONS)
+        + " (default: all_relu)",
     )
     network.add_argument(
         "--slope",
@@ -394,6 +399,7 @@ def _add_plan(commands: Any) -> None:
     sparsity = plan.add_mutually_exclusive_group()
     sparsity.add_argument("--epsilon", type=float, help="(default: 20)")
     sparsity.add_argument("--density", type=float, help="connections per possible one")
+    _add_allocation(plan)
     plan.add_argument("--batch-size", type=_positive, default=128, help="(default: 128)")
     plan.add_argument(
         "--dropout", type=float, default=PRESETS["recipe"]["dropout"], help="(default: %(default)s)"
@@ -401,6 +407,15 @@ def _add_plan(commands: Any) -> None:
     plan.add_argument("--no-evolve", action="store_true", help="keep the first connections")
     _add_optimizer(plan)
     _add_memory(plan)
+
+
+def _add_allocation(parser: Any) -> None:
+    parser.add_argument(
+        "--allocation",
+        choices=ALLOCATIONS,
+        help="take --density as that of the whole network and spread it over the layers: in "
+        "proportion to (n_in + n_out) / (n_in * n_out), which er and erk both are here, or evenly",
+    )
 
 
 def _add_optimizer(parser: Any) -> None:

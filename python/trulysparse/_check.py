@@ -6,11 +6,12 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import Any, TypeVar
 
 import numpy as np
 
+_T = TypeVar("_T")
 _LARGEST = 2**63 - 1
 FLOAT32 = 3.4028234e38
 """The largest float32, in which the core computes."""
@@ -84,6 +85,25 @@ def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
         return list(value)
     except TypeError:
         raise TypeError(f"{name} = {value!r}: expected {expected}") from None
+
+
+def per_layer(
+    name: str, value: Any, check: Callable[[str, Any], _T], count: int | None = None
+) -> _T | list[_T]:
+    """A value for all layers, or a list of one for each: `count`, if it is known already."""
+    one = not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | Set)
+    if one or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return check(name, value)
+    items = [check(f"{name}[{i}]", item) for i, item in enumerate(value)]
+    if count is not None:
+        layers(name, items, count)
+    return items
+
+
+def layers(name: str, value: Any, count: int) -> None:
+    """That a list has `count` values; what is no list is for all layers."""
+    if isinstance(value, list) and len(value) != count:
+        raise ValueError(f"{name} has {len(value)} values: expected one for all layers or {count}")
 
 
 def path(name: str, value: Any) -> str:

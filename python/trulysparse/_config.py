@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trulysparse import _check
 
-ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
+ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity", "srelu")
+ALLOCATIONS = ("er", "erk", "uniform")
 LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
 INITS = ("he_uniform", "xavier", "lecun_uniform", "normal")
 FANS = ("layer", "real")
@@ -24,28 +25,26 @@ def _default_threads() -> int:
 
 
 def shared(
-    activation: str,
+    activation: str | Sequence[str],
     slope: float,
     loss: str,
     init: str,
     fan: str,
-    dropout: float,
+    dropout: float | Sequence[float],
     input_noise: float,
     standardize: bool,
     seed: int | None,
 ) -> dict[str, Any]:
     """What every way of making a model takes, checked, in the core's names."""
     return {
-        "activation": _check.choice("activation", activation, ACTIVATIONS),
+        "activation": _check.per_layer("activation", activation, _activation),
         "slope": _check.real(
             "slope", slope, "a finite number", low=-_check.FLOAT32, high=_check.FLOAT32
         ),
         "loss": _check.choice("loss", loss, LOSSES),
         "init": _check.choice("init", init, INITS),
         "fan": _check.choice("fan", fan, FANS),
-        "dropout": _check.real(
-            "dropout", dropout, "a number in [0, 1)", low=0, high=1, high_open=True
-        ),
+        "dropout": _check.per_layer("dropout", dropout, _dropout),
         "input_noise": _check.real(
             "input_noise", input_noise, "a finite number of at least 0", low=0
         ),
@@ -56,25 +55,60 @@ def shared(
     }
 
 
+def _activation(name: str, value: Any) -> str:
+    return _check.choice(name, value, ACTIVATIONS)
+
+
+def _dropout(name: str, value: Any) -> float:
+    return _check.real(name, value, "a number in [0, 1)", low=0, high=1, high_open=True)
+
+
+def _density(name: str, value: Any) -> float:
+    return _check.real(name, value, "a number in (0, 1]", low=0, high=1, low_open=True)
+
+
+def _epsilon(name: str, value: Any) -> float:
+    return _check.real(name, value, "a positive finite number", low=0, low_open=True)
+
+
+def of_sizes(sizes: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a model with these layers, which have to be as many as the settings say."""
+    sizes = layer_sizes(sizes, settings["loss"])
+    for name in ("activation", "dropout"):
+        _check.layers(name, settings[name], len(sizes) - 2)
+    return (
+        {"epsilon": None, "density": None, "allocation": None} | settings | {"layer_sizes": sizes}
+    )
+
+
 def random(
-    sizes: Any, epsilon: float | None, density: float | None, settings: dict[str, Any]
+    sizes: Any,
+    epsilon: float | Sequence[float] | None,
+    density: float | Sequence[float] | None,
+    allocation: str | None,
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
     """The settings of a model whose connections are drawn."""
     if epsilon is not None and density is not None:
         raise ValueError(
             f"epsilon = {epsilon!r} and density = {density!r}: expected one of the two"
         )
+    settings = of_sizes(sizes, settings)
+    if allocation is not None:
+        allocation = _check.choice("allocation", allocation, ALLOCATIONS)
+        allocation = "er" if allocation == "erk" else allocation
+        if density is None:
+            raise ValueError(
+                f"allocation = {allocation!r}: expected density as well, that of the whole network"
+            )
+        density = _density("density", density)
+    weights = len(settings["layer_sizes"]) - 1
     if density is not None:
-        density = _check.real(
-            "density", density, "a number in (0, 1]", low=0, high=1, low_open=True
-        )
+        density = _check.per_layer("density", density, _density, weights)
     else:
-        expected = "a positive finite number"
-        epsilon = _check.real(
-            "epsilon", 20 if epsilon is None else epsilon, expected, low=0, low_open=True
-        )
-    sizes = layer_sizes(sizes, settings["loss"])
-    return settings | {"layer_sizes": sizes, "epsilon": epsilon, "density": density}
+        epsilon = 20 if epsilon is None else epsilon
+        epsilon = _check.per_layer("epsilon", epsilon, _epsilon, weights)
+    return settings | {"epsilon": epsilon, "density": density, "allocation": allocation}
 
 
 def threads(value: int | None) -> int:

@@ -52,15 +52,22 @@ class Described:
         return self.nnz / sum(a * b for a, b in pairwise(sizes))
 
     @property
-    def epsilon(self) -> float | None:
-        """The Erdos-Renyi parameter, if the model was made with one."""
-        value: float | None = self._settings["epsilon"]
+    def epsilon(self) -> float | list[float] | None:
+        """The Erdos-Renyi parameter, or one per layer, if the model was made with one."""
+        value: float | list[float] | None = _copied(self._settings["epsilon"])
         return value
 
     @property
-    def activation(self) -> str:
-        """The activation of hidden layers."""
-        return str(self._settings["activation"])
+    def allocation(self) -> str | None:
+        """How the model's density was spread over its layers, if it was made with a rule."""
+        value: str | None = self._settings["allocation"]
+        return value
+
+    @property
+    def activation(self) -> str | list[str]:
+        """The activation of hidden layers, or that of each."""
+        value: str | list[str] = _copied(self._settings["activation"])
+        return value
 
     @property
     def slope(self) -> float:
@@ -83,9 +90,10 @@ class Described:
         return str(self._settings["fan"])
 
     @property
-    def dropout(self) -> float:
-        """The probability of dropping a hidden unit."""
-        return float(self._settings["dropout"])
+    def dropout(self) -> float | list[float]:
+        """The probability of dropping a hidden unit, or that of each hidden layer."""
+        value: float | list[float] = _copied(self._settings["dropout"])
+        return value
 
     @property
     def input_noise(self) -> float:
@@ -168,3 +176,8 @@ class Described:
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
         return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
+
+
+def _copied(setting: Any) -> Any:
+    """A setting, which the reader of a list may change without changing the model's."""
+    return list(setting) if isinstance(setting, list) else setting

@@ -224,6 +224,29 @@ class Neurons(Described):
                 curve.setdefault(name, []).append(value)
         return {name: np.array(values) for name, values in curve.items()}
 
+    def gradient_norms(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """How strongly each layer is pulled: Euclidean norms of gradients.
+
+        Of the mean loss over these samples, without dropout and noise, by the weights of each
+        layer. The samples are one batch, and memory is taken for its activations. The model stays
+        as it is.
+
+        Parameters
+        ----------
+        x, y
+            Samples and targets, as `fit` takes them.
+
+        Returns
+        -------
+        float64 array of shape (layers,)
+
+        Raises
+        ------
+        ValueError, TypeError, MemoryError
+            As `evaluate`.
+        """
+        return np.array(self._core.gradient_norms(self._data(x, y).data))
+
     def compact(self, *, inputs: bool = False) -> list[dict[str, int]]:
         """Remove the neurons that cannot matter; the model computes the same without them.
 

@@ -97,8 +97,9 @@ class MemoryPlan:
 def plan(
     layer_sizes: Sequence[int],
     *,
-    epsilon: float | None = None,
-    density: float | None = None,
+    epsilon: float | Sequence[float] | None = None,
+    density: float | Sequence[float] | None = None,
+    allocation: str | None = None,
     batch_size: int = 128,
     evolves: bool | SET = True,
     memory: str = "fast",
@@ -109,7 +110,7 @@ def plan(
 
     Parameters
     ----------
-    layer_sizes, epsilon, density
+    layer_sizes, epsilon, density, allocation
         As of `SparseMLP`.
     batch_size
         Of the fit. Default 128.
@@ -141,7 +142,8 @@ def plan(
     }
     if unknown := set(settings) - {"activation", "slope", "loss", "dropout"}:
         raise TypeError(f"plan() got an unexpected argument {sorted(unknown)[0]!r}")
-    config = _config.random(layer_sizes, epsilon, density, _config.shared(**(known | settings)))
+    shared = _config.shared(**(known | settings))
+    config = _config.random(layer_sizes, epsilon, density, allocation, shared)
     batch_size = _check.integer("batch_size", batch_size, 1)
     candidates = _settings.evolves(evolves)
     memory = _settings.memory(memory)

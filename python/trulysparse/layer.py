@@ -60,7 +60,8 @@ class Layer:
                 "binary_cross_entropy": "sigmoid",
                 "squared_error": "identity",
             }[self._model.loss]
-        return self._model.activation
+        names = self._model.activation
+        return names if isinstance(names, str) else names[self._index]
 
     @property
     def slope(self) -> float | None:
@@ -120,6 +121,23 @@ class Layer:
         """The same of the biases, float32 of shape (n_out,); a copy, or None."""
         moments = self._model._core.second_moments(self._index)[1]
         return _read_only(moments) if len(moments) else None
+
+    @property
+    def srelu(self) -> npt.NDArray[np.float32] | None:
+        """SReLU's parameters, float32 of shape (n_out, 4), or None; a copy.
+
+        Columns: the lower threshold, the slope below it, the upper threshold, the slope above it.
+        A pre-activation at or above the upper threshold has the upper slope, even if training has
+        moved the thresholds past each other.
+        """
+        parameters = self._model._core.srelu(self._index)
+        return None if parameters is None else _read_only(parameters[0].reshape(-1, 4))
+
+    @property
+    def srelu_momentum(self) -> npt.NDArray[np.float32] | None:
+        """The momentum of `srelu`, in its shape, or None; a copy."""
+        parameters = self._model._core.srelu(self._index)
+        return None if parameters is None else _read_only(parameters[1].reshape(-1, 4))
 
     @property
     def pruned(self) -> npt.NDArray[np.bool_]:

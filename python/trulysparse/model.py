@@ -83,13 +83,24 @@ class SparseMLP(Evolving):
     epsilon
         The Erdos-Renyi control parameter: a connection exists with probability
         ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1, so a layer has about
-        ``epsilon * (n_in + n_out)`` of them. Positive; 20 if `density` is not given either.
+        ``epsilon * (n_in + n_out)`` of them. Positive; 20 if `density` is not given either. Or a
+        sequence of one per layer of weights.
     density
-        The probability of a connection itself, in (0, 1], instead of `epsilon`.
+        The probability of a connection itself, in (0, 1], instead of `epsilon`: in all layers of
+        weights, or a sequence of one for each.
+    allocation
+        Makes `density`, one number, that of the whole network and spreads it over the layers:
+        ``"er"`` in proportion to ``(n_in + n_out) / (n_in * n_out)``, as one `epsilon` for all
+        does, but what would be beyond a dense layer goes to the others; ``"erk"`` is the same (it
+        differs for convolutions only, by their kernels); ``"uniform"`` evenly. Default None.
     activation
-        Of hidden layers: ``"all_relu"`` (default; its negative side has the slope ``-slope`` in the
-        first hidden layer, ``+slope`` in the second, and so on), ``"relu"``, ``"leaky_relu"``,
-        ``"sigmoid"``, ``"tanh"`` or ``"identity"``.
+        Of hidden layers, one for all or a sequence of one for each: ``"all_relu"`` (default; its
+        negative side has the slope ``-slope`` in the first, third, ... hidden layer and ``+slope``
+        in the others, whatever those have), ``"relu"``, ``"leaky_relu"``, ``"sigmoid"``,
+        ``"tanh"``, ``"identity"`` or ``"srelu"``. SReLU (Jin et al., 2016) has four trained numbers
+        per neuron: it is z between its two thresholds, continued with one slope below the lower and
+        another above the upper one. They start as 0 and 1 with slopes of 0.2 and 1, and take the
+        optimiser's steps without its weight decay; see `Layer.srelu`.
     slope
         The paper's alpha, for All-ReLU and leaky ReLU. Default 0.6.
     loss
@@ -106,8 +117,9 @@ class SparseMLP(Evolving):
         does; ``"real"`` the connections that a neuron has (for fan_out the layer's mean), which
         makes learning start earlier.
     dropout
-        The probability with which a hidden unit is dropped in training, in [0, 1). Default 0.3.
-        Kept units are scaled by the inverse of the probability of being kept.
+        The probability with which a hidden unit is dropped in training, in [0, 1): in all hidden
+        layers, or a sequence of one for each. Default 0.3. Kept units are scaled by the inverse of
+        the probability of being kept.
     input_noise
         The standard deviation of Gaussian noise that is added to every input in training, newly
         drawn in each step; in units of the inputs' own standard deviations if they are
@@ -162,14 +174,15 @@ class SparseMLP(Evolving):
         self,
         layer_sizes: Sequence[int],
         *,
-        epsilon: float | None = None,
-        density: float | None = None,
-        activation: str = "all_relu",
+        epsilon: float | Sequence[float] | None = None,
+        density: float | Sequence[float] | None = None,
+        allocation: str | None = None,
+        activation: str | Sequence[str] = "all_relu",
         slope: float = 0.6,
         loss: str = "cross_entropy",
         init: str = "he_uniform",
         fan: str = "layer",
-        dropout: float = 0.3,
+        dropout: float | Sequence[float] = 0.3,
         input_noise: float = 0.0,
         standardize: bool = False,
         seed: int | None = None,
@@ -180,6 +193,7 @@ class SparseMLP(Evolving):
             layer_sizes,
             epsilon,
             density,
+            allocation,
             _config.shared(
                 activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
             ),
@@ -205,12 +219,12 @@ class SparseMLP(Evolving):
         weights: Sequence[Any],
         biases: Sequence[npt.ArrayLike] | None = None,
         *,
-        activation: str = "all_relu",
+        activation: str | Sequence[str] = "all_relu",
         slope: float = 0.6,
         loss: str = "cross_entropy",
         init: str = "he_uniform",
         fan: str = "layer",
-        dropout: float = 0.3,
+        dropout: float | Sequence[float] = 0.3,
         input_noise: float = 0.0,
         standardize: bool = False,
         seed: int | None = None,
@@ -237,11 +251,7 @@ class SparseMLP(Evolving):
         config = _config.shared(
             activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
         )
-        config |= {
-            "layer_sizes": _config.layer_sizes(sizes, loss),
-            "epsilon": None,
-            "density": None,
-        }
+        config = _config.of_sizes(sizes, config)  # without a rule for their connections
         model = cls.__new__(cls)
         model._attach(_core.Network.from_matrices(config, _config.threads(threads), matrices), {})
         return model

@@ -206,6 +206,7 @@ impl Picked<'_> {
 }
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 fn update_body<S: Simd>(
     _simd: S,
     w: Pattern<'_>,

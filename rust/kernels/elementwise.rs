@@ -150,6 +150,17 @@ fn keep_lanes<S: Simd, V: Vector<S>>(simd: S, bits: u16, scale: f32, lanes: &mut
     scaled.select(bits, V::splat(simd, 0.0)).store(lanes);
 }
 
+/// Dropout of one row of activations, whose bits it writes.
+#[inline(always)]
+pub(super) fn keep_row<S: Simd>(simd: S, mask: &Mask, row: usize, y: &mut [f32], kept: &mut [u16]) {
+    mask.fill(simd, row, kept);
+    for_tiles!(S, y.len(), |offset, V, T| for t in 0..T {
+        let at = offset + t * <V<S> as Vector<S>>::N;
+        let lanes = &mut y[at..at + <V<S> as Vector<S>>::N];
+        keep_lanes::<S, V<S>>(simd, kept[at / LANES], mask.scale, lanes);
+    });
+}
+
 /// Multiplies one row of gradients by the derivative of what [`forward_row`] did.
 #[inline(always)]
 pub(super) fn backward_row<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy: &mut [f32]) {

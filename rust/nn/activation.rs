@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::per_layer::PerLayer;
 use crate::kernels::Map;
 
 /// The names of activation functions.
@@ -20,29 +21,38 @@ pub enum ActivationKind {
     Tanh,
     /// z.
     Identity,
+    /// S-shaped ReLU: z between two thresholds and a slope of its own beyond each, four trained
+    /// parameters for every neuron (Jin et al., 2016).
+    Srelu,
 }
 
-/// An activation function with its parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// The activation functions of hidden layers with their parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Activation {
-    /// Which function.
-    pub kind: ActivationKind,
+    /// Which function, in all hidden layers or in each.
+    pub kind: PerLayer<ActivationKind>,
     /// The paper's alpha; only All-ReLU and leaky ReLU look at it.
     pub slope: f64,
 }
 
 impl Activation {
     /// The function of hidden layer `hidden`, counted from 1. In the paper's count the input is
-    /// layer 1, so the first hidden layer is even and its slope is `-alpha`.
+    /// layer 1, so the first hidden layer is even and its slope is `-alpha`. Of SReLU, whose
+    /// parameters are the neurons', the part that comes before it: z.
     pub fn map(&self, hidden: usize) -> Map {
         let slope = self.slope as f32;
-        match self.kind {
+        match self.kind.of(hidden - 1) {
             ActivationKind::AllRelu if hidden % 2 == 1 => Map::Slope(-slope),
             ActivationKind::AllRelu | ActivationKind::LeakyRelu => Map::Slope(slope),
             ActivationKind::Relu => Map::Slope(0.0),
             ActivationKind::Sigmoid => Map::Sigmoid,
             ActivationKind::Tanh => Map::Tanh,
-            ActivationKind::Identity => Map::Identity,
+            ActivationKind::Identity | ActivationKind::Srelu => Map::Identity,
         }
+    }
+
+    /// Whether hidden layer `hidden`, counted from 1, has SReLU.
+    pub fn is_srelu(&self, hidden: usize) -> bool {
+        self.kind.of(hidden - 1) == ActivationKind::Srelu
     }
 }

@@ -2,6 +2,7 @@
 
 use super::mlp::Mlp;
 use super::moments::Second;
+use super::srelu::SRelu;
 use crate::error::Result;
 use crate::memory::{collected, filled};
 use crate::parallel::Par;
@@ -17,7 +18,7 @@ impl Mlp {
 
     /// Takes over the average of networks that were made from this one: weights and momentum over the
     /// union of their connections, cut back in each layer to the mean of their numbers of connections
-    /// (see [`average`]); biases and their momentum; the counters of the first. A neuron stays closed
+    /// (see [`average`]); biases, SReLU's parameters and their momentum; the counters of the first. A neuron stays closed
     /// if it is in all of them. The average of one network is that network.
     ///
     /// If memory runs out nothing has changed. For a moment there is up to the union of all
@@ -50,14 +51,22 @@ impl Mlp {
             };
             let bias = collected(mean(&|m| wide(&m.layers[l].bias)).into_iter(), "biases")?;
             let bias_momentum = mean(&|m| wide(&m.layers[l].bias_momentum));
-            Ok((weights, momentum, bias, bias_momentum, pruned))
+            let srelu = self.layers[l].srelu().map(|_| {
+                let of = |m: &Mlp, values: fn(&SRelu) -> &[f32]| {
+                    wide(m.layers[l].srelu().map_or(&[][..], values))
+                };
+                let parameters = mean(&|m| of(m, SRelu::parameters));
+                SRelu { parameters, momentum: mean(&|m| of(m, SRelu::momentum)) }
+            });
+            Ok((weights, momentum, bias, bias_momentum, srelu, pruned))
         });
         let averaged = averaged.into_iter().collect::<Result<Vec<_>>>()?;
-        for (layer, (weights, momentum, bias, bias_momentum, pruned)) in
+        for (layer, (weights, momentum, bias, bias_momentum, srelu, pruned)) in
             self.layers.iter_mut().zip(averaged)
         {
             (layer.weights, layer.momentum) = (weights, momentum);
             (layer.bias, layer.bias_momentum, layer.pruned) = (bias, bias_momentum, pruned);
+            layer.srelu = srelu;
             layer.transpose = None;
             layer.second = Second::default();
         }

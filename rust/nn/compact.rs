@@ -160,7 +160,11 @@ impl Mlp {
             let mut outputs = Vec::new();
             if l > 0 {
                 let map = self.config.activation.map(l);
-                let constants = plan.biases[l - 1].iter().map(|&b| map.apply(b));
+                let output = |(i, &b): (usize, &f32)| match &self.layers[l - 1].srelu {
+                    Some(srelu) => srelu.apply(i, b),
+                    None => map.apply(b),
+                };
+                let constants = plan.biases[l - 1].iter().enumerate().map(output);
                 outputs = collected(constants, WHAT)?;
             }
             let mut bias = copied(&layer.bias, WHAT)?;
@@ -263,6 +267,7 @@ impl Layer {
         let (weights, momentum, source) = self.part(par, rows, columns, n_in)?;
         let second_weights = self.second.carried(par, &source)?;
         let pick = |values: &[f32]| collected(kept.iter().map(|&i| values[i as usize]), WHAT);
+        let srelu = self.srelu.as_ref().map(|srelu| srelu.restricted(kept)).transpose()?;
         let pruned = match &self.pruned[..] {
             [] => Vec::new(),
             flags => collected(kept.iter().map(|&i| flags[i as usize]), WHAT)?,
@@ -271,7 +276,7 @@ impl Layer {
             if self.second.bias.is_empty() { Vec::new() } else { pick(&self.second.bias)? };
         let second = Second { weights: second_weights, bias: second_bias };
         Layer::from_parts(weights, momentum, pick(bias)?, pick(&self.bias_momentum)?)
-            .map(|layer| Layer { pruned, second, ..layer })
+            .map(|layer| Layer { pruned, second, srelu, ..layer })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::mlp::{Config, Mlp};
 use super::workspace::{Memory, Slots};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, stride, words};
+use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};
 use crate::memory::available;
 use crate::topology::{candidate_bytes, expected_connections};
 
@@ -33,12 +33,14 @@ impl Footprint {
         adam: bool,
     ) -> Result<Self> {
         config.check()?;
-        let layer = |pair: &[usize]| {
+        let layer = |(pair, probability): (&[usize], f64)| {
             let (n_in, n_out) = (pair[0], pair[1]);
-            let nnz = expected_connections(n_in, n_out, config.sparsity.probability(n_in, n_out))?;
+            let nnz = expected_connections(n_in, n_out, probability)?;
             Ok((n_in as f64, n_out as f64, nnz))
         };
-        let layers = config.layer_sizes.windows(2).map(layer).collect::<Result<Vec<_>>>()?;
+        let probabilities = config.sparsity.probabilities(&config.layer_sizes);
+        let layers = config.layer_sizes.windows(2).zip(probabilities).map(layer);
+        let layers = layers.collect::<Result<Vec<_>>>()?;
         Ok(Self::of_layers(config, &layers, batch, evolves, memory, adam))
     }
 
@@ -67,6 +69,7 @@ impl Footprint {
             ("weights and their columns", 8.0 * connections),
             ("momentum", 4.0 * connections),
             ("biases with momentum, row offsets", sum(&|&(_, n_out, _)| 16.0 * n_out)),
+            ("parameters of SReLU with momentum", 8.0 * srelu_parameters(config).0),
         ];
         if adam {
             let moments = sum(&|&(_, n_out, nnz)| 4.0 * (nnz + n_out));
@@ -132,6 +135,13 @@ impl Footprint {
     }
 }
 
+/// SReLU's parameters of all layers, and of the largest of them.
+fn srelu_parameters(config: &Config) -> (f64, f64) {
+    let sizes = config.srelu_sizes();
+    let parameters = |n: usize| (n * SRELU_PARAMETERS) as f64;
+    (sizes.iter().map(|&n| parameters(n)).sum(), parameters(*sizes.iter().max().unwrap_or(&0)))
+}
+
 /// The buffers of [`super::Workspace`].
 fn buffers(config: &Config, batch: usize, memory: Memory) -> Vec<(&'static str, f64)> {
     let (stride, words) = (stride(batch) as f64, words(stride(batch)) as f64);
@@ -143,10 +153,13 @@ fn buffers(config: &Config, batch: usize, memory: Memory) -> Vec<(&'static str, 
         hidden.clone().filter(|&l| keep(l)).map(|l| sizes[l] as f64).sum::<f64>()
     };
     let signs = units(&|l| matches!(config.activation.map(l), Map::Slope(_)));
-    let kept = if config.dropout > 0.0 { units(&|_| true) } else { 0.0 };
+    let kept = units(&|l| config.dropout.of(l - 1) > 0.0);
     let largest = hidden.clone().map(|l| sizes[l]).max().unwrap_or(0) as f64;
     let deltas = if last > 2 { 2.0 } else { 1.0 };
+    let curved = Slots::new(sizes, memory).rows(&config.srelu_sizes());
     vec![
+        ("pre-activations", 4.0 * stride * curved.iter().map(|&n| n as f64).sum::<f64>()),
+        ("gradients of SReLU", 4.0 * srelu_parameters(config).1),
         ("activations", 4.0 * stride * rows.iter().map(|&n| n as f64).sum::<f64>()),
         ("deltas", 4.0 * stride * largest * deltas),
         ("signs of activations", 2.0 * words * signs),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::mlp::{Draw, Mlp, pass_back};
 use super::moments::Second;
-use super::{Answers, Layer, Memory, Score, Update, Workspace};
+use super::{Answers, Layer, Memory, SRelu, Score, Update, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
 use crate::kernels::{bias_gradient, sddmm, stride, update};
@@ -15,7 +15,7 @@ use crate::parallel::Par;
 const WHAT: &str = "a worker's gradient";
 
 /// Where the parameters of each layer are in one array of all: its weights, aligned with its
-/// entries, then its biases, layer after layer.
+/// entries, then its others, biases before SReLU's parameters; layer after layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout(Vec<(usize, usize)>);
 
@@ -43,12 +43,12 @@ pub struct Replica(Mlp);
 impl Layout {
     /// The layout of a network as it is now.
     pub fn of(model: &Mlp) -> Self {
-        Layout(model.layers.iter().map(|l| (l.weights.nnz(), l.bias.len())).collect())
+        Layout(model.layers.iter().map(|l| (l.weights.nnz(), l.others())).collect())
     }
 
     /// The number of parameters.
     pub fn parameters(&self) -> usize {
-        self.0.iter().map(|(weights, biases)| weights + biases).sum()
+        self.0.iter().map(|(weights, others)| weights + others).sum()
     }
 
     /// The number of connections.
@@ -57,15 +57,15 @@ impl Layout {
     }
 
     fn fits(&self, model: &Mlp) -> bool {
-        let own = model.layers.iter().map(|l| (l.weights.nnz(), l.bias.len()));
+        let own = model.layers.iter().map(|l| (l.weights.nnz(), l.others()));
         self.0.iter().copied().eq(own)
     }
 
-    /// Weights and biases of each layer.
+    /// Weights and others of each layer.
     fn split<'a>(&self, mut values: &'a [f32]) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
         assert_eq!(values.len(), self.parameters(), "internal: values are (parameters,)");
-        self.0.iter().map(move |&(weights, biases)| {
-            let (layer, rest) = values.split_at(weights + biases);
+        self.0.iter().map(move |&(weights, others)| {
+            let (layer, rest) = values.split_at(weights + others);
             values = rest;
             layer.split_at(weights)
         })
@@ -117,6 +117,13 @@ impl<'a> GradientView<'a> {
         Ok(GradientView { values, layout, samples })
     }
 
+    /// The Euclidean norm of each layer's weights' gradients, of the mean over the samples.
+    pub fn norms(&self) -> Vec<f64> {
+        let squared = |values: &[f32]| values.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>();
+        let samples = self.samples.max(1) as f64;
+        self.layers().map(|(weights, _)| squared(weights).sqrt() / samples).collect()
+    }
+
     /// Entries of all layers: the connections of the network that it was made on.
     pub fn entries(&self) -> usize {
         self.layout.entries()
@@ -154,23 +161,52 @@ impl Mlp {
         for (l, layer) in self.layers.iter().enumerate().rev() {
             self.recall(par, workspace, stride, draw, l);
             if l > 0 {
-                pass_back(par, &self.config, layer, l, workspace, stride, None);
+                let layers = (layer, self.layers[l - 1].srelu());
+                pass_back(par, &self.config, layers, l, workspace, stride, None);
             }
             let mut sparse = workspace.sparse.take();
             let (x, dy) = workspace.products(self, stride, l, sparse.as_deref());
-            let length = left.len().checked_sub(layer.weights.nnz() + layer.bias.len());
+            let length = left.len().checked_sub(layer.weights.nnz() + layer.others());
             let (rest, own) = left.split_at_mut(length.expect("internal: out is (parameters,)"));
-            let (weights, bias) = own.split_at_mut(layer.weights.nnz());
+            let (weights, others) = own.split_at_mut(layer.weights.nnz());
             match &mut sparse {
                 Some(input) if l == 0 => input.gradient(par, layer, (dy, x, stride), weights),
                 _ => sddmm(par, layer.weights.pattern(), dy, x, stride, weights),
             }
-            bias_gradient(dy, stride, bias);
+            bias_gradient(dy, stride, &mut others[..layer.bias.len()]);
             workspace.sparse = sparse;
+            if let Some(srelu) = l.checked_sub(1).and_then(|before| self.layers[before].srelu()) {
+                // The last of the layer before.
+                let gradients = &workspace.gradients[..srelu.parameters().len()];
+                let start = rest.len() - gradients.len();
+                rest[start..].copy_from_slice(gradients);
+            }
             left = rest;
         }
         assert!(left.is_empty(), "internal: out is (parameters,)");
         score
+    }
+
+    /// The network without what training adds, dropout and noise, and without the state of the
+    /// optimiser; weights share memory.
+    pub fn at_rest(&self) -> Result<Self> {
+        let mut config = self.config.clone();
+        (config.dropout, config.input_noise) = (0.0.into(), 0.0);
+        let layer = |l: &Layer| {
+            Ok(Layer {
+                weights: l.weights.clone(),
+                momentum: Vec::new(),
+                bias: copied(&l.bias, "biases")?,
+                bias_momentum: Vec::new(),
+                second: Second::default(),
+                srelu: l.srelu().map(SRelu::values_only).transpose()?,
+                pruned: Vec::new(),
+                transpose: l.transpose.as_ref().map(Arc::clone),
+            })
+        };
+        let layers = self.layers.iter().map(layer).collect::<Result<_>>()?;
+        let counters = self.counters;
+        Ok(Mlp { config, layers, standardizer: None, origin: None, adam_since: None, counters })
     }
 
     /// One step of every parameter from the sum of gradients that were made on this structure,
@@ -185,14 +221,13 @@ impl Mlp {
             let step = update_by.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
             let next = |own: &mut _| Iterator::next(own).expect("internal: a gradient per layer");
-            let (weights, biases): (Vec<_>, Vec<_>) = layers.iter_mut().map(next).unzip();
+            let (weights, others): (Vec<_>, Vec<_>) = layers.iter_mut().map(next).unzip();
             update(par, &weights, &step, layer.weights.data_mut(), &mut layer.momentum);
-            let step = &update_by.of_biases();
-            update(&Par::seq(), &biases, step, &mut layer.bias, &mut layer.bias_momentum);
+            layer.step_others(&others, update_by);
         }
     }
 
-    /// One step of the biases and of those connections that the gradient has an entry for, from a
+    /// One step of biases, of SReLU's parameters and of those connections that the gradient has an entry for, from a
     /// gradient that was made on an older structure. `origins`: for each layer where its entries
     /// were then, or nothing if the layer is as it was. All other connections stay as they are,
     /// decay and momentum included. Returns how many entries were used.
@@ -208,7 +243,7 @@ impl Mlp {
     ) -> usize {
         self.expect_sgd(update_by);
         let mut applied = 0;
-        for (l, ((weights, bias), origin)) in gradient.layers().zip(origins).enumerate() {
+        for (l, ((weights, others), origin)) in gradient.layers().zip(origins).enumerate() {
             let step = update_by.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
             let data = layer.weights.data_mut();
@@ -226,8 +261,7 @@ impl Mlp {
                     }
                 }
             }
-            let step = &update_by.of_biases();
-            update(&Par::seq(), &[bias], step, &mut layer.bias, &mut layer.bias_momentum);
+            layer.step_others(&[others], update_by);
         }
         applied
     }
@@ -267,6 +301,7 @@ impl Replica {
                 bias: copied(&l.bias, "biases")?,
                 bias_momentum: Vec::new(),
                 second: Second::default(),
+                srelu: l.srelu().map(SRelu::values_only).transpose()?,
                 pruned: Vec::new(),
                 transpose: l.transpose.as_ref().map(Arc::clone),
             })
@@ -280,6 +315,9 @@ impl Replica {
         for (own, layer) in self.0.layers.iter_mut().zip(&model.layers) {
             own.weights.data_mut().copy_from_slice(layer.weights.data());
             own.bias.copy_from_slice(&layer.bias);
+            if let (Some(own), Some(srelu)) = (&mut own.srelu, layer.srelu()) {
+                own.parameters.copy_from_slice(srelu.parameters());
+            }
         }
     }
 
@@ -287,9 +325,9 @@ impl Replica {
     pub fn set_values(&mut self, values: &[f32]) -> Result<()> {
         let layout = Layout::of(&self.0);
         let values = GradientView::new(values, &layout, 0)?;
-        for (own, (weights, bias)) in self.0.layers.iter_mut().zip(values.layers()) {
+        for (own, (weights, others)) in self.0.layers.iter_mut().zip(values.layers()) {
             own.weights.data_mut().copy_from_slice(weights);
-            own.bias.copy_from_slice(bias);
+            own.set_others(others);
         }
         Ok(())
     }

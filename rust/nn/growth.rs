@@ -143,7 +143,8 @@ impl Mlp {
     ) {
         self.recall(par, workspace, stride, draw, l);
         if l > 0 {
-            pass_back(par, &self.config, &self.layers[l], l, workspace, stride, None);
+            let layers = (&self.layers[l], self.layers[l - 1].srelu());
+            pass_back(par, &self.config, layers, l, workspace, stride, None);
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::mlp::Set;
 use super::moments::Second;
+use super::srelu::SRelu;
 use crate::csr::{Csr, Transpose};
 use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
@@ -22,6 +23,8 @@ pub struct Layer {
     pub(super) bias: Vec<f32>,
     pub(super) bias_momentum: Vec<f32>,
     pub(super) second: Second,
+    /// The parameters of SReLU, if that is the activation.
+    pub(super) srelu: Option<SRelu>,
     /// Which neurons were pruned for good: their rows have no entries and SET grows none. Empty if
     /// none was.
     pub(super) pruned: Vec<bool>,
@@ -63,8 +66,9 @@ impl Layer {
                 ));
             }
         }
-        let (second, pruned) = (Second::default(), Vec::new());
-        Ok(Layer { weights, momentum, bias, bias_momentum, second, pruned, transpose: None })
+        let (second, srelu) = (Second::default(), None);
+        let (pruned, transpose) = (Vec::new(), None);
+        Ok(Layer { weights, momentum, bias, bias_momentum, second, srelu, pruned, transpose })
     }
 
     /// An Erdos-Renyi layer with weights drawn from `init`; `index` counts layers from 1. The watch
@@ -142,6 +146,7 @@ impl Layer {
             bias: copied(&self.bias, "biases")?,
             bias_momentum: copied(&self.bias_momentum, "momentum of biases")?,
             second: self.second.try_clone()?,
+            srelu: self.srelu.as_ref().map(SRelu::try_clone).transpose()?,
             pruned: copied(&self.pruned, "pruned neurons")?,
             transpose: None,
         })

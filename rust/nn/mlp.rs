@@ -12,44 +12,21 @@ use super::input::SparseInput;
 use super::layer::Layer;
 use super::loss::{Answers, Loss, Score};
 use super::optimizer::{Optimizer, Update};
+use super::per_layer::PerLayer;
+use super::sparsity::Sparsity;
+use super::srelu::SRelu;
 use super::standardize::Standardizer;
 use super::workspace::{Inference, Memory, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
 use crate::kernels::{
     Backward, Biases, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
-    spmm_transpose_derive, spmm_transpose_scatter, stride, words,
+    spmm_transpose_derive, spmm_transpose_scatter, srelu, stride, words,
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{Evolved, Init, Spare, expected_connections};
 use crate::watch::Watch;
-
-/// How many connections a layer gets.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sparsity {
-    /// The Erdos-Renyi control parameter: probability `epsilon * (n_in + n_out) / (n_in * n_out)`.
-    Epsilon(f64),
-    /// The probability itself.
-    Density(f64),
-    /// The connections were given.
-    Given,
-}
-
-impl Sparsity {
-    /// The probability of a connection in a layer of `n_in` x `n_out` places.
-    pub fn probability(self, n_in: usize, n_out: usize) -> f64 {
-        match self {
-            Sparsity::Epsilon(epsilon) => {
-                // A sum of quotients: the product of two sizes may be beyond 2^53.
-                (epsilon * (1.0 / n_out as f64 + 1.0 / n_in as f64)).min(1.0)
-            }
-            Sparsity::Density(density) => density,
-            Sparsity::Given => 0.0,
-        }
-    }
-}
 
 /// What defines a network besides its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,14 +35,15 @@ pub struct Config {
     pub layer_sizes: Vec<usize>,
     /// How many connections there are at the start.
     pub sparsity: Sparsity,
-    /// The activation of hidden layers.
+    /// The activations of hidden layers.
     pub activation: Activation,
     /// The loss and with it the output function.
     pub loss: Loss,
     /// The distribution of initial and of grown weights.
     pub init: Init,
-    /// The probability with which a hidden unit is dropped while training.
-    pub dropout: f64,
+    /// The probability with which a hidden unit is dropped while training, in all hidden layers or
+    /// in each.
+    pub dropout: PerLayer<f64>,
     /// The standard deviation of the noise added to the (standardised) inputs while training.
     #[serde(default)] // files of earlier versions have none
     pub input_noise: f64,
@@ -141,11 +119,19 @@ impl Set {
 }
 
 impl Config {
-    /// Dropout of a layer in a step; its scale depends on the rate only.
+    /// Dropout of a hidden layer, counted from 1, in a step; its scale depends on the rate only.
     fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
-        let rate = self.dropout;
+        let rate = self.dropout.of(layer - 1);
         let stream = Stream::new(draw.seed, Purpose::Dropout, layer as u64, draw.step);
         (rate > 0.0).then(|| Mask::new(stream, rate))
+    }
+
+    /// Neurons of the layers that have SReLU, inputs first, and 0 for the others.
+    pub(super) fn srelu_sizes(&self) -> Vec<usize> {
+        let last = self.layer_sizes.len() - 1;
+        let has = |l: usize| l > 0 && l < last && self.activation.is_srelu(l);
+        let sizes = self.layer_sizes.iter().enumerate();
+        sizes.map(|(l, &n)| if has(l) { n } else { 0 }).collect()
     }
 
     /// Checks every value; the message names the argument as users know it.
@@ -161,23 +147,17 @@ impl Config {
         if let Some(n) = sizes.iter().find(|&&n| n == 0 || n >= NONE as usize) {
             return Err(Error::invalid("layer_sizes", n, format!("sizes from 1 to {}", NONE - 1)));
         }
-        match self.sparsity {
-            Sparsity::Epsilon(e) if !(e.is_finite() && e > 0.0) => {
-                return Err(Error::invalid("epsilon", e, "a positive finite number"));
-            }
-            Sparsity::Density(d) if !(d > 0.0 && d <= 1.0) => {
-                return Err(Error::invalid("density", d, "a number in (0, 1]"));
-            }
-            _ => {}
+        self.sparsity.check(sizes.len() - 1)?;
+        for (pair, probability) in sizes.windows(2).zip(self.sparsity.probabilities(sizes)) {
+            expected_connections(pair[0], pair[1], probability)?;
         }
-        for pair in sizes.windows(2) {
-            expected_connections(pair[0], pair[1], self.sparsity.probability(pair[0], pair[1]))?;
-        }
+        self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
+        self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;
         if !(self.activation.slope as f32).is_finite() {
             return Err(Error::invalid("slope", self.activation.slope, "a finite number"));
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(Error::invalid("dropout", self.dropout, "a number in [0, 1)"));
+        if let Some(rate) = self.dropout.values().iter().find(|rate| !(0.0..1.0).contains(*rate)) {
+            return Err(Error::invalid("dropout", rate, "a number in [0, 1)"));
         }
         if !(self.input_noise >= 0.0 && (self.input_noise as f32).is_finite()) {
             let expected = "a finite number of at least 0";
@@ -203,13 +183,13 @@ impl Mlp {
             .layer_sizes
             .windows(2)
             .zip(1..)
-            .map(|(pair, index)| {
-                let probability = config.sparsity.probability(pair[0], pair[1]);
+            .zip(config.sparsity.probabilities(&config.layer_sizes))
+            .map(|((pair, index), probability)| {
                 let (shape, seed) = ((pair[0], pair[1]), config.seed);
                 Layer::random(par, shape, probability, config.init, seed, index, watch)
             })
             .collect::<Result<_>>()?;
-        Ok(Mlp::from_checked(config, layers))
+        Mlp::from_checked(config, layers)
     }
 
     /// A network from given layers, checked against the configuration.
@@ -228,12 +208,18 @@ impl Mlp {
                 format!("{expected:?}"),
             ));
         }
-        Ok(Mlp::from_checked(config, layers))
+        Mlp::from_checked(config, layers)
     }
 
-    fn from_checked(config: Config, layers: Vec<Layer>) -> Self {
+    fn from_checked(config: Config, mut layers: Vec<Layer>) -> Result<Self> {
+        let hidden = layers.len() - 1;
+        for (l, layer) in (1..).zip(&mut layers[..hidden]) {
+            if config.activation.is_srelu(l) && layer.srelu.is_none() {
+                layer.srelu = Some(SRelu::new(layer.weights.n_rows())?);
+            }
+        }
         let counters = Counters::default();
-        Mlp { config, layers, standardizer: None, origin: None, adam_since: None, counters }
+        Ok(Mlp { config, layers, standardizer: None, origin: None, adam_since: None, counters })
     }
 
     /// The bytes of all layers as they are now, transpose indices included.
@@ -398,10 +384,9 @@ impl Mlp {
             let [x, y] =
                 workspace.activations.get_disjoint_mut(slots).expect("internal: two slots");
             let hidden = l + 1 < self.layers.len();
-            let forward = Forward {
-                map: if hidden { self.config.activation.map(l + 1) } else { Map::Identity },
-                mask: if hidden { self.config.mask(l + 1, draw) } else { None },
-            };
+            let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
+            let mask = if hidden { self.config.mask(l + 1, draw) } else { None };
+            let forward = Forward { map, mask: mask.filter(|_| layer.srelu.is_none()) };
             let bits = |bits: &mut Vec<u16>| if bits.is_empty() { 0 } else { n_out * words };
             let (signs, kept) = (&mut workspace.signs[l + 1], &mut workspace.kept[l + 1]);
             let (signs_len, kept_len) = (bits(signs), bits(kept));
@@ -418,6 +403,9 @@ impl Mlp {
                 &mut signs[..signs_len],
                 &mut kept[..kept_len],
             );
+            if let Some(srelu) = &layer.srelu {
+                workspace.activate(par, srelu, l + 1, stride, mask.as_ref());
+            }
         }
     }
 
@@ -438,11 +426,19 @@ impl Mlp {
             let (before, layers) = self.layers.split_at_mut(l);
             let layer = &mut layers[0];
             // Before the update: the gradient of the inputs belongs to the old weights.
-            if let Some(Layer { bias, bias_momentum: momentum, second, .. }) = before.last_mut() {
-                // Their deltas are never as near again.
+            if let Some(Layer { bias, bias_momentum: momentum, second, srelu, .. }) =
+                before.last_mut()
+            {
+                // Their deltas are never as near again; those of SReLU are yet to be made.
                 let second = &mut second.bias;
-                let biases = Some(Biases { step: of_biases, bias, momentum, second });
-                pass_back(par, &self.config, layer, l, workspace, stride, biases);
+                let biases = Biases { step: of_biases, bias, momentum, second };
+                let biases = Some(biases).filter(|_| srelu.is_none());
+                let layers = (&*layer, srelu.as_ref());
+                pass_back(par, &self.config, layers, l, workspace, stride, biases);
+                if let Some(srelu) = srelu {
+                    let gradients = &workspace.gradients[..srelu.parameters.len()];
+                    srelu.step(par, &[gradients], update);
+                }
             }
             let mut sparse = workspace.sparse.take();
             let (x, dy) = workspace.products(self, stride, l, sparse.as_deref());
@@ -456,7 +452,7 @@ impl Mlp {
                     sddmm_update(par, pattern, dy, x, stride, &step, data, momentum, second);
                 }
             }
-            if l == last {
+            if l == last || layer.srelu.is_some() {
                 let Layer { bias, bias_momentum, second, .. } = layer;
                 bias_update(par, dy, stride, of_biases, bias, bias_momentum, &mut second.bias);
             }
@@ -510,6 +506,10 @@ impl Mlp {
                 &mut [],
                 &mut [],
             );
+            if let Some(SRelu { parameters, .. }) = &layer.srelu {
+                let y = &mut y[..n_out * stride];
+                srelu(par, parameters, stride, None, y, &mut [], &mut []);
+            }
         }
         let outputs = &mut inference.layers[(self.layers.len() - 1) % 2];
         (&mut outputs[..self.n_outputs() * stride], &mut inference.scratch[..stride])
@@ -583,27 +583,30 @@ fn needed_of<'a>(
 }
 
 /// From the deltas of a layer, number `l` and not the first, to those of the layer before, whose
-/// biases step on the way if they are given.
+/// biases step on the way if they are given, and whose SReLU's gradients go to the workspace.
 pub(super) fn pass_back(
     par: &Par,
     config: &Config,
-    layer: &Layer,
+    (layer, srelu): (&Layer, Option<&SRelu>),
     l: usize,
     workspace: &mut Workspace,
     stride: usize,
     biases: Option<Biases<'_>>,
 ) {
     let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
-    let Workspace { activations, slots, signs, kept, deltas: [first, second], .. } = workspace;
+    let Workspace { activations, slots, pre_activations, signs, kept, gradients, deltas, .. } =
+        workspace;
+    let [first, second] = deltas;
     // As in [`Workspace::products`].
     let depth = config.layer_sizes.len() - 2 - l;
     let (incoming, outgoing) =
         if depth.is_multiple_of(2) { (first, second) } else { (second, first) };
     let incoming = if depth == 0 { &activations[slots.of(l + 1)] } else { &*incoming };
     let dy = &incoming[..n_out * stride];
+    let mask_scale = config.mask(l, Draw { seed: 0, step: 0 }).map(|mask| mask.scale());
     let backward = Backward {
         map: config.activation.map(l),
-        mask_scale: config.mask(0, Draw { seed: 0, step: 0 }).map(|mask| mask.scale()),
+        mask_scale: mask_scale.filter(|_| srelu.is_none()),
         signs: &signs[l],
         kept: &kept[l],
         output: &activations[slots.of(l)][..n_in * stride],
@@ -613,5 +616,9 @@ pub(super) fn pass_back(
     match &layer.transpose {
         Some(index) => spmm_transpose_derive(par, index, data, dy, stride, &backward, dx, biases),
         None => spmm_transpose_scatter(par, w, data, dy, stride, &backward, dx, biases),
+    }
+    if let Some(srelu) = srelu {
+        let z = &pre_activations[slots.of(l)];
+        srelu.derive(par, z, (mask_scale, &kept[l]), stride, dx, gradients);
     }
 }

@@ -87,6 +87,10 @@ impl Mlp {
             return Ok(());
         }
         if optimizer.is_adam() {
+            if self.layers.iter().any(|layer| layer.srelu.is_some()) {
+                let expected = "SGD, which trains SReLU's parameters";
+                return Err(Error::invalid("optimizer", "Adam", expected));
+            }
             let second = self.layers.iter().map(Second::zeros).collect::<Result<Vec<_>>>()?;
             self.forget_momentum();
             for (layer, second) in self.layers.iter_mut().zip(second) {

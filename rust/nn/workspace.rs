@@ -3,7 +3,7 @@
 use super::input::{Buffers, SparseInput, check_batch};
 use super::mlp::Mlp;
 use crate::error::{Error, Result};
-use crate::kernels::{Map, stride, words};
+use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};
 use crate::memory::{Lanes, area, copied, filled};
 
 /// How much memory training may take beside the network; the bits are the same.
@@ -84,6 +84,10 @@ pub struct Workspace {
     pub(super) activations: Vec<Lanes>,
     /// If the batch has few of the features: which.
     pub(super) sparse: Option<Box<SparseInput>>,
+    /// `pre_activations[slots.of(l)]`: (n_l, stride), for hidden layers with SReLU.
+    pub(super) pre_activations: Vec<Lanes>,
+    /// (largest hidden layer with SReLU, [`SRELU_PARAMETERS`]).
+    pub(super) gradients: Vec<f32>,
     /// `signs[l]`: (n_l, words), one bit a unit, for hidden layers whose derivative needs it.
     pub(super) signs: Vec<Vec<u16>>,
     /// `kept[l]`: (n_l, words), one bit a unit, for hidden layers with dropout.
@@ -116,6 +120,8 @@ impl Workspace {
             sparse: None,
             slots,
             live: 0,
+            pre_activations: Vec::new(),
+            gradients: Vec::new(),
             sizes: copied(sizes, "a batch")?,
             signs: Vec::new(),
             kept: Vec::new(),
@@ -126,8 +132,14 @@ impl Workspace {
             let hidden = l > 0 && l < last;
             let slope = hidden && matches!(model.config().activation.map(l), Map::Slope(_));
             workspace.signs.push(bits(n, slope)?);
-            workspace.kept.push(bits(n, hidden && model.config().dropout > 0.0)?);
+            workspace.kept.push(bits(n, hidden && model.config().dropout.of(l - 1) > 0.0)?);
         }
+        let curved = model.config().srelu_sizes();
+        for n in workspace.slots.rows(&curved) {
+            workspace.pre_activations.push(floats(n, "pre-activations")?);
+        }
+        let most = curved.iter().copied().max().unwrap_or(0) * SRELU_PARAMETERS;
+        workspace.gradients = filled(most, 0.0, "gradients of SReLU")?;
         let largest = sizes[1..last].iter().copied().max().unwrap_or(0);
         // The first pass writes to the second buffer; the other one is needed from the next on.
         workspace.deltas =

@@ -16,11 +16,11 @@ use super::watched::{Tick, watched, watched_with_locks};
 use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
-use crate::memory::{available, collected, copied};
-use crate::nn::{Footprint, Layer, Mlp, Origin, Set, Sparsity, Standardizer};
+use crate::memory::{available, collected, copied, reserved};
+use crate::nn::{Footprint, Layer, Mlp, Origin, SRelu, Set, Sparsity, Standardizer};
 use crate::parallel::Par;
 use crate::topology::{Grown, incoming_strength, outgoing_strength, path_strength};
-use crate::train::Sweep;
+use crate::train::{Sweep, gradient_norms};
 use crate::watch::Watch;
 
 /// One matrix as Python hands it over: offsets, columns, values and biases.
@@ -144,19 +144,23 @@ impl Network {
         let config = py.detach(|| self.read().map(|mlp| mlp.config().clone()))?;
         let dict = PyDict::new(py);
         dict.set_item("layer_sizes", config.layer_sizes)?;
-        let (epsilon, density) = match config.sparsity {
-            Sparsity::Epsilon(epsilon) => (Some(epsilon), None),
-            Sparsity::Density(density) => (None, Some(density)),
-            Sparsity::Given => (None, None),
+        let (epsilon, density, allocation) = match config.sparsity {
+            Sparsity::Epsilon(epsilon) => (Some(epsilon), None, None),
+            Sparsity::Density(density) => (None, Some(density), None),
+            Sparsity::Allocated { density, allocation } => {
+                (None, Some(density.into()), Some(parse::text(&allocation)?))
+            }
+            Sparsity::Given => (None, None, None),
         };
-        dict.set_item("epsilon", epsilon)?;
-        dict.set_item("density", density)?;
-        dict.set_item("activation", parse::text(&config.activation.kind)?)?;
+        dict.set_item("epsilon", epsilon.map(parse::Setting::from))?;
+        dict.set_item("density", density.map(parse::Setting::from))?;
+        dict.set_item("allocation", allocation)?;
+        dict.set_item("activation", parse::texts(&config.activation.kind)?)?;
         dict.set_item("slope", config.activation.slope)?;
         dict.set_item("loss", parse::text(&config.loss)?)?;
         dict.set_item("init", parse::text(&config.init.scheme)?)?;
         dict.set_item("fan", parse::text(&config.init.fan)?)?;
-        dict.set_item("dropout", config.dropout)?;
+        dict.set_item("dropout", parse::Setting::from(config.dropout))?;
         dict.set_item("input_noise", config.input_noise)?;
         dict.set_item("standardize", config.standardize)?;
         dict.set_item("seed", config.seed)?;
@@ -220,16 +224,19 @@ impl Network {
         })?)
     }
 
-    /// A layer's values (shared) and biases (copied).
+    /// A layer's values (shared), and its biases with SReLU's parameters behind them (copied).
     fn values<'py>(
         &self,
         py: Python<'py>,
         layer: usize,
     ) -> PyResult<(Snapshot, Bound<'py, PyArray1<f32>>)> {
-        let (values, bias) = self.layer(py, layer, |l| {
-            Ok((Snapshot(Shared::Values(l.weights().shared_data())), copied(l.bias(), "biases")?))
+        let (values, others) = self.layer(py, layer, |l| {
+            let srelu = l.srelu().map_or(&[][..], SRelu::parameters);
+            let mut others = reserved(l.bias().len() + srelu.len(), "biases")?;
+            [l.bias(), srelu].iter().for_each(|part| others.extend_from_slice(part));
+            Ok((Snapshot(Shared::Values(l.weights().shared_data())), others))
         })?;
-        Ok((values, PyArray1::from_vec(py, bias)))
+        Ok((values, PyArray1::from_vec(py, others)))
     }
 
     /// Momentum of a layer's weights, aligned with its values.
@@ -262,6 +269,28 @@ impl Network {
             Ok((copied(l.second_moment(), what)?, copied(l.bias_second_moment(), what)?))
         })?;
         Ok((PyArray1::from_vec(py, weights), PyArray1::from_vec(py, bias)))
+    }
+
+    /// SReLU's parameters of a layer and their momentum, four for each neuron one after the other,
+    /// if it has some.
+    #[allow(clippy::type_complexity)]
+    fn srelu<'py>(
+        &self,
+        py: Python<'py>,
+        layer: usize,
+    ) -> PyResult<Option<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)>> {
+        let both = self.layer(py, layer, |l| {
+            let copy = |values| copied(values, "parameters of SReLU");
+            l.srelu().map(|s| Ok((copy(s.parameters())?, copy(s.momentum())?))).transpose()
+        })?;
+        Ok(both
+            .map(|(own, momentum)| (PyArray1::from_vec(py, own), PyArray1::from_vec(py, momentum))))
+    }
+
+    /// The norm of each layer's gradient over all samples, as one batch.
+    fn gradient_norms(&self, py: Python<'_>, data: &Data) -> PyResult<Vec<f64>> {
+        let par = self.par()?;
+        data.with(py, |data| gradient_norms(&par, &*self.read()?, data))
     }
 
     /// Incoming strength of a layer's neurons.

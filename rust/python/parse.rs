@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::nn::{
-    Activation, Config, Fall, Memory, Optimizer, Pruned, Pruning, Refusal, Rule, Schedule, Sparsity,
+    Activation, Config, Fall, Memory, Optimizer, PerLayer, Pruned, Pruning, Refusal, Rule,
+    Schedule, Sparsity,
 };
 use crate::topology::Init;
 
@@ -45,19 +46,58 @@ pub fn memory(value: &str) -> Result<Memory> {
     }
 }
 
+/// A setting that is the same in all layers or one for each, as Python has it.
+#[derive(FromPyObject, IntoPyObject)]
+pub enum Setting<T> {
+    /// The same in all.
+    Same(T),
+    /// One for each.
+    Each(Vec<T>),
+}
+
+impl<T> From<PerLayer<T>> for Setting<T> {
+    fn from(value: PerLayer<T>) -> Self {
+        match value {
+            PerLayer::Same(value) => Setting::Same(value),
+            PerLayer::Each(values) => Setting::Each(values),
+        }
+    }
+}
+
+impl<T> Setting<T> {
+    /// The core's type, with every value converted.
+    fn map<U>(self, mut f: impl FnMut(T) -> Result<U>) -> Result<PerLayer<U>> {
+        Ok(match self {
+            Setting::Same(value) => PerLayer::Same(f(value)?),
+            Setting::Each(values) => {
+                PerLayer::Each(values.into_iter().map(f).collect::<Result<_>>()?)
+            }
+        })
+    }
+}
+
+/// The names of values, as [`text`] of each.
+pub fn texts<T: Serialize + Copy>(values: &PerLayer<T>) -> PyResult<Setting<String>> {
+    Ok(match values {
+        PerLayer::Same(value) => Setting::Same(text(value)?),
+        PerLayer::Each(values) => Setting::Each(values.iter().map(text).collect::<PyResult<_>>()?),
+    })
+}
+
 /// The keyword arguments that define a network, as one object per call.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct ConfigArguments {
     layer_sizes: Vec<usize>,
-    epsilon: Option<f64>,
-    density: Option<f64>,
-    activation: String,
+    epsilon: Option<Setting<f64>>,
+    density: Option<Setting<f64>>,
+    allocation: Option<String>,
+    activation: Setting<String>,
     slope: f64,
     loss: String,
     init: String,
     fan: String,
-    dropout: f64,
+    dropout: Setting<f64>,
     input_noise: f64,
     standardize: bool,
     seed: u64,
@@ -65,29 +105,32 @@ pub struct ConfigArguments {
 
 impl ConfigArguments {
     pub fn config(self) -> Result<Config> {
-        let sparsity = match (self.epsilon, self.density) {
-            (Some(epsilon), None) => Sparsity::Epsilon(epsilon),
-            (None, Some(density)) => Sparsity::Density(density),
-            (None, None) => Sparsity::Given,
-            (Some(epsilon), Some(density)) => {
-                let value = format!("{epsilon} with density = {density}");
-                return Err(Error::invalid(
-                    "epsilon",
-                    value,
-                    "one of epsilon and density, not both",
-                ));
+        let sparsity = match (self.epsilon, self.density, self.allocation) {
+            (Some(epsilon), None, None) => Sparsity::Epsilon(epsilon.map(Ok)?),
+            (None, Some(density), None) => Sparsity::Density(density.map(Ok)?),
+            (None, Some(Setting::Same(density)), Some(allocation)) => {
+                Sparsity::Allocated { density, allocation: name("allocation", &allocation)? }
+            }
+            (None, None, None) => Sparsity::Given,
+            (Some(_), Some(_), _) => {
+                let expected = "one of epsilon and density, not both";
+                return Err(Error::invalid("epsilon", "a value beside density", expected));
+            }
+            (_, _, Some(allocation)) => {
+                let expected = "one density of the whole network with it";
+                return Err(Error::invalid("allocation", format!("{allocation:?}"), expected));
             }
         };
         Ok(Config {
             layer_sizes: self.layer_sizes,
             sparsity,
             activation: Activation {
-                kind: name("activation", &self.activation)?,
+                kind: self.activation.map(|value| name("activation", &value))?,
                 slope: self.slope,
             },
             loss: name("loss", &self.loss)?,
             init: Init { scheme: name("init", &self.init)?, fan: name("fan", &self.fan)? },
-            dropout: self.dropout,
+            dropout: self.dropout.map(Ok)?,
             input_noise: self.input_noise,
             standardize: self.standardize,
             seed: self.seed,
