@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 from trulysparse._core import __version__
 from trulysparse._mpi.link import PeerError
 from trulysparse._plan import MemoryPlan, plan
-from trulysparse.callbacks import Callback
+from trulysparse.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    ModelCheckpoint,
+    TerminateOnNaN,
+)
 from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
@@ -32,14 +38,18 @@ __all__ = [
     "SGD",
     "WASAP",
     "WASSP",
+    "CSVLogger",
     "Callback",
+    "EarlyStopping",
     "History",
     "ImportancePruning",
     "Layer",
     "MemoryPlan",
     "ModelBusyError",
+    "ModelCheckpoint",
     "PeerError",
     "SparseMLP",
+    "TerminateOnNaN",
     "TopologyRecorder",
     "__version__",
     "load",

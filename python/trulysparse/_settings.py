@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from trulysparse import _check
+from trulysparse.callbacks import Callback
 from trulysparse.optim import SGD
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.topology import SET, ImportancePruning
@@ -41,6 +43,16 @@ def pruning(pruning: ImportancePruning | None) -> ImportancePruning | None:
     if pruning is None or isinstance(pruning, ImportancePruning):
         return pruning
     raise TypeError(f"pruning = {pruning!r}: expected a trulysparse.ImportancePruning or None")
+
+
+def callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
+    """What is to be run between epochs."""
+    expected = "trulysparse.Callback objects"
+    listed = _check.sequence("callbacks", callbacks, f"a sequence of {expected}")
+    for callback in listed:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"callbacks has {callback!r}: expected {expected}")
+    return listed
 
 
 def memory(memory: Any, strategy: WASSP | WASAP | None = None) -> str:

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,11 @@ from trulysparse import (
     SGD,
     WASAP,
     WASSP,
-    Callback,
     History,
     ImportancePruning,
     PeerError,
     SparseMLP,
+    TerminateOnNaN,
     datasets,
     load,
     plan,
@@ -202,7 +202,7 @@ def _train(args: argparse.Namespace) -> int:
                 pruning=pruning,
                 strategy=strategy,
                 memory=args.memory,
-                callbacks=[_StopWhenDiverged()],
+                callbacks=[TerminateOnNaN()],
                 progress=not args.quiet,
             )
         except KeyboardInterrupt:
@@ -275,13 +275,6 @@ def _left(model: SparseMLP) -> str:
 
 def _sizes(sizes: Sequence[int]) -> str:
     return "-".join(map(str, sizes))
-
-
-class _StopWhenDiverged(Callback):
-    """Ends a fit that has nothing left to train."""
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        self.model.stop_training = not self.model.history.is_finite()
 
 
 def _diverged(model: SparseMLP) -> bool:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from trulysparse import (
     _arrays,
+    _batches,
     _check,
     _config,
     _core,
     _drivers,
-    _fit,
     _progress,
     _scipy,
     _settings,
@@ -187,6 +187,11 @@ class SparseMLP(Neurons):
         self.history = History()
         self.stop_training = False
 
+    def _restore(self, core: _core.Network) -> None:
+        """Go back to a copy of the network, at the end of a fit."""
+        core.set_threads(self.threads)
+        self._core = core
+
     @classmethod
     def from_scipy(
         cls,
@@ -256,10 +261,11 @@ class SparseMLP(Neurons):
 
     def fit(
         self,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
+        x: npt.ArrayLike | Iterable[Any],
+        y: npt.ArrayLike | None = None,
         *,
         epochs: int = 100,
+        steps_per_epoch: int | None = None,
         batch_size: int = 128,
         validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         optimizer: SGD | None = None,
@@ -280,18 +286,26 @@ class SparseMLP(Neurons):
         Parameters
         ----------
         x
-            Samples, (samples, n_0): any real dtype and order; computed with in float32.
+            Samples, (samples, n_0): any real dtype and order; computed with in float32. An array of
+            float32 in C order is not copied, so one that is mapped from a file
+            (``np.load(path, mmap_mode="r")``) need not fit into memory. Or an iterator of batches
+            ``(x, y)`` without end, or an iterable that starts anew when it has ended: only one
+            batch is in memory at a time, and a standardising model takes its statistics from the
+            first.
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy: values in [0, 1], (samples, outputs). Squared error: values,
-            (samples, outputs). With one output (samples,) will do.
+            (samples, outputs). With one output (samples,) will do. None with an iterator.
         epochs
             The epoch to train up to, counted from 1, as in Keras: ``epochs - initial_epoch`` of
             them are run. Default 100. Zero trains nothing. A second fit without `initial_epoch`
             trains `epochs` more and starts the schedule anew; momentum, shuffling and dropout go
             on where they were.
+        steps_per_epoch
+            How many batches of an iterator make an epoch; by default as many as `x` has, if it has
+            a length. None (default) with arrays.
         batch_size
-            Samples per step. Default 128.
+            Samples per step; with an iterator those of validation only. Default 128.
         validation_data
             ``(x, y)`` that is evaluated after every epoch.
         optimizer
@@ -341,18 +355,15 @@ class SparseMLP(Neurons):
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, _MOST_EPOCHS)
             batch_size = _check.integer("batch_size", batch_size, 1)
             progress = _check.boolean("progress", progress)
-            listed = _check.sequence(
-                "callbacks", callbacks, "a sequence of trulysparse.Callback objects"
-            )
-            for callback in listed:
-                if not isinstance(callback, Callback):
-                    raise TypeError(
-                        f"callbacks has {callback!r}: expected trulysparse.Callback objects"
-                    )
-            if ranks is not None and ranks.sharded and ranks.is_server and np.shape(x)[:1] == (0,):
-                inputs, data = np.empty((0, self.layer_sizes[0]), np.float32), None
+            listed = _settings.callbacks(callbacks)
+            stream = _batches.stream(self, x, y, steps_per_epoch, strategy)
+            inputs, data, array = None, None, cast(Any, x)
+            if stream is not None:
+                pass  # checked batch by batch
+            elif _drivers.serves(ranks) and np.shape(array)[:1] == (0,):
+                inputs = np.empty((0, self.layer_sizes[0]), np.float32)
             else:
-                inputs = _arrays.samples("x", x, self.layer_sizes[0])
+                inputs = _arrays.samples("x", array, self.layer_sizes[0])
                 data = self._data(inputs, y)[0]
             validation = None
             if validation_data is not None:
@@ -364,7 +375,7 @@ class SparseMLP(Neurons):
                 model=self,
                 data=data,
                 inputs=inputs,
-                samples=len(inputs),
+                samples=0 if inputs is None else len(inputs),
                 epochs=range(initial_epoch, epochs),
                 batch_size=batch_size,
                 optimizer=_settings.sgd(optimizer),
@@ -372,29 +383,9 @@ class SparseMLP(Neurons):
                 pruning=_settings.pruning(pruning),
                 strategy=_settings.strategy(strategy),
                 memory=_settings.memory(memory, strategy),
+                stream=stream,
             )
-            start = _drivers.start(job, ranks)
-            if start.worker is not None:
-                return start.worker.run()
-            assert start.driver is not None
-            run = _fit.Run(
-                model=self,
-                trainer=start.driver,
-                samples=start.samples,
-                steps_per_epoch=start.steps_per_epoch,
-                epochs=job.epochs,
-                batch_size=batch_size,
-                validation=validation,
-                topology=job.topology,
-                pruning=job.pruning,
-                callbacks=listed,
-                progress=progress,
-                checkpoint=start.checkpoint,
-            )
-            history = run.train()
-            if start.server is not None:
-                start.server.finish(history)
-            return history
+            return _drivers.run(job, ranks, validation, listed, progress=progress)
 
     def train_on_batch(
         self,

@@ -1,9 +1,9 @@
-"""What can be run between the epochs of a fit."""
+"""The base class of callbacks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP
@@ -17,13 +17,21 @@ class Callback:
     ``self.model`` is the model in training. A callback may read, evaluate, predict with and save
     it. Calls that would change it raise `ModelBusyError`. Set ``self.model.stop_training = True``
     to end the fit after the current epoch.
+
+    ``self.params`` says what the fit will do: ``"epochs"``, the epoch to train up to, and
+    ``"metrics"``, a list of the names that the logs of its epochs will have.
     """
 
     model: SparseMLP
+    params: Mapping[str, Any]
 
     def set_model(self, model: SparseMLP) -> None:
         """Take the model; called before anything else."""
         self.model = model
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Take what the fit will do; an error here comes before the fit has changed anything."""
+        self.params = params
 
     def on_train_begin(self, logs: Logs) -> None:
         """Before the first epoch; `logs` is empty."""
