@@ -328,7 +328,7 @@ class SparseMLP(Neurons):
             are slower. ``"least"``: also the activations of some layers only; the others are
             computed twice. `plan` tells what each takes. With a `strategy` ``"fast"`` only.
         callbacks
-            `Callback` objects.
+            `Callback` objects, such as `EarlyStopping` and `ModelCheckpoint`.
         progress
             Draw a progress bar on the standard error stream if that is a terminal, or in a
             notebook. Default True.
@@ -498,7 +498,7 @@ class SparseMLP(Neurons):
         Parameters
         ----------
         x
-            Samples, (samples, n_0).
+            Samples, (samples, n_0); mapped from a file or not, as in `fit`.
         batch_size
             Samples that are computed together; a sample's bits do not depend on it. Default 128.
 
