@@ -35,6 +35,16 @@ class Loader:
         return len(self.batches)
 
 
+class Endless:
+    """An iterable whose length nobody knows, as a DataLoader of a stream is."""
+
+    def __iter__(self):
+        return forever()
+
+    def __len__(self):
+        raise TypeError("no length")
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("loss", o.LOSSES)
 def test_steps_are_those_of_the_oracle(loss, schedule):
@@ -134,6 +144,16 @@ def test_an_iterable_starts_anew_and_its_length_is_an_epoch(state_of):
     assert again.steps_trained == 12
 
 
+def test_a_data_loader_of_pytorch_is_such_an_iterable(state_of):
+    reason = "needs PyTorch: pip install 'trulysparse[torch]'"
+    torch = pytest.importorskip("torch", reason=reason)
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
+    model, by_hand = make_model(), make_model()
+    model.fit(torch.utils.data.DataLoader(data, batch_size=16), epochs=3, progress=False)
+    by_hand.fit(forever(), **EVOLVING)
+    assert state_of(model) == state_of(by_hand)
+
+
 def test_the_first_batch_sets_the_standardisation():
     model = make_model(standardize=True)
     model.fit(forever(), **STATIC)
@@ -185,6 +205,7 @@ def test_learns_digits(digits):
     ("options", "error", "match"),
     [
         ({"x": forever()}, ValueError, "steps_per_epoch is missing"),
+        ({"x": Endless()}, ValueError, "steps_per_epoch is missing: .* Endless x"),
         ({"x": forever(), "steps_per_epoch": 0}, ValueError, "steps_per_epoch = 0"),
         ({"x": forever(), "steps_per_epoch": 2.5}, TypeError, "steps_per_epoch = 2.5"),
         ({"x": forever(), "y": Y, "steps_per_epoch": 1}, TypeError, "y: expected None"),

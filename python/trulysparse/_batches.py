@@ -49,12 +49,13 @@ def stream(model: SparseMLP, x: Any, y: Any, steps_per_epoch: Any, strategy: Any
     if y is not None:
         raise TypeError("y: expected None, as the iterator x gives the targets in its batches")
     if steps_per_epoch is None:
-        if isinstance(x, Iterator) or not hasattr(x, "__len__"):
+        try:
+            steps_per_epoch = len(x)
+        except TypeError:
             raise ValueError(
                 "steps_per_epoch is missing: expected the number of batches in an epoch, as the "
-                "iterator x has no length"
-            )
-        steps_per_epoch = len(x)
+                f"{type(x).__name__} x has no length"
+            ) from None
     return Stream(model, x, _check.integer("steps_per_epoch", steps_per_epoch, 1))
 
 

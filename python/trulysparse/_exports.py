@@ -100,7 +100,8 @@ class Exports(Described):
         for old in (*(place / name for name in (SETTINGS, "mean.npy", "scale.npy")), *later):
             old.unlink(missing_ok=True)
         for i, layer in enumerate(layers):
-            scipy.sparse.save_npz(place / f"weight_{i}.npz", layer.weight)
+            # Weights hardly compress, and trying takes far longer than writing them.
+            scipy.sparse.save_npz(place / f"weight_{i}.npz", layer.weight, compressed=False)
             np.save(place / f"bias_{i}.npy", layer.bias)
         mean, scale = self.mean, self.scale
         if mean is not None and scale is not None:

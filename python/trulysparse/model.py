@@ -189,7 +189,8 @@ class SparseMLP(Neurons):
 
     def _restore(self, core: _core.Network) -> None:
         """Go back to a copy of the network, at the end of a fit."""
-        core.set_threads(self.threads)
+        if core.threads != self.threads:
+            core.set_threads(self.threads)
         self._core = core
 
     @classmethod
