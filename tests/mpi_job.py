@@ -28,6 +28,11 @@ class Stop(ts.Callback):
         self.model.stop_training = epoch == self.after
 
 
+def first_epoch_is_best() -> ts.EarlyStopping:
+    """Brings the network back to where it was before the first pruning."""
+    return ts.EarlyStopping("connections", mode="max", patience=9, restore_best_weights=True)
+
+
 def strategy(kind: Any, comm: Any, workers: int = 3, **more: Any) -> Any:
     """The same on ranks and on threads."""
     return kind(**({"workers": workers} if comm is None else {"comm": comm, "timeout": 30}), **more)
@@ -69,6 +74,7 @@ FITS: dict[str, Fit] = {
     "goes-on-in-phase-2": lambda comm: synchronous(comm, model=fitted(None), initial_epoch=5),
     "stopped-in-phase-1": lambda comm: synchronous(comm, callbacks=[Stop(1)]),
     "stopped-in-phase-2": lambda comm: synchronous(comm, callbacks=[Stop(4)]),
+    "restored": lambda comm: synchronous(comm, callbacks=[first_epoch_is_best()]),
     "static": lambda comm: synchronous(comm, topology=None, pruning=None),
     "regression": regression,
     "large-batch": lambda comm: synchronous(comm, batch_size=1000),

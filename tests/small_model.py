@@ -8,6 +8,25 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, SIZES[0])).astype(np.float32)
 Y = RNG.integers(0, SIZES[-1], size=len(X))
 
+# With it the loss of other samples falls for some epochs of `fit`, and then grows.
+OVERFITTING = ts.SGD(0.05, weight_decay=1e-4)
+
+
+def noisy(count):
+    """Other samples, and labels of which more than half follow a rule, as `NOISY` does."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(count, SIZES[0])).astype(np.float32)
+    return x, _noisy_labels(x, rng)
+
+
+def _noisy_labels(x, rng):
+    return np.where(
+        rng.random(len(x)) < 0.4, rng.integers(0, SIZES[-1], len(x)), x[:, : SIZES[-1]].argmax(1)
+    )
+
+
+NOISY = _noisy_labels(X, np.random.default_rng(6))
+
 
 def make_model(**options):
     return ts.SparseMLP(SIZES, **({"density": 0.5, "seed": 3, "threads": 2} | options))

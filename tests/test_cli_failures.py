@@ -24,13 +24,13 @@ def in_empty_folder(tmp_path, monkeypatch):
 
 class TestInterrupt:
     def test_saves_what_there_is(self, monkeypatch, capsys):
-        class Impatient(cli._StopWhenDiverged):
+        class Impatient(cli.TerminateOnNaN):
             def on_epoch_end(self, epoch, logs=None):
                 super().on_epoch_end(epoch, logs)
                 if epoch == 1:
                     raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli, "_StopWhenDiverged", Impatient)
+        monkeypatch.setattr(cli, "TerminateOnNaN", Impatient)
         assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--quiet"]) == 130
         assert "interrupted after 2 of 50 epochs, saving" in capsys.readouterr().out
         model = ts.load("trulysparse-run/model.safetensors")
@@ -40,12 +40,12 @@ class TestInterrupt:
         assert os.path.exists("trulysparse-run/curves.png")
 
     def test_first_epoch_leaves_nothing_of_an_earlier_run(self, monkeypatch):
-        class Immediate(cli._StopWhenDiverged):
+        class Immediate(cli.TerminateOnNaN):
             def on_epoch_begin(self, epoch, logs):
                 raise KeyboardInterrupt
 
         train()
-        monkeypatch.setattr(cli, "_StopWhenDiverged", Immediate)
+        monkeypatch.setattr(cli, "TerminateOnNaN", Immediate)
         assert cli.main(["train", *QUICK, "--out", "out"]) == 130
         assert sorted(os.listdir("out")) == ["history.csv", "model.safetensors"]
         with open("out/history.csv", newline="") as file:

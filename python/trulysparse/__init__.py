@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 from trulysparse._core import __version__
 from trulysparse._mpi.link import PeerError
 from trulysparse._plan import MemoryPlan, plan
-from trulysparse.callbacks import Callback, LearningRateScheduler
+from trulysparse.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    TerminateOnNaN,
+)
 from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
@@ -35,9 +42,11 @@ __all__ = [
     "WASAP",
     "WASSP",
     "Adam",
+    "CSVLogger",
     "Callback",
     "Constant",
     "Cosine",
+    "EarlyStopping",
     "EvolvingLayer",
     "ExponentialDecay",
     "GradientGrowth",
@@ -47,9 +56,11 @@ __all__ = [
     "LearningRateScheduler",
     "MemoryPlan",
     "ModelBusyError",
+    "ModelCheckpoint",
     "PeerError",
     "SparseMLP",
     "StepDecay",
+    "TerminateOnNaN",
     "TopologyRecorder",
     "TopologyRule",
     "__version__",

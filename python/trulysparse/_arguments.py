@@ -58,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_predict(commands)
     _add_importance(commands)
+    _add_export(commands)
     info = commands.add_parser("info", help="describe a saved model")
     info.add_argument("model", help="a model.safetensors that `train` wrote")
     return parser
@@ -376,6 +377,32 @@ def _add_importance(commands: Any) -> None:
     )
     importance.add_argument(
         "--csv", type=Path, metavar="FILE", help="also write all ranks to this .csv"
+    )
+
+
+def _add_export(commands: Any) -> None:
+    export = commands.add_parser(
+        "export",
+        help="write a saved model for SciPy or PyTorch",
+        description="Write a folder of .npz and .npy files with a README.txt that says what to "
+        "compute, or the state_dict of PyTorch's module that `SparseMLP.to_torch` makes, which "
+        "torch.load reads without trulysparse.",
+    )
+    export.add_argument("model", help="a model.safetensors that `train` wrote")
+    export.add_argument(
+        "--format", choices=["scipy", "torch"], default="scipy", help="(default: scipy)"
+    )
+    export.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="the folder to write for scipy, the file for torch (default: trulysparse-export or "
+        "model.pt)",
+    )
+    export.add_argument(
+        "--dense",
+        action="store_true",
+        help="for torch: weights as torch.nn.Linear has them, with inputs times outputs numbers",
     )
 
 

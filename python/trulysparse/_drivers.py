@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from trulysparse import _core, _fit, _settings
+from trulysparse._batches import Batches, Stream
 from trulysparse._checkpoint import Checkpoint
 from trulysparse._mpi.server import Server
 from trulysparse._mpi.session import Session, fingerprint
 from trulysparse._mpi.worker import Worker
+from trulysparse.callbacks import Callback
+from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP, local_from, shares, steps_per_epoch
 from trulysparse.rules import TopologyRule
@@ -36,6 +39,7 @@ class Job:
     pruning: ImportancePruning | None
     strategy: WASSP | WASAP | None
     memory: str
+    stream: Stream | None = None  # instead of data
 
     def about(self) -> dict[str, Any]:
         """What makes it the same fit as another, in JSON's types."""
@@ -71,16 +75,55 @@ class Start:
     """How a fit starts: its driver or, on a worker's rank, the worker."""
 
     steps_per_epoch: int
-    samples: int
+    samples: int  # of an epoch; steps of a stream, whose samples nobody knows
     driver: _fit.Driver | None = None
     worker: Worker | None = None
     server: Server | None = None
     checkpoint: Checkpoint | None = None
 
 
+def run(
+    job: Job,
+    session: Session | None,
+    validation: _core.Data | None,
+    callbacks: list[Callback],
+    *,
+    progress: bool,
+) -> History:
+    """Do it, or what this rank has to do of it."""
+    if _leads(session):
+        validated = validation is not None
+        names = _fit.metrics(job.model.loss, job.strategy, validated=validated)
+        _fit.introduce(callbacks, job.model, {"epochs": job.epochs.stop, "metrics": names})
+    started = start(job, session)
+    if started.worker is not None:
+        return started.worker.run()
+    assert started.driver is not None
+    history = _fit.Run(
+        model=job.model,
+        trainer=started.driver,
+        samples=started.samples,
+        steps_per_epoch=started.steps_per_epoch,
+        epochs=job.epochs,
+        batch_size=job.batch_size,
+        validation=validation,
+        topology=job.topology,
+        pruning=job.pruning,
+        callbacks=callbacks,
+        progress=progress,
+        checkpoint=started.checkpoint,
+    ).train()
+    if started.server is not None:
+        started.server.finish(history)
+    return history
+
+
 def start(job: Job, session: Session | None) -> Start:
     """Find the driver of a fit, and take its memory."""
     strategy, model = job.strategy, job.model
+    if job.stream is not None:
+        steps = job.stream.steps
+        return Start(steps, steps, Batches(job, job.stream))
     if strategy is None:
         assert job.data is not None
         steps = math.ceil(job.samples / job.batch_size)
@@ -128,6 +171,11 @@ def _standardize(job: Job, session: Session | None) -> None:
         session.standardize(job.model._core, job.inputs)
     elif job.epochs and job.data is not None:
         job.model._core.standardize_on(job.data)
+
+
+def serves(session: Session | None) -> bool:
+    """Whether this rank needs no samples, as it is the server of others that have them."""
+    return session is not None and session.sharded and session.is_server
 
 
 def _leads(session: Session | None) -> bool:

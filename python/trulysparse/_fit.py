@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from trulysparse import _core, _evolution, _progress
 from trulysparse.callbacks import Callback
@@ -32,6 +32,23 @@ DIVERGED = (
     "training has diverged: the loss is not finite; try a lower learning rate, or smaller targets "
     "with a squared error"
 )
+
+
+def metrics(loss: str, strategy: WASSP | WASAP | None, *, validated: bool) -> list[str]:
+    """The names in the logs of an epoch, in their order."""
+    scores = ["loss"] if loss == "squared_error" else ["loss", "accuracy"]
+    validation = [f"val_{name}" for name in scores] if validated else []
+    always = ["connections", "neurons", "learning_rate", "seconds"]
+    asynchronous = ["updates", "refused", "staleness", "dropped", "idle"]
+    return [*scores, *validation, *always, *(asynchronous if isinstance(strategy, WASAP) else [])]
+
+
+def introduce(callbacks: list[Callback], model: SparseMLP, params: Mapping[str, Any]) -> None:
+    """Tell callbacks what they are going to see; one that misses something says so now."""
+    for callback in callbacks:
+        callback.set_model(model)
+    for callback in callbacks:
+        callback.set_params(params)
 
 
 class Driver(Protocol):
@@ -171,15 +188,13 @@ class Run:
         """Run the epochs."""
         if self.pruning is not None and self.epochs and self.pruning.start >= self.epochs.stop:
             message = f"pruning starts after epoch {self.pruning.start}, and this fit ends before"
-            warnings.warn(message, RuntimeWarning, stacklevel=3)
+            warnings.warn(message, RuntimeWarning, stacklevel=4)
         history = self.model.history = self._past()
         remaining = self.epochs[len(history.epoch) :]
         diverged = False
         self.model.stop_training = False
         if isinstance(self.trainer, Sequential):
             self.model._driver = self.trainer
-        for callback in self.callbacks:
-            callback.set_model(self.model)
         for callback in self.callbacks:
             callback.on_train_begin({})
         logs: dict[str, float] = {}
@@ -195,7 +210,7 @@ class Run:
                 history.staleness_histogram = self.trainer.staleness_histogram()
                 if not diverged and not history.is_finite():
                     diverged = True
-                    warnings.warn(DIVERGED, RuntimeWarning, stacklevel=3)
+                    warnings.warn(DIVERGED, RuntimeWarning, stacklevel=4)
                 bar.epoch_done(epoch, logs)
                 for callback in self.callbacks:
                     callback.on_epoch_end(epoch, dict(logs))
@@ -220,7 +235,7 @@ class Run:
         rule = self.pruning
         if rule is not None and rule.is_due(epoch + 1):
             self.model._prune(
-                rule.percentile, rule.threshold, rule.regrow, stacklevel=5, by=self.trainer.prune
+                rule.percentile, rule.threshold, rule.regrow, stacklevel=6, by=self.trainer.prune
             )
         topology = self.topology
         evolution = None if topology is None else topology.at(epoch + 1, self.epochs.stop)

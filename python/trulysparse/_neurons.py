@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check, _core
-from trulysparse._described import Described
+from trulysparse._exports import Exports
 from trulysparse.topology import pruning_rule
 
 # A kind of feature importance is one entry here and a line in `feature_importance`.
@@ -26,7 +26,7 @@ CUT_OFF = (
 )
 
 
-class Neurons(Described):
+class Neurons(Exports):
     """The side of a model that scores, prunes and removes neurons."""
 
     if TYPE_CHECKING:

@@ -26,18 +26,19 @@ from trulysparse import (
     WASAP,
     WASSP,
     Adam,
-    Callback,
     GradientGrowth,
     History,
     ImportancePruning,
     PeerError,
     SparseMLP,
+    TerminateOnNaN,
     datasets,
     load,
     plan,
     schedules,
 )
 from trulysparse._arguments import PRESETS, flags, make_parser
+from trulysparse._exports import save_state
 from trulysparse._predict import read_rows, write_table
 from trulysparse.datasets import Dataset
 from trulysparse.optim import Optimizer
@@ -84,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "evaluate": _evaluate,
         "predict": _predict,
         "importance": _importance,
+        "export": _export,
         "info": _info,
         "plan": _plan,
     }
@@ -93,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("trulysparse: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, MemoryError, PeerError) as error:
+    except (ValueError, TypeError, ImportError, OSError, MemoryError, PeerError) as error:
         print(f"trulysparse: error: {str(error) or 'not enough memory'}", file=sys.stderr)
         return 2
 
@@ -215,7 +217,7 @@ def _train(args: argparse.Namespace) -> int:
                 pruning=pruning,
                 strategy=strategy,
                 memory=args.memory,
-                callbacks=[_StopWhenDiverged()],
+                callbacks=[TerminateOnNaN()],
                 progress=not args.quiet,
             )
         except KeyboardInterrupt:
@@ -307,13 +309,6 @@ def _left(model: SparseMLP) -> str:
 
 def _sizes(sizes: Sequence[int]) -> str:
     return "-".join(map(str, sizes))
-
-
-class _StopWhenDiverged(Callback):
-    """Ends a fit that has nothing left to train."""
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        self.model.stop_training = not self.model.history.is_finite()
 
 
 def _diverged(model: SparseMLP) -> bool:
@@ -509,6 +504,21 @@ def _importance(args: argparse.Namespace) -> int:
             writer.writerow(["rank", what, "score"])
             writer.writerows((rank, name, repr(float(score))) for rank, name, score in rows)
         _say(f"wrote {args.csv}, {len(rows)} rows")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    torch = args.format == "torch"
+    if args.dense and not torch:
+        raise ValueError("--dense: expected --format torch as well, as SciPy's files are sparse")
+    out = args.out or Path("model.pt" if torch else "trulysparse-export")
+    model = load(args.model, progress=True)
+    if torch:
+        save_state(model.to_torch(dense=args.dense), out)
+        _say(f"wrote {out}")
+    else:
+        model.export_npz(out)
+        _say(f"wrote {out}, see {out / 'README.txt'}")
     return 0
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,11 @@ import scipy.sparse
 
 from trulysparse import (
     _arrays,
+    _batches,
     _check,
     _config,
     _core,
     _drivers,
-    _fit,
     _progress,
     _scipy,
     _settings,
@@ -213,6 +213,12 @@ class SparseMLP(Evolving):
         self.history = History()
         self.stop_training = False
 
+    def _restore(self, core: _core.Network) -> None:
+        """Go back to a copy of the network, at the end of a fit."""
+        if core.threads != self.threads:
+            core.set_threads(self.threads)
+        self._core = core
+
     @classmethod
     def from_scipy(
         cls,
@@ -293,10 +299,11 @@ class SparseMLP(Evolving):
 
     def fit(
         self,
-        x: _Samples,
-        y: npt.ArrayLike,
+        x: _Samples | Iterable[Any],
+        y: npt.ArrayLike | None = None,
         *,
         epochs: int = 100,
+        steps_per_epoch: int | None = None,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
         validation_data: tuple[_Samples, npt.ArrayLike] | None = None,
@@ -318,28 +325,34 @@ class SparseMLP(Evolving):
         Parameters
         ----------
         x
-            Samples, (samples, n_0): any real dtype and order; computed with in float32. A float32
-            array in C order, memory-mapped or not, is used where it is. A SciPy sparse matrix or
+            Samples, (samples, n_0): any real dtype and order; computed with in float32. An array of
+            float32 in C order is not copied, so one that is mapped from a file
+            (``np.load(path, mmap_mode="r")``) need not fit into memory. A SciPy sparse matrix or
             array is copied in compressed form, 8 bytes a stored value, and never becomes dense: a
             step costs what its samples' features and the first layer's connections cost. A
             standardising model then only scales stored values, and moves the pre-activations
-            instead of the zeros.
+            instead of the zeros. Or an iterator of batches ``(x, y)`` or ``(x, y, sample_weight)``
+            without end, or an iterable that starts anew when it has ended: only one batch is in
+            memory at a time, and a standardising model takes its statistics from the first.
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy: values in [0, 1], (samples, outputs). Squared error: values,
-            (samples, outputs). With one output (samples,) will do.
+            (samples, outputs). With one output (samples,) will do. None with an iterator.
         epochs
             The epoch to train up to, counted from 1, as in Keras: ``epochs - initial_epoch`` of
             them are run. Default 100. Zero trains nothing. A second fit without `initial_epoch`
             trains `epochs` more and starts the schedule anew; momentum, shuffling and dropout go
             on where they were.
+        steps_per_epoch
+            How many batches of an iterator make an epoch; by default as many as `x` has, if it has
+            a length. None (default) with arrays.
         batch_size
-            Samples per step. Default 128.
+            Samples per step; with an iterator those of validation only. Default 128.
         sample_weight
             How much each sample counts, (samples,), at least 0: its loss and its gradient are
             multiplied by it. The mean over a batch divides by the number of samples, not by their
             weights, so give weights with a mean of about 1. Accuracy counts samples. Default None,
-            1 each.
+            1 each; None with an iterator.
         validation_data
             ``(x, y)`` that is evaluated after every epoch.
         optimizer
@@ -362,7 +375,7 @@ class SparseMLP(Evolving):
             are slower. ``"least"``: also the activations of some layers only; the others are
             computed twice. `plan` tells what each takes. With a `strategy` ``"fast"`` only.
         callbacks
-            `Callback` objects.
+            `Callback` objects, such as `EarlyStopping` and `ModelCheckpoint`.
         progress
             Draw a progress bar on the standard error stream if that is a terminal, or in a
             notebook. Default True.
@@ -390,8 +403,13 @@ class SparseMLP(Evolving):
             batch_size = _check.integer("batch_size", batch_size, 1)
             progress = _check.boolean("progress", progress)
             listed = _settings.callbacks(callbacks, optimizer, strategy)
-            if ranks is not None and ranks.sharded and ranks.is_server and np.shape(x)[:1] == (0,):
-                inputs, data = np.empty((0, self.layer_sizes[0]), np.float32), None
+            stream = _batches.stream(self, x, y, steps_per_epoch, strategy)
+            inputs, data, array = None, None, cast(Any, x)
+            if stream is not None:
+                if sample_weight is not None:
+                    raise TypeError("sample_weight: expected None, as batches of x can have some")
+            elif _drivers.serves(ranks) and np.shape(array)[:1] == (0,):
+                inputs = np.empty((0, self.layer_sizes[0]), np.float32)
             else:
                 data, inputs, _ = self._data(x, y, sample_weight=sample_weight, trains=True)
             validation = None
@@ -404,7 +422,7 @@ class SparseMLP(Evolving):
                 model=self,
                 data=data,
                 inputs=inputs,
-                samples=inputs.shape[0],
+                samples=0 if inputs is None else inputs.shape[0],
                 epochs=range(initial_epoch, epochs),
                 batch_size=batch_size,
                 optimizer=_settings.optimizer(optimizer, strategy),
@@ -412,29 +430,9 @@ class SparseMLP(Evolving):
                 pruning=_settings.pruning(pruning),
                 strategy=_settings.strategy(strategy),
                 memory=_settings.memory(memory, strategy),
+                stream=stream,
             )
-            start = _drivers.start(job, ranks)
-            if start.worker is not None:
-                return start.worker.run()
-            assert start.driver is not None
-            run = _fit.Run(
-                model=self,
-                trainer=start.driver,
-                samples=start.samples,
-                steps_per_epoch=start.steps_per_epoch,
-                epochs=job.epochs,
-                batch_size=batch_size,
-                validation=validation,
-                topology=job.topology,
-                pruning=job.pruning,
-                callbacks=listed,
-                progress=progress,
-                checkpoint=start.checkpoint,
-            )
-            history = run.train()
-            if start.server is not None:
-                start.server.finish(history)
-            return history
+            return _drivers.run(job, ranks, validation, listed, progress=progress)
 
     def train_on_batch(
         self,
@@ -548,7 +546,7 @@ class SparseMLP(Evolving):
         Parameters
         ----------
         x
-            Samples, (samples, n_0), dense or sparse as in `fit`.
+            Samples, (samples, n_0); dense or sparse, mapped from a file or not, as in `fit`.
         batch_size
             Samples that are computed together; a sample's bits do not depend on it. Default 128.
 

@@ -1,0 +1,62 @@
+"""The number that a callback watches over the epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from trulysparse import _check
+from trulysparse.callbacks._base import Logs
+
+MODES = ("auto", "min", "max")
+
+
+class Monitor:
+    """The best value of one of the logs' numbers; one that is not finite is never the best."""
+
+    def __init__(self, name: Any, mode: Any, min_delta: float = 0.0) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"monitor = {name!r}: expected a name, such as 'val_loss'")
+        mode = _check.choice("mode", mode, MODES)
+        if mode == "auto":
+            if not name.endswith(("loss", "accuracy")):
+                raise ValueError(
+                    f"mode = 'auto' with monitor = {name!r}: expected 'min' or 'max', as only "
+                    "losses and accuracies tell which of their values is better"
+                )
+            mode = "max" if name.endswith("accuracy") else "min"
+        self.name, self.mode, self._min_delta = name, mode, min_delta
+        self.best: float | None = None
+
+    def check(self, metrics: Sequence[str]) -> None:
+        """Raise ValueError if there will be no such number."""
+        if self.name in metrics:
+            return
+        hint = " (give fit validation_data)" if self.name.startswith("val_") else ""
+        raise ValueError(
+            f"monitor = {self.name!r}: expected one of {', '.join(map(repr, metrics))}{hint}"
+        )
+
+    def value(self, logs: Logs) -> float:
+        """The number of this epoch."""
+        if self.name not in logs:
+            self.check(list(logs))
+        return float(logs[self.name])
+
+    def improves(self, value: float) -> bool:
+        """Whether the value is better than the best so far, which it becomes."""
+        better = self.beats(value, self.best)
+        if better:
+            self.best = value
+        return better
+
+    def beats(self, value: float, other: float | None) -> bool:
+        """Whether a value is better than another one, by more than the least difference."""
+        if not math.isfinite(value):
+            return False
+        if other is None:
+            return True
+        if self.mode == "max":
+            return value - self._min_delta > other
+        return value + self._min_delta < other
