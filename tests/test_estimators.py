@@ -67,7 +67,8 @@ def test_classes(settings, activation, wine):
     assert classifier.classes_.tolist() == ["barbera", "barolo", "grignolino"]
     assert classifier.score(x_test, names[y_test]) > 0.94
     proba = classifier.predict_proba(x_test)
-    assert proba.shape == (54, 3) and proba.dtype == np.float32
+    assert proba.shape == (54, 3)
+    assert proba.dtype == np.float32
     np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-6)
     assert (classifier.predict(x_test) == classifier.classes_[proba.argmax(1)]).all()
     with np.errstate(divide="ignore"):
@@ -88,7 +89,8 @@ def test_two_classes_that_are_not_linear():
 def test_several_labels_per_sample():
     x, y = make_multilabel_classification(600, 20, n_classes=4, random_state=0)
     classifier = SparseMLPClassifier(random_state=0).fit(x[:400], y[:400])
-    assert classifier.classes_.tolist() == [0, 1, 2, 3] and classifier.n_outputs_ == 4
+    assert classifier.classes_.tolist() == [0, 1, 2, 3]
+    assert classifier.n_outputs_ == 4
     predicted = classifier.predict(x[400:])
     assert (predicted == y[400:]).mean() > 0.75
     assert classifier.score(x[400:], y[400:]) == (predicted == y[400:]).all(1).mean()
@@ -116,7 +118,8 @@ def test_several_numbers_of_any_unit():
     regressor = SparseMLPRegressor(random_state=0).fit(x[:400], y[:400])
     predicted = regressor.predict(x[400:])
     error = ((predicted - y[400:]) ** 2).mean(0) / y[400:].var(0)
-    assert predicted.shape == (100, 3) and (error < [0.1, 0.5, 0.1]).all()
+    assert predicted.shape == (100, 3)
+    assert (error < [0.1, 0.5, 0.1]).all()
 
 
 def test_the_unit_of_targets_does_not_matter(diabetes):
@@ -157,9 +160,11 @@ def test_attributes(estimator, wine):
     assert all(sparse.issparse(coef) for coef in fitted.coefs_)
     assert isinstance(fitted.model_, ts.SparseMLP)
     assert (fitted.n_iter_, fitted.n_features_in_, fitted.n_outputs_) == (7, 13, outputs)
-    assert fitted.loss_curve_ == fitted.history_.history["loss"] and len(fitted.loss_curve_) == 7
+    assert fitted.loss_curve_ == fitted.history_.history["loss"]
+    assert len(fitted.loss_curve_) == 7
     assert (fitted.loss_, fitted.best_loss_) == (fitted.loss_curve_[-1], min(fitted.loss_curve_))
-    assert fitted.validation_scores_ is None and fitted.best_validation_score_ is None
+    assert fitted.validation_scores_ is None
+    assert fitted.best_validation_score_ is None
     np.testing.assert_array_equal(
         fitted.feature_importances_, fitted.model_.feature_importance("path")
     )
@@ -209,20 +214,22 @@ def test_parameters_reach_the_network(estimator, wine):
     assert fitted.coefs_[0].nnz < 0.5 * 13 * 17
     assert estimator(epsilon=2, **QUICK).fit(x, y).model_.epsilon == 2
     linear_model = estimator((), max_iter=3, random_state=0).fit(x, y)
-    assert len(linear_model.coefs_) == 1 and linear_model.neuron_importances_ == []
+    assert len(linear_model.coefs_) == 1
+    assert linear_model.neuron_importances_ == []
 
 
 @BOTH
 def test_the_schedule_ends_at_zero(estimator, wine):
     x, _, y, _ = wine
     rates = estimator(**QUICK).fit(x, y).history_.history["learning_rate"]
-    assert rates[0] > rates[-1] and rates[-1] < 0.01 * rates[0]
+    assert rates[0] > rates[-1]
+    assert rates[-1] < 0.01 * rates[0]
 
 
 @BOTH
 def test_the_optimizer_is_that_of_the_parameters(estimator, wine):
     x, _, y, _ = wine
-    settings = dict(learning_rate_init=0.03, momentum=0.5, nesterovs_momentum=False)
+    settings = {"learning_rate_init": 0.03, "momentum": 0.5, "nesterovs_momentum": False}
     by_name = estimator(**QUICK, **settings, weight_decay=1e-3, learning_rate="constant").fit(x, y)
     sgd = ts.SGD(0.03, momentum=0.5, weight_decay=1e-3)
     given = estimator(**QUICK, optimizer=sgd).fit(x, y)
@@ -297,7 +304,8 @@ def test_features_that_were_constant_are_ignored(estimator, wine):
     other = x_test.copy()
     other[:, [0, 5]] = 17, 1e6
     np.testing.assert_array_equal(fitted.predict(other), fitted.predict(x_test))
-    assert x[0, 0] == 1e9 and other[0, 0] == 17
+    assert x[0, 0] == 1e9
+    assert other[0, 0] == 17
 
 
 # --- validation -------------------------------------------------------------------------------
@@ -337,6 +345,15 @@ def test_early_stopping_holds_samples_out(estimator, wine):
     assert "val_loss" in fitted.history_.history
 
 
+def test_few_samples_are_enough_for_early_stopping():
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    for y, held in ((np.arange(12) % 2, 2), (np.arange(12) % 4, 4)):
+        fitted = SparseMLPClassifier(**QUICK, early_stopping=True, batch_size=1).fit(x, y)
+        assert fitted.model_.steps_trained % (12 - held) == 0
+    fitted = SparseMLPRegressor(**QUICK, early_stopping=True, batch_size=1).fit(x, x[:, 0])
+    assert fitted.model_.steps_trained % 10 == 0
+
+
 @BOTH
 def test_validation_data_are_scored_without_stopping(estimator, wine):
     x, x_test, y, y_test = wine
@@ -365,8 +382,6 @@ def test_wrong_validation_data(estimator, wine):
     if estimator is SparseMLPClassifier:
         with pytest.raises(ValueError, match=r"y_val has the classes \[7\]"):
             fresh.fit(x, y, X_val=x_test, y_val=np.full(len(y_test), 7))
-    with pytest.raises(ValueError, match="less than two"):
-        estimator(early_stopping=True, validation_fraction=0.05).fit(x[::6], y[::6] > 0)
 
 
 # --- weights ----------------------------------------------------------------------------------
@@ -470,11 +485,14 @@ def test_warm_start_goes_on(estimator, wine):
     first = fitted.loss_curve_
     model = fitted.model_
     fitted.fit(x, y)
-    assert fitted.model_ is model and model.epochs_trained == fitted.n_iter_ == 10
-    assert fitted.loss_curve_[:5] == first and fitted.loss_curve_[5] < first[0]
+    assert fitted.model_ is model
+    assert model.epochs_trained == fitted.n_iter_ == 10
+    assert fitted.loss_curve_[:5] == first
+    assert fitted.loss_curve_[5] < first[0]
     assert len(fitted.history_.epoch) == 5
     fitted.set_params(warm_start=False).fit(x, y)
-    assert fitted.loss_curve_ == first and fitted.model_ is not model
+    assert fitted.loss_curve_ == first
+    assert fitted.model_ is not model
 
 
 @BOTH
@@ -511,7 +529,8 @@ def test_partial_fit_after_fit_goes_on(estimator, wine):
     fitted = estimator(**QUICK).fit(x, y)
     model = fitted.model_
     fitted.partial_fit(x[:1], y[:1])
-    assert fitted.model_ is model and fitted.n_iter_ == 6
+    assert fitted.model_ is model
+    assert fitted.n_iter_ == 6
 
 
 def test_partial_fit_with_classes_that_come_later(wine):
@@ -537,10 +556,8 @@ def test_partial_fit_takes_weights_as_they_are(wine):
     assert np.abs(fit(2.0) - fit(1.0)).max() > 1e-4
 
 
-def test_partial_fit_with_what_it_cannot_do(wine):
+def test_partial_fit_cannot_balance_classes(wine):
     x, _, y, _ = wine
-    with pytest.raises(ValueError, match="early_stopping = True"):
-        SparseMLPClassifier(early_stopping=True).partial_fit(x, y)
     with pytest.raises(ValueError, match="class_weight = 'balanced'"):
         SparseMLPClassifier(class_weight="balanced").partial_fit(x, y)
 
@@ -615,7 +632,7 @@ def test_wrong_classes(y, message, wine):
 
 def test_wrong_numbers(wine):
     x, _, y, _ = wine
-    with pytest.raises(ValueError, match="could not convert|expected numbers"):
+    with pytest.raises(ValueError, match=r"could not convert|expected numbers"):
         SparseMLPRegressor(**QUICK).fit(x, np.array(["a", "b"])[y % 2])
     with pytest.raises(TypeError, match="y is a sparse matrix"):
         SparseMLPRegressor(**QUICK).fit(x, sparse.csr_array(np.stack([y, y], 1)))
@@ -645,15 +662,17 @@ def test_a_diverged_network_is_not_kept_silently():
     x, y = heavy_tails()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(ValueError, match="lower than 1$"):
+        with pytest.raises(ValueError, match=r"lower than 1\.0$"):
             SparseMLPRegressor(**QUICK, learning_rate_init=1).fit(x, y)
         fitted = SparseMLPRegressor(**QUICK, learning_rate_init=1e-4, warm_start=True).fit(x, y)
         before = fitted.predict(x)
-        with pytest.raises(ValueError, match="lower than 1$"):
+        with pytest.raises(ValueError, match=r"lower than 1\.0$"):
             fitted.set_params(learning_rate_init=1).fit(x, y)
         np.testing.assert_array_equal(fitted.predict(x), before)
-        with pytest.raises(ValueError, match="lower than 1$"):
+        with pytest.raises(ValueError, match=r"lower than 1\.0$"):
             fitted.partial_fit(x, y)
+        with pytest.raises(ValueError, match=r"diverged with optimizer = SGD\("):
+            SparseMLPRegressor(**QUICK, optimizer=ts.SGD(1)).fit(x, y)
 
 
 def test_automatic_rates_come_down_until_training_converges():

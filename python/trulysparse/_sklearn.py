@@ -93,8 +93,10 @@ def constant_features(X: Any) -> Mask:
     return constant
 
 
-def without(X: Any, features: Mask) -> Any:
+def without(X: Any, features: Mask | None) -> Any:
     """Give X with zeros in these columns; a copy only where there is something else in them."""
+    if features is None:
+        return X
     if issparse(X):
         kept = ~features[X.indices]
         if kept.all():

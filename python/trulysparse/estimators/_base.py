@@ -40,6 +40,7 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
     """The base of both; `_targets` and `_weights` differ."""
 
     model_: SparseMLP
+    loss_curve_: list[float]
     _target: Targets
     _constant: _sklearn.Mask | None
     _RATE: float  # of learning_rate_init="auto"
@@ -175,17 +176,15 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             if _is_finite(model, history):
                 break
         else:
-            if goes_on:
+            if before is not None:
                 self.model_._core = before
-            raise _sklearn.diverged("learning_rate_init", rate)
+            raise self._diverged(rate)
         self._keep(model, target, constant, history, goes_on=goes_on)
         self.validation_scores_ = None if watch is None else watch.scores
         self.best_validation_score_ = None if watch is None else watch.best
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
-        if _check.boolean("early_stopping", self.early_stopping):
-            raise ValueError("early_stopping = True: expected False with partial_fit")
         X, y = self._validated(X, y, reset=not goes_on)
         weight = _weights(sample_weight, X)
         if not goes_on:
@@ -214,7 +213,7 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             progress=False,
         )
         if not _is_finite(model, history):
-            raise _sklearn.diverged("learning_rate_init", rate)
+            raise self._diverged(rate)
         self._keep(model, target, constant, history, goes_on=goes_on)
 
     def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
@@ -256,25 +255,20 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             low_open=True,
             high_open=True,
         )
-        arrays = [X, y] if weight is None else [X, y, weight]
+        # Fewer than two cannot be scored, nor fewer than the classes be stratified.
+        stratified = target.loss == "cross_entropy"
+        count = math.ceil(fraction * X.shape[0])
         parts = train_test_split(
-            *arrays,
-            test_size=fraction,
+            *([X, y] if weight is None else [X, y, weight]),
+            test_size=max(count, target.outputs if stratified else 2),
             random_state=random,
-            stratify=y if target.loss == "cross_entropy" else None,
+            stratify=y if stratified else None,
         )
         train, held = parts[::2], parts[1::2]
-        if held[0].shape[0] < 2:
-            raise ValueError(
-                f"validation_fraction = {fraction} of {X.shape[0]} samples is less than two "
-                "samples: expected more of them"
-            )
         nothing = [None] if weight is None else []
         return [*train, *nothing, *held, *nothing]
 
-    def _network(
-        self, features: int, target: Targets, seed: int, goes_on: bool
-    ) -> SparseMLP:
+    def _network(self, features: int, target: Targets, seed: int, goes_on: bool) -> SparseMLP:
         sizes = self.hidden_layer_sizes
         hidden = [sizes] if isinstance(sizes, int) else _sklearn.hidden_sizes(sizes)
         layer_sizes = [features, *hidden, target.outputs]
@@ -333,6 +327,13 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             return [self._RATE / 4**k for k in range(retries + 1)]
         expected = "'auto' or a positive finite number"
         return [_check.real("learning_rate_init", rate, expected, low=0, low_open=True)]
+
+    def _diverged(self, rate: float) -> ValueError:
+        if self.optimizer is None:
+            return _sklearn.diverged("learning_rate_init", rate)
+        return ValueError(
+            f"training diverged with optimizer = {self.optimizer!r}: expected one with a lower rate"
+        )
 
     def _optimizer(self, rate: float, schedule: str, steps: int) -> Any:
         if self.optimizer is not None:

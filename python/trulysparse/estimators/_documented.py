@@ -59,9 +59,10 @@ hidden_layer_sizes
     early_stopping
         Hold out `validation_fraction` of the samples, or take `X_val` and `y_val` of `fit`; end
         the training when their score has not improved for `n_iter_no_change` epochs, and keep the
-        network that had the best score. Default False.
+        network that had the best score. `partial_fit` does not look at it. Default False.
     validation_fraction
-        In (0, 1), with `early_stopping` and without `X_val`. Default 0.1.
+        In (0, 1), with `early_stopping` and without `X_val`; at least two samples, and one per
+        class. Default 0.1.
     n_iter_no_change
         Epochs, with `early_stopping`. Default 10.
     tol
@@ -120,7 +121,11 @@ def documented(cls: T) -> T:
     """Fill in the placeholders of a class's docstring, with the defaults of its parameters."""
     if cls.__doc__:  # none with python -OO
         text = cls.__doc__
-        for name, part in (("PARAMETERS", PARAMETERS), ("ATTRIBUTES", ATTRIBUTES), ("NOTES", NOTES)):
+        for name, part in (
+            ("PARAMETERS", PARAMETERS),
+            ("ATTRIBUTES", ATTRIBUTES),
+            ("NOTES", NOTES),
+        ):
             text = text.replace(f"<{name}>", part)
         for parameter in inspect.signature(cls).parameters.values():
             text = text.replace(f"{{{parameter.name}}}", f"{parameter.default}")
