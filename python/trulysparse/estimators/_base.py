@@ -138,9 +138,9 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         target = self._target if goes_on else self._learn(y, weight)
         held_out = self._held_out(X_val, y_val)
         X, y, weight = _weighted_only(X, y, weight)
+        weight = _product(weight, self._class_weights(y, whole=True))
         if stops and held_out is None:
             X, y, weight, *held_out = self._split(X, y, weight, target, random)
-        weight = _product(weight, self._class_weights(y, whole=True))
         if weight is not None:
             weight = weight / weight.mean()
         encoded = target.encode(y, "y")
@@ -235,7 +235,8 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"{given} without {missing}: expected both or none")
         if X_val is None:
             return None
-        return [*self._validated(X_val, y_val, reset=False, name="y_val"), None]
+        X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val")
+        return [X_val, y_val, self._class_weights(y_val, whole=True)]
 
     def _split(
         self,

@@ -37,6 +37,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         class to weight, ``"balanced"`` for weights inversely proportional to the numbers of
         samples, or None (default) for equal ones. With several labels per sample a list of
         dictionaries, one for each label, or ``"balanced"``; their weights are multiplied.
+        `validation_scores_` weigh by them too.
 
     Attributes
     ----------
