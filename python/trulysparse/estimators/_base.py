@@ -315,9 +315,9 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         size = min(_check.integer("batch_size", size, 1), samples)
         optimizer = self._optimizer(rate, schedule, steps=math.ceil(samples / size))
         with _sklearn.silent_divergence():
-            if weight is not None:
-                settings["sample_weight"] = weight
-            return model.fit(X, y, batch_size=size, optimizer=optimizer, **settings)
+            return model.fit(
+                X, y, sample_weight=weight, batch_size=size, optimizer=optimizer, **settings
+            )
 
     def _rates(self, *, retry: bool) -> list[float]:
         """Give the learning rates to try, each if training diverged with that before."""
