@@ -9,6 +9,7 @@ The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a 
     model.evaluate(x_test, y_test)
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trulysparse._core import __version__
@@ -33,9 +34,18 @@ from trulysparse.schedules import Constant, Cosine, ExponentialDecay, StepDecay
 from trulysparse.topology import SET, GradientGrowth, ImportancePruning
 
 if TYPE_CHECKING:
+    from trulysparse.estimators import SparseMLPClassifier as SparseMLPClassifier
+    from trulysparse.estimators import SparseMLPRegressor as SparseMLPRegressor
     from trulysparse.feature_selection import SparseFeatureSelector as SparseFeatureSelector
 
-# Without SparseFeatureSelector, so that `import *` does not need scikit-learn.
+# What needs scikit-learn, and the module that has it; not in `__all__`, so that `import *` does
+# without.
+_ESTIMATORS = {
+    "SparseFeatureSelector": "feature_selection",
+    "SparseMLPClassifier": "estimators",
+    "SparseMLPRegressor": "estimators",
+}
+
 __all__ = [
     "SET",
     "SGD",
@@ -71,12 +81,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what needs scikit-learn when it is asked for."""
-    if name == "SparseFeatureSelector":
-        from trulysparse.feature_selection import SparseFeatureSelector
-
-        return SparseFeatureSelector
+    if name in _ESTIMATORS:
+        return getattr(import_module(f"trulysparse.{_ESTIMATORS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "SparseFeatureSelector"])
+    return sorted([*globals(), *_ESTIMATORS])

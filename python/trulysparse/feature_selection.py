@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import numbers
 import warnings
 from collections.abc import Sequence
@@ -11,19 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-try:
-    from joblib import effective_n_jobs
-    from sklearn.base import BaseEstimator
-    from sklearn.feature_selection import SelectorMixin
-    from sklearn.utils import check_random_state
-    from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
-except ImportError as error:
-    raise ImportError(
-        "SparseFeatureSelector needs scikit-learn 1.6 or later: pip install 'trulysparse[sklearn]'"
-    ) from error
-
-from trulysparse import _check
+from trulysparse import _check, _sklearn
+from trulysparse._sklearn import (
+    BaseEstimator,
+    SelectorMixin,
+    check_classification_targets,
+    check_is_fitted,
+    check_random_state,
+    column_or_1d,
+    validate_data,
+)
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD
 from trulysparse.topology import SET
@@ -191,15 +187,14 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         n_selected = self._n_selected(X.shape[1])
         if self.importance is not None:
             _check.choice("importance", self.importance, ("path", "strength"))
-        constant = X.min(axis=0) == X.max(axis=0)
-        if X[0, constant].any():
-            # The same for all samples: nothing to learn from, and unscaled it might be huge.
-            X = np.where(constant, np.float32(0), X)
+        constant = _sklearn.constant_features(X)
+        # The same for all samples: nothing to learn from, and unscaled it might be huge.
+        X = _sklearn.without(X, constant)
         model = self._train(X, y)
         scores = model.feature_importance(self._setting("importance", y is not None))
         if not np.isfinite(scores).all():
             rate = self._setting("learning_rate", y is not None)
-            raise ValueError(f"training diverged: expected a learning_rate lower than {rate}")
+            raise _sklearn.diverged("learning_rate", rate)
         scores[constant] = 0
         self.model_, self.scores_, self.n_features_ = model, scores, n_selected
         return self
@@ -241,9 +236,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         else:
             targets = _standardized(X) if _check.boolean("standardize", self.standardize) else X
             outputs = X.shape[1]
-        hidden = _check.sequence(
-            "hidden_layer_sizes", self.hidden_layer_sizes, "a sequence of integers"
-        )
+        hidden = _sklearn.hidden_sizes(self.hidden_layer_sizes)
         model = SparseMLP(
             [X.shape[1], *hidden, outputs],
             epsilon=self.epsilon,
@@ -254,17 +247,15 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             dropout=self._setting("dropout", has_labels),
             input_noise=_check.real("noise", self.noise, "a number of at least 0", low=0),
             standardize=self.standardize,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
-            threads=effective_n_jobs(self.n_jobs),
+            seed=_sklearn.draw_seed(check_random_state(self.random_state)),
+            threads=_sklearn.threads(self.n_jobs),
         )
         optimizer = SGD(
             self._setting("learning_rate", has_labels),
             nesterov=True,
             weight_decay=self._setting("weight_decay", has_labels),
         )
-        with warnings.catch_warnings():
-            # The scores tell as well, and an error says so.
-            warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)
+        with _sklearn.silent_divergence():  # the scores tell as well
             model.fit(
                 X,
                 targets,
@@ -274,7 +265,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 topology=SET(self.zeta, grow_init=0.1),
                 progress=False,
             )
-        self._name(model)
+        _sklearn.name(model, self)
         return model
 
     def _encode(self, y: Any) -> npt.NDArray[np.int64]:
@@ -285,15 +276,6 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("y has one class: expected two or more, or no y")
         self.classes_ = classes
         return codes
-
-    def _name(self, model: SparseMLP) -> None:
-        for key, attribute in (
-            ("feature_names", "feature_names_in_"),
-            ("class_names", "classes_"),
-        ):
-            if hasattr(self, attribute):
-                names = [str(name) for name in getattr(self, attribute)]
-                model.metadata[key] = json.dumps(names)
 
     @property
     def feature_importances_(self) -> npt.NDArray[np.float64]:

@@ -1,0 +1,263 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+from trulysparse._sklearn import (
+    ClassifierMixin,
+    check_classification_targets,
+    column_or_1d,
+    compute_sample_weight,
+    type_of_target,
+)
+from trulysparse.estimators import _base
+from trulysparse.estimators._documented import documented
+from trulysparse.estimators._targets import Array, Classes, Labels, Targets
+from trulysparse.optim import SGD
+from trulysparse.topology import SET, ImportancePruning
+
+
+@documented
+class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: ignore[misc]
+    """A sparse multilayer perceptron that tells classes, or labels, apart.
+
+    <NOTES>
+
+    Parameters
+    ----------
+    <PARAMETERS>
+    class_weight
+        Weights of the classes, by which those of the samples are multiplied: a dictionary from
+        class to weight, ``"balanced"`` for weights inversely proportional to the numbers of
+        samples, or None (default) for equal ones. With several labels per sample a list of
+        dictionaries, one for each label, or ``"balanced"``; their weights are multiplied.
+        `validation_scores_` weigh by them too.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The classes in the order of the outputs; with several labels per sample the numbers of the
+        columns of `y`.
+    <ATTRIBUTES>
+
+    Raises
+    ------
+    ValueError, TypeError
+        From `fit`, if a parameter or the data are wrong; also if training diverges, for which a
+        lower `learning_rate_init` is the remedy.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.model_selection import train_test_split
+    >>> from trulysparse import SparseMLPClassifier
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    >>> classifier = SparseMLPClassifier(random_state=0).fit(X_train, y_train)
+    >>> classifier.score(X_test, y_test) > 0.9
+    True
+    >>> classifier.predict_proba(X_test).shape
+    (45, 3)
+    """
+
+    _RATE = 0.05
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        slope: float = 0.6,
+        epsilon: float = 7,
+        density: float | None = None,
+        dropout: float = 0.2,
+        input_noise: float = 0.0,
+        batch_size: int | str = "auto",
+        learning_rate: str = "cosine",
+        learning_rate_init: float | str = "auto",
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        weight_decay: float | str = "auto",
+        optimizer: SGD | None = None,
+        max_iter: int = 100,
+        topology: SET | str | None = "set",
+        zeta: float = 0.3,
+        grow_init: float = 0.1,
+        pruning: ImportancePruning | None = None,
+        standardize: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        class_weight: Mapping[Any, float] | Sequence[Mapping[int, float]] | str | None = None,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            slope=slope,
+            epsilon=epsilon,
+            density=density,
+            dropout=dropout,
+            input_noise=input_noise,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            weight_decay=weight_decay,
+            optimizer=optimizer,
+            max_iter=max_iter,
+            topology=topology,
+            zeta=zeta,
+            grow_init=grow_init,
+            pruning=pruning,
+            standardize=standardize,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+    ) -> SparseMLPClassifier:
+        """Train a network.
+
+        Parameters
+        ----------
+        X
+            Samples, (n_samples, n_features): numbers, as an array, a frame or a SciPy sparse
+            matrix, which stays sparse; two or more samples.
+        y
+            Classes, (n_samples,): numbers or text, two or more of them. Or any number of labels
+            per sample: zeros and ones, (n_samples, n_labels).
+        sample_weight
+            Weights, (n_samples,), at least 0; only their proportions matter. None (default): all
+            the same.
+        X_val, y_val
+            Samples on which every epoch is scored: `validation_scores_`, and ``val_loss`` in
+            `history_`. Not trained on; `early_stopping` looks at them.
+
+        Returns
+        -------
+        self
+        """
+        self._fit(X, y, sample_weight, X_val, y_val)
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> SparseMLPClassifier:
+        """Train for one pass over some samples, at a constant rate; the connections stay.
+
+        The statistics by which features are standardised are those of the first call, so give it
+        enough samples. ``self.model_.evolve(...)`` between two calls evolves the connections.
+
+        Parameters
+        ----------
+        X, y
+            As `fit` takes them.
+        classes
+            All classes that there will be; in the first call only, if `y` has not all of them.
+            Several labels per sample are as many as the columns of `y`.
+        sample_weight
+            Weights, (n_samples,), at least 0, as factors of the samples' gradients: not only
+            their proportions matter here.
+
+        Returns
+        -------
+        self
+        """
+        self._partial_fit(X, y, sample_weight, classes)
+        return self
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+        """Give the probability of each class, in the order of `classes_`, or of each label.
+
+        Parameters
+        ----------
+        X
+            Samples, (n_samples, n_features).
+
+        Returns
+        -------
+        float32 array of shape (n_samples, n_classes)
+        """
+        return self._outputs(X)
+
+    def predict_log_proba(self, X: Any) -> npt.NDArray[np.float32]:
+        """Give the logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X
+            Samples, (n_samples, n_features).
+
+        Returns
+        -------
+        float32 array of shape (n_samples, n_classes)
+            -inf where a probability is 0 in float32.
+        """
+        with np.errstate(divide="ignore"):
+            logarithms: npt.NDArray[np.float32] = np.log(self._outputs(X))
+        return logarithms
+
+    def _checked(self, y: Any, name: str) -> Array:
+        if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if y.ndim == 1:
+            return np.asarray(y)
+        if type_of_target(y) != "multilabel-indicator":
+            raise ValueError(
+                f"{name} has several columns of classes: expected one class per sample, or "
+                "columns of zeros and ones"
+            )
+        return np.asarray(y.toarray() if issparse(y) else y)
+
+    def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
+        if y.ndim == 2:
+            return Labels(y.shape[1])
+        known = np.unique(y if classes is None else column_or_1d(classes))
+        if len(known) < 2:
+            raise ValueError(f"y has one class, {known.tolist()}: expected two or more")
+        return Classes(known)
+
+    def _same_classes(self, classes: Any) -> None:
+        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes = {list(classes)}: expected those of the first fit, "
+                f"{self.classes_.tolist()}"
+            )
+
+    def _class_weights(self, y: Array, *, whole: bool) -> Array | None:
+        if self.class_weight is None:
+            return None
+        if not whole and isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight = {self.class_weight!r}: expected a dictionary or None with "
+                "partial_fit, which does not know the numbers of samples"
+            )
+        weights: Array = compute_sample_weight(self.class_weight, y)
+        return weights
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
