@@ -57,13 +57,13 @@ class Evolving(Neurons):
             memory = _settings.memory(memory)
             trainer = None
             if x is not None and y is not None:
-                data, _ = self._data(x, y)
+                data = self._data(x, y).data
                 if not isinstance(rule, SET) or isinstance(rule, GradientGrowth):
                     trainer = _core.Trainer(
                         self._core,
                         data,
                         batch_size,
-                        vars(_settings.PAPER_SGD),
+                        _settings.PAPER_SGD._core(),
                         1,
                         _settings.candidates(rule),
                         memory,

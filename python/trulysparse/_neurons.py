@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check, _core
-from trulysparse._exports import Exports
+from trulysparse._scoring import Scoring
 from trulysparse.topology import pruning_rule
 
 # A kind of feature importance is one entry here and a line in `feature_importance`.
@@ -26,14 +26,12 @@ CUT_OFF = (
 )
 
 
-class Neurons(Exports):
+class Neurons(Scoring):
     """The side of a model that scores, prunes and removes neurons."""
 
     if TYPE_CHECKING:
 
         def _exclusive(self, what: str) -> AbstractContextManager[None]: ...
-        def _data(self, x: Any, y: Any) -> Any: ...
-        def _scores(self, loss: float, accuracy: float) -> dict[str, float]: ...
 
     def importance(self, layer: int) -> npt.NDArray[np.float32]:
         """Give the importance of a layer's neurons (the paper's section 4).
