@@ -62,8 +62,8 @@ def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> di
     creation, model = timed(lambda: ts.SparseMLP(sizes, **NETWORK))
     fit = {"batch_size": batch, "optimizer": SGD, "progress": False, **mode(memory_mode)}
     # The trainer of a fit, so that an epoch can be timed whose buffers have been touched before.
-    data = model._data(x, y)[0]
-    trainer = _core.Trainer(model._core, data, batch, vars(SGD), 100, True, memory_mode or "fast")
+    data = model._data(x, y).data
+    trainer = _core.Trainer(model._core, data, batch, SGD._core(), 100, 0.0, memory_mode or "fast")
     losses = [trainer.epoch(0)[0]]
     times = []
     for _ in range(3):

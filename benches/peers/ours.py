@@ -25,11 +25,12 @@ class Bench(common.Peer):
             weight_decay=common.WEIGHT_DECAY,
         )
         self.batch = work.shape.batch
-        self.data, _ = self.model._data(work.x, work.y)
-        self.trainer = self.model._trainer(self.data, self.batch, sgd, 1)
+        core, rates = self.model._core, sgd._core()
+        self.data = self.model._data(work.x, work.y).data
+        self.trainer = _core.Trainer(core, self.data, self.batch, rates, 1, 0.0, "fast")
         # To rebuild what an evolution leaves to the next step, at no other cost.
-        one, _ = self.model._data(work.x[:1], work.y[:1])
-        self.rebuild = lambda: self.model._trainer(one, 1, sgd, 1)
+        one = self.model._data(work.x[:1], work.y[:1]).data
+        self.rebuild = lambda: _core.Trainer(core, one, 1, rates, 1, 0.0, "fast")
 
     def epoch(self) -> None:
         """Take all steps in one call: `step` of the others has no validation of data either."""
