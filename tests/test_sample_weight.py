@@ -91,3 +91,17 @@ def test_mistakes_are_named(state_of):
     with pytest.raises(TypeError, match="sample_weight has dtype"):
         fit(model, sample_weight=["a"] * len(X))
     assert state_of(model) == before
+
+
+def test_batches_of_an_iterator_can_have_weights():
+    weights = RNG.random(len(X)).astype(np.float32)
+    models = [make_model(**PLAIN), make_model(**PLAIN)]
+    models[0].train_on_batch(X, Y, sample_weight=weights, optimizer=SGD)
+    models[1].fit(
+        iter([(X, Y, weights)]), steps_per_epoch=1, epochs=1, optimizer=SGD, topology=None,
+        progress=False,
+    )  # fmt: skip
+    for mine, other in zip(models[1].layers, models[0].layers, strict=True):
+        close(mine.weight.toarray(), other.weight.toarray())  # summed in another order
+    with pytest.raises(TypeError, match="sample_weight: expected None"):
+        models[1].fit(iter([(X, Y)]), steps_per_epoch=1, sample_weight=weights)

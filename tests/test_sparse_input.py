@@ -61,6 +61,41 @@ def test_sparse_samples_train_as_dense_ones_do(kind, memory):
     assert sparse.evaluate(given_x, y) == dense.evaluate(x, y)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "topology", "activation"),
+    [
+        (ts.Adam(0.01, l1=1e-4), ts.SET(0.3), "all_relu"),
+        (ts.SGD(0.05, nesterov=True), ts.GradientGrowth(0.3, samples=2), "all_relu"),
+        (ts.Adam(0.01), ts.GradientGrowth(0.3, batch_size=10), "tanh"),
+        (ts.SGD(0.05, l1=1e-3), ts.SET(0.3), "srelu"),
+    ],
+)
+def test_sparse_samples_with_all_that_trains(optimizer, topology, activation):
+    x, y = table(6)
+    dense, sparse = make_model(activation=activation), make_model(activation=activation)
+    options = OPTIONS | {"optimizer": optimizer, "topology": topology}
+    dense.fit(x, y, **options)
+    sparse.fit(sp.csr_array(x), y, **options)
+    for mine, other in zip(numbers(sparse), numbers(dense), strict=True):
+        assert np.array_equal(mine, other)
+    assert np.array_equal(sparse.gradient_norms(sp.csr_array(x), y), dense.gradient_norms(x, y))
+    dense.evolve(ts.GradientGrowth(0.2), x, y)
+    sparse.evolve(ts.GradientGrowth(0.2), sp.csr_array(x), y)
+    assert np.array_equal(sparse.layers[0].weight.indices, dense.layers[0].weight.indices)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_validation_may_be_stored_the_other_way(sparse):
+    x, y = table(7)
+    model, same = make_model(), make_model()
+    other = sp.csr_array(x)
+    given_x, held_out = (other, x) if sparse else (x, other)
+    history = model.fit(given_x, y, validation_data=(held_out, y), **OPTIONS)
+    expected = same.fit(x, y, validation_data=(x, y), **OPTIONS)
+    assert history.history["val_loss"] == expected.history["val_loss"]
+    assert history.history["loss"] == expected.history["loss"]
+
+
 @given(
     seed=st.integers(0, 2**32),
     density=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
