@@ -75,6 +75,7 @@ FITS: dict[str, Fit] = {
     "stopped-in-phase-1": lambda comm: synchronous(comm, callbacks=[Stop(1)]),
     "stopped-in-phase-2": lambda comm: synchronous(comm, callbacks=[Stop(4)]),
     "restored": lambda comm: synchronous(comm, callbacks=[first_epoch_is_best()]),
+    "srelu": lambda comm: synchronous(comm, model=make_model(activation="srelu")),
     "static": lambda comm: synchronous(comm, topology=None, pruning=None),
     "regression": regression,
     "large-batch": lambda comm: synchronous(comm, batch_size=1000),

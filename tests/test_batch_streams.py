@@ -302,3 +302,23 @@ def test_other_sizes_of_batches_and_targets():
     batches = ((list(map(list, X[:n])), y[:n]) for n in (1, 50, 2, 33))
     history = model.fit(batches, epochs=1, steps_per_epoch=4, progress=False)
     assert set(history.history) == {"loss", "connections", "neurons", "learning_rate", "seconds"}
+
+
+def test_a_scheduler_sets_the_rate_of_every_epoch():
+    model = make_model()
+    scheduler = ts.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    history = model.fit(
+        itertools.repeat((X, Y)), steps_per_epoch=2, epochs=3, callbacks=[scheduler],
+        optimizer=ts.SGD(0.4), progress=False,
+    )  # fmt: skip
+    np.testing.assert_allclose(history.history["learning_rate"], [0.2, 0.1, 0.05])
+
+
+def test_a_schedule_may_end_at_zero():
+    model = make_model()
+    sgd = ts.SGD(0.1, schedule=ts.StepDecay(every=0.001, factor=0.01))
+    history = model.fit(
+        itertools.repeat((X, Y)), steps_per_epoch=60, epochs=4, optimizer=sgd, progress=False
+    )
+    assert history.history["learning_rate"][-1] == 0
+    assert all(np.isfinite(history.history["loss"]))

@@ -153,3 +153,10 @@ def test_without_pytorch_there_is_the_way_to_it(monkeypatch, tmp_path, capsys):
     assert cli.main([*arguments, "--out", str(out)]) == 2
     assert "pip install 'trulysparse[torch]'" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_trained_activations_are_refused_before_anything_is_written(tmp_path):
+    model = make_model(activation="srelu")
+    with pytest.raises(ValueError, match="the model has the activation 'srelu'"):
+        model.export_npz(tmp_path / "out")
+    assert not (tmp_path / "out").exists()

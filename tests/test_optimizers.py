@@ -465,3 +465,33 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
     assert "second moments" not in capsys.readouterr().out
     assert cli.main([*plan, "--optimizer", "adam"]) == 0
     assert "second moments" in capsys.readouterr().out
+
+
+class EmptyAndFill(ts.TopologyRule):
+    """Takes all connections of a layer, and gives it others an evolution later."""
+
+    def evolve(self, layer):
+        if layer.nnz:
+            return np.ones(layer.nnz, bool), [], []
+        rows, columns = layer.empty(5)
+        return [], rows, columns, np.ones(5)
+
+
+def test_second_moments_outlast_a_layer_without_connections(tmp_path, state_of):
+    x, y = np.random.default_rng(0).normal(size=(60, 8)), np.arange(60) % 2
+    model = ts.SparseMLP([8, 6, 5, 2], density=0.5, seed=0)
+    model.fit(x, y, epochs=4, optimizer=ts.Adam(), topology=EmptyAndFill(), progress=False)
+    assert all(len(layer.second_moment.data) == layer.nnz for layer in model.layers)
+    model.save(tmp_path / "m.safetensors")
+    assert state_of(ts.load(tmp_path / "m.safetensors")) == state_of(model)
+
+
+@pytest.mark.parametrize("call", ["fit", "train_on_batch", "plan"])
+def test_adam_is_refused_before_anything_changes_where_srelu_trains(call, state_of):
+    x, y = np.random.default_rng(0).normal(size=(60, 8)), np.arange(60) % 2
+    model = ts.SparseMLP([8, 6, 2], activation="srelu", standardize=True, seed=0)
+    before = state_of(model)
+    data = () if call == "plan" else (x, y)
+    with pytest.raises(ValueError, match=r"optimizer = Adam\(.*expected a trulysparse.SGD"):
+        getattr(model, call)(*data, optimizer=ts.Adam())
+    assert state_of(model) == before

@@ -112,8 +112,13 @@ def _sparse_samples(name: str, value: Any, features: int) -> CsrArrays:
         raise ValueError(f"{name} has shape {value.shape}: expected (samples, {features})")
     if value.shape[0] == 0:
         raise ValueError(f"{name} has shape {value.shape}: expected at least one sample")
-    numeric(f"{name}.data", value.data if value.format != "lil" else value.tocsr().data)
+    try:  # SciPy's own conversions rely on it
+        if hasattr(value, "check_format"):
+            value.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
     matrix = scipy.sparse.csr_array(value)
+    numeric(f"{name}.data", matrix.data)
     if not matrix.has_canonical_format:  # which is somebody else's to change
         matrix = matrix.copy()
         matrix.sum_duplicates()

@@ -59,7 +59,7 @@ def stream(model: SparseMLP, x: Any, y: Any, steps_per_epoch: Any, strategy: Any
                 "steps_per_epoch is missing: expected the number of batches in an epoch, as the "
                 f"{type(x).__name__} x has no length"
             ) from None
-    return Stream(model, x, _check.integer("steps_per_epoch", steps_per_epoch, 1))
+    return Stream(model, x, _check.integer("steps_per_epoch", steps_per_epoch, 1, 2**31))
 
 
 def _gives_batches(x: Any) -> bool:
@@ -187,8 +187,10 @@ class Batches:
     def _step(
         self, data: _core.Data, samples: int, step: int, last: bool
     ) -> tuple[tuple[float, float], int]:
-        rate = {"learning_rate": self.learning_rate(0, step), "schedule": _CONSTANT}
-        trainer = self._trainer(data, samples, rate)
+        # A schedule may end at 0, where the smallest rate does as much.
+        rate = max(self.learning_rate(0, step), np.finfo(np.float64).tiny)
+        settings = {"learning_rate": rate, "schedule": _CONSTANT}
+        trainer = self._trainer(data, samples, settings)
         if not last:
             return trainer.step(), samples
         self._last = trainer

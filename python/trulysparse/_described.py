@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +12,13 @@ import numpy.typing as npt
 from trulysparse import _check, _core
 from trulysparse.layer import Layer
 
-if TYPE_CHECKING:
-    from trulysparse._fit import Sequential
-
 
 class Described:
     """The read-only side of a model; only `SparseMLP.compact` changes a setting, the sizes."""
 
     _core: _core.Network
     _settings: dict[str, Any]
-    _driver: Sequential | None = None
+    _driver: Any = None
     """What trains the model in a fit without a strategy."""
 
     @property

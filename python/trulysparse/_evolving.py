@@ -57,8 +57,9 @@ class Evolving(Neurons):
             memory = _settings.memory(memory)
             trainer = None
             if x is not None and y is not None:
-                data = self._data(x, y).data
-                if not isinstance(rule, SET) or isinstance(rule, GradientGrowth):
+                gradients = not isinstance(rule, SET) or isinstance(rule, GradientGrowth)
+                data = self._data(x, y, trains=gradients).data
+                if gradients:
                     trainer = _core.Trainer(
                         self._core,
                         data,

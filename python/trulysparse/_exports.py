@@ -91,8 +91,15 @@ class Exports(Described):
         ------
         OSError
             If a file cannot be written.
+        ValueError
+            If the model has SReLU layers.
         """
         place = Path(_check.path("folder", folder))
+        if any(layer.activation == "srelu" for layer in self.layers):
+            raise ValueError(
+                "the model has the activation 'srelu': expected another, as its trained parameters "
+                "are in SparseMLP.save's files only"
+            )
         place.mkdir(parents=True, exist_ok=True)
         layers = self.layers
         # Of an earlier export, and for a reader a sign that this one is complete.

@@ -193,7 +193,7 @@ class Run:
         remaining = self.epochs[len(history.epoch) :]
         diverged = False
         self.model.stop_training = False
-        if isinstance(self.trainer, Sequential):
+        if hasattr(self.trainer, "set_base_rate"):
             self.model._driver = self.trainer
         for callback in self.callbacks:
             callback.on_train_begin({})

@@ -64,7 +64,7 @@ class Scoring(Exports):
         batch_size = _check.integer("batch_size", batch_size, 1)
         candidates = _settings.evolves(evolves)
         memory = _settings.memory(memory)
-        adam = _settings.is_adam(optimizer)
+        adam = _settings.is_adam(optimizer, self.activation)
         return MemoryPlan.of(
             lambda batch: self._core.plan(batch, candidates, memory, adam), batch_size
         )

@@ -16,19 +16,29 @@ PAPER_SGD = SGD()
 PAPER_SET = SET()
 
 
-def optimizer(optimizer: Optimizer | None, strategy: WASSP | WASAP | None = None) -> Optimizer:
-    """An optimiser, the paper's if there is none."""
+def optimizer(
+    optimizer: Optimizer | None,
+    strategy: WASSP | WASAP | None = None,
+    activation: str | list[str] = "",
+) -> Optimizer:
+    """An optimiser for a model with these activations, the paper's if there is none."""
     optimizer = PAPER_SGD if optimizer is None else optimizer
     if not isinstance(optimizer, SGD | Adam):
         raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD or Adam")
     if strategy is not None and isinstance(optimizer, Adam):
         raise ValueError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD with a strategy")
+    if "srelu" in ([activation] if isinstance(activation, str) else activation) and isinstance(
+        optimizer, Adam
+    ):
+        raise ValueError(
+            f"optimizer = {optimizer!r}: expected a trulysparse.SGD with the activation 'srelu'"
+        )
     return optimizer
 
 
-def is_adam(given: Optimizer | None) -> bool:
+def is_adam(given: Optimizer | None, activation: str | list[str] = "") -> bool:
     """Whether it needs second moments."""
-    return isinstance(optimizer(given), Adam)
+    return isinstance(optimizer(given, None, activation), Adam)
 
 
 def callbacks(callbacks: Any, given: Optimizer | None, strategy: Any) -> list[Callback]:

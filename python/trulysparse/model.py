@@ -393,7 +393,7 @@ class SparseMLP(Evolving):
                 samples=0 if inputs is None else inputs.shape[0],
                 epochs=range(initial_epoch, epochs),
                 batch_size=batch_size,
-                optimizer=_settings.optimizer(optimizer, strategy),
+                optimizer=_settings.optimizer(optimizer, strategy, self.activation),
                 topology=_settings.topology(topology, strategy),
                 pruning=_settings.pruning(pruning),
                 strategy=_settings.strategy(strategy),
@@ -429,7 +429,7 @@ class SparseMLP(Evolving):
         """
         with self._exclusive("train_on_batch"):
             data, _, count = self._data(x, y, sample_weight=sample_weight, trains=True)
-            rates = _settings.optimizer(optimizer)._core()
+            rates = _settings.optimizer(optimizer, None, self.activation)._core()
             memory = _settings.memory(memory)
             trainer = _core.Trainer(self._core, data, count, rates, 1, None, memory)
             self._core.standardize_on(data)

@@ -104,7 +104,7 @@ class Adam:
     Takes 4 bytes a connection more than `SGD`, for ``s``; ``m`` is where SGD's momentum is. Both
     stay with their connections through evolution, pruning and compaction, and are saved with the
     model; grown connections start with 0. A model that goes on with the other optimiser starts with
-    0 too, as momentum means something else there. Without a `strategy` only.
+    0 too, as momentum means something else there. Without a `strategy` only, and not for SReLU.
 
     Parameters
     ----------

@@ -188,7 +188,7 @@ impl Layer {
         let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
         let w = &self.weights;
         let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
-        let track = track || !self.second.weights.is_empty();
+        let track = track || self.second.exist();
         let how = Evolution { zeta: set.zeta, closed: &self.pruned, places, guide, track };
         let value = |row_nnz| {
             let scale = set.grow_init * init.scale(shape, row_nnz);

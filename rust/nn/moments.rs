@@ -24,6 +24,11 @@ impl Second {
         Ok(Second { weights, bias: filled(layer.bias.len(), 0.0, WHAT)? })
     }
 
+    /// Whether there are some. A layer may have no connections, but it has biases.
+    pub(super) fn exist(&self) -> bool {
+        !self.bias.is_empty()
+    }
+
     pub(super) fn try_clone(&self) -> Result<Self> {
         Ok(Second { weights: copied(&self.weights, WHAT)?, bias: copied(&self.bias, WHAT)? })
     }
@@ -31,7 +36,7 @@ impl Second {
     /// Those of the weights after a change of the structure that `source` tells of: 0 for what is
     /// new, none if there were none.
     pub(super) fn carried(&self, par: &Par, source: &[u32]) -> Result<Vec<f32>> {
-        if self.weights.is_empty() {
+        if !self.exist() {
             return Ok(Vec::new());
         }
         topology::carry(par, source, &self.weights)
@@ -75,8 +80,23 @@ impl Mlp {
             let expected = format!("at most the {} steps trained", self.counters.steps);
             return Err(Error::invalid("adam_since", steps, expected));
         }
+        self.check_adam()?;
         self.adam_since = Some(steps);
         Ok(())
+    }
+
+    /// An error if Adam cannot train this network.
+    fn check_adam(&self) -> Result<()> {
+        if self.layers.iter().any(|layer| layer.srelu.is_some()) {
+            let expected = "SGD, which alone trains SReLU's parameters";
+            return Err(Error::invalid("optimizer", "Adam", expected));
+        }
+        Ok(())
+    }
+
+    /// An error if this optimiser cannot train this network.
+    pub fn check_optimizer(&self, optimizer: &Optimizer) -> Result<()> {
+        if optimizer.is_adam() { self.check_adam() } else { Ok(()) }
     }
 
     /// Makes the state of the network that of this optimiser: if another one has trained it before,
@@ -87,10 +107,7 @@ impl Mlp {
             return Ok(());
         }
         if optimizer.is_adam() {
-            if self.layers.iter().any(|layer| layer.srelu.is_some()) {
-                let expected = "SGD, which trains SReLU's parameters";
-                return Err(Error::invalid("optimizer", "Adam", expected));
-            }
+            self.check_adam()?;
             let second = self.layers.iter().map(Second::zeros).collect::<Result<Vec<_>>>()?;
             self.forget_momentum();
             for (layer, second) in self.layers.iter_mut().zip(second) {

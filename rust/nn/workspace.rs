@@ -156,10 +156,11 @@ impl Workspace {
         if batch != self.max_batch || self.deltas[1].len() < a || self.deltas[0].len() < b {
             return Inference::new(model, batch);
         }
+        let sizes = copied(&self.sizes, "a batch")?;
         let [layers_1, layers_0] = std::mem::take(&mut self.deltas);
         Ok(Inference {
             max_batch: batch,
-            sizes: copied(&self.sizes, "a batch")?,
+            sizes,
             input: std::mem::take(&mut self.activations[0]),
             sparse: self.sparse.take(),
             layers: [layers_0, layers_1],

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use super::network::Network;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
-use crate::memory::copied;
+use crate::memory::{copied, reserved};
 use crate::nn::Targets;
 use crate::train::{self, Samples};
 
@@ -45,7 +45,11 @@ impl Inputs {
             GivenInputs::Sparse(indptr, indices, data, features) => {
                 let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
                 let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
-                let indptr = indptr.as_slice()?.iter().map(offset).collect::<Result<Vec<_>>>()?;
+                let given = indptr.as_slice()?;
+                let mut indptr = reserved(given.len(), "sparse samples")?;
+                for o in given {
+                    indptr.push(offset(o)?);
+                }
                 let indices = copied(indices.as_slice()?, "sparse samples")?;
                 let data = copied(data.as_slice()?, "sparse samples")?;
                 let x = Csr::new(*features, indptr, indices, data);

@@ -61,9 +61,10 @@ impl Trainer {
         let par = network.get().par()?;
         let workspace = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;
+            mlp.check_optimizer(&plan.optimizer)?;
             let (adam, largest) = (plan.optimizer.is_adam(), batch_size.max(growth_batch));
             let footprint = Footprint::of(&mlp, largest, evolves, memory, adam);
-            data.adjust(footprint, &mlp, largest).check(mlp.bytes())?;
+            data.adjust(footprint, &mlp, largest)?.check(mlp.bytes())?;
             mlp.prepare_training(&par, memory)?;
             Workspace::new(&mlp, largest, memory)
         })?;

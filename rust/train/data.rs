@@ -3,6 +3,7 @@
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::kernels::stride;
+use crate::memory::reserved;
 use crate::nn::{Answers, Buffers, Footprint, Layer, Loss, Mlp, Standardizer, Targets};
 use crate::parallel::Par;
 
@@ -69,15 +70,16 @@ impl Samples<'_> {
     }
 
     /// The most features that `batch` samples can have together.
-    fn features_of(&self, batch: usize) -> usize {
+    fn features_of(&self, batch: usize) -> Result<usize> {
         match self {
-            Samples::Dense(_, features) => *features,
+            Samples::Dense(_, features) => Ok(*features),
             Samples::Sparse(x) => {
-                let mut lengths: Vec<_> =
-                    x.pattern().indptr().windows(2).map(|o| o[1] - o[0]).collect();
+                let offsets = x.pattern().indptr();
+                let mut lengths = reserved(x.n_rows(), "sparse samples")?;
+                lengths.extend(offsets.windows(2).map(|o| o[1] - o[0]));
                 lengths.sort_unstable_by_key(|&len| std::cmp::Reverse(len));
                 let most: usize = lengths.iter().take(batch).sum();
-                most.min(x.n_cols())
+                Ok(most.min(x.n_cols()))
             }
         }
     }
@@ -155,10 +157,12 @@ impl<'a> Data<'a> {
     }
 
     /// What training on these data takes in memory, where `footprint` is for dense ones.
-    pub fn adjust(&self, footprint: Footprint, model: &Mlp, batch: usize) -> Footprint {
+    pub fn adjust(&self, footprint: Footprint, model: &Mlp, batch: usize) -> Result<Footprint> {
         match self.x {
-            Samples::Dense(..) => footprint,
-            Samples::Sparse(_) => footprint.sparse_inputs(model, batch, self.x.features_of(batch)),
+            Samples::Dense(..) => Ok(footprint),
+            Samples::Sparse(_) => {
+                Ok(footprint.sparse_inputs(model, batch, self.x.features_of(batch)?))
+            }
         }
     }
 

@@ -102,8 +102,10 @@ class Worker:
         core.set_structure(layers)
         if self._buffer.size != core.parameters():
             self._buffer = np.empty(core.parameters(), np.float32)
-        # As the server sends them: the weights and the biases of each layer.
-        lengths = np.stack([nnz, np.array(sizes[1:], np.int64)], axis=1).reshape(-1)
+        # As the server sends them: of each layer the weights, then biases and SReLU's parameters.
+        srelu = [layer.activation == "srelu" for layer in self._model.layers]
+        others = [5 * n if has else n for n, has in zip(sizes[1:], srelu, strict=True)]
+        lengths = np.stack([nnz, np.array(others, np.int64)], axis=1).reshape(-1)
         self._parts = np.split(self._buffer, np.cumsum(lengths)[:-1])
 
     def _do(self, message: dict[str, Any]) -> None:
