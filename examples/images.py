@@ -48,10 +48,12 @@ def main(folder, epochs=5, images=10_000):
     print(f"accuracy {accuracy:.3f} with {model.nnz:,} connections after {epochs} epochs")
 
     # How accurate the network is without its least important neurons; the model stays as it is.
-    curve = model.pruning_curve(*test, percentiles=(0, 10, 20, 40, 60, 80))
+    curve = model.pruning_curve(*test, percentiles=(0, 20, 40, 60))
     pictures = {
         "learning": plot.learning_curves(history, held_out="test"),
-        "pixels": plot.input_connections_over_epochs(recorder, shape)[0],
+        "pixels": plot.input_connections_heatmap(
+            model.feature_importance(), shape, label="Importance of the pixel"
+        ),
         "degrees": plot.degree_distributions(recorder, 0, kind="out"),
         "pruning": plot.accuracy_against_parameters(curve),
     }

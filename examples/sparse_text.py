@@ -11,7 +11,7 @@ SUBJECTS = {
     "railway": "train track signal station engine ticket platform bridge tunnel driver",
 }
 NOUNS = np.array([f"thing{i}" for i in range(2000)])  # which say nothing about the subject
-VERBS = "saw heard found forgot liked missed".split()
+VERBS = ["saw", "heard", "found", "forgot", "liked", "missed"]
 
 
 def sentences(rng, count):

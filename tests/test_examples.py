@@ -41,7 +41,9 @@ def test_the_wide_table_has_its_genes_found(tmp_path):
     selected = number(r"its 20 genes: accuracy ([\d.]+)", text)
     assert selected > 0.7
     assert selected > number(r"all 2000 genes: accuracy ([\d.]+)", text) + 0.1
-    assert number(r"connections: ([\d,]+)", text) < 0.1 * number(r"dense network has ([\d,]+)", text)
+    assert number(r"connections: ([\d,]+)", text) < 0.1 * number(
+        r"dense network has ([\d,]+)", text
+    )
 
 
 def test_text_is_told_apart_by_the_words_of_its_subject(tmp_path):
@@ -88,7 +90,9 @@ def test_images_ask_for_a_folder(tmp_path):
 
 
 def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
-    blocks = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
     assert len(blocks) > 5
     monkeypatch.chdir(tmp_path)
     names = {}
