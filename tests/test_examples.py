@@ -68,7 +68,7 @@ def test_images_are_learnt_and_drawn(tmp_path, monkeypatch, capsys, fashion):
     model, recorder = example["main"](tmp_path / "pictures", epochs, images)
     text = capsys.readouterr().out
     assert f"data: {'fashion-mnist' if fashion else 'digits'}," in text
-    assert number(r"accuracy ([\d.]+)", text) > (0.6 if fashion else 0.8)
+    assert number(r"accuracy ([\d.]+)", text) > (0.4 if fashion else 0.8)
     assert recorder.epochs == list(range(epochs + 1))
     assert model.evolutions == epochs - 1  # and pruning_curve left it alone
     assert recorder.connections[0][-1] == model.layers[0].nnz
