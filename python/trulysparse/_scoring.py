@@ -14,7 +14,7 @@ from trulysparse._plan import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.topology import SET
 
-Samples: TypeAlias = "npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix"
+Samples: TypeAlias = npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix
 
 
 class _Given(NamedTuple):
