@@ -2,6 +2,7 @@
 
 mod activation;
 mod average;
+mod backward;
 mod compact;
 mod footprint;
 mod gradient;

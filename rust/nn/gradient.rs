@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::mlp::{Draw, Mlp, pass_back};
+use super::backward::pass_back;
+use super::mlp::{Draw, Mlp};
 use super::moments::Second;
 use super::{Answers, Layer, Memory, SRelu, Score, Update, Workspace};
 use crate::csr::{Csr, NONE};

@@ -3,8 +3,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::backward::pass_back;
 use super::input::SparseInput;
-use super::mlp::{Draw, Mlp, Set, pass_back};
+use super::mlp::{Draw, Mlp, Set};
 use super::{Answers, Workspace};
 use crate::csr::Pattern;
 use crate::error::{Error, Result};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
+use super::backward::{needed_of, pass_back};
 use super::compact::Origin;
 use super::footprint::Footprint;
-use super::input::SparseInput;
 use super::layer::Layer;
 use super::loss::{Answers, Loss, Score};
 use super::optimizer::{Optimizer, Update};
@@ -17,11 +17,11 @@ use super::sparsity::Sparsity;
 use super::srelu::SRelu;
 use super::standardize::Standardizer;
 use super::workspace::{Inference, Memory, Workspace};
-use crate::csr::{Csr, NONE};
+use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Backward, Biases, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate,
-    spmm_transpose_derive, spmm_transpose_scatter, srelu, stride, words,
+    Biases, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate, srelu, stride,
+    words,
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
@@ -120,7 +120,7 @@ impl Set {
 
 impl Config {
     /// Dropout of a hidden layer, counted from 1, in a step; its scale depends on the rate only.
-    fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
+    pub(super) fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
         let rate = self.dropout.of(layer - 1);
         let stream = Stream::new(draw.seed, Purpose::Dropout, layer as u64, draw.step);
         (rate > 0.0).then(|| Mask::new(stream, rate))
@@ -567,58 +567,5 @@ impl Mlp {
         }
         self.counters.evolutions += 1;
         Ok((replaced, sources))
-    }
-}
-
-/// The weights and biases of layer `l` that the batch needs.
-fn needed_of<'a>(
-    layer: &'a Layer,
-    l: usize,
-    sparse: Option<&'a SparseInput>,
-) -> (&'a Csr, &'a [f32]) {
-    match sparse {
-        Some(input) if l == 0 => (input.weights(), input.bias().unwrap_or(&layer.bias)),
-        _ => (&layer.weights, &layer.bias),
-    }
-}
-
-/// From the deltas of a layer, number `l` and not the first, to those of the layer before, whose
-/// biases step on the way if they are given, and whose SReLU's gradients go to the workspace.
-pub(super) fn pass_back(
-    par: &Par,
-    config: &Config,
-    (layer, srelu): (&Layer, Option<&SRelu>),
-    l: usize,
-    workspace: &mut Workspace,
-    stride: usize,
-    biases: Option<Biases<'_>>,
-) {
-    let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
-    let Workspace { activations, slots, pre_activations, signs, kept, gradients, deltas, .. } =
-        workspace;
-    let [first, second] = deltas;
-    // As in [`Workspace::products`].
-    let depth = config.layer_sizes.len() - 2 - l;
-    let (incoming, outgoing) =
-        if depth.is_multiple_of(2) { (first, second) } else { (second, first) };
-    let incoming = if depth == 0 { &activations[slots.of(l + 1)] } else { &*incoming };
-    let dy = &incoming[..n_out * stride];
-    let mask_scale = config.mask(l, Draw { seed: 0, step: 0 }).map(|mask| mask.scale());
-    let backward = Backward {
-        map: config.activation.map(l),
-        mask_scale: mask_scale.filter(|_| srelu.is_none()),
-        signs: &signs[l],
-        kept: &kept[l],
-        output: &activations[slots.of(l)][..n_in * stride],
-    };
-    let (w, data) = (layer.weights.pattern(), layer.weights.data());
-    let dx = &mut outgoing[..n_in * stride];
-    match &layer.transpose {
-        Some(index) => spmm_transpose_derive(par, index, data, dy, stride, &backward, dx, biases),
-        None => spmm_transpose_scatter(par, w, data, dy, stride, &backward, dx, biases),
-    }
-    if let Some(srelu) = srelu {
-        let z = &pre_activations[slots.of(l)];
-        srelu.derive(par, z, (mask_scale, &kept[l]), stride, dx, gradients);
     }
 }
