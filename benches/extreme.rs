@@ -1,11 +1,14 @@
-//! The products of a large layer with few connections a neuron, against the rate at which memory
+//! The products of a large layer with few connections a neuron, with the activations and steps of
+//! biases that training has on the way, against the rate at which memory
 //! gives random rows: `cargo bench --bench extreme -- [neurons] [batch]`.
 
 mod common;
 
 use common::{bests, numbers, thread_counts};
 use trulysparse::csr::{Csr, Transpose};
-use trulysparse::kernels::{self, Step, limits::gather_rate};
+use trulysparse::kernels::{
+    self, Backward, Biases, Forward, Map, Step, limits::gather_rate, words,
+};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
 use trulysparse::topology;
@@ -20,7 +23,7 @@ fn main() {
     );
     println!(
         "{:>5} {:>7} {:>8} {:>15} {:>15} {:>15} {:>15}",
-        "batch", "threads", "limit", "spmm", "spmm_transpose", "sddmm + update", "together"
+        "batch", "threads", "limit", "W X", "W^T dY", "dY X^T + update", "together"
     );
     for threads in thread_counts() {
         let par = Par::new(threads).expect("threads");
@@ -45,14 +48,53 @@ fn main() {
             let stride = kernels::stride(batch);
             let (x, dy) = (numbers(n * stride, 2), numbers(n * stride, 3));
             let (mut y, mut dx) = (numbers(n * stride, 4), numbers(n * stride, 4));
-            let bias = vec![0.0; n];
+            let mut bias = vec![0.0; n];
+            let mut bias_momentum = vec![0.0; n];
+            let mut signs = vec![0; n * words(stride)];
+            let seen = vec![0xA5A5; n * words(stride)];
+            let map = Map::Slope(0.6);
+            let forward = Forward { map, mask: None };
+            let backward = Backward { map, mask_scale: None, signs: &seen, kept: &[], output: &[] };
+            let zeros = vec![0.0; n];
             let mut limit = 0.0f64;
             let (pattern, data) = w.pattern_and_data_mut();
             let mut times = bests(
                 5.0,
                 &mut [
-                    &mut || kernels::spmm(&par, pattern, &copy, &x, stride, &bias, &mut y),
-                    &mut || kernels::spmm_transpose(&par, &index, &copy, &dy, stride, &mut dx),
+                    &mut || {
+                        let (y, signs) = (&mut y, &mut signs[..]);
+                        kernels::spmm_activate(
+                            &par,
+                            pattern,
+                            &copy,
+                            &x,
+                            stride,
+                            &zeros,
+                            &forward,
+                            y,
+                            signs,
+                            &mut [],
+                        );
+                    },
+                    &mut || {
+                        let biases = Biases {
+                            step,
+                            bias: &mut bias,
+                            momentum: &mut bias_momentum,
+                            second: &mut [],
+                        };
+                        let dx = &mut dx;
+                        kernels::spmm_transpose_derive(
+                            &par,
+                            &index,
+                            &copy,
+                            &dy,
+                            stride,
+                            &backward,
+                            dx,
+                            Some(biases),
+                        );
+                    },
                     &mut || {
                         kernels::sddmm_update(
                             &par,

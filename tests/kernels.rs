@@ -154,7 +154,7 @@ proptest! {
             let (mut bias, mut momentum) = (batch(n, 1, seed ^ 1), batch(n, 1, seed ^ 2));
             let mut second = squares(n, seed, adam);
             let biases = together.then_some(Biases {
-                step: &step, bias: &mut bias, momentum: &mut momentum, second: &mut second,
+                step, bias: &mut bias, momentum: &mut momentum, second: &mut second,
             });
             if scattered {
                 kernels::spmm_transpose_scatter(

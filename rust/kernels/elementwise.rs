@@ -190,8 +190,11 @@ fn derive_lanes<S: Simd, V: Vector<S>>(
     match backward.map {
         Map::Identity => {}
         Map::Slope(slope) => {
-            let d = V::load(simd, lanes);
-            d.select(backward.signs[word], d.mul(V::splat(simd, slope))).store(lanes);
+            // Not a choice between the product and what is there: that becomes a masked store, which
+            // takes AMD's processors dozens of cycles.
+            let one = V::splat(simd, 1.0);
+            let factor = one.select(backward.signs[word], V::splat(simd, slope));
+            V::load(simd, lanes).mul(factor).store(lanes);
         }
         Map::Sigmoid => {
             for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
@@ -227,8 +230,8 @@ fn row_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
 
 /// Biases that step while their gradients, a row of lanes each, are near.
 pub struct Biases<'a> {
-    /// The step.
-    pub step: &'a Step,
+    /// The step; a copy, which no write to other arrays can change, stays in registers.
+    pub step: Step,
     /// (n,).
     pub bias: &'a mut [f32],
     /// (n,).

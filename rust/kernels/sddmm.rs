@@ -92,7 +92,8 @@ impl Sink for Store<'_> {
 /// Spends gradients on a step; `first` is the position of the first weight.
 struct Update<'a> {
     first: usize,
-    step: &'a Step,
+    /// A copy, as in [`super::Biases`].
+    step: Step,
     data: &'a mut [f32],
     momentum: &'a mut [f32],
     /// Empty but for Adam.
@@ -182,7 +183,15 @@ fn sddmm_update_body<S: Simd>(
     second: &mut [f32],
 ) {
     let first = w.indptr()[rows.start];
-    gradients(simd, w, dy, x, stride, rows, &mut Update { first, step, data, momentum, second });
+    gradients(
+        simd,
+        w,
+        dy,
+        x,
+        stride,
+        rows,
+        &mut Update { first, step: *step, data, momentum, second },
+    );
 }
 multiversion! {
     fn sddmm_update_rows(

@@ -28,23 +28,49 @@ fn products<S: Simd>(
     y: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
+    // Where rows are short, looking at the stride for each of them takes as long as the product.
     // Not for a transpose, which waits for values at random positions.
     if let Values::Direct(data) = values
         && Blocks::pay(indptr, gather.stride, LANES)
     {
-        // Where rows are short, looking at the stride for each of them takes as long as the product.
         return match gather.stride {
             8 => products_of_blocks(simd, gather, 8, data, indptr, rows, bias, y, finish),
             16 => products_of_blocks(simd, gather, 16, data, indptr, rows, bias, y, finish),
             other => products_of_blocks(simd, gather, other, data, indptr, rows, bias, y, finish),
         };
     }
-    let (stride, first_row) = (gather.stride, rows.start);
+    match gather.stride {
+        16 => products_of_pieces(simd, gather, 16, values, indptr, rows, bias, y, finish),
+        32 => products_of_pieces(simd, gather, 32, values, indptr, rows, bias, y, finish),
+        other => products_of_pieces(simd, gather, other, values, indptr, rows, bias, y, finish),
+    }
+}
+
+/// [`products`] of rows in turn or in pieces.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn products_of_pieces<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    stride: usize,
+    values: Values<'_>,
+    indptr: &[usize],
+    rows: Range<usize>,
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    let (gather, first_row) = (gather.of_lanes(stride), rows.start);
     let (indices, below) = (gather.indices.indices(), gather.indices.below());
     let pieces = Pieces::new(indptr, indices, below, rows, stride, WORTH);
-    let gather = if pieces.whole() { gather } else { gather.near() };
+    let whole = pieces.whole();
+    let gather = if whole { gather } else { gather.near() };
     for piece in pieces {
-        fetch_pieces(simd, indices, values, &piece);
+        if whole {
+            gather.fetch_entries(simd, values, &piece.entries);
+        } else {
+            fetch_pieces(simd, indices, values, &piece);
+        }
         let y = &mut y[(piece.row - first_row) * stride..][..stride];
         let start = piece.first.then(|| bias.map_or(0.0, |bias| bias[piece.row]));
         add_product(simd, gather, values, piece.entries, start, y);

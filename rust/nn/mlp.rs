@@ -431,7 +431,7 @@ impl Mlp {
             {
                 // Their deltas are never as near again; those of SReLU are yet to be made.
                 let second = &mut second.bias;
-                let biases = Biases { step: of_biases, bias, momentum, second };
+                let biases = Biases { step: *of_biases, bias, momentum, second };
                 let biases = Some(biases).filter(|_| srelu.is_none());
                 let layers = (&*layer, srelu.as_ref());
                 pass_back(par, &self.config, layers, l, workspace, stride, biases);

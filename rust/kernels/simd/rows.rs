@@ -180,6 +180,19 @@ impl<'a> Gather<'a> {
         acc
     }
 
+    /// Asks for the entries that come some time after those of a short row.
+    #[inline(always)]
+    pub fn fetch_entries<S: Simd>(&self, simd: S, values: Values<'_>, row: &Range<usize>) {
+        if self.prefetch {
+            let soon = row.start + RUN_AHEAD;
+            fetch_run(simd, self.indices.indices(), soon, 1);
+            match values {
+                Values::Direct(data) => fetch_run(simd, data, soon, 1),
+                Values::At(positions, _) => fetch_run(simd, positions, soon, 1),
+            }
+        }
+    }
+
     /// Asks for what [`Gather::ahead`] entries later will be multiplied.
     #[inline(always)]
     fn fetch_ahead<S: Simd, V: Vector<S>>(
