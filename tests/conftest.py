@@ -71,6 +71,25 @@ def digits():
     return x_train, y_train, x_test, y_test
 
 
+@pytest.fixture(scope="session")
+def wine():
+    """scikit-learn's wine in parts, as `train_test_split` gives them."""
+    from sklearn.datasets import load_wine
+    from sklearn.model_selection import train_test_split
+
+    x, y = load_wine(return_X_y=True)
+    return train_test_split(x, y, stratify=y, test_size=0.3, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def diabetes():
+    """scikit-learn's diabetes in parts, as `train_test_split` gives them."""
+    from sklearn.datasets import load_diabetes
+    from sklearn.model_selection import train_test_split
+
+    return train_test_split(*load_diabetes(return_X_y=True), test_size=0.3, random_state=0)
+
+
 @pytest.fixture
 def fashion_folder(tmp_path):
     """A tiny folder in the layout of Fashion-MNIST, half of it compressed."""

@@ -1,4 +1,4 @@
-"""The README's recipe for going on from a checkpoint."""
+"""The user guide's recipe for going on from a checkpoint."""
 
 import numpy as np
 import pytest

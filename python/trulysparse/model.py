@@ -350,7 +350,7 @@ class SparseMLP(Evolving):
         initial_epoch
             The epoch to start at, for the schedule and the history of a fit that goes on: after a
             fit of 10 epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30.
-            Default 0. The README has the recipe for going on from a checkpoint.
+            Default 0. The user guide has the recipe for going on from a checkpoint.
 
         Returns
         -------

@@ -187,7 +187,7 @@ class ImportancePruning:
     regrow
         Whether SET may grow connections to pruned neurons again, as in the proof of concept. Then a
         neuron that was cut off gets another chance with other connections, and the network can
-        lose far more of them before its accuracy suffers (see the README's results); without, the
+        lose far more of them before its accuracy suffers (see docs/results.md); without, the
         default, neurons that `SparseMLP.compact` takes out become more each time.
 
     Raises

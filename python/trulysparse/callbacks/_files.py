@@ -20,7 +20,7 @@ class ModelCheckpoint(Callback):
     """Save the model after every epoch, or after every best one, as Keras's callback does.
 
     The files are those of `SparseMLP.save`. They come before the pruning and the evolution that
-    follow an epoch; the README says how to go on from one.
+    follow an epoch; the user guide says how to go on from one.
 
     Parameters
     ----------
