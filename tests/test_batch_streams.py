@@ -227,6 +227,16 @@ def test_learns_digits(digits):
         ({"x": iter([(X * np.nan, Y)]), "steps_per_epoch": 1}, ValueError, "batch 1 of x: x = NaN"),
         ({"x": iter([(X, Y + 9)]), "steps_per_epoch": 1}, ValueError, r"batch 1 of x: y\[0\]"),
         (
+            {"x": iter([(X, Y, np.ones(3))]), "steps_per_epoch": 1},
+            ValueError,
+            r"batch 1 of x: sample_weight has shape \(3,\)",
+        ),
+        (
+            {"x": iter([(X, Y, -np.ones(len(X)))]), "steps_per_epoch": 1},
+            ValueError,
+            "batch 1 of x: sample_weight",
+        ),
+        (
             {"x": forever(), "steps_per_epoch": 1, "callbacks": [ts.EarlyStopping()]},
             ValueError,
             "val_loss",

@@ -223,6 +223,11 @@ def test_the_optimizer_is_that_of_the_parameters(estimator, wine):
     assert by_name.loss_curve_ == given.loss_curve_
     assert by_name.loss_curve_ != estimator(**QUICK).fit(x, y).loss_curve_
 
+    settings = {"learning_rate_init": 0.003, "momentum": 0.8, "weight_decay": 0.1}
+    by_name = estimator(**QUICK, **settings, optimizer="adam").fit(x, y)
+    adam = ts.Adam(0.003, beta_1=0.8, weight_decay=0.1, schedule="cosine")
+    assert by_name.loss_curve_ == estimator(**QUICK, optimizer=adam).fit(x, y).loss_curve_
+
 
 @BOTH
 def test_the_topology_is_that_of_the_parameters(estimator, wine):
@@ -235,7 +240,9 @@ def test_the_topology_is_that_of_the_parameters(estimator, wine):
     assert fit(topology=None)[0] == 0
     assert fit(zeta=0.1, grow_init=0.5) == fit(topology=ts.SET(0.1, grow_init=0.5))
     assert fit()[0] == 4
+    assert fit() == fit(topology="set")
     assert fit() != fit(zeta=0.1)
+    assert fit(topology="gradient", zeta=0.1) == fit(topology=ts.GradientGrowth(0.1))
 
 
 @BOTH
@@ -304,9 +311,10 @@ def test_sparse_features_are_what_dense_ones_are(estimator):
     dense = rng.normal(size=(300, 40)) * (rng.random((300, 40)) < 0.1)
     dense[:, 7] = 0  # constant
     y = (dense.sum(1) > 0).astype(int)
-    expected = estimator(**QUICK).fit(dense, y)
+    settings = QUICK | {"optimizer": "sgd", "topology": "set", "standardize": True}
+    expected = estimator(**settings).fit(dense, y)
     for kind in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.coo_array):
-        found = estimator(**QUICK).fit(kind(dense), y, X_val=kind(dense), y_val=y)
+        found = estimator(**settings).fit(kind(dense), y, X_val=kind(dense), y_val=y)
         np.testing.assert_allclose(
             found.model_.predict(dense), expected.model_.predict(dense), atol=2e-3
         )
@@ -317,3 +325,22 @@ def test_sparse_features_are_what_dense_ones_are(estimator):
     np.testing.assert_array_equal(
         found.predict(sparse.csr_array(other)), found.predict(sparse.csr_array(dense))
     )
+
+
+@BOTH
+def test_sparse_features_have_defaults_of_their_own(estimator):
+    rng = np.random.default_rng(0)
+    table = sparse.random_array((200, 300), density=0.05, format="csr", rng=rng)
+    y = (table[:, [0]].toarray().ravel() > 0).astype(int)
+    settings = {"optimizer": "adam", "topology": "gradient", "standardize": False}
+    automatic, given = (
+        estimator(**QUICK).fit(table, y),
+        estimator(**QUICK, **settings).fit(table, y),
+    )
+    assert automatic.loss_curve_ == given.loss_curve_
+    assert automatic.model_.mean is None
+    dense = estimator(**QUICK, optimizer="sgd", topology="set", standardize=True)
+    expected = dense.fit(table.toarray(), y).loss_curve_
+    assert estimator(**QUICK).fit(table.toarray(), y).loss_curve_ == expected
+    # SReLU, which Adam does not train, is left to SGD.
+    assert estimator(**QUICK, activation="srelu").fit(table, y).n_iter_ == 5

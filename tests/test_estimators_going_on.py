@@ -124,7 +124,7 @@ def test_partial_fit_cannot_balance_classes(wine):
         ({"nesterovs_momentum": 1}, "nesterovs_momentum = 1"),
         ({"weight_decay": -1}, "weight_decay"),
         ({"weight_decay": "none"}, "weight_decay = 'none'"),
-        ({"optimizer": "adam"}, "optimizer = 'adam'"),
+        ({"optimizer": "lbfgs"}, "optimizer = 'lbfgs'"),
         ({"max_iter": 0}, "max_iter = 0"),
         ({"topology": "grow"}, "topology = 'grow'"),
         ({"topology": 3}, "topology = 3"),

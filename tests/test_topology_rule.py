@@ -165,6 +165,13 @@ MISTAKES = {
     "beyond 32 bits": (lambda la: ([], [2**32], [0]), ValueError, r"rows\[0\] = 4294967296"),
     "lengths": (lambda la: ([], [0, 1], [0]), ValueError, "2 rows and 1 columns"),
     "axes": (lambda la: ([], [[0]], [0]), ValueError, "rows has shape"),
+    "ragged rows": (lambda la: ([], [[0], [0, 1]], [0, 0]), ValueError, "rows: expected an array"),
+    "ragged drop": (lambda la: ([[0], [0, 1]], [], []), ValueError, "drop: expected an array"),
+    "ragged values": (
+        lambda la: ([], *la.empty(2), [[0], [0, 1]]),
+        ValueError,
+        "values: expected an array",
+    ),
     "floats": (lambda la: ([], [0.5], [0]), TypeError, "rows has dtype float64"),
     "values": (lambda la: ([], *la.empty(2), [1.0]), ValueError, "values has shape"),
     "text": (lambda la: ([], *la.empty(1), ["1"]), TypeError, "values has dtype"),
@@ -192,6 +199,23 @@ def test_a_mistake_is_named_and_changes_nothing(state_of, name, number):
     if name != "no samples":
         assert str(caught.value).startswith(f"Rule, layer {number}")
     assert state_of(model) == before
+
+
+def test_a_rule_that_fails_leaves_no_statistics(state_of):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(3, 2, (40, 12)), rng.integers(0, 3, 40)
+    model = ts.SparseMLP([12, 20, 3], density=0.3, standardize=True, seed=0)
+    before = state_of(model)
+    with pytest.raises(TypeError, match="returned int"):
+        model.evolve(Rule(lambda la: 3), x, y)
+    assert model.mean is None
+    assert state_of(model) == before
+    model.evolve(Rule(randomly), x, y)
+    assert model.mean is not None
+    after = state_of(model)
+    with pytest.raises(TypeError, match="returned int"):
+        model.evolve(Rule(lambda la: 3), x + 1, y)
+    assert state_of(model) == after
 
 
 def test_pruned_neurons_are_refused(state_of):

@@ -122,7 +122,12 @@ class Stream:
             raise ValueError(f"{place} has {len(batch)} items: {_EXPECTED}")
         x, y, weights = (*batch, None)[:3]
         names = (f"{place}: x", f"{place}: y")
-        given = self._model._data(x, y, names, sample_weight=weights, trains=True)
+        try:
+            given = self._model._data(x, y, names, sample_weight=weights, trains=True)
+        except (ValueError, TypeError) as error:
+            if str(error).startswith("sample_weight"):
+                raise type(error)(f"{place}: {error}") from None
+            raise
         return given.data, given.samples
 
 

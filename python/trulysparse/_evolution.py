@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _core
-from trulysparse.rules import EvolvingLayer, TopologyRule, indices
+from trulysparse.rules import EvolvingLayer, TopologyRule, array, indices
 from trulysparse.topology import SET, GradientGrowth
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _checked(name: str, layer: EvolvingLayer, change: Any) -> tuple[Any, Any, An
         )
     values = np.zeros(len(inputs), np.float32)
     if rest:
-        values = np.asarray(rest[0])
+        values = array(f"{name}: values", rest[0])
         if values.shape != inputs.shape:
             raise ValueError(
                 f"{name}: values has shape {values.shape}: expected {inputs.shape}, that of rows"
@@ -79,7 +79,7 @@ def _checked(name: str, layer: EvolvingLayer, change: Any) -> tuple[Any, Any, An
 
 def _flags(name: str, drop: Any, nnz: int) -> npt.NDArray[np.bool_]:
     """Flags of the connections that go, from flags or positions."""
-    drop = np.asarray(drop)
+    drop = array(f"{name}: drop", drop)
     if drop.dtype == bool:
         if drop.shape != (nnz,):
             raise ValueError(

@@ -185,13 +185,21 @@ class TopologyRule:
 
 def indices(name: str, values: Any, below: int) -> npt.NDArray[np.uint32]:
     """Neurons: integers of shape (n,) from 0 to below a number."""
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {array.shape}: expected one axis")
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name} has dtype {array.dtype}: expected integers")
-    wrong = np.flatnonzero((array < 0) | (array >= below))
+    found = array(name, values)
+    if found.ndim != 1:
+        raise ValueError(f"{name} has shape {found.shape}: expected one axis")
+    if found.size and found.dtype.kind not in "iu":
+        raise TypeError(f"{name} has dtype {found.dtype}: expected integers")
+    wrong = np.flatnonzero((found < 0) | (found >= below))
     if len(wrong):
         at = int(wrong[0])
-        raise ValueError(f"{name}[{at}] = {array[at]}: expected numbers from 0 to {below - 1}")
-    return array.astype(np.uint32)
+        raise ValueError(f"{name}[{at}] = {found[at]}: expected numbers from 0 to {below - 1}")
+    return found.astype(np.uint32)
+
+
+def array(name: str, values: Any) -> npt.NDArray[Any]:
+    """Whatever a rule has returned as an array; NumPy's own error does not say of what."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array: {error}") from None

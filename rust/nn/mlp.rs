@@ -273,6 +273,11 @@ impl Mlp {
         Ok(())
     }
 
+    /// Goes back to having no statistics.
+    pub fn forget_standardizer(&mut self) {
+        self.standardizer = None;
+    }
+
     /// All connections.
     pub fn nnz(&self) -> usize {
         self.layers.iter().map(|l| l.weights.nnz()).sum()

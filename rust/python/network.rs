@@ -361,16 +361,26 @@ impl Network {
             .map(|(mean, scale)| (PyArray1::from_vec(py, mean), PyArray1::from_vec(py, scale))))
     }
 
-    /// Takes the statistics of these data if the network standardises and has none yet.
-    fn standardize_on(&self, py: Python<'_>, data: &Data) -> PyResult<()> {
+    /// Takes the statistics of these data if the network standardises and has none yet; whether it
+    /// did.
+    fn standardize_on(&self, py: Python<'_>, data: &Data) -> PyResult<bool> {
         let par = self.par()?;
         data.with(py, |data| {
             let mut mlp = self.write()?;
-            if mlp.config().standardize && mlp.standardizer().is_none() {
+            let takes = mlp.config().standardize && mlp.standardizer().is_none();
+            if takes {
                 mlp.set_standardizer(data.statistics(&par)?)?;
             }
-            Ok(())
+            Ok(takes)
         })
+    }
+
+    /// Undoes [`Network::standardize_on`] where it took statistics.
+    fn forget_standardizer(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| -> Result<()> {
+            self.write()?.forget_standardizer();
+            Ok(())
+        })?)
     }
 
     /// Evolves every layer but the last; returns the replaced connections per layer.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, issparse
 
 from trulysparse import _check, _sklearn
 from trulysparse._sklearn import (
@@ -24,14 +24,17 @@ from trulysparse.estimators._targets import Array, Floats, Targets
 from trulysparse.estimators._watch import Diverged, Watch
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
-from trulysparse.optim import SGD
-from trulysparse.topology import SET, ImportancePruning
+from trulysparse.optim import SGD, Adam, Optimizer
+from trulysparse.rules import TopologyRule
+from trulysparse.topology import SET, GradientGrowth, ImportancePruning
 
 # The steps per epoch at which batch_size="auto" aims, and the sizes between which it stays.
 STEPS = 40
 SMALLEST, LARGEST = 16, 128
 # How often learning_rate_init="auto" starts again with a fourth of the rate, after a divergence.
 RETRIES = 4
+# The rate of Adam if learning_rate_init="auto".
+ADAM_RATE = 0.001
 # The share of every parameter that weight_decay="auto" takes away in an epoch.
 DECAY = 0.005
 
@@ -61,13 +64,13 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         weight_decay: float | str = "auto",
-        optimizer: SGD | None = None,
+        optimizer: Optimizer | str = "auto",
         max_iter: int = 100,
-        topology: SET | str | None = "set",
+        topology: SET | TopologyRule | str | None = "auto",
         zeta: float = 0.3,
         grow_init: float = 0.1,
         pruning: ImportancePruning | None = None,
-        standardize: bool = True,
+        standardize: bool | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -161,15 +164,15 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             "epochs": epochs,
             "validation_data": validation,
             "schedule": _check.choice("learning_rate", self.learning_rate, ("constant", "cosine")),
-            "topology": self._topology(),
+            "topology": self._topology(X),
             "pruning": self.pruning,
             "callbacks": [Diverged()] if watch is None else [Diverged(), watch],
             "progress": _check.boolean("verbose", self.verbose),
         }
         seed = _sklearn.draw_seed(random)
         before = self.model_._core.copy() if goes_on else None
-        for rate in self._rates(retry=not goes_on):
-            model = self._network(X.shape[1], target, seed, goes_on)
+        for rate in self._rates(X, retry=not goes_on):
+            model = self._network(X, target, seed, goes_on)
             history = self._train(model, X, encoded, weight, rate=rate, **settings)
             if watch is not None:
                 watch.restore()
@@ -199,8 +202,8 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         constant = self._constant if goes_on else None
         X = _sklearn.without(X, constant)
         seed = _sklearn.draw_seed(check_random_state(self.random_state))
-        model = self._network(X.shape[1], target, seed, goes_on)
-        (rate,) = self._rates(retry=False)
+        model = self._network(X, target, seed, goes_on)
+        (rate,) = self._rates(X, retry=False)
         history = self._train(
             model,
             X,
@@ -269,10 +272,10 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         nothing = [None] if weight is None else []
         return [*train, *nothing, *held, *nothing]
 
-    def _network(self, features: int, target: Targets, seed: int, goes_on: bool) -> SparseMLP:
+    def _network(self, X: Any, target: Targets, seed: int, goes_on: bool) -> SparseMLP:
         sizes = self.hidden_layer_sizes
         hidden = [sizes] if isinstance(sizes, int) else _sklearn.hidden_sizes(sizes)
-        layer_sizes = [features, *hidden, target.outputs]
+        layer_sizes = [X.shape[1], *hidden, target.outputs]
         threads = _sklearn.threads(self.n_jobs)
         if not goes_on:
             return SparseMLP(
@@ -286,7 +289,7 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
                 fan="real",
                 dropout=self.dropout,
                 input_noise=self.input_noise,
-                standardize=self.standardize,
+                standardize=self._standardize(X),
                 seed=seed,
                 threads=threads,
             )
@@ -313,49 +316,74 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         if size == "auto":
             size = min(max(samples // STEPS, SMALLEST), LARGEST)
         size = min(_check.integer("batch_size", size, 1), samples)
-        optimizer = self._optimizer(rate, schedule, steps=math.ceil(samples / size))
+        optimizer = self._optimizer(X, rate, schedule, steps=math.ceil(samples / size))
         with _sklearn.silent_divergence():
             return model.fit(
                 X, y, sample_weight=weight, batch_size=size, optimizer=optimizer, **settings
             )
 
-    def _rates(self, *, retry: bool) -> list[float]:
+    # --- what "auto" stands for ---------------------------------------------------------------
+
+    def _rates(self, X: Any, *, retry: bool) -> list[float]:
         """Give the learning rates to try, each if training diverged with that before."""
         rate = self.learning_rate_init
         if isinstance(rate, str):
             _check.choice("learning_rate_init", rate, ("auto",))
-            retries = RETRIES if retry and self.optimizer is None else 0
-            return [self._RATE / 4**k for k in range(retries + 1)]
+            retries = RETRIES if retry and isinstance(self.optimizer, str) else 0
+            first = ADAM_RATE if self._solver(X) == "adam" else self._RATE
+            return [first / 4**k for k in range(retries + 1)]
         expected = "'auto' or a positive finite number"
         return [_check.real("learning_rate_init", rate, expected, low=0, low_open=True)]
 
     def _diverged(self, rate: float) -> ValueError:
-        if self.optimizer is None:
+        if isinstance(self.optimizer, str):
             return _sklearn.diverged("learning_rate_init", rate)
         return ValueError(
             f"training diverged with optimizer = {self.optimizer!r}: expected one with a lower rate"
         )
 
-    def _optimizer(self, rate: float, schedule: str, steps: int) -> Any:
-        if self.optimizer is not None:
+    def _solver(self, X: Any) -> str:
+        if not isinstance(self.optimizer, str):
+            return ""
+        _check.choice("optimizer", self.optimizer, ("auto", "sgd", "adam"))
+        if self.optimizer != "auto":
             return self.optimizer
-        decay = self.weight_decay
+        # A step of Adam is as long for a feature that few samples have; SReLU is SGD's.
+        return "adam" if issparse(X) and self.activation != "srelu" else "sgd"
+
+    def _optimizer(self, X: Any, rate: float, schedule: str, steps: int) -> Any:
+        solver, decay = self._solver(X), self.weight_decay
+        if not solver:
+            return self.optimizer
         if isinstance(decay, str):
             _check.choice("weight_decay", decay, ("auto",))
-            decay = DECAY / steps
+            decay = DECAY / steps if solver == "sgd" else 0.0
+        nesterov = _check.boolean("nesterovs_momentum", self.nesterovs_momentum)
+        if solver == "adam":
+            return Adam(rate, beta_1=self.momentum, weight_decay=decay, schedule=schedule)
         return SGD(
             rate,
             momentum=self.momentum,
-            nesterov=_check.boolean("nesterovs_momentum", self.nesterovs_momentum),
+            nesterov=nesterov,
             weight_decay=decay,
             schedule=schedule,
         )
 
-    def _topology(self) -> Any:
-        if not isinstance(self.topology, str):
-            return self.topology
-        _check.choice("topology", self.topology, ("set",))
+    def _topology(self, X: Any) -> Any:
+        name = self.topology
+        if not isinstance(name, str):
+            return name
+        _check.choice("topology", name, ("auto", "set", "gradient"))
+        # Most places in columns that few samples have would be taken in vain.
+        if name == "gradient" or (name == "auto" and issparse(X)):
+            return GradientGrowth(self.zeta)
         return SET(self.zeta, grow_init=self.grow_init)
+
+    def _standardize(self, X: Any) -> bool:
+        if isinstance(self.standardize, str):
+            _check.choice("standardize", self.standardize, ("auto",))
+            return not issparse(X)  # their zeros, which would no longer be, say something
+        return _check.boolean("standardize", self.standardize)
 
     def _keep(
         self,

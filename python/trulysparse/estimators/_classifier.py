@@ -19,7 +19,8 @@ from trulysparse._sklearn import (
 from trulysparse.estimators import _base
 from trulysparse.estimators._documented import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
-from trulysparse.optim import SGD
+from trulysparse.optim import Optimizer
+from trulysparse.rules import TopologyRule
 from trulysparse.topology import SET, ImportancePruning
 
 
@@ -84,13 +85,13 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         weight_decay: float | str = "auto",
-        optimizer: SGD | None = None,
+        optimizer: Optimizer | str = "auto",
         max_iter: int = 100,
-        topology: SET | str | None = "set",
+        topology: SET | TopologyRule | str | None = "auto",
         zeta: float = 0.3,
         grow_init: float = 0.1,
         pruning: ImportancePruning | None = None,
-        standardize: bool = True,
+        standardize: bool | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

@@ -30,32 +30,37 @@ hidden_layer_sizes
     learning_rate
         ``"cosine"`` (default), down to 0 over `max_iter`, or ``"constant"``.
     learning_rate_init
-        The step size at the start. Default ``"auto"``: {rate}, and if training diverges with that
-        `fit` starts anew with a fourth of it, up to four times.
+        The step size at the start. Default ``"auto"``: {rate}, or 0.001 for Adam, and if training
+        diverges with that `fit` starts anew with a fourth of it, up to four times.
     momentum
-        In [0, 1). Default 0.9.
+        In [0, 1); Adam's `beta_1`. Default 0.9.
     nesterovs_momentum
-        Whether momentum is Nesterov's. Default True.
+        Whether momentum is Nesterov's; not for Adam. Default True.
     weight_decay
         The fraction of every parameter that is taken away per step, in [0, 1); *not* multiplied by
-        the learning rate. Default ``"auto"``: 0.005 by the number of steps in an epoch, so that it
-        takes the same fraction per epoch from small and large data.
+        the learning rate, but for Adam. Default ``"auto"``: 0.005 by the number of steps in an
+        epoch, so that it takes the same fraction per epoch from small and large data; 0 for Adam.
     optimizer
-        One that `SparseMLP.fit` takes, instead of the five parameters before. Default None.
+        ``"sgd"``, ``"adam"``, or ``"auto"`` (default): `Adam` for sparse `X`, whose rare features
+        have small gradients, and `SGD` otherwise. Or one that `SparseMLP.fit` takes, instead of the
+        five parameters before.
     max_iter
         Epochs, passes over the samples. All of them are run unless `early_stopping` ends the
         training: the learning rate reaches 0 with the last one. Default {max_iter}.
     topology
-        How connections evolve after each epoch: ``"set"`` (default) is a `SET` with `zeta` and
-        `grow_init`; or a rule that `SparseMLP.fit` takes, or None for connections that stay.
+        How connections evolve after each epoch: ``"set"`` is a `SET` with `zeta` and `grow_init`,
+        ``"gradient"`` a `GradientGrowth` with `zeta`, and ``"auto"`` (default) is the second for
+        sparse `X`, most columns of which are nearly empty, and the first otherwise. Or a rule that
+        `SparseMLP.fit` takes, or None for connections that stay.
     zeta
-        The fraction of connections that `SET` replaces after an epoch, in [0, 1). Default 0.3.
+        The fraction of connections that is replaced after an epoch, in [0, 1). Default 0.3.
     grow_init
-        The scale of grown weights in units of the initial ones. Default 0.1.
+        The scale of the weights that `SET` grows, in units of the initial ones. Default 0.1.
     pruning
         An `ImportancePruning` to prune neurons while training, or None (default).
     standardize
-        Standardise the features with the statistics of the first training data. Default True.
+        Standardise the features with the statistics of the first training data. Default
+        ``"auto"``: unless `X` is sparse, as a 0 would no longer be one.
     early_stopping
         Hold out `validation_fraction` of the samples, or take `X_val` and `y_val` of `fit`; end
         the training when their score has not improved for `n_iter_no_change` epochs, and keep the
@@ -82,7 +87,8 @@ ATTRIBUTES = """\
 coefs_ : list of SciPy csc_array
         The weights of each layer, float32 of shape (n_in, n_out); read-only snapshots.
     intercepts_ : list of float32 array of shape (n_out,)
-        The biases of each layer. Weights and biases are those of standardised features.
+        The biases of each layer. Weights and biases are those of standardised features
+        if there are such.
     feature_importances_ : float64 array of shape (n_features_in_,)
         `SparseMLP.feature_importance`: the absolute weights multiplied along all paths from a
         feature to the outputs; 0 for features that were constant in the training data.
