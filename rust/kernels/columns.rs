@@ -12,6 +12,10 @@ use crate::memory::{filled, reserved};
 use crate::parallel::Par;
 
 const WHAT: &str = "sparse inputs";
+/// Entries that are searched before those found are copied.
+const SEARCHED: usize = 256;
+/// Entries whose gradients are made before they are spent: a few cache lines.
+const RUN: usize = 64;
 
 /// Some of the columns of a matrix, numbered in ascending order. A bit and a half for each column.
 #[derive(Debug)]
@@ -54,9 +58,16 @@ impl ColumnSet {
     /// The number of a column among those that are in the set, if it is.
     #[inline(always)]
     pub fn number(&self, column: u32) -> Option<u32> {
+        let (smaller, is_there) = self.rank(column);
+        is_there.then_some(smaller)
+    }
+
+    /// How many of the set are smaller than a column, and whether it is in the set.
+    #[inline(always)]
+    fn rank(&self, column: u32) -> (u32, bool) {
         let (word, bit) = (self.words[column as usize / 64], 1u64 << (column % 64));
         let below = (word & (bit - 1)).count_ones();
-        (word & bit != 0).then(|| self.before[column as usize / 64] + below)
+        (self.before[column as usize / 64] + below, word & bit != 0)
     }
 }
 
@@ -130,10 +141,23 @@ impl Selected {
                 (((i, v), p), ((i_right, v_right), p_right))
             },
             |range, ((indices, values), positions)| {
-                let found = rows(range).filter_map(|k| Some((k, columns.number(w.indices()[k])?)));
-                let places = indices.iter_mut().zip(values).zip(positions);
-                for ((k, number), ((index, value), position)) in found.zip(places) {
-                    (*index, *value, *position) = (number, data[k], k as u32);
+                let mut places = indices.iter_mut().zip(values).zip(positions);
+                let mut found = [(0u32, 0u32); SEARCHED + 1];
+                let entries = rows(range);
+                for start in entries.clone().step_by(SEARCHED) {
+                    // Written in any case: a branch would be mispredicted at most that are found.
+                    let mut count = 0;
+                    let end = entries.end.min(start + SEARCHED);
+                    for (&column, k) in w.indices()[start..end].iter().zip(start as u32..) {
+                        let (number, is_there) = columns.rank(column);
+                        found[count] = (number, k);
+                        count += usize::from(is_there);
+                    }
+                    for (&(number, k), ((index, value), position)) in
+                        found[..count].iter().zip(&mut places)
+                    {
+                        (*index, *value, *position) = (number, data[k as usize], k);
+                    }
                 }
             },
         );
@@ -169,27 +193,31 @@ pub struct Picked<'a> {
 }
 
 impl Picked<'_> {
-    /// Calls `take(k, gradient)` for every entry of some rows, in order.
+    /// Calls `take(k, gradients)` for every run of entries of some rows, in order; `k` is the first.
     #[inline(always)]
-    fn visit(&self, w: Pattern<'_>, rows: Range<usize>, mut take: impl FnMut(usize, f32)) {
+    fn visit(&self, w: Pattern<'_>, rows: Range<usize>, mut take: impl FnMut(usize, &[f32])) {
         let offsets = self.selected.matrix.pattern();
         let offsets = offsets.indptr();
-        let entries = offsets[rows.start]..offsets[rows.end];
-        let own = self.selected.positions[entries.clone()].iter().zip(&self.gradients[entries]);
-        let mut own = own.peekable();
+        let mut own = offsets[rows.start];
+        let mut run = [0.0f32; RUN];
         for row in rows {
-            for k in w.indptr()[row]..w.indptr()[row + 1] {
-                let mut gradient = match own.peek() {
-                    Some(&(&position, &gradient)) if position as usize == k => {
-                        own.next();
-                        gradient
-                    }
-                    _ => 0.0,
-                };
-                if let Some(Centre { shift, sums }) = self.centre {
-                    gradient -= shift[w.indices()[k] as usize] * sums[row];
+            let (end, own_end) = (w.indptr()[row + 1], offsets[row + 1]);
+            for start in (w.indptr()[row]..end).step_by(RUN) {
+                let run = &mut run[..(end - start).min(RUN)];
+                run.fill(0.0);
+                while own < own_end {
+                    let at = self.selected.positions[own] as usize - start;
+                    let Some(gradient) = run.get_mut(at) else { break };
+                    *gradient = self.gradients[own];
+                    own += 1;
                 }
-                take(k, gradient);
+                if let Some(Centre { shift, sums }) = self.centre {
+                    let columns = &w.indices()[start..][..run.len()];
+                    for (gradient, &column) in run.iter_mut().zip(columns) {
+                        *gradient -= shift[column as usize] * sums[row];
+                    }
+                }
+                take(start, run);
             }
         }
     }
@@ -217,8 +245,24 @@ fn update_body<S: Simd>(
     momentum: &mut [f32],
     second: &mut [f32],
 ) {
-    let first = w.indptr()[rows.start];
-    picked.visit(w, rows, |k, gradient| step.apply_at(gradient, k - first, data, momentum, second));
+    let (first, step) = (w.indptr()[rows.start], *step);
+    picked.visit(w, rows, |k, gradients| {
+        let range = k - first..k - first + gradients.len();
+        let (w, v) = (&mut data[range.clone()], &mut momentum[range.clone()]);
+        match &step.adam {
+            None => {
+                for ((&gradient, w), v) in gradients.iter().zip(w).zip(v) {
+                    step.apply(gradient, w, v);
+                }
+            }
+            Some(adam) => {
+                let s = &mut second[range];
+                for (((&gradient, w), v), s) in gradients.iter().zip(w).zip(v).zip(s) {
+                    step.apply_adam(adam, gradient, w, v, s);
+                }
+            }
+        }
+    });
 }
 multiversion! {
     fn update_rows(
@@ -265,7 +309,7 @@ pub fn update_picked(
 pub fn gradient_picked(w: Pattern<'_>, picked: &Picked<'_>, out: &mut [f32]) {
     picked.check(w);
     assert_eq!(out.len(), w.nnz(), "internal: out is (nnz,)");
-    picked.visit(w, 0..w.n_rows(), |k, gradient| out[k] = gradient);
+    picked.visit(w, 0..w.n_rows(), |k, run| out[k..][..run.len()].copy_from_slice(run));
 }
 
 /// `out = bias - W shift`, each sum in f64 and in the order of the row.
