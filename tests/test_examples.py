@@ -12,6 +12,7 @@ from trulysparse import datasets
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "guide.md"
+PAGES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -105,6 +106,19 @@ def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
         assert (tmp_path / file).is_file(), file
 
 
-def test_what_the_guide_links_to_is_there():
-    for link in re.findall(r"\]\((\.\./[^)#]+)\)", GUIDE.read_text("utf-8")):
-        assert (GUIDE.parent / link).exists(), link
+def anchors(page):
+    """The names by which headings of a page are linked to, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *PAGES])
+def test_what_the_pages_link_to_is_there(page):
+    page = ROOT / page
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")):
+        if link.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link

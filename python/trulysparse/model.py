@@ -299,7 +299,8 @@ class SparseMLP(Evolving):
             array is copied in compressed form, 8 bytes a stored value, and never becomes dense: a
             step costs what its samples' features and the first layer's connections cost. A
             standardising model then only scales stored values, and moves the pre-activations
-            instead of the zeros. Or an iterator of batches ``(x, y)`` or ``(x, y, sample_weight)``
+            instead of the zeros, at the price of digits where a feature's mean is ten thousand
+            deviations or more from 0. Or an iterator of batches ``(x, y)`` or ``(x, y, sample_weight)``
             without end, or an iterable that starts anew when it has ended: only one batch is in
             memory at a time, and a standardising model takes its statistics from the first.
         y
