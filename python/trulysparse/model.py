@@ -300,9 +300,10 @@ class SparseMLP(Evolving):
             step costs what its samples' features and the first layer's connections cost. A
             standardising model then only scales stored values, and moves the pre-activations
             instead of the zeros, at the price of digits where a feature's mean is ten thousand
-            deviations or more from 0. Or an iterator of batches ``(x, y)`` or ``(x, y, sample_weight)``
-            without end, or an iterable that starts anew when it has ended: only one batch is in
-            memory at a time, and a standardising model takes its statistics from the first.
+            deviations or more from 0. Or an iterator of batches ``(x, y)`` or
+            ``(x, y, sample_weight)`` without end, or an iterable that starts anew when it has
+            ended: only one batch is in memory at a time, and a standardising model takes its
+            statistics from the first.
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy: values in [0, 1], (samples, outputs). Squared error: values,

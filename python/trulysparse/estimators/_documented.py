@@ -12,7 +12,8 @@ hidden_layer_sizes
         Neurons of the hidden layers, a number for one layer; () makes a linear model. Default
         (100,).
     activation
-        Of the hidden layers, as in `SparseMLP`. Default ``"relu"``; leaky ReLU is for deep networks.
+        Of the hidden layers, as in `SparseMLP`. Default ``"relu"``; for deep networks
+        ``"leaky_relu"``.
     slope
         Of the negative side of All-ReLU and leaky ReLU. Default 0.6.
     epsilon
