@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--rules", nargs="*", choices=list(RULES), default=list(RULES))
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--epsilon", type=float)
+    parser.add_argument("--accuracies", type=float, nargs="*", help="to count epochs to")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--validate", action="store_true")
     for name, kind in [("samples", float), ("growth-batch", int), ("zeta", float)]:
@@ -73,6 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     hidden, epsilon, batch, epochs, targets = FASHION if options.data == "fashion" else DIGITS
     epsilon, epochs = options.epsilon or epsilon, options.epochs or epochs
+    targets = options.accuracies or targets
     data, x, y, x_test, y_test = parts(options)
     sizes = [data.n_features, *hidden, data.n_classes]
     for name, rule in rules(options).items():
@@ -99,7 +101,7 @@ def main() -> None:
         for target in targets:
             first = [np.flatnonzero(c >= target)[:1] + 1 for c in curves]
             shown = [str(f[0]) if len(f) else "never" for f in first]
-            print(f"  epochs to {target} %: {', '.join(shown)}", flush=True)
+            print(f"  epochs to {target:g} %: {', '.join(shown)}", flush=True)
 
 
 if __name__ == "__main__":

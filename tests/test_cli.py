@@ -95,6 +95,19 @@ class TestTrain:
             "feature_names": ["a", "b", "c"],
         }
 
+    @pytest.mark.parametrize(("given", "expected"), [([], 16), (["--batch-size", 50], 50)])
+    def test_a_small_table_has_small_batches(self, flowers, monkeypatch, given, expected):
+        sizes, real = [], ts.SparseMLP.fit
+
+        def fit(self, *args, **options):
+            sizes.append(options["batch_size"])
+            return real(self, *args, **options)
+
+        monkeypatch.setattr(ts.SparseMLP, "fit", fit)
+        train("--data", flowers, *given)
+        train(*given)  # digits
+        assert sizes == [expected, given[1] if given else 128]
+
     def test_network_flags(self):
         model = train(
             *["--hidden", "3x16", "8", "--density", "0.5", "--activation", "leaky_relu"],

@@ -23,7 +23,8 @@ class Monitor:
             if not name.endswith(("loss", "accuracy")):
                 raise ValueError(
                     f"mode = 'auto' with monitor = {name!r}: expected 'min' or 'max', as only "
-                    "losses and accuracies tell which of their values is better"
+                    "'loss', 'accuracy', 'val_loss' and 'val_accuracy' tell which of their values "
+                    "is better"
                 )
             mode = "max" if name.endswith("accuracy") else "min"
         self.name, self.mode, self._min_delta = name, mode, min_delta
