@@ -342,5 +342,24 @@ def test_sparse_features_have_defaults_of_their_own(estimator):
     dense = estimator(**QUICK, optimizer="sgd", topology="set", standardize=True)
     expected = dense.fit(table.toarray(), y).loss_curve_
     assert estimator(**QUICK).fit(table.toarray(), y).loss_curve_ == expected
+    assert estimator(**QUICK, optimizer=None).fit(table.toarray(), y).loss_curve_ == expected
     # SReLU, which Adam does not train, is left to SGD.
-    assert estimator(**QUICK, activation="srelu").fit(table, y).n_iter_ == 5
+    for activation in ("srelu", ["srelu"]):
+        assert estimator(**QUICK, activation=activation).fit(table, y).n_iter_ == 5
+
+
+@BOTH
+@pytest.mark.parametrize("sparse_first", [True, False])
+def test_defaults_stay_those_of_the_first_data(estimator, sparse_first):
+    rng = np.random.default_rng(0)
+    table = sparse.random_array((200, 50), density=0.1, format="csr", rng=rng)
+    y = (table[:, [0]].toarray().ravel() > 0).astype(int)
+    first, then = (table, table.toarray()) if sparse_first else (table.toarray(), table)
+    names = ("adam", "gradient") if sparse_first else ("sgd", "set")
+    settings = {"optimizer": names[0], "topology": names[1], "standardize": not sparse_first}
+    automatic = estimator(**QUICK, warm_start=True).fit(first, y).fit(then, y)
+    given = estimator(**QUICK, **settings, warm_start=True).fit(first, y).fit(then, y)
+    assert automatic.loss_curve_ == given.loss_curve_
+    automatic.partial_fit(then, y)
+    given.partial_fit(then, y)
+    assert automatic.loss_curve_ == given.loss_curve_

@@ -142,7 +142,7 @@ impl Selected {
             },
             |range, ((indices, values), positions)| {
                 let mut places = indices.iter_mut().zip(values).zip(positions);
-                let mut found = [(0u32, 0u32); SEARCHED + 1];
+                let mut found = [(0u32, 0u32); SEARCHED];
                 let entries = rows(range);
                 for start in entries.clone().step_by(SEARCHED) {
                     // Written in any case: a branch would be mispredicted at most that are found.
@@ -346,6 +346,7 @@ pub fn shifted_bias(
 
 #[cfg(test)]
 mod tests {
+    use super::super::step::Adam;
     use super::*;
 
     #[test]
@@ -391,6 +392,87 @@ mod tests {
                     let c = w.pattern().indices()[k] as usize;
                     let less = centre.map_or(0.0, |centre| centre.shift[c] * centre.sums[row]);
                     assert_eq!(found, own - less);
+                }
+            }
+        }
+    }
+
+    /// Rows around the lengths at which runs and searches end, and enough of them for two threads.
+    #[test]
+    fn runs_are_the_entries_one_by_one() {
+        let lengths = [0, 1, RUN - 1, RUN, RUN + 1, SEARCHED, SEARCHED + 1, 600];
+        let n_cols = 700;
+        let (mut indptr, mut indices) = (vec![0], Vec::new());
+        for r in 0..1600u32 {
+            let length = lengths[r as usize % lengths.len()] as u32;
+            indices.extend((0..length).map(|i| (r % 97) + i));
+            indptr.push(indices.len());
+        }
+        let numbers = |n: usize, a: usize| -> Vec<f32> {
+            (0..n).map(|i| ((i * a) % 1009) as f32 / 500.0 - 1.0).collect()
+        };
+        let nnz = indices.len();
+        let w = Csr::new(n_cols, indptr, indices, numbers(nnz, 7)).unwrap();
+        let pattern = w.pattern();
+        let mut set = ColumnSet::new(n_cols).unwrap();
+        set.fill((0..n_cols as u32).filter(|c| c % 3 == 0 || *c > 650));
+        let (shift, sums) = (numbers(n_cols, 11), numbers(w.n_rows(), 13));
+        let sgd = Step {
+            rate: 0.1,
+            momentum: 0.9,
+            decay: 0.01,
+            nesterov: true,
+            inverse_batch: 0.25,
+            shrink: 0.001,
+            adam: None,
+        };
+        let adam = Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 };
+        for threads in [1, 2, 3] {
+            let par = Par::new(threads).unwrap();
+            let selected = Selected::default().select(&par, pattern, w.data(), &set).unwrap();
+            let expected: Vec<_> = (0u32..)
+                .zip(pattern.indices())
+                .filter_map(|(k, &c)| Some((k, set.number(c)?)))
+                .collect();
+            let found = selected.positions.iter().copied();
+            let found: Vec<_> = found.zip(selected.matrix.pattern().indices().to_vec()).collect();
+            assert!(found == expected, "{threads} threads");
+            let gradients = numbers(found.len(), 17);
+            for centre in [None, Some(Centre { shift: &shift, sums: &sums })] {
+                let picked = Picked { selected: &selected, gradients: &gradients, centre };
+                let mut naive = vec![0.0; nnz];
+                for (&(k, _), &gradient) in found.iter().zip(&gradients) {
+                    naive[k as usize] = gradient;
+                }
+                if centre.is_some() {
+                    for r in 0..w.n_rows() {
+                        for k in pattern.indptr()[r]..pattern.indptr()[r + 1] {
+                            naive[k] -= shift[pattern.indices()[k] as usize] * sums[r];
+                        }
+                    }
+                }
+                let mut out = vec![f32::NAN; nnz];
+                gradient_picked(pattern, &picked, &mut out);
+                assert!(out == naive, "{threads} threads");
+                for step in [sgd, Step { nesterov: false, adam: Some(adam), ..sgd }] {
+                    let seconds = if step.adam.is_some() { nnz } else { 0 };
+                    let start = || {
+                        let second: Vec<_> =
+                            numbers(seconds, 23).iter().map(|s: &f32| s * s).collect();
+                        (numbers(nnz, 7), numbers(nnz, 19), second)
+                    };
+                    let (mut data, mut momentum, mut second) = start();
+                    let arrays = (&mut data, &mut momentum, &mut second);
+                    update_picked(&par, pattern, &picked, &step, arrays.0, arrays.1, arrays.2);
+                    let (mut w, mut v, mut s) = start();
+                    for (k, &gradient) in naive.iter().enumerate() {
+                        step.apply_at(gradient, k, &mut w, &mut v, &mut s);
+                    }
+                    let bits = |values: &[f32]| -> Vec<u32> {
+                        values.iter().map(|v| v.to_bits()).collect()
+                    };
+                    assert!(bits(&data) == bits(&w), "{threads} threads");
+                    assert!(bits(&momentum) == bits(&v) && bits(&second) == bits(&s));
                 }
             }
         }

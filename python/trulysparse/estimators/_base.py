@@ -64,7 +64,7 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         weight_decay: float | str = "auto",
-        optimizer: Optimizer | str = "auto",
+        optimizer: Optimizer | str | None = "auto",
         max_iter: int = 100,
         topology: SET | TopologyRule | str | None = "auto",
         zeta: float = 0.3,
@@ -149,6 +149,7 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         encoded = target.encode(y, "y")
         constant = self._constant if goes_on else _sklearn.constant_features(X)
         X = _sklearn.without(X, constant)
+        sparse = self._is_sparse(X, goes_on)
 
         watch, validation = None, None
         if held_out is not None:
@@ -164,16 +165,16 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             "epochs": epochs,
             "validation_data": validation,
             "schedule": _check.choice("learning_rate", self.learning_rate, ("constant", "cosine")),
-            "topology": self._topology(X),
+            "topology": self._topology(sparse),
             "pruning": self.pruning,
             "callbacks": [Diverged()] if watch is None else [Diverged(), watch],
             "progress": _check.boolean("verbose", self.verbose),
         }
         seed = _sklearn.draw_seed(random)
         before = self.model_._core.copy() if goes_on else None
-        for rate in self._rates(X, retry=not goes_on):
-            model = self._network(X, target, seed, goes_on)
-            history = self._train(model, X, encoded, weight, rate=rate, **settings)
+        for rate in self._rates(sparse, retry=not goes_on):
+            model = self._network(X.shape[1], target, seed, goes_on, sparse)
+            history = self._train(model, X, encoded, weight, rate=rate, sparse=sparse, **settings)
             if watch is not None:
                 watch.restore()
             if _is_finite(model, history):
@@ -182,7 +183,7 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             if before is not None:
                 self.model_._core = before
             raise self._diverged(rate)
-        self._keep(model, target, constant, history, goes_on=goes_on)
+        self._keep(model, target, constant, history, goes_on=goes_on, sparse=sparse)
         self.validation_scores_ = None if watch is None else watch.scores
         self.best_validation_score_ = None if watch is None else watch.best
 
@@ -202,14 +203,16 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         constant = self._constant if goes_on else None
         X = _sklearn.without(X, constant)
         seed = _sklearn.draw_seed(check_random_state(self.random_state))
-        model = self._network(X, target, seed, goes_on)
-        (rate,) = self._rates(X, retry=False)
+        sparse = self._is_sparse(X, goes_on)
+        model = self._network(X.shape[1], target, seed, goes_on, sparse)
+        (rate,) = self._rates(sparse, retry=False)
         history = self._train(
             model,
             X,
             encoded,
             weight,
             rate=rate,
+            sparse=sparse,
             epochs=1,
             schedule="constant",
             topology=None,
@@ -217,7 +220,7 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         )
         if not _is_finite(model, history):
             raise self._diverged(rate)
-        self._keep(model, target, constant, history, goes_on=goes_on)
+        self._keep(model, target, constant, history, goes_on=goes_on, sparse=sparse)
 
     def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
         X, y = validate_data(
@@ -272,10 +275,12 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         nothing = [None] if weight is None else []
         return [*train, *nothing, *held, *nothing]
 
-    def _network(self, X: Any, target: Targets, seed: int, goes_on: bool) -> SparseMLP:
+    def _network(
+        self, features: int, target: Targets, seed: int, goes_on: bool, sparse: bool
+    ) -> SparseMLP:
         sizes = self.hidden_layer_sizes
         hidden = [sizes] if isinstance(sizes, int) else _sklearn.hidden_sizes(sizes)
-        layer_sizes = [X.shape[1], *hidden, target.outputs]
+        layer_sizes = [features, *hidden, target.outputs]
         threads = _sklearn.threads(self.n_jobs)
         if not goes_on:
             return SparseMLP(
@@ -289,7 +294,7 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
                 fan="real",
                 dropout=self.dropout,
                 input_noise=self.input_noise,
-                standardize=self._standardize(X),
+                standardize=self._standardize(sparse),
                 seed=seed,
                 threads=threads,
             )
@@ -310,13 +315,14 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         *,
         rate: float,
         schedule: str,
+        sparse: bool,
         **settings: Any,
     ) -> History:
         samples, size = X.shape[0], self.batch_size
         if size == "auto":
             size = min(max(samples // STEPS, SMALLEST), LARGEST)
         size = min(_check.integer("batch_size", size, 1), samples)
-        optimizer = self._optimizer(X, rate, schedule, steps=math.ceil(samples / size))
+        optimizer = self._optimizer(sparse, rate, schedule, steps=math.ceil(samples / size))
         with _sklearn.silent_divergence():
             return model.fit(
                 X, y, sample_weight=weight, batch_size=size, optimizer=optimizer, **settings
@@ -324,35 +330,43 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
 
     # --- what "auto" stands for ---------------------------------------------------------------
 
-    def _rates(self, X: Any, *, retry: bool) -> list[float]:
+    def _is_sparse(self, X: Any, goes_on: bool) -> bool:
+        """Whether the first training data were sparse: what was chosen by them stays."""
+        return bool(getattr(self, "_sparse", False) if goes_on else issparse(X))
+
+    def _rates(self, sparse: bool, *, retry: bool) -> list[float]:
         """Give the learning rates to try, each if training diverged with that before."""
-        rate = self.learning_rate_init
+        solver, rate = self._solver(sparse), self.learning_rate_init
         if isinstance(rate, str):
             _check.choice("learning_rate_init", rate, ("auto",))
-            retries = RETRIES if retry and isinstance(self.optimizer, str) else 0
-            first = ADAM_RATE if self._solver(X) == "adam" else self._RATE
+            retries = RETRIES if retry and solver else 0
+            first = ADAM_RATE if solver == "adam" else self._RATE
             return [first / 4**k for k in range(retries + 1)]
         expected = "'auto' or a positive finite number"
         return [_check.real("learning_rate_init", rate, expected, low=0, low_open=True)]
 
     def _diverged(self, rate: float) -> ValueError:
-        if isinstance(self.optimizer, str):
+        if self._solver(sparse=False):
             return _sklearn.diverged("learning_rate_init", rate)
         return ValueError(
             f"training diverged with optimizer = {self.optimizer!r}: expected one with a lower rate"
         )
 
-    def _solver(self, X: Any) -> str:
-        if not isinstance(self.optimizer, str):
+    def _solver(self, sparse: bool) -> str:
+        """Give the name of the optimiser, or nothing if it was given as an object."""
+        name = "auto" if self.optimizer is None else self.optimizer
+        if not isinstance(name, str):
             return ""
-        _check.choice("optimizer", self.optimizer, ("auto", "sgd", "adam"))
-        if self.optimizer != "auto":
-            return self.optimizer
+        _named("optimizer", name, ("auto", "sgd", "adam"), "a trulysparse.SGD or Adam")
+        if name != "auto":
+            return name
         # A step of Adam is as long for a feature that few samples have; SReLU is SGD's.
-        return "adam" if issparse(X) and self.activation != "srelu" else "sgd"
+        activation = self.activation
+        srelu = "srelu" in ([activation] if isinstance(activation, str) else activation)
+        return "adam" if sparse and not srelu else "sgd"
 
-    def _optimizer(self, X: Any, rate: float, schedule: str, steps: int) -> Any:
-        solver, decay = self._solver(X), self.weight_decay
+    def _optimizer(self, sparse: bool, rate: float, schedule: str, steps: int) -> Any:
+        solver, decay = self._solver(sparse), self.weight_decay
         if not solver:
             return self.optimizer
         if isinstance(decay, str):
@@ -360,7 +374,10 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             decay = DECAY / steps if solver == "sgd" else 0.0
         nesterov = _check.boolean("nesterovs_momentum", self.nesterovs_momentum)
         if solver == "adam":
-            return Adam(rate, beta_1=self.momentum, weight_decay=decay, schedule=schedule)
+            momentum = _check.real(
+                "momentum", self.momentum, "a number in [0, 1)", low=0, high=1, high_open=True
+            )
+            return Adam(rate, beta_1=momentum, weight_decay=decay, schedule=schedule)
         return SGD(
             rate,
             momentum=self.momentum,
@@ -369,20 +386,20 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
             schedule=schedule,
         )
 
-    def _topology(self, X: Any) -> Any:
+    def _topology(self, sparse: bool) -> Any:
         name = self.topology
         if not isinstance(name, str):
             return name
-        _check.choice("topology", name, ("auto", "set", "gradient"))
+        _named("topology", name, ("auto", "set", "gradient"), "a rule, or None")
         # Most places in columns that few samples have would be taken in vain.
-        if name == "gradient" or (name == "auto" and issparse(X)):
+        if name == "gradient" or (name == "auto" and sparse):
             return GradientGrowth(self.zeta)
         return SET(self.zeta, grow_init=self.grow_init)
 
-    def _standardize(self, X: Any) -> bool:
+    def _standardize(self, sparse: bool) -> bool:
         if isinstance(self.standardize, str):
-            _check.choice("standardize", self.standardize, ("auto",))
-            return not issparse(X)  # their zeros, which would no longer be, say something
+            _named("standardize", self.standardize, ("auto",), "True or False")
+            return not sparse  # their zeros, which would no longer be, say something
         return _check.boolean("standardize", self.standardize)
 
     def _keep(
@@ -393,9 +410,11 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
         history: History,
         *,
         goes_on: bool,
+        sparse: bool,
     ) -> None:
         """Take over what was trained, once nothing can go wrong any more."""
         self.model_, self._target, self._constant = model, target, constant
+        self._sparse = sparse
         self.n_outputs_ = target.outputs
         self.history_ = history
         losses = history.history["loss"]
@@ -500,3 +519,10 @@ def _product(weight: Array | None, other: Array | None) -> Array | None:
     if weight is None or other is None:
         return weight if other is None else other
     return weight * other
+
+
+def _named(argument: str, value: str, names: Sequence[str], others: str) -> None:
+    """Check a name of something that may also be given otherwise."""
+    if value not in names:
+        listed = ", ".join(repr(name) for name in names)
+        raise ValueError(f"{argument} = {value!r}: expected {listed} or {others}")

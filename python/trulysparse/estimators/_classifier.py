@@ -85,7 +85,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         weight_decay: float | str = "auto",
-        optimizer: Optimizer | str = "auto",
+        optimizer: Optimizer | str | None = "auto",
         max_iter: int = 100,
         topology: SET | TopologyRule | str | None = "auto",
         zeta: float = 0.3,

@@ -39,12 +39,14 @@ hidden_layer_sizes
         Whether momentum is Nesterov's; not for Adam. Default True.
     weight_decay
         The fraction of every parameter that is taken away per step, in [0, 1); *not* multiplied by
-        the learning rate, but for Adam. Default ``"auto"``: 0.005 by the number of steps in an
-        epoch, so that it takes the same fraction per epoch from small and large data; 0 for Adam.
+        the learning rate. Adam's is, and may be any number of at least 0. Default ``"auto"``: 0.005
+        by the number of steps in an epoch, so that it takes the same fraction per epoch from small
+        and large data; 0 for Adam.
     optimizer
         ``"sgd"``, ``"adam"``, or ``"auto"`` (default): `Adam` for sparse `X`, whose rare features
-        have small gradients, and `SGD` otherwise. Or one that `SparseMLP.fit` takes, instead of the
-        five parameters before.
+        have small gradients, and `SGD` otherwise; None is the same. Or one that `SparseMLP.fit`
+        takes, instead of the five parameters before. What is ``"auto"``, here and below, goes by
+        the first training data and stays with `warm_start` and `partial_fit`.
     max_iter
         Epochs, passes over the samples. All of them are run unless `early_stopping` ends the
         training: the learning rate reaches 0 with the last one. Default {max_iter}.
