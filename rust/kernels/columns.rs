@@ -445,9 +445,9 @@ mod tests {
                     naive[k as usize] = gradient;
                 }
                 if centre.is_some() {
-                    for r in 0..w.n_rows() {
+                    for (r, sum) in sums.iter().enumerate() {
                         for k in pattern.indptr()[r]..pattern.indptr()[r + 1] {
-                            naive[k] -= shift[pattern.indices()[k] as usize] * sums[r];
+                            naive[k] -= shift[pattern.indices()[k] as usize] * sum;
                         }
                     }
                 }
