@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,8 +40,8 @@ ADAM_RATE = 0.001
 DECAY = 0.005
 
 
-class SparseEstimator(BaseEstimator):  # type: ignore[misc]
-    """The base of both; `_targets` and `_weights` differ."""
+class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+    """The base of both, which say what targets they take and how these are encoded."""
 
     model_: SparseMLP
     loss_curve_: list[float]
@@ -111,13 +112,13 @@ class SparseEstimator(BaseEstimator):  # type: ignore[misc]
 
     # --- what differs -------------------------------------------------------------------------
 
+    @abstractmethod
     def _checked(self, y: Array, name: str) -> Array:
         """Check the kind of targets that `name`, validated, has, as an array."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
         """Learn from the first targets how to encode them."""
-        raise NotImplementedError
 
     def _class_weights(self, y: Array, *, whole: bool) -> Array | None:
         """Give the weights that samples have by their targets; `whole`: all samples are there."""
