@@ -32,7 +32,7 @@ pub use loss::{Answers, Loss, Score, Targets};
 pub use mlp::{Config, Counters, Draw, Mlp, Set, Sources};
 pub use optimizer::{LayerRates, Optimizer, Rule, Update};
 pub use per_layer::PerLayer;
-pub use prune::{Pruned, Pruning, Refusal};
+pub use prune::{Cut, Pruned, Pruning, Refusal, least_left};
 pub use schedule::{Fall, Schedule};
 pub use sparsity::{Allocation, Sparsity};
 pub use srelu::SRelu;

@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use trulysparse::checkpoint::{self, UserData};
 use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Fall, LayerRates, Loss, Mlp, Optimizer, Pruning, Rule,
+    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Loss, Mlp, Optimizer, Pruning, Rule,
     Sparsity, Standardizer,
 };
 use trulysparse::parallel::Par;
@@ -73,7 +73,7 @@ fn a_file_is_what_the_library_would_write() {
     let mut model = model(true);
     let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3]).unwrap();
     model.set_standardizer(statistics).unwrap();
-    model.prune(&Par::seq(), Pruning::Percentile(40.0), true).unwrap();
+    model.prune(&Par::seq(), &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     let bytes = to_bytes(&model, &UserData::from([("a".into(), "ü\n".into())])).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
@@ -154,7 +154,7 @@ fn pruned_and_compacted_models_come_back() {
     let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3]).unwrap();
     model.set_standardizer(statistics).unwrap();
     let before = model.try_clone().unwrap();
-    model.prune(&par, Pruning::Percentile(40.0), true).unwrap();
+    model.prune(&par, &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
     let again = from_bytes(&bytes, "m").unwrap().0;
     assert!(again.layers()[0].pruned().contains(&true));
@@ -195,7 +195,7 @@ fn edited(model: &Mlp, name: &str, numbers: &[u32], edit: impl Fn(&str) -> Strin
 fn damaged_flags_and_origins_are_refused() {
     let par = Par::seq();
     let mut model = model(false);
-    model.prune(&par, Pruning::Percentile(40.0), false).unwrap();
+    model.prune(&par, &Pruning { cut: Cut::Percentile(40.0.into()), close: false }).unwrap();
     let pattern = model.layers()[0].weights().pattern();
     let (empty, full): (Vec<u32>, Vec<u32>) =
         (0..4).partition(|&r| pattern.row(r as usize).is_empty());

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Layer, Loss, Mlp, Pruning, Set, Sparsity,
+    Activation, ActivationKind, Config, Cut, Layer, Loss, Mlp, Pruning, Set, Sparsity,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -87,7 +87,7 @@ proptest! {
                     }
                 }
                 Change::Prune(p, close) => {
-                    model.prune(&par, Pruning::Percentile(p), close).unwrap();
+                    model.prune(&par, &Pruning { cut: Cut::Percentile(p.into()), close }).unwrap();
                 }
                 Change::Compact(inputs) => {
                     model.compact(&par, inputs).unwrap();

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use trulysparse::checkpoint;
 use trulysparse::csr::Csr;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Fall, LayerRates, Loss, Memory, Mlp, Optimizer, Pruning,
-    Rule, Set, Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Loss, Memory, Mlp, Optimizer,
+    Pruning, Rule, Set, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -192,7 +192,9 @@ fn asynchronous(
         }
         records.push(wasap.events().to_vec());
         if e == 0 {
-            wasap.prune(&par, &mut mlp, Pruning::Percentile(10.0), true).unwrap();
+            wasap
+                .prune(&par, &mut mlp, &Pruning { cut: Cut::Percentile(10.0.into()), close: true })
+                .unwrap();
         }
         if e < 2 {
             wasap.evolve(&par, &mut mlp, &SET).unwrap();

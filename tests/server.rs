@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use trulysparse::kernels::Step;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Gradient, Loss, Memory, Mlp, Pruning, Replica, Set,
+    Activation, ActivationKind, Config, Cut, Gradient, Loss, Memory, Mlp, Pruning, Replica, Set,
     Sparsity,
 };
 use trulysparse::parallel::Par;
@@ -242,8 +242,8 @@ proptest! {
                     changes += 1;
                 }
                 Action::Prune(percentile) => {
-                    let rule = Pruning::Percentile(percentile);
-                    server.prune(&par, &mut mlp, rule, true).unwrap();
+                    let rule = Pruning { cut: Cut::Percentile(percentile.into()), close: true };
+                    server.prune(&par, &mut mlp, &rule).unwrap();
                     mlp.prepare_training(&par, Memory::Fast).unwrap();
                     let left: std::collections::BTreeSet<_> =
                         places(&mlp).into_iter().map(|(place, _)| place).collect();

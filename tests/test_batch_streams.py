@@ -106,8 +106,8 @@ def test_topology_pruning_validation_and_callbacks_are_those_of_a_fit():
     }  # fmt: skip
     assert history.history["val_loss"][-1] == model.evaluate(X, Y)["loss"]
     assert model.evolutions == 2
-    neurons = history.history["neurons"]
-    assert neurons[0] > neurons[1] > neurons[2]
+    connections = history.history["connections"]
+    assert connections[0] > connections[1] > connections[2]
     assert recorder.epochs == [0, 1, 2, 3]
     stopping = ts.EarlyStopping("connections", mode="min", restore_best_weights=True)
     model.fit(forever(), callbacks=[stopping], **EVOLVING)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import trulysparse as ts
 from command_line import RNG, accuracy_in, train, write_csv
-from trulysparse import cli
+from trulysparse import _cli_pruning, cli
 
 PRUNING = ["--prune-percentile", "30", "--prune-start", "1", "--prune-every", "1"]
+CLOSED = [*PRUNING, "--no-prune-regrow"]
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def neurons_left(model):
 
 
 def test_train_prunes_and_info_tells(capsys):
-    model = train(*PRUNING)
+    model = train(*CLOSED)
     left = neurons_left(model)
     assert left == 40 - 2 * 6  # of 20 neurons each, once in two epochs
     text = f"{left} of 40 hidden neurons have incoming connections, 12 were closed by pruning"
@@ -31,8 +32,8 @@ def test_train_prunes_and_info_tells(capsys):
 
 
 def test_train_compacts_and_info_tells(capsys):
-    whole = train(*PRUNING, out="whole")
-    model = train(*PRUNING, "--compact")
+    whole = train(*CLOSED, out="whole")
+    model = train(*CLOSED, "--compact")
     assert model.original_layer_sizes == whole.layer_sizes == [64, 20, 20, 10]
     assert model.layer_sizes[1:3] == [14, 14]
     assert "compacted: 64-20-20-10 to 64-14-14-10\n" in capsys.readouterr().out
@@ -46,7 +47,7 @@ def test_train_compacts_and_info_tells(capsys):
 
 
 def test_pruned_neurons_may_regrow(capsys):
-    model = train(*PRUNING, "--prune-regrow", "--epochs", 3)
+    model = train(*PRUNING, "--epochs", 3)
     assert "0 were closed by pruning" in capsys.readouterr().out
     assert neurons_left(model) > 20
 
@@ -54,8 +55,9 @@ def test_pruned_neurons_may_regrow(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--prune-start", "3"], "--prune-start: expected --prune-percentile as well"),
-        (["--prune-regrow"], "--prune-regrow: expected --prune-percentile as well"),
+        (["--prune-start", "3"], "--prune-start: expected --prune, --prune-percentile or"),
+        (["--prune-regrow"], "--prune-regrow: expected --prune, --prune-percentile or"),
+        (["--prune-tolerance", "1"], "tolerance = 1.0: expected a number in [0, 1)"),
         (["--prune-percentile", "0"], "percentile = 0.0: expected a number above 0 and below"),
         (
             ["--prune-percentile", "20", "--prune-start", "2"],
@@ -98,3 +100,90 @@ def test_a_model_without_some_features_still_finds_its_columns(tmp_path, capsys)
         assert cli.main(["evaluate", f"{name}.safetensors", "--data", str(rows)]) == 0
         scores.append(accuracy_in(capsys.readouterr().out))
     assert scores[0] == scores[1] == scores[2]
+
+
+@pytest.mark.parametrize("value", ["0", "1.5", "-3", "half", "nan"])
+def test_times_are_epochs_or_shares(value, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--prune", f"--prune-start={value}"])
+    assert "expected a whole number above 0 or a share between 0 and 1" in capsys.readouterr().err
+
+
+def test_shares_of_the_epochs_and_the_defaults():
+    parser = cli.make_parser()
+
+    def rule(*arguments):
+        return _cli_pruning.rule(parser.parse_args(["train", *map(str, arguments)]))
+
+    assert rule() is None
+    paper = rule("--prune", "--epochs", 500)
+    assert (paper.start, paper.every, paper.percentile, paper.regrow) == (211, 10, 20, True)
+    paper = rule("--prune", "--epochs", 500, "--parallel", "wassp")
+    assert (paper.start, paper.every, paper.percentile) == (221, 20, 10)
+    short = rule("--prune-percentile", 5, "--epochs", 30, "--prune-start", 0.3)
+    assert (short.start, short.every, short.percentile) == (9, 1, 5)
+    assert rule("--prune", "--epochs", 30).start == 15
+    old = rule("--prune", "--prune-over", "connected", "--no-prune-regrow")
+    assert (old.over, old.regrow) == ("connected", False)
+
+
+def test_a_tolerance_is_measured_on_held_out_training_rows(capsys):
+    model = train("--prune-tolerance", 0.5, "--prune-start", 1, "--prune-every", 1, "--epochs", 3)
+    out = capsys.readouterr().out
+    assert "held out of training, to measure the tolerance of pruning: 144 samples" in out
+    assert model.nnz < 1880
+    assert "test: accuracy" in out
+
+
+# --- the command prune -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained():
+    return train("--epochs", 20)
+
+
+def test_prune_writes_a_smaller_model_and_its_curve(trained, tmp_path, capsys):
+    command = ["prune", "out/model.safetensors", "--data", "digits", "--percentile", "30"]
+    assert cli.main([*command, "--out", "small.safetensors", "--compact"]) == 0
+    out = capsys.readouterr().out
+    assert "layer 1: 6 neurons pruned, with" in out
+    assert "compacted: 64-20-20-10 to 64-14-14-10" in out
+    assert f"connections: {trained.nnz:,} -> " in out
+    pruned = ts.load("small.safetensors")
+    assert pruned.layer_sizes == [64, 14, 14, 10]
+    assert pruned.metadata == trained.metadata
+    trained.prune(percentile=30)
+    data = ts.datasets.load_digits()
+    expected = 100 * trained.evaluate(data.x_test, data.y_test)["accuracy"]
+    assert f"% -> {expected:.2f} %\n" in out
+    assert (tmp_path / "small.png").read_bytes()[:4] == b"\x89PNG"
+    assert ts.load("out/model.safetensors").nnz > pruned.nnz
+
+
+def test_prune_goes_as_far_as_half_of_the_rows_allow(trained, capsys):
+    left = []
+    for tolerance in ("0.0", "0.3"):
+        command = ["prune", "out/model.safetensors", "--data", "digits", "--tolerance", tolerance]
+        assert cli.main(command) == 0
+        assert "accuracy on the other half of the rows: " in capsys.readouterr().out
+        left.append(ts.load("pruned.safetensors").nnz)
+    assert trained.nnz >= left[0] > left[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--percentile", "100"], "percentile = 100.0: expected a number above 0 and below 100"),
+        (["--tolerance", "-1"], "tolerance = -1.0: expected a number in [0, 1)"),
+        (["--percentile", "5", "--out", "a.png"], "expected the name of a model file"),
+        (["--percentile", "5", "--out", "out/model.safetensors/b"], "is a file"),
+        (["--percentile", "5", "--batch-size", "0"], "batch_size = 0"),
+    ],
+)
+def test_mistakes_of_prune_write_nothing(trained, tmp_path, capsys, arguments, message):
+    before = sorted(tmp_path.rglob("*"))
+    command = ["prune", "out/model.safetensors", "--data", "digits", *arguments]
+    assert cli.main(command) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before

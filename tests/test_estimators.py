@@ -250,8 +250,8 @@ def test_pruning(estimator, wine):
     x, _, y, _ = wine
     rule = ts.ImportancePruning(start=2, every=1, percentile=20)
     fitted = estimator(**QUICK, pruning=rule).fit(x, y)
-    neurons = fitted.history_.history["neurons"]
-    assert neurons[-1] < neurons[0]
+    connections = fitted.history_.history["connections"]
+    assert connections[-1] < connections[0]
     before = fitted.predict(x)
     fitted.model_.compact()
     np.testing.assert_allclose(fitted.predict(x), before, rtol=1e-4)

@@ -85,17 +85,46 @@ def test_the_feature_that_decides_has_the_highest_score():
 # --- pruning ---------------------------------------------------------------------------------
 
 
-def pruned_by_hand(weight, support, *, percentile=None, threshold=None):
-    """The neurons that go, as a mask; None if the layer is to be left alone."""
+def goes_by_hand(weight, support, outputs, over, percentile=None, threshold=None):
+    """The neurons of a layer that go, as a mask, and why the layer is left alone, if it is."""
+    nothing = np.zeros(support.shape[1], dtype=bool)
     connected = support.any(axis=0)
-    if not connected.any():
-        return np.zeros(len(connected), dtype=bool)
     # Importances are float32 sums, taken in float64.
     importance = np.abs(weight).sum(axis=0).astype(np.float32).astype(np.float64)
+    if not connected.any():
+        return nothing, None
     if threshold is None:
-        threshold = np.percentile(importance[connected], percentile)
+        among = importance if over == "all" else importance[connected]
+        threshold = np.percentile(among, percentile)
     gone = connected & (importance <= threshold)
-    return None if np.array_equal(gone, connected) else gone
+    least = max(2, min(outputs, -(-len(connected) // 10)))
+    if gone.any() and (connected & ~gone).sum() < least:
+        return nothing, "too few of its neurons"
+    return gone, None
+
+
+def reached_by_hand(supports, gone):
+    """The outputs that some path leads to from an input, by products of matrices."""
+    reached = np.ones(supports[0].shape[0], dtype=bool)
+    for support, without in itertools.zip_longest(supports, gone):
+        reached = support[reached].any(axis=0)
+        if without is not None:
+            reached &= ~without
+    return reached
+
+
+def pruned_by_hand(layers, over="all", **rule):
+    """The neurons of each hidden layer that go, and why a layer is left alone, if it is."""
+    supports = [layer.support for layer in layers]
+    outputs = supports[-1].shape[1]
+    found = [goes_by_hand(la.weight, la.support, outputs, over, **rule) for la in layers[:-1]]
+    gone, reasons = [mask for mask, _ in found], [reason for _, reason in found]
+    before = reached_by_hand(supports, [])
+    if (before & ~reached_by_hand(supports, gone)).any():
+        for i in range(len(gone)):
+            if gone[i].any() and (before & ~reached_by_hand(supports, gone[: i + 1])).any():
+                gone[i], reasons[i] = np.zeros_like(gone[i]), "an output would no longer"
+    return gone, reasons
 
 
 @st.composite
@@ -120,21 +149,17 @@ rules = st.one_of(
 )
 
 
-@given(models() | tied_models(), rules, st.booleans())
-def test_pruning_takes_exactly_the_neurons_at_or_below_the_threshold(model, rule, regrow):
+@given(models() | tied_models(), rules, st.booleans(), st.sampled_from(["all", "connected"]))
+def test_pruning_takes_exactly_the_neurons_at_or_below_the_threshold(model, rule, regrow, over):
     before = from_model(model)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        report = model.prune(**rule, regrow=regrow)
+        report = model.prune(**rule, regrow=regrow, over=over)
     after = from_model(model)
-    refused = []
-    for number, (old, new, entry) in enumerate(
-        zip(before.layers[:-1], after.layers, report, strict=False), start=1
+    everything, reasons = pruned_by_hand(before.layers, over, **rule)
+    for number, (old, new, entry, gone) in enumerate(
+        zip(before.layers[:-1], after.layers, report, everything, strict=False), start=1
     ):
-        gone = pruned_by_hand(old.weight, old.support, **rule)
-        if gone is None:
-            refused.append(f"layer {number} was not pruned: all of its connected neurons")
-            gone = np.zeros(len(old.bias), dtype=bool)
         expected = {
             "layer": number,
             "neurons": gone.sum(),
@@ -147,8 +172,11 @@ def test_pruning_takes_exactly_the_neurons_at_or_below_the_threshold(model, rule
         flags = model.layers[number - 1].pruned
         assert np.array_equal(flags, gone & (not regrow))
     assert len(report) == len(before.layers) - 1
-    if before.feature_importance("path").any() and not after.feature_importance("path").any():
-        refused.append("pruning has left no path")
+    refused = [
+        f"layer {number} was not pruned: {reason}"
+        for number, reason in enumerate(reasons, start=1)
+        if reason is not None
+    ]
     assert [str(w.message)[: len(text)] for w, text in zip(caught, refused, strict=True)] == refused
     assert all(w.category is RuntimeWarning and w.filename == __file__ for w in caught)
     assert np.array_equal(after.layers[-1].weight, before.layers[-1].weight)
@@ -168,8 +196,12 @@ def test_momentum_goes_with_its_weights():
 
 def test_pruned_neurons_are_not_counted_again():
     model = make_model(density=1.0)
+    again = copy.deepcopy(model)
     assert [entry["neurons"] for entry in model.prune(percentile=49)] == [10, 7]
-    assert [entry["neurons"] for entry in model.prune(percentile=49)] == [5, 4]
+    assert [entry["neurons"] for entry in model.prune(percentile=49)] == [0, 0]
+    for expected in ([10, 7], [5, 4]):
+        report = again.prune(percentile=49, over="connected")
+        assert [entry["neurons"] for entry in report] == expected
 
 
 def test_diverged_layers_are_left_alone():
@@ -192,7 +224,7 @@ def test_fit_prunes_when_it_is_due():
         )
 
     callbacks = [Log(("epoch_begin", epoch), note) for epoch in range(9)]
-    pruning = ts.ImportancePruning(start=3, every=2, percentile=20)
+    pruning = ts.ImportancePruning(3, 2, percentile=20, regrow=False, over="connected")
     history = fit(model, 9, pruning=pruning, callbacks=callbacks).history
     # After epochs 3, 5 and 7 of 9; after 9 training is over.
     changed = [epoch for epoch in range(1, 9) if counts[epoch + 1][0] < counts[epoch][0]]
@@ -221,7 +253,7 @@ def test_fit_warns_of_layers_that_it_leaves_alone():
     model = ts.SparseMLP.from_scipy(
         [sp.csc_array(np.ones((6, 5))), sp.csc_array(RNG.normal(size=(5, 4)))], seed=0
     )
-    with pytest.warns(RuntimeWarning, match="layer 1 was not pruned: all of its") as caught:
+    with pytest.warns(RuntimeWarning, match="layer 1 was not pruned: too few of its") as caught:
         fit(model, 2, pruning=ts.ImportancePruning(1, 1, threshold=1e6), topology=None)
     assert caught[0].filename == small_model.__file__
     assert model.layers[0].nnz == 30
@@ -278,14 +310,17 @@ def test_pruning_curve_scores_what_pruning_would_give(loss, state_of):
     percentiles = (0, 30, 12.5, 90)
     curve = model.pruning_curve(X, y, percentiles, batch_size=7)
     assert state_of(model) == before
-    names = ["percentile", "connections", "neurons", "loss"]
+    names = ["percentile", "connections", "neurons", "refused", "loss"]
     assert list(curve) == names + (["accuracy"] if loss == "cross_entropy" else [])
     assert [values.shape for values in curve.values()] == [(4,)] * len(curve)
     assert curve["percentile"].tolist() == list(percentiles)
     for i, percentile in enumerate(percentiles):
         other = copy.deepcopy(model)
-        if percentile:
-            other.prune(percentile=percentile)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if percentile:
+                other.prune(percentile=percentile)
+        assert curve["refused"][i] == len(caught)
         assert curve["connections"][i] == other.nnz
         hidden = [np.diff(layer.weight.indptr) for layer in other.layers[:-1]]
         assert curve["neurons"][i] == sum((counts > 0).sum() for counts in hidden)
@@ -293,7 +328,9 @@ def test_pruning_curve_scores_what_pruning_would_give(loss, state_of):
         assert {name: curve[name][i] for name in scores} == scores
     whole = model.pruning_curve(X, y)
     assert whole["percentile"].tolist() == list(range(0, 100, 5))
-    assert np.all(np.diff(whole["connections"]) <= 0)
+    assert np.all(np.diff(whole["connections"][whole["refused"] == 0]) <= 0)
+    assert whole["refused"][0] == 0
+    assert whole["refused"][-1] > 0
     assert whole["connections"].dtype == whole["neurons"].dtype == np.int64
 
 
@@ -304,14 +341,19 @@ def test_pruning_curve_scores_what_pruning_would_give(loss, state_of):
     ("options", "error", "match"),
     [
         ({"start": 0}, ValueError, "start = 0: expected an integer at least 1"),
-        ({"start": 1.5}, TypeError, "start = 1.5: expected an integer"),
+        ({"start": 1.5}, ValueError, "start = 1.5: expected an integer of at least 1, or a share"),
+        ({"start": "1"}, TypeError, "start = '1': expected an integer"),
+        ({"every": 0.0}, ValueError, "every = 0.0: expected an integer of at least 1, or a share"),
         ({"every": 0}, ValueError, "every = 0: expected an integer at least 1"),
         ({"percentile": 0}, ValueError, "percentile = 0: expected a number above 0 and below 100"),
         ({"percentile": 100}, ValueError, "percentile = 100: expected a number above 0"),
         ({"percentile": "20"}, TypeError, "percentile = '20': expected a number above 0"),
         ({"threshold": -1}, ValueError, "threshold = -1: expected a finite number of at least 0"),
         ({"threshold": np.inf}, ValueError, "threshold = inf: expected a finite number"),
-        ({"percentile": 20, "threshold": 1}, ValueError, "expected one of the two"),
+        ({"percentile": 20, "threshold": 1}, ValueError, "expected one of the three"),
+        ({"threshold": 1, "tolerance": 0.1}, ValueError, "expected one of the three"),
+        ({"tolerance": 1}, ValueError, r"tolerance = 1: expected a number in \[0, 1\)"),
+        ({"over": "some"}, ValueError, "over = 'some': expected one of 'all', 'connected'"),
         ({"regrow": 1}, TypeError, "regrow = 1: expected True or False"),
     ],
 )
@@ -321,7 +363,7 @@ def test_bad_rules(options, error, match, state_of):
     if not {"start", "every"} & set(options):
         model = make_model()
         before = state_of(model)
-        if "regrow" in options:
+        if {"regrow", "over"} & set(options):
             options = {**options, "percentile": 20}
         with pytest.raises(error, match=match):
             model.prune(**options)
@@ -331,7 +373,7 @@ def test_bad_rules(options, error, match, state_of):
 def test_bad_calls(state_of):
     model = make_model()
     before = state_of(model)
-    with pytest.raises(ValueError, match="percentile = None and threshold = None: expected one"):
+    with pytest.raises(ValueError, match="tolerance = None: expected one of"):
         model.prune()
     with pytest.raises(TypeError, match="pruning = 20: expected a trulysparse"):
         fit(model, pruning=20)
@@ -350,25 +392,60 @@ def test_bad_calls(state_of):
 
 def test_fit_warns_of_a_start_that_it_does_not_reach():
     model = make_model()
-    with pytest.warns(RuntimeWarning, match="pruning starts after epoch 200"):
+    with pytest.warns(RuntimeWarning, match="pruning starts after epoch 211"):
         model.fit(X, Y, epochs=1, pruning=ts.ImportancePruning(), progress=False)
 
 
-def test_pruning_warns_when_no_path_is_left():
-    # The strong hidden neuron hears the input, and nobody hears it.
-    weights = [sp.csc_array([[1.0, 0.1]]), sp.csc_array([[0.0, 0.0], [1.0, 1.0]])]
-    weights[1].eliminate_zeros()
-    model = ts.SparseMLP.from_scipy(weights)
-    with pytest.warns(RuntimeWarning, match="no path from the inputs"):
-        model.prune(threshold=0.5)
+def test_a_pruning_that_would_cut_an_output_off_is_refused():
+    # The strong hidden neurons hear the input, and no output hears them.
+    first = sp.csc_array([[1.0, 2.0, 0.1]])
+    second = sp.coo_array(([1.0, 1.0], ([2, 2], [0, 1])), shape=(3, 2))
+    model = ts.SparseMLP.from_scipy([first, second])
+    with pytest.warns(RuntimeWarning, match="layer 1 was not pruned: an output would no longer"):
+        assert model.prune(threshold=0.5) == [{"layer": 1, "neurons": 0, "connections": 0}]
+    assert model.nnz == 5
 
 
-def test_the_defaults_are_the_papers():
+def test_the_second_of_two_layers_is_refused_if_both_together_cut():
+    # Either layer alone leaves a path to the output: through its strong or its weak neurons.
+    first = sp.csc_array([[0.1, 1.0, 1.0]])
+    second = sp.coo_array(([9.0, 0.1, 9.0], ([0, 1, 0], [0, 1, 2])), shape=(3, 3))
+    third = sp.csc_array(np.ones((3, 1)))
+    model = ts.SparseMLP.from_scipy([first, second, third], loss="squared_error")
+    with pytest.warns(RuntimeWarning, match="layer 2 was not pruned: an output would no longer"):
+        report = model.prune(threshold=0.5)
+    assert [entry["neurons"] for entry in report] == [1, 0]
+    assert np.any(model.feature_importance())
+
+
+def test_the_defaults_are_the_proof_of_concepts():
     rule = ts.ImportancePruning()
-    assert rule == ts.ImportancePruning(200, 10, 20.0, None, False)
-    assert ts.ImportancePruning(threshold=1) == ts.ImportancePruning(200, 10, None, 1.0)
-    due = [epoch for epoch in range(1, 231) if rule.is_due(epoch)]
-    assert due == [200, 210, 220, 230]
+    assert (rule.regrow, rule.over) == (True, "all")
+    alone, together = rule.resolved(500), rule.resolved(500, parallel=True)
+    assert (alone.percentile, together.percentile) == (20, 10)
+    assert [e for e in range(1, 242) if alone.is_due(e)] == [211, 221, 231, 241]
+    assert [e for e in range(1, 262) if together.is_due(e)] == [221, 241, 261]
+    assert ts.ImportancePruning(threshold=1).resolved(500).percentile is None
+    with pytest.raises(TypeError, match="expected whole epochs"):
+        rule.is_due(3)
+
+
+def test_times_may_be_shares_of_the_fit():
+    rule = ts.ImportancePruning(start=0.4, every=0.1, percentile=10)
+    assert [e for e in range(1, 21) if rule.resolved(20).is_due(e)] == [8, 10, 12, 14, 16, 18, 20]
+    short = rule.resolved(2)
+    assert (short.start, short.every) == (1, 1)
+    model = make_model(density=0.8)
+    history = fit(model, 5, pruning=ts.ImportancePruning(0.4, 0.2, 30), topology=None).history
+    changed = np.flatnonzero(np.diff(history["connections"])) + 1
+    assert changed[0] == 2
+
+
+def test_workers_prune_by_their_own_defaults():
+    options = {"topology": None, "strategy": ts.WASSP(2, local_fraction=0)}
+    model = make_model()
+    with pytest.warns(RuntimeWarning, match="pruning starts after epoch 221"):
+        fit(model, pruning=ts.ImportancePruning(), **options)
 
 
 @pytest.mark.parametrize("name", ["prune", "compact"])

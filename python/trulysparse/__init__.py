@@ -28,10 +28,11 @@ from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD, Adam
 from trulysparse.parallel import WASAP, WASSP
+from trulysparse.pruning import ImportancePruning
 from trulysparse.recorder import TopologyRecorder
 from trulysparse.rules import EvolvingLayer, TopologyRule
 from trulysparse.schedules import Constant, Cosine, ExponentialDecay, StepDecay
-from trulysparse.topology import SET, GradientGrowth, ImportancePruning
+from trulysparse.topology import SET, GradientGrowth
 
 if TYPE_CHECKING:
     from trulysparse.estimators import SparseMLPClassifier as SparseMLPClassifier

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trulysparse import schedules
+from trulysparse import _cli_pruning, schedules
 from trulysparse._config import ACTIVATIONS, ALLOCATIONS
 from trulysparse._settings import MEMORY
 from trulysparse.datasets import NAMES
@@ -58,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_predict(commands)
     _add_importance(commands)
+    _cli_pruning.add_command(commands, _add_data, _add_threads)
     _add_export(commands)
     info = commands.add_parser("info", help="describe a saved model")
     info.add_argument("model", help="a model.safetensors that `train` wrote")
@@ -235,34 +236,7 @@ def _add_train(commands: Any) -> None:
         help="scale of grown weights, 1 as at the start (default: preset)",
         **preset,
     )
-    training.add_argument(
-        "--prune-percentile",
-        type=float,
-        metavar="P",
-        help="while training, prune the hidden neurons whose importance is at or below this "
-        "percentile, above 0 and below 100; the paper takes 20 (default: no pruning)",
-    )
-    training.add_argument(
-        "--prune-start",
-        type=_positive,
-        metavar="N",
-        help="the first epoch after which neurons are pruned (default: 200, or half of the "
-        "epochs if that is less)",
-        **preset,
-    )
-    training.add_argument(
-        "--prune-every",
-        type=_positive,
-        metavar="N",
-        help="epochs from one pruning to the next (default: 10)",
-        **preset,
-    )
-    training.add_argument(
-        "--prune-regrow",
-        action="store_true",
-        help="let connections grow to pruned neurons again",
-        **preset,
-    )
+    _cli_pruning.add_flags(training)
     training.add_argument("--no-evolve", action="store_true", help="keep the first connections")
     _add_memory(training)
     training.add_argument(

@@ -17,8 +17,9 @@ from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP, local_from, shares, steps_per_epoch
+from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, ImportancePruning
+from trulysparse.topology import SET
 
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP

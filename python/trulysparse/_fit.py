@@ -11,11 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from trulysparse import _core, _evolution, _progress
+from trulysparse._tolerance import Tolerance, furthest
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.parallel import WASAP, WASSP, Record, read_record
+from trulysparse.pruning import ImportancePruning, core_rule
 from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, ImportancePruning
+from trulysparse.topology import SET
 
 if TYPE_CHECKING:
     from trulysparse._checkpoint import Checkpoint
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Tick: TypeAlias = Callable[[int, float, float], object]
-Prune: TypeAlias = Callable[[float | None, float | None, bool], list[tuple[int, int, str | None]]]
+Prune: TypeAlias = Callable[[dict[str, Any]], list[tuple[int, int, str | None]]]
 
 # Without numbers, so that filters know it again and Python shows it once per place.
 DIVERGED = (
@@ -186,8 +188,9 @@ class Run:
 
     def train(self) -> History:
         """Run the epochs."""
-        if self.pruning is not None and self.epochs and self.pruning.start >= self.epochs.stop:
-            message = f"pruning starts after epoch {self.pruning.start}, and this fit ends before"
+        start = None if self.pruning is None else self.pruning.start
+        if start is not None and self.epochs and start >= self.epochs.stop:
+            message = f"pruning starts after epoch {start}, and this fit ends before"
             warnings.warn(message, RuntimeWarning, stacklevel=4)
         history = self.model.history = self._past()
         remaining = self.epochs[len(history.epoch) :]
@@ -234,14 +237,36 @@ class Run:
         """Prune and evolve after an epoch."""
         rule = self.pruning
         if rule is not None and rule.is_due(epoch + 1):
-            self.model._prune(
-                rule.percentile, rule.threshold, rule.regrow, stacklevel=6, by=self.trainer.prune
-            )
+            bar.does("pruning", epoch)
+            self._prune(rule)
         topology = self.topology
         evolution = None if topology is None else topology.at(epoch + 1, self.epochs.stop)
         if evolution is not None:
             bar.does("evolving", epoch)
             self.trainer.evolve(evolution)
+
+    def _prune(self, rule: ImportancePruning) -> None:
+        percentile: float | list[float] | None = rule.percentile
+        over = rule.over
+        if rule.tolerance is not None:
+            percentile, over = self._tolerable(rule.tolerance), "connected"
+            if percentile is None:
+                return
+        how = core_rule(
+            percentile=percentile, threshold=rule.threshold, over=over, regrow=rule.regrow
+        )
+        self.model._prune(how, stacklevel=7, by=self.trainer.prune)
+
+    def _tolerable(self, tolerance: float) -> list[float] | None:
+        """The percentiles of the layers that can go, measured by the fit's best held-out score."""
+        assert self.validation is not None
+        history = self.model.history.history
+        limit = Tolerance(tolerance, has_accuracy="val_accuracy" in history)
+        losses = history["val_loss"]
+        accuracies = history.get("val_accuracy", losses)
+        best = max(map(limit.of, losses, accuracies))
+        core, data = self.model._core, self.validation
+        return self.trainer.aside(lambda: furthest(core, data, self.batch_size, limit, best))
 
     def _epoch(self, epoch: int, bar: _Bar) -> dict[str, float]:
         first_step = epoch * self.steps_per_epoch

@@ -12,18 +12,14 @@ import numpy.typing as npt
 
 from trulysparse import _check, _core
 from trulysparse._scoring import Scoring
-from trulysparse.topology import pruning_rule
+from trulysparse._tolerance import Tolerance, furthest
+from trulysparse.pruning import OVER, amount, core_rule
 
 # A kind of feature importance is one entry here and a line in `feature_importance`.
 _FEATURE_IMPORTANCE: dict[str, Callable[[_core.Network], npt.NDArray[np.float64]]] = {
     "path": lambda core: core.path_strength(),
     "strength": lambda core: core.outgoing_strength(0),
 }
-
-CUT_OFF = (
-    "pruning has left no path from the inputs to the outputs, so all predictions are the same: "
-    "prune less, or with regrow=True"
-)
 
 
 class Neurons(Scoring):
@@ -94,25 +90,40 @@ class Neurons(Scoring):
         *,
         percentile: float | None = None,
         threshold: float | None = None,
+        tolerance: float | None = None,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         regrow: bool = False,
+        over: str = "all",
+        batch_size: int = 128,
     ) -> list[dict[str, int]]:
         """Remove all incoming connections of the hidden neurons that matter least, now.
 
-        These are the neurons of each hidden layer whose `importance` is at or below the threshold;
-        neurons that have no connections are neither counted nor pruned again. Weights go with
-        their momentum, biases stay, so a pruned neuron's output is a constant, which `compact`
-        takes out. The paper's section 4 has it for trained networks; `pruning_curve` helps to
+        These are the neurons of each hidden layer whose `importance` is at or below the threshold
+        (arXiv 2102.01732, "Importance pruning"). Weights go with their momentum, biases stay, so a
+        pruned neuron's output is a constant, which `compact` takes out. `pruning_curve` helps to
         choose, and ``fit(pruning=ImportancePruning(...))`` prunes while training.
 
         Parameters
         ----------
         percentile
             The threshold as a percentile, above 0 and below 100, of the importances of the layer's
-            neurons that have connections, interpolated linearly as by `numpy.percentile`.
+            neurons, interpolated linearly as by `numpy.percentile`.
         threshold
-            The threshold itself, at least 0. Exactly one of the two must be given.
+            The threshold itself, at least 0.
+        tolerance
+            Prune as far as costs at most that much accuracy on `validation_data`, in [0, 1); 0.003
+            is 0.3 points. First all layers alike, then each beside the others. Without accuracy
+            (squared error) the loss may grow by that share. Exactly one of `percentile`,
+            `threshold` and `tolerance` must be given.
+        validation_data
+            ``(x, y)`` that `tolerance` is measured on: not those that are reported later. None
+            (default) without it.
         regrow
             Whether SET may grow connections to the pruned neurons again. Default False.
+        over
+            As of `ImportancePruning`. Default ``"all"``.
+        batch_size
+            Samples of `validation_data` that are computed together. Default 128.
 
         Returns
         -------
@@ -132,32 +143,50 @@ class Neurons(Scoring):
         Warns
         -----
         RuntimeWarning
-            If a layer is left alone: all of its connected neurons are at or below the threshold,
-            or an importance is not finite. Also if no path from an input to an output is left.
+            If a layer is left alone: fewer than two connected neurons would be left, or fewer than
+            both the number of outputs and a tenth of the layer; an output would no longer depend
+            on any input; or an importance is not finite.
         """
-        percentile, threshold = pruning_rule(percentile, threshold)
+        percentile, threshold, tolerance = amount(percentile, threshold, tolerance, required=True)
         regrow = _check.boolean("regrow", regrow)
+        over = _check.choice("over", over, OVER)
+        batch_size = _check.integer("batch_size", batch_size, 1)
+        if (tolerance is None) != (validation_data is None):
+            shown = "None" if validation_data is None else "(x, y)"
+            raise ValueError(
+                f"tolerance = {tolerance!r} and validation_data = {shown}: expected both or none"
+            )
         with self._exclusive("prune"):
-            return self._prune(percentile, threshold, regrow, stacklevel=3)
+            percentiles: float | list[float] | None = percentile
+            if tolerance is not None:
+                data = self._validation(validation_data)
+                limit = Tolerance(tolerance, has_accuracy=self.loss != "squared_error")
+                percentiles, over = (
+                    furthest(self._core, data, batch_size, limit) or 0.0,
+                    "connected",
+                )
+            rule = core_rule(percentile=percentiles, threshold=threshold, over=over, regrow=regrow)
+            return self._prune(rule, stacklevel=3)
+
+    def _validation(self, given: Any) -> _core.Data:
+        if not isinstance(given, tuple | list) or len(given) != 2:
+            raise TypeError("validation_data: expected a tuple (x, y)")
+        x, y = given
+        return self._data(x, y, ("validation_data[0] (x)", "validation_data[1] (y)")).data
 
     def _prune(
         self,
-        percentile: float | None,
-        threshold: float | None,
-        regrow: bool,
+        rule: dict[str, Any],
         stacklevel: int,
-        by: Callable[[float | None, float | None, bool], list[Any]] | None = None,
+        by: Callable[[dict[str, Any]], list[Any]] | None = None,
     ) -> list[dict[str, int]]:
         report = []
-        had_paths = self._core.path_strength().any()
-        pruned = (by or self._core.prune)(percentile, threshold, not regrow)
+        pruned = (by or self._core.prune)(rule)
         for layer, (neurons, connections, refused) in enumerate(pruned, start=1):
             report.append({"layer": layer, "neurons": neurons, "connections": connections})
             if refused is not None:
                 message = f"layer {layer} was not pruned: {refused}"
                 warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
-        if had_paths and not self._core.path_strength().any():
-            warnings.warn(CUT_OFF, RuntimeWarning, stacklevel=stacklevel)
         return report
 
     def pruning_curve(
@@ -171,7 +200,7 @@ class Neurons(Scoring):
         """Score the model as it would be after ``prune(percentile=p)``, for each p.
 
         The model stays as it is; every percentile is pruned from it anew. It takes the memory of
-        a copy. A layer whose neurons would all go is left alone, as by `prune`.
+        a copy. A layer that pruning would ruin is left alone, without a warning.
 
         Parameters
         ----------
@@ -186,7 +215,8 @@ class Neurons(Scoring):
         -------
         dict of arrays of shape (len(percentiles),)
             ``percentile`` (float64); what is left then, ``connections`` and ``neurons`` (int64;
-            hidden neurons with incoming connections); ``loss`` and ``accuracy`` (float64, as
+            hidden neurons with incoming connections); ``refused`` (int64), how many layers were
+            left alone; ``loss`` and ``accuracy`` (float64, as
             `evaluate` has them; no accuracy with a squared error).
 
         Raises
@@ -210,12 +240,14 @@ class Neurons(Scoring):
         whole = self._core.copy()  # the same for every percentile, whatever other threads do
         for percentile in checked:
             core = whole.copy()
+            report = []
             if percentile > 0:
-                core.prune(percentile, None, True)
+                report = core.prune(core_rule(percentile=percentile, regrow=False))
             row = {
                 "percentile": percentile,
                 "connections": sum(core.nnz()),
                 "neurons": sum(core.connected_neurons()[:-1]),
+                "refused": sum(reason is not None for _, _, reason in report),
                 **self._scores(*core.evaluate(data, batch_size)),
             }
             for name, value in row.items():

@@ -8,8 +8,9 @@ from trulysparse import _check, schedules
 from trulysparse.callbacks import Callback, LearningRateScheduler
 from trulysparse.optim import SGD, Adam, Optimizer
 from trulysparse.parallel import WASAP, WASSP
+from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, GradientGrowth, ImportancePruning
+from trulysparse.topology import SET, GradientGrowth
 
 MEMORY = ("fast", "lean", "least")
 PAPER_SGD = SGD()
@@ -100,11 +101,24 @@ def growth_batch(topology: SET | TopologyRule | None) -> int:
     return getattr(topology, "batch_size", None) or 0
 
 
-def pruning(pruning: ImportancePruning | None) -> ImportancePruning | None:
-    """When neurons are pruned, if they are."""
-    if pruning is None or isinstance(pruning, ImportancePruning):
-        return pruning
-    raise TypeError(f"pruning = {pruning!r}: expected a trulysparse.ImportancePruning or None")
+def pruning(
+    pruning: ImportancePruning | None,
+    epochs: int,
+    strategy: WASSP | WASAP | None = None,
+    *,
+    validated: bool,
+) -> ImportancePruning | None:
+    """When neurons are pruned in a fit, if they are; `validated`: it has held-out samples."""
+    if pruning is None:
+        return None
+    if not isinstance(pruning, ImportancePruning):
+        raise TypeError(f"pruning = {pruning!r}: expected a trulysparse.ImportancePruning or None")
+    if pruning.tolerance is not None and not validated:
+        raise ValueError(
+            f"validation_data = None: expected held-out samples for pruning with tolerance = "
+            f"{pruning.tolerance!r}"
+        )
+    return pruning.resolved(epochs, parallel=strategy is not None)
 
 
 def memory(memory: Any, strategy: WASSP | WASAP | None = None) -> str:

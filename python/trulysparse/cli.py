@@ -28,10 +28,10 @@ from trulysparse import (
     Adam,
     GradientGrowth,
     History,
-    ImportancePruning,
     PeerError,
     SparseMLP,
     TerminateOnNaN,
+    _cli_pruning,
     datasets,
     load,
     plan,
@@ -85,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "evaluate": _evaluate,
         "predict": _predict,
         "importance": _importance,
+        "prune": _prune,
         "export": _export,
         "info": _info,
         "plan": _plan,
@@ -163,7 +164,7 @@ def _train(args: argparse.Namespace) -> int:
     chosen = {**PRESETS[args.preset], **given}
     optimizer = _optimizer(args, chosen)
     topology = None if args.no_evolve else _topology(chosen, given)
-    pruning = _pruning(args)
+    pruning = _cli_pruning.rule(args)
     strategy = _strategy(args, comm)
     _check_out(args.out)
 
@@ -174,6 +175,11 @@ def _train(args: argparse.Namespace) -> int:
         f"data: {data.name}, {len(data.x_train)} training and {len(data.x_test)} test samples, "
         f"{data.n_features} features, {data.n_classes} classes"
     )
+    x_train, y_train, held_out = data.x_train, data.y_train, (data.x_test, data.y_test)
+    if pruning is not None and pruning.tolerance is not None:
+        x_train, y_train, *held = _cli_pruning.held_out(x_train, y_train, SPLIT_SEED)
+        held_out = (held[0], held[1])
+        say(f"held out of training, to measure the tolerance of pruning: {len(held[0])} samples")
     hidden = HIDDEN.get(args.data, OTHER_HIDDEN)
     if args.hidden:
         hidden = list(chain.from_iterable(args.hidden))
@@ -213,11 +219,11 @@ def _train(args: argparse.Namespace) -> int:
         warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)  # said below
         try:
             model.fit(
-                data.x_train,
-                data.y_train,
+                x_train,
+                y_train,
                 epochs=args.epochs,
-                batch_size=args.batch_size or _batch_size(args.data, len(data.x_train)),
-                validation_data=(data.x_test, data.y_test),
+                batch_size=args.batch_size or _batch_size(args.data, len(x_train)),
+                validation_data=held_out,
                 optimizer=optimizer,
                 topology=topology,
                 pruning=pruning,
@@ -248,7 +254,8 @@ def _train(args: argparse.Namespace) -> int:
     if args.compact:
         model.compact()
         _say(f"compacted: {_sizes(model.original_layer_sizes)} to {_sizes(model.layer_sizes)}")
-    _save(model, model.history, args.out, progress=not args.quiet)
+    held_out_name = "test" if held_out[0] is data.x_test else "held out"
+    _save(model, model.history, args.out, held_out_name, progress=not args.quiet)
     if interrupted:
         return 130
     _say("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
@@ -286,22 +293,6 @@ def _optimizer(args: argparse.Namespace, chosen: dict[str, Any]) -> Optimizer:
     return Adam(chosen["learning_rate"], weight_decay=chosen["weight_decay"], **shared)
 
 
-def _pruning(args: argparse.Namespace) -> ImportancePruning | None:
-    given = {key[6:]: value for key, value in vars(args).items() if key.startswith("prune_")}
-    if given["percentile"] is None:
-        others = [f"--prune-{key}" for key in given if key != "percentile"]
-        if others:
-            raise ValueError(f"{', '.join(others)}: expected --prune-percentile as well")
-        return None
-    rule = ImportancePruning(**{"start": max(1, min(200, args.epochs // 2)), **given})
-    if rule.start >= args.epochs:
-        raise ValueError(
-            f"--prune-start {rule.start} with --epochs {args.epochs}: expected a start before the "
-            "last epoch, as nothing would be pruned"
-        )
-    return rule
-
-
 def _left(model: SparseMLP) -> str:
     """How many hidden neurons have connections, and how many were pruned for good."""
     hidden = model.layers[:-1]
@@ -337,7 +328,7 @@ def _check_out(out: Path) -> None:
         raise ValueError(f"--out {out}: {place} is not writable")
 
 
-def _save(model: SparseMLP, history: History, out: Path, *, progress: bool) -> None:
+def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progress: bool) -> None:
     model.save(out / "model.safetensors", progress=progress)
     _say(f"wrote {out / 'model.safetensors'}")
     history.to_csv(out / "history.csv")
@@ -347,7 +338,7 @@ def _save(model: SparseMLP, history: History, out: Path, *, progress: bool) -> N
     if not history.epoch:
         return
     try:
-        save_learning_curves(history, out / "curves.png", held_out="test")
+        save_learning_curves(history, out / "curves.png", held_out=held_out)
     except ImportError:
         _say("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
     else:
@@ -383,14 +374,19 @@ def _names(model: SparseMLP, key: str) -> list[str] | None:
     return names
 
 
-def _evaluate(args: argparse.Namespace) -> int:
+def _model_and_data(args: argparse.Namespace) -> tuple[SparseMLP, Dataset]:
+    """A saved model, and data all of whose rows are in the test part if they have none."""
     model = load(args.model, progress=True)
     if args.threads is not None:
         model.threads = args.threads
     label = args.label
     if label is None and args.data.lower().endswith(".csv") and "label" in model.metadata:
         label = json.loads(model.metadata["label"])
-    data = datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=False)
+    return model, datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=False)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    model, data = _model_and_data(args)
     x, y = _match_features(model, data), _match_classes(model, data)
     _say(f"data: {data.name}, {len(x)} samples")
     if len(data.x_train) == 0:
@@ -510,6 +506,15 @@ def _importance(args: argparse.Namespace) -> int:
             writer.writerow(["rank", what, "score"])
             writer.writerows((rank, name, repr(float(score))) for rank, name, score in rows)
         _say(f"wrote {args.csv}, {len(rows)} rows")
+    return 0
+
+
+def _prune(args: argparse.Namespace) -> int:
+    _check_out(args.out.parent)
+    model, data = _model_and_data(args)
+    x, y = _match_features(model, data), _match_classes(model, data)
+    _say(f"data: {data.name}, {len(x)} samples")
+    _cli_pruning.run(args, model, x, y, _say)
     return 0
 
 

@@ -29,8 +29,9 @@ from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
+from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, ImportancePruning
+from trulysparse.topology import SET
 
 _MOST_EPOCHS = 2**31
 
@@ -384,10 +385,7 @@ class SparseMLP(Evolving):
                 data, inputs, _ = self._data(x, y, sample_weight=sample_weight, trains=True)
             validation = None
             if validation_data is not None:
-                if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-                    raise TypeError("validation_data: expected a tuple (x, y)")
-                names = ("validation_data[0] (x)", "validation_data[1] (y)")
-                validation = self._data(*validation_data, names).data
+                validation = self._validation(validation_data)
             job = _drivers.Job(
                 model=self,
                 data=data,
@@ -397,7 +395,9 @@ class SparseMLP(Evolving):
                 batch_size=batch_size,
                 optimizer=_settings.optimizer(optimizer, strategy, self.activation),
                 topology=_settings.topology(topology, strategy),
-                pruning=_settings.pruning(pruning),
+                pruning=_settings.pruning(
+                    pruning, epochs, strategy, validated=validation is not None
+                ),
                 strategy=_settings.strategy(strategy),
                 memory=_settings.memory(memory, strategy),
                 stream=stream,

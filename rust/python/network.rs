@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::data::Data;
-use super::parse::{self, ConfigArguments};
+use super::parse::{self, ConfigArguments, PruningArguments};
 use super::shelter::Shelter;
 use super::until_tick;
 use super::watched::{Tick, watched, watched_with_locks};
@@ -424,18 +424,15 @@ impl Network {
         })?)
     }
 
-    /// Prunes the hidden neurons at or below a percentile or a threshold, one of the two; `close`
-    /// keeps SET from growing them connections. Returns for each hidden layer the neurons, their
-    /// connections and, if the layer was left alone, why.
+    /// Prunes hidden neurons. Returns for each hidden layer the neurons, their connections and, if
+    /// the layer was left alone, why.
     fn prune(
         &self,
         py: Python<'_>,
-        percentile: Option<f64>,
-        threshold: Option<f64>,
-        close: bool,
+        rule: PruningArguments,
     ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
-        let (par, rule) = (self.par()?, parse::pruning(percentile, threshold)?);
-        let reports = py.detach(|| self.write()?.prune(&par, rule, close))?;
+        let (par, rule) = (self.par()?, rule.pruning()?);
+        let reports = py.detach(|| self.write()?.prune(&par, &rule))?;
         Ok(parse::pruned(reports))
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::nn::{
-    Activation, Config, Fall, Memory, Optimizer, PerLayer, Pruned, Pruning, Refusal, Rule,
+    Activation, Config, Cut, Fall, Memory, Optimizer, PerLayer, Pruned, Pruning, Refusal, Rule,
     Schedule, Sparsity,
 };
 use crate::topology::Init;
@@ -138,15 +138,38 @@ impl ConfigArguments {
     }
 }
 
-/// The rule that one of the two arguments gives.
-pub fn pruning(percentile: Option<f64>, threshold: Option<f64>) -> Result<Pruning> {
-    match (percentile, threshold) {
-        (Some(percentile), None) => Ok(Pruning::Percentile(percentile)),
-        (None, Some(threshold)) => Ok(Pruning::Threshold(threshold)),
-        _ => {
-            let value = format!("{percentile:?} with threshold = {threshold:?}");
-            Err(Error::invalid("percentile", value, "one of percentile and threshold"))
-        }
+/// How neurons are pruned: one of `percentile` and `threshold`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct PruningArguments {
+    percentile: Option<Setting<f64>>,
+    threshold: Option<f64>,
+    /// Whether a percentile is of the connected neurons only.
+    connected: bool,
+    /// Whether SET grows the neurons no connections again.
+    close: bool,
+}
+
+impl PruningArguments {
+    /// The core's type.
+    pub fn pruning(self) -> Result<Pruning> {
+        let cut = match (self.percentile, self.threshold) {
+            (Some(percentile), None) => {
+                let values = percentile.map(Ok)?;
+                if self.connected {
+                    Cut::ConnectedPercentile(values)
+                } else {
+                    Cut::Percentile(values)
+                }
+            }
+            (None, Some(threshold)) => Cut::Threshold(threshold),
+            (percentile, threshold) => {
+                let given = percentile.is_some();
+                let value = format!("{given} with threshold = {threshold:?}");
+                return Err(Error::invalid("percentile", value, "one of percentile and threshold"));
+            }
+        };
+        Ok(Pruning { cut, close: self.close })
     }
 }
 

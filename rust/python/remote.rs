@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, OptimizerArguments};
+use super::parse::{self, OptimizerArguments, PruningArguments};
 use super::until_tick;
 use crate::error::{Error, Result};
 use crate::memory::collected;
@@ -223,15 +223,13 @@ impl RemoteServer {
     fn prune(
         &self,
         py: Python<'_>,
-        percentile: Option<f64>,
-        threshold: Option<f64>,
-        close: bool,
+        rule: PruningArguments,
     ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
         let network = self.network.get();
-        let (par, rule) = (network.par()?, parse::pruning(percentile, threshold)?);
+        let (par, rule) = (network.par()?, rule.pruning()?);
         let reports = py.detach(|| {
             let mut mlp = network.write()?;
-            lock(&self.state).hub.prune(&par, &mut mlp, rule, close)
+            lock(&self.state).hub.prune(&par, &mut mlp, &rule)
         })?;
         Ok(parse::pruned(reports))
     }
@@ -438,12 +436,10 @@ impl RemoteLocal {
     fn prune(
         &self,
         py: Python<'_>,
-        percentile: Option<f64>,
-        threshold: Option<f64>,
-        close: bool,
+        rule: PruningArguments,
     ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
-        let (par, rule) = (self.network.get().par()?, parse::pruning(percentile, threshold)?);
-        let reports = py.detach(|| lock(&self.local).prune(&par, rule, close))?;
+        let (par, rule) = (self.network.get().par()?, rule.pruning()?);
+        let reports = py.detach(|| lock(&self.local).prune(&par, &rule))?;
         Ok(parse::pruned(reports))
     }
 }

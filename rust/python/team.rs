@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, OptimizerArguments};
+use super::parse::{self, OptimizerArguments, PruningArguments};
 use super::until_tick;
 use crate::error::Error;
 use crate::nn::{Memory, Set};
@@ -131,15 +131,13 @@ impl ParallelTrainer {
     fn prune(
         &self,
         py: Python<'_>,
-        percentile: Option<f64>,
-        threshold: Option<f64>,
-        close: bool,
+        rule: PruningArguments,
     ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
         let network = self.network.get();
-        let (par, rule) = (network.par()?, parse::pruning(percentile, threshold)?);
+        let (par, rule) = (network.par()?, rule.pruning()?);
         let reports: Result<_, Error> = py.detach(|| {
             let mut team = self.team.lock().unwrap_or_else(PoisonError::into_inner);
-            team.prune(&par, &mut *network.write()?, rule, close)
+            team.prune(&par, &mut *network.write()?, &rule)
         });
         Ok(parse::pruned(reports?))
     }

@@ -145,13 +145,7 @@ impl Hub {
     }
 
     /// Prunes neurons between two epochs.
-    pub fn prune(
-        &mut self,
-        par: &Par,
-        model: &mut Mlp,
-        rule: Pruning,
-        close: bool,
-    ) -> Result<Vec<Pruned>> {
-        self.server.prune(par, model, rule, close)
+    pub fn prune(&mut self, par: &Par, model: &mut Mlp, rule: &Pruning) -> Result<Vec<Pruned>> {
+        self.server.prune(par, model, rule)
     }
 }

@@ -125,10 +125,10 @@ impl Local {
 
     /// Prunes neurons of every worker on its own; neurons and connections of each layer are those of
     /// all workers together, and a refusal is the first worker's that has one.
-    pub fn prune(&mut self, par: &Par, rule: Pruning, close: bool) -> Result<Vec<Pruned>> {
+    pub fn prune(&mut self, par: &Par, rule: &Pruning) -> Result<Vec<Pruned>> {
         let mut sums: Vec<Pruned> = Vec::new();
         for worker in &mut self.workers {
-            let reports = worker.model.prune(par, rule, close)?;
+            let reports = worker.model.prune(par, rule)?;
             sums.resize(reports.len(), Pruned::default());
             for (sum, report) in sums.iter_mut().zip(reports) {
                 sum.neurons += report.neurons;

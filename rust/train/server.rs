@@ -184,14 +184,8 @@ impl Server {
     }
 
     /// Prunes neurons, as [`Mlp::prune`].
-    pub fn prune(
-        &mut self,
-        par: &Par,
-        model: &mut Mlp,
-        rule: Pruning,
-        close: bool,
-    ) -> Result<Vec<Pruned>> {
-        let (reports, sources) = model.prune_tracked(par, rule, close, self.is_awaited())?;
+    pub fn prune(&mut self, par: &Par, model: &mut Mlp, rule: &Pruning) -> Result<Vec<Pruned>> {
+        let (reports, sources) = model.prune_tracked(par, rule, self.is_awaited())?;
         self.changed(sources);
         Ok(reports)
     }

@@ -187,17 +187,11 @@ impl Team {
     }
 
     /// Prunes neurons after an epoch, as [`Team::evolve`] evolves.
-    pub fn prune(
-        &mut self,
-        par: &Par,
-        model: &mut Mlp,
-        rule: Pruning,
-        close: bool,
-    ) -> Result<Vec<Pruned>> {
+    pub fn prune(&mut self, par: &Par, model: &mut Mlp, rule: &Pruning) -> Result<Vec<Pruned>> {
         match &mut self.phase {
-            Phase::Sync(_) => model.prune(par, rule, close),
-            Phase::Async(wasap) => wasap.prune(par, model, rule, close),
-            Phase::Local(local) => local.prune(par, rule, close),
+            Phase::Sync(_) => model.prune(par, rule),
+            Phase::Async(wasap) => wasap.prune(par, model, rule),
+            Phase::Local(local) => local.prune(par, rule),
         }
     }
 }

@@ -115,14 +115,8 @@ impl Wasap {
     }
 
     /// Prunes neurons between two epochs.
-    pub fn prune(
-        &mut self,
-        par: &Par,
-        model: &mut Mlp,
-        rule: Pruning,
-        close: bool,
-    ) -> Result<Vec<Pruned>> {
-        self.hub.prune(par, model, rule, close)
+    pub fn prune(&mut self, par: &Par, model: &mut Mlp, rule: &Pruning) -> Result<Vec<Pruned>> {
+        self.hub.prune(par, model, rule)
     }
 
     /// Trains on a thread for each worker until the epoch is finished or `go_on` says no, which is

@@ -215,14 +215,10 @@ class Server:
         answers = self._ask({"do": "evolve", "zeta": zeta, "grow_init": grow_init})
         return [sum(counts) for counts in zip(*answers, strict=True)]
 
-    def prune(
-        self, percentile: float | None, threshold: float | None, close: bool
-    ) -> list[tuple[int, int, str | None]]:
+    def prune(self, rule: dict[str, Any]) -> list[tuple[int, int, str | None]]:
         if not self._local:
-            return self.aside(lambda: self._core.prune(percentile, threshold, close))
-        answers = self._ask(
-            {"do": "prune", "percentile": percentile, "threshold": threshold, "close": close}
-        )
+            return self.aside(lambda: self._core.prune(rule))
+        answers = self._ask({"do": "prune", "rule": rule})
         return [
             (
                 sum(part[0] for part in parts),

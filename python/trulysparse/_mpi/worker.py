@@ -127,8 +127,7 @@ class Worker:
             zeta, grow_init = message["zeta"], message["grow_init"]
             link.tell(0, {"result": link.aside(lambda: local.evolve(zeta, grow_init))})
         else:
-            rule = message["percentile"], message["threshold"], message["close"]
-            link.tell(0, {"result": link.aside(lambda: local.prune(*rule))})
+            link.tell(0, {"result": link.aside(lambda: local.prune(message["rule"]))})
 
     def _tick(self, samples: int, loss: float, correct: float) -> None:
         self._link.progress[:] = samples, loss, correct

@@ -26,8 +26,9 @@ from trulysparse.estimators._watch import Diverged, Watch
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Adam, Optimizer
+from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, GradientGrowth, ImportancePruning
+from trulysparse.topology import SET, GradientGrowth
 
 # The steps per epoch at which batch_size="auto" aims, and the sizes between which it stays.
 STEPS = 40

@@ -20,8 +20,9 @@ from trulysparse.estimators import _base
 from trulysparse.estimators._documented import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.optim import Optimizer
+from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, ImportancePruning
+from trulysparse.topology import SET
 
 
 @documented

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,9 @@ def accuracy_against_parameters(curve: Curve | Mapping[str, Curve], ax: Axes | N
     curve
         A dict of arrays of the same length, such as ``model.pruning_curve(x, y)`` returns:
         ``percentile`` of the neurons that was pruned, ``connections`` that are left, ``accuracy``
-        in [0, 1]; other keys are not used. Or a dict of several such dicts: the legend shows its
-        keys. Percentile 0, the network before pruning, is marked by a ring.
+        in [0, 1]. Points at which ``refused``, if it is there, is above 0 are left out: a layer was
+        not pruned there. Other keys are not used. Or a dict of several such dicts: the legend shows
+        its keys. Percentile 0, the network before pruning, is marked by a ring.
     ax
         Where to draw; a new pyplot figure by default.
 
@@ -96,6 +98,16 @@ def accuracy_against_parameters(curve: Curve | Mapping[str, Curve], ax: Axes | N
     return ax
 
 
+def save_pruning_curve(curve: Curve, path: str | Path) -> None:
+    """Write `accuracy_against_parameters` to an image file, without pyplot."""
+    _style.require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_style.SINGLE, layout="constrained")
+    accuracy_against_parameters(curve, figure.subplots())
+    figure.savefig(path, dpi=150)
+
+
 def _label(ax: Any, values: dict[str, _style.Values]) -> None:
     """Write the percentiles beside some points, not beside all: they lie closely."""
     order = np.argsort(values["percentile"], kind="stable")
@@ -135,4 +147,9 @@ def _arrays(name: str, curve: Mapping[str, Any]) -> dict[str, _style.Values]:
     lengths = {key: len(array) for key, array in values.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"{name}: expected arrays of the same length, got {lengths}")
+    if "refused" in curve:
+        refused = _style.numbers(f"{name}['refused']", curve["refused"])
+        if len(refused) != len(values["percentile"]):
+            raise ValueError(f"{name}: expected arrays of the same length, refused has another")
+        values = {key: array[refused == 0] for key, array in values.items()}
     return values

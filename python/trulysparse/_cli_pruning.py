@@ -1,0 +1,217 @@
+"""The command line's pruning: flags of `train`, and the command `prune`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse.model import SparseMLP
+from trulysparse.plot._pruning import save_pruning_curve
+from trulysparse.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning
+
+HELD_OUT = 0.1  # of the training rows, on which `train` measures a tolerance
+_SWITCHES = "--prune, --prune-percentile or --prune-tolerance"
+
+Say = Callable[[str], None]
+Rows = npt.NDArray[Any]
+
+
+def time(text: str) -> int | float:
+    """An epoch, or a share of the epochs below 1."""
+    try:
+        value: int | float = int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        value = 0
+    if not (value >= 1 if isinstance(value, int) else 0 < value < 1):
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number above 0 or a share between 0 and 1, got {text!r}"
+        )
+    return value
+
+
+def add_flags(training: Any) -> None:
+    """Add the flags of pruning while training; what is not given is not in the namespace."""
+    start, every, percentile = SEQUENTIAL
+    suppress: dict[str, Any] = {"default": argparse.SUPPRESS}
+    amount = training.add_mutually_exclusive_group()
+    amount.add_argument(
+        "--prune",
+        action="store_true",
+        help="while training, prune the hidden neurons whose importance is at or below the "
+        f"percentile {percentile:g} of their layer, {PARALLEL[2]:g} with --parallel (default: no "
+        "pruning)",
+        **suppress,
+    )
+    amount.add_argument(
+        "--prune-percentile",
+        type=float,
+        metavar="P",
+        help="the same with this percentile, above 0 and below 100",
+        **suppress,
+    )
+    amount.add_argument(
+        "--prune-tolerance",
+        type=float,
+        metavar="T",
+        help="prune as far as costs at most this much accuracy, such as 0.003, on a tenth of the "
+        "training rows, which are then held out",
+        **suppress,
+    )
+    training.add_argument(
+        "--prune-start",
+        type=time,
+        metavar="N",
+        help="the first epoch after which neurons are pruned, or a share of the epochs such as 0.4 "
+        f"(default: {start}, {PARALLEL[0]} with --parallel, or half of the epochs if that is less)",
+        **suppress,
+    )
+    training.add_argument(
+        "--prune-every",
+        type=time,
+        metavar="N",
+        help="epochs from one pruning to the next, or a share of them (default: "
+        f"{every}, {PARALLEL[1]} with --parallel, at most a twentieth of the epochs)",
+        **suppress,
+    )
+    training.add_argument(
+        "--prune-regrow",
+        action=argparse.BooleanOptionalAction,
+        help="let connections grow to pruned neurons again (default: they may)",
+        **suppress,
+    )
+    training.add_argument(
+        "--prune-over",
+        choices=OVER,
+        help="take the percentile over all neurons of a layer or those with connections only "
+        "(default: all)",
+        **suppress,
+    )
+
+
+def rule(args: argparse.Namespace) -> ImportancePruning | None:
+    """The rule that the flags of `train` ask for, if they do."""
+    prefix = "prune_"
+    given = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
+    switched = hasattr(args, "prune")
+    if not switched and not {"percentile", "tolerance"} & set(given):
+        if given:
+            flags = ", ".join(f"--prune-{key}" for key in given)
+            raise ValueError(f"{flags}: expected {_SWITCHES} as well")
+        return None
+    start, every, _ = PARALLEL if args.parallel else SEQUENTIAL
+    given.setdefault("start", max(1, min(start, args.epochs // 2)))
+    given.setdefault("every", max(1, min(every, args.epochs // 20)))
+    found = ImportancePruning(**given).resolved(args.epochs, parallel=args.parallel is not None)
+    assert found.start is not None
+    if found.start >= args.epochs:
+        raise ValueError(
+            f"--prune-start {given['start']} with --epochs {args.epochs}: expected a start before "
+            "the last epoch, as nothing would be pruned"
+        )
+    return found
+
+
+def held_out(x: Rows, y: Rows, seed: int) -> tuple[Rows, Rows, Rows, Rows]:
+    """Training rows and labels without a tenth of them, then that tenth."""
+    from sklearn.model_selection import train_test_split
+
+    counts = np.bincount(y)
+    size = max(round(HELD_OUT * len(x)), 1)
+    fits = counts[counts > 0].min() >= 2 and size >= np.count_nonzero(counts)
+    parts = train_test_split(
+        np.arange(len(x)), test_size=size, random_state=seed, stratify=y if fits else None
+    )
+    train, held = map(np.sort, parts)
+    return x[train], y[train], x[held], y[held]
+
+
+def add_command(
+    commands: Any, add_data: Callable[..., None], add_threads: Callable[..., None]
+) -> None:
+    """Add the command ``prune``."""
+    prune = commands.add_parser(
+        "prune",
+        help="remove the hidden neurons of a saved model that matter least",
+        description="Prune a trained model, write it to a new file and draw its accuracy against "
+        "the connections that are left. With --tolerance one half of the rows decides how far to "
+        "go, and the accuracies are those of the other half.",
+    )
+    prune.add_argument("model", help="a model.safetensors that `train` wrote")
+    add_data(prune, required=True)
+    amount = prune.add_mutually_exclusive_group(required=True)
+    amount.add_argument(
+        "--percentile",
+        type=float,
+        metavar="P",
+        help="prune the neurons whose importance is at or below this percentile of their layer",
+    )
+    amount.add_argument(
+        "--tolerance",
+        type=float,
+        metavar="T",
+        help="prune as far as costs at most this much accuracy, such as 0.005",
+    )
+    prune.add_argument(
+        "--compact",
+        action="store_true",
+        help="also take the pruned neurons out: the same predictions from a smaller network",
+    )
+    prune.add_argument(
+        "--out",
+        type=Path,
+        default=Path("pruned.safetensors"),
+        metavar="FILE",
+        help="the model to write; the curve goes beside it as a .png (default: pruned.safetensors)",
+    )
+    prune.add_argument("--batch-size", type=int, default=128, help="(default: 128)")
+    add_threads(prune)
+
+
+def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) -> None:
+    """Prune, say what it cost, and write the model and its curve."""
+    if args.out.suffix == ".png":
+        raise ValueError(f"--out {args.out}: expected the name of a model file, not of a picture")
+    chosen, judged = np.arange(len(x)), np.arange(len(x))
+    how: dict[str, Any] = {"percentile": args.percentile}
+    if args.tolerance is not None:
+        if len(x) < 2:
+            raise ValueError(f"--tolerance: expected two or more rows, got {len(x)}")
+        order = np.random.default_rng(0).permutation(len(x))
+        chosen, judged = np.sort(order[::2]), np.sort(order[1::2])
+        held = (x[chosen], y[chosen])
+        how = {"tolerance": args.tolerance, "validation_data": held}
+    size = args.batch_size
+    before, connections = model.evaluate(x[judged], y[judged], batch_size=size), model.nnz
+    curve = model.pruning_curve(x[chosen], y[chosen], batch_size=size)
+    report = model.prune(**how, batch_size=size)
+    after = model.evaluate(x[judged], y[judged], batch_size=size)
+    for entry in report:
+        say(
+            f"layer {entry['layer']}: {entry['neurons']:,} neurons pruned, with "
+            f"{entry['connections']:,} connections"
+        )
+    say(
+        f"connections: {connections:,} -> {model.nnz:,} "
+        f"({100 * (1 - model.nnz / max(connections, 1)):.1f} % gone)"
+    )
+    if args.compact:
+        sizes = "-".join(map(str, model.layer_sizes))
+        model.compact()
+        say(f"compacted: {sizes} to {'-'.join(map(str, model.layer_sizes))}")
+    which = "the other half of the rows" if args.tolerance is not None else "all rows"
+    say(f"accuracy on {which}: {100 * before['accuracy']:.2f} % -> {100 * after['accuracy']:.2f} %")
+    model.save(args.out, progress=True)
+    say(f"wrote {args.out}")
+    picture = args.out.with_suffix(".png")
+    picture.unlink(missing_ok=True)
+    try:
+        save_pruning_curve(curve, picture)
+    except ImportError:
+        say("no picture of the curve without matplotlib: pip install 'trulysparse[plot]'")
+    else:
+        say(f"wrote {picture}")
