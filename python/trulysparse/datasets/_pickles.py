@@ -78,14 +78,16 @@ def array(value: Any, what: str) -> npt.NDArray[Any]:
 
 
 class _Global:
-    """Stands for a function or class of the file: a call is written down and not made."""
+    """Stands for a function or class: a call is written down and not made."""
 
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, *arguments: Any) -> _Call:
+    def __call__(self, *arguments: Any) -> Any:
+        if self.name == "encode":  # Python 3's bytes; the one call that may be made
+            return str.encode(arguments[0], "latin1")
         return _Call(self.name, arguments)
 
     def __setstate__(self, state: Any) -> None:
@@ -141,7 +143,5 @@ def _dtype(value: Any) -> np.dtype[Any]:
 
 
 def _bytes(raw: Any) -> bytes:
-    if isinstance(raw, _Call) and raw.name == "encode":
-        raw = raw.arguments[0]
     # Python 2 wrote bytes as text, which was read as Latin-1.
     return raw.encode("latin1") if isinstance(raw, str) else bytes(memoryview(raw))
