@@ -82,7 +82,7 @@ class TestMadelon:
         self.check(datasets.load_madelon(tmp_path / place), parts)
 
     def test_missing(self, uci):
-        with pytest.raises(FileNotFoundError, match=r"--data-dir.*madelon\.npz"):
+        with pytest.raises(FileNotFoundError, match=r"--data-dir.*madelon\.npz.*no network"):
             datasets.load_madelon()
         (uci / "madelon_valid.labels").unlink()
         with pytest.raises(FileNotFoundError, match=r"no madelon_valid\.labels in .*expected"):

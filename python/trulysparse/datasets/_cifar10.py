@@ -30,6 +30,7 @@ CIFAR10_CLASSES = (
 )
 SHAPE = (32, 32, 3)
 PIXELS = 32 * 32 * 3
+ROWS = (50_000, 10_000)  # of the published parts
 BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 BATCH = re.compile(r"(?:.*/)?((?:data_batch_[1-5]|test_batch)(?:\.bin)?)")
 TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar")
@@ -84,15 +85,21 @@ def load_cifar10(data_dir: PathLike | None = None) -> Dataset:
 
 def _fetch() -> tuple[Array, ...]:
     advice = f"give --data-dir with {WANTED}"
-    what = "CIFAR-10"
-    x, y = _openml.fetch(what, "650 MB", advice, shape=(60000, PIXELS), data_id=40927)
-    if len(x) != 60000 or y.min() < 0 or y.max() > 9 or x.min() < 0 or x.max() > 255:
+    x, y = _openml.fetch("CIFAR-10", "650 MB", advice, shape=(sum(ROWS), PIXELS), data_id=40927)
+    if len(x) != sum(ROWS) or y.min() < 0 or y.max() > 9 or x.min() < 0 or x.max() > 255:
         raise ValueError(
-            "OpenML's CIFAR-10: expected 60000 rows of pixels 0..255 with labels 0..9, got "
+            f"OpenML's CIFAR-10: expected {sum(ROWS)} rows of pixels 0..255 with labels 0..9, got "
             f"{len(x)} rows of {x.min()}..{x.max()} with labels {y.min()}..{y.max()}"
         )
+    n = ROWS[0]
+    if (np.bincount(y[:n], minlength=10) != n // 10).any():  # as in the published parts
+        raise ValueError(
+            f"OpenML's CIFAR-10: expected the published parts one after the other, so {n // 10} "
+            f"rows of each class among the first {n}, got {np.bincount(y[:n], minlength=10)}: "
+            f"{advice}"
+        )
     images = _channels_last(x.astype(np.uint8))
-    return images[:50000], y[:50000], images[50000:], y[50000:]
+    return images[:n], y[:n], images[n:], y[n:]
 
 
 def _channels_last(rows: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -104,6 +105,7 @@ def _read_matrix(path: Path, label: str | None, seed: int) -> Dataset:
         codes, classes = encode(labels, f"{path}: characteristics")
         train, test = held_out("leukemia", codes, len(classes), seed=seed, fraction=TEST_FRACTION)
         probes, blocks = _read_table(path, lines, len(samples))
+        deque(lines, maxlen=0)  # to the end, where a compressed file has its checksum
     return Dataset(
         "leukemia",
         *_assemble(blocks, len(probes), (train, test), codes),
