@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from trulysparse._files import Array, PathLike
+from trulysparse._progress import slow
 from trulysparse.datasets._dataset import Dataset, scale_pixels, split
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
@@ -204,9 +205,11 @@ def _decode(path: Path, names: list[str], read: Callable[[str], bytes]) -> Array
         for i in range(start, min(start + CHUNK, len(names))):
             pixels[i], grey[i] = _image(path, names[i], read, size)
 
-    with ThreadPoolExecutor() as pool:  # Pillow decodes without Python's lock
-        for _ in pool.map(decode, range(0, len(names), CHUNK)):
-            pass
+    # Pillow decodes without Python's lock.
+    with slow("decoding", enabled=True) as tick, ThreadPoolExecutor() as pool:
+        for chunk, _ in enumerate(pool.map(decode, range(0, len(names), CHUNK))):
+            if tick:
+                tick(min((chunk + 1) * CHUNK, len(names)), len(names))
     return np.ascontiguousarray(pixels[..., :1]) if grey.all() else pixels
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse._files import PathLike, encode, read_csv
+from trulysparse._progress import slow
 from trulysparse.datasets._dataset import Dataset, held_out, split
 from trulysparse.datasets._lines import Line, open_text, parse, read_lines
 
@@ -94,7 +95,7 @@ def _read_matrix(path: Path, label: str | None, seed: int) -> Dataset:
     # Read twice: samples in rows take their place at once if the number of columns is known, and
     # no second copy is needed. A file that is cut off is found early.
     n_probes = _count(path)
-    with open_text(path) as file:
+    with open_text(path) as file, slow("reading", enabled=True) as tick:
         lines = read_lines(file, path)
         characteristics = _header(path, lines)
         number, text = next(lines, (0, ""))
@@ -113,6 +114,8 @@ def _read_matrix(path: Path, label: str | None, seed: int) -> Dataset:
             for x, rows in zip(arrays, parts, strict=True):
                 x[:, len(probes) : len(probes) + len(block)] = block.T[rows]
             probes += (_unquoted(text.partition("\t")[0]) for _, text in part)
+            if tick:
+                tick(len(probes), n_probes)
     if len(probes) < n_probes:
         raise ValueError(f"{path}: expected {n_probes} probes as counted before, got {len(probes)}")
     twice = [name for name, count in Counter(probes).items() if count > 1]
