@@ -115,7 +115,8 @@ class TestEvil:
             b"Px\n.",  # PERSID
             b"\x80\x02\x82\x01.",  # EXT1
             b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.",
-            b"\x80\x02Kr\xff\xff\xff\x7f.",
+            b"\x80\x02K\x01q\xff.",  # a place in the memo beyond all instructions
+            b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7fK\x01.",  # a frame longer than the file
             b"\x80\x02K\x01r\xff\xff\xff\x7f.",  # a memo of two milliard places
             b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.",  # more bytes than there are
             b"\x80\x05\x96\xff\xff\xff\xff\x00\x00\x00\x00.",
