@@ -45,8 +45,8 @@ WANTED = (
 def load_cifar10(data_dir: PathLike | None = None) -> Dataset:
     """CIFAR-10: 50000 training and 10000 test images of 32x32 pixels in colour, scaled to 0..1.
 
-    Whatever the files have, the 3072 features are the pixels row by row from the top, each with its
-    red, green and blue: ``x.reshape(-1, 32, 32, 3)`` are the images. Labels are 0 for airplane to
+    The 3072 features are the pixels row by row from the top, each with its red, green and blue, for
+    every format: ``x.reshape(-1, 32, 32, 3)`` are the images. Labels are 0 for airplane to
     9 for truck. Train and test part together take 737 MB.
 
     Parameters
