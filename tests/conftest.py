@@ -108,3 +108,15 @@ def flowers(tmp_path):
     y = np.arange(120) % 3
     x = RNG.normal(size=(120, 3)) * 0.1 + np.eye(3)[y]
     return write_csv(tmp_path / "flowers.csv", x, np.array(["iris", "poppy", "rose"])[y], "abcy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def offline():
+    """No test asks OpenML; those of its answers replace `fetch_openml` by another function."""
+
+    def fetch(*arguments, **options):
+        raise OSError("no network in tests")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sklearn.datasets.fetch_openml", fetch)
+        yield

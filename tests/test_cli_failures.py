@@ -124,7 +124,7 @@ class TestErrors:
         [
             (["--data", "digit"], "unknown data 'digit'"),
             (["--data", "absent.csv"], "absent.csv"),
-            (["--data", "madelon"], "--data-dir"),
+            (["--data", "leukemia"], "--data-dir"),
             (["--data", "fashion-mnist", "--data-dir", "absent"], "apt-get install"),
             (["--label", "y"], "label='y'"),
             (["--learning-rate", "0"], "learning_rate"),

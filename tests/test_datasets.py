@@ -82,7 +82,7 @@ class TestMadelon:
         self.check(datasets.load_madelon(tmp_path / place), parts)
 
     def test_missing(self, uci):
-        with pytest.raises(FileNotFoundError, match=r"--data-dir.*madelon\.npz"):
+        with pytest.raises(FileNotFoundError, match=r"--data-dir.*madelon\.npz.*no network"):
             datasets.load_madelon()
         (uci / "madelon_valid.labels").unlink()
         with pytest.raises(FileNotFoundError, match=r"no madelon_valid\.labels in .*expected"):
@@ -310,11 +310,15 @@ class TestResolve:
 
     @pytest.mark.parametrize("spec", ["digit", "data.txt", "", "Digits"])
     def test_unknown(self, spec):
-        with pytest.raises(ValueError, match=r"digits, fashion-mnist, madelon, .*\.npz or \.csv"):
+        with pytest.raises(
+            ValueError, match=r"digits, fashion-mnist, .*leukemia, .*\.npz or \.csv"
+        ):
             datasets.resolve(spec)
 
     def test_options_of_no_use_are_refused(self, tmp_path):
-        with pytest.raises(ValueError, match=r"label='y' names a column of a \.csv"):
+        with pytest.raises(ValueError, match=r"label='y' names a column of a \.csv or of leukemia"):
             datasets.resolve("digits", label="y")
-        with pytest.raises(ValueError, match=r"data_dir=.* is for fashion-mnist and madelon"):
+        with pytest.raises(
+            ValueError, match=r"data_dir=.* is for fashion-mnist, cifar10.*data is 'digits'"
+        ):
             datasets.resolve("digits", data_dir=tmp_path)

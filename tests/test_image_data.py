@@ -8,6 +8,7 @@ import pytest
 from data_files import check, idx
 from trulysparse import datasets
 from trulysparse._files import read_idx
+from trulysparse.datasets import _fashion_mnist
 
 INSTALLED_FASHION_MNIST = datasets.FASHION_MNIST_FOLDER.is_dir()
 
@@ -83,7 +84,7 @@ class TestFashionMnist:
             asked.append((name, options["as_frame"]))
             return Found
 
-        monkeypatch.setattr(datasets, "FASHION_MNIST_FOLDER", tmp_path / "absent")
+        monkeypatch.setattr(_fashion_mnist, "FASHION_MNIST_FOLDER", tmp_path / "absent")
         monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
         data = datasets.load_fashion_mnist()
         assert asked == [("Fashion-MNIST", False)]
@@ -96,7 +97,7 @@ class TestFashionMnist:
         def fetch(*args, **options):
             raise OSError("no network")
 
-        monkeypatch.setattr(datasets, "FASHION_MNIST_FOLDER", tmp_path / "absent")
+        monkeypatch.setattr(_fashion_mnist, "FASHION_MNIST_FOLDER", tmp_path / "absent")
         monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
         with pytest.raises(FileNotFoundError, match=r"apt-get install.*--data-dir.*no network"):
             datasets.load_fashion_mnist()

@@ -449,13 +449,22 @@ def _add_threads(parser: Any) -> None:
 def _add_data(parser: Any, **data_options: Any) -> None:
     parser.add_argument(
         "--data",
-        help=f"{', '.join(NAMES)}, synthetic:FEATURES, or a .npz or .csv file"
+        help=f"{', '.join(NAMES)}, synthetic:FEATURES, a .npz or .csv file, or a folder or .zip of "
+        "images, one folder for each class"
         + (f" (default: {data_options['default']})" if "default" in data_options else ""),
         **data_options,
     )
-    parser.add_argument("--data-dir", metavar="DIR", help="the files of fashion-mnist or madelon")
     parser.add_argument(
-        "--label", metavar="COLUMN", help="the label's column in a .csv (default: the last)"
+        "--data-dir",
+        metavar="PATH",
+        help=f"folder or file with the data of {', '.join(NAMES[1:])}, in the formats that they "
+        "are published in (default: ask OpenML, but for leukemia)",
+    )
+    parser.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="the label's column in a .csv (default: the last); for leukemia the characteristic "
+        "that is the class",
     )
 
 

@@ -49,7 +49,10 @@ __all__ = ["PRESETS", "main", "run"]
 HIDDEN = {
     "digits": [200, 200, 200],
     "fashion-mnist": [1000, 1000, 1000],
+    "cifar10": [4000, 1000, 4000],
+    "higgs": [1000, 1000, 1000],
     "madelon": [400, 100, 400],
+    "leukemia": [27500, 27500],
 }
 OTHER_HIDDEN = [500, 500, 500]
 # The rows held out stay the same whatever --seed is: runs with different seeds are comparable,

@@ -1,0 +1,112 @@
+"""Loaders for the data sets that the command line knows, and for a user's own files.
+
+Every loader returns a `Dataset` with float32 features and int64 labels in
+``0..n_classes-1``. Files are not trusted: whatever is wrong with one gives a ``ValueError`` that
+names the file and what was expected in it; a file that is not there gives ``FileNotFoundError``.
+Nothing that a file holds is run, and no archive is unpacked to the disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trulysparse._files import PathLike
+from trulysparse._synthetic import parse
+from trulysparse.datasets._cifar10 import load_cifar10
+from trulysparse.datasets._dataset import Dataset
+from trulysparse.datasets._fashion_mnist import FASHION_MNIST_CLASSES as FASHION_MNIST_CLASSES
+from trulysparse.datasets._fashion_mnist import FASHION_MNIST_FOLDER as FASHION_MNIST_FOLDER
+from trulysparse.datasets._fashion_mnist import load_fashion_mnist
+from trulysparse.datasets._higgs import load_higgs
+from trulysparse.datasets._images import load_images
+from trulysparse.datasets._leukemia import load_leukemia
+from trulysparse.datasets._madelon import load_madelon
+from trulysparse.datasets._tables import load_csv, load_digits, load_npz, load_synthetic
+
+__all__ = [
+    "Dataset",
+    "load_cifar10",
+    "load_csv",
+    "load_digits",
+    "load_fashion_mnist",
+    "load_higgs",
+    "load_images",
+    "load_leukemia",
+    "load_madelon",
+    "load_npz",
+    "load_synthetic",
+    "resolve",
+]
+
+NAMES = ("digits", "fashion-mnist", "cifar10", "higgs", "madelon", "leukemia")
+
+
+def resolve(
+    spec: PathLike,
+    data_dir: PathLike | None = None,
+    label: str | None = None,
+    seed: int = 0,
+    *,
+    hold_out: bool = True,
+) -> Dataset:
+    """Load what ``spec`` names.
+
+    Parameters
+    ----------
+    spec
+        ``"digits"``, ``"fashion-mnist"``, ``"cifar10"``, ``"higgs"``, ``"madelon"``,
+        ``"leukemia"``, ``"synthetic:FEATURES"`` or ``"synthetic:FEATURES:SAMPLES"``, a path ending
+        in .npz or .csv, or a folder or .zip of images.
+    data_dir
+        Folder or file with the data of one of these names but digits; the ``load_`` functions say
+        what it should hold.
+    label
+        The label's column in a .csv; the last one by default. For leukemia the characteristic
+        that is the class.
+    seed
+        Decides which rows are held out where the data have no test part of their own. Default 0.
+    hold_out
+        False puts every row of a user's files without a test part into the test part and leaves
+        the training part empty, to score all of it. Default True.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `spec`, an option that `spec` has no use for, or bad contents.
+    FileNotFoundError
+        If the data are not there; the message says how to get them.
+    """
+    text = str(spec)
+    suffix = Path(text).suffix.lower()
+    if label is not None and suffix != ".csv" and text != "leukemia":
+        raise ValueError(
+            f"label={label!r} names a column of a .csv or of leukemia, but the data is {text!r}"
+        )
+    if data_dir is not None and text not in NAMES[1:]:
+        raise ValueError(
+            f"data_dir={str(data_dir)!r} is for {', '.join(NAMES[1:])}, but the data is {text!r}"
+        )
+    if text == "digits":
+        return load_digits(seed)
+    if text == "leukemia":
+        return load_leukemia(data_dir, label=label, seed=seed)
+    loaders = {
+        "fashion-mnist": load_fashion_mnist,
+        "cifar10": load_cifar10,
+        "higgs": load_higgs,
+        "madelon": load_madelon,
+    }
+    if text in loaders:
+        return loaders[text](data_dir)
+    if text.startswith("synthetic:"):
+        return load_synthetic(*parse(text), seed=seed)
+    if suffix == ".npz":
+        return load_npz(text, seed=seed, hold_out=hold_out)
+    if suffix == ".csv":
+        return load_csv(text, label, seed=seed, hold_out=hold_out)
+    if suffix == ".zip" or (text and Path(text).is_dir()):
+        return load_images(text, seed=seed, hold_out=hold_out)
+    raise ValueError(
+        f"unknown data {text!r}: expected one of {', '.join(NAMES)}, synthetic:FEATURES, the path "
+        "of a .npz or .csv file, or a folder or .zip of images"
+    )
