@@ -249,7 +249,7 @@ class Run:
         percentile: float | list[float] | None = rule.percentile
         over = rule.over
         if rule.tolerance is not None:
-            percentile, over = self._tolerable(rule.tolerance), "connected"
+            percentile, over = self._tolerable(rule), "connected"
             if percentile is None:
                 return
         how = core_rule(
@@ -257,16 +257,25 @@ class Run:
         )
         self.model._prune(how, stacklevel=7, by=self.trainer.prune)
 
-    def _tolerable(self, tolerance: float) -> list[float] | None:
-        """The percentiles of the layers that can go, measured by the fit's best held-out score."""
+    def _tolerable(self, rule: ImportancePruning) -> list[float] | None:
+        """The percentile of each layer's connected neurons that can go, or None."""
         assert self.validation is not None
+        assert rule.tolerance is not None
+        assert isinstance(rule.start, int)
+        assert isinstance(rule.every, int)
         history = self.model.history.history
-        limit = Tolerance(tolerance, has_accuracy="val_accuracy" in history)
+        tolerance = Tolerance(rule.tolerance, has_accuracy="val_accuracy" in history)
         losses = history["val_loss"]
-        accuracies = history.get("val_accuracy", losses)
-        best = max(map(limit.of, losses, accuracies))
+        scores = list(map(tolerance.of, losses, history.get("val_accuracy", losses)))
+        before = self.model.history.epoch[0]  # of a fit that goes on
+        start = rule.start - before
+        while start < 1:
+            start += rule.every
+        left = tolerance.remaining(scores, start, rule.every)
+        if left < 0:
+            return None
         core, data = self.model._core, self.validation
-        return self.trainer.aside(lambda: furthest(core, data, self.batch_size, limit, best))
+        return self.trainer.aside(lambda: furthest(core, data, self.batch_size, tolerance, left))
 
     def _epoch(self, epoch: int, bar: _Bar) -> dict[str, float]:
         first_step = epoch * self.steps_per_epoch

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from trulysparse.pruning import core_rule
@@ -17,7 +18,7 @@ Percentiles = list[float]
 
 
 class Tolerance:
-    """What a network may score at the worst.
+    """How much worse a network may score on held-out samples.
 
     Parameters
     ----------
@@ -35,9 +36,21 @@ class Tolerance:
         """The score of a network, which is better if it is higher."""
         return accuracy if self._has_accuracy else -loss
 
-    def worst(self, best: float) -> float:
-        """The lowest score that will do beside the best one."""
-        return best - self._tolerance * (1.0 if self._has_accuracy else abs(best))
+    def allowed(self, score: float) -> float:
+        """How much of a score may be lost."""
+        return self._tolerance * (1.0 if self._has_accuracy else abs(score))
+
+    def remaining(self, scores: Sequence[float], start: int, every: int) -> float:
+        """How much may still be lost at the end of `scores`, one an epoch.
+
+        Pruning is due after epoch `start`, counted from 1, and every `every` from there. A single
+        score is noisy, so the means over the epochs before each of these times are compared: what
+        the last mean is below the best one is lost already.
+        """
+        ends = range(start, len(scores) + 1, every)
+        means = [statistics.fmean(scores[max(end - every, 0) : end]) for end in ends]
+        best = max(means)
+        return self.allowed(best) - (best - means[-1])
 
 
 def furthest(
@@ -45,14 +58,14 @@ def furthest(
     data: _core.Data,
     batch_size: int,
     tolerance: Tolerance,
-    best: float | None = None,
+    allowed: float | None = None,
 ) -> Percentiles | None:
     """The percentile of each hidden layer's connected neurons that can go, 0 for none.
 
     First the largest percentile that all layers can have together, then, layer by layer, the
-    largest for that layer beside those of the others; both by bisection in whole numbers. `best` is
-    the score to be near to, by default the network's own. None if nothing can go. No layer is
-    one that pruning would ruin. The network stays as it is.
+    largest for that layer beside those of the others; both by bisection in whole numbers. `allowed`
+    is how much of the network's score may be lost, by default all of the tolerance. A layer that
+    pruning would ruin does not count as pruned. None if nothing can go. The network stays as it is.
     """
 
     def score(percentiles: Percentiles) -> float:
@@ -63,9 +76,8 @@ def furthest(
         return tolerance.of(*copy.evaluate(data, batch_size))
 
     hidden = len(network.nnz()) - 1
-    if best is None:
-        best = tolerance.of(*network.evaluate(data, batch_size))
-    worst = tolerance.worst(best)
+    own = tolerance.of(*network.evaluate(data, batch_size))
+    worst = own - (tolerance.allowed(own) if allowed is None else allowed)
     common = _largest(0, _MOST, lambda p: score([p] * hidden) >= worst)
     found: Percentiles = [common] * hidden
     for layer in range(hidden if hidden > 1 else 0):

@@ -59,10 +59,10 @@ class ImportancePruning:
     tolerance
         Instead of `percentile` and `threshold`: how much held-out accuracy a pruning may cost, in
         [0, 1); 0.003 is 0.3 points. Before each pruning the fit's `validation_data` are scored
-        with ever more neurons left out, and as many are pruned as keep the accuracy within the
-        tolerance of the best that the fit had so far. Without accuracy (squared error) the loss
-        may grow by that share. Needs `validation_data`, and the memory of a copy of the network.
-        Default None.
+        with ever more neurons left out, and as many are pruned as cost no more than that. What the
+        mean accuracy since the pruning before is below the best such mean counts as lost already.
+        Without accuracy (squared error) the loss may grow by that share. Needs `validation_data`,
+        and the memory of a copy of the network. Default None.
 
     Raises
     ------
