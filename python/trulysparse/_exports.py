@@ -186,8 +186,10 @@ class Exports(Described):
                         f"{place / name}.npy has shape {array.shape}: expected "
                         f"({model.layer_sizes[0]},)"
                     )
-            mean, scale = (array.astype(np.float64).tolist() for array in statistics)
-            model._core.set_standardizer(mean, scale)
+            mean, scale = (array.astype(np.float64) for array in statistics)
+            # Features that were constant have their value as the mean.
+            constant = np.flatnonzero((scale == 1) & (mean != 0))
+            model._core.set_standardizer(mean.tolist(), scale.tolist(), constant.tolist())
         return model
 
     def to_torch(self, *, dense: bool = False, logits: bool = False) -> Any:
