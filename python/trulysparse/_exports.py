@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse import _check
+from trulysparse import _check, _sparse
 from trulysparse._described import Described
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Exports(Described):
             raise ValueError(
                 f"{place / SETTINGS}: expected the settings that export_npz writes ({error})"
             ) from error
-        weights = [_read(place / f"weight_{i}.npz", scipy.sparse.load_npz) for i in range(count)]
+        weights = [_matrix(place / f"weight_{i}.npz") for i in range(count)]
         biases = [_read(place / f"bias_{i}.npy", np.load) for i in range(count)]
         build: Any = cls.from_scipy  # type: ignore[attr-defined]  # of SparseMLP
         # Sizes and connections are those of the files.
@@ -234,6 +234,19 @@ def save_state(module: Any, path: Path) -> None:
 
     with open(path, "wb") as file:  # PyTorch's own error for a missing folder is no OSError
         torch.save(module.state_dict(), file)
+
+
+def _matrix(path: Path) -> scipy.sparse.csc_array:
+    """A file's sparse matrix, checked."""
+    matrix = _read(path, scipy.sparse.load_npz)
+    with np.load(path) as arrays:
+        stored = len(arrays["indices"]) if "indices" in arrays else None
+    if stored not in (None, len(matrix.indices)):  # of which SciPy leaves out what comes last
+        raise ValueError(
+            f"{path} is not a valid sparse matrix: indptr ends at {matrix.indptr[-1]}, expected "
+            f"{stored}, as many as indices"
+        )
+    return _sparse.checked(str(path), matrix, by_columns=True)
 
 
 def _read(path: Path, reader: Any) -> Any:
