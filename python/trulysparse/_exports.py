@@ -238,15 +238,12 @@ def save_state(module: Any, path: Path) -> None:
 
 def _matrix(path: Path) -> scipy.sparse.csc_array:
     """A file's sparse matrix, checked."""
-    matrix = _read(path, scipy.sparse.load_npz)
+    return _sparse.loaded(str(path), _read(path, _archive))
+
+
+def _archive(path: Path) -> dict[str, npt.NDArray[Any]]:
     with np.load(path) as arrays:
-        stored = len(arrays["indices"]) if "indices" in arrays else None
-    if stored not in (None, len(matrix.indices)):  # of which SciPy leaves out what comes last
-        raise ValueError(
-            f"{path} is not a valid sparse matrix: indptr ends at {matrix.indptr[-1]}, expected "
-            f"{stored}, as many as indices"
-        )
-    return _sparse.checked(str(path), matrix, by_columns=True)
+        return dict(arrays)
 
 
 def _read(path: Path, reader: Any) -> Any:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -58,15 +59,47 @@ def checked(
         raise ValueError(f"{name} has shape {shape}: expected (samples, {features})")
     if len(shape) != 2:
         raise ValueError(f"{name} has shape {shape}: expected two dimensions")
-    for kinds, rebuilt in _FORMATS:
-        if isinstance(value, kinds):
-            break
-    else:
-        raise TypeError(
-            f"{name} is a {type(value).__name__}: expected one of SciPy's own sparse formats"
-        )
+    for kind in _FORMATS:
+        if isinstance(value, (getattr(sp, f"{kind}_array"), getattr(sp, f"{kind}_matrix"))):
+            return _canonical(name, value, shape, kind, by_columns=by_columns)
+    raise TypeError(
+        f"{name} is a {type(value).__name__}: expected one of SciPy's own sparse formats"
+    )
+
+
+def loaded(name: str, arrays: Mapping[str, Array]) -> sp.csc_array:
+    """Give the matrix of a file that SciPy's `save_npz` wrote, checked as `checked` does.
+
+    SciPy's `load_npz` drops what lies behind the end of an indptr, and rounds indices.
+
+    Parameters
+    ----------
+    name
+        The file, for errors.
+    arrays
+        What is in it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `checked`, and if it is no such file.
+    """
+    kind = arrays["format"].tolist() if "format" in arrays else None
+    kind = kind.decode("latin-1") if isinstance(kind, bytes) else kind
+    if kind not in ("csr", "csc", "bsr", "coo", "dia"):
+        raise ValueError(f"{name} is not a file of SciPy's save_npz: format {kind!r}")
+    value = SimpleNamespace(**arrays)
+    shape = _shape(name, value)
+    if len(shape) != 2:
+        raise ValueError(f"{name} has shape {shape}: expected two dimensions")
+    if "coords" in arrays and len(arrays["coords"]) == 2:
+        value.row, value.col = arrays["coords"]
+    return _canonical(name, value, shape, kind, by_columns=True)
+
+
+def _canonical(name: str, value: Any, shape: Shape, kind: str, *, by_columns: bool) -> Any:
     try:
-        matrix = rebuilt(name, value, shape)
+        matrix = _FORMATS[kind](name, value, shape)
     except _Damage as damage:
         raise ValueError(f"{name} is not a valid sparse matrix: {damage}") from None
     matrix = (sp.csc_array if by_columns else sp.csr_array)(matrix)
@@ -274,12 +307,12 @@ def _is_canonical(indptr: Array, indices: Array) -> bool:
     return bool(ascends.all())
 
 
-_FORMATS: list[tuple[tuple[type, ...], Callable[[str, Any, Shape], Any]]] = [
-    ((sp.csr_array, sp.csr_matrix), _csr),
-    ((sp.csc_array, sp.csc_matrix), _csc),
-    ((sp.bsr_array, sp.bsr_matrix), _bsr),
-    ((sp.coo_array, sp.coo_matrix), _coo),
-    ((sp.dia_array, sp.dia_matrix), _dia),
-    ((sp.lil_array, sp.lil_matrix), _lil),
-    ((sp.dok_array, sp.dok_matrix), _dok),
-]
+_FORMATS: dict[str, Callable[[str, Any, Shape], Any]] = {
+    "csr": _csr,
+    "csc": _csc,
+    "bsr": _bsr,
+    "coo": _coo,
+    "dia": _dia,
+    "lil": _lil,
+    "dok": _dok,
+}

@@ -133,7 +133,7 @@ impl Standardizer {
         }
     }
 
-    /// By how much [`Standardizer::scaled`] values of feature `i` are still to be moved.
+    /// What is still to be taken from values of feature `i` that were [`Standardizer::scaled`].
     #[inline]
     pub fn shift(&self, i: usize) -> f32 {
         if self.is_constant(i) { -0.0 } else { -self.apply(i, 0.0) }
@@ -228,12 +228,12 @@ mod tests {
         for s in [dense, Standardizer::fit_sparse(&sparse).unwrap()] {
             for (i, value) in constants.into_iter().enumerate() {
                 assert_eq!((s.mean()[i], s.scale()[i]), (f64::from(value), 1.0));
-                assert_eq!((s.apply(i, value), s.scaled(i, value) + s.shift(i)), (0.0, 0.0));
+                assert_eq!((s.apply(i, value), s.scaled(i, value) - s.shift(i)), (0.0, 0.0));
             }
             assert_eq!(s.constant(), [0, 1, 2, 3, 4, 5]);
             assert_eq!(s.mean()[7], 499.5);
             assert!((s.scale()[7] - (12.0 / (1e6 - 1.0f64)).sqrt()).abs() < 1e-12);
-            assert_eq!(s.scaled(7, 500.0) + s.shift(7), s.apply(7, 500.0));
+            assert!((s.scaled(7, 500.0) - s.shift(7) - s.apply(7, 500.0)).abs() < 1e-6);
         }
     }
 
