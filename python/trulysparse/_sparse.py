@@ -24,9 +24,7 @@ Array = npt.NDArray[Any]
 Shape = tuple[int, int]
 
 
-def checked(
-    name: str, value: Any, features: int | None = None, *, by_columns: bool = False
-) -> Any:
+def checked(name: str, value: Any, features: int | None = None, *, by_columns: bool = False) -> Any:
     """Give a canonical ``csr_array`` of a sparse matrix, and anything else as it is.
 
     The result has sorted rows and no duplicates; stored zeros stay. It shares nothing with `value`

@@ -240,7 +240,7 @@ class SparseMLP(Evolving):
         Raises
         ------
         ValueError, TypeError
-            If shapes do not fit each other or a value is not finite.
+            If shapes do not fit each other, a matrix is damaged or a value is not finite.
         """
         sizes, matrices = _scipy.to_core(weights, biases)
         config = _config.shared(
