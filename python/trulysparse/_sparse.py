@@ -239,9 +239,9 @@ def _lil(name: str, value: Any, shape: Shape) -> Any:
     for attribute, lists in (("rows", rows), ("data", data)):
         if len(lists) != shape[0]:
             raise _Damage(f"{attribute} has length {len(lists)}, expected {shape[0]}")
-    for i, (row, values) in enumerate(zip(rows, data, strict=True)):
-        if len(row) != len(values):
-            raise _Damage(f"row {i} has {len(row)} columns and {len(values)} values")
+    for i, (row, stored) in enumerate(zip(rows, data, strict=True)):
+        if len(row) != len(stored):
+            raise _Damage(f"row {i} has {len(row)} columns and {len(stored)} values")
     indices = _columns(f"{name}.rows", list(itertools.chain.from_iterable(rows)))
     _in_range("columns", indices, 0, shape[1] - 1)
     indptr = np.zeros(shape[0] + 1, np.int64)
