@@ -7,7 +7,8 @@
 //! `layers.i.second_moment` F32, `layers.i.bias_second_moment` F32; of a hidden layer with SReLU
 //! `layers.i.srelu` and `layers.i.srelu_momentum` F32, four parameters a neuron as in
 //! [`crate::nn::SRelu`]; and `standardizer.mean`,
-//! `standardizer.scale` F64 if there are statistics; `layers.i.pruned` U32, the output neurons that
+//! `standardizer.scale` F64 if there are statistics, and `standardizer.constant` U32, the features
+//! that had one value other than 0, if there are any; `layers.i.pruned` U32, the output neurons that
 //! pruning closed to growth, if there are any; `units.l` U32, the original numbers of the neurons
 //! of layer `l` (0 for the inputs), if a compaction removed some of that layer. The safetensors
 //! metadata has one entry, `trulysparse`: a JSON object of `version`, `config`, `counters` and
@@ -159,6 +160,9 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
     if let Some(s) = model.standardizer() {
         tensors.push(("standardizer.mean".into(), Tensor::of(s.mean())));
         tensors.push(("standardizer.scale".into(), Tensor::of(s.scale())));
+        if !s.constant().is_empty() {
+            tensors.push(("standardizer.constant".into(), Tensor::of(s.constant())));
+        }
     }
     for (l, ids) in model.origin().iter().flat_map(|origin| origin.ids().iter().enumerate()) {
         if !ids.is_empty() {
@@ -284,7 +288,8 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
     }
     if ["standardizer.mean", "standardizer.scale"].iter().any(|name| file.has(name)) {
         let (mean, scale) = (file.read("standardizer.mean")?, file.read("standardizer.scale")?);
-        model.set_standardizer(Standardizer::from_parts(mean, scale)?)?;
+        let constant = file.read_optional("standardizer.constant")?;
+        model.set_standardizer(Standardizer::from_parts(mean, scale, constant)?)?;
     } else if model.config().standardize && model.counters.steps > 0 {
         return Err(damage("the statistics of a standardising model are missing"));
     }

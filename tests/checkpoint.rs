@@ -46,7 +46,8 @@ fn model(standardize: bool) -> Mlp {
 #[test]
 fn the_same_model_gives_the_same_bytes_and_comes_back() {
     let mut model = model(true);
-    let statistics = Standardizer::from_parts(vec![1e9 + 0.25; 3], vec![0.1; 3]).unwrap();
+    let statistics =
+        Standardizer::from_parts(vec![1e9 + 0.25; 3], vec![0.1; 3], Vec::new()).unwrap();
     model.set_standardizer(statistics.clone()).unwrap();
     let user = UserData::from([("a".into(), "1".into()), ("b".into(), "2".into())]);
     let bytes = to_bytes(&model, &user).unwrap();
@@ -71,7 +72,7 @@ fn the_same_model_gives_the_same_bytes_and_comes_back() {
 #[test]
 fn a_file_is_what_the_library_would_write() {
     let mut model = model(true);
-    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3]).unwrap();
+    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3], Vec::new()).unwrap();
     model.set_standardizer(statistics).unwrap();
     model.prune(&Par::seq(), &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     let bytes = to_bytes(&model, &UserData::from([("a".into(), "ü\n".into())])).unwrap();
@@ -127,10 +128,10 @@ fn counters_and_statistics_that_cannot_be_are_refused() {
     assert!(refused(&counted).contains("below 2^63"));
     counted.counters.steps -= 1;
     from_bytes(&to_bytes(&counted, &UserData::new()).unwrap(), "m").unwrap();
-    let statistics = Standardizer::from_parts(vec![0.0; 3], vec![1.0; 3]).unwrap();
+    let statistics = Standardizer::from_parts(vec![0.0; 3], vec![1.0; 3], Vec::new()).unwrap();
     let error = model(false).set_standardizer(statistics).unwrap_err().to_string();
     assert!(error.contains("standardize is false"));
-    let statistics = Standardizer::from_parts(vec![0.0; 2], vec![1.0; 2]).unwrap();
+    let statistics = Standardizer::from_parts(vec![0.0; 2], vec![1.0; 2], Vec::new()).unwrap();
     assert!(model(true).set_standardizer(statistics).is_err());
 }
 
@@ -151,9 +152,11 @@ fn a_missing_tensor_is_named_once() {
 fn pruned_and_compacted_models_come_back() {
     let par = Par::seq();
     let mut model = model(true);
-    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3]).unwrap();
+    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3], Vec::new()).unwrap();
     model.set_standardizer(statistics).unwrap();
     let before = model.try_clone().unwrap();
+    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![1.0; 3], vec![0, 1, 2]).unwrap();
+    model.set_standardizer(statistics).unwrap();
     model.prune(&par, &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
     let again = from_bytes(&bytes, "m").unwrap().0;
@@ -165,11 +168,13 @@ fn pruned_and_compacted_models_come_back() {
     let again = from_bytes(&bytes, "m").unwrap().0;
     assert!(again.origin().is_some() && again.origin() == model.origin());
     assert_eq!(again.standardizer(), model.standardizer());
+    assert_eq!(again.standardizer().unwrap().constant().len(), model.config().layer_sizes[0]);
     assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
     // The copy of before is one, and has nothing that older files have not.
     let names = to_bytes(&before, &UserData::new()).unwrap();
     let tensors = SafeTensors::deserialize(&names).unwrap();
     assert!(tensors.names().iter().all(|n| !n.contains("units") && !n.contains("pruned")));
+    assert!(tensors.names().iter().all(|n| !n.contains("constant")));
     assert!(!String::from_utf8_lossy(&names).contains("original_layer_sizes"));
 }
 

@@ -326,11 +326,11 @@ def learning_rate(
 
 
 def standardisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, scale) per feature; a constant feature is left as it is."""
+    """(mean, scale) per feature; a constant feature has its value and 1."""
     x = np.asarray(x, dtype=np.float64)
     constant = x.max(axis=0) == x.min(axis=0)
     deviation = np.where(constant, 1.0, x.std(axis=0))
-    return np.where(constant, 0.0, x.mean(axis=0)), 1.0 / deviation
+    return np.where(constant, x[0], x.mean(axis=0)), 1.0 / deviation
 
 
 def random_oracle(sizes, activation, loss, *, density=0.6, slope=0.6, seed=0) -> Oracle:

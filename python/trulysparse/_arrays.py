@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numbers
-import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+
+from trulysparse import _sparse
+from trulysparse._numeric import numeric
 
 FloatArray = npt.NDArray[np.float32]
 ClassArray = npt.NDArray[np.uint32]
@@ -33,52 +34,6 @@ _ENCODE = (
 )
 
 
-def numeric(
-    name: str, value: Any, *, text: str = "expected an array of numbers"
-) -> npt.NDArray[Any]:
-    """`value` as an array of real numbers or booleans; `text` is the advice on one of strings."""
-    if hasattr(value, "tocsr") or hasattr(value, "todense"):
-        raise TypeError(f"{name} is a sparse matrix: expected a dense array (use {name}.toarray())")
-    if np.ma.is_masked(value):
-        raise ValueError(
-            f"{name} is a masked array with masked elements: expected numbers everywhere "
-            f"(use {name}.filled(...))"
-        )
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} is ragged: expected an array of numbers") from None
-    if array.dtype == object:
-        return _unboxed(name, array, text)
-    if array.dtype.kind in "UST":
-        raise TypeError(f"{name} has dtype {array.dtype}: {text}")
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_) or np.issubdtype(
-        array.dtype, np.complexfloating
-    ):
-        raise TypeError(f"{name} has dtype {array.dtype}: expected real numbers")
-    return array
-
-
-def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[np.float64]:
-    """An array of Python objects, as float64 if all are real numbers or booleans.
-
-    pandas makes them from frames whose columns differ in type. ``astype`` alone would also take
-    None and text that looks like a number.
-    """
-    for kind in set(map(type, array.flat)):
-        if issubclass(kind, numbers.Real | np.bool_):
-            continue
-        flat = next(i for i, item in enumerate(array.flat) if type(item) is kind)
-        where = ", ".join(str(int(i)) for i in np.unravel_index(flat, array.shape))
-        item = f"{name}[{where}] = {reprlib.repr(array.flat[flat])}" if where else name
-        expected = text if issubclass(kind, str) else "expected a real number"
-        raise TypeError(f"{item} ({name} has dtype object): {expected}")
-    try:
-        return array.astype(np.float64)
-    except OverflowError:
-        raise ValueError(f"{name} has integers beyond float64: expected smaller numbers") from None
-
-
 def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, np.float32, ["C", "A"])
@@ -97,8 +52,9 @@ def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
 
     Dense samples are copied only where that is needed.
     """
+    value = _sparse.checked(name, value, features)
     if scipy.sparse.issparse(value):
-        return _sparse_samples(name, value, features)
+        return _sparse_samples(name, value)
     array = numeric(name, value)
     if array.ndim != 2 or array.shape[1] != features:
         raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
@@ -107,26 +63,14 @@ def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
     return as_float32(name, array)
 
 
-def _sparse_samples(name: str, value: Any, features: int) -> CsrArrays:
-    if value.ndim != 2 or value.shape[1] != features:
-        raise ValueError(f"{name} has shape {value.shape}: expected (samples, {features})")
-    if value.shape[0] == 0:
-        raise ValueError(f"{name} has shape {value.shape}: expected at least one sample")
-    try:  # SciPy's own conversions rely on it
-        if hasattr(value, "check_format"):
-            value.check_format(full_check=True)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a valid sparse matrix: {error}") from None
-    matrix = scipy.sparse.csr_array(value)
-    numeric(f"{name}.data", matrix.data)
-    if not matrix.has_canonical_format:  # which is somebody else's to change
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
+def _sparse_samples(name: str, matrix: Any) -> CsrArrays:
+    if matrix.shape[0] == 0:
+        raise ValueError(f"{name} has shape {matrix.shape}: expected at least one sample")
     return CsrArrays(
         matrix.indptr.astype(np.int64, copy=False),
         matrix.indices.astype(np.uint32, copy=False),
         as_float32(f"{name}.data", matrix.data),
-        features,
+        matrix.shape[1],
     )
 
 

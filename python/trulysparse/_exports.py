@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse import _check
+from trulysparse import _check, _sparse
 from trulysparse._described import Described
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Exports(Described):
             raise ValueError(
                 f"{place / SETTINGS}: expected the settings that export_npz writes ({error})"
             ) from error
-        weights = [_read(place / f"weight_{i}.npz", scipy.sparse.load_npz) for i in range(count)]
+        weights = [_matrix(place / f"weight_{i}.npz") for i in range(count)]
         biases = [_read(place / f"bias_{i}.npy", np.load) for i in range(count)]
         build: Any = cls.from_scipy  # type: ignore[attr-defined]  # of SparseMLP
         # Sizes and connections are those of the files.
@@ -186,8 +186,10 @@ class Exports(Described):
                         f"{place / name}.npy has shape {array.shape}: expected "
                         f"({model.layer_sizes[0]},)"
                     )
-            mean, scale = (array.astype(np.float64).tolist() for array in statistics)
-            model._core.set_standardizer(mean, scale)
+            mean, scale = (array.astype(np.float64) for array in statistics)
+            # Features that were constant have their value as the mean.
+            constant = np.flatnonzero((scale == 1) & (mean != 0))
+            model._core.set_standardizer(mean.tolist(), scale.tolist(), constant.tolist())
         return model
 
     def to_torch(self, *, dense: bool = False, logits: bool = False) -> Any:
@@ -232,6 +234,16 @@ def save_state(module: Any, path: Path) -> None:
 
     with open(path, "wb") as file:  # PyTorch's own error for a missing folder is no OSError
         torch.save(module.state_dict(), file)
+
+
+def _matrix(path: Path) -> scipy.sparse.csc_array:
+    """A file's sparse matrix, checked."""
+    return _sparse.loaded(str(path), _read(path, _archive))
+
+
+def _archive(path: Path) -> dict[str, npt.NDArray[Any]]:
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def _read(path: Path, reader: Any) -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse import _arrays, _check
+from trulysparse import _arrays, _check, _sparse
+from trulysparse._numeric import numeric
 
 Matrix = tuple[
     npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.float32]
@@ -36,29 +37,24 @@ def to_core(
         name = f"weights[{i}]"
         if not scipy.sparse.issparse(weight):
             raise TypeError(f"{name} is a {type(weight).__name__}: expected a SciPy sparse matrix")
-        if weight.ndim != 2:
-            raise ValueError(f"{name} has shape {weight.shape}: expected two dimensions")
-        n_in, n_out = weight.shape
+        matrix = _sparse.checked(name, weight, by_columns=True)
+        n_in, n_out = matrix.shape
         if n_in == 0 or n_out == 0:
             raise ValueError(
-                f"{name} has shape {weight.shape}: expected at least one row and column"
+                f"{name} has shape {matrix.shape}: expected at least one row and column"
             )
         if sizes and sizes[-1] != n_in:
             expected = f"{sizes[-1]} rows, as many as weights[{i - 1}] has columns"
-            raise ValueError(f"{name} has shape {weight.shape}: expected {expected}")
+            raise ValueError(f"{name} has shape {matrix.shape}: expected {expected}")
         sizes = sizes or [n_in]
         sizes.append(n_out)
-        matrices.append((*_columns(name, weight), _bias(f"biases[{i}]", bias, n_out)))
+        matrices.append((*_columns(name, matrix), _bias(f"biases[{i}]", bias, n_out)))
     return sizes, matrices
 
 
 def _columns(
-    name: str, weight: Any
+    name: str, matrix: Any
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
-    matrix = scipy.sparse.csc_array(weight, copy=True)
-    _arrays.numeric(f"{name}.data", matrix.data)
-    matrix.sum_duplicates()
-    matrix.sort_indices()
     data = _finite(f"{name}.data", matrix.data)
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32), data
 
@@ -66,7 +62,7 @@ def _columns(
 def _bias(name: str, bias: npt.ArrayLike | None, n_out: int) -> npt.NDArray[np.float32]:
     if bias is None:
         return np.zeros(n_out, dtype=np.float32)
-    array = _arrays.numeric(name, bias)
+    array = numeric(name, bias)
     if array.shape != (n_out,):
         raise ValueError(f"{name} has shape {array.shape}: expected ({n_out},)")
     return _finite(name, array)

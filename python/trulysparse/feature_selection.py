@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check, _sklearn
+from trulysparse import _check, _sklearn, _sparse
+from trulysparse._numeric import refuse_sparse
 from trulysparse._sklearn import (
     BaseEstimator,
     SelectorMixin,
@@ -180,9 +181,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
+        X = _sparse.checked("X", X)
         if y is None:
             X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         else:
+            refuse_sparse("y", y)
             X, y = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=2)
         n_selected = self._n_selected(X.shape[1])
         if self.importance is not None:
@@ -198,6 +201,34 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         scores[constant] = 0
         self.model_, self.scores_, self.n_features_ = model, scores, n_selected
         return self
+
+    def transform(self, X: Any) -> Any:
+        """Reduce X to the selected features.
+
+        Parameters
+        ----------
+        X
+            Samples, (n_samples, n_features): an array, a frame or a SciPy sparse matrix.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features_)
+        """
+        return super().transform(_sparse.checked("X", X))
+
+    def inverse_transform(self, X: Any) -> Any:
+        """Put zeros where `transform` left features out.
+
+        Parameters
+        ----------
+        X
+            Samples, (n_samples, n_features_): an array or a SciPy sparse matrix.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+        """
+        return super().inverse_transform(_sparse.checked("X", X))
 
     def _n_selected(self, n_features: int) -> int:
         value = self.n_features_to_select
@@ -292,7 +323,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _standardized(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """What the core makes of the inputs: mean 0 and variance 1, but for constant features."""
+    """What the core makes of the inputs: mean 0 and variance 1; constant features become 0."""
     mean = X.mean(axis=0, dtype=np.float64)
     deviation = X.std(axis=0, dtype=np.float64)
     deviation[deviation == 0] = 1

@@ -116,7 +116,8 @@ class SparseMLP(Evolving):
         this makes a denoising autoencoder.
     standardize
         Standardise inputs with the means and standard deviations of the first training data, which
-        are saved with the model. Features without variance are left as they are. Default False.
+        are saved with the model. A feature with one value becomes 0: its mean is that value, its
+        scale is 1. Default False.
     seed
         Of everything random, from 0 to 2^64 - 1; drawn from the system if None. The same seed
         gives the same bits for any number of threads.
@@ -240,7 +241,7 @@ class SparseMLP(Evolving):
         Raises
         ------
         ValueError, TypeError
-            If shapes do not fit each other or a value is not finite.
+            If shapes do not fit each other, a matrix is damaged or a value is not finite.
         """
         sizes, matrices = _scipy.to_core(weights, biases)
         config = _config.shared(

@@ -284,6 +284,10 @@ impl Standardizer {
     /// The statistics of some features.
     fn restricted(&self, features: &[u32]) -> Result<Self> {
         let pick = |values: &[f64]| collected(features.iter().map(|&i| values[i as usize]), WHAT);
-        Standardizer::from_parts(pick(self.mean())?, pick(self.scale())?)
+        let is_constant = |&(_, &i): &(u32, &u32)| self.constant().binary_search(&i).is_ok();
+        let constant = || (0u32..).zip(features).filter(is_constant);
+        let mut numbers = reserved(constant().count(), WHAT)?;
+        numbers.extend(constant().map(|(number, _)| number));
+        Standardizer::from_parts(pick(self.mean())?, pick(self.scale())?, numbers)
     }
 }

@@ -52,7 +52,8 @@ impl<'a> Buffers<'a> {
     }
 
     /// Takes some rows of `x`, (samples, features), as the batch, and from `layer`, the first one,
-    /// what they need of it. Standardised features are scaled here and moved in the layer.
+    /// what they need of it. Standardised features are scaled here and moved in the layer, but for
+    /// those that were constant, which are moved here as well.
     pub fn sparse(
         self,
         par: &Par,
@@ -67,7 +68,10 @@ impl<'a> Buffers<'a> {
             None => self.sparse.insert(Box::new(SparseInput::new(x.n_cols())?)),
         };
         let (pattern, values) = (x.pattern(), x.data());
-        input.columns.fill(samples.iter().flat_map(|&s| pattern.row(s as usize)).copied());
+        // Constant features are moved here: no sum of weights would take all of a large one away.
+        let constant = standardizer.map_or(&[][..], Standardizer::constant);
+        let stored = samples.iter().flat_map(|&s| pattern.row(s as usize));
+        input.columns.fill(stored.chain(constant).copied());
         let stride = stride(samples.len());
         let len = area(input.columns.len(), stride, "a batch")?;
         if self.lanes.len() < len {
@@ -77,6 +81,11 @@ impl<'a> Buffers<'a> {
         }
         let lanes = &mut self.lanes[..len];
         lanes.fill(0.0);
+        for &c in constant {
+            let number = input.columns.number(c).expect("internal: a feature of the batch");
+            let absent = standardizer.map_or(0.0, |s| s.scaled(c as usize, 0.0));
+            lanes[number as usize * stride..][..samples.len()].fill(absent);
+        }
         for (lane, &sample) in samples.iter().enumerate() {
             let entries = pattern.indptr()[sample as usize]..pattern.indptr()[sample as usize + 1];
             for (&c, &value) in pattern.indices()[entries.clone()].iter().zip(&values[entries]) {
@@ -121,7 +130,7 @@ impl SparseInput {
         if let Some(standardizer) = standardizer {
             if self.shift.is_empty() {
                 self.shift = reserved(w.n_cols(), WHAT)?;
-                self.shift.extend((0..w.n_cols()).map(|c| -standardizer.apply(c, 0.0)));
+                self.shift.extend((0..w.n_cols()).map(|c| standardizer.shift(c)));
             }
             if self.bias.len() != w.n_rows() {
                 self.bias = filled(w.n_rows(), 0.0, WHAT)?;

@@ -2,24 +2,27 @@
 
 use crate::csr::Csr;
 use crate::error::{Error, Result};
-use crate::memory::{copied, filled};
+use crate::memory::{copied, filled, reserved};
 use crate::parallel::Par;
 
-/// `(x - mean) * scale` per feature. Features without variance are left as they are: mean 0 and
-/// scale 1. Computed in f64 and rounded once: a mean in f32 would spoil features whose offset is
-/// large beside their spread.
+/// `(x - mean) * scale` per feature. A feature with one value becomes exactly 0: its mean is that
+/// value and its scale is 1. Computed in f64 and rounded once: a mean in f32 would spoil features
+/// whose offset is large beside their spread.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardizer {
     mean: Vec<f64>,
     scale: Vec<f64>,
+    /// Features with one value that is not 0, ascending.
+    constant: Vec<u32>,
 }
 
 /// Features whose sums one task takes together: a row's piece is one cache line.
 const FEATURES: usize = 16;
 
 impl Standardizer {
-    /// From stored statistics: a finite mean and a finite scale for each feature.
-    pub fn from_parts(mean: Vec<f64>, scale: Vec<f64>) -> Result<Self> {
+    /// From stored statistics: a finite mean and a finite scale for each feature, and the features
+    /// that had one value other than 0, ascending.
+    pub fn from_parts(mean: Vec<f64>, scale: Vec<f64>, constant: Vec<u32>) -> Result<Self> {
         if mean.len() != scale.len() {
             let value = format!("{} scales", scale.len());
             return Err(Error::invalid("standardizer", value, format!("{} of them", mean.len())));
@@ -27,13 +30,36 @@ impl Standardizer {
         if let Some(v) = mean.iter().chain(&scale).find(|v| !v.is_finite()) {
             return Err(Error::invalid("standardizer", v, "finite means and scales"));
         }
-        Ok(Standardizer { mean, scale })
+        let ascending = constant.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || constant.last().is_some_and(|&c| c as usize >= mean.len()) {
+            let value = format!("constant features {constant:?}");
+            let expected = format!("ascending numbers below {}", mean.len());
+            return Err(Error::invalid("standardizer", value, expected));
+        }
+        if let Some(c) = constant.iter().find(|&&c| scale[c as usize] != 1.0) {
+            let value = format!("scale {} of constant feature {c}", scale[*c as usize]);
+            return Err(Error::invalid("standardizer", value, "1"));
+        }
+        Ok(Standardizer { mean, scale, constant })
+    }
+
+    /// From statistics of data, where a feature with one value has that as its mean and scale 1.
+    fn found(mean: Vec<f64>, scale: Vec<f64>, is_constant: Vec<bool>) -> Result<Self> {
+        let constant =
+            || (0u32..).zip(&is_constant).filter(|&(c, &is)| is && mean[c as usize] != 0.0);
+        let mut numbers = reserved(constant().count(), "standardisation")?;
+        numbers.extend(constant().map(|(c, _)| c));
+        Ok(Standardizer { mean, scale, constant: numbers })
     }
 
     /// A copy.
     pub fn try_clone(&self) -> Result<Self> {
         let what = "statistics";
-        Ok(Standardizer { mean: copied(&self.mean, what)?, scale: copied(&self.scale, what)? })
+        Ok(Standardizer {
+            mean: copied(&self.mean, what)?,
+            scale: copied(&self.scale, what)?,
+            constant: copied(&self.constant, what)?,
+        })
     }
 
     /// The statistics of `x`, (samples, features) row-major, in f64 over the samples in order.
@@ -41,25 +67,27 @@ impl Standardizer {
         let what = "standardisation";
         let mut mean = filled(features, 0.0f64, what)?;
         let mut scale = filled(features, 1.0f64, what)?;
+        let mut constant = filled(features, true, what)?;
         let samples = x.len() / features;
         par.for_rows(
             0..features.div_ceil(FEATURES),
             256,
-            (&mut mean[..], &mut scale[..]),
+            (&mut mean[..], &mut scale[..], &mut constant[..]),
             |block| block * samples,
-            |(m, s): (&mut [f64], &mut [f64]), range, mid| {
+            |(m, s, c): (&mut [f64], &mut [f64], &mut [bool]), range, mid| {
                 let at = ((mid - range.start) * FEATURES).min(m.len());
                 let ((m, m_right), (s, s_right)) = (m.split_at_mut(at), s.split_at_mut(at));
-                ((m, s), (m_right, s_right))
+                let (c, c_right) = c.split_at_mut(at);
+                ((m, s, c), (m_right, s_right, c_right))
             },
-            |blocks, (m, s)| {
+            |blocks, (m, s, c)| {
                 let pieces = m.chunks_mut(FEATURES).zip(s.chunks_mut(FEATURES));
-                for (block, (m, s)) in blocks.zip(pieces) {
-                    block_statistics(x, features, block * FEATURES, m, s);
+                for (block, ((m, s), c)) in blocks.zip(pieces.zip(c.chunks_mut(FEATURES))) {
+                    block_statistics(x, features, block * FEATURES, m, s, c);
                 }
             },
         );
-        Ok(Standardizer { mean, scale })
+        Standardizer::found(mean, scale, constant)
     }
 
     /// [`Standardizer::fit`] of samples most of whose features are zero, a sample a row.
@@ -80,22 +108,41 @@ impl Standardizer {
         for (&c, &v) in entries() {
             squares[c as usize] += (f64::from(v) - mean[c as usize]).powi(2);
         }
+        let mut constant = filled(features, true, what)?;
         for (c, &(count, low, high)) in stored.iter().enumerate() {
             let zeros = samples - f64::from(count);
             let (low, high) = if zeros > 0.0 { (low.min(0.0), high.max(0.0)) } else { (low, high) };
             if low < high {
                 scale[c] = (samples / (squares[c] + zeros * mean[c].powi(2))).sqrt();
+                constant[c] = false;
             } else {
-                mean[c] = 0.0;
+                mean[c] = only_value(low);
             }
         }
-        Ok(Standardizer { mean, scale })
+        Standardizer::found(mean, scale, constant)
     }
 
-    /// A value of feature `i` with the standard deviation 1, but not moved to the mean 0.
+    /// A value of feature `i` with the standard deviation 1, but moved to the mean 0 only if the
+    /// feature [is constant](Standardizer::constant).
     #[inline]
     pub fn scaled(&self, i: usize, value: f32) -> f32 {
-        (f64::from(value) * self.scale[i]) as f32
+        if self.is_constant(i) {
+            self.apply(i, value)
+        } else {
+            (f64::from(value) * self.scale[i]) as f32
+        }
+    }
+
+    /// What is still to be taken from values of feature `i` that were [`Standardizer::scaled`].
+    #[inline]
+    pub fn shift(&self, i: usize) -> f32 {
+        if self.is_constant(i) { -0.0 } else { -self.apply(i, 0.0) }
+    }
+
+    #[inline]
+    fn is_constant(&self, i: usize) -> bool {
+        // All but few are told apart by their scale.
+        self.scale[i] == 1.0 && self.constant.binary_search(&(i as u32)).is_ok()
     }
 
     /// A value of feature `i`, standardised.
@@ -113,10 +160,27 @@ impl Standardizer {
     pub fn scale(&self) -> &[f64] {
         &self.scale
     }
+
+    /// The features that had one value other than 0, ascending.
+    pub fn constant(&self) -> &[u32] {
+        &self.constant
+    }
 }
 
-/// The statistics of the features `start..`, as many as `mean` and `scale` have room for.
-fn block_statistics(x: &[f32], features: usize, start: usize, mean: &mut [f64], scale: &mut [f64]) {
+/// The mean of a feature whose values are all this one; 0 if there are none, and not -0.
+fn only_value(value: f32) -> f64 {
+    if value.is_finite() { f64::from(value) + 0.0 } else { 0.0 }
+}
+
+/// The statistics of the features `start..`, as many as `mean` has room for.
+fn block_statistics(
+    x: &[f32],
+    features: usize,
+    start: usize,
+    mean: &mut [f64],
+    scale: &mut [f64],
+    constant: &mut [bool],
+) {
     let (samples, width) = (x.len() / features, mean.len());
     let rows = || x.chunks_exact(features).map(|row| &row[start..start + width]);
     let mut sums = [0.0f64; FEATURES];
@@ -139,6 +203,9 @@ fn block_statistics(x: &[f32], features: usize, start: usize, mean: &mut [f64], 
         // Two different f32 values never give a spread beyond f64's range.
         if low[i] < high[i] {
             (mean[i], scale[i]) = (means[i], (samples as f64 / squares[i]).sqrt());
+            constant[i] = false;
+        } else {
+            mean[i] = only_value(low[i]);
         }
     }
 }
@@ -148,13 +215,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn constant_features_are_left_alone() {
+    fn constant_features_become_zero() {
         // 0.1 is not exact, so its mean computed by summation is off by rounding.
-        let x: Vec<f32> = (0..1000).flat_map(|i| [0.1, i as f32, -3.0]).collect();
-        let s = Standardizer::fit(&Par::seq(), &x, 3).unwrap();
-        assert_eq!((s.mean()[0], s.scale()[0], s.mean()[2], s.scale()[2]), (0.0, 1.0, 0.0, 1.0));
-        assert_eq!(s.mean()[1], 499.5);
-        assert!((s.scale()[1] - (12.0 / (1e6 - 1.0f64)).sqrt()).abs() < 1e-12);
+        let constants = [0.1f32, -3.0, 2024.0, 1e30, f32::MAX, f32::from_bits(1), 0.0];
+        let row = |i: i32| constants.into_iter().chain([i as f32]);
+        let x: Vec<f32> = (0..1000).flat_map(row).collect();
+        let dense = Standardizer::fit(&Par::seq(), &x, 8).unwrap();
+        let stored: Vec<u32> = [0, 1, 2, 3, 4, 5, 7].repeat(1000);
+        let values = x.chunks(8).flat_map(|row| row.iter().take(6).chain(&row[7..]).copied());
+        let indptr = (0..=1000).map(|i| 7 * i).collect();
+        let sparse = Csr::new(8, indptr, stored, values.collect()).unwrap();
+        for s in [dense, Standardizer::fit_sparse(&sparse).unwrap()] {
+            for (i, value) in constants.into_iter().enumerate() {
+                assert_eq!((s.mean()[i], s.scale()[i]), (f64::from(value), 1.0));
+                assert_eq!((s.apply(i, value), s.scaled(i, value) - s.shift(i)), (0.0, 0.0));
+            }
+            assert_eq!(s.constant(), [0, 1, 2, 3, 4, 5]);
+            assert_eq!(s.mean()[7], 499.5);
+            assert!((s.scale()[7] - (12.0 / (1e6 - 1.0f64)).sqrt()).abs() < 1e-12);
+            assert!((s.scaled(7, 500.0) - s.shift(7) - s.apply(7, 500.0)).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_mean_of_zeros_has_no_sign() {
+        let s = Standardizer::fit(&Par::seq(), &[-0.0; 4], 1).unwrap();
+        assert_eq!((s.mean()[0].to_bits(), s.constant()), (0, &[][..]));
+        assert_eq!(Standardizer::fit(&Par::seq(), &[], 1).unwrap().mean(), [0.0]);
     }
 
     #[test]
@@ -179,11 +266,14 @@ mod tests {
 
     #[test]
     fn stored_statistics_are_checked() {
-        let refused = |m: &[f64], s: &[f64]| {
-            Standardizer::from_parts(m.to_vec(), s.to_vec()).unwrap_err().to_string()
+        let refused = |m: &[f64], s: &[f64], c: &[u32]| {
+            Standardizer::from_parts(m.to_vec(), s.to_vec(), c.to_vec()).unwrap_err().to_string()
         };
-        assert!(refused(&[0.0; 2], &[1.0]).contains("1 scales"));
-        assert!(refused(&[f64::NAN], &[1.0]).contains("finite"));
-        assert!(refused(&[0.0], &[f64::INFINITY]).contains("finite"));
+        assert!(refused(&[0.0; 2], &[1.0], &[]).contains("1 scales"));
+        assert!(refused(&[f64::NAN], &[1.0], &[]).contains("finite"));
+        assert!(refused(&[0.0], &[f64::INFINITY], &[]).contains("finite"));
+        assert!(refused(&[0.0; 2], &[1.0; 2], &[1, 0]).contains("ascending"));
+        assert!(refused(&[0.0; 2], &[1.0; 2], &[2]).contains("below 2"));
+        assert!(refused(&[0.0; 2], &[2.0; 2], &[1]).contains("scale 2"));
     }
 }

@@ -460,10 +460,17 @@ impl Network {
         })?)
     }
 
-    /// Statistics by which inputs are standardised from now on: means, and one over the deviations.
-    fn set_standardizer(&self, py: Python<'_>, mean: Vec<f64>, scale: Vec<f64>) -> PyResult<()> {
+    /// Statistics by which inputs are standardised from now on: means, one over the deviations, and
+    /// the features that had one value other than 0.
+    fn set_standardizer(
+        &self,
+        py: Python<'_>,
+        mean: Vec<f64>,
+        scale: Vec<f64>,
+        constant: Vec<u32>,
+    ) -> PyResult<()> {
         Ok(py.detach(|| {
-            let statistics = Standardizer::from_parts(mean, scale)?;
+            let statistics = Standardizer::from_parts(mean, scale, constant)?;
             self.write()?.set_standardizer(statistics)
         })?)
     }

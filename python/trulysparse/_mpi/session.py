@@ -62,7 +62,7 @@ class Session:
         link, features = self.link, core.config()["layer_sizes"][0]
         if not core.config()["standardize"] or core.standardizer() is not None:
             return
-        result = np.empty((2, features))
+        result = np.empty((3, features))
         if self.is_server:
             count, mean, deviations = 0, np.zeros(features), np.zeros(features)
             low, high = np.full(features, np.inf), np.full(features, -np.inf)
@@ -78,15 +78,17 @@ class Session:
                 count = total
             spread = np.sqrt(deviations / count)
             # Not by the spread, which rounding leaves a little of.
-            constant = (low == high) | ~(spread > 0)
-            result[0] = np.where(constant, 0.0, mean)
-            result[1] = 1 / np.where(constant, 1.0, spread)
+            constant = low == high
+            result[0] = np.where(constant, low + 0.0, mean)  # 0, not -0
+            result[1] = 1 / np.where(constant | ~(spread > 0), 1.0, spread)
+            result[2] = constant & (low != 0)
             for peer in link.peers:
                 link.send(peer, result)
         else:
             link.send(0, link.aside(lambda: _statistics(x)))
             link.receive(0, result)
-        core.set_standardizer(result[0].tolist(), result[1].tolist())
+        mean, scale, constant = result
+        core.set_standardizer(mean.tolist(), scale.tolist(), np.flatnonzero(constant).tolist())
 
     def share_network(self, model: SparseMLP, resumed: bool) -> None:
         """Give all ranks the server's network, if it comes from a checkpoint."""

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
 
-from trulysparse import _check, _sklearn
+from trulysparse import _check, _sklearn, _sparse
+from trulysparse._numeric import refuse_sparse
 from trulysparse._sklearn import (
     BaseEstimator,
     check_is_fitted,
@@ -49,6 +50,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     _target: Targets
     _constant: _sklearn.Mask | None
     _RATE: float  # of learning_rate_init="auto"
+    _SPARSE_TARGETS = False  # whether it takes such
 
     def __init__(
         self,
@@ -191,6 +193,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
+        refuse_sparse("classes", classes)
         X, y = self._validated(X, y, reset=not goes_on)
         weight = _weights(sample_weight, X)
         if not goes_on:
@@ -225,10 +228,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self._keep(model, target, constant, history, goes_on=goes_on, sparse=sparse)
 
     def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
+        X = _sparse.checked("X" if name == "y" else "X_val", X)
         X, y = validate_data(
             self,
             X,
-            y,
+            self._targets(y, name),
             reset=reset,
             accept_sparse="csr",
             dtype=np.float32,
@@ -236,6 +240,12 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             ensure_min_samples=2 if reset else 1,
         )
         return X, self._checked(y, name)
+
+    def _targets(self, y: Any, name: str) -> Any:
+        """Give targets that are safe to look at; they are checked no further."""
+        if not self._SPARSE_TARGETS:
+            refuse_sparse(name, y)
+        return _sparse.checked(name, y)
 
     def _held_out(self, X_val: Any, y_val: Any) -> list[Any] | None:
         if (X_val is None) != (y_val is None):
@@ -433,6 +443,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Floats:
         check_is_fitted(self, "model_")
+        X = _sparse.checked("X", X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=np.float32)
         return self.model_.predict(_sklearn.without(X, self._constant))
 
@@ -501,6 +512,7 @@ def _is_finite(model: SparseMLP, history: History) -> bool:
 def _weights(sample_weight: Any, X: Any) -> Array | None:
     if sample_weight is None:
         return None
+    refuse_sparse("sample_weight", sample_weight)
     weight: Array = check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )

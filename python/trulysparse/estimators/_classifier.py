@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from trulysparse._numeric import refuse_sparse
 from trulysparse._sklearn import (
     ClassifierMixin,
     check_classification_targets,
@@ -68,6 +69,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     (45, 3)
     """
 
+    _SPARSE_TARGETS = True
     _RATE = 0.05
 
     def __init__(
@@ -218,6 +220,23 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         with np.errstate(divide="ignore"):
             logarithms: npt.NDArray[np.float32] = np.log(self._outputs(X))
         return logarithms
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Give the accuracy of `predict`; of several labels, of samples with all of them right.
+
+        Parameters
+        ----------
+        X, y
+            Samples and their classes or labels, as `fit` takes them.
+        sample_weight
+            Weights, (n_samples,). None (default): all the same.
+
+        Returns
+        -------
+        float
+        """
+        refuse_sparse("sample_weight", sample_weight)
+        return float(super().score(X, self._targets(y, "y"), sample_weight))
 
     def _checked(self, y: Any, name: str) -> Array:
         if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):

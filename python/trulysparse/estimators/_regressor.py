@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
+from trulysparse._numeric import refuse_sparse
 from trulysparse._sklearn import MultiOutputMixin, RegressorMixin, column_or_1d
 from trulysparse.estimators import _base
 from trulysparse.estimators._documented import documented
@@ -99,9 +99,24 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         self._partial_fit(X, y, sample_weight)
         return self
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Give the coefficient of determination, R2, of `predict`.
+
+        Parameters
+        ----------
+        X, y
+            Samples and their numbers, as `fit` takes them.
+        sample_weight
+            Weights, (n_samples,). None (default): all the same.
+
+        Returns
+        -------
+        float
+        """
+        refuse_sparse("sample_weight", sample_weight)
+        return float(super().score(X, self._targets(y, "y"), sample_weight))
+
     def _checked(self, y: Any, name: str) -> Array:
-        if issparse(y):
-            raise TypeError(f"{name} is a sparse matrix: expected a dense array")
         if y.dtype == object:
             y = y.astype(np.float64)
         if y.dtype.kind not in "biuf":

@@ -1,0 +1,67 @@
+"""User arrays as arrays of real numbers."""
+
+from __future__ import annotations
+
+import numbers
+import reprlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+
+def refuse_sparse(name: str, value: Any) -> None:
+    """Raise a TypeError if `value` is a sparse matrix of SciPy or of another library."""
+    if scipy.sparse.issparse(value):
+        raise TypeError(f"{name} is a sparse matrix: expected a dense array (use {name}.toarray())")
+    if any(callable(getattr(value, verb, None)) for verb in ("tocsr", "todense")):
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise TypeError(
+            f"{name} is a {kind}, a sparse array: expected a dense array, or SciPy's for samples"
+        )
+
+
+def numeric(
+    name: str, value: Any, *, text: str = "expected an array of numbers"
+) -> npt.NDArray[Any]:
+    """`value` as an array of real numbers or booleans; `text` is the advice on one of strings."""
+    refuse_sparse(name, value)
+    if np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} is a masked array with masked elements: expected numbers everywhere "
+            f"(use {name}.filled(...))"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} is ragged: expected an array of numbers") from None
+    if array.dtype == object:
+        return _unboxed(name, array, text)
+    if array.dtype.kind in "UST":
+        raise TypeError(f"{name} has dtype {array.dtype}: {text}")
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_) or np.issubdtype(
+        array.dtype, np.complexfloating
+    ):
+        raise TypeError(f"{name} has dtype {array.dtype}: expected real numbers")
+    return array
+
+
+def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[np.float64]:
+    """An array of Python objects, as float64 if all are real numbers or booleans.
+
+    pandas makes them from frames whose columns differ in type. ``astype`` alone would also take
+    None and text that looks like a number.
+    """
+    for kind in set(map(type, array.flat)):
+        if issubclass(kind, numbers.Real | np.bool_):
+            continue
+        flat = next(i for i, item in enumerate(array.flat) if type(item) is kind)
+        where = ", ".join(str(int(i)) for i in np.unravel_index(flat, array.shape))
+        item = f"{name}[{where}] = {reprlib.repr(array.flat[flat])}" if where else name
+        expected = text if issubclass(kind, str) else "expected a real number"
+        raise TypeError(f"{item} ({name} has dtype object): {expected}")
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} has integers beyond float64: expected smaller numbers") from None
