@@ -55,6 +55,9 @@ pub struct Score {
     pub correct: f64,
     /// Number of samples.
     pub samples: usize,
+    /// Multiplications with additions that training made for them, one for each sample and each
+    /// connection that a product went through; none of an evaluation.
+    pub multiply_adds: u64,
 }
 
 impl Score {
@@ -63,6 +66,7 @@ impl Score {
         self.loss += other.loss;
         self.correct += other.correct;
         self.samples += other.samples;
+        self.multiply_adds += other.multiply_adds;
     }
     /// The mean loss, NaN without samples.
     pub fn mean_loss(&self) -> f64 {
