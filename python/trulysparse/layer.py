@@ -59,6 +59,7 @@ class Layer:
                 "cross_entropy": "softmax",
                 "binary_cross_entropy": "sigmoid",
                 "squared_error": "identity",
+                "squared_error_sigmoid": "sigmoid",
             }[self._model.loss]
         names = self._model.activation
         return names if isinstance(names, str) else names[self._index]

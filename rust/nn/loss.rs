@@ -1,4 +1,4 @@
-//! Losses, each with the output function that makes its gradient `p - y`.
+//! Losses with their output functions, most of which make the gradient `p - y`.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ pub enum Loss {
     BinaryCrossEntropy,
     /// Identity outputs, `1/2 sum_k (z_k - y_k)^2`.
     SquaredError,
+    /// Sigmoid outputs, `1/2 sum_k (p_k - y_k)^2`; its gradient is `(p - y) p (1 - p)`.
+    SquaredErrorSigmoid,
 }
 
 /// What a network should have answered.
@@ -94,13 +96,13 @@ impl Loss {
     pub fn outputs(self, z: &mut [f32], stride: usize, scratch: &mut [f32]) {
         match self {
             Loss::CrossEntropy => softmax(z, stride, &mut scratch[..stride]),
-            Loss::BinaryCrossEntropy => sigmoid(z),
+            Loss::BinaryCrossEntropy | Loss::SquaredErrorSigmoid => sigmoid(z),
             Loss::SquaredError => {}
         }
     }
 
-    /// Scores a batch and turns pre-activations into the gradient `p - y`, times the sample's weight,
-    /// of the summed loss; zero in padding lanes.
+    /// Scores a batch and turns pre-activations into the gradient of the summed loss, times the
+    /// sample's weight; zero in padding lanes.
     ///
     /// `z`: (outputs, stride), lane b is sample `samples[b]` of the answers; `scratch`: (stride,).
     pub fn score(
@@ -168,6 +170,21 @@ impl Loss {
                 for (b, &s) in samples.iter().enumerate() {
                     let half = |d| 0.5 * f64::from(d) * f64::from(d);
                     score.loss += weight(s) * lane(z, stride, b).map(half).sum::<f64>();
+                }
+            }
+            (Loss::SquaredErrorSigmoid, Targets::Dense(y)) => {
+                sigmoid(z);
+                for (b, &s) in samples.iter().enumerate() {
+                    let (mut right, mut loss) = (0, 0.0);
+                    for (k, &y) in target(y, s, outputs).iter().enumerate() {
+                        let p = &mut z[k * stride + b];
+                        right += u32::from((*p > 0.5) == (y > 0.5));
+                        let difference = *p - y;
+                        loss += 0.5 * f64::from(difference) * f64::from(difference);
+                        *p = difference * *p * (1.0 - *p);
+                    }
+                    score.loss += weight(s) * loss;
+                    score.correct += f64::from(right) / outputs as f64;
                 }
             }
             (_, Targets::Classes(_)) => panic!("internal: class targets belong to cross-entropy"),
