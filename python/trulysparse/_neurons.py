@@ -34,7 +34,7 @@ class Neurons(Scoring):
         def _exclusive(self, what: str) -> AbstractContextManager[None]: ...
 
     def importance(self, layer: int) -> npt.NDArray[np.float32]:
-        """Give the importance of a layer's neurons (the paper's section 4).
+        """Give the importance of a layer's neurons (importance pruning, arXiv 2102.01732).
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class Neurons(Scoring):
         These are the neurons of each hidden layer whose `importance` is at or below the threshold;
         neurons that have no connections are neither counted nor pruned again. Weights go with
         their momentum, biases stay, so a pruned neuron's output is a constant, which `compact`
-        takes out. The paper's section 4 has it for trained networks; `pruning_curve` helps to
+        takes out. The paper prunes trained networks so (arXiv 2102.01732); `pruning_curve` helps to
         choose, and ``fit(pruning=ImportancePruning(...))`` prunes while training.
 
         Parameters

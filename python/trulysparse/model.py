@@ -55,7 +55,7 @@ if hasattr(os, "register_at_fork"):
 class SparseMLP(Evolving):
     """A multilayer perceptron of which only the existing connections are stored and trained.
 
-    The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6). The recipe that
+    The defaults are the paper's settings (arXiv 2102.01732). The recipe that
     we recommend, which the example uses, is explained in the README under "On the command line".
 
     Threads may share a model: reads beside a fit wait for a moment between two of its steps, and

@@ -15,7 +15,7 @@ _Set = TypeVar("_Set", bound="SET")
 
 @dataclass(frozen=True)
 class SET:
-    """Sparse evolutionary training (the paper's section 3; Mocanu et al., 2018).
+    """Sparse evolutionary training (SET; Mocanu et al., 2018).
 
     After every epoch of a fit but the last, in every layer but the output layer, connections with
     a weight of exactly zero are dropped, then the fraction `zeta` of the positive weights closest
@@ -160,7 +160,7 @@ def last_evolution(start: int, stop: int | None, every: int, epochs: int) -> int
 
 @dataclass(frozen=True)
 class ImportancePruning:
-    """Importance pruning while training (the paper's section 4).
+    """Importance pruning while training (arXiv 2102.01732).
 
     After epoch `start`, counted from 1, and after every `every`-th one from there, but not after
     the last, the hidden neurons whose importance is at or below a threshold lose all of their

@@ -1,5 +1,5 @@
 //! Gradients apart from the step that spends them: what the workers of parallel training exchange
-//! (PAPER section 5; arXiv 2102.01732, the section on parallel training).
+//! (WASAP-SGD and WASSP-SGD, arXiv 2102.01732).
 
 use std::sync::Arc;
 

@@ -73,7 +73,7 @@ pub struct Draw {
     pub step: u64,
 }
 
-/// The parameters of a SET evolution (PAPER section 3).
+/// The parameters of a SET evolution (Mocanu et al., 2018).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Set {
     /// The fraction of each sign that is dropped, in [0, 1).

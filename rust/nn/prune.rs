@@ -1,5 +1,5 @@
 //! Importance pruning: neurons of little importance lose their incoming connections
-//! (PAPER section 4).
+//! (arXiv 2102.01732).
 
 use super::mlp::{Mlp, Sources};
 use crate::csr::NONE;
