@@ -1,6 +1,6 @@
 """All-ReLU against ReLU, leaky ReLU and SReLU in sparse networks of 3, 6 and 10 hidden layers.
 
-The paper's second contribution (arXiv 2102.01732, section 2): accuracy on test data, mean and
+The paper's second contribution (arXiv 2102.01732): accuracy on test data, mean and
 standard deviation over seeds, and the norm of each layer's gradient over the epochs, to --out as
 activations.csv and, with matplotlib, as a picture for each data set. Leaky ReLU has All-ReLU's
 slope, so that these two differ in its alternating sign only.

@@ -1,10 +1,11 @@
 """Networks from 10^5 neurons to the largest that the machine holds: `python benches/extreme.py`.
 
 Each has 65536 artificial features, ten hidden layers of equal size and two outputs with
-epsilon = 1, about two connections a neuron (arXiv 2102.01732, the section on extreme scale). In a
-process of its own it is created, trained for some steps, evolved, saved and loaded again.
-`--picture FILE` draws the numbers. `--epoch SAMPLES` trains the first of the networks for a whole
-epoch instead, evolves and saves it, and lets a new process go on from the file.
+epsilon = 1, about two connections a neuron (arXiv 2102.01732, extreme scale). In a process of its
+own it is created, trained for some steps, evolves, predicts the samples, is saved and loaded again.
+`--activation NAME`: All-ReLU, the paper's own, by default. `--picture FILE` draws the numbers.
+`--epoch SAMPLES` trains the first of the networks for a whole epoch instead, evolves and saves it,
+and lets a new process go on from the file.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ FEATURES = 65536
 # Signal passes ten layers of two connections a neuron only if the fan-ins are the real ones, and a
 # rate that moves those layers is too much for the outputs, which have millions of connections.
 NETWORK: dict[str, Any] = {
-    "epsilon": 1, "activation": "leaky_relu", "init": "lecun_uniform", "fan": "real",
-    "dropout": 0, "standardize": False, "seed": 0,
+    "epsilon": 1, "init": "lecun_uniform", "fan": "real", "dropout": 0, "standardize": False,
+    "seed": 0,
 }  # fmt: skip
 SGD = ts.SGD(0.3, layer_rates="fan_in", weight_decay=0)
 SET = ts.SET(grow_init=0.1)
@@ -49,17 +50,19 @@ def timed(run: Any) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> dict[str, Any]:
-    """Create, train, evolve, save and load one network."""
+def measure(
+    neurons: int, activation: str, batch: int, steps: int, memory_mode: str | None
+) -> dict[str, Any]:
+    """Create, train, evolve, ask, save and load one network."""
     sizes = [FEATURES, *[neurons // 10] * 10, 2]
     data = load_synthetic(FEATURES, batch * steps)
     x, y = data.x_train, data.y_train
     threads = all_threads(None)
     before = memory("VmRSS")
     planned = ts.plan(
-        sizes, epsilon=1, batch_size=batch, activation="leaky_relu", dropout=0, **mode(memory_mode)
+        sizes, epsilon=1, batch_size=batch, activation=activation, dropout=0, **mode(memory_mode)
     )
-    creation, model = timed(lambda: ts.SparseMLP(sizes, **NETWORK))
+    creation, model = timed(lambda: ts.SparseMLP(sizes, activation=activation, **NETWORK))
     fit = {"batch_size": batch, "optimizer": SGD, "progress": False, **mode(memory_mode)}
     # The trainer of a fit, so that an epoch can be timed whose buffers have been touched before.
     data = model._data(x, y).data
@@ -83,12 +86,15 @@ def measure(neurons: int, batch: int, steps: int, memory_mode: str | None) -> di
     # As an epoch with an evolution has it: beside the buffers of the steps.
     history = model.fit(x, y, epochs=2, topology=SET, **fit)
     peak = max(peak, memory("VmHWM")) - before
+    model.predict(x[:batch], batch_size=batch)
+    answers = [timed(lambda: model.predict(x, batch_size=batch))[0] / steps for _ in range(5)]
     result = {
         "neurons": sum(sizes),
         "connections": model.nnz,
         "batch": batch,
         "create": creation,
         "step": best,
+        "predict": float(np.median(answers)),
         "evolve": evolution,
         "indices": indices,
         "peak": peak,
@@ -124,13 +130,18 @@ def go_on(model: ts.SparseMLP, batch: int, options: dict[str, Any]) -> str:
 
 
 def whole_epoch(
-    neurons: int, batch: int, samples: int, memory_mode: str | None, folder: Path
+    neurons: int,
+    activation: str,
+    batch: int,
+    samples: int,
+    memory_mode: str | None,
+    folder: Path,
 ) -> None:
     """An epoch of so many samples and an evolution; then save, and go on here and elsewhere."""
     data = load_synthetic(FEATURES, samples)
     x, y = data.x_train, data.y_train
     before = memory("VmRSS")
-    model = ts.SparseMLP([FEATURES, *[neurons // 10] * 10, 2], **NETWORK)
+    model = ts.SparseMLP([FEATURES, *[neurons // 10] * 10, 2], activation=activation, **NETWORK)
     planned = model.plan(batch, **mode(memory_mode))
     print(planned, flush=True)
     options = {"batch_size": batch, "optimizer": SGD, "topology": SET, **mode(memory_mode)}
@@ -163,6 +174,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("neurons", nargs="*", type=float, default=[float(n) for n in SIZES])
+    parser.add_argument("--activation", default="all_relu", help="as of SparseMLP")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--memory", help="as of SparseMLP.fit")
@@ -178,23 +190,32 @@ def main() -> None:
     if args.epoch:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             whole_epoch(
-                int(args.neurons[0]), args.batch_size, args.epoch, args.memory, Path(folder)
+                int(args.neurons[0]),
+                args.activation,
+                args.batch_size,
+                args.epoch,
+                args.memory,
+                Path(folder),
             )
             command = [sys.executable, __file__, "--load", f"{folder}/model.safetensors"]
             command += ["--batch-size", str(args.batch_size)]
             subprocess.run([*command, *(["--memory", args.memory] if args.memory else [])])
         return
     if args.child:
-        numbers = measure(int(args.neurons[0]), args.batch_size, args.steps, args.memory)
+        neurons = int(args.neurons[0])
+        numbers = measure(neurons, args.activation, args.batch_size, args.steps, args.memory)
         print(json.dumps(numbers))
         return
     print(
-        "| neurons | connections | created | step | rows of memory's rate | evolved, in steps "
-        "| saved | loaded | peak | of plan | bytes a connection | loss |\n" + "|---" * 12 + "|"
+        "| neurons | connections | created | step | rows of memory's rate | predicted "
+        "| evolved, in steps | saved | loaded | peak | of plan | bytes a connection | loss |\n"
+        + "|---" * 13
+        + "|"
     )
     results = []
     for neurons in args.neurons:
         command = [sys.executable, __file__, str(neurons), "--child"]
+        command += ["--activation", args.activation]
         command += ["--batch-size", str(args.batch_size), "--steps", str(args.steps)]
         command += ["--memory", args.memory] if args.memory else []
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -205,7 +226,8 @@ def main() -> None:
         results.append(r)
         print(
             f"| {r['neurons']:,} | {r['connections']:,} | {r['create']:.2f} s | {r['step']:.3f} s "
-            f"| {r['gather']:.0%} | {r['evolve']:.2f} + {r['indices']:.2f} s, "
+            f"| {r['gather']:.0%} | {r['predict']:.3f} s "
+            f"| {r['evolve']:.2f} + {r['indices']:.2f} s, "
             f"{(r['evolve'] + r['indices']) / r['step']:.1f} "
             f"| {r['save']:.1f} s | {r['load']:.1f} s | {r['peak'] / 1e9:.2f} GB "
             f"| {r['peak'] / r['plan']:.3f} | {r['peak'] / r['connections']:.0f} "
@@ -224,7 +246,8 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     for name, label in (
         ("create", "creation"), ("step", f"a step of {results[0]['batch']} samples"),
-        ("evolve", "evolution"), ("save", "saving"), ("load", "loading"),
+        ("predict", f"predicting {results[0]['batch']} samples"), ("evolve", "evolution"),
+        ("save", "saving"), ("load", "loading"),
     ):  # fmt: skip
         left.loglog(neurons, [r[name] for r in results], marker="o", markersize=4, label=label)
     left.set(xlabel="Neurons", ylabel="Seconds", title="Time")

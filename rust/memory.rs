@@ -58,6 +58,16 @@ pub fn available() -> Option<u64> {
     Some(system.available_memory().min(container)).filter(|&bytes| bytes > 0)
 }
 
+/// The bytes of memory that this process has now; None if the system does not say.
+pub fn resident() -> Option<u64> {
+    use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+    let own = sysinfo::get_current_pid().ok()?;
+    let (mut system, which) = (System::new(), [own]);
+    let what = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&which), false, what);
+    system.process(own).map(sysinfo::Process::memory)
+}
+
 /// A cache line of lanes.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]

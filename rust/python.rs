@@ -37,7 +37,7 @@ mod _core {
     #[pymodule_export]
     use super::kernels::kernels;
     #[pymodule_export]
-    use super::network::{Network, Snapshot, plan};
+    use super::network::{Network, Snapshot, plan, resident_memory};
     #[pymodule_export]
     use super::remote::{RemoteLocal, RemoteServer, RemoteWorker};
     #[pymodule_export]

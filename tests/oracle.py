@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
-LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
+LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid")
 
 
 def hidden_slope(activation: str, slope: float, hidden_index: int) -> float:
@@ -72,7 +72,7 @@ def output(loss: str, z: np.ndarray) -> np.ndarray:
     """The prediction that belongs to the loss: softmax, sigmoid or the identity."""
     if loss == "cross_entropy":
         return np.exp(log_softmax(z))
-    return sigmoid(z) if loss == "binary_cross_entropy" else z
+    return sigmoid(z) if loss in ("binary_cross_entropy", "squared_error_sigmoid") else z
 
 
 def mean_loss(loss: str, z: np.ndarray, target: np.ndarray) -> float:
@@ -83,7 +83,7 @@ def mean_loss(loss: str, z: np.ndarray, target: np.ndarray) -> float:
         # -y log p - (1 - y) log(1 - p) in logits, which never takes the log of zero.
         per_sample = (np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
     else:
-        per_sample = 0.5 * ((z - target) ** 2).sum(axis=1)
+        per_sample = 0.5 * ((output(loss, z) - target) ** 2).sum(axis=1)
     return float(per_sample.mean())
 
 
@@ -172,7 +172,7 @@ class Oracle:
 
     def accuracy(self, x, y) -> float:
         prediction, target = self.predict(x), self.targets(y)
-        if self.loss == "binary_cross_entropy":
+        if self.loss in ("binary_cross_entropy", "squared_error_sigmoid"):
             return float(((prediction > 0.5) == (target > 0.5)).mean())
         return float((prediction.argmax(axis=1) == target.argmax(axis=1)).mean())
 
@@ -185,6 +185,9 @@ class Oracle:
         srelus = {}
         inputs, pre_activations = self.pass_through(x, masks)
         delta = (output(self.loss, pre_activations[-1]) - self.targets(y)) / len(inputs[0])
+        if self.loss == "squared_error_sigmoid":
+            z = pre_activations[-1]
+            delta = delta * sigmoid(z) * sigmoid(-z)
         result = []
         for i in reversed(range(len(self.layers))):
             layer = self.layers[i]
@@ -351,7 +354,7 @@ def random_data(loss: str, n: int, n_in: int, n_out: int, *, seed=0, soft=False)
         return x, rng.integers(0, n_out, size=n)
     if loss == "cross_entropy":
         return x, rng.dirichlet(np.ones(n_out), size=n).astype(np.float32)
-    if loss == "binary_cross_entropy":
+    if loss in ("binary_cross_entropy", "squared_error_sigmoid"):
         y = rng.random((n, n_out)) if soft else rng.integers(0, 2, size=(n, n_out))
         return x, y.astype(np.float32)
     return x, rng.normal(size=(n, n_out)).astype(np.float32)

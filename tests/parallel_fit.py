@@ -42,8 +42,9 @@ def fitted(
 
 def numbers(model: ts.SparseMLP) -> dict[str, list[float]]:
     """The history without what depends on the clock or on the order of workers."""
-    wall = ("seconds", "updates", "refused", "staleness", "dropped", "idle")
-    return {key: values for key, values in model.history.history.items() if key not in wall}
+    wall = ("peak_memory", "updates", "refused", "staleness", "dropped", "idle")
+    history = model.history.history
+    return {k: v for k, v in history.items() if k not in wall and not k.endswith("seconds")}
 
 
 def content(model: ts.SparseMLP, path: Path) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 import trulysparse as ts
 from judged import models_agree
 from small_model import RNG, SIZES, Log, X, Y, make_model
+from trulysparse import _fit
 
 EVOLVING = {"epochs": 3, "steps_per_epoch": 4, "progress": False}
 STATIC = EVOLVING | {"topology": None}
@@ -102,7 +103,7 @@ def test_topology_pruning_validation_and_callbacks_are_those_of_a_fit():
     assert log.calls[1:3] == [("epoch_begin", 0), ("epoch_end", 0)]
     assert set(history.history) == {
         "loss", "accuracy", "val_loss", "val_accuracy", "connections", "neurons",
-        "learning_rate", "seconds",
+        "learning_rate", "seconds", *_fit.COSTS,
     }  # fmt: skip
     assert history.history["val_loss"][-1] == model.evaluate(X, Y)["loss"]
     assert model.evolutions == 2
@@ -311,7 +312,8 @@ def test_other_sizes_of_batches_and_targets():
     y = RNG.normal(size=(len(X), SIZES[-1]))
     batches = ((list(map(list, X[:n])), y[:n]) for n in (1, 50, 2, 33))
     history = model.fit(batches, epochs=1, steps_per_epoch=4, progress=False)
-    assert set(history.history) == {"loss", "connections", "neurons", "learning_rate", "seconds"}
+    always = {"connections", "neurons", "learning_rate", "seconds", *_fit.COSTS}
+    assert set(history.history) == {"loss"} | always
 
 
 def test_a_scheduler_sets_the_rate_of_every_epoch():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import trulysparse as ts
+from oracle import LOSSES
 
 SIZES = [60, 300, 200, 150, 7]
 RNG = np.random.default_rng(42)
@@ -47,7 +48,7 @@ def test_threads_may_change_between_fits(state_of):
 
 
 @pytest.mark.parametrize("activation", ["all_relu", "sigmoid", "tanh"])
-@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy", "squared_error"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_row_is_predicted_the_same_in_any_company(activation, loss):
     model = make_model(activation=activation, loss=loss, standardize=False)
     whole = predicted(model)

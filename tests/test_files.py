@@ -9,6 +9,7 @@ import trulysparse as ts
 from bad_input import INF, NAN, TYPE, X, Y, check_raises, make_model, with_value
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trulysparse import cli
 
 
 def test_cross_entropy_with_one_output_still_loads(tmp_path):
@@ -175,3 +176,21 @@ def test_paths(tmp_path, state_of):
         check_raises("path", TYPE, lambda path=path: model.save(path))
     assert state_of(model) == before
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]  # no temporary file stays behind
+
+
+def test_squared_error_with_a_sigmoid_goes_through_files_and_the_command_line(tmp_path, capsys):
+    model = ts.SparseMLP([4, 6, 1], loss="squared_error_sigmoid", density=0.5, seed=0)
+    path, rows = str(tmp_path / "model.safetensors"), str(tmp_path / "rows.npz")
+    model.save(path)
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    p = model.predict(x)
+    again = ts.load(path)
+    assert (again.loss, again.layers[-1].activation) == ("squared_error_sigmoid", "sigmoid")
+    assert again.predict(x).tobytes() == p.tobytes()
+    np.savez(rows, x_train=x, y_train=(p[:, 0] > 0.5).astype(int))
+    assert cli.main(["info", path]) == 0
+    assert "loss: squared_error_sigmoid\n" in capsys.readouterr().out
+    assert cli.main(["evaluate", path, "--data", rows]) == 0
+    assert "accuracy 100.00 %" in capsys.readouterr().out
+    np.savez(rows, x=x)
+    assert cli.main(["predict", path, "--data", rows, "--out", str(tmp_path / "out.npz")]) == 0

@@ -66,6 +66,24 @@ def test_loss_of_huge_logits_is_exact_and_trains(loss):
     assert all(np.isfinite(layer.weight.data).all() for layer in model.layers)
 
 
+def test_a_sigmoid_with_squared_error_learns_the_proof_of_concepts_madelon():
+    """A network of its kind: ReLU, xavier, one sigmoid output, labels of 0 and 1."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 20)).astype(np.float32)
+    y = (x[:, 0] + x[:, 1] > 0).astype(int)
+    model = ts.SparseMLP(
+        [20, 60, 30, 1], epsilon=20, activation="relu", init="xavier", dropout=0,
+        loss="squared_error_sigmoid", seed=0,
+    )  # fmt: skip
+    history = model.fit(x, y, epochs=30, batch_size=16, optimizer=ts.SGD(0.1), progress=False)
+    p = model.predict(x)
+    assert p.shape == (400, 1)
+    scores = model.evaluate(x, y)
+    assert scores["accuracy"] == ((p[:, 0] > 0.5) == y).mean() > 0.95
+    assert scores["loss"] == pytest.approx(0.5 * np.mean((p[:, 0] - y) ** 2), rel=1e-6)
+    assert history.history["accuracy"][-1] > history.history["accuracy"][0]
+
+
 @pytest.mark.parametrize("layer_rates", ["equal", "fan_in"])
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize(("activation", "loss"), COMBINATIONS)

@@ -149,6 +149,7 @@ class Batches:
         # Knows the schedule, and has buffers for one sample.
         self._schedule = self._trainer(_core.Data(self._core, nothing), 1)
         self.set_base_rate = self._schedule.set_base_rate
+        self.multiply_adds = 0  # of all steps so far
 
     @property
     def base_rate(self) -> float:
@@ -196,10 +197,12 @@ class Batches:
         rate = max(self.learning_rate(0, step), np.finfo(np.float64).tiny)
         settings = {"learning_rate": rate, "schedule": _CONSTANT}
         trainer = self._trainer(data, samples, settings)
-        if not last:
-            return trainer.step(), samples
-        self._last = trainer
-        return trainer.epoch(step), samples  # an epoch of one step, so that the core counts one
+        if last:
+            self._last = trainer
+        # At the end an epoch of one step, so that the core counts one.
+        scores = trainer.epoch(step) if last else trainer.step()
+        self.multiply_adds += trainer.multiply_adds
+        return scores, samples
 
     def learning_rate(self, epoch: int, step: int) -> float:
         return self._schedule.learning_rate(step)

@@ -11,7 +11,7 @@ from trulysparse import _check
 
 ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity", "srelu")
 ALLOCATIONS = ("er", "erk", "uniform")
-LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error")
+LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid")
 INITS = ("he_uniform", "xavier", "lecun_uniform", "normal")
 FANS = ("layer", "real")
 

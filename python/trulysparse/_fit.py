@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from trulysparse import _core, _evolution, _progress
+from trulysparse import _core, _evolution, _peak, _progress
 from trulysparse._tolerance import Tolerance, furthest
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
@@ -36,11 +36,20 @@ DIVERGED = (
 )
 
 
+COSTS = (
+    "validation_seconds",
+    "pruning_seconds",
+    "evolution_seconds",
+    "multiply_adds",
+    "peak_memory",
+)
+
+
 def metrics(loss: str, strategy: WASSP | WASAP | None, *, validated: bool) -> list[str]:
     """The names in the logs of an epoch, in their order."""
     scores = ["loss"] if loss == "squared_error" else ["loss", "accuracy"]
     validation = [f"val_{name}" for name in scores] if validated else []
-    always = ["connections", "neurons", "learning_rate", "seconds"]
+    always = ["connections", "neurons", "learning_rate", "seconds", *COSTS]
     asynchronous = ["updates", "refused", "staleness", "dropped", "idle"]
     return [*scores, *validation, *always, *(asynchronous if isinstance(strategy, WASAP) else [])]
 
@@ -62,6 +71,8 @@ class Driver(Protocol):
     def staleness_histogram(self) -> list[int] | None: ...
     def evolve(self, rule: SET | TopologyRule) -> object: ...
     @property
+    def multiply_adds(self) -> int: ...
+    @property
     def prune(self) -> Prune: ...
     def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]: ...
     def aside(self, work: Callable[[], T]) -> T: ...
@@ -80,6 +91,11 @@ class Sequential:
     def base_rate(self) -> float:
         """The learning rate before the schedule."""
         return self._trainer.base_rate
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of all epochs of the fit so far."""
+        return self._trainer.multiply_adds
 
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
         return self._trainer.epoch(first_step, tick=tick)
@@ -126,6 +142,11 @@ class Parallel:
         self._record = None if record is None else Record(record, about)
         self._epochs = 0
         self._before = trainer.tally()
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of all workers and epochs of the fit so far."""
+        return self._trainer.multiply_adds
 
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
         replay = None
@@ -193,6 +214,8 @@ class Run:
             message = f"pruning starts after epoch {start}, and this fit ends before"
             warnings.warn(message, RuntimeWarning, stacklevel=4)
         history = self.model.history = self._past()
+        self._multiply_adds = int(history.history.get("multiply_adds", [0])[-1])
+        self._pruning_seconds = self._evolution_seconds = 0.0
         remaining = self.epochs[len(history.epoch) :]
         diverged = False
         self.model.stop_training = False
@@ -235,15 +258,20 @@ class Run:
 
     def _change_topology(self, epoch: int, bar: _Bar) -> None:
         """Prune and evolve after an epoch."""
+        self._pruning_seconds = self._evolution_seconds = 0.0
         rule = self.pruning
         if rule is not None and rule.is_due(epoch + 1):
             bar.does("pruning", epoch)
+            started = time.perf_counter()
             self._prune(rule)
+            self._pruning_seconds = time.perf_counter() - started
         topology = self.topology
         evolution = None if topology is None else topology.at(epoch + 1, self.epochs.stop)
         if evolution is not None:
             bar.does("evolving", epoch)
+            started = time.perf_counter()
             self.trainer.evolve(evolution)
+            self._evolution_seconds = time.perf_counter() - started
 
     def _prune(self, rule: ImportancePruning) -> None:
         percentile: float | list[float] | None = rule.percentile
@@ -289,9 +317,12 @@ class Run:
         scores = self.trainer.epoch(epoch, first_step, tick)
         seconds = time.perf_counter() - started
         logs = self.model._scores(*scores)
+        validation_seconds = 0.0
         if self.validation is not None:
             bar.does("validating", epoch)
+            validating = time.perf_counter()
             scores = self.trainer.evaluate(self.validation, self.batch_size)
+            validation_seconds = time.perf_counter() - validating
             validation = self.model._scores(*scores)
             logs |= {f"val_{name}": value for name, value in validation.items()}
         logs["connections"] = self.model.nnz
@@ -300,6 +331,12 @@ class Run:
             epoch, first_step + self.steps_per_epoch - 1
         )
         logs["seconds"] = seconds
+        logs["validation_seconds"] = validation_seconds
+        # Of the changes that made the topology that this epoch has trained.
+        logs["pruning_seconds"] = self._pruning_seconds
+        logs["evolution_seconds"] = self._evolution_seconds
+        logs["multiply_adds"] = self._multiply_adds + self.trainer.multiply_adds
+        logs["peak_memory"] = _peak.memory()
         logs |= self.trainer.numbers()
         return logs
 

@@ -30,7 +30,7 @@ class Neurons(Scoring):
         def _exclusive(self, what: str) -> AbstractContextManager[None]: ...
 
     def importance(self, layer: int) -> npt.NDArray[np.float32]:
-        """Give the importance of a layer's neurons (the paper's section 4).
+        """Give the importance of a layer's neurons (importance pruning, arXiv 2102.01732).
 
         Parameters
         ----------

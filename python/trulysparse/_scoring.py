@@ -90,8 +90,8 @@ class Scoring(Exports):
         Returns
         -------
         dict
-            ``loss``, the mean over samples, and ``accuracy`` (of binary cross-entropy: over samples
-            and outputs; none with a squared error).
+            ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
+            and outputs, p > 0.5 against y > 0.5; none with ``"squared_error"``).
 
         Raises
         ------
@@ -120,7 +120,7 @@ class Scoring(Exports):
         return self._evaluate(data, count)
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
-        """Compute the outputs: class probabilities, or values with a squared error.
+        """Compute the outputs: probabilities, or values with ``"squared_error"``.
 
         Parameters
         ----------

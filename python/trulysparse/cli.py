@@ -445,7 +445,8 @@ def _match_classes(model: SparseMLP, data: Dataset) -> npt.NDArray[np.int64]:
     if trained is None:
         if not all(name.isdecimal() for name in data.class_names):
             return data.y_test
-        trained = [str(code) for code in range(model.layer_sizes[-1])]
+        # One sigmoid tells two classes apart.
+        trained = [str(code) for code in range(max(model.layer_sizes[-1], 2))]
     codes = {name: code for code, name in enumerate(trained)}
     unknown = [name for name in data.class_names if name not in codes]
     if unknown:
@@ -556,6 +557,7 @@ def _plan(args: argparse.Namespace) -> int:
 def _info(args: argparse.Namespace) -> int:
     model = load(args.model, progress=True)
     model.summary(print_fn=_say)
+    _say(f"loss: {model.loss}")
     _say(f"epochs trained: {model.epochs_trained}")
     _say(f"steps trained: {model.steps_trained}")
     _say(f"evolutions: {model.evolutions}")

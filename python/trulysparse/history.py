@@ -20,9 +20,19 @@ class History:
         ``loss`` and ``accuracy`` of the training samples as they were met, with dropout;
         ``val_loss`` and ``val_accuracy`` if there are validation data; ``connections``, the number
         of connections that the epoch trained, and ``neurons``, that of hidden neurons with incoming
-        connections; ``learning_rate`` at the epoch's end; ``seconds`` that training took, without
-        validation, pruning and evolution. `WASAP` adds the numbers that it names.
-        Models with a squared error have no accuracy.
+        connections; ``learning_rate`` at the epoch's end; what it cost, as below. `WASAP` adds the
+        numbers that it names. Models with ``"squared_error"`` have no accuracy.
+        Costs: ``seconds`` that training took, and beside them ``validation_seconds`` and, of the
+        changes between the epoch before and this one, ``pruning_seconds`` and
+        ``evolution_seconds``; 0 where there was none. ``multiply_adds``, multiplications with
+        additions of the training so far; ``peak_memory``, the most bytes that the process has had
+        so far, with `comm` that of rank 0.
+
+        A sample costs 3 multiply-adds for each connection that it trains, the products of the
+        outputs, of the deltas and of the gradient; those of the first layer, which passes no
+        deltas on, 2. ``memory="least"`` adds 1 for layers whose outputs are computed twice. Of
+        sparse samples the first layer's connections count from the features that the batch has.
+        Biases, activations, the optimiser's step, validation and evolution do not count.
     staleness_histogram : list of int, or None
         How many gradients of a `WASAP` fit had staleness 0, 1, 2 and so on, refused ones included,
         over all of its epochs so far; the last of 1024 numbers, if there are so many, counts all

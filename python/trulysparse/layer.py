@@ -59,6 +59,7 @@ class Layer:
                 "cross_entropy": "softmax",
                 "binary_cross_entropy": "sigmoid",
                 "squared_error": "identity",
+                "squared_error_sigmoid": "sigmoid",
             }[self._model.loss]
         names = self._model.activation
         return names if isinstance(names, str) else names[self._index]
@@ -68,7 +69,7 @@ class Layer:
         """The slope on the negative side, its sign included, where the activation has one.
 
         All-ReLU's first hidden layer has the negative slope, its second the positive one, and so
-        on (the paper's section 2).
+        on (arXiv 2102.01732).
         """
         if self.is_output:
             return None

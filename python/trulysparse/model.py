@@ -56,7 +56,7 @@ if hasattr(os, "register_at_fork"):
 class SparseMLP(Evolving):
     """A multilayer perceptron of which only the existing connections are stored and trained.
 
-    The defaults are the paper's settings (arXiv 2102.01732, sections 1 to 3 and 6). The recipe that
+    The defaults are the paper's settings (arXiv 2102.01732). The recipe that
     we recommend, which the example uses, is explained in the README under "On the command line".
 
     Threads may share a model: reads beside a fit wait for a moment between two of its steps, and
@@ -94,9 +94,11 @@ class SparseMLP(Evolving):
         The paper's alpha, for All-ReLU and leaky ReLU. Default 0.6.
     loss
         ``"cross_entropy"`` (default, softmax output), ``"binary_cross_entropy"`` (sigmoid outputs,
-        summed over outputs) or ``"squared_error"`` (identity outputs, ``1/2 sum (z - y)^2``;
-        scale `y` to a standard deviation of about 1 first, as larger targets make training
-        diverge).
+        summed over outputs), ``"squared_error"`` (identity outputs, ``1/2 sum (z - y)^2``; scale
+        `y` to a standard deviation of about 1 first, as larger targets make training diverge) or
+        ``"squared_error_sigmoid"`` (sigmoid outputs p, ``1/2 sum (p - y)^2``, as the paper's proof
+        of concept has it for Madelon; where p saturates the gradient vanishes, so binary
+        cross-entropy learns faster).
     init
         ``"he_uniform"`` (default, U(-+ sqrt(6 / fan_in))), ``"xavier"``
         (U(-+ sqrt(6 / (fan_in + fan_out)))), ``"lecun_uniform"`` (U(-+ sqrt(3 / fan_in))) or
@@ -308,8 +310,9 @@ class SparseMLP(Evolving):
             statistics from the first.
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
-            Binary cross-entropy: values in [0, 1], (samples, outputs). Squared error: values,
-            (samples, outputs). With one output (samples,) will do. None with an iterator.
+            Binary cross-entropy and squared error with a sigmoid: values in [0, 1], (samples,
+            outputs). Squared error: values, (samples, outputs). With one output (samples,) will
+            do. None with an iterator.
         epochs
             The epoch to train up to, counted from 1, as in Keras: ``epochs - initial_epoch`` of
             them are run. Default 100. Zero trains nothing. A second fit without `initial_epoch`

@@ -30,7 +30,7 @@ def _set(optimizer: Any, **checked: Any) -> None:
 
 @dataclass(frozen=True)
 class SGD:
-    """Stochastic gradient descent with momentum (the paper's section 1).
+    """Stochastic gradient descent with momentum, the paper's optimiser (arXiv 2102.01732).
 
     With the gradient ``g``, the mean over the batch, a step is ``v = momentum * v -
     learning_rate * g`` and ``w = w + v - weight_decay * w``, for biases as for weights.

@@ -1,4 +1,4 @@
-"""Training on several workers (arXiv 2102.01732, the section on parallel training)."""
+"""Training on several workers (WASAP-SGD and WASSP-SGD, arXiv 2102.01732)."""
 
 from __future__ import annotations
 

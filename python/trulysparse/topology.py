@@ -15,7 +15,7 @@ _Set = TypeVar("_Set", bound="SET")
 
 @dataclass(frozen=True)
 class SET:
-    """Sparse evolutionary training (the paper's section 3; Mocanu et al., 2018).
+    """Sparse evolutionary training (SET; Mocanu et al., 2018).
 
     After every epoch of a fit but the last, in every layer but the output layer, connections with
     a weight of exactly zero are dropped, then the fraction `zeta` of the positive weights closest

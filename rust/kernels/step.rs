@@ -1,6 +1,6 @@
 //! One step of an optimiser on one parameter.
 
-/// A step of momentum SGD as plain numbers (PAPER section 1): with the mean gradient `g`,
+/// A step of momentum SGD as plain numbers (arXiv 2102.01732): with the mean gradient `g`,
 /// `v <- momentum * v - rate * g` and `w <- w + v - decay * w`; with Nesterov's variant
 /// `w <- w + momentum * v - rate * g - decay * w` instead. With [`Adam`] `v` is the mean of
 /// gradients, `v <- momentum * v + (1 - momentum) * g`, and `w <- w - rate * v / root - decay * w`.

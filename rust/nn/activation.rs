@@ -1,4 +1,4 @@
-//! Activation functions of hidden layers (PAPER section 2).
+//! Activation functions of hidden layers; All-ReLU is that of arXiv 2102.01732.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! The end of parallel training: several networks become one (PAPER section 5, phase 2).
+//! The end of parallel training: several networks become one (phase 2 of WASAP-SGD,
+//! arXiv 2102.01732).
 
 use super::mlp::Mlp;
 use super::moments::Second;

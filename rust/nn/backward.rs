@@ -33,6 +33,7 @@ pub(super) fn pass_back(
     biases: Option<Biases<'_>>,
 ) {
     let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
+    workspace.passed += layer.weights.nnz() as u64;
     let Workspace { activations, slots, pre_activations, signs, kept, gradients, deltas, .. } =
         workspace;
     let [first, second] = deltas;

@@ -1,9 +1,9 @@
 //! Gradients apart from the step that spends them: what the workers of parallel training exchange
-//! (PAPER section 5; arXiv 2102.01732, the section on parallel training).
+//! (WASAP-SGD and WASSP-SGD, arXiv 2102.01732).
 
 use std::sync::Arc;
 
-use super::backward::pass_back;
+use super::backward::{needed_of, pass_back};
 use super::mlp::{Draw, Mlp};
 use super::moments::Second;
 use super::{Answers, Layer, Memory, SRelu, Score, Update, Workspace};
@@ -157,7 +157,7 @@ impl Mlp {
         out: &mut [f32],
     ) -> Score {
         let stride = stride(samples.len());
-        let score = self.score_batch(par, workspace, samples, answers, draw);
+        let mut score = self.score_batch(par, workspace, samples, answers, draw);
         let mut left = out;
         for (l, layer) in self.layers.iter().enumerate().rev() {
             self.recall(par, workspace, stride, draw, l);
@@ -170,12 +170,14 @@ impl Mlp {
             let length = left.len().checked_sub(layer.weights.nnz() + layer.others());
             let (rest, own) = left.split_at_mut(length.expect("internal: out is (parameters,)"));
             let (weights, others) = own.split_at_mut(layer.weights.nnz());
+            let passed = needed_of(layer, l, sparse.as_deref()).0.nnz() as u64;
             match &mut sparse {
                 Some(input) if l == 0 => input.gradient(par, layer, (dy, x, stride), weights),
                 _ => sddmm(par, layer.weights.pattern(), dy, x, stride, weights),
             }
             bias_gradient(dy, stride, &mut others[..layer.bias.len()]);
             workspace.sparse = sparse;
+            workspace.passed += passed;
             if let Some(srelu) = l.checked_sub(1).and_then(|before| self.layers[before].srelu()) {
                 // The last of the layer before.
                 let gradients = &workspace.gradients[..srelu.parameters().len()];
@@ -185,6 +187,7 @@ impl Mlp {
             left = rest;
         }
         assert!(left.is_empty(), "internal: out is (parameters,)");
+        score.multiply_adds = workspace.passed * samples.len() as u64;
         score
     }
 

@@ -1,4 +1,4 @@
-//! Losses, each with the output function that makes its gradient `p - y`.
+//! Losses with their output functions, most of which make the gradient `p - y`.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ pub enum Loss {
     BinaryCrossEntropy,
     /// Identity outputs, `1/2 sum_k (z_k - y_k)^2`.
     SquaredError,
+    /// Sigmoid outputs, `1/2 sum_k (p_k - y_k)^2`; its gradient is `(p - y) p (1 - p)`.
+    SquaredErrorSigmoid,
 }
 
 /// What a network should have answered.
@@ -55,6 +57,9 @@ pub struct Score {
     pub correct: f64,
     /// Number of samples.
     pub samples: usize,
+    /// Multiplications with additions that training made for them, one for each sample and each
+    /// connection that a product went through; none of an evaluation.
+    pub multiply_adds: u64,
 }
 
 impl Score {
@@ -63,6 +68,7 @@ impl Score {
         self.loss += other.loss;
         self.correct += other.correct;
         self.samples += other.samples;
+        self.multiply_adds += other.multiply_adds;
     }
     /// The mean loss, NaN without samples.
     pub fn mean_loss(&self) -> f64 {
@@ -90,13 +96,13 @@ impl Loss {
     pub fn outputs(self, z: &mut [f32], stride: usize, scratch: &mut [f32]) {
         match self {
             Loss::CrossEntropy => softmax(z, stride, &mut scratch[..stride]),
-            Loss::BinaryCrossEntropy => sigmoid(z),
+            Loss::BinaryCrossEntropy | Loss::SquaredErrorSigmoid => sigmoid(z),
             Loss::SquaredError => {}
         }
     }
 
-    /// Scores a batch and turns pre-activations into the gradient `p - y`, times the sample's weight,
-    /// of the summed loss; zero in padding lanes.
+    /// Scores a batch and turns pre-activations into the gradient of the summed loss, times the
+    /// sample's weight; zero in padding lanes.
     ///
     /// `z`: (outputs, stride), lane b is sample `samples[b]` of the answers; `scratch`: (stride,).
     pub fn score(
@@ -164,6 +170,21 @@ impl Loss {
                 for (b, &s) in samples.iter().enumerate() {
                     let half = |d| 0.5 * f64::from(d) * f64::from(d);
                     score.loss += weight(s) * lane(z, stride, b).map(half).sum::<f64>();
+                }
+            }
+            (Loss::SquaredErrorSigmoid, Targets::Dense(y)) => {
+                sigmoid(z);
+                for (b, &s) in samples.iter().enumerate() {
+                    let (mut right, mut loss) = (0, 0.0);
+                    for (k, &y) in target(y, s, outputs).iter().enumerate() {
+                        let p = &mut z[k * stride + b];
+                        right += u32::from((*p > 0.5) == (y > 0.5));
+                        let difference = *p - y;
+                        loss += 0.5 * f64::from(difference) * f64::from(difference);
+                        *p = difference * *p * (1.0 - *p);
+                    }
+                    score.loss += weight(s) * loss;
+                    score.correct += f64::from(right) / outputs as f64;
                 }
             }
             (_, Targets::Classes(_)) => panic!("internal: class targets belong to cross-entropy"),

@@ -73,7 +73,7 @@ pub struct Draw {
     pub step: u64,
 }
 
-/// The parameters of a SET evolution (PAPER section 3).
+/// The parameters of a SET evolution (Mocanu et al., 2018).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Set {
     /// The fraction of each sign that is dropped, in [0, 1).
@@ -333,11 +333,12 @@ impl Mlp {
         at: (u64, u64),
     ) -> Score {
         let draw = Draw { seed: self.config.seed, step: self.counters.steps };
-        let score = self.score_batch(par, workspace, samples, answers, draw);
+        let mut score = self.score_batch(par, workspace, samples, answers, draw);
         let taken = self.counters.steps - self.adam_since.unwrap_or(0);
         let step = optimizer.step(at, taken, samples.len());
         self.backward(par, workspace, stride(samples.len()), draw, &step);
         self.counters.steps += 1;
+        score.multiply_adds = workspace.passed * samples.len() as u64;
         score
     }
 
@@ -352,6 +353,7 @@ impl Mlp {
     ) -> Score {
         let batch = samples.len();
         let stride = stride(batch);
+        workspace.passed = 0;
         if self.config.input_noise > 0.0 {
             let deviation = self.config.input_noise as f32;
             let stream = Stream::new(draw.seed, Purpose::InputNoise, 0, draw.step);
@@ -396,6 +398,7 @@ impl Mlp {
             let (signs, kept) = (&mut workspace.signs[l + 1], &mut workspace.kept[l + 1]);
             let (signs_len, kept_len) = (bits(signs), bits(kept));
             let (w, bias) = needed_of(layer, l, workspace.sparse.as_deref());
+            workspace.passed += w.nnz() as u64;
             spmm_activate(
                 par,
                 w.pattern(),
@@ -449,6 +452,7 @@ impl Mlp {
             let (x, dy) = workspace.products(self, stride, l, sparse.as_deref());
             let step = update.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
+            let passed = needed_of(layer, l, sparse.as_deref()).0.nnz() as u64;
             match &mut sparse {
                 Some(input) if l == 0 => input.update(par, layer, (dy, x, stride), &step),
                 _ => {
@@ -462,6 +466,7 @@ impl Mlp {
                 bias_update(par, dy, stride, of_biases, bias, bias_momentum, &mut second.bias);
             }
             workspace.sparse = sparse;
+            workspace.passed += passed;
         }
     }
 

@@ -68,7 +68,7 @@ impl Update {
 /// By which rule gradients become steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// Stochastic gradient descent with momentum (PAPER section 1).
+    /// Stochastic gradient descent with momentum.
     Sgd {
         /// The momentum coefficient.
         momentum: f32,

@@ -73,6 +73,8 @@ impl Slots {
 pub struct Workspace {
     /// The largest batch that fits.
     pub(super) max_batch: usize,
+    /// Connections that the products of this batch went through so far, each as often as they did.
+    pub(super) passed: u64,
     memory: Memory,
     pub(super) slots: Slots,
     /// The layer with a buffer of its own behind which the shared ones hold activations.
@@ -115,6 +117,7 @@ impl Workspace {
         let activations = rows.map(|(i, n)| floats(if i == 0 { 0 } else { n }, "activations"));
         let mut workspace = Workspace {
             max_batch,
+            passed: 0,
             memory,
             activations: activations.collect::<Result<_>>()?,
             sparse: None,

@@ -92,6 +92,12 @@ fn plan_parts(footprint: &Footprint, taken: f64) -> PlanParts {
     (connections, neurons, parts, taken, available())
 }
 
+/// The bytes of memory that this process has now; None if the system does not say.
+#[pyfunction]
+pub fn resident_memory() -> Option<u64> {
+    crate::memory::resident()
+}
+
 /// What a network that is yet to be made and its training on batches would take.
 #[pyfunction]
 pub fn plan(

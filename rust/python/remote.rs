@@ -15,15 +15,15 @@ use crate::memory::collected;
 use crate::nn::{GradientView, Layout, Memory, Mlp, Replica, Score, Set, Standardizer};
 use crate::train::{Hub, Local, Place, Plan, Rounds, Share, Source, Strategy, Tally, Worker};
 
-/// The sums of a batch: loss, correct samples, samples.
-type Sums = (f64, f64, usize);
+/// The sums of a batch: loss, correct samples, samples, multiplications with additions.
+type Sums = (f64, f64, usize, u64);
 
 fn sums(score: Score) -> Sums {
-    (score.loss, score.correct, score.samples)
+    (score.loss, score.correct, score.samples, score.multiply_adds)
 }
 
-fn score((loss, correct, samples): Sums) -> Score {
-    Score { loss, correct, samples }
+fn score((loss, correct, samples, multiply_adds): Sums) -> Score {
+    Score { loss, correct, samples, multiply_adds }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -101,8 +101,9 @@ impl RemoteServer {
         });
     }
 
-    /// Whether the epoch is finished, and as a tick: samples done, mean loss, accuracy.
-    fn progress(&self, py: Python<'_>) -> (bool, usize, f64, f64) {
+    /// Whether the epoch is finished, and as a tick: samples done, mean loss, accuracy; then its
+    /// multiplications with additions so far.
+    fn progress(&self, py: Python<'_>) -> (bool, usize, f64, f64, u64) {
         py.detach(|| {
             let state = lock(&self.state);
             let (finished, progress) = if matches!(self.strategy, Strategy::Wassp { .. }) {
@@ -110,7 +111,8 @@ impl RemoteServer {
             } else {
                 (state.hub.is_finished(), state.hub.progress())
             };
-            (finished, progress.done, progress.score.mean_loss(), progress.score.accuracy())
+            let (done, score) = (progress.done, progress.score);
+            (finished, done, score.mean_loss(), score.accuracy(), score.multiply_adds)
         })
     }
 
@@ -178,7 +180,7 @@ impl RemoteServer {
             let layout = Layout::of(&mlp);
             let views: Vec<_> = parts
                 .iter()
-                .map(|&(values, (_, _, samples))| GradientView::new(values, &layout, samples))
+                .map(|&(values, (_, _, samples, _))| GradientView::new(values, &layout, samples))
                 .collect::<Result<_>>()?;
             mlp.prepare_training(&par, Memory::Fast)?;
             let scores = parts.iter().map(|(_, sums)| score(*sums));

@@ -1,5 +1,6 @@
 //! A parallel fit as a Python object.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
@@ -18,6 +19,7 @@ pub struct ParallelTrainer {
     network: Py<Network>,
     data: Py<Data>,
     team: Mutex<Team>,
+    multiply_adds: AtomicU64,
 }
 
 #[pymethods]
@@ -46,7 +48,8 @@ impl ParallelTrainer {
             mlp.prepare_training(&par, Memory::Fast)?;
             Team::new(&mlp, data, plan, strategy, workers, local_from)
         })?;
-        Ok(ParallelTrainer { network, data, team: Mutex::new(team) })
+        let (team, multiply_adds) = (Mutex::new(team), AtomicU64::new(0));
+        Ok(ParallelTrainer { network, data, team, multiply_adds })
     }
 
     /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
@@ -87,9 +90,17 @@ impl ParallelTrainer {
                 tick.call1((done, score.mean_loss(), score.accuracy()))?;
             }
             if finished {
+                self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
                 return Ok((score.mean_loss(), score.accuracy()));
             }
         }
+    }
+
+    /// Multiplications with additions of all complete epochs so far, those for gradients that the
+    /// server refused included.
+    #[getter]
+    fn multiply_adds(&self) -> u64 {
+        self.multiply_adds.load(Ordering::Relaxed)
     }
 
     /// What the server did in this epoch, in the code that `epoch` takes.

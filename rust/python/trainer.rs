@@ -1,5 +1,6 @@
 //! A fit as a Python object: data, plan and buffers that live as long as it does.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use numpy::{PyArray1, PyReadonlyArray1};
@@ -22,6 +23,7 @@ pub struct Trainer {
     plan: Mutex<Plan>,
     growth_batch: usize,
     workspace: Mutex<Workspace>,
+    multiply_adds: AtomicU64,
 }
 
 impl Trainer {
@@ -69,7 +71,8 @@ impl Trainer {
             Workspace::new(&mlp, largest, memory)
         })?;
         let (plan, workspace) = (Mutex::new(plan), Mutex::new(workspace));
-        Ok(Trainer { network, data, plan, growth_batch, workspace })
+        let multiply_adds = AtomicU64::new(0);
+        Ok(Trainer { network, data, plan, growth_batch, workspace, multiply_adds })
     }
 
     /// As `Network.evolve`, but connections grow where gradients on a batch are largest among
@@ -162,6 +165,12 @@ impl Trainer {
         Ok(())
     }
 
+    /// Multiplications with additions of all steps and complete epochs so far.
+    #[getter]
+    fn multiply_adds(&self) -> u64 {
+        self.multiply_adds.load(Ordering::Relaxed)
+    }
+
     /// One step over all samples in their order, which must fit one batch; counts no epoch.
     /// Returns (loss, accuracy).
     fn step(&self, py: Python<'_>) -> PyResult<(f64, f64)> {
@@ -172,6 +181,7 @@ impl Trainer {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
             single_step(&par, &mut *network.write()?, &mut workspace, data, &plan.optimizer)
         })?;
+        self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
         Ok((score.mean_loss(), score.accuracy()))
     }
 
@@ -211,6 +221,7 @@ impl Trainer {
             }
         }
         let score = epoch.progress().score;
+        self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
         Ok((score.mean_loss(), score.accuracy()))
     }
 }

@@ -1,5 +1,5 @@
-//! The average of several sparse matrices, cut back to a number of connections (PAPER section 5,
-//! phase 2; arXiv 2102.01732, the section on parallel training).
+//! The average of several sparse matrices, cut back to a number of connections (phase 2 of
+//! WASAP-SGD, arXiv 2102.01732).
 
 use crate::csr::Csr;
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! Neuron and feature importance (PAPER section 4).
+//! Neuron and feature importance (importance pruning, arXiv 2102.01732).
 
 use crate::csr::Csr;
 use crate::error::Result;

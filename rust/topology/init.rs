@@ -1,4 +1,4 @@
-//! A layer's connections and weights at the start (PAPER section 1).
+//! A layer's connections and weights at the start (SET, Mocanu et al., 2018).
 
 use serde::{Deserialize, Serialize};
 

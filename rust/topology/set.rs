@@ -1,5 +1,5 @@
 //! Sparse evolutionary training, SET: drop the weakest connections, grow random ones
-//! (PAPER section 3; Mocanu et al., 2018).
+//! (Mocanu et al., 2018).
 
 use std::hint::select_unpredictable;
 use std::mem::take;

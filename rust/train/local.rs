@@ -1,6 +1,5 @@
 //! Phase 2 of parallel training: every worker trains a network of its own on its share, and the
-//! average of all is what the fit has learned (PAPER section 5; arXiv 2102.01732, the section on
-//! parallel training).
+//! average of all is what the fit has learned (WASAP-SGD, arXiv 2102.01732).
 
 use std::sync::{Mutex, PoisonError};
 

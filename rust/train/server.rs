@@ -1,6 +1,6 @@
 //! The parameter server of parallel training as a plain, single-threaded object: what a pull gives,
-//! which parts of a pushed gradient are still valid, and what is counted (PAPER section 5;
-//! arXiv 2102.01732, the section on parallel training, RetainValidUpdates).
+//! which parts of a pushed gradient are still valid, and what is counted (RetainValidUpdates,
+//! arXiv 2102.01732).
 
 use std::collections::VecDeque;
 

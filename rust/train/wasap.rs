@@ -1,6 +1,6 @@
 //! Asynchronous parallel training, phase 1 of WASAP-SGD: every worker pulls the network, takes the
-//! gradient of a batch of its share and pushes it; nobody waits for anybody (PAPER section 5;
-//! arXiv 2102.01732, the section on parallel training).
+//! gradient of a batch of its share and pushes it; nobody waits for anybody (arXiv
+//! 2102.01732).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! Synchronous parallel training, phase 1 of WASSP-SGD: in every step each worker takes the
-//! gradient of a batch of its share, and the server makes one step from all of them (PAPER section
-//! 5; arXiv 2102.01732, the section on parallel training).
+//! gradient of a batch of its share, and the server makes one step from all of them (arXiv
+//! 2102.01732).
 
 use super::rounds::Rounds;
 use super::share::shares;

@@ -35,6 +35,7 @@ HEADER = np.dtype(
         ("size", "<i8"),  # of what follows
         ("loss", "<f8"),
         ("correct", "<f8"),
+        ("multiply_adds", "<i8"),
         ("idle", "<f8"),  # seconds that the worker has waited so far
     ]
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _Float = npt.NDArray[np.float32]
-_Sums = tuple[float, float, int]
+_Sums = tuple[float, float, int, int]
 
 # As often as the core asks between two steps.
 _TICK = 0.1
@@ -67,6 +67,7 @@ class Server:
         self._idle = [0.0] * len(shares)
         self._buffers: list[_Float] = []
         self._local = False
+        self.multiply_adds = 0  # of all complete epochs
 
     # --- epochs -----------------------------------------------------------------------------------
 
@@ -90,7 +91,7 @@ class Server:
             taken = self._take_gradient(worker)
             assert taken is not None
             self._core.push(worker, *taken)
-            finished, samples, loss, accuracy = self._core.progress()
+            finished, samples, loss, accuracy, multiply_adds = self._core.progress()
             if not finished:
                 self._give(worker)
             if finished or time.monotonic() >= due:
@@ -98,6 +99,7 @@ class Server:
                 tick(samples, loss, accuracy)
                 due = time.monotonic() + _TICK
             if finished:
+                self.multiply_adds += multiply_adds
                 return loss, accuracy
 
     def _synchronous_epoch(self, tick: Tick) -> tuple[float, float]:
@@ -110,12 +112,13 @@ class Server:
             # In the order of workers, whoever is ready first.
             taken = [self._take_gradient(worker, worker) for worker in active]
             self._core.apply([gradient for gradient in taken if gradient is not None])
-            finished, samples, loss, accuracy = self._core.progress()
+            finished, samples, loss, accuracy, multiply_adds = self._core.progress()
             if finished or time.monotonic() >= due:
                 self._link.look()
                 tick(samples, loss, accuracy)
                 due = time.monotonic() + _TICK
             if finished:
+                self.multiply_adds += multiply_adds
                 return loss, accuracy
 
     def _give(self, worker: int, *, place: int = -1, epoch: int = 0, step: int = 0) -> None:
@@ -162,8 +165,8 @@ class Server:
             self._buffers[buffer] = np.empty(size, np.float32)
         values = self._buffers[buffer]
         self._link.receive(peer, values)
-        sums = float(header["loss"]), float(header["correct"]), int(header["samples"])
-        return values, sums
+        scores = float(header["loss"]), float(header["correct"])
+        return values, (*scores, int(header["samples"]), int(header["multiply_adds"]))
 
     def _discard_gradients(self) -> None:
         """Take what workers have under way and nobody needs any more."""
@@ -200,6 +203,7 @@ class Server:
                 link.receive(peer, network)
                 part = answer["sums"]
                 loss, correct, samples = loss + part[0], correct + part[1], samples + part[2]
+                self.multiply_adds += part[3]
                 networks.append(_core.Network.from_bytes(network.tobytes(), 1)[0])
         finally:
             link.watch = None

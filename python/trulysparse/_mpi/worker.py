@@ -67,7 +67,7 @@ class Worker:
         self._idle += time.monotonic() - asked
         core.set_values(self._buffer)
         place, epoch = int(header["place"]), int(header["epoch"])
-        sums: tuple[float, float, int] | None
+        sums: tuple[float, float, int, int] | None
         if place < 0:
             sums = core.next_gradient(self._buffer)
         else:
@@ -78,7 +78,7 @@ class Worker:
         if sums is None:
             self._link.post_header(0, kind=NOTHING, idle=self._idle)
             return
-        loss, correct, samples = sums
+        loss, correct, samples, multiply_adds = sums
         self._link.post_header(
             0,
             kind=GRADIENT,
@@ -86,6 +86,7 @@ class Worker:
             samples=samples,
             loss=loss,
             correct=correct,
+            multiply_adds=multiply_adds,
             idle=self._idle,
         )
         self._link.send(0, self._buffer)

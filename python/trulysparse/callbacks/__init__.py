@@ -2,6 +2,7 @@
 
 from trulysparse.callbacks._base import Callback, Logs
 from trulysparse.callbacks._files import CSVLogger, ModelCheckpoint
+from trulysparse.callbacks._gradients import GradientNorms
 from trulysparse.callbacks._rates import LearningRateScheduler
 from trulysparse.callbacks._stopping import EarlyStopping, TerminateOnNaN
 
@@ -9,6 +10,7 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "EarlyStopping",
+    "GradientNorms",
     "LearningRateScheduler",
     "Logs",
     "ModelCheckpoint",

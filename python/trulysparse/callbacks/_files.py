@@ -13,7 +13,7 @@ from trulysparse.callbacks._base import Callback, Logs
 from trulysparse.callbacks._monitor import Monitor
 
 # The logs that are whole numbers, for formats such as {connections:d}.
-_WHOLE = ("connections", "neurons", "updates", "refused")
+_WHOLE = ("connections", "neurons", "multiply_adds", "peak_memory", "updates", "refused")
 
 
 class ModelCheckpoint(Callback):

@@ -5,6 +5,7 @@ given, or into a new pyplot figure, and returns its Axes; write a picture to a f
 ``ax.figure.savefig("picture.png")``.
 """
 
+from trulysparse.plot._gradients import gradient_flow
 from trulysparse.plot._importance import feature_importance_bars, importance_histogram
 from trulysparse.plot._inputs import input_connections_heatmap, input_connections_over_epochs
 from trulysparse.plot._parallel import (
@@ -21,6 +22,7 @@ __all__ = [
     "accuracy_over_workers",
     "degree_distributions",
     "feature_importance_bars",
+    "gradient_flow",
     "importance_histogram",
     "input_connections_heatmap",
     "input_connections_over_epochs",

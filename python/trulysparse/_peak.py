@@ -1,0 +1,37 @@
+"""The most memory that this process has had."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from trulysparse import _core
+
+_STATUS = Path("/proc/self/status")
+_seen = 0
+
+
+def memory() -> int:
+    """Return the process's largest resident memory so far, in bytes.
+
+    Where the system does not record it (Windows), the largest that calls of this have met.
+    """
+    global _seen
+    # What Linux says of the same moment differs by some pages from call to call.
+    _seen = max(_seen, _recorded() or _core.resident_memory() or 0)
+    return _seen
+
+
+def _recorded() -> int | None:
+    if sys.platform not in ("linux", "win32"):
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else 1024 * most
+    # On Linux not getrusage, whose number a process takes over from the one that started it.
+    with suppress(OSError):
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return None
