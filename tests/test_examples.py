@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import limits
 import pytest
 from trulysparse import datasets
 
@@ -24,6 +25,7 @@ def run(name, folder, *arguments):
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        timeout=limits.CHILD,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -85,6 +87,7 @@ def test_images_ask_for_a_folder(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        timeout=limits.CHILD,
     )
     assert done.returncode == 1
     assert "images.py FOLDER" in done.stderr

@@ -44,8 +44,8 @@ _Plan = tuple[float, int, list[tuple[str, float]], float, int | None]
 def plan(
     config: dict[str, Any], batch_size: int, evolves: float | None, memory: str, adam: bool
 ) -> _Plan: ...
-
 def aside(work: Callable[[], _T], look: Callable[[], object], seconds: float) -> _T: ...
+
 @final
 class Turn:
     def __new__(cls) -> Turn: ...
