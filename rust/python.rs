@@ -2,7 +2,7 @@
 //!
 //! The interpreter is released (`detach`) wherever a lock is taken or work is done, so a thread
 //! that waits for a lock never holds the interpreter. Long loops come back every [`TICK`] on the
-//! calling thread to see Ctrl-C.
+//! calling thread to see Ctrl-C; `watched` says what must hold so that none is lost.
 
 mod data;
 mod errors;
@@ -14,6 +14,7 @@ mod shelter;
 mod team;
 mod timing;
 mod trainer;
+mod turn;
 mod watched;
 
 use std::time::{Duration, Instant};
@@ -44,11 +45,21 @@ mod _core {
     use super::team::ParallelTrainer;
     #[pymodule_export]
     use super::trainer::Trainer;
+    #[pymodule_export]
+    use super::turn::{Taking, Turn};
+    #[pymodule_export]
+    use super::watched::aside;
+    use numpy::{PyArray1, PyArrayMethods};
     use pyo3::prelude::*;
 
     /// Sets the module's constants and refuses a bad choice of instruction set.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // NumPy's functions are looked up by Python code at their first use, where a Ctrl-C would
+        // be a panic.
+        let array = PyArray1::<f32>::zeros(module.py(), 1, false);
+        drop(array.try_readonly()?);
+        drop(array.try_readwrite()?);
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("isa", crate::kernels::simd::selected()?.name())
     }

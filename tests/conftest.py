@@ -2,12 +2,17 @@
 
 import gzip
 import os
+import signal
 
 import numpy as np
 import pytest
 from command_line import RNG, write_csv
 from data_files import idx
 from hypothesis import HealthCheck, settings
+
+# A shell's background job ignores Ctrl-C, and so would the tests that send it and their children.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Timing is no part of any test: no deadline, and no complaint about slow data generation on a
 # loaded machine. HYPOTHESIS_PROFILE=thorough looks ten times as hard.

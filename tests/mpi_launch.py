@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import limits
+
 # Open MPI starts neither as root nor more ranks than cores unless it is told to.
 ENVIRONMENT = os.environ | {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -30,7 +32,7 @@ def missing() -> str | None:
         return "pip install mpich, or another MPI that has a mpiexec"
     try:
         library()
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return "mpi4py finds no MPI library: pip install mpich, or another"
     return None
 
@@ -41,7 +43,12 @@ def library() -> str:
     # In a process of its own: importing MPI starts it.
     code = "from mpi4py import MPI; print(MPI.Get_library_version().split(',')[0].split('\\n')[0])"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=limits.CHILD,
     )
     return " ".join(done.stdout.split())
 
@@ -55,7 +62,10 @@ def command(ranks: int | None, *arguments: object, run_by_mpi4py: bool = False) 
 
 
 def run(
-    ranks: int | None, *arguments: object, timeout: float = 120, run_by_mpi4py: bool = False
+    ranks: int | None,
+    *arguments: object,
+    timeout: float = limits.CHILD,
+    run_by_mpi4py: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a job to its end; `subprocess.TimeoutExpired` if it hangs."""
     return subprocess.run(

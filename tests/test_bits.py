@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 
+import limits
 import pytest
 
 GOLDEN = {
@@ -53,6 +54,7 @@ def test_golden_hash(isa, threads, noise):
         capture_output=True,
         text=True,
         check=False,
+        timeout=limits.CHILD,
     )
     if "TRULYSPARSE_ISA" in run.stderr and "expected one of" in run.stderr and isa != "portable":
         pytest.skip(f"this processor has no {isa}")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import limits
 import numpy as np
 import pytest
 import trulysparse as ts
@@ -66,7 +67,8 @@ class TestTrain:
     @pytest.mark.skipif(os.name == "nt", reason="closes a POSIX pipe")
     def test_a_reader_that_leaves_costs_no_file(self):
         command = [sys.executable, "-m", "trulysparse", "train", *QUICK]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with limits.child(command, **pipes) as process:
             process.stdout.close()
             errors = process.stderr.read()
         assert (process.returncode, errors) == (0, b"")
@@ -213,6 +215,9 @@ def test_every_flag_is_explained(command):
 def test_installed_as_module_and_script():
     version = importlib.metadata.version("trulysparse")
     command = [sys.executable, "-m", "trulysparse", "--version"]
-    assert subprocess.check_output(command, text=True) == f"trulysparse {version}\n"
+    assert (
+        subprocess.check_output(command, text=True, timeout=limits.CHILD)
+        == f"trulysparse {version}\n"
+    )
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="trulysparse")
     assert script.load() is cli.run

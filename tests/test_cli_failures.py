@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import limits
 import numpy as np
 import pytest
 import trulysparse as ts
@@ -63,25 +64,21 @@ class TestInterrupt:
 
     @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
     def test_real_signal(self, tmp_path):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000", "--quiet"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            out = tmp_path / "trulysparse-run"
-            for _ in range(600):
-                if out.exists() or process.poll() is not None:
-                    break
-                time.sleep(0.05)
-            time.sleep(0.5)  # the folder is made just before the training
-            process.send_signal(signal.SIGINT)
-            text, errors = process.communicate(timeout=20)
-        finally:
-            process.kill()
-        assert process.returncode == 130, errors
-        assert "Traceback" not in errors
+        out = tmp_path / "trulysparse-run"
+        command = [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000", "--quiet"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        for pause in (0.5, 5, 20):  # the folder is made just before the training
+            with limits.child(command, **pipes) as process:
+                while not out.exists() and process.poll() is None:
+                    time.sleep(0.05)
+                time.sleep(pause)
+                process.send_signal(signal.SIGINT)
+                text, errors = process.communicate()
+            assert process.returncode == 130, errors
+            assert "Traceback" not in errors
+            if (out / "model.safetensors").exists():
+                break
+            out.rmdir()
         assert "saving what there is" in text
         assert ts.load(out / "model.safetensors").steps_trained > 0
 

@@ -3,6 +3,7 @@
 import itertools
 import threading
 
+import limits
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -233,6 +234,7 @@ def test_predictions_beside_a_compaction_are_errors_or_right():
         model.prune(percentile=percentile)
         model.compact(inputs=True)
     stop.set()
-    thread.join()
+    thread.join(limits.CHILD)
+    assert not thread.is_alive()
     assert all("compacted while" in p or "features" in p or "shape" in p for p in problems)
     assert model.predict(x[:, model.units(0)]).shape == (4000, 3)

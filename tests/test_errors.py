@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import limits
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -336,7 +337,8 @@ except (ValueError, MemoryError) as error:
 )
 def test_a_huge_request_fails_without_allocating(request_):
     script = HUGE.replace("REQUEST", request_)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limits.CHILD)
     assert done.returncode == 0, done.stderr
     name, kib = done.stdout.split()
     assert name in ("ValueError", "MemoryError")

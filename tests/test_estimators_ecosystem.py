@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import joblib
+import limits
 import numpy as np
 import pytest
 import trulysparse as ts
@@ -182,7 +183,7 @@ for name in names:
     else:
         raise AssertionError("scikit-learn is blocked")
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=limits.CHILD)
 
 
 @pytest.mark.parametrize("estimator", [SparseMLPClassifier, SparseMLPRegressor])

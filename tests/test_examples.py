@@ -8,6 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import limits
 import pytest
 from trulysparse import datasets
 
@@ -25,6 +26,7 @@ def run(name, folder, *arguments):
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        timeout=limits.CHILD,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -86,6 +88,7 @@ def test_images_ask_for_a_folder(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        timeout=limits.CHILD,
     )
     assert done.returncode == 1
     assert "images.py FOLDER" in done.stderr

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import limits
 import numpy as np
 import oracle as o
 import pytest
@@ -100,7 +101,11 @@ print((resident() - before) // 1024)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory as Linux has it")
 def test_nothing_is_made_dense():
     grown = subprocess.run(
-        [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEMORY],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=limits.CHILD,
     ).stdout
     assert int(grown) < 400  # MiB; a dense matrix takes 1,526
 

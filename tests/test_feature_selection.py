@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 
+import limits
 import numpy as np
 import pytest
 import trulysparse as ts
@@ -247,7 +248,7 @@ except ImportError as error:
 else:
     raise AssertionError("scikit-learn is blocked")
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=limits.CHILD)
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         ts.Nonsense  # noqa: B018
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import limits
 import pytest
 
 SCRIPT = """
@@ -25,7 +26,8 @@ print(model.nnz, after - before)
     not Path("/proc/self/status").exists(), reason="reads the peak memory from Linux's /proc"
 )
 def test_a_large_network_takes_little_more_than_its_connections():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    command = [sys.executable, "-c", SCRIPT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limits.CHILD)
     assert done.returncode == 0, done.stderr
     nnz, kib = map(int, done.stdout.split())
     # Two layers of about epsilon * (n_in + n_out) = 2 million connections, within 1 %.

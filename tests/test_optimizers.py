@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import limits
 import numpy as np
 import oracle as o
 import pytest
@@ -145,6 +146,7 @@ def test_instruction_sets_do_not_change_the_bits():
             capture_output=True,
             text=True,
             check=False,
+            timeout=limits.CHILD,
         )
         if run.returncode == 0:
             hashes[isa] = run.stdout

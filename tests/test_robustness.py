@@ -3,10 +3,12 @@
 import errno
 import gc
 import os
+import signal
 import subprocess
 import sys
 import weakref
 
+import limits
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -27,7 +29,7 @@ def make_model(**options):
 
 def run(script):
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=limits.CHILD
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -210,6 +212,7 @@ def test_a_fork_of_an_idle_model_works(state_of):
     pid = os.fork()
     if pid == 0:
         code = 1
+        signal.alarm(limits.CHILD)
         try:
             model.train_on_batch(X, Y)
             code = 0 if state_of(model) == state_of(twin) else 2
@@ -244,7 +247,7 @@ for _ in range(8):
     if pid == 0:
         code = 1
         try:
-            signal.alarm(30)
+            signal.alarm(100)
             try:
                 model.train_on_batch(x[:10], y[:10])
                 model.predict(x[:10])

@@ -6,21 +6,23 @@ import _thread
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import limits
 import pytest
 import trulysparse as ts
+from interrupting import interrupted
 from trulysparse import _progress
 
 SAVING_FOR_EVER = """
-import sys
+import signal, sys
 import trulysparse as ts
 
+signal.alarm(240)
 models = [ts.SparseMLP([500, 50_000, 2], epsilon=5, seed=seed) for seed in (0, 1)]
 models[0].save(sys.argv[1])
 print("saved", flush=True)
@@ -40,7 +42,7 @@ def test_a_killed_process_leaves_one_of_the_versions_whole(tmp_path: Path) -> No
     delays = random.Random(0)
     for _ in range(6):
         command = [sys.executable, "-c", SAVING_FOR_EVER, str(path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        with limits.child(command, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == "saved\n"
             time.sleep(delays.uniform(0, 0.1))
@@ -68,20 +70,9 @@ def call_with_a_broken_bar(call: Callable[..., Any]) -> None:
     call(progress=True)
 
 
-def wait() -> None:
-    while True:
-        time.sleep(0.01)
-
-
 def call_with_ctrl_c(call: Callable[..., Any]) -> None:
-    timer = threading.Timer(0.02, _thread.interrupt_main)
-    timer.start()
-    try:
-        call()
-    except KeyboardInterrupt as error:
-        raise RuntimeError from error
-    with pytest.raises(KeyboardInterrupt):  # which must not come to whoever is next
-        wait()
+    if interrupted(call, 0.02, _thread.interrupt_main):
+        raise RuntimeError
 
 
 def ended_by(cause: Callable[[Callable[..., Any]], None], call: Callable[..., Any]) -> bool:

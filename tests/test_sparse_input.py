@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import limits
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -237,7 +238,8 @@ print(model.nnz, peak(), history.history["loss"][0], history.history["loss"][-1]
     not Path("/proc/self/status").exists(), reason="reads the peak memory from Linux's /proc"
 )
 def test_a_million_columns_train_within_a_gigabyte():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    command = [sys.executable, "-c", SCRIPT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limits.CHILD)
     assert done.returncode == 0, done.stderr
     nnz, peak, first, last = done.stdout.split()[:4]
     assert int(nnz) > 4_900_000

@@ -3,7 +3,9 @@
 import copy
 import os
 import pickle
+import signal
 
+import limits
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -19,6 +21,7 @@ def test_a_forked_process_can_use_the_model():
     expected = model.predict(X).tobytes()
     child = os.fork()
     if child == 0:
+        signal.alarm(limits.CHILD)
         try:
             same = model.predict(X).tobytes() == expected
             fit(model)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from os import PathLike
 from types import ModuleType
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,11 @@ __all__ = [
     "RemoteServer",
     "RemoteWorker",
     "Snapshot",
+    "Taking",
     "Trainer",
+    "Turn",
     "__version__",
+    "aside",
     "isa",
     "kernels",
     "plan",
@@ -36,12 +39,24 @@ _Change = tuple[npt.NDArray[np.bool_], _UInt32, _UInt32, _Float]
 kernels: ModuleType
 
 _Tick = Callable[[int, int], object]
+_T = TypeVar("_T")
 _Plan = tuple[float, int, list[tuple[str, float]], float, int | None]
 
 def plan(
     config: dict[str, Any], batch_size: int, evolves: float | None, memory: str, adam: bool
 ) -> _Plan: ...
 def resident_memory() -> int | None: ...
+def aside(work: Callable[[], _T], look: Callable[[], object], seconds: float) -> _T: ...
+
+@final
+class Turn:
+    def __new__(cls) -> Turn: ...
+    def take(self, busy: BaseException) -> Taking: ...
+
+@final
+class Taking:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_raised: object) -> None: ...
 
 @final
 class Snapshot:
@@ -213,7 +228,9 @@ class Network:
     def evolve(self, zeta: float, grow_init: float) -> list[int]: ...
     def rewire(self, changes: Sequence[_Change | None]) -> list[tuple[int, int]]: ...
     def prune(self, rule: dict[str, Any]) -> list[tuple[int, int, str | None]]: ...
-    def compact(self, inputs: bool) -> list[tuple[int, int, int]]: ...
+    def compact(
+        self, inputs: bool, settings: dict[str, Any] | None = None
+    ) -> list[tuple[int, int, int]]: ...
     def average(self, networks: Sequence[Network]) -> None: ...
     def set_standardizer(
         self, mean: Sequence[float], scale: Sequence[float], constant: Sequence[int]

@@ -55,7 +55,7 @@ class Evolving(Neurons):
             rule = _settings.topology(topology) or _settings.PAPER_SET
             batch_size = _check.integer("batch_size", batch_size, 1)
             memory = _settings.memory(memory)
-            trainer, standardized = None, False
+            trainer, fresh, before = None, False, self.evolutions
             if x is not None and y is not None:
                 gradients = not isinstance(rule, SET) or isinstance(rule, GradientGrowth)
                 data = self._data(x, y, trains=gradients).data
@@ -70,14 +70,17 @@ class Evolving(Neurons):
                         memory,
                         _settings.growth_batch(rule),
                     )
-                    standardized = self._core.standardize_on(data)
+                    fresh = self._core.standardizer() is None
             elif x is not None or y is not None or isinstance(rule, GradientGrowth):
                 missing = "x" if x is None else "y"
                 raise ValueError(f"{missing} = None: expected samples x and their targets y")
             try:
+                if trainer is not None:
+                    self._core.standardize_on(data)
                 report = _evolution.evolve(rule, self, trainer)
             except BaseException:
-                if standardized:
+                # Ctrl-C may also come just after the evolution, which then is complete.
+                if fresh and self.evolutions == before:
                     self._core.forget_standardizer()
                 raise
         return [{"dropped": dropped, "grown": grown} for dropped, grown in report]

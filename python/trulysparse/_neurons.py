@@ -316,10 +316,7 @@ class Neurons(Scoring):
         """
         inputs = _check.boolean("inputs", inputs)
         with self._exclusive("compact"):
-            try:
-                removed = self._core.compact(inputs)
-            finally:  # also if Ctrl-C comes in between
-                self._settings = self._core.config()
+            removed = self._core.compact(inputs, self._settings)
         return [
             {"layer": layer, "neurons": neurons, "constant": constant, "connections": connections}
             for layer, (neurons, constant, connections) in enumerate(removed)

@@ -14,12 +14,22 @@ Tick: TypeAlias = Callable[[int, int], object]
 _PATIENCE = 1  # second, after which something is slow
 
 
+class _Bar(tqdm):  # type: ignore[misc]  # which has no types
+    """A bar that Ctrl-C is not lost in.
+
+    tqdm's `__del__` is Python code, in which Python drops a KeyboardInterrupt. It closes bars that
+    nothing else has closed, and ours are closed where they are used. This one is a function of C.
+    """
+
+    __del__ = object.__hash__
+
+
 def bar(*, enabled: bool, **options: Any) -> Any:
     """A bar of tqdm's with these options, which draws nothing unless it is `enabled`."""
     # None leaves the bar out where the stream is no terminal. A notebook's stream says that it
     # is none, and shows a bar all the same.
     disable = True if not enabled else None if tqdm is text_bar else False
-    return tqdm(
+    return _Bar(
         disable=disable,
         bar_format="{desc}|{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]",
         dynamic_ncols=True,

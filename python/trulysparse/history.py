@@ -46,10 +46,15 @@ class History:
         self.history: dict[str, list[float]] = {}
 
     def append(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Add an epoch; every epoch has the same keys."""
-        self.epoch.append(epoch)
-        for key, value in logs.items():
-            self.history.setdefault(key, []).append(value)
+        """Add an epoch; every epoch has the same keys. Ctrl-C adds all of it or nothing."""
+        try:
+            for key, value in logs.items():
+                self.history.setdefault(key, []).append(value)
+            self.epoch.append(epoch)
+        except BaseException:
+            for values in self.history.values():
+                del values[len(self.epoch) :]
+            raise
 
     def is_finite(self) -> bool:
         """Whether every loss is finite: one that is not means that training has diverged."""

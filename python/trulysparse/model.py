@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import numpy as np
@@ -38,19 +36,6 @@ _MOST_EPOCHS = 2**31
 
 class ModelBusyError(RuntimeError):
     """A call that would change a model while a fit of it is running."""
-
-
-# A forked child has none of its parent's threads: no fit of them goes on there.
-_models: weakref.WeakSet[SparseMLP] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for model in _models:
-        model._training = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class SparseMLP(Evolving):
@@ -199,8 +184,7 @@ class SparseMLP(Evolving):
     def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
         self._core = core
         self._settings = core.config()
-        self._training = threading.Lock()
-        _models.add(self)
+        self._turn = _core.Turn()
         self.metadata = metadata
         self.history = History()
         self.stop_training = False
@@ -256,18 +240,12 @@ class SparseMLP(Evolving):
 
     # --- training -----------------------------------------------------------------------------
 
-    @contextmanager
-    def _exclusive(self, what: str) -> Iterator[None]:
-        lock = self._training  # a forked child gets another one
-        if not lock.acquire(blocking=False):
-            raise ModelBusyError(
+    def _exclusive(self, what: str) -> AbstractContextManager[None]:
+        return self._turn.take(
+            ModelBusyError(
                 f"{what} would change the model while a fit or another change is running"
             )
-        try:
-            yield
-        finally:
-            self._driver = None
-            lock.release()
+        )
 
     def fit(
         self,
@@ -406,7 +384,10 @@ class SparseMLP(Evolving):
                 memory=_settings.memory(memory, strategy),
                 stream=stream,
             )
-            return _drivers.run(job, ranks, validation, listed, progress=progress)
+            try:
+                return _drivers.run(job, ranks, validation, listed, progress=progress)
+            finally:
+                self._driver = None
 
     def train_on_batch(
         self,

@@ -443,10 +443,20 @@ impl Network {
     }
 
     /// Removes neurons that cannot matter; returns for each layer from the inputs on the neurons,
-    /// those of them that were constants, and the incoming connections.
-    fn compact(&self, py: Python<'_>, inputs: bool) -> PyResult<Vec<(usize, usize, usize)>> {
+    /// those of them that were constants, and the incoming connections. `settings`, a copy of
+    /// `config`, follows at once, so that a Ctrl-C cannot come in between.
+    #[pyo3(signature = (inputs, settings=None))]
+    fn compact(
+        &self,
+        py: Python<'_>,
+        inputs: bool,
+        settings: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<Vec<(usize, usize, usize)>> {
         let par = self.par()?;
         let removed = py.detach(|| self.write()?.compact(&par, inputs))?;
+        if let Some(settings) = settings {
+            settings.update(self.config(py)?.as_mapping())?;
+        }
         Ok(removed.into_iter().map(|r| (r.neurons, r.constant, r.connections)).collect())
     }
 

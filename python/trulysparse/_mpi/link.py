@@ -7,14 +7,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from trulysparse import _core
 
 T = TypeVar("T")
 
@@ -212,15 +212,7 @@ class Link:
 
     def aside(self, work: Callable[[], T]) -> T:
         """Do long work of the core on another thread, while this one gives signs of life."""
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(work)
-            while True:
-                try:
-                    return future.result(timeout=self._beat_every / 5)
-                except NotYet:
-                    if future.done():  # the work's own error, or done just now
-                        return future.result()
-                    self.look()
+        return _core.aside(work, self.look, self._beat_every / 5)
 
     def close(self) -> None:
         """Leave no message behind, which MPI's finalisation would stumble over."""
