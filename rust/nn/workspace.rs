@@ -4,7 +4,7 @@ use super::input::{Buffers, SparseInput, check_batch};
 use super::mlp::Mlp;
 use crate::error::{Error, Result};
 use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};
-use crate::memory::{Lanes, area, copied, filled};
+use crate::memory::{Lanes, area, copied, filled, zeros};
 
 /// How much memory training may take beside the network; the bits are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +96,8 @@ pub struct Workspace {
     pub(super) deltas: [Lanes; 2],
     /// (stride,).
     pub(super) scratch: Lanes,
+    /// (max_batch, n_0), once there was a batch of samples that are changed first.
+    rows: Vec<f32>,
 }
 
 impl Workspace {
@@ -127,6 +129,7 @@ impl Workspace {
             kept: Vec::new(),
             deltas: Default::default(),
             scratch: floats(1, "a batch")?,
+            rows: Vec::new(),
         };
         for (l, &n) in sizes.iter().enumerate() {
             let hidden = l > 0 && l < last;
@@ -214,6 +217,17 @@ impl Workspace {
             sparse: &mut self.sparse,
             max_batch: self.max_batch,
         }
+    }
+
+    /// As [`Workspace::buffers`], and a place for the samples of the batch, row-major, if they are to
+    /// be changed before that.
+    pub fn rows_and_buffers(&mut self) -> Result<(&mut [f32], Buffers<'_>)> {
+        if self.rows.is_empty() {
+            self.rows = zeros(area(self.max_batch, self.sizes[0], "a batch")?, "a batch")?;
+        }
+        let lanes = &mut self.activations[0];
+        let buffers = Buffers { lanes, sparse: &mut self.sparse, max_batch: self.max_batch };
+        Ok((&mut self.rows, buffers))
     }
 
     /// The batch of `batch` samples that [`Workspace::buffers`] took: (n_0, stride).

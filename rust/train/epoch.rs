@@ -102,7 +102,8 @@ impl Epoch {
                 let end = self.order.len().min(self.next + self.plan.batch_size);
                 let samples = &self.order[self.next..end];
                 let (first, standardizer) = (&model.layers()[0], model.standardizer());
-                data.gather(par, first, standardizer, samples, workspace.buffers())?;
+                let draw = model.next_draw();
+                data.gather_for_step(par, first, standardizer, samples, draw, workspace)?;
                 let at = (self.step, self.plan.total_steps);
                 let score = model.train_step(
                     par,
@@ -146,7 +147,7 @@ pub fn single_step(
     samples.extend(0..data.samples() as u32);
     par.install(|| {
         let (first, standardizer) = (&model.layers()[0], model.standardizer());
-        data.gather(par, first, standardizer, &samples, workspace.buffers())?;
+        data.gather_for_step(par, first, standardizer, &samples, model.next_draw(), workspace)?;
         Ok(model.train_step(par, workspace, &samples, data.answers(), optimizer, (0, 1)))
     })
 }
