@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from trulysparse._core import __version__
 from trulysparse._mpi.link import PeerError
 from trulysparse._plan import MemoryPlan, plan
+from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import (
     Callback,
     CSVLogger,
@@ -61,6 +62,7 @@ __all__ = [
     "ExponentialDecay",
     "GradientGrowth",
     "History",
+    "ImageAugmentation",
     "ImportancePruning",
     "Layer",
     "LearningRateScheduler",

@@ -18,6 +18,7 @@ __all__ = [
     "Snapshot",
     "Trainer",
     "__version__",
+    "augmented",
     "isa",
     "kernels",
     "plan",
@@ -35,12 +36,16 @@ _Change = tuple[npt.NDArray[np.bool_], _UInt32, _UInt32, _Float]
 kernels: ModuleType
 
 _Tick = Callable[[int, int], object]
+_Augmentation = tuple[int, int, int, float, float, bool]
 _Plan = tuple[float, int, list[tuple[str, float]], float, int | None]
 
 def plan(
     config: dict[str, Any], batch_size: int, evolves: float | None, memory: str, adam: bool
 ) -> _Plan: ...
 
+def augmented(
+    x: _Float, augment: _Augmentation, seed: int, step: int, threads: int
+) -> _Float: ...
 @final
 class Snapshot:
     @property
@@ -56,6 +61,7 @@ class Data:
         dense: _Float | None = None,
         weights: _Float | None = None,
         names: tuple[str, str] = ...,
+        augment: _Augmentation | None = None,
     ) -> Data: ...
     def samples(self) -> int: ...
 
