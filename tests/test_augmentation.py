@@ -8,10 +8,11 @@ import pytest
 import scipy.sparse
 import trulysparse as ts
 from bad_input import EITHER, TYPE, VALUE, check_raises
+from command_line import train
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
-from trulysparse import _core
+from trulysparse import _core, cli
 
 SHAPE = (6, 5, 3)
 SMALL = ts.ImageAugmentation(SHAPE)
@@ -216,8 +217,7 @@ def test_a_saved_model_goes_on(tmp_path, state_of):
 def test_growth_by_gradients_sees_changed_images(state_of):
     """The step after an epoch of one step draws with step 1."""
     rule = ts.GradientGrowth(0.3, batch_size=len(X))
-    options = {"epochs": 2, "batch_size": len(X), "topology": rule, "dropout": 0.0}
-    del options["dropout"]
+    options = {"epochs": 2, "batch_size": len(X), "topology": rule}
     model = fit(make_model(dropout=0), **options)
     seen = [SMALL.preview(X, 3, step) for step in (0, 1)]
     expected = make_model(dropout=0)
@@ -282,12 +282,40 @@ def test_it_learns_what_positions_alone_do_not_tell():
     assert model.evaluate(*right)["accuracy"] > 0.9
 
 
-def test_the_memory_of_changed_samples_is_counted():
-    model = ts.SparseMLP([3_000_000, 2], epsilon=1, seed=0)
-    x = np.zeros((1, 3_000_000), np.float32)
-    x = np.broadcast_to(x, (20, 3_000_000))
-    data = model._data(np.ascontiguousarray(x[:1]), [0], augment=ts.ImageAugmentation((1500, 2000, 1)))
-    assert data.samples == 1
+# --- the command line -----------------------------------------------------------------------------
+
+
+def test_the_command_line_augments(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = train("--augment", "--augment-shape", 8, 8, 1)
+    other = train()
+    assert not np.array_equal(one.layers[0].weight.data, other.layers[0].weight.data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--augment"], "--augment with --data digits: expected cifar10 or fashion-mnist, or"),
+        (["--augment-shape", "8", "8", "1"], "--augment-shape: expected --augment as well"),
+        (
+            ["--augment", "--augment-shape", "8", "8", "3"],
+            "--augment-shape 8 8 3: expected a product of 64, the features",
+        ),
+        (["--augment", "--augment-shape", "-8", "-8", "1"], "shape[0]"),
+    ],
+)
+def test_the_command_line_names_what_is_wrong(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fashion_mnist_needs_no_shape(fashion_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = ["--data", "fashion-mnist", "--data-dir", fashion_folder]
+    one, other = train(*data, "--augment"), train(*data)
+    assert not np.array_equal(one.layers[0].weight.data, other.layers[0].weight.data)
 
 
 # --- what is refused ------------------------------------------------------------------------------

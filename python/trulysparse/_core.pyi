@@ -42,10 +42,8 @@ _Plan = tuple[float, int, list[tuple[str, float]], float, int | None]
 def plan(
     config: dict[str, Any], batch_size: int, evolves: float | None, memory: str, adam: bool
 ) -> _Plan: ...
+def augmented(x: _Float, augment: _Augmentation, seed: int, step: int, threads: int) -> _Float: ...
 
-def augmented(
-    x: _Float, augment: _Augmentation, seed: int, step: int, threads: int
-) -> _Float: ...
 @final
 class Snapshot:
     @property

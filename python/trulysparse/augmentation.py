@@ -31,8 +31,9 @@ class ImageAugmentation:
     model's seed, its number of steps and the sample's place in `x`: it is the same for any number of
     threads, and a saved model goes on with what it would have drawn without the save.
 
-    The work is done by the threads of the step, with `strategy` by each worker for its own batch.
-    It takes ``4 * batch_size * height * width * channels`` bytes.
+    While a step computes, the images of the next one are changed by those of the model's threads that
+    have nothing else to do; with one thread, and in each worker of a `strategy`, between two steps. It
+    takes ``4 * batch_size * height * width * channels`` bytes, for each worker.
 
     Parameters
     ----------

@@ -39,6 +39,7 @@ from trulysparse import (
 )
 from trulysparse._arguments import PRESETS, flags, make_parser
 from trulysparse._exports import save_state
+from trulysparse._image_flags import augmentation
 from trulysparse._predict import read_rows, write_table
 from trulysparse.datasets import Dataset
 from trulysparse.optim import Optimizer
@@ -174,6 +175,7 @@ def _train(args: argparse.Namespace) -> int:
         f"data: {data.name}, {len(data.x_train)} training and {len(data.x_test)} test samples, "
         f"{data.n_features} features, {data.n_classes} classes"
     )
+    augment = augmentation(args, data.n_features)
     hidden = HIDDEN.get(args.data, OTHER_HIDDEN)
     if args.hidden:
         hidden = list(chain.from_iterable(args.hidden))
@@ -225,6 +227,7 @@ def _train(args: argparse.Namespace) -> int:
                 memory=args.memory,
                 callbacks=[TerminateOnNaN()],
                 progress=not args.quiet,
+                augment=augment,
             )
         except KeyboardInterrupt:
             interrupted = True

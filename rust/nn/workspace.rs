@@ -219,15 +219,18 @@ impl Workspace {
         }
     }
 
-    /// As [`Workspace::buffers`], and a place for the samples of the batch, row-major, if they are to
-    /// be changed before that.
-    pub fn rows_and_buffers(&mut self) -> Result<(&mut [f32], Buffers<'_>)> {
+    /// Lends a place for the samples of a batch, (max_batch, n_0) row-major, in which they can be
+    /// changed before they go to [`Workspace::buffers`]. [`Workspace::take_back_rows`] should follow.
+    pub fn lend_rows(&mut self) -> Result<Vec<f32>> {
         if self.rows.is_empty() {
-            self.rows = zeros(area(self.max_batch, self.sizes[0], "a batch")?, "a batch")?;
+            return zeros(area(self.max_batch, self.sizes[0], "a batch")?, "a batch");
         }
-        let lanes = &mut self.activations[0];
-        let buffers = Buffers { lanes, sparse: &mut self.sparse, max_batch: self.max_batch };
-        Ok((&mut self.rows, buffers))
+        Ok(std::mem::take(&mut self.rows))
+    }
+
+    /// Takes back what [`Workspace::lend_rows`] gave, for the next time.
+    pub fn take_back_rows(&mut self, rows: Vec<f32>) {
+        self.rows = rows;
     }
 
     /// The batch of `batch` samples that [`Workspace::buffers`] took: (n_0, stride).

@@ -114,3 +114,52 @@ impl Augmentation {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAW: Draw = Draw { seed: 3, step: 5 };
+
+    fn augmentation(height: usize, width: usize, channels: usize) -> Augmentation {
+        let frame = Frame { height, width, channels };
+        Augmentation { frame, rotation: 10.0, shift: 0.1, mirror: true }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let refused = |a: Augmentation, features| a.check(features).unwrap_err().to_string();
+        assert!(augmentation(4, 3, 2).check(24).is_ok());
+        assert!(refused(augmentation(4, 3, 2), 25).contains("augment = images of shape (4, 3, 2)"));
+        for shape in [[0, 3, 2], [4, 0, 2], [4, 3, 0], [Frame::MOST + 1, 1, 1]] {
+            let [h, w, c] = shape;
+            assert!(refused(augmentation(h, w, c), h * w * c).contains("sides from 1 to 65536"));
+        }
+        assert!(refused(augmentation(1 << 16, 1 << 16, 1 << 40), 0).contains("as many as"));
+        let turned = |rotation| Augmentation { rotation, ..augmentation(4, 3, 2) };
+        let moved = |shift| Augmentation { shift, ..augmentation(4, 3, 2) };
+        for wrong in [turned(181.0), turned(f64::NAN), moved(-0.1), moved(f64::NAN)] {
+            assert!(refused(wrong, 24).contains("degrees in [0, 180]"));
+        }
+    }
+
+    #[test]
+    fn images_are_those_of_their_numbers() {
+        let (augmentation, features) = (augmentation(9, 7, 3), 9 * 7 * 3);
+        let x: Vec<f32> = (0..20 * features).map(|i| (i * 7919 % 101) as f32).collect();
+        let of = |par: &Par, samples: &[u32]| {
+            let mut out = vec![0.0; samples.len() * features];
+            augmentation.apply(par, &x, samples, DRAW, &mut out);
+            out
+        };
+        let all: Vec<u32> = (0..20).collect();
+        let whole = of(&Par::seq(), &all);
+        for threads in [2, 3, 7] {
+            let par = Par::new(threads).unwrap();
+            let many: Vec<u32> = (0..400).map(|i| i * 13 % 20).collect();
+            for (&sample, image) in many.iter().zip(of(&par, &many).chunks_exact(features)) {
+                assert_eq!(image, &whole[sample as usize * features..][..features]);
+            }
+        }
+    }
+}

@@ -204,13 +204,44 @@ impl<'a> Data<'a> {
         draw: Draw,
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let (Some(augmentation), Samples::Dense(x, features)) = (&self.augmentation, self.x) else {
+        if self.augmentation.is_none() {
             return self.gather(par, first, standardizer, samples, workspace.buffers());
+        }
+        let mut rows = workspace.lend_rows()?;
+        self.change(par, samples, draw, &mut rows);
+        let gathered = self.gather_changed(par, standardizer, samples.len(), &rows, workspace);
+        workspace.take_back_rows(rows);
+        gathered
+    }
+
+    /// Whether images are changed before they are gathered.
+    pub(super) fn changes(&self) -> bool {
+        self.augmentation.is_some()
+    }
+
+    /// Writes the images of a batch, changed as `draw` draws, to `rows`, row-major; what is behind
+    /// them stays as it is.
+    ///
+    /// # Panics
+    /// If images are not changed.
+    pub(super) fn change(&self, par: &Par, samples: &[u32], draw: Draw, rows: &mut [f32]) {
+        let (Some(augmentation), Samples::Dense(x, features)) = (&self.augmentation, self.x) else {
+            panic!("internal: these samples are not changed");
         };
-        let (rows, buffers) = workspace.rows_and_buffers()?;
-        let rows = &mut rows[..samples.len() * features];
-        augmentation.apply(par, x, samples, draw, rows);
-        gather_rows(par, (rows, features), standardizer, samples.len(), |lane| lane, buffers)
+        augmentation.apply(par, x, samples, draw, &mut rows[..samples.len() * features]);
+    }
+
+    /// As [`Data::gather`] of the `batch` samples that [`Data::change`] has written to `rows`.
+    pub(super) fn gather_changed(
+        &self,
+        par: &Par,
+        standardizer: Option<&Standardizer>,
+        batch: usize,
+        rows: &[f32],
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let x = (rows, self.x.features());
+        gather_rows(par, x, standardizer, batch, |lane| lane, workspace.buffers())
     }
 
     /// Makes the given samples, standardised, the batch in `buffers`, for a network whose first
