@@ -28,7 +28,7 @@ def motions(augment, samples, seed=0, step=0):
 
 
 def twin(image, motion):
-    """What Keras makes of an image: the source of each pixel in float64, and SciPy's interpolation."""
+    """What Keras makes of an image: sources of pixels in float64, and SciPy's interpolation."""
     angle, down, right, mirror = motion
     height, width, _ = image.shape
     theta = np.deg2rad(angle)

@@ -17,8 +17,8 @@ def add_augmentation(parser: Any) -> None:
     parser.add_argument(
         "--augment",
         action="store_true",
-        help="turn images by up to 10 degrees, move them by up to a tenth, and mirror half of them, "
-        "anew in each step; for " + ", ".join(SHAPES) + ", or with --augment-shape",
+        help="turn images by up to 10 degrees, move them by up to a tenth, and mirror half of "
+        "them, anew in each step; for " + ", ".join(SHAPES) + ", or with --augment-shape",
     )
     parser.add_argument(
         "--augment-shape",
@@ -45,8 +45,8 @@ def augmentation(args: argparse.Namespace, features: int) -> ImageAugmentation |
     shape = args.augment_shape or SHAPES.get(args.data)
     if shape is None:
         raise ValueError(
-            f"--augment with --data {args.data}: expected {' or '.join(SHAPES)}, or --augment-shape "
-            "with the height, width and channels of the images"
+            f"--augment with --data {args.data}: expected {' or '.join(SHAPES)}, or "
+            "--augment-shape with the height, width and channels of the images"
         )
     if math.prod(shape) != features:
         given = " ".join(map(str, shape))

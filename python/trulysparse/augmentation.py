@@ -19,21 +19,21 @@ _MOST = 2**16
 class ImageAugmentation:
     """Images that are turned, moved and mirrored a little, anew whenever training uses one.
 
-    An image is turned about its centre by an angle, moved by a part of its height and of its width,
-    and mirrored left to right or not. All of it is drawn for each image and each step: angle and
+    An image is turned about its centre by an angle, moved by a part of its height and of its
+    width, and mirrored left to right or not. All of it is drawn for each image and each step: angle and
     shifts uniformly, the mirror with probability 1/2. Values between pixels are bilinear; what comes
     from outside has the value of the nearest edge. The defaults but for `shape` are those of the
     CIFAR-10 experiment of arXiv 2102.01732.
 
-    Given to `SparseMLP.fit` as ``augment=``, it changes the samples of every training step, and those
-    whose gradients say where connections grow. Validation, `evaluate` and `predict` see the samples
-    as they are, and so do the statistics of a standardising model. What is drawn depends on the
-    model's seed, its number of steps and the sample's place in `x`: it is the same for any number of
-    threads, and a saved model goes on with what it would have drawn without the save.
+    Given to `SparseMLP.fit` as ``augment=``, it changes the samples of every training step, and
+    those whose gradients say where connections grow. Validation, `evaluate` and `predict` see the
+    samples as they are, and so do the statistics of a standardising model. What is drawn depends on
+    the model's seed, its number of steps and the sample's place in `x`: it is the same for any
+    number of threads, and a saved model goes on with what it would have drawn without the save.
 
-    While a step computes, the images of the next one are changed by those of the model's threads that
-    have nothing else to do; with one thread, and in each worker of a `strategy`, between two steps. It
-    takes ``4 * batch_size * height * width * channels`` bytes, for each worker.
+    While a step computes, the images of the next one are changed by those of the model's threads
+    that have nothing else to do; with one thread, and in each worker of a `strategy`, between two
+    steps. It takes ``4 * batch_size * height * width * channels`` bytes, for each worker.
 
     Parameters
     ----------
