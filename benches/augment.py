@@ -1,8 +1,8 @@
 """What augmenting images costs: `python benches/augment.py`, CIFAR-10's shapes on random images.
 
-Epochs with and without it take turns; printed are the medians, and the part of the epoch that
-is added. ``--shape 28 28 1 --hidden 1000 1000 1000`` is that of Fashion-MNIST, and ``--strategy wassp``
-or ``wasap`` trains on ``--workers``.
+Epochs with and without it take turns; printed are the medians, and the part of the epoch that is
+added. ``--shape 28 28 1 --hidden 1000 1000 1000`` is that of Fashion-MNIST, and ``--strategy
+wassp`` or ``wasap`` trains on ``--workers``.
 """
 
 import argparse

@@ -20,10 +20,10 @@ class ImageAugmentation:
     """Images that are turned, moved and mirrored a little, anew whenever training uses one.
 
     An image is turned about its centre by an angle, moved by a part of its height and of its
-    width, and mirrored left to right or not. All of it is drawn for each image and each step: angle and
-    shifts uniformly, the mirror with probability 1/2. Values between pixels are bilinear; what comes
-    from outside has the value of the nearest edge. The defaults but for `shape` are those of the
-    CIFAR-10 experiment of arXiv 2102.01732.
+    width, and mirrored left to right or not. All of it is drawn for each image and each step:
+    angle and shifts uniformly, the mirror with probability 1/2. Values between pixels are
+    bilinear; what comes from outside has the value of the nearest edge. The defaults but for
+    `shape` are those of the CIFAR-10 experiment of arXiv 2102.01732.
 
     Given to `SparseMLP.fit` as ``augment=``, it changes the samples of every training step, and
     those whose gradients say where connections grow. Validation, `evaluate` and `predict` see the
