@@ -39,6 +39,7 @@ mod spmm;
 mod srelu;
 mod step;
 mod update;
+mod warp;
 
 pub use columns::{
     Centre, ColumnSet, Picked, Selected, gradient_picked, shifted_bias, update_picked,
@@ -53,6 +54,7 @@ pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
 pub use srelu::{SRELU_PARAMETERS, SReluBackward, srelu, srelu_backward, srelu_of};
 pub use step::{Adam, Step};
 pub use update::update;
+pub use warp::{Affine, Frame, warp};
 
 /// Below this many multiply-adds a kernel stays on the calling thread: waking another one costs
 /// about as much.

@@ -105,6 +105,18 @@ impl Par {
         self.install(|| bisect(rows, payload, piece, &work, &split, &body));
     }
 
+    /// Runs both; another thread that finds nothing else to do may take the second meanwhile.
+    pub fn join<A: Send, B: Send>(
+        &self,
+        first: impl FnOnce() -> A + Send,
+        second: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        match &self.pool {
+            Some(pool) => pool.install(|| rayon::join(first, second)),
+            None => (first(), second()),
+        }
+    }
+
     /// Maps `0..n` to a vector, `f(i)` computed once each, in any order on any thread.
     pub fn map<R: Send>(&self, n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
         use rayon::prelude::*;

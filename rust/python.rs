@@ -4,6 +4,7 @@
 //! that waits for a lock never holds the interpreter. Long loops come back every [`TICK`] on the
 //! calling thread to see Ctrl-C; `watched` says what must hold so that none is lost.
 
+mod augment;
 mod data;
 mod errors;
 mod kernels;
@@ -33,6 +34,8 @@ fn until_tick() -> impl FnMut() -> bool + Send {
 /// The compiled core of trulysparse; use the package `trulysparse` instead.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::augment::augmented;
     #[pymodule_export]
     use super::data::Data;
     #[pymodule_export]

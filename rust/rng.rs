@@ -28,6 +28,8 @@ pub enum Purpose {
     Worker = 8,
     /// The samples whose gradients say where connections grow.
     GrowBatch = 9,
+    /// How images are turned, moved and mirrored.
+    Augmentation = 10,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -3,6 +3,7 @@
 //! Nothing here knows of Python: a loop asks a function between steps whether to go on, and can
 //! be run again from where it stopped.
 
+mod augment;
 mod data;
 mod epoch;
 mod growth;
@@ -18,6 +19,7 @@ mod wasap;
 mod wassp;
 mod worker;
 
+pub use augment::{Augmentation, Motion};
 pub use data::{Data, Samples};
 pub use epoch::{Epoch, Plan, single_step};
 pub use growth::{evolve_by_gradient, gradient_at};

@@ -62,6 +62,15 @@ def regression(comm: Any) -> ts.SparseMLP:
     return synchronous(comm, model=model, x=x, y=y, validation_data=(x, y))
 
 
+def images(**changed: Any) -> ts.ImageAugmentation:
+    """For samples of ten values."""
+    return ts.ImageAugmentation((5, 2, 1), **changed)
+
+
+def augmented(comm: Any) -> ts.SparseMLP:
+    return synchronous(comm, augment=images())
+
+
 # The same bits on ranks and on threads.
 FITS: dict[str, Fit] = {
     "synchronous": synchronous,
@@ -78,6 +87,7 @@ FITS: dict[str, Fit] = {
     "srelu": lambda comm: synchronous(comm, model=make_model(activation="srelu")),
     "static": lambda comm: synchronous(comm, topology=None, pruning=None),
     "regression": regression,
+    "augmented": augmented,
     "large-batch": lambda comm: synchronous(comm, batch_size=1000),
 }
 
@@ -136,6 +146,10 @@ REFUSED: dict[str, tuple[Fit, list[str]]] = {
         ["optimizer.learning_rate: 0.3 on rank 2 and 0.02 on rank 0"],
     ),
     "topology": (different(1, topology=None), ["topology: None on rank 1"]),
+    "augment": (
+        different(2, augment=images(shift=0.5)),
+        ["augment: {", "on rank 2 and None on rank 0"],
+    ),
     "samples": (fewer_samples, ["x: 200 samples on rank 1 and 203 on rank 0"]),
     "y": (wrong_y, ["rank 2: ValueError: y[0] = 5: expected integer class labels"]),
     "y-of-the-server": (different(0, y=[1, 2]), ["rank 0: ValueError: y has 2 samples"]),

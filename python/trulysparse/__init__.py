@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from trulysparse._core import __version__
 from trulysparse._mpi.link import PeerError
 from trulysparse._plan import MemoryPlan, plan
+from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import (
     Callback,
     CSVLogger,
@@ -64,6 +65,7 @@ __all__ = [
     "GradientGrowth",
     "GradientNorms",
     "History",
+    "ImageAugmentation",
     "ImportancePruning",
     "Layer",
     "LearningRateScheduler",

@@ -11,6 +11,7 @@ from typing import Any
 
 from trulysparse import _cli_pruning, schedules
 from trulysparse._config import ACTIVATIONS, ALLOCATIONS
+from trulysparse._image_flags import add_augmentation
 from trulysparse._settings import MEMORY
 from trulysparse.datasets import NAMES
 
@@ -238,6 +239,7 @@ def _add_train(commands: Any) -> None:
     )
     _cli_pruning.add_flags(training)
     training.add_argument("--no-evolve", action="store_true", help="keep the first connections")
+    add_augmentation(training)
     _add_memory(training)
     training.add_argument(
         "--parallel",

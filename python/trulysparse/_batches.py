@@ -12,6 +12,7 @@ from trulysparse import _check, _core, _evolution, _fit, _settings, schedules
 
 if TYPE_CHECKING:
     from trulysparse._drivers import Job
+    from trulysparse.augmentation import ImageAugmentation
     from trulysparse.model import SparseMLP
     from trulysparse.rules import TopologyRule
     from trulysparse.topology import SET
@@ -25,7 +26,14 @@ _CONSTANT = schedules.Constant()._core()
 _EXPECTED = "expected tuples (x, y) or (x, y, sample_weight)"
 
 
-def stream(model: SparseMLP, x: Any, y: Any, steps_per_epoch: Any, strategy: Any) -> Stream | None:
+def stream(
+    model: SparseMLP,
+    x: Any,
+    y: Any,
+    steps_per_epoch: Any,
+    strategy: Any,
+    augment: ImageAugmentation | None,
+) -> Stream | None:
     """The batches of a fit if `x` gives such, or None if `x` and `y` are arrays.
 
     Raises
@@ -59,7 +67,8 @@ def stream(model: SparseMLP, x: Any, y: Any, steps_per_epoch: Any, strategy: Any
                 "steps_per_epoch is missing: expected the number of batches in an epoch, as the "
                 f"{type(x).__name__} x has no length"
             ) from None
-    return Stream(model, x, _check.integer("steps_per_epoch", steps_per_epoch, 1, 2**31))
+    steps = _check.integer("steps_per_epoch", steps_per_epoch, 1, 2**31)
+    return Stream(model, x, steps, augment)
 
 
 def _gives_batches(x: Any) -> bool:
@@ -77,8 +86,10 @@ class Stream:
     DataLoader, does so whenever it has ended.
     """
 
-    def __init__(self, model: SparseMLP, x: Any, steps: int) -> None:
-        self._model, self._x, self.steps = model, x, steps
+    def __init__(
+        self, model: SparseMLP, x: Any, steps: int, augment: ImageAugmentation | None
+    ) -> None:
+        self._model, self._x, self.steps, self._augment = model, x, steps, augment
         self._iterator: Iterator[Any] | None = None
         self._peeked: tuple[_core.Data, int] | None = None
         self._taken = 0
@@ -123,7 +134,9 @@ class Stream:
         x, y, weights = (*batch, None)[:3]
         names = (f"{place}: x", f"{place}: y")
         try:
-            given = self._model._data(x, y, names, sample_weight=weights, trains=True)
+            given = self._model._data(
+                x, y, names, sample_weight=weights, trains=True, augment=self._augment
+            )
         except (ValueError, TypeError) as error:
             if str(error).startswith("sample_weight"):
                 raise type(error)(f"{place}: {error}") from None

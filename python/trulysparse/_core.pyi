@@ -21,6 +21,7 @@ __all__ = [
     "Turn",
     "__version__",
     "aside",
+    "augmented",
     "isa",
     "kernels",
     "plan",
@@ -40,6 +41,7 @@ kernels: ModuleType
 
 _Tick = Callable[[int, int], object]
 _T = TypeVar("_T")
+_Augmentation = tuple[int, int, int, float, float, bool]
 _Plan = tuple[float, int, list[tuple[str, float]], float, int | None]
 
 def plan(
@@ -58,6 +60,8 @@ class Taking:
     def __enter__(self) -> None: ...
     def __exit__(self, *_raised: object) -> None: ...
 
+def augmented(x: _Float, augment: _Augmentation, seed: int, step: int, threads: int) -> _Float: ...
+
 @final
 class Snapshot:
     @property
@@ -73,6 +77,7 @@ class Data:
         dense: _Float | None = None,
         weights: _Float | None = None,
         names: tuple[str, str] = ...,
+        augment: _Augmentation | None = None,
     ) -> Data: ...
     def samples(self) -> int: ...
 

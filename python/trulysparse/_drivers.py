@@ -13,6 +13,7 @@ from trulysparse._checkpoint import Checkpoint
 from trulysparse._mpi.server import Server
 from trulysparse._mpi.session import Session, fingerprint
 from trulysparse._mpi.worker import Worker
+from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
@@ -41,6 +42,7 @@ class Job:
     strategy: WASSP | WASAP | None
     memory: str
     stream: Stream | None = None  # instead of data
+    augment: ImageAugmentation | None = None
 
     def about(self) -> dict[str, Any]:
         """What makes it the same fit as another, in JSON's types."""
@@ -55,6 +57,7 @@ class Job:
             "optimizer": asdict(self.optimizer),
             "topology": asdict(self.topology) if isinstance(self.topology, SET) else None,
             "pruning": None if self.pruning is None else asdict(self.pruning),
+            "augment": None if self.augment is None else asdict(self.augment),
             "strategy": type(strategy).__name__,
             **{
                 key: getattr(strategy, key, None)

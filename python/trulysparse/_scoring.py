@@ -11,6 +11,7 @@ import scipy.sparse
 from trulysparse import _arrays, _check, _core, _settings
 from trulysparse._exports import Exports
 from trulysparse._plan import MemoryPlan
+from trulysparse.augmentation import ImageAugmentation
 from trulysparse.optim import Optimizer
 from trulysparse.topology import SET
 
@@ -36,6 +37,7 @@ class Scoring(Exports):
         *,
         sample_weight: Any = None,
         trains: bool = False,
+        augment: ImageAugmentation | None = None,
     ) -> _Given:
         inputs = _arrays.samples(names[0], x, self.layer_sizes[0])
         if trains and self.input_noise > 0 and isinstance(inputs, _arrays.CsrArrays):
@@ -46,7 +48,9 @@ class Scoring(Exports):
         count, outputs = inputs.shape[0], self.layer_sizes[-1]
         classes, dense = _arrays.targets(names[1], y, count, outputs, self.loss)
         weights = _arrays.sample_weights(sample_weight, count)
-        return _Given(_core.Data(self._core, inputs, classes, dense, weights, names), inputs, count)
+        images = None if augment is None else augment._core()
+        data = _core.Data(self._core, inputs, classes, dense, weights, names, images)
+        return _Given(data, inputs, count)
 
     def plan(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trulysparse import _check, schedules
+from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback, LearningRateScheduler
 from trulysparse.optim import SGD, Adam, Optimizer
 from trulysparse.parallel import WASAP, WASSP
@@ -119,6 +120,13 @@ def pruning(
             f"{pruning.tolerance!r}"
         )
     return pruning.resolved(epochs, parallel=strategy is not None)
+
+
+def augmentation(augment: ImageAugmentation | None) -> ImageAugmentation | None:
+    """How images are changed while training, if they are."""
+    if augment is None or isinstance(augment, ImageAugmentation):
+        return augment
+    raise TypeError(f"augment = {augment!r}: expected a trulysparse.ImageAugmentation or None")
 
 
 def memory(memory: Any, strategy: WASSP | WASAP | None = None) -> str:

@@ -39,6 +39,7 @@ from trulysparse import (
 )
 from trulysparse._arguments import PRESETS, flags, make_parser
 from trulysparse._exports import save_state
+from trulysparse._image_flags import augmentation
 from trulysparse._predict import read_rows, write_table
 from trulysparse.datasets import Dataset
 from trulysparse.optim import Optimizer
@@ -183,6 +184,7 @@ def _train(args: argparse.Namespace) -> int:
         x_train, y_train, *held = _cli_pruning.held_out(x_train, y_train, SPLIT_SEED)
         held_out = (held[0], held[1])
         say(f"held out of training, to measure the tolerance of pruning: {len(held[0])} samples")
+    augment = augmentation(args, data.n_features)
     hidden = HIDDEN.get(args.data, OTHER_HIDDEN)
     if args.hidden:
         hidden = list(chain.from_iterable(args.hidden))
@@ -234,6 +236,7 @@ def _train(args: argparse.Namespace) -> int:
                 memory=args.memory,
                 callbacks=[TerminateOnNaN()],
                 progress=not args.quiet,
+                augment=augment,
             )
         except KeyboardInterrupt:
             interrupted = True

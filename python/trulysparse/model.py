@@ -23,6 +23,7 @@ from trulysparse import (
 from trulysparse._evolving import Evolving
 from trulysparse._mpi.session import session
 from trulysparse._scoring import Samples
+from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
@@ -265,6 +266,7 @@ class SparseMLP(Evolving):
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
         initial_epoch: int = 0,
+        augment: ImageAugmentation | None = None,
     ) -> History:
         """Train.
 
@@ -336,6 +338,10 @@ class SparseMLP(Evolving):
             The epoch to start at, for the schedule and the history of a fit that goes on: after a
             fit of 10 epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30.
             Default 0. The user guide has the recipe for going on from a checkpoint.
+        augment
+            How the samples, which are images then, are turned, moved and mirrored whenever a step
+            uses them, as an `ImageAugmentation` of their shape; also with a `strategy` and with an
+            iterator of batches. Not for sparse samples. None (default) leaves them as they are.
 
         Returns
         -------
@@ -356,7 +362,8 @@ class SparseMLP(Evolving):
             batch_size = _check.integer("batch_size", batch_size, 1)
             progress = _check.boolean("progress", progress)
             listed = _settings.callbacks(callbacks, optimizer, strategy)
-            stream = _batches.stream(self, x, y, steps_per_epoch, strategy)
+            augment = _settings.augmentation(augment)
+            stream = _batches.stream(self, x, y, steps_per_epoch, strategy, augment)
             inputs, data, array = None, None, cast(Any, x)
             if stream is not None:
                 if sample_weight is not None:
@@ -364,7 +371,9 @@ class SparseMLP(Evolving):
             elif _drivers.serves(ranks) and np.shape(array)[:1] == (0,):
                 inputs = np.empty((0, self.layer_sizes[0]), np.float32)
             else:
-                data, inputs, _ = self._data(x, y, sample_weight=sample_weight, trains=True)
+                data, inputs, _ = self._data(
+                    x, y, sample_weight=sample_weight, trains=True, augment=augment
+                )
             validation = None
             if validation_data is not None:
                 validation = self._validation(validation_data)
@@ -383,6 +392,7 @@ class SparseMLP(Evolving):
                 strategy=_settings.strategy(strategy),
                 memory=_settings.memory(memory, strategy),
                 stream=stream,
+                augment=augment,
             )
             try:
                 return _drivers.run(job, ranks, validation, listed, progress=progress)

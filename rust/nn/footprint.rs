@@ -115,6 +115,13 @@ impl Footprint {
         self
     }
 
+    /// The same for samples that are changed before they become a batch of `batch`.
+    pub fn changed_inputs(mut self, model: &Mlp, batch: usize) -> Self {
+        let bytes = 4.0 * batch as f64 * model.config().layer_sizes[0] as f64;
+        self.parts.push(("augmented samples", bytes));
+        self
+    }
+
     /// All parts together.
     pub fn total(&self) -> f64 {
         self.parts.iter().map(|(_, bytes)| bytes).sum()

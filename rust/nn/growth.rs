@@ -129,7 +129,7 @@ impl Mlp {
     }
 
     /// Which random numbers the next step will draw.
-    fn next_draw(&self) -> Draw {
+    pub fn next_draw(&self) -> Draw {
         Draw { seed: self.config.seed, step: self.counters.steps }
     }
 

@@ -332,7 +332,7 @@ impl Mlp {
         optimizer: &Optimizer,
         at: (u64, u64),
     ) -> Score {
-        let draw = Draw { seed: self.config.seed, step: self.counters.steps };
+        let draw = self.next_draw();
         let mut score = self.score_batch(par, workspace, samples, answers, draw);
         let taken = self.counters.steps - self.adam_since.unwrap_or(0);
         let step = optimizer.step(at, taken, samples.len());

@@ -4,7 +4,7 @@ use super::input::{Buffers, SparseInput, check_batch};
 use super::mlp::Mlp;
 use crate::error::{Error, Result};
 use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};
-use crate::memory::{Lanes, area, copied, filled};
+use crate::memory::{Lanes, area, copied, filled, zeros};
 
 /// How much memory training may take beside the network; the bits are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,6 +98,8 @@ pub struct Workspace {
     pub(super) deltas: [Lanes; 2],
     /// (stride,).
     pub(super) scratch: Lanes,
+    /// (max_batch, n_0), once there was a batch of samples that are changed first.
+    rows: Vec<f32>,
 }
 
 impl Workspace {
@@ -130,6 +132,7 @@ impl Workspace {
             kept: Vec::new(),
             deltas: Default::default(),
             scratch: floats(1, "a batch")?,
+            rows: Vec::new(),
         };
         for (l, &n) in sizes.iter().enumerate() {
             let hidden = l > 0 && l < last;
@@ -217,6 +220,20 @@ impl Workspace {
             sparse: &mut self.sparse,
             max_batch: self.max_batch,
         }
+    }
+
+    /// Lends a place for the samples of a batch, (max_batch, n_0) row-major, in which they can be
+    /// changed before they go to [`Workspace::buffers`]. [`Workspace::take_back_rows`] should follow.
+    pub fn lend_rows(&mut self) -> Result<Vec<f32>> {
+        if self.rows.is_empty() {
+            return zeros(area(self.max_batch, self.sizes[0], "a batch")?, "a batch");
+        }
+        Ok(std::mem::take(&mut self.rows))
+    }
+
+    /// Takes back what [`Workspace::lend_rows`] gave, for the next time.
+    pub fn take_back_rows(&mut self, rows: Vec<f32>) {
+        self.rows = rows;
     }
 
     /// The batch of `batch` samples that [`Workspace::buffers`] took: (n_0, stride).

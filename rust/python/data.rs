@@ -3,12 +3,13 @@
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
+use super::augment::GivenAugmentation;
 use super::network::Network;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{copied, reserved};
 use crate::nn::Targets;
-use crate::train::{self, Samples};
+use crate::train::{self, Augmentation, Samples};
 
 /// Checked samples, targets and weights for one network. Dense samples stay where NumPy has them;
 /// sparse ones, class labels and weights are copied, so that no other thread can put a label or a
@@ -19,6 +20,7 @@ pub struct Data {
     classes: Option<Vec<u32>>,
     dense: Option<Held>,
     weights: Option<Vec<f32>>,
+    augmentation: Option<Augmentation>,
 }
 
 enum Inputs {
@@ -107,9 +109,12 @@ fn targets<'a>(classes: Option<&'a [u32]>, dense: Option<&'a [f32]>) -> Option<T
 #[pymethods]
 impl Data {
     /// Checks `x` (samples, features), one kind of targets, or none, and weights (samples,), or none,
-    /// against the network.
+    /// against the network; `augment`: how training changes samples that are images.
     #[new]
-    #[pyo3(signature = (network, x, classes=None, dense=None, weights=None, names=("x", "y")))]
+    #[pyo3(signature = (
+        network, x, classes=None, dense=None, weights=None, names=("x", "y"), augment=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         network: &Network,
@@ -118,6 +123,7 @@ impl Data {
         dense: Option<PyReadonlyArray2<'_, f32>>,
         weights: Option<PyReadonlyArray1<'_, f32>>,
         names: (&str, &str),
+        augment: Option<GivenAugmentation>,
     ) -> PyResult<Self> {
         let inputs = Inputs::new(&x, names.0)?;
         let held_dense = dense.as_ref().map(|d| Held::new(d, names.1)).transpose()?;
@@ -127,7 +133,15 @@ impl Data {
             Some(classes) => Some(copied(classes.as_slice()?, "class labels")?),
             None => None,
         };
-        let data = Data { x: inputs, classes: labels, dense: held_dense, weights };
+        let augmentation = match (&inputs, augment) {
+            (_, None) => None,
+            (Inputs::Dense(held), Some(given)) => Some(given.checked(held.shape[1])?),
+            (Inputs::Sparse(_), Some(_)) => {
+                let expected = format!("dense images, or None with sparse {}", names.0);
+                return Err(Error::invalid("augment", "an ImageAugmentation", expected).into());
+            }
+        };
+        let data = Data { x: inputs, classes: labels, dense: held_dense, weights, augmentation };
         let width = dense.as_ref().map(|d| d.shape()[1]);
         let par = network.par()?;
         data.checked(py, |samples, targets, weights| {
@@ -172,7 +186,8 @@ impl Data {
         f: impl FnOnce(&train::Data<'_>) -> Result<R> + Send,
     ) -> PyResult<R> {
         self.checked(py, |samples, targets, weights| {
-            f(&train::Data::checked_before(samples, targets).weighted(weights))
+            let data = train::Data::checked_before(samples, targets).weighted(weights);
+            f(&data.augmented(self.augmentation))
         })
     }
 

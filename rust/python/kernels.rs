@@ -70,6 +70,8 @@ pub mod kernels {
     use super::*;
 
     #[pymodule_export]
+    use crate::python::augment::motions;
+    #[pymodule_export]
     use crate::python::timing::{gather_rate, time_products};
 
     #[pyfunction]

@@ -1,10 +1,13 @@
 //! Samples and targets as the caller holds them, and how a batch is gathered from them.
 
+use super::Augmentation;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::kernels::stride;
 use crate::memory::reserved;
-use crate::nn::{Answers, Buffers, Footprint, Layer, Loss, Mlp, Standardizer, Targets};
+use crate::nn::{
+    Answers, Buffers, Draw, Footprint, Layer, Loss, Mlp, Standardizer, Targets, Workspace,
+};
 use crate::parallel::Par;
 
 /// Features gathered together: a piece of a sample's row that is one cache line.
@@ -25,6 +28,7 @@ pub struct Data<'a> {
     x: Samples<'a>,
     targets: Option<Targets<'a>>,
     weights: Option<&'a [f32]>,
+    augmentation: Option<Augmentation>,
 }
 
 impl Samples<'_> {
@@ -116,12 +120,12 @@ impl<'a> Data<'a> {
             }
             None => {}
         }
-        Ok(Data { x, targets, weights: None })
+        Ok(Data { x, targets, weights: None, augmentation: None })
     }
 
     /// The same data again, after [`Data::new`] has checked them.
     pub fn checked_before(x: Samples<'a>, targets: Option<Targets<'a>>) -> Self {
-        Data { x, targets, weights: None }
+        Data { x, targets, weights: None, augmentation: None }
     }
 
     /// The same data with a weight for each sample, by which its loss and gradient are multiplied.
@@ -132,6 +136,18 @@ impl<'a> Data<'a> {
         let fit = weights.is_none_or(|weights| weights.len() == self.samples());
         assert!(fit, "internal: weights are (samples,)");
         Data { weights, ..self }
+    }
+
+    /// The same data as images, which are changed whenever training takes them.
+    ///
+    /// # Panics
+    /// If they are sparse, or the augmentation has not been checked against their features.
+    pub fn augmented(self, augmentation: Option<Augmentation>) -> Self {
+        let fits = |a: &Augmentation| a.check(self.x.features()).is_ok();
+        let fit =
+            augmentation.as_ref().is_none_or(|a| matches!(self.x, Samples::Dense(..)) && fits(a));
+        assert!(fit, "internal: images are dense and of the shape that is checked");
+        Data { augmentation, ..self }
     }
 
     /// An error if these data, once checked against the network, no longer fit it.
@@ -159,6 +175,9 @@ impl<'a> Data<'a> {
     /// What training on these data takes in memory, where `footprint` is for dense ones.
     pub fn adjust(&self, footprint: Footprint, model: &Mlp, batch: usize) -> Result<Footprint> {
         match self.x {
+            Samples::Dense(..) if self.augmentation.is_some() => {
+                Ok(footprint.changed_inputs(model, batch))
+            }
             Samples::Dense(..) => Ok(footprint),
             Samples::Sparse(_) => {
                 Ok(footprint.sparse_inputs(model, batch, self.x.features_of(batch)?))
@@ -173,6 +192,56 @@ impl<'a> Data<'a> {
     pub fn answers(&self) -> Answers<'a> {
         let targets = self.targets.expect("internal: these data have no targets");
         Answers { targets, weights: self.weights }
+    }
+
+    /// As [`Data::gather`] for a step that draws `draw`: images are changed first.
+    pub fn gather_for_step(
+        &self,
+        par: &Par,
+        first: &Layer,
+        standardizer: Option<&Standardizer>,
+        samples: &[u32],
+        draw: Draw,
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        if self.augmentation.is_none() {
+            return self.gather(par, first, standardizer, samples, workspace.buffers());
+        }
+        let mut rows = workspace.lend_rows()?;
+        self.change(par, samples, draw, &mut rows);
+        let gathered = self.gather_changed(par, standardizer, samples.len(), &rows, workspace);
+        workspace.take_back_rows(rows);
+        gathered
+    }
+
+    /// Whether images are changed before they are gathered.
+    pub(super) fn changes(&self) -> bool {
+        self.augmentation.is_some()
+    }
+
+    /// Writes the images of a batch, changed as `draw` draws, to `rows`, row-major; what is behind
+    /// them stays as it is.
+    ///
+    /// # Panics
+    /// If images are not changed.
+    pub(super) fn change(&self, par: &Par, samples: &[u32], draw: Draw, rows: &mut [f32]) {
+        let (Some(augmentation), Samples::Dense(x, features)) = (&self.augmentation, self.x) else {
+            panic!("internal: these samples are not changed");
+        };
+        augmentation.apply(par, x, samples, draw, &mut rows[..samples.len() * features]);
+    }
+
+    /// As [`Data::gather`] of the `batch` samples that [`Data::change`] has written to `rows`.
+    pub(super) fn gather_changed(
+        &self,
+        par: &Par,
+        standardizer: Option<&Standardizer>,
+        batch: usize,
+        rows: &[f32],
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let x = (rows, self.x.features());
+        gather_rows(par, x, standardizer, batch, |lane| lane, workspace.buffers())
     }
 
     /// Makes the given samples, standardised, the batch in `buffers`, for a network whose first
@@ -190,45 +259,58 @@ impl<'a> Data<'a> {
             Samples::Sparse(x) => return buffers.sparse(par, first, standardizer, x, samples),
             Samples::Dense(x, features) => (x, features),
         };
-        let stride = stride(samples.len());
-        let out = buffers.dense(features, samples.len())?;
-        par.for_rows(
-            0..features.div_ceil(FEATURES),
-            256,
-            out,
-            |block| block * samples.len(),
-            |out, range, mid| {
-                let at = (mid - range.start) * FEATURES * stride;
-                out.split_at_mut(at.min(out.len()))
-            },
-            |blocks, out| {
-                for (block, out) in blocks.zip(out.chunks_mut(FEATURES * stride)) {
-                    gather_block((x, features), standardizer, samples, block * FEATURES, out);
-                }
-            },
-        );
-        Ok(())
+        let row = |lane: usize| samples[lane] as usize;
+        gather_rows(par, (x, features), standardizer, samples.len(), row, buffers)
     }
 }
 
-/// The lanes of some features, those from `start` on, of samples among `x`, (samples, features).
+/// Makes `batch` rows of `x`, (samples, features), the batch in `buffers`: lane `i` gets row `row(i)`.
+fn gather_rows(
+    par: &Par,
+    (x, features): (&[f32], usize),
+    standardizer: Option<&Standardizer>,
+    batch: usize,
+    row: impl Fn(usize) -> usize + Sync,
+    buffers: Buffers<'_>,
+) -> Result<()> {
+    let stride = stride(batch);
+    let out = buffers.dense(features, batch)?;
+    par.for_rows(
+        0..features.div_ceil(FEATURES),
+        256,
+        out,
+        |block| block * batch,
+        |out, range, mid| {
+            let at = (mid - range.start) * FEATURES * stride;
+            out.split_at_mut(at.min(out.len()))
+        },
+        |blocks, out| {
+            for (block, out) in blocks.zip(out.chunks_mut(FEATURES * stride)) {
+                gather_block((x, features), standardizer, (batch, &row), block * FEATURES, out);
+            }
+        },
+    );
+    Ok(())
+}
+
+/// The lanes of some features, those from `start` on.
 fn gather_block(
     (x, features): (&[f32], usize),
     standardizer: Option<&Standardizer>,
-    samples: &[u32],
+    (batch, row): (usize, &impl Fn(usize) -> usize),
     start: usize,
     out: &mut [f32],
 ) {
-    let stride = stride(samples.len());
+    let stride = stride(batch);
     let width = out.len() / stride;
-    for (lane, &sample) in samples.iter().enumerate() {
-        let row = &x[sample as usize * features + start..][..width];
-        for (i, &v) in row.iter().enumerate() {
+    for lane in 0..batch {
+        let values = &x[row(lane) * features + start..][..width];
+        for (i, &v) in values.iter().enumerate() {
             out[i * stride + lane] = v;
         }
     }
     for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
-        let (lanes, padding) = lanes.split_at_mut(samples.len());
+        let (lanes, padding) = lanes.split_at_mut(batch);
         if let Some(s) = standardizer {
             lanes.iter_mut().for_each(|v| *v = s.apply(start + i, *v));
         }

@@ -3,7 +3,7 @@
 use super::{Data, Progress};
 use crate::error::{Error, Result};
 use crate::memory::reserved;
-use crate::nn::{Mlp, Optimizer, Score, Workspace};
+use crate::nn::{Draw, Mlp, Optimizer, Score, Workspace};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 
@@ -98,31 +98,78 @@ impl Epoch {
         par.awake(|| {
             model.prepare_training(par, workspace.memory())?;
             model.prepare_optimizer(&self.plan.optimizer)?;
+            let mut ahead = Ahead::new(data, workspace)?;
             while !self.is_finished() {
-                let end = self.order.len().min(self.next + self.plan.batch_size);
-                let samples = &self.order[self.next..end];
-                let (first, standardizer) = (&model.layers()[0], model.standardizer());
-                data.gather(par, first, standardizer, samples, workspace.buffers())?;
-                let at = (self.step, self.plan.total_steps);
-                let score = model.train_step(
-                    par,
-                    workspace,
-                    samples,
-                    data.answers(),
-                    &self.plan.optimizer,
-                    at,
-                );
-                self.score.add(score);
-                self.next = end;
-                self.step += 1;
+                self.step(par, model, workspace, data, &mut ahead)?;
                 if self.is_finished() {
                     model.counters.epochs += 1;
                 } else if !go_on() {
                     break;
                 }
             }
+            workspace.take_back_rows(ahead.rows);
             Ok(())
         })
+    }
+
+    /// The batch that starts at a place of the order; empty at its end.
+    fn batch(&self, start: usize) -> &[u32] {
+        &self.order[start..self.order.len().min(start + self.plan.batch_size)]
+    }
+
+    /// One step. Images of the next batch are changed meanwhile, by threads that have nothing else
+    /// to do.
+    fn step(
+        &mut self,
+        par: &Par,
+        model: &mut Mlp,
+        workspace: &mut Workspace,
+        data: &Data<'_>,
+        ahead: &mut Ahead,
+    ) -> Result<()> {
+        let samples = self.batch(self.next);
+        let end = self.next + samples.len();
+        let (first, standardizer) = (&model.layers()[0], model.standardizer());
+        let draw = model.next_draw();
+        if data.changes() {
+            if !ahead.is_ready {
+                data.change(par, samples, draw, &mut ahead.rows);
+            }
+            data.gather_changed(par, standardizer, samples.len(), &ahead.rows, workspace)?;
+        } else {
+            data.gather(par, first, standardizer, samples, workspace.buffers())?;
+        }
+        let at = (self.step, self.plan.total_steps);
+        let mut compute =
+            || model.train_step(par, workspace, samples, data.answers(), &self.plan.optimizer, at);
+        let next = self.batch(end);
+        let score = if data.changes() && !next.is_empty() {
+            let draw = Draw { step: draw.step + 1, ..draw };
+            ahead.is_ready = true;
+            par.join(compute, || data.change(par, next, draw, &mut ahead.rows)).0
+        } else {
+            ahead.is_ready = false;
+            compute()
+        };
+        self.score.add(score);
+        self.next = end;
+        self.step += 1;
+        Ok(())
+    }
+}
+
+/// Images of the batch that comes next.
+struct Ahead {
+    /// (largest batch, features), row-major; empty if images are not changed.
+    rows: Vec<f32>,
+    /// Whether they are there.
+    is_ready: bool,
+}
+
+impl Ahead {
+    fn new(data: &Data<'_>, workspace: &mut Workspace) -> Result<Self> {
+        let rows = if data.changes() { workspace.lend_rows()? } else { Vec::new() };
+        Ok(Ahead { rows, is_ready: false })
     }
 }
 
@@ -146,7 +193,7 @@ pub fn single_step(
     samples.extend(0..data.samples() as u32);
     par.install(|| {
         let (first, standardizer) = (&model.layers()[0], model.standardizer());
-        data.gather(par, first, standardizer, &samples, workspace.buffers())?;
+        data.gather_for_step(par, first, standardizer, &samples, model.next_draw(), workspace)?;
         Ok(model.train_step(par, workspace, &samples, data.answers(), optimizer, (0, 1)))
     })
 }

@@ -75,6 +75,6 @@ fn gather(
     let samples = sample_distinct(par, all as u64, count as u64, stream)?;
     let samples: Vec<u32> = collected(samples.into_iter().map(|s| s as u32), "a batch")?;
     let (first, standardizer) = (&model.layers()[0], model.standardizer());
-    data.gather(par, first, standardizer, &samples, workspace.buffers())?;
+    data.gather_for_step(par, first, standardizer, &samples, model.next_draw(), workspace)?;
     Ok(samples)
 }
