@@ -1,0 +1,87 @@
+"""What came of a training: whether its network is worth keeping."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse.datasets import Dataset
+from trulysparse.model import SparseMLP
+
+# So many times the limit is an explosion, whenever it was: the largest weights stay large.
+EXPLOSION = 100
+
+
+def constant_loss(labels: npt.NDArray[np.int64]) -> float:
+    """The mean cross-entropy of the best constant prediction: the classes' frequencies."""
+    share = np.bincount(labels) / len(labels)
+    share = share[share > 0]
+    return float(-(share * np.log(share)).sum())
+
+
+def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
+    """The loss above which a network is far worse than a constant prediction.
+
+    It is the best constant one's plus ``log(classes)``, the loss of a guess: twice the constant
+    one's if the classes are equally frequent. A network that has learnt nothing yet is near the
+    guess, and so below, however rare a class is; only large outputs for wrong classes are above.
+    """
+    return constant_loss(labels) + math.log(classes)
+
+
+def trouble(model: SparseMLP, data: Dataset, epochs: int, *, interrupted: bool) -> str | None:
+    """What makes the network worthless, in half a sentence, or None.
+
+    Besides numbers that are not finite it is a loss beyond the `limit`, both while training and
+    afterwards. The first alone may be that of the steps before the network had learnt anything, if
+    there were few, or dropout's; the second alone may be overfitting.
+    """
+    history = model.history
+    done = len(history.epoch)
+    if not _is_finite(model):
+        # The losses may be fine still if Ctrl-C broke an epoch off.
+        epoch = min(done + history.is_finite(), epochs)
+        return f"training diverged in epoch {epoch}: the loss is not finite"
+    if interrupted or not done:
+        return None
+    losses = history.history["loss"]
+    most = limit(data.y_train, data.n_classes)
+    if losses[-1] <= most and max(losses) <= EXPLOSION * most:
+        return None
+    held_out = history.history["val_loss"][-1]
+    if held_out <= most:
+        final = model.evaluate(data.x_train, data.y_train)["loss"]
+        if final <= most:
+            return None
+        held_out = max(held_out, final)
+    return (
+        f"training failed: a loss of {max(losses[-1], held_out):.4g} after {done} epochs is far "
+        f"above {constant_loss(data.y_train):.4g}, that of a constant prediction"
+    )
+
+
+def remark(data: Dataset, loss: float) -> str | None:
+    """A line about a test loss that says more of the probabilities than of the classes."""
+    if loss <= limit(data.y_train, data.n_classes):
+        return None
+    return (
+        f"note: a constant prediction has a test loss near {constant_loss(data.y_train):.4g}; the "
+        "network is too sure of itself on new rows, take its classes rather than its probabilities"
+    )
+
+
+def advice(rate: float, usual: float) -> str:
+    """What learning rate to try after this one; `usual` is the preset's."""
+    other = usual if rate > usual else rate / 4
+    return f"Try a lower --learning-rate than {rate:g}, such as {other:g}."
+
+
+def _is_finite(model: SparseMLP) -> bool:
+    """Whether every loss and parameter is; Ctrl-C may come before there is a loss."""
+    return model.history.is_finite() and all(
+        np.isfinite(values).all()
+        for layer in model.layers
+        for values in (layer.weight.data, layer.bias)
+    )
