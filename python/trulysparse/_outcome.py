@@ -63,12 +63,15 @@ def trouble(model: SparseMLP, data: Dataset, epochs: int, *, interrupted: bool) 
 
 
 def remark(data: Dataset, loss: float) -> str | None:
-    """A line about a test loss that says more of the probabilities than of the classes."""
+    """A line about a test loss far above a constant prediction's, or None.
+
+    It may be overfitting, with most classes right: no reason to throw the network away.
+    """
     if loss <= limit(data.y_train, data.n_classes):
         return None
     return (
-        f"note: a constant prediction has a test loss near {constant_loss(data.y_train):.4g}; the "
-        "network is too sure of itself on new rows, take its classes rather than its probabilities"
+        f"note: the test loss is far above {constant_loss(data.y_train):.4g}, that of a constant "
+        "prediction: do not rely on the probabilities"
     )
 
 
