@@ -216,6 +216,9 @@ def preset(name: str, data: str | None = None, *, samples: int | None = None) ->
     >>> model.layer_sizes, paper.fit["epochs"]  # model.fit(x, y, **paper.fit)
     ([500, 400, 100, 400, 2], 500)
     """
+    _check.choice("preset", name, tuple(PRESETS))
+    if data is not None and not isinstance(data, str):
+        raise TypeError(f"data = {data!r}: expected the name of a data set, or None")
     chosen = find(name, data)
     if samples is not None:
         return chosen._for(_check.integer("samples", samples, 1))
@@ -231,7 +234,7 @@ def find(name: str | None, data: str | None) -> Preset:
     key = data if data is None else data.partition(":")[0]
     if name is None:
         name = "recipe" if key in PRESETS["recipe"] else "table"
-    by_data = PRESETS[_check.choice("preset", name, tuple(PRESETS))]
+    by_data = PRESETS[name]
     if key not in by_data and None not in by_data:
         names = ", ".join(str(known) for known in by_data)
         raise ValueError(f"preset {name!r} is for {names}, not for other data: got {data!r}")
