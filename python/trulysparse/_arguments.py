@@ -114,7 +114,7 @@ def _add_train(commands: Any) -> None:
         "--preset",
         choices=list(PRESETS),
         help="settings for all flags not given, listed below (default: table for your own files, "
-        "recipe for the data sets but leukemia)",
+        "higgs and leukemia, recipe for other data)",
     )
     training.add_argument(
         "--epochs",

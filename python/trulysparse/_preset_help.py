@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from trulysparse import _recipes
 from trulysparse._presets import PRESETS
 
+_OTHERS = "your own files, higgs, leukemia"
 _INTRODUCTIONS = {
-    "table": "your own files and leukemia, unless --preset says otherwise; batches of a fortieth "
-    f"of the rows, from {_recipes.SMALLEST} to {_recipes.LARGEST}, and a decay of "
-    f"{_recipes.DECAY} an epoch; after a divergence training starts again with a quarter of the "
-    f"learning rate, up to {_recipes.RETRIES} times, unless --learning-rate was given",
-    "recipe": "other data, unless --preset says otherwise; your own files have batches and a "
-    "second start as above",
+    "table": f"the default for {_OTHERS}; batches of a fortieth of the rows, from "
+    f"{_recipes.SMALLEST} to {_recipes.LARGEST}, and a decay of {_recipes.DECAY} an epoch; after a "
+    "divergence training starts again with a quarter of the learning rate, up to "
+    f"{_recipes.RETRIES} times, unless --learning-rate was given",
+    "recipe": f"the default for other data; for {_OTHERS} it has batches and new starts as above",
     "paper": "as in Truly Sparse Neural Networks at Scale (arXiv 2102.01732), by data set and for "
     "no other data",
 }
@@ -47,7 +47,7 @@ def epilog() -> str:
             continue
         for data, settings in all_flags.items():
             own = {k: v for k, v in settings.items() if k not in common and v is not None}
-            lines.append(_wrapped(f"{data or 'your own files'}: {flags(own)}", "    "))
+            lines.append(_wrapped(f"{data or _OTHERS}: {flags(own)}", "    "))
     return "\n".join(lines)
 
 

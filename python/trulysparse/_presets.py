@@ -155,7 +155,6 @@ PRESETS: Mapping[str, Mapping[str | None, Preset]] = {
         "digits": replace(_RECIPE, hidden=(200, 200, 200)),
         "fashion-mnist": replace(_RECIPE, hidden=(1000, 1000, 1000)),
         "cifar10": replace(_RECIPE, hidden=(4000, 1000, 4000), augment=True),
-        "higgs": replace(_RECIPE, hidden=(1000, 1000, 1000)),
         "madelon": replace(_RECIPE, hidden=(400, 100, 400)),
         "synthetic": _RECIPE,
         None: replace(_RECIPE, batch_size=None, retries=_recipes.RETRIES),
@@ -187,13 +186,14 @@ def preset(name: str, data: str | None = None, *, samples: int | None = None) ->
     Parameters
     ----------
     name
-        ``"paper"``, those of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732), which
-        differ by data set; ``"recipe"``, what we recommend for its data sets and digits; or
-        ``"table"``, what suits tables of one's own, the estimators' defaults.
+        ``"paper"``: the settings of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732).
+        ``"recipe"``: what we recommend for images and large networks. ``"table"``: the estimators'
+        defaults, which suit tables of one's own.
     data
-        ``"fashion-mnist"``, ``"cifar10"``, ``"higgs"``, ``"madelon"`` or ``"leukemia"``;
-        ``"recipe"`` also has ``"digits"`` and ``"synthetic"`` and one for all other data, and
-        ``"table"`` is the same for all. Default None, other data.
+        For ``"paper"``: ``"fashion-mnist"``, ``"cifar10"``, ``"higgs"``, ``"madelon"`` or
+        ``"leukemia"``. For ``"recipe"``: ``"digits"``, ``"fashion-mnist"``, ``"cifar10"``,
+        ``"madelon"`` or ``"synthetic"``; others share one. ``"table"`` is the same for all.
+        Default None, other data.
     samples
         How many there are to train on, at least 1: ``"table"``, and ``"recipe"`` for other data,
         take the batch size and the decay from it and need it.
