@@ -254,6 +254,21 @@ class TestFarAboveAConstant:
         assert (problem is not None) is failed
         assert _outcome.trouble(model, data, 2, interrupted=True) is None
 
+    @pytest.mark.parametrize(
+        ("losses", "epoch"),
+        [([0.9, 0.2, 2.0, 0.1], 3), ([3.0, 2.0, 0.5, 1.5], 4), ([3.0, 2.0, 0.5], None)],
+    )
+    def test_a_loss_that_rose_matters_for_a_second_start_only(self, losses, epoch):
+        x, y = one_factor(40, 5)
+        data = datasets.Dataset("d", x, y, x, y)
+        model = ts.SparseMLP([5, 4, 2], init="lecun_uniform", fan="real", seed=0)
+        for i, loss in enumerate(losses):
+            model.history.append(i, {"loss": loss, "val_loss": 0.5})
+        problem = _outcome.trouble(model, data, 4, interrupted=False, last=False)
+        assert (problem is not None) == (epoch is not None)
+        assert problem is None or problem.endswith(f" in epoch {epoch}")
+        assert _outcome.trouble(model, data, 4, interrupted=False) is None
+
     def test_overfitting_is_a_remark(self, capsys):
         x, _ = genes(np.random.default_rng(0), 120, 500, 20)
         np.savez("noise.npz", x_train=x, y_train=np.arange(120) % 4 // 2)  # nothing to be learnt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +32,16 @@ def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
     return constant_loss(labels) + math.log(classes)
 
 
-def trouble(model: SparseMLP, data: Dataset, epochs: int, *, interrupted: bool) -> str | None:
+def trouble(
+    model: SparseMLP, data: Dataset, epochs: int, *, interrupted: bool, last: bool = True
+) -> str | None:
     """What makes the network worthless, in half a sentence, or None.
 
     Besides numbers that are not finite it is a loss beyond the `limit`, both while training and
     afterwards. The first alone may be that of the steps before the network had learnt anything, if
-    there were few, or dropout's; the second alone may be overfitting.
+    there were few, or dropout's; the second alone may be overfitting. If this is not the `last`
+    try, a training loss that rose beyond the limit in between is enough: weights that were thrown
+    far out can still fit the training samples.
     """
     history = model.history
     done = len(history.epoch)
@@ -48,18 +53,26 @@ def trouble(model: SparseMLP, data: Dataset, epochs: int, *, interrupted: bool) 
         return None
     losses = history.history["loss"]
     most = limit(data.y_train, data.n_classes)
+    worst = _worst(model, data, losses, most)
+    if worst is not None:
+        return (
+            f"training failed: a loss of {worst:.4g} after {done} epochs is far above "
+            f"{constant_loss(data.y_train):.4g}, that of a constant prediction"
+        )
+    rose = None if last else _rose(losses, most)
+    if rose is not None:
+        return f"training was unstable: the loss rose to {losses[rose]:.4g} in epoch {rose + 1}"
+    return None
+
+
+def _worst(model: SparseMLP, data: Dataset, losses: Sequence[float], most: float) -> float | None:
+    """The largest loss at the end, if it is beyond the limit while training and afterwards."""
     if losses[-1] <= most and max(losses) <= EXPLOSION * most:
         return None
-    held_out = history.history["val_loss"][-1]
-    if held_out <= most:
-        final = model.evaluate(data.x_train, data.y_train)["loss"]
-        if final <= most:
-            return None
-        held_out = max(held_out, final)
-    return (
-        f"training failed: a loss of {max(losses[-1], held_out):.4g} after {done} epochs is far "
-        f"above {constant_loss(data.y_train):.4g}, that of a constant prediction"
-    )
+    loss = model.history.history["val_loss"][-1]
+    if loss <= most:
+        loss = model.evaluate(data.x_train, data.y_train)["loss"]
+    return None if loss <= most else max(losses[-1], loss)
 
 
 def remark(data: Dataset, loss: float) -> str | None:
@@ -79,6 +92,12 @@ def advice(rate: float, usual: float) -> str:
     """What learning rate to try after this one; `usual` is the preset's."""
     other = usual if rate > usual else rate / 4
     return f"Try a lower --learning-rate than {rate:g}, such as {other:g}."
+
+
+def _rose(losses: Sequence[float], most: float) -> int | None:
+    """The first epoch with a loss above `most` after one below it."""
+    below = next((i for i, loss in enumerate(losses) if loss <= most), len(losses))
+    return next((i for i in range(below, len(losses)) if losses[i] > most), None)
 
 
 def _is_finite(model: SparseMLP) -> bool:

@@ -185,7 +185,8 @@ def _train(args: argparse.Namespace) -> int:
 
     problem = None
     # Ranks do not know of each other's divergence, and go on from a checkpoint.
-    for rate in [optimizer.learning_rate] if comm is not None else rates(preset, chosen, given):
+    tries = [optimizer.learning_rate] if comm is not None else rates(preset, chosen, given)
+    for rate in tries:
         if problem is not None:
             say(f"{problem}: starting again with --learning-rate {rate:g}")
             model = make()
@@ -204,7 +205,8 @@ def _train(args: argparse.Namespace) -> int:
         )
         if is_worker:  # the rest is rank 0's
             return 130 if interrupted else 0
-        problem = _outcome.trouble(model, data, args.epochs, interrupted=interrupted)
+        last = rate == tries[-1]
+        problem = _outcome.trouble(model, data, args.epochs, interrupted=interrupted, last=last)
         if problem is None or interrupted:
             break
     if problem is not None:
