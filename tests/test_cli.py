@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import trulysparse as ts
 from command_line import QUICK, RNG, accuracy_in, train
-from trulysparse import cli
+from trulysparse import _chosen, cli
 from trulysparse._arguments import make_parser
 
 
@@ -50,18 +50,19 @@ class TestTrain:
 
     def test_defaults(self):
         args = make_parser().parse_args(["train"])
-        assert (args.data, args.preset, args.seed) == ("digits", "recipe", 0)
-        assert not {"zeta", "learning_rate", "init"} & set(vars(args))
+        assert (args.data, args.preset, args.seed) == ("digits", None, 0)
+        assert not {"zeta", "learning_rate", "init", "hidden", "epochs"} & set(vars(args))
         assert cli.main(["train", "--epochs", "1", "--quiet", "--threads", "2"]) == 0
         assert ts.load("trulysparse-run/model.safetensors").layer_sizes == [64, 200, 200, 200, 10]
 
     def test_settings_are_printed(self, capsys):
-        train("--preset", "paper", "--momentum", 0.5, "--no-evolve")
+        train("--preset", "recipe", "--momentum", 0.5, "--no-evolve")
         (line,) = (li for li in capsys.readouterr().out.splitlines() if li.startswith("preset"))
         assert line == (
-            "preset paper, with what was given: --init he_uniform --fan layer "
-            "--learning-rate 0.01 --schedule constant --momentum 0.5 --no-nesterov "
-            "--weight-decay 0.0002 --dropout 0.3"
+            "preset recipe, with what was given: --hidden 20 20 --epsilon 20 "
+            "--activation all_relu --slope 0.6 --init lecun_uniform --fan real --dropout 0.2 "
+            "--learning-rate 0.05 --schedule cosine --momentum 0.5 --nesterov "
+            "--weight-decay 2e-05 --epochs 2 --batch-size 128"
         )
 
     @pytest.mark.skipif(os.name == "nt", reason="closes a POSIX pipe")
@@ -126,12 +127,19 @@ class TestTrain:
     def test_epsilon(self):
         assert train("--epsilon", 2).nnz < train("--epsilon", 8).nnz
 
-    @pytest.mark.parametrize("preset", list(cli.PRESETS))
-    def test_flags_win_over_the_preset(self, monkeypatch, preset):
+    @pytest.mark.parametrize(
+        ("preset", "data"), [("recipe", "digits"), ("paper", "madelon"), ("recipe", "madelon")]
+    )
+    def test_flags_win_over_the_preset(self, monkeypatch, preset, data):
+        where = []
+        if data == "madelon":
+            x, y = RNG.integers(400, 600, (30, 5)), np.arange(30) % 2
+            np.savez("madelon.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+            where = ["--data", "madelon", "--data-dir", "."]
         seen = {}
 
         def spy(name):
-            real = getattr(cli, name)
+            real = getattr(_chosen, name)
 
             def make(**options):
                 # SET has a schedule of its own, that of zeta.
@@ -142,14 +150,21 @@ class TestTrain:
             return make
 
         for name in ("SGD", "SET"):
-            monkeypatch.setattr(cli, name, spy(name))
-        expected = cli.PRESETS[preset]
-        model = train("--preset", preset)
-        seen |= {"init": model.init, "fan": model.fan, "dropout": pytest.approx(model.dropout)}
+            monkeypatch.setattr(_chosen, name, spy(name))
+        settings = ts.preset(preset, data)
+        sgd, evolution = settings.fit["optimizer"], settings.fit["topology"]
+        names = ["learning_rate", "momentum", "nesterov", "weight_decay", "schedule"]
+        expected = {name: getattr(sgd, name) for name in names}
+        expected |= {"zeta": evolution.zeta, "grow_init": evolution.grow_init}
+        model = train(*where, "--preset", preset)
         assert {key: seen[key] for key in expected} == expected
+        for name in ("activation", "init", "fan"):
+            assert getattr(model, name) == settings.model[name]
+        for name in ("slope", "dropout"):
+            assert getattr(model, name) == pytest.approx(settings.model[name])
         other_schedule = "constant" if expected["schedule"] == "cosine" else "cosine"
         train(
-            *["--preset", preset, "--learning-rate", "0.02", "--momentum", "0.5"],
+            *[*where, "--preset", preset, "--learning-rate", "0.02", "--momentum", "0.5"],
             *["--weight-decay", "0", "--zeta", "0.1", "--grow-init", "0.5"],
             *["--schedule", other_schedule],
             "--no-nesterov" if expected["nesterov"] else "--nesterov",
@@ -201,7 +216,7 @@ def test_help_lists_the_presets(capsys):
         cli.main(["train", "--help"])
     assert exit_info.value.code == 0
     out = capsys.readouterr().out
-    assert "paper: --init he_uniform --fan layer" in out.replace(",", "")
+    assert "fashion-mnist: --hidden 1000 1000 1000 --epsilon 20" in out
     assert max(map(len, out.splitlines())) <= 100
 
 

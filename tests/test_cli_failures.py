@@ -95,7 +95,8 @@ class TestDivergence:
         out, err = capsys.readouterr()
         assert re.fullmatch(
             r"trulysparse: training diverged in epoch [12]: the loss is not finite\. Nothing was "
-            r"written to out\. Try a lower --learning-rate than 1e\+09\.\n",
+            r"written to out\. Try a lower --learning-rate than 1e\+09, such as "
+            r"0\.05\.\n",
             err,
         )
         assert "wrote" not in out

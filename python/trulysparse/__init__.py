@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from trulysparse._core import __version__
 from trulysparse._mpi.link import PeerError
 from trulysparse._plan import MemoryPlan, plan
+from trulysparse._presets import Preset, preset
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import (
     Callback,
@@ -73,6 +74,7 @@ __all__ = [
     "ModelBusyError",
     "ModelCheckpoint",
     "PeerError",
+    "Preset",
     "SparseMLP",
     "StepDecay",
     "TerminateOnNaN",
@@ -81,6 +83,7 @@ __all__ = [
     "__version__",
     "load",
     "plan",
+    "preset",
 ]
 
 

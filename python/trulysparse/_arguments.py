@@ -4,46 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import textwrap
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trulysparse import _cli_pruning, schedules
 from trulysparse._config import ACTIVATIONS, ALLOCATIONS
 from trulysparse._image_flags import add_augmentation
+from trulysparse._preset_help import epilog
+from trulysparse._presets import PRESETS
 from trulysparse._settings import MEMORY
 from trulysparse.datasets import NAMES
-
-# What a preset decides; a flag given on the command line wins over it.
-PRESETS: dict[str, dict[str, Any]] = {
-    # Chosen on the last 10,000 of Fashion-MNIST's training images; a learning rate of 0.1 is
-    # better there by half a point, but diverges on small tables at batch 32.
-    "recipe": {
-        "init": "lecun_uniform",
-        "fan": "real",
-        "learning_rate": 0.05,
-        "schedule": "cosine",
-        "momentum": 0.9,
-        "nesterov": True,
-        "weight_decay": 2e-5,
-        "dropout": 0.2,
-        "zeta": 0.3,
-        "grow_init": 0.1,
-    },
-    "paper": {
-        "init": "he_uniform",
-        "fan": "layer",
-        "learning_rate": 0.01,
-        "schedule": "constant",
-        "momentum": 0.9,
-        "nesterov": False,
-        "weight_decay": 2e-4,
-        "dropout": 0.3,
-        "zeta": 0.3,
-        "grow_init": 1.0,
-    },
-}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -67,18 +37,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_train(commands: Any) -> None:
-    presets = [
-        textwrap.fill(
-            f"{name}: {flags(preset)}", 80, initial_indent="  ", subsequent_indent="    ",
-            break_on_hyphens=False,
-        )
-        for name, preset in PRESETS.items()
-    ]  # fmt: skip
     train = commands.add_parser(
         "train",
         help="train a network and save it",
         description="Train a sparse classifier, by default on scikit-learn's digits.",
-        epilog="presets:\n" + "\n".join(presets),
+        epilog=epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     data = train.add_argument_group("data")
@@ -89,16 +52,20 @@ def _add_train(commands: Any) -> None:
         help="feed the features as they are, not with mean 0 and variance 1",
     )
 
+    preset = {"default": argparse.SUPPRESS}  # so that only what was given is in the namespace
     network = train.add_argument_group("network")
     network.add_argument(
         "--hidden",
         nargs="+",
         type=_hidden,
         metavar="N",
-        help="neurons of the hidden layers: 1000 1000 1000 or 3x1000 (default: by data set)",
+        help="neurons of the hidden layers: 1000 1000 1000 or 3x1000 (default: preset)",
+        **preset,
     )
     sparsity = network.add_mutually_exclusive_group()
-    sparsity.add_argument("--epsilon", type=float, help="Erdos-Renyi control (default: 20)")
+    sparsity.add_argument(
+        "--epsilon", type=float, help="Erdos-Renyi control (default: preset)", **preset
+    )
     sparsity.add_argument("--density", type=float, help="fraction of connections that exist")
     _add_allocation(network)
     network.add_argument(
@@ -106,19 +73,18 @@ def _add_train(commands: Any) -> None:
         nargs="+",
         choices=ACTIVATIONS,
         metavar="NAME",
-        default=["all_relu"],
         help="of the hidden layers, one for all or one for each: "
         + ", ".join(ACTIVATIONS)
-        + " (default: all_relu)",
+        + " (default: preset)",
+        **preset,
     )
     network.add_argument(
         "--slope",
         type=float,
-        default=0.6,
-        help="of the negative side of all_relu and leaky_relu (default: 0.6)",
+        help="of the negative side of all_relu and leaky_relu (default: preset)",
+        **preset,
     )
     inits = ["he_uniform", "xavier", "lecun_uniform", "normal"]
-    preset = {"default": argparse.SUPPRESS}  # so that only what was given is in the namespace
     network.add_argument(
         "--init",
         choices=inits,
@@ -149,16 +115,20 @@ def _add_train(commands: Any) -> None:
     training.add_argument(
         "--preset",
         choices=list(PRESETS),
-        default="recipe",
-        help="settings for all flags not given, listed below (default: recipe)",
+        help="settings for all flags not given, listed below (default: table for your own files, "
+        "higgs and leukemia, recipe for other data)",
     )
     training.add_argument(
-        "--epochs", type=_positive, default=100, help="passes over the data (default: 100)"
+        "--epochs",
+        type=_positive,
+        help="passes over the data (default: preset; 100, and 500 of paper)",
+        **preset,
     )
     training.add_argument(
         "--batch-size",
         type=_positive,
-        help="rows per step (default: 128; of your own files a fortieth, from 16 to 128)",
+        help="rows per step (default: preset)",
+        **preset,
     )
     training.add_argument(
         "--learning-rate",
@@ -280,18 +250,6 @@ def _add_train(commands: Any) -> None:
     output.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def flags(settings: Mapping[str, object]) -> str:
-    """Settings as they are given on the command line."""
-    return " ".join(_flag(key, value) for key, value in settings.items())
-
-
-def _flag(key: str, value: object) -> str:
-    name = key.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{name}" if value else f"--no-{name}"
-    return f"--{name} {value}"
-
-
 def _add_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser(
         "evaluate",
@@ -407,7 +365,10 @@ def _add_plan(commands: Any) -> None:
     _add_allocation(plan)
     plan.add_argument("--batch-size", type=_positive, default=128, help="(default: 128)")
     plan.add_argument(
-        "--dropout", type=float, default=PRESETS["recipe"]["dropout"], help="(default: %(default)s)"
+        "--dropout",
+        type=float,
+        default=PRESETS["recipe"][None].dropout,
+        help="(default: %(default)s)",
     )
     plan.add_argument("--no-evolve", action="store_true", help="keep the first connections")
     _add_optimizer(plan)

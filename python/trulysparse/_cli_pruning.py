@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse.datasets import Dataset
 from trulysparse.model import SparseMLP
 from trulysparse.plot._pruning import save_pruning_curve
 from trulysparse.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning
@@ -116,10 +118,11 @@ def rule(args: argparse.Namespace) -> ImportancePruning | None:
     return found
 
 
-def held_out(x: Rows, y: Rows, seed: int) -> tuple[Rows, Rows, Rows, Rows]:
-    """Training rows and labels without a tenth of them, then that tenth."""
+def held_out(data: Dataset, seed: int) -> Dataset:
+    """The training rows only, a tenth of them as the test part."""
     from sklearn.model_selection import train_test_split
 
+    x, y = data.x_train, data.y_train
     counts = np.bincount(y)
     size = max(round(HELD_OUT * len(x)), 1)
     fits = counts[counts > 0].min() >= 2 and size >= np.count_nonzero(counts)
@@ -127,7 +130,7 @@ def held_out(x: Rows, y: Rows, seed: int) -> tuple[Rows, Rows, Rows, Rows]:
         np.arange(len(x)), test_size=size, random_state=seed, stratify=y if fits else None
     )
     train, held = map(np.sort, parts)
-    return x[train], y[train], x[held], y[held]
+    return replace(data, x_train=x[train], y_train=y[train], x_test=x[held], y_test=y[held])
 
 
 def add_command(

@@ -7,18 +7,20 @@ import math
 from typing import Any
 
 from trulysparse.augmentation import ImageAugmentation
+from trulysparse.datasets import Dataset
 
-SHAPES = {"cifar10": (32, 32, 3), "fashion-mnist": (28, 28, 1)}
-"""Data sets of images: height, width and channels."""
+NAMES = ("cifar10", "fashion-mnist")
+"""Data sets of images that may be mirrored."""
 
 
 def add_augmentation(parser: Any) -> None:
     """Add the flags to a parser or a group of one."""
     parser.add_argument(
         "--augment",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
         help="turn images by up to 10 degrees, move them by up to a tenth, and mirror half of "
-        "them, anew in each step; for " + ", ".join(SHAPES) + ", or with --augment-shape",
+        "them, anew in each step; for " + ", ".join(NAMES) + ", folders of images, or with "
+        "--augment-shape (default: preset)",
     )
     parser.add_argument(
         "--augment-shape",
@@ -30,8 +32,10 @@ def add_augmentation(parser: Any) -> None:
     )
 
 
-def augmentation(args: argparse.Namespace, features: int) -> ImageAugmentation | None:
-    """What the flags ask for, for samples of so many features.
+def augmentation(
+    args: argparse.Namespace, data: Dataset, preset: ImageAugmentation | None
+) -> ImageAugmentation | None:
+    """What the flags ask for, or the preset where they are silent.
 
     Raises
     ------
@@ -41,14 +45,18 @@ def augmentation(args: argparse.Namespace, features: int) -> ImageAugmentation |
     if not args.augment:
         if args.augment_shape is not None:
             raise ValueError("--augment-shape: expected --augment as well")
-        return None
-    shape = args.augment_shape or SHAPES.get(args.data)
+        return preset if args.augment is None else None
+    shape = args.augment_shape
+    if shape is None and args.data != "digits":  # mirrored, they are no digits
+        shape = data.image_shape
     if shape is None:
         raise ValueError(
-            f"--augment with --data {args.data}: expected {' or '.join(SHAPES)}, or "
-            "--augment-shape with the height, width and channels of the images"
+            f"--augment with --data {args.data}: expected {' or '.join(NAMES)}, a folder of "
+            "images, or --augment-shape with the height, width and channels of the images"
         )
-    if math.prod(shape) != features:
+    if math.prod(shape) != data.n_features:
         given = " ".join(map(str, shape))
-        raise ValueError(f"--augment-shape {given}: expected a product of {features}, the features")
-    return ImageAugmentation(shape)
+        raise ValueError(
+            f"--augment-shape {given}: expected a product of {data.n_features}, the features"
+        )
+    return ImageAugmentation(tuple(shape))

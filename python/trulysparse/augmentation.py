@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _arrays, _check, _core
+from trulysparse import _arrays, _check, _core, _numeric
 
 # Places between pixels are computed in float32.
 _MOST = 2**16
@@ -102,7 +102,7 @@ class ImageAugmentation:
         ValueError, TypeError
             If an argument is wrong.
         """
-        images = _arrays.numeric("x", x)
+        images = _numeric.numeric("x", x)
         values = math.prod(self.shape)
         if len(images.shape) == 4 and images.shape[1:] == self.shape:
             rows = images.reshape(-1, values)

@@ -1,6 +1,6 @@
 """The command ``trulysparse``: train, evaluate, use, rank and describe sparse networks.
 
-Exit codes: 0 done, 1 training diverged or a plan does not fit, 2 a mistake in the arguments or the
+Exit codes: 0 done, 1 training failed or a plan does not fit, 2 a mistake in the arguments or the
 data, 130 interrupted with Ctrl-C.
 """
 
@@ -12,7 +12,9 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,41 +23,31 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import (
-    SET,
-    SGD,
     WASAP,
     WASSP,
     Adam,
-    GradientGrowth,
     History,
     PeerError,
     SparseMLP,
     TerminateOnNaN,
     _cli_pruning,
+    _outcome,
+    _presets,
     datasets,
     load,
     plan,
-    schedules,
 )
-from trulysparse._arguments import PRESETS, flags, make_parser
+from trulysparse._arguments import make_parser
+from trulysparse._chosen import by_samples, combined, make_optimizer, make_topology, rates
 from trulysparse._exports import save_state
 from trulysparse._image_flags import augmentation
 from trulysparse._predict import read_rows, write_table
+from trulysparse._preset_help import flags
 from trulysparse.datasets import Dataset
-from trulysparse.optim import Optimizer
 from trulysparse.plot import save_learning_curves
 
-__all__ = ["PRESETS", "main", "run"]
+__all__ = ["main", "run"]
 
-HIDDEN = {
-    "digits": [200, 200, 200],
-    "fashion-mnist": [1000, 1000, 1000],
-    "cifar10": [4000, 1000, 4000],
-    "higgs": [1000, 1000, 1000],
-    "madelon": [400, 100, 400],
-    "leukemia": [27500, 27500],
-}
-OTHER_HIDDEN = [500, 500, 500]
 # The rows held out stay the same whatever --seed is: runs with different seeds are comparable,
 # and `evaluate` scores the rows that training has not seen.
 SPLIT_SEED = 0
@@ -135,24 +127,8 @@ def _communicator(parallel: str | None) -> Any:
     return comm
 
 
-def _topology(chosen: dict[str, Any], given: Mapping[str, Any]) -> SET:
-    kind = SET
-    if given.get("grow") == "gradient":
-        kind = GradientGrowth
-        # What the presets have is for growth at random.
-        chosen["grow_init"] = given.get("grow_init", GradientGrowth.grow_init)
-    schedule = given.get("zeta_schedule", "constant")
-    return kind(zeta=chosen["zeta"], grow_init=chosen["grow_init"], schedule=schedule)
-
-
 def _keep_silent(line: str) -> None:
     """Instead of `_say` on all ranks but one."""
-
-
-def _batch_size(name: str, samples: int) -> int:
-    """Small tables want small batches: one of all samples would be one step an epoch."""
-    own = name.lower().endswith((".csv", ".npz"))
-    return min(max(samples // 40, 16), 128) if own else 128
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -165,9 +141,11 @@ def _train(args: argparse.Namespace) -> int:
         raise ValueError(
             "--no-evolve leaves nothing to do for --zeta, --zeta-schedule, --grow and --grow-init"
         )
-    chosen = {**PRESETS[args.preset], **given}
-    optimizer = _optimizer(args, chosen)
-    topology = None if args.no_evolve else _topology(chosen, given)
+    preset = _presets.find(args.preset, args.data)
+    chosen = combined(preset, given)
+    args.epochs = chosen["epochs"]
+    optimizer = make_optimizer(chosen, given)
+    topology = None if args.no_evolve else make_topology(chosen, given)
     pruning = _cli_pruning.rule(args)
     strategy = _strategy(args, comm)
     _check_out(args.out)
@@ -179,39 +157,33 @@ def _train(args: argparse.Namespace) -> int:
         f"data: {data.name}, {len(data.x_train)} training and {len(data.x_test)} test samples, "
         f"{data.n_features} features, {data.n_classes} classes"
     )
-    x_train, y_train, held_out = data.x_train, data.y_train, (data.x_test, data.y_test)
+    augment = augmentation(args, data, preset.augment)
+    trained_on = data
     if pruning is not None and pruning.tolerance is not None:
-        x_train, y_train, *held = _cli_pruning.held_out(x_train, y_train, SPLIT_SEED)
-        held_out = (held[0], held[1])
-        say(f"held out of training, to measure the tolerance of pruning: {len(held[0])} samples")
-    augment = augmentation(args, data.n_features)
-    hidden = HIDDEN.get(args.data, OTHER_HIDDEN)
-    if args.hidden:
-        hidden = list(chain.from_iterable(args.hidden))
-    model = SparseMLP(
-        [data.n_features, *hidden, data.n_classes],
-        epsilon=args.epsilon,
+        trained_on = _cli_pruning.held_out(data, SPLIT_SEED)
+        held = len(trained_on.x_test)
+        say(f"held out of training, to measure the tolerance of pruning: {held} samples")
+    optimizer = by_samples(preset, chosen, given, optimizer, len(trained_on.x_train))
+    make = partial(
+        SparseMLP,
+        [data.n_features, *chosen["hidden"], data.n_classes],
+        epsilon=chosen.get("epsilon"),
         density=args.density,
         allocation=args.allocation,
-        activation=args.activation[0] if len(args.activation) == 1 else args.activation,
-        slope=args.slope,
         loss="cross_entropy",
-        init=chosen["init"],
-        fan=chosen["fan"],
-        dropout=chosen["dropout"],
+        **{key: chosen[key] for key in ("activation", "slope", "init", "fan", "dropout")},
         input_noise=args.input_noise,
         standardize=not args.no_standardize,
         seed=args.seed,
         threads=1 if comm is not None and args.threads is None else args.threads,
         progress=not args.quiet and not is_worker,
     )
-    _write_metadata(model, data, args.label)
-    preset = PRESETS[args.preset]
+    model = make()
     skipped = ("zeta", "grow_init") if args.no_evolve else ()
-    used = {key: chosen[key] for key in preset if key in chosen and key not in skipped}
-    given_only = ("optimizer", "l1", "warmup")
-    used |= {key: given[key] for key in given_only if given[key] not in ("sgd", 0.0)}
-    say(f"preset {args.preset}, with what was given: {flags(used)}")
+    used = {key: chosen[key] for key in preset._flags() if key in chosen and key not in skipped}
+    given_only = ("density", "optimizer", "l1", "warmup")
+    used |= {key: given[key] for key in given_only if given[key] not in (None, "sgd", 0.0)}
+    say(f"preset {preset.name}, with what was given: {flags(used)}")
     model.summary(print_fn=say)
     if not is_worker:
         args.out.mkdir(parents=True, exist_ok=True)
@@ -219,40 +191,43 @@ def _train(args: argparse.Namespace) -> int:
     if checkpoint is not None and Path(checkpoint).exists():
         say(f"going on from {checkpoint}")
 
-    interrupted = False
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)  # said below
-        try:
-            model.fit(
-                x_train,
-                y_train,
-                epochs=args.epochs,
-                batch_size=args.batch_size or _batch_size(args.data, len(x_train)),
-                validation_data=held_out,
-                optimizer=optimizer,
-                topology=topology,
-                pruning=pruning,
-                strategy=strategy,
-                memory=args.memory,
-                callbacks=[TerminateOnNaN()],
-                progress=not args.quiet,
-                augment=augment,
-            )
-        except KeyboardInterrupt:
-            interrupted = True
-    if is_worker:  # the rest is rank 0's
-        return 130 if interrupted else 0
-    done = len(model.history.epoch)
-    if _diverged(model):
-        # The losses may be fine still if Ctrl-C broke an epoch off.
-        epoch = min(done + model.history.is_finite(), args.epochs)
+    problem = None
+    # Ranks do not know of each other's divergence, and go on from a checkpoint.
+    tries = [optimizer.learning_rate] if comm is not None else rates(preset, chosen, given)
+    for rate in tries:
+        if problem is not None:
+            say(f"{problem}: starting again with --learning-rate {rate:g}")
+            model = make()
+        _write_metadata(model, data, args.label)
+        interrupted = _fit(
+            model,
+            trained_on,
+            epochs=args.epochs,
+            batch_size=chosen["batch_size"],
+            optimizer=replace(optimizer, learning_rate=rate),
+            topology=topology,
+            pruning=pruning,
+            strategy=strategy,
+            memory=args.memory,
+            progress=not args.quiet,
+            augment=augment,
+        )
+        if is_worker:  # the rest is rank 0's
+            return 130 if interrupted else 0
+        last = rate == tries[-1]
+        problem = _outcome.trouble(
+            model, trained_on, args.epochs, interrupted=interrupted, last=last
+        )
+        if problem is None or interrupted:
+            break
+    if problem is not None:
+        usual = preset.learning_rate if args.optimizer == "sgd" else Adam.learning_rate
+        advice = _outcome.advice(rate, usual)
         print(
-            f"trulysparse: training diverged in epoch {epoch}: the loss is not finite. "
-            f"Nothing was written to {args.out}. Try a lower --learning-rate than "
-            f"{chosen['learning_rate']:g}.",
-            file=sys.stderr,
+            f"trulysparse: {problem}. Nothing was written to {args.out}. {advice}", file=sys.stderr
         )
         return 1
+    done = len(model.history.epoch)
     if interrupted:
         _say(f"interrupted after {done} of {args.epochs} epochs, saving what there is")
     if pruning is not None:
@@ -260,12 +235,33 @@ def _train(args: argparse.Namespace) -> int:
     if args.compact:
         model.compact()
         _say(f"compacted: {_sizes(model.original_layer_sizes)} to {_sizes(model.layer_sizes)}")
-    held_out_name = "test" if held_out[0] is data.x_test else "held out"
+    held_out_name = "test" if trained_on is data else "held out"
     _save(model, model.history, args.out, held_out_name, progress=not args.quiet)
     if interrupted:
         return 130
-    _say("test: " + _scores(model.evaluate(data.x_test, data.y_test)))
+    scores = model.evaluate(data.x_test, data.y_test)
+    _say("test: " + _scores(scores))
+    remark = _outcome.remark(data, scores["loss"])
+    if remark is not None:
+        _say(remark)
     return 0
+
+
+def _fit(model: SparseMLP, data: Dataset, **settings: Any) -> bool:
+    """Train; whether Ctrl-C ended it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)  # said later
+        try:
+            model.fit(
+                data.x_train,
+                data.y_train,
+                validation_data=(data.x_test, data.y_test),
+                callbacks=[TerminateOnNaN()],
+                **settings,
+            )
+        except KeyboardInterrupt:
+            return True
+    return False
 
 
 def _strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:
@@ -278,25 +274,6 @@ def _strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:
         return kind() if args.workers is None else kind(workers=args.workers)
     checkpoint = args.out / "checkpoint.safetensors"
     return kind(workers=args.workers, comm=comm, timeout=args.timeout, checkpoint=checkpoint)
-
-
-def _optimizer(args: argparse.Namespace, chosen: dict[str, Any]) -> Optimizer:
-    """The optimiser; what it does not take or has another default for changes in `chosen`."""
-    schedule = chosen["schedule"]
-    if args.warmup:
-        schedule = schedules.BY_NAME[schedule](warmup=args.warmup)
-    shared = {"schedule": schedule, "l1": args.l1, "layer_rates": args.layer_rates}
-    own = ["learning_rate", "weight_decay", "momentum", "nesterov"]
-    if args.optimizer == "sgd":
-        return SGD(**{key: chosen[key] for key in own}, **shared)
-    given = vars(args)
-    for key in ("momentum", "nesterov"):
-        if key in given:
-            raise ValueError(f"--{key}: expected --optimizer sgd")
-        del chosen[key]
-    for key in own[:2]:  # the presets' are for SGD
-        chosen[key] = given.get(key, getattr(Adam, key))
-    return Adam(chosen["learning_rate"], weight_decay=chosen["weight_decay"], **shared)
 
 
 def _left(model: SparseMLP) -> str:
@@ -312,15 +289,6 @@ def _left(model: SparseMLP) -> str:
 
 def _sizes(sizes: Sequence[int]) -> str:
     return "-".join(map(str, sizes))
-
-
-def _diverged(model: SparseMLP) -> bool:
-    """Whether a loss or a parameter is not finite; Ctrl-C may come before there is a loss."""
-    return not model.history.is_finite() or not all(
-        np.isfinite(values).all()
-        for layer in model.layers
-        for values in (layer.weight.data, layer.bias)
-    )
 
 
 def _check_out(out: Path) -> None:

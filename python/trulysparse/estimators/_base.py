@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
 
-from trulysparse import _check, _sklearn, _sparse
+from trulysparse import _check, _recipes, _sklearn, _sparse
 from trulysparse._numeric import refuse_sparse
 from trulysparse._sklearn import (
     BaseEstimator,
@@ -31,16 +31,6 @@ from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
 from trulysparse.topology import SET, GradientGrowth
 
-# The steps per epoch at which batch_size="auto" aims, and the sizes between which it stays.
-STEPS = 40
-SMALLEST, LARGEST = 16, 128
-# How often learning_rate_init="auto" starts again with a fourth of the rate, after a divergence.
-RETRIES = 4
-# The rate of Adam if learning_rate_init="auto".
-ADAM_RATE = 0.001
-# The share of every parameter that weight_decay="auto" takes away in an epoch.
-DECAY = 0.005
-
 
 class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     """The base of both, which say what targets they take and how these are encoded."""
@@ -54,25 +44,25 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str = "relu",
+        hidden_layer_sizes: int | Sequence[int] = _recipes.HIDDEN,
+        activation: str = _recipes.ACTIVATION,
         *,
-        slope: float = 0.6,
-        epsilon: float = 7,
+        slope: float = _recipes.SLOPE,
+        epsilon: float = _recipes.EPSILON,
         density: float | None = None,
-        dropout: float = 0.2,
+        dropout: float = _recipes.DROPOUT,
         input_noise: float = 0.0,
         batch_size: int | str = "auto",
-        learning_rate: str = "cosine",
+        learning_rate: str = _recipes.SCHEDULE,
         learning_rate_init: float | str = "auto",
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
+        momentum: float = _recipes.MOMENTUM,
+        nesterovs_momentum: bool = _recipes.NESTEROV,
         weight_decay: float | str = "auto",
         optimizer: Optimizer | str | None = "auto",
-        max_iter: int = 100,
+        max_iter: int = _recipes.EPOCHS,
         topology: SET | TopologyRule | str | None = "auto",
-        zeta: float = 0.3,
-        grow_init: float = 0.1,
+        zeta: float = _recipes.ZETA,
+        grow_init: float = _recipes.GROW_INIT,
         pruning: ImportancePruning | None = None,
         standardize: bool | str = "auto",
         early_stopping: bool = False,
@@ -302,8 +292,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 activation=self.activation,
                 slope=self.slope,
                 loss=target.loss,
-                init="lecun_uniform",
-                fan="real",
+                init=_recipes.INIT,
+                fan=_recipes.FAN,
                 dropout=self.dropout,
                 input_noise=self.input_noise,
                 standardize=self._standardize(sparse),
@@ -332,9 +322,10 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     ) -> History:
         samples, size = X.shape[0], self.batch_size
         if size == "auto":
-            size = min(max(samples // STEPS, SMALLEST), LARGEST)
+            size = _recipes.batch_size(samples)
         size = min(_check.integer("batch_size", size, 1), samples)
-        optimizer = self._optimizer(sparse, rate, schedule, steps=math.ceil(samples / size))
+        auto_decay = _recipes.weight_decay(samples, size)
+        optimizer = self._optimizer(sparse, rate, schedule, auto_decay)
         with _sklearn.silent_divergence():
             return model.fit(
                 X, y, sample_weight=weight, batch_size=size, optimizer=optimizer, **settings
@@ -351,9 +342,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         solver, rate = self._solver(sparse), self.learning_rate_init
         if isinstance(rate, str):
             _check.choice("learning_rate_init", rate, ("auto",))
-            retries = RETRIES if retry and solver else 0
-            first = ADAM_RATE if solver == "adam" else self._RATE
-            return [first / 4**k for k in range(retries + 1)]
+            first = _recipes.ADAM_RATE if solver == "adam" else self._RATE
+            return _recipes.rates(first, _recipes.RETRIES if retry and solver else 0)
         expected = "'auto' or a positive finite number"
         return [_check.real("learning_rate_init", rate, expected, low=0, low_open=True)]
 
@@ -377,13 +367,13 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         srelu = "srelu" in ([activation] if isinstance(activation, str) else activation)
         return "adam" if sparse and not srelu else "sgd"
 
-    def _optimizer(self, sparse: bool, rate: float, schedule: str, steps: int) -> Any:
+    def _optimizer(self, sparse: bool, rate: float, schedule: str, auto_decay: float) -> Any:
         solver, decay = self._solver(sparse), self.weight_decay
         if not solver:
             return self.optimizer
         if isinstance(decay, str):
             _check.choice("weight_decay", decay, ("auto",))
-            decay = DECAY / steps if solver == "sgd" else 0.0
+            decay = auto_decay if solver == "sgd" else 0.0
         nesterov = _check.boolean("nesterovs_momentum", self.nesterovs_momentum)
         if solver == "adam":
             momentum = _check.real(

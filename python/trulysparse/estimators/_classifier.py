@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from trulysparse import _recipes
 from trulysparse._numeric import refuse_sparse
 from trulysparse._sklearn import (
     ClassifierMixin,
@@ -70,29 +71,29 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     """
 
     _SPARSE_TARGETS = True
-    _RATE = 0.05
+    _RATE = _recipes.CLASSES_RATE
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str = "relu",
+        hidden_layer_sizes: int | Sequence[int] = _recipes.HIDDEN,
+        activation: str = _recipes.ACTIVATION,
         *,
-        slope: float = 0.6,
-        epsilon: float = 7,
+        slope: float = _recipes.SLOPE,
+        epsilon: float = _recipes.EPSILON,
         density: float | None = None,
-        dropout: float = 0.2,
+        dropout: float = _recipes.DROPOUT,
         input_noise: float = 0.0,
         batch_size: int | str = "auto",
-        learning_rate: str = "cosine",
+        learning_rate: str = _recipes.SCHEDULE,
         learning_rate_init: float | str = "auto",
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
+        momentum: float = _recipes.MOMENTUM,
+        nesterovs_momentum: bool = _recipes.NESTEROV,
         weight_decay: float | str = "auto",
         optimizer: Optimizer | str | None = "auto",
-        max_iter: int = 100,
+        max_iter: int = _recipes.EPOCHS,
         topology: SET | TopologyRule | str | None = "auto",
-        zeta: float = 0.3,
-        grow_init: float = 0.1,
+        zeta: float = _recipes.ZETA,
+        grow_init: float = _recipes.GROW_INIT,
         pruning: ImportancePruning | None = None,
         standardize: bool | str = "auto",
         early_stopping: bool = False,

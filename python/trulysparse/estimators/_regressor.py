@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trulysparse import _recipes
 from trulysparse._numeric import refuse_sparse
 from trulysparse._sklearn import MultiOutputMixin, RegressorMixin, column_or_1d
 from trulysparse.estimators import _base
@@ -49,7 +50,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     (111,)
     """
 
-    _RATE = 0.02
+    _RATE = _recipes.NUMBERS_RATE
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None

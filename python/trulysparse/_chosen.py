@@ -1,0 +1,75 @@
+"""What was chosen on the command line: a preset, and the flags that were given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from trulysparse import _recipes, schedules
+from trulysparse._presets import Preset
+from trulysparse.optim import SGD, Adam, Optimizer
+from trulysparse.topology import SET, GradientGrowth
+
+
+def combined(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The preset's settings and those that were given; what goes by samples as for one sample."""
+    chosen = {**preset._for(1)._flags(), **given}
+    if given["density"] is not None:
+        del chosen["epsilon"]
+    if "hidden" in given:
+        chosen["hidden"] = list(chain.from_iterable(given["hidden"]))
+    if len(given.get("activation", ())) == 1:
+        (chosen["activation"],) = given["activation"]
+    return chosen
+
+
+def make_optimizer(chosen: dict[str, Any], given: Mapping[str, Any]) -> Optimizer:
+    """The optimiser; what it does not take or has another default for changes in `chosen`."""
+    schedule = chosen["schedule"]
+    if given["warmup"]:
+        schedule = schedules.BY_NAME[schedule](warmup=given["warmup"])
+    shared = {"schedule": schedule, "l1": given["l1"], "layer_rates": given["layer_rates"]}
+    own = ["learning_rate", "weight_decay", "momentum", "nesterov"]
+    if given["optimizer"] == "sgd":
+        return SGD(**{key: chosen[key] for key in own}, **shared)
+    for key in ("momentum", "nesterov"):
+        if key in given:
+            raise ValueError(f"--{key}: expected --optimizer sgd")
+        del chosen[key]
+    for key in own[:2]:  # the presets' are for SGD
+        chosen[key] = given.get(key, getattr(Adam, key))
+    return Adam(chosen["learning_rate"], weight_decay=chosen["weight_decay"], **shared)
+
+
+def by_samples(
+    preset: Preset,
+    chosen: dict[str, Any],
+    given: Mapping[str, Any],
+    optimizer: Optimizer,
+    samples: int,
+) -> Optimizer:
+    """Fill into `chosen` what goes by the number of samples, and give the optimiser with it."""
+    preset = preset._for(samples, given.get("batch_size"))
+    chosen["batch_size"] = preset.batch_size
+    if isinstance(optimizer, Adam) or "weight_decay" in given:
+        return optimizer
+    chosen["weight_decay"] = preset.weight_decay
+    return replace(optimizer, weight_decay=chosen["weight_decay"])
+
+
+def rates(preset: Preset, chosen: Mapping[str, Any], given: Mapping[str, Any]) -> list[float]:
+    """The learning rates to try one after the other: only the one that was given."""
+    retries = 0 if "learning_rate" in given else preset.retries
+    return _recipes.rates(chosen["learning_rate"], retries)
+
+
+def make_topology(chosen: dict[str, Any], given: Mapping[str, Any]) -> SET:
+    kind = SET
+    if given.get("grow") == "gradient":
+        kind = GradientGrowth
+        # What the presets have is for growth at random.
+        chosen["grow_init"] = given.get("grow_init", GradientGrowth.grow_init)
+    schedule = given.get("zeta_schedule", "constant")
+    return kind(zeta=chosen["zeta"], grow_init=chosen["grow_init"], schedule=schedule)

@@ -1,0 +1,109 @@
+"""What came of a training: whether its network is worth keeping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse.datasets import Dataset
+from trulysparse.model import SparseMLP
+
+# So many times the limit is an explosion, whenever it was: the largest weights stay large.
+EXPLOSION = 100
+
+
+def constant_loss(labels: npt.NDArray[np.int64]) -> float:
+    """The mean cross-entropy of the best constant prediction: the classes' frequencies."""
+    share = np.bincount(labels) / len(labels)
+    share = share[share > 0]
+    return float(-(share * np.log(share)).sum())
+
+
+def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
+    """The loss above which a network is far worse than a constant prediction.
+
+    It is the best constant one's plus ``log(classes)``, the loss of a guess: twice the constant
+    one's if the classes are equally frequent. A network that has learnt nothing yet is near the
+    guess, and so below, however rare a class is; only large outputs for wrong classes are above.
+    """
+    return constant_loss(labels) + math.log(classes)
+
+
+def trouble(
+    model: SparseMLP, data: Dataset, epochs: int, *, interrupted: bool, last: bool = True
+) -> str | None:
+    """What makes the network worthless, in half a sentence, or None.
+
+    Besides numbers that are not finite it is a loss beyond the `limit`, both while training and
+    afterwards. The first alone may be that of the steps before the network had learnt anything, if
+    there were few, or dropout's; the second alone may be overfitting. If this is not the `last`
+    try, a training loss that rose beyond the limit in between is enough: weights that were thrown
+    far out can still fit the training samples.
+    """
+    history = model.history
+    done = len(history.epoch)
+    if not _is_finite(model):
+        # The losses may be fine still if Ctrl-C broke an epoch off.
+        epoch = min(done + history.is_finite(), epochs)
+        return f"training diverged in epoch {epoch}: the loss is not finite"
+    if interrupted or not done:
+        return None
+    losses = history.history["loss"]
+    most = limit(data.y_train, data.n_classes)
+    worst = _worst(model, data, losses, most)
+    if worst is not None:
+        return (
+            f"training failed: a loss of {worst:.4g} after {done} epochs is far above "
+            f"{constant_loss(data.y_train):.4g}, that of a constant prediction"
+        )
+    rose = None if last else _rose(losses, most)
+    if rose is not None:
+        return f"training was unstable: the loss rose to {losses[rose]:.4g} in epoch {rose + 1}"
+    return None
+
+
+def _worst(model: SparseMLP, data: Dataset, losses: Sequence[float], most: float) -> float | None:
+    """The largest loss at the end, if it is beyond the limit while training and afterwards."""
+    if losses[-1] <= most and max(losses) <= EXPLOSION * most:
+        return None
+    loss = model.history.history["val_loss"][-1]
+    if loss <= most:
+        loss = model.evaluate(data.x_train, data.y_train)["loss"]
+    return None if loss <= most else max(losses[-1], loss)
+
+
+def remark(data: Dataset, loss: float) -> str | None:
+    """A line about a test loss far above a constant prediction's, or None.
+
+    It may be overfitting, with most classes right: no reason to throw the network away.
+    """
+    if loss <= limit(data.y_train, data.n_classes):
+        return None
+    return (
+        f"note: the test loss is far above {constant_loss(data.y_train):.4g}, that of a constant "
+        "prediction: do not rely on the probabilities"
+    )
+
+
+def advice(rate: float, usual: float) -> str:
+    """What learning rate to try after this one; `usual` is the preset's."""
+    other = usual if rate > usual else rate / 4
+    return f"Try a lower --learning-rate than {rate:g}, such as {other:g}."
+
+
+def _rose(losses: Sequence[float], most: float) -> int | None:
+    """The first epoch with a loss above `most` after one below it."""
+    below = next((i for i, loss in enumerate(losses) if loss <= most), len(losses))
+    return next((i for i in range(below, len(losses)) if losses[i] > most), None)
+
+
+def _is_finite(model: SparseMLP) -> bool:
+    """Whether every loss and parameter is; Ctrl-C may come before there is a loss."""
+    return model.history.is_finite() and all(
+        np.isfinite(values).all()
+        for layer in model.layers
+        for values in (layer.weight.data, layer.bias)
+    )

@@ -1,0 +1,68 @@
+"""Settings and presets in the words of the command line."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+
+from trulysparse import _recipes
+from trulysparse._presets import PRESETS
+
+_OTHERS = "your own files, higgs, leukemia"
+_INTRODUCTIONS = {
+    "table": f"the default for {_OTHERS}; batches of a fortieth of the rows, from "
+    f"{_recipes.SMALLEST} to {_recipes.LARGEST}, and a decay of {_recipes.DECAY} an epoch; "
+    "if training is unstable it starts again with a quarter of the learning rate, up to "
+    f"{_recipes.RETRIES} times, unless --learning-rate was given",
+    "recipe": f"the default for other data; for {_OTHERS} it has batches and new starts as above",
+    "paper": "as in Truly Sparse Neural Networks at Scale (arXiv 2102.01732), by data set and for "
+    "no other data",
+}
+
+
+def flags(settings: Mapping[str, object]) -> str:
+    """Settings as they are given on the command line."""
+    return " ".join(_flag(key, value) for key, value in settings.items())
+
+
+def _flag(key: str, value: object) -> str:
+    name = key.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    if isinstance(value, list | tuple):
+        value = " ".join(map(str, value))
+    return f"--{name} {value}"
+
+
+def epilog() -> str:
+    """All presets: what the data sets of each have in common, then what they have not."""
+    lines = ["presets:"]
+    for name, by_data in PRESETS.items():
+        lines.append(_wrapped(f"{name}: {_INTRODUCTIONS[name]}", "  "))
+        all_flags = {data: preset._flags() for data, preset in by_data.items()}
+        common = _common(all_flags.values())
+        known = {key: value for key, value in common.items() if value is not None}
+        lines.append(_wrapped(flags(known), "    "))
+        if len(all_flags) == 1:
+            continue
+        for data, settings in all_flags.items():
+            own = {k: v for k, v in settings.items() if k not in common and v is not None}
+            lines.append(_wrapped(f"{data or _OTHERS}: {flags(own)}", "    "))
+    return "\n".join(lines)
+
+
+def _common(settings: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    first, *others = settings
+    return {
+        key: value for key, value in first.items() if all(other[key] == value for other in others)
+    }
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return textwrap.fill(
+        text,
+        90,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,234 @@
+"""Presets: what they hold, by data set, in Python and on the command line."""
+
+import dataclasses
+import math
+import re
+
+import numpy as np
+import pytest
+import trulysparse as ts
+from hypothesis import given
+from hypothesis import strategies as st
+from trulysparse import cli, datasets
+from trulysparse._presets import PRESETS, find
+
+# By hand, from arXiv 2102.01732 and its proof of concept:
+# hidden layers, epsilon, slope, initialisation, batch size, learning rate, images.
+PAPER = {
+    "fashion-mnist": ((1000, 1000, 1000), 20, 0.6, "he_uniform", 128, 0.01, None),
+    "cifar10": (
+        (4000, 1000, 4000),
+        20,
+        0.75,
+        "he_uniform",
+        128,
+        0.01,
+        ts.ImageAugmentation((32, 32, 3)),
+    ),
+    "higgs": ((1000, 1000, 1000), 10, 0.05, "xavier", 128, 0.01, None),
+    "madelon": ((400, 100, 400), 10, 0.5, "normal", 32, 0.01, None),
+    "leukemia": ((27500, 27500), 10, 0.75, "normal", 5, 0.005, None),
+}
+RECIPE = {
+    "digits": (200, 200, 200),
+    "fashion-mnist": (1000, 1000, 1000),
+    "cifar10": (4000, 1000, 4000),
+    "madelon": (400, 100, 400),
+    "synthetic": (500, 500, 500),
+    "synthetic:64:20": (500, 500, 500),
+}
+EACH = [(name, data) for name, by_data in PRESETS.items() for data in by_data]
+
+
+@pytest.mark.parametrize("data", PAPER)
+def test_the_papers(data):
+    preset = ts.preset("paper", data)
+    hidden, epsilon, slope, init, batch_size, rate, augment = PAPER[data]
+    assert (preset.hidden, preset.augment, preset.retries) == (hidden, augment, 0)
+    assert preset.model == {
+        "epsilon": epsilon,
+        "activation": "all_relu",
+        "slope": slope,
+        "init": init,
+        "fan": "layer",
+        "dropout": 0.3,
+        "standardize": True,
+    }
+    assert preset.fit == {
+        "epochs": 500,
+        "batch_size": batch_size,
+        "optimizer": ts.SGD(rate, momentum=0.9, weight_decay=2e-4, nesterov=False),
+        "topology": ts.SET(zeta=0.3, grow_init=1.0),
+        **({} if augment is None else {"augment": augment}),
+    }
+
+
+def test_the_papers_are_for_its_data_sets():
+    assert set(PRESETS["paper"]) == set(PAPER)
+
+
+@pytest.mark.parametrize("data", RECIPE)
+def test_the_recipe(data):
+    preset = ts.preset("recipe", data)
+    assert preset.hidden == RECIPE[data]
+    assert preset.model == {
+        "epsilon": 20,
+        "activation": "all_relu",
+        "slope": 0.6,
+        "init": "lecun_uniform",
+        "fan": "real",
+        "dropout": 0.2,
+        "standardize": True,
+    }
+    assert preset.fit == {
+        "epochs": 100,
+        "batch_size": 128,
+        "optimizer": ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine"),
+        "topology": ts.SET(zeta=0.3, grow_init=0.1),
+    }
+
+
+def test_the_recipe_for_other_data_goes_by_samples():
+    preset = ts.preset("recipe", samples=1000)
+    assert preset.hidden == (500, 500, 500)
+    assert preset.fit["batch_size"] == 25
+    assert preset.fit["optimizer"] == ts.preset("recipe", "digits").fit["optimizer"]
+
+
+@given(st.integers(1, 10**6))
+def test_the_table_goes_by_samples(samples):
+    preset = ts.preset("table", samples=samples)
+    size = preset.fit["batch_size"]
+    assert size == min(max(samples // 40, 16), 128)
+    steps = math.ceil(samples / size)
+    assert preset.fit["optimizer"].weight_decay * steps == pytest.approx(0.005)
+    assert ts.preset("table", "leukemia", samples=samples) == preset
+
+
+@pytest.mark.parametrize(("name", "data"), EACH)
+def test_each_trains(name, data):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 6)), np.arange(40) % 3
+    preset = ts.preset(name, data, samples=40)
+    assert preset.name == name
+    model = ts.SparseMLP([6, 8, 7, 3], **preset.model, seed=0)
+    history = model.fit(x, y, **{**preset.fit, "epochs": 2}, progress=False)
+    assert np.isfinite(history.history["loss"]).all()
+    assert (model.activation, model.standardize) == (preset.activation, True)
+
+
+def test_they_cannot_be_changed():
+    preset = ts.preset("paper", "madelon")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        preset.epsilon = 3
+    preset.fit["epochs"] = 1
+    preset.model.clear()
+    assert preset.fit["epochs"] == 500
+    assert preset.model["epsilon"] == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"),
+    [
+        (["paper"], {}, ValueError, "is for fashion-mnist, cifar10, higgs, madelon, leukemia, not"),
+        (["paper", "digits"], {}, ValueError, "not for other data: got 'digits'"),
+        (["paper", "mine.csv"], {"samples": 9}, ValueError, "got 'mine.csv'"),
+        (["mine"], {}, ValueError, "preset = 'mine': expected"),
+        (["table"], {}, ValueError, "expected samples="),
+        (["recipe", "mine.csv"], {}, ValueError, "expected samples="),
+        (["table"], {"samples": 0}, ValueError, "samples = 0"),
+        (["table"], {"samples": 1.5}, TypeError, "samples = 1.5"),
+        (["paper", 3], {}, TypeError, "data = 3"),
+        ([None], {}, (ValueError, TypeError), "preset = None"),
+    ],
+)
+def test_mistakes(arguments, options, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        ts.preset(*arguments, **options)
+
+
+class TestCommandLine:
+    @pytest.fixture(autouse=True)
+    def tiny(self, tmp_path, monkeypatch):
+        """Any data set, with six features and three classes."""
+        monkeypatch.chdir(tmp_path)
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(60, 6)).astype(np.float32), np.arange(60) % 3
+        data = datasets.Dataset("tiny", x, y, x, y)
+        monkeypatch.setattr(datasets, "resolve", lambda *args, **options: data)
+
+    @pytest.fixture
+    def fitted(self, monkeypatch):
+        """What `fit` was given, and the model, without training."""
+        seen = {}
+
+        def fit(self, x, y, **options):
+            seen.update(options, model=self)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(ts.SparseMLP, "fit", fit)
+        return seen
+
+    @pytest.mark.parametrize(("name", "data"), EACH)
+    def test_takes_them(self, fitted, capsys, name, data):
+        spec = {None: "mine.csv", "synthetic": "synthetic:6"}.get(data, data)
+        small = ["--hidden", "8"] if data == "leukemia" else []
+        arguments = ["--data", spec, "--preset", name, "--quiet", *small]
+        assert cli.main(["train", *arguments]) == 130
+        preset = ts.preset(name, data, samples=60)
+        for key, value in preset.fit.items():
+            assert fitted[key] == value, key
+        model = fitted["model"]
+        hidden = [8] if small else preset.hidden
+        assert model.layer_sizes == [6, *hidden, 3]
+        for key in ("activation", "init", "fan", "standardize"):
+            assert getattr(model, key) == preset.model[key], key
+        for key in ("slope", "dropout"):
+            assert getattr(model, key) == pytest.approx(preset.model[key]), key
+        same = ts.SparseMLP([6, *hidden, 3], **preset.model, seed=0)
+        for one, two in zip(model.layers, same.layers, strict=True):
+            assert one.weight.data.tobytes() == two.weight.data.tobytes()
+        assert f"--epochs {preset.epochs} --batch-size" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            ("digits", "recipe"),
+            ("fashion-mnist", "recipe"),
+            ("cifar10", "recipe"),
+            ("madelon", "recipe"),
+            ("synthetic:6", "recipe"),
+            ("higgs", "table"),
+            ("leukemia", "table"),
+            ("mine.csv", "table"),
+            ("MINE.NPZ", "table"),
+        ],
+    )
+    def test_chooses_by_data(self, capsys, data, expected):
+        settings = ["--hidden", "5", "--epochs", "1", "--quiet"]
+        assert cli.main(["train", "--data", data, *settings]) == 0
+        assert f"preset {expected}, with what was given" in capsys.readouterr().out
+        assert find(None, data).name == expected
+
+    @pytest.mark.parametrize("data", ["digits", "mine.csv", "mine.npz", "synthetic:6"])
+    def test_refuses_the_papers_for_other_data(self, fitted, capsys, data):
+        assert cli.main(["train", "--data", data, "--preset", "paper"]) == 2
+        assert capsys.readouterr().err == (
+            "trulysparse: error: preset 'paper' is for fashion-mnist, cifar10, higgs, madelon, "
+            f"leukemia, not for other data: got '{data}'\n"
+        )
+        assert fitted == {}
+
+    def test_explains_them(self, capsys):
+        with pytest.raises(SystemExit):
+            cli.main(["train", "--help"])
+        text = " ".join(capsys.readouterr().out.split())
+        for data, (hidden, epsilon, slope, init, size, rate, _) in PAPER.items():
+            sizes = " ".join(map(str, hidden))
+            assert (
+                f"{data}: --hidden {sizes} --epsilon {epsilon} --slope {slope} --init {init} "
+                f"--learning-rate {rate} --batch-size {size}"
+            ) in text
+        assert "--epochs 500" in text
+        assert "a fortieth of the rows, from 16 to 128, and a decay of 0.005 an epoch" in text
+        assert "digits: --hidden 200 200 200 --batch-size 128" in text
