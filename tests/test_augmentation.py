@@ -295,7 +295,7 @@ def test_the_command_line_augments(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--augment"], "--augment with --data digits: expected cifar10 or fashion-mnist, or"),
+        (["--augment"], "--augment with --data digits: expected cifar10 or fashion-mnist, a"),
         (["--augment-shape", "8", "8", "1"], "--augment-shape: expected --augment as well"),
         (
             ["--augment", "--augment-shape", "8", "8", "3"],

@@ -113,7 +113,8 @@ def test_shares_of_the_epochs_and_the_defaults():
     parser = cli.make_parser()
 
     def rule(*arguments):
-        return _cli_pruning.rule(parser.parse_args(["train", *map(str, arguments)]))
+        args = parser.parse_args(["train", *map(str, arguments)])
+        return _cli_pruning.rule(args, getattr(args, "epochs", 100))
 
     assert rule() is None
     paper = rule("--prune", "--epochs", 500)

@@ -95,7 +95,7 @@ def add_flags(training: Any) -> None:
     )
 
 
-def rule(args: argparse.Namespace) -> ImportancePruning | None:
+def rule(args: argparse.Namespace, epochs: int) -> ImportancePruning | None:
     """The rule that the flags of `train` ask for, if they do."""
     prefix = "prune_"
     given = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
@@ -106,13 +106,13 @@ def rule(args: argparse.Namespace) -> ImportancePruning | None:
             raise ValueError(f"{flags}: expected {_SWITCHES} as well")
         return None
     start, every, _ = PARALLEL if args.parallel else SEQUENTIAL
-    given.setdefault("start", max(1, min(start, args.epochs // 2)))
-    given.setdefault("every", max(1, min(every, args.epochs // 20)))
-    found = ImportancePruning(**given).resolved(args.epochs, parallel=args.parallel is not None)
+    given.setdefault("start", max(1, min(start, epochs // 2)))
+    given.setdefault("every", max(1, min(every, epochs // 20)))
+    found = ImportancePruning(**given).resolved(epochs, parallel=args.parallel is not None)
     assert found.start is not None
-    if found.start >= args.epochs:
+    if found.start >= epochs:
         raise ValueError(
-            f"--prune-start {given['start']} with --epochs {args.epochs}: expected a start before "
+            f"--prune-start {given['start']} with --epochs {epochs}: expected a start before "
             "the last epoch, as nothing would be pruned"
         )
     return found

@@ -45,7 +45,8 @@ def augmentation(
     if not args.augment:
         if args.augment_shape is not None:
             raise ValueError("--augment-shape: expected --augment as well")
-        return preset if args.augment is None else None
+        fits = preset is not None and preset.shape == data.image_shape
+        return preset if args.augment is None and fits else None
     shape = args.augment_shape
     if shape is None and args.data != "digits":  # mirrored, they are no digits
         shape = data.image_shape

@@ -146,7 +146,7 @@ def _train(args: argparse.Namespace) -> int:
     args.epochs = chosen["epochs"]
     optimizer = make_optimizer(chosen, given)
     topology = None if args.no_evolve else make_topology(chosen, given)
-    pruning = _cli_pruning.rule(args)
+    pruning = _cli_pruning.rule(args, args.epochs)
     strategy = _strategy(args, comm)
     _check_out(args.out)
 
