@@ -77,12 +77,20 @@ class WASSP:
     sharded: bool = False
     timeout: float = 60.0
     checkpoint: str | os.PathLike[str] | None = None
+    momentum_correction: bool = False
+    scale_local_rate: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
         _check_common(self)
         warmup = _check.integer("warmup_epochs", self.warmup_epochs, 0, 2**31)
         object.__setattr__(self, "warmup_epochs", warmup)
+        for name in ("momentum_correction", "scale_local_rate"):
+            object.__setattr__(self, name, _check.boolean(name, getattr(self, name)))
+
+    def _core(self) -> dict[str, Any]:
+        names = ("warmup_epochs", "momentum_correction", "scale_local_rate")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
