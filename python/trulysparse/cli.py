@@ -150,6 +150,14 @@ def _batch_size(name: str, samples: int) -> int:
     return min(max(samples // 40, 16), 128) if own else 128
 
 
+def _batch_of_worker(given: int | None, whole: int, workers: int) -> tuple[int, str]:
+    """The batch size of a worker and a line that says it: the default is divided, a given one not."""
+    size = max(whole // workers, 1) if given is None else given
+    why = "as given" if given is not None else f"{whole} divided by the workers"
+    rows = "row" if size == 1 else "rows"
+    return size, f"{workers} worker{'s' * (workers > 1)}: a batch of each has {size} {rows}, {why}"
+
+
 def _train(args: argparse.Namespace) -> int:
     comm = _communicator(args.parallel)
     is_worker = comm is not None and comm.rank > 0
@@ -202,6 +210,10 @@ def _train(args: argparse.Namespace) -> int:
     used |= {key: given[key] for key in given_only if given[key] not in ("sgd", 0.0)}
     say(f"preset {args.preset}, with what was given: {flags(used)}")
     model.summary(print_fn=say)
+    batch_size = args.batch_size or _batch_size(args.data, len(data.x_train))
+    if strategy is not None:
+        batch_size, line = _batch_of_worker(args.batch_size, batch_size, strategy.workers)
+        say(line)
     if not is_worker:
         args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = None if strategy is None else strategy.checkpoint
@@ -216,7 +228,7 @@ def _train(args: argparse.Namespace) -> int:
                 data.x_train,
                 data.y_train,
                 epochs=args.epochs,
-                batch_size=args.batch_size or _batch_size(args.data, len(data.x_train)),
+                batch_size=batch_size,
                 validation_data=(data.x_test, data.y_test),
                 optimizer=optimizer,
                 topology=topology,
