@@ -2,8 +2,8 @@
 
 Fashion-MNIST with the paper's settings. Beside each parallel run stand sequential ones of as many
 updates, with and without its learning rate, so that what the workers change is seen apart from
-what a larger batch, fewer updates and a larger rate do. With ``--validate`` the last 10,000 training
-images are held out and scored, which is for choosing settings; otherwise the test images are scored.
+what the batch, the number of updates and the rate do. ``--validate`` holds out the last 10,000
+training images and scores them, to choose settings; otherwise the test images are scored.
 """
 
 import argparse

@@ -128,11 +128,14 @@ def test_the_velocity_is_scaled_once_an_epoch_and_by_the_very_ratio(correction: 
 def test_a_fit_that_goes_on_at_an_epoch_is_the_same_fit(tmp_path: Path) -> None:
     x, y = shares(3, 1)
 
-    def fitted(*pieces: tuple[int, int | None]) -> bytes:
-        class Stop(ts.Callback):
-            def on_epoch_end(self, epoch: int, logs: Any) -> None:
-                self.model.stop_training = epoch == last
+    class Stop(ts.Callback):
+        def __init__(self, after: int | None) -> None:
+            self.after = after
 
+        def on_epoch_end(self, epoch: int, logs: Any) -> None:
+            self.model.stop_training = epoch == self.after
+
+    def fitted(*pieces: tuple[int, int | None]) -> bytes:
         model = make_model("srelu")
         for first, last in pieces:
             model.fit(
@@ -142,7 +145,7 @@ def test_a_fit_that_goes_on_at_an_epoch_is_the_same_fit(tmp_path: Path) -> None:
                 initial_epoch=first,
                 batch_size=2,
                 topology=None,
-                callbacks=[Stop()],
+                callbacks=[Stop(last)],
                 strategy=ts.WASSP(
                     workers=3, warmup_epochs=4, local_fraction=0, momentum_correction=True
                 ),

@@ -156,8 +156,8 @@ def _add_train(commands: Any) -> None:
     training.add_argument(
         "--batch-size",
         type=_positive,
-        help="rows per step, with --parallel those of each worker (default: 128; of your own files a "
-        "fortieth, from 16 to 128; with --parallel divided by the workers)",
+        help="rows per step, with --parallel those of each worker (default: 128; of your own files "
+        "a fortieth, from 16 to 128; with --parallel divided by the workers)",
     )
     training.add_argument(
         "--learning-rate",
@@ -269,8 +269,8 @@ def _add_train(commands: Any) -> None:
     training.add_argument(
         "--parallel",
         choices=["wassp", "wasap"],
-        help="train on several workers, synchronously or asynchronously (default: on one batch at a "
-        "time)",
+        help="train on several workers, synchronously or asynchronously (default: on one batch at "
+        "a time)",
     )
     training.add_argument(
         "--workers",

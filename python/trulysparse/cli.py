@@ -151,7 +151,7 @@ def _batch_size(name: str, samples: int) -> int:
 
 
 def _batch_of_worker(given: int | None, whole: int, workers: int) -> tuple[int, str]:
-    """The batch size of a worker and a line that says it: the default is divided, a given one not."""
+    """The batch size of a worker, of which only the default is divided, and a line that says it."""
     size = max(whole // workers, 1) if given is None else given
     why = "as given" if given is not None else f"{whole} divided by the workers"
     rows = "row" if size == 1 else "rows"
