@@ -51,20 +51,18 @@ class Run:
         return {**vars(self), "epochs": epochs, "seed": seed, "scored": scored}
 
 
-def wassp_runs(workers: int, batch: int) -> list[Run]:
-    """WASSP with each of its options, and sequential runs of as many updates."""
+def beside(workers: int, batch: int) -> list[Run]:
+    """Runs of workers, and sequential ones of as many updates."""
     whole = workers * batch
     return [
-        *(Run(name, workers, batch) for name in WASSP),
+        Run("WASSP", workers, batch),
         Run(SEQUENTIAL, 1, whole),
         Run(RATE_IN_PHASE_1, workers, whole),
         Run(RATE_TO_THE_END, workers, whole),
+        Run("WASAP", workers, batch),
+        Run(LIKE_WASAP, workers, batch),
+        *(Run(name, workers, batch) for name in list(WASSP)[1:]),
     ]
-
-
-def wasap_runs(workers: int, batch: int) -> list[Run]:
-    """WASAP, and a sequential run of as many updates."""
-    return [Run("WASAP", workers, batch), Run(LIKE_WASAP, workers, batch)]
 
 
 def train(run: Run, epochs: int, seed: int, data: tuple[Any, ...], threads: int) -> dict[str, Any]:
@@ -131,11 +129,9 @@ def main() -> None:
     for workers in options.workers:
         for kind in options.batch:
             batch = max(BATCH // workers, 1) if kind == "divided" else BATCH
-            runs = wassp_runs(workers, batch)
+            runs = beside(workers, batch)
             if options.validate:
-                runs = runs[: len(WASSP)]
-            else:
-                runs += wasap_runs(workers, batch)
+                runs = [run for run in runs if run.training in WASSP]
             groups[f"{workers} workers, batches of {batch}"] = runs
 
     rows = Rows(
