@@ -34,10 +34,11 @@ class WASSP:
     momentum. After every epoch of phase 2 the model is the average as it is then, momentum
     included; the workers go on with their own.
 
-    `momentum_correction` and `scale_local_rate` are what the paper's proof of concept does. On 10,000
-    held-out training images of Fashion-MNIST (ten epochs, the paper's settings, a batch of 128 divided
-    by the workers, means of three seeds) the first changes the accuracy by less than 0.1 points. The
-    second adds 0.6 points with two workers and takes 0.2 with five. So both are off by default.
+    `momentum_correction` and `scale_local_rate` are what the paper's proof of concept does. On
+    10,000 held-out training images of Fashion-MNIST (ten epochs, the paper's settings, a batch of
+    128 divided by the workers, means of three seeds) the first changes the accuracy by less than
+    0.1 points. The second adds 0.6 points with two workers and takes 0.2 with five. So both are off
+    by default.
 
     Workers run on the model's `threads`; with several, a kernel inside a worker takes one. The
     memory of phase 2, a network for each worker, is taken when it begins: a `MemoryError` then
