@@ -14,6 +14,7 @@ mod rounds;
 mod scoring;
 mod server;
 mod share;
+mod strategy;
 mod team;
 mod wasap;
 mod wassp;
@@ -30,9 +31,10 @@ pub use rounds::Rounds;
 pub use scoring::Sweep;
 pub use server::{Outcome, Server, Tally, Version};
 pub use share::Share;
-pub use team::{Strategy, Team};
+pub use strategy::{Pace, Strategy, WarmUp, warmup};
+pub use team::Team;
 pub use wasap::Wasap;
-pub use wassp::{Wassp, warmup};
+pub use wassp::Wassp;
 pub use worker::{Place, Source, Worker};
 
 /// How far a loop is.

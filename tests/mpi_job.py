@@ -71,10 +71,20 @@ def augmented(comm: Any) -> ts.SparseMLP:
     return synchronous(comm, augment=images())
 
 
+CORRECTED = {"momentum_correction": True, "scale_local_rate": True}
+
 # The same bits on ranks and on threads.
 FITS: dict[str, Fit] = {
     "synchronous": synchronous,
     "in-pieces": in_pieces,
+    "corrected": lambda comm: fitted(strategy(ts.WASSP, comm, warmup_epochs=2, **CORRECTED)),
+    "corrected-falling": lambda comm: fitted(
+        strategy(ts.WASSP, comm, warmup_epochs=3, momentum_correction=True)
+    ),
+    "corrected-in-phase-2": lambda comm: fitted(
+        strategy(ts.WASSP, comm, warmup_epochs=5, local_fraction=0.8, **CORRECTED),
+        model=make_model(activation="srelu"),
+    ),
     "phase-1-only": lambda comm: fitted(strategy(ts.WASSP, comm, local_fraction=0)),
     "phase-2-only": lambda comm: fitted(strategy(ts.WASSP, comm, local_fraction=1)),
     "asynchronous-phase-2-only": lambda comm: fitted(strategy(ts.WASAP, comm, local_fraction=1)),
@@ -123,6 +133,14 @@ def fewer_samples(comm: Any) -> ts.SparseMLP:
     return synchronous(comm, x=x, y=y)
 
 
+def not_all_corrected(comm: Any) -> ts.SparseMLP:
+    return fitted(strategy(ts.WASSP, comm, momentum_correction=comm.rank == 1))
+
+
+def not_all_scaled(comm: Any) -> ts.SparseMLP:
+    return fitted(strategy(ts.WASSP, comm, scale_local_rate=comm.rank == 1))
+
+
 def too_few_samples(comm: Any) -> ts.SparseMLP:
     x, y = data(2)
     return synchronous(comm, x=x, y=y)
@@ -155,6 +173,8 @@ REFUSED: dict[str, tuple[Fit, list[str]]] = {
     "y-of-the-server": (different(0, y=[1, 2]), ["rank 0: ValueError: y has 2 samples"]),
     "too-few-samples": (too_few_samples, ["workers = 3", "2 samples"]),
     "rows-on-the-server": (rows_on_the_server, ["x: 203 samples on rank 0, expected none"]),
+    "correction": (not_all_corrected, ["momentum_correction: True on rank 1 and False on rank 0"]),
+    "local-rate": (not_all_scaled, ["scale_local_rate: True on rank 1 and False on rank 0"]),
     "sharded": (not_all_sharded, ["sharded: True on rank 3 and False on rank 0"]),
 }
 

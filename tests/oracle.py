@@ -8,6 +8,7 @@ pre-activation.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from dataclasses import dataclass, field
@@ -239,6 +240,13 @@ class Oracle:
                 new = w + push - weight_decay * w
                 setattr(layer, name, soft(new, rate * l1) if name == "weight" else new)
 
+    def scale_velocity(self, factor: float) -> None:
+        for layer in self.layers:
+            layer.momentum = factor * layer.momentum
+            layer.bias_momentum = factor * layer.bias_momentum
+            if layer.srelu is not None:
+                layer.srelu_momentum = factor * layer.srelu_momentum
+
     def fan_ins(self) -> list[float]:
         return [float(layer.support.sum(axis=0).mean()) for layer in self.layers]
 
@@ -389,3 +397,55 @@ def from_model(model) -> Oracle:
         oracle.mean = np.array(model.mean, dtype=np.float64)
         oracle.scale = np.array(model.scale, dtype=np.float64)
     return oracle
+
+
+def wassp(
+    start: Oracle,
+    x,
+    y,
+    *,
+    workers: int,
+    epochs: int,
+    local_from: int,
+    steps: int,
+    warmup_epochs: int,
+    momentum_correction: bool,
+    scale_local_rate: bool,
+    rate,
+    **step,
+) -> tuple[Oracle, list[float]]:
+    """WASSP without evolution, and the learning rate at the end of each epoch.
+
+    A batch is a worker's whole share, of which an epoch has ``steps``; so every share is as large
+    as the others. ``rate(n)`` is that of step n of the schedule; ``step`` goes to `Oracle.step`.
+    """
+
+    def factor(epoch: int) -> float:
+        if epoch >= local_from and not scale_local_rate:
+            return 1.0
+        if epoch >= warmup_epochs:
+            return float(workers)
+        return (workers - 1) * epoch / warmup_epochs + 1
+
+    server, locals_, rates = copy.deepcopy(start), [], []
+    for epoch in range(epochs):
+        if epoch == local_from:
+            locals_ = [copy.deepcopy(server) for _ in range(workers)]
+        if locals_:
+            trained = [(net, x[k::workers], y[k::workers]) for k, net in enumerate(locals_)]
+        else:
+            trained = [(server, x, y)]
+        for net, xs, ys in trained:
+            if momentum_correction and epoch > 0:
+                net.scale_velocity(factor(epoch) / factor(epoch - 1))
+            for n in range(epoch * steps, (epoch + 1) * steps):
+                net.step(xs, ys, lr=factor(epoch) * rate(n), **step)
+        rates.append(factor(epoch) * rate((epoch + 1) * steps - 1))
+    if locals_:
+        for layer, parts in zip(
+            server.layers, zip(*(net.layers for net in locals_), strict=True), strict=True
+        ):
+            for name in ("weight", "momentum", "bias", "bias_momentum", "srelu", "srelu_momentum"):
+                if getattr(layer, name) is not None:
+                    setattr(layer, name, np.mean([getattr(part, name) for part in parts], axis=0))
+    return server, rates

@@ -15,7 +15,9 @@ use trulysparse::nn::{
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
 use trulysparse::topology::{Fan, Init, Scheme, average};
-use trulysparse::train::{Data, Epoch, Event, Local, Plan, Samples, Tally, Wasap, Wassp, warmup};
+use trulysparse::train::{
+    Data, Epoch, Event, Local, Pace, Plan, Samples, Tally, Wasap, Wassp, warmup,
+};
 
 const FEATURES: usize = 6;
 const SET: Set = Set { zeta: 0.3, grow_init: 0.5 };
@@ -110,7 +112,7 @@ fn synchronous(
     let nnz = mlp.nnz();
     let mut local = Local::new(&mlp, data, plan, workers).unwrap();
     for e in 2..4 {
-        local.start_epoch(mlp.config().seed, data, e * steps).unwrap();
+        local.start_epoch(mlp.config().seed, data, e * steps, Pace::ONE).unwrap();
         while !local.is_finished() {
             local.run(par, data, &mut go_on).unwrap();
         }

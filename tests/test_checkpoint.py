@@ -32,8 +32,9 @@ def broken_off(strategy: Any, at: int, **more: Any) -> None:
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_a_synchronous_fit_goes_on_with_its_bits(at: int, tmp_path: Path) -> None:
     # Phase 2 begins with epoch 4: all that was before it is in the file.
-    strategy = ts.WASSP(workers=3, warmup_epochs=2, checkpoint=tmp_path / "fit")
-    expected = fitted(ts.WASSP(workers=3, warmup_epochs=2))
+    options: dict[str, Any] = {"workers": 3, "warmup_epochs": 3, "momentum_correction": True}
+    strategy = ts.WASSP(**options, checkpoint=tmp_path / "fit")
+    expected = fitted(ts.WASSP(**options))
     broken_off(strategy, at)
     begun = BreakOff(-1)
     found = fitted(strategy, callbacks=[begun], threads=3)
@@ -110,6 +111,8 @@ def test_a_fit_that_a_callback_stops_leaves_no_file(tmp_path: Path) -> None:
         ({"topology": ts.SET(0.1)}, "topology.zeta = 0.3, not 0.1"),
         ({"pruning": None}, "pruning = "),
         ({"strategy": {"workers": 2}}, "workers = 3, not 2"),
+        ({"strategy": {"momentum_correction": True}}, "momentum_correction = False, not True"),
+        ({"strategy": {"scale_local_rate": True}}, "scale_local_rate = False, not True"),
         ({"strategy": {"local_fraction": 0.5}}, "local_fraction = 0.3, not 0.5"),
         ({"samples": 200}, "samples = 203, not 200"),
     ],

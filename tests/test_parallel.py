@@ -191,6 +191,29 @@ def test_the_command_line_trains_on_several_workers(
     assert train("--parallel", name, "--workers", "2").nnz == expected.nnz
     if name == "wasap":
         assert "staleness" in next(tmp_path.rglob("*.csv")).read_text()
+    expected_lines = {
+        ("--workers", "3"): "3 workers: a batch of each has 42 rows, 128 divided by the workers",
+        ("--workers", "200"): "200 workers: a batch of each has 1 row, 128 divided by the workers",
+        (
+            "--workers",
+            "2",
+            "--batch-size",
+            "50",
+        ): "2 workers: a batch of each has 50 rows, as given",
+    }
+    for given, line in expected_lines.items():
+        sizes: list[int] = []
+
+        def fit(self: Any, *_: Any, sizes: list[int] = sizes, **options: Any) -> None:
+            sizes.append(options["batch_size"])
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ts.SparseMLP, "fit", fit)
+            train_main = ["train", "--data", "digits", "--parallel", name, "--out", "never"]
+            cli.main([*train_main, *given])
+        assert line in capsys.readouterr().out
+        assert sizes == [int(line.split(" has ")[1].split()[0])]
     arguments = ["train", "--data", "digits", "--out", "none", "--workers", "2"]
     assert cli.main(arguments) == 2
     assert "--workers: expected --parallel as well" in capsys.readouterr().err

@@ -127,7 +127,8 @@ def _add_train(commands: Any) -> None:
     training.add_argument(
         "--batch-size",
         type=_positive,
-        help="rows per step (default: preset)",
+        help="rows per step, with --parallel those of each worker (default: preset; with "
+        "--parallel divided by the workers)",
         **preset,
     )
     training.add_argument(
@@ -214,8 +215,8 @@ def _add_train(commands: Any) -> None:
     training.add_argument(
         "--parallel",
         choices=["wassp", "wasap"],
-        help="train on several workers, synchronously or asynchronously; --batch-size is then that "
-        "of a worker (default: on one batch at a time)",
+        help="train on several workers, synchronously or asynchronously (default: on one batch at "
+        "a time)",
     )
     training.add_argument(
         "--workers",

@@ -65,6 +65,8 @@ class Job:
                     "workers",
                     "local_fraction",
                     "warmup_epochs",
+                    "momentum_correction",
+                    "scale_local_rate",
                     "max_staleness",
                     "sharded",
                 )
@@ -199,7 +201,7 @@ def _on_threads(job: Job, strategy: WASSP | WASAP) -> Start:
         job.epochs.stop * steps,
         strategy.workers,
         local,
-        strategy.warmup_epochs if isinstance(strategy, WASSP) else None,
+        strategy._core() if isinstance(strategy, WASSP) else None,
         strategy.max_staleness if isinstance(strategy, WASAP) else None,
     )
     driver = _fit.Parallel(job.model._core, trainer, strategy, _about_record(job, strategy, local))

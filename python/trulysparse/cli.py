@@ -131,6 +131,14 @@ def _keep_silent(line: str) -> None:
     """Instead of `_say` on all ranks but one."""
 
 
+def _batch_of_worker(given: int | None, whole: int, workers: int) -> tuple[int, str]:
+    """The batch size of a worker, of which only the default is divided, and a line that says it."""
+    size = max(whole // workers, 1) if given is None else given
+    why = "as given" if given is not None else f"{whole} divided by the workers"
+    rows = "row" if size == 1 else "rows"
+    return size, f"{workers} worker{'s' * (workers > 1)}: a batch of each has {size} {rows}, {why}"
+
+
 def _train(args: argparse.Namespace) -> int:
     comm = _communicator(args.parallel)
     is_worker = comm is not None and comm.rank > 0
@@ -185,6 +193,10 @@ def _train(args: argparse.Namespace) -> int:
     used |= {key: given[key] for key in given_only if given[key] not in (None, "sgd", 0.0)}
     say(f"preset {preset.name}, with what was given: {flags(used)}")
     model.summary(print_fn=say)
+    batch_size = chosen["batch_size"]
+    if strategy is not None:
+        batch_size, line = _batch_of_worker(given.get("batch_size"), batch_size, strategy.workers)
+        say(line)
     if not is_worker:
         args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = None if strategy is None else strategy.checkpoint
@@ -203,7 +215,7 @@ def _train(args: argparse.Namespace) -> int:
             model,
             trained_on,
             epochs=args.epochs,
-            batch_size=chosen["batch_size"],
+            batch_size=batch_size,
             optimizer=replace(optimizer, learning_rate=rate),
             topology=topology,
             pruning=pruning,

@@ -31,8 +31,14 @@ class WASSP:
     What the paper leaves open: worker k of K has the samples k, k + K, k + 2K and so on. A gradient
     is the mean over all samples of the step, so short batches count by their samples, and a worker
     whose share has run out is left out. Every worker enters phase 2 with the server's weights and
-    momentum, and with the learning rate of the schedule without the factor of phase 1. After every
-    epoch of phase 2 the model is the average as it is then; the workers go on with their own.
+    momentum. After every epoch of phase 2 the model is the average as it is then, momentum
+    included; the workers go on with their own.
+
+    `momentum_correction` and `scale_local_rate` are what the paper's proof of concept does. On
+    10,000 held-out training images of Fashion-MNIST (ten epochs, the paper's settings, a batch of
+    128 divided by the workers, means of three seeds) the first changes the accuracy by less than
+    0.1 points. The second adds 0.6 points with two workers and takes 0.2 with five. So both are off
+    by default.
 
     Workers run on the model's `threads`; with several, a kernel inside a worker takes one. The
     memory of phase 2, a network for each worker, is taken when it begins: a `MemoryError` then
@@ -63,6 +69,14 @@ class WASSP:
     checkpoint
         A file that takes the model after every epoch. A fit with the same arguments that finds it
         goes on from there; one that ends in the regular way removes it. None (default) writes none.
+    momentum_correction
+        Whether the velocity is multiplied by new rate / old rate at the start of an epoch whose
+        factor of the learning rate is another one than that of the epoch before: while warming up,
+        and where phase 2 drops the factor. The schedule of the optimiser does not count, as in a
+        sequential fit. Default False.
+    scale_local_rate
+        Whether phase 2 keeps the factor of phase 1, `workers` after the warm-up. Default False: its
+        steps have the learning rate of a sequential fit.
 
     Raises
     ------
@@ -77,12 +91,20 @@ class WASSP:
     sharded: bool = False
     timeout: float = 60.0
     checkpoint: str | os.PathLike[str] | None = None
+    momentum_correction: bool = False
+    scale_local_rate: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
         _check_common(self)
         warmup = _check.integer("warmup_epochs", self.warmup_epochs, 0, 2**31)
         object.__setattr__(self, "warmup_epochs", warmup)
+        for name in ("momentum_correction", "scale_local_rate"):
+            object.__setattr__(self, name, _check.boolean(name, getattr(self, name)))
+
+    def _core(self) -> dict[str, Any]:
+        names = ("warmup_epochs", "momentum_correction", "scale_local_rate")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,19 @@ impl Mlp {
         }
     }
 
+    /// Multiplies the velocity of every parameter; by 1 it stays as it is.
+    pub fn scale_momentum(&mut self, factor: f64) {
+        if factor == 1.0 {
+            return;
+        }
+        for layer in &mut self.layers {
+            let srelu = layer.srelu.as_mut().map(|srelu| &mut srelu.momentum);
+            for values in [&mut layer.momentum, &mut layer.bias_momentum].into_iter().chain(srelu) {
+                values.iter_mut().for_each(|v| *v = (f64::from(*v) * factor) as f32);
+            }
+        }
+    }
+
     fn forget_momentum(&mut self) {
         for layer in &mut self.layers {
             layer.second = Second::default();

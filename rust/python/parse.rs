@@ -11,6 +11,7 @@ use crate::nn::{
     Schedule, Sparsity,
 };
 use crate::topology::Init;
+use crate::train::WarmUp;
 
 /// The value that `name` stands for among those that the type's file format knows.
 pub fn name<'de, T: Deserialize<'de>>(argument: &str, value: &'de str) -> Result<T> {
@@ -238,6 +239,25 @@ impl OptimizerArguments {
             return Err(Error::invalid("optimizer", "Adam", "SGD with several workers"));
         }
         Ok(optimizer)
+    }
+}
+
+/// How a synchronous fit warms up.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct WarmUpArguments {
+    warmup_epochs: usize,
+    momentum_correction: bool,
+    scale_local_rate: bool,
+}
+
+impl From<WarmUpArguments> for WarmUp {
+    fn from(given: WarmUpArguments) -> Self {
+        WarmUp {
+            epochs: given.warmup_epochs,
+            momentum_correction: given.momentum_correction,
+            scale_local_rate: given.scale_local_rate,
+        }
     }
 }
 

@@ -8,12 +8,12 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, OptimizerArguments, PruningArguments};
+use super::parse::{self, OptimizerArguments, PruningArguments, WarmUpArguments};
 use super::until_tick;
 use crate::error::{Error, Result};
 use crate::memory::collected;
 use crate::nn::{GradientView, Layout, Memory, Mlp, Replica, Score, Set, Standardizer};
-use crate::train::{Hub, Local, Place, Plan, Rounds, Share, Source, Strategy, Tally, Worker};
+use crate::train::{Hub, Local, Pace, Place, Plan, Rounds, Share, Source, Strategy, Tally, Worker};
 
 /// The sums of a batch: loss, correct samples, samples, multiplications with additions.
 type Sums = (f64, f64, usize, u64);
@@ -51,8 +51,8 @@ pub struct RemoteServer {
 struct State {
     hub: Hub,
     rounds: Rounds,
-    /// The current epoch of the fit.
-    epoch: u64,
+    /// That of the learning rate in this epoch.
+    factor: f64,
     /// What each worker's network looked like when it was given.
     layouts: Vec<Layout>,
 }
@@ -69,15 +69,15 @@ impl RemoteServer {
         optimizer: OptimizerArguments,
         total_steps: u64,
         local_from: u64,
-        warmup_epochs: Option<usize>,
+        warmup: Option<WarmUpArguments>,
         max_staleness: Option<u64>,
     ) -> PyResult<Self> {
-        let strategy = Strategy::new(warmup_epochs, max_staleness);
+        let strategy = Strategy::new(warmup.map(Into::into), max_staleness);
         let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
         let state = State {
             hub: Hub::new(plan, &shares, max_staleness)?,
             rounds: Rounds::new(plan, shares.iter().sum())?,
-            epoch: 0,
+            factor: 1.0,
             layouts: vec![Layout::default(); shares.len()],
         };
         Ok(RemoteServer { network, plan, strategy, local_from, state: Mutex::new(state) })
@@ -85,20 +85,30 @@ impl RemoteServer {
 
     /// As `ParallelTrainer.learning_rate`.
     fn learning_rate(&self, py: Python<'_>, epoch: u64, step: u64) -> f64 {
-        py.detach(|| {
-            let workers = lock(&self.state).layouts.len();
-            self.plan.learning_rate(self.strategy.factor(workers, self.local_from, epoch), step)
-        })
+        self.plan.learning_rate(self.pace(py, epoch).0, step)
     }
 
-    /// Begins epoch `epoch` of the fit, counted from 0, at step `first_step` of the schedule.
-    fn start_epoch(&self, py: Python<'_>, epoch: u64, first_step: u64) {
-        py.detach(|| {
+    /// Of epoch `epoch` of the fit: the factors of the learning rate and, before its first step, of
+    /// the velocity.
+    fn pace(&self, py: Python<'_>, epoch: u64) -> (f64, f64) {
+        let workers = py.detach(|| lock(&self.state).layouts.len());
+        let Pace { factor, correction } = self.strategy.pace(workers, self.local_from, epoch);
+        (factor, correction)
+    }
+
+    /// Begins epoch `epoch` of the fit, one of phase 1, counted from 0, at step `first_step` of the
+    /// schedule.
+    fn start_epoch(&self, py: Python<'_>, epoch: u64, first_step: u64) -> PyResult<()> {
+        let (factor, correction) = self.pace(py, epoch);
+        Ok(py.detach(|| {
+            let mut mlp = self.network.get().write()?;
             let mut state = lock(&self.state);
-            state.epoch = epoch;
+            state.factor = factor;
             state.hub.start_epoch(first_step);
             state.rounds.start_epoch(first_step);
-        });
+            mlp.scale_momentum(correction);
+            Ok::<_, Error>(())
+        })?)
     }
 
     /// Whether the epoch is finished, and as a tick: samples done, mean loss, accuracy; then its
@@ -106,7 +116,7 @@ impl RemoteServer {
     fn progress(&self, py: Python<'_>) -> (bool, usize, f64, f64, u64) {
         py.detach(|| {
             let state = lock(&self.state);
-            let (finished, progress) = if matches!(self.strategy, Strategy::Wassp { .. }) {
+            let (finished, progress) = if matches!(self.strategy, Strategy::Wassp(_)) {
                 (state.rounds.is_finished(), state.rounds.progress())
             } else {
                 (state.hub.is_finished(), state.hub.progress())
@@ -185,9 +195,7 @@ impl RemoteServer {
             mlp.prepare_training(&par, Memory::Fast)?;
             let scores = parts.iter().map(|(_, sums)| score(*sums));
             let state = &mut *lock(&self.state);
-            let workers = state.layouts.len();
-            let factor = self.strategy.factor(workers, self.local_from, state.epoch);
-            state.rounds.apply(&par, &mut mlp, &views, scores, factor);
+            state.rounds.apply(&par, &mut mlp, &views, scores, state.factor);
             Ok::<_, Error>(())
         })?)
     }
@@ -399,13 +407,20 @@ impl RemoteLocal {
         Ok(RemoteLocal { network, data, local: Mutex::new(local) })
     }
 
-    /// Trains an epoch that starts at step `first_step`; `tick(samples, loss, correct)`, sums so far,
-    /// is called every tenth of a second.
-    fn epoch(&self, py: Python<'_>, first_step: u64, tick: Bound<'_, PyAny>) -> PyResult<Sums> {
+    /// Trains an epoch that starts at step `first_step`, at the `pace` that `RemoteServer.pace` gives;
+    /// `tick(samples, loss, correct)`, sums so far, is called every tenth of a second.
+    fn epoch(
+        &self,
+        py: Python<'_>,
+        first_step: u64,
+        pace: (f64, f64),
+        tick: Bound<'_, PyAny>,
+    ) -> PyResult<Sums> {
+        let pace = Pace { factor: pace.0, correction: pace.1 };
         let (par, data) = (self.network.get().par()?, self.data.get());
         data.with(py, |data| {
             let seed = self.network.get().read()?.config().seed;
-            lock(&self.local).start_epoch(seed, data, first_step)
+            lock(&self.local).start_epoch(seed, data, first_step, pace)
         })?;
         loop {
             let (finished, score) = data.with(py, |data| {

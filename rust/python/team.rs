@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, OptimizerArguments, PruningArguments};
+use super::parse::{self, OptimizerArguments, PruningArguments, WarmUpArguments};
 use super::until_tick;
 use crate::error::Error;
 use crate::nn::{Memory, Set};
@@ -24,7 +24,7 @@ pub struct ParallelTrainer {
 
 #[pymethods]
 impl ParallelTrainer {
-    /// `warmup_epochs` for a synchronous fit, None for an asynchronous one.
+    /// `warmup` for a synchronous fit, None for an asynchronous one.
     #[new]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -36,12 +36,12 @@ impl ParallelTrainer {
         total_steps: u64,
         workers: usize,
         local_from: u64,
-        warmup_epochs: Option<usize>,
+        warmup: Option<WarmUpArguments>,
         max_staleness: Option<u64>,
     ) -> PyResult<Self> {
         let batch_size = batch_size.min(data.get().samples());
         let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
-        let strategy = Strategy::new(warmup_epochs, max_staleness);
+        let strategy = Strategy::new(warmup.map(Into::into), max_staleness);
         let par = network.get().par()?;
         let team = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;
@@ -72,7 +72,10 @@ impl ParallelTrainer {
         let event = |code: &u32| Event { worker: code / 2, push: code % 2 == 1 };
         let replay: Option<Vec<_>> = replay.map(|codes| codes.iter().map(event).collect());
         let team = || self.team.lock().unwrap_or_else(PoisonError::into_inner);
-        data.with(py, |data| team().start_epoch(&*network.read()?, data, epoch, first_step))?;
+        data.with(py, |data| {
+            let mut team = team();
+            team.start_epoch(&mut *network.write()?, data, epoch, first_step)
+        })?;
         loop {
             let (finished, Progress { done, score, .. }) = data.with(py, |data| {
                 let (mut team, mut go_on) = (team(), until_tick());

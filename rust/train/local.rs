@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::share::{Share, shares};
-use super::{Data, Epoch, Plan, Progress};
+use super::{Data, Epoch, Pace, Plan, Progress};
 use crate::error::Result;
 use crate::nn::{Memory, Mlp, Pruned, Pruning, Score, Set, Workspace};
 use crate::parallel::Par;
@@ -12,8 +12,7 @@ use crate::parallel::Par;
 /// The workers of the local phase.
 ///
 /// *What the paper leaves open.* Every worker starts with the server's weights and momentum, goes on
-/// along the schedule of the fit with the learning rate of one batch (synchronous training's factor
-/// ends with phase 1), and evolves and prunes its own topology with random numbers of its own. After
+/// along the schedule of the fit at the [pace](Pace) that the caller gives each epoch, and evolves and prunes its own topology with random numbers of its own. After
 /// every epoch the average can be looked at ([`Local::publish`]), while each worker goes on with its
 /// own network; the last average is the result.
 #[derive(Debug)]
@@ -49,11 +48,19 @@ impl Local {
     }
 
     /// Begins an epoch at step `first_step` of the fit, on every worker.
-    pub fn start_epoch(&mut self, seed: u64, data: &Data<'_>, first_step: u64) -> Result<()> {
+    pub fn start_epoch(
+        &mut self,
+        seed: u64,
+        data: &Data<'_>,
+        first_step: u64,
+        pace: Pace,
+    ) -> Result<()> {
+        let mut plan = self.plan;
+        plan.optimizer.learning_rate *= pace.factor;
         for worker in &mut self.workers {
             let order = worker.share.order(seed, worker.model.counters.epochs)?;
-            let epoch = Epoch::over(&worker.model, data, self.plan, first_step, order)?;
-            worker.epoch = Some(epoch);
+            worker.epoch = Some(Epoch::over(&worker.model, data, plan, first_step, order)?);
+            worker.model.scale_momentum(pace.correction);
         }
         Ok(())
     }

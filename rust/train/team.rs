@@ -2,46 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Data, Event, Local, Plan, Progress, Tally, Wasap, Wassp, warmup};
+use super::{Data, Event, Local, Pace, Plan, Progress, Strategy, Tally, Wasap, Wassp};
 use crate::error::{Error, Result};
 use crate::nn::{Mlp, Pruned, Pruning, Set};
 use crate::parallel::Par;
-
-/// What phase 1 is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// Synchronous; the learning rate grows from 1 to `workers` times itself in so many epochs.
-    Wassp {
-        /// The epochs of the warm-up.
-        warmup_epochs: usize,
-    },
-    /// Asynchronous.
-    Wasap {
-        /// Gradients of a larger staleness are refused.
-        max_staleness: Option<u64>,
-    },
-}
-
-impl Strategy {
-    /// Synchronous if there are `warmup_epochs`.
-    pub fn new(warmup_epochs: Option<usize>, max_staleness: Option<u64>) -> Self {
-        match warmup_epochs {
-            Some(warmup_epochs) => Strategy::Wassp { warmup_epochs },
-            None => Strategy::Wasap { max_staleness },
-        }
-    }
-
-    /// By what the learning rate is multiplied in epoch `epoch` of the fit, of which those from
-    /// `local_from` on are local.
-    pub fn factor(self, workers: usize, local_from: u64, epoch: u64) -> f64 {
-        match self {
-            Strategy::Wassp { warmup_epochs } if epoch < local_from => {
-                warmup(workers, warmup_epochs, epoch as usize)
-            }
-            _ => 1.0,
-        }
-    }
-}
 
 /// The workers of a fit and the phase that they are in. Epochs from `local_from` on are local.
 #[derive(Debug)]
@@ -75,7 +39,7 @@ impl Team {
         local_from: u64,
     ) -> Result<Self> {
         let phase = match strategy {
-            Strategy::Wassp { .. } => Phase::Sync(Wassp::new(model, data, plan, workers)?),
+            Strategy::Wassp(_) => Phase::Sync(Wassp::new(model, data, plan, workers)?),
             Strategy::Wasap { max_staleness } => {
                 Phase::Async(Box::new(Wasap::new(model, data, plan, workers, max_staleness)?))
             }
@@ -84,36 +48,41 @@ impl Team {
         Ok(Team { plan, strategy, workers, local_from, phase, epoch: 0, past })
     }
 
-    fn factor(&self, epoch: u64) -> f64 {
-        self.strategy.factor(self.workers, self.local_from, epoch)
+    fn pace(&self, epoch: u64) -> Pace {
+        self.strategy.pace(self.workers, self.local_from, epoch)
     }
 
     /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
     pub fn learning_rate(&self, epoch: u64, step: u64) -> f64 {
-        self.plan.learning_rate(self.factor(epoch), step)
+        self.plan.learning_rate(self.pace(epoch).factor, step)
     }
 
     /// Begins epoch `epoch` of the fit, counted from 0, at step `first_step` of the schedule.
     pub fn start_epoch(
         &mut self,
-        model: &Mlp,
+        model: &mut Mlp,
         data: &Data<'_>,
         epoch: u64,
         first_step: u64,
     ) -> Result<()> {
         self.epoch = epoch;
+        let pace = self.pace(epoch);
         if epoch >= self.local_from && !matches!(self.phase, Phase::Local(_)) {
             let local = Local::new(model, data, self.plan, self.workers)?;
             self.past = (self.tally().clone(), self.idle());
             self.phase = Phase::Local(local);
         }
         match &mut self.phase {
-            Phase::Sync(wassp) => wassp.start_epoch(model, first_step),
+            Phase::Sync(wassp) => {
+                wassp.start_epoch(model, first_step)?;
+                model.scale_momentum(pace.correction);
+                Ok(())
+            }
             Phase::Async(wasap) => {
                 wasap.start_epoch(first_step);
                 Ok(())
             }
-            Phase::Local(local) => local.start_epoch(model.config().seed, data, first_step),
+            Phase::Local(local) => local.start_epoch(model.config().seed, data, first_step, pace),
         }
     }
 
@@ -146,7 +115,7 @@ impl Team {
         replay: Option<&[Event]>,
         go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
-        let factor = self.factor(self.epoch);
+        let factor = self.pace(self.epoch).factor;
         match (&mut self.phase, replay) {
             (Phase::Sync(wassp), None) => wassp.run(par, model, data, factor, go_on),
             (Phase::Async(wasap), None) => wasap.run(par, model, data, go_on),

@@ -30,13 +30,6 @@ struct Member {
     score: Option<Score>,
 }
 
-/// The factor of the learning rate in epoch `epoch`, counted from 0, of a synchronous fit with
-/// `workers` workers: it grows from 1 to `workers` over the first `warmup_epochs` epochs.
-pub fn warmup(workers: usize, warmup_epochs: usize, epoch: usize) -> f64 {
-    let done = if epoch >= warmup_epochs { 1.0 } else { epoch as f64 / warmup_epochs as f64 };
-    (workers - 1) as f64 * done + 1.0
-}
-
 impl Wassp {
     /// Takes all memory for `workers` workers, with batches of `plan.batch_size` samples each.
     pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, workers: usize) -> Result<Self> {

@@ -56,7 +56,7 @@ class Server:
             optimizer,
             total_steps,
             local_from,
-            strategy.warmup_epochs if isinstance(strategy, WASSP) else None,
+            strategy._core() if isinstance(strategy, WASSP) else None,
             strategy.max_staleness if isinstance(strategy, WASAP) else None,
         )
         self.learning_rate = self._core.learning_rate
@@ -75,7 +75,7 @@ class Server:
         self, epoch: int, first_step: int, tick: Tick, replay: None = None
     ) -> tuple[float, float]:
         if epoch >= self._local_from:
-            return self._local_epoch(first_step, tick)
+            return self._local_epoch(epoch, first_step, tick)
         self._core.start_epoch(epoch, first_step)
         if self._synchronous:
             return self._synchronous_epoch(tick)
@@ -177,7 +177,7 @@ class Server:
 
     # --- phase 2 ----------------------------------------------------------------------------------
 
-    def _local_epoch(self, first_step: int, tick: Tick) -> tuple[float, float]:
+    def _local_epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
         link = self._link
         if not self._local:
             self._discard_gradients()
@@ -185,9 +185,11 @@ class Server:
             for peer in link.peers:
                 link.tell(peer, {"do": "local", "size": network.size}, network)
             self._local = True
+        # JSON keeps every bit of a number.
+        message = {"do": "epoch", "first_step": first_step, "pace": self._core.pace(epoch)}
         for peer in link.peers:
             link.progress_of[peer][:] = 0
-            link.tell(peer, {"do": "epoch", "first_step": first_step})
+            link.tell(peer, message)
 
         def watch() -> None:
             samples, loss, correct = np.sum(list(link.progress_of.values()), axis=0)

@@ -121,7 +121,7 @@ class Worker:
         local = self._local
         assert local is not None
         if message["do"] == "epoch":
-            sums = local.epoch(message["first_step"], self._tick)
+            sums = local.epoch(message["first_step"], tuple(message["pace"]), self._tick)
             network_bytes = np.frombuffer(local.network().to_bytes({}), np.uint8)
             link.tell(0, {"sums": sums, "size": network_bytes.size}, network_bytes)
         elif message["do"] == "evolve":
