@@ -1,6 +1,7 @@
 """One training that survives a break: saved every few epochs, and gone on with the same bits."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ class _Keep(ts.Callback):
 def joined(past: dict[str, list[float]], now: dict[str, list[float]]) -> dict[str, list[float]]:
     """The histories of two parts of a fit, one after the other."""
     return {key: [*past.get(key, []), *values] for key, values in now.items()}
+
+
+def total(counts: list[float]) -> float:
+    """The end of a count that starts anew in every part of a fit."""
+    starts = (before for before, now in itertools.pairwise(counts) if now < before)
+    return sum(starts) + counts[-1]
 
 
 def train(
@@ -90,7 +97,7 @@ def train(
         "connections_start": int(history["connections"][0]),
         "connections_end": model.nnz,
         **{key: f"{sum(history[key]):.1f}" for key in SECONDS},
-        "multiply_adds": f"{history['multiply_adds'][-1]:.4g}",
+        "multiply_adds": f"{total(history['multiply_adds']):.4g}",
     }
 
 

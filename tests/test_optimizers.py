@@ -450,7 +450,7 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
     assert train("--optimizer", "adam", "--schedule", "step", "--warmup", "0.1") == 0
     assert seen[-1] == ts.Adam(0.001, schedule=ts.StepDecay(warmup=0.1))
     shown = capsys.readouterr().out
-    assert "--learning-rate 0.001 --schedule step --weight-decay 0.0 --dropout" in shown
+    assert "--learning-rate 0.001 --schedule step --weight-decay 0.0 --zeta" in shown
     assert "--optimizer adam --warmup 0.1" in shown
     assert train("--optimizer", "adam", "--learning-rate", "0.01", "--weight-decay", "0.2") == 0
     assert seen[-1] == ts.Adam(0.01, weight_decay=0.2, schedule="cosine")

@@ -144,7 +144,7 @@ class TopologyRule:
     """
 
     start: int = 1
-    stop: int | None = None
+    stop: int | float | None = None
     every: int = 1
     batch_size: int | None = None
 

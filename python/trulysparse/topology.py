@@ -35,8 +35,9 @@ class SET:
         ``"constant"`` (default), or ``"cosine"``: from `zeta` after epoch `start` down to 0 at the
         last evolution of the fit, as half a cosine.
     start, stop
-        The first and the last epoch, counted from 1, after which the topology evolves. Default 1
-        and None, the last but one of the fit.
+        The first and the last epoch, counted from 1, after which the topology evolves; `stop` may
+        be a share of the fit's epochs, a float between 0 and 1. Default 1 and None, the last but
+        one of the fit.
     every
         Epochs from one evolution to the next, at least 1. Default 1.
 
@@ -50,7 +51,7 @@ class SET:
     grow_init: float = 1.0
     schedule: str = "constant"
     start: int = 1
-    stop: int | None = None
+    stop: int | float | None = None
     every: int = 1
 
     def __post_init__(self) -> None:
@@ -142,17 +143,22 @@ class GradientGrowth(SET):
             object.__setattr__(self, "batch_size", size)
 
 
-def evolution_times(start: Any, stop: Any, every: Any) -> tuple[int, int | None, int]:
-    """When a topology evolves, checked."""
+def evolution_times(start: Any, stop: Any, every: Any) -> tuple[int, int | float | None, int]:
+    """When a topology evolves, checked; `stop` may be a share of the fit's epochs."""
     start = _check.integer("start", start, 1)
-    if stop is not None:
+    if isinstance(stop, float):
+        expected = "an integer, or a share of the fit's epochs between 0 and 1"
+        stop = _check.real("stop", stop, expected, low=0, high=1, low_open=True, high_open=True)
+    elif stop is not None:
         stop = _check.integer("stop", stop, 1)
         if stop < start:
             raise ValueError(f"stop = {stop}: expected at least start = {start}")
     return start, stop, _check.integer("every", every, 1)
 
 
-def last_evolution(start: int, stop: int | None, every: int, epochs: int) -> int:
+def last_evolution(start: int, stop: int | float | None, every: int, epochs: int) -> int:
     """The epoch after which a fit evolves its topology last; below `start` if never."""
+    if isinstance(stop, float):
+        stop = round(stop * epochs)
     last = epochs - 1 if stop is None else min(stop, epochs - 1)
     return start + (last - start) // every * every
