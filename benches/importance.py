@@ -26,7 +26,7 @@ MADELON = {
     },
     "sgd": ts.SGD(0.03, weight_decay=1.2e-3),
     "fit": {"epochs": 300, "batch_size": 32},
-    "pruning": ts.ImportancePruning(start=100, every=5, percentile=15, regrow=True),
+    "pruning": ts.ImportancePruning(start=100, every=5, percentile=15, over="connected"),
 }
 
 # The presets of the command line, the recipe with half of its zeta. Pruning was chosen on the last
@@ -36,13 +36,13 @@ FASHION = {
         "model": {"standardize": True},
         "sgd": ts.SGD(),
         "topology": ts.SET(),
-        "pruning": ts.ImportancePruning(start=2, every=1, percentile=10, regrow=True),
+        "pruning": ts.ImportancePruning(start=2, every=1, percentile=10, over="connected"),
     },
     "recipe": {
         "model": {"init": "lecun_uniform", "fan": "real", "dropout": 0.2, "standardize": True},
         "sgd": ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine"),
         "topology": ts.SET(zeta=0.15, grow_init=0.1),
-        "pruning": ts.ImportancePruning(start=2, every=1, percentile=16, regrow=True),
+        "pruning": ts.ImportancePruning(start=2, every=1, percentile=16, over="connected"),
     },
 }
 SIGNAL = 20  # features of Madelon that carry any
