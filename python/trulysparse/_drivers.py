@@ -101,7 +101,7 @@ def run(
         validated = validation is not None
         names = _fit.metrics(job.model.loss, job.strategy, validated=validated)
         _fit.introduce(callbacks, job.model, {"epochs": job.epochs.stop, "metrics": names})
-    started = start(job, session)
+    started = start(job, session, validated=validation is not None)
     if started.worker is not None:
         return started.worker.run()
     assert started.driver is not None
@@ -124,7 +124,7 @@ def run(
     return history
 
 
-def start(job: Job, session: Session | None) -> Start:
+def start(job: Job, session: Session | None, *, validated: bool) -> Start:
     """Find the driver of a fit, and take its memory."""
     strategy, model = job.strategy, job.model
     if job.stream is not None:
@@ -154,7 +154,10 @@ def start(job: Job, session: Session | None) -> Start:
     about = job.about() if strategy.checkpoint is not None or session is not None else {}
     checkpoint = None
     if strategy.checkpoint is not None and _leads(session):
-        checkpoint = Checkpoint(strategy.checkpoint, about | {"samples": job.samples})
+        # The history that goes on has the columns that it had.
+        columns = _fit.metrics(model.loss, strategy, validated=validated)
+        own = {"samples": job.samples, "metrics": columns}
+        checkpoint = Checkpoint(strategy.checkpoint, about | own)
         checkpoint.find(model.threads)
     if session is not None:
         session.greet(about, job.samples)
