@@ -2,9 +2,9 @@
 
 ``digits``: 64-3x200-10 over 500 epochs, five seeds: unpruned, by the defaults, in each older way,
 and within a tolerance. ``fashion``: Fashion-MNIST with the paper's settings over 500 epochs, 29
-prunings. ``madelon``: the features found and the accuracy, with the default pruning; ``choose``:
-its rate and decay, on parts of the training set. ``table`` prints what ``results`` holds. Each run keeps a row; a run of Fashion-MNIST that is broken off goes
-on.
+prunings. ``madelon``: the features found and the accuracy, with the default pruning. ``choose``:
+Madelon's rate and decay, on parts of the training set. ``table`` prints what ``results`` holds.
+Each run keeps a row; a run of Fashion-MNIST that is broken off goes on.
 """
 
 import argparse
@@ -155,7 +155,7 @@ def madelon(options: argparse.Namespace, table: Rows) -> None:
 
 
 def choose(options: argparse.Namespace) -> None:
-    """Rate and decay for Madelon, by the accuracy on 400 training samples in each of five splits."""
+    """Rate and decay for Madelon, by five splits that hold out 400 training samples."""
     data = datasets.load_madelon(options.data_dir)
     keys = ["learning_rate", "weight_decay", "epochs", "split"]
     table = Rows("pruning-madelon", keys, ["accuracy", "connections"])
