@@ -60,9 +60,9 @@ def add_flags(training: Any) -> None:
         "--prune-tolerance",
         type=float,
         metavar="T",
-        help="prune each time as far as costs at most this much accuracy on a tenth of the training "
-        "rows, which are then held out: 0.005 is half a point; the epochs after a pruning can lose "
-        "more",
+        help="prune each time as far as costs at most this much accuracy on a tenth of the "
+        "training rows, which are then held out: 0.005 is half a point; the epochs after a pruning "
+        "can lose more",
         **suppress,
     )
     training.add_argument(
