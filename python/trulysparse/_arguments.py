@@ -427,8 +427,9 @@ def _add_data(parser: Any, **data_options: Any) -> None:
     parser.add_argument(
         "--label",
         metavar="COLUMN",
-        help="the label's column in a .csv (default: the last); for leukemia the characteristic "
-        "that is the class",
+        help="the label's column in a .csv (default: "
+        + ("the last" if "default" in data_options else "the one that the model was trained on")
+        + "); for leukemia the characteristic that is the class",
     )
 
 

@@ -60,8 +60,9 @@ def add_flags(training: Any) -> None:
         "--prune-tolerance",
         type=float,
         metavar="T",
-        help="prune as far as costs at most this much accuracy, such as 0.003, on a tenth of the "
-        "training rows, which are then held out",
+        help="prune each time as far as costs at most this much accuracy on a tenth of the "
+        "training rows, which are then held out: 0.005 is half a point; the epochs after a pruning "
+        "can lose more",
         **suppress,
     )
     training.add_argument(
@@ -83,7 +84,8 @@ def add_flags(training: Any) -> None:
     training.add_argument(
         "--prune-regrow",
         action=argparse.BooleanOptionalAction,
-        help="let connections grow to pruned neurons again (default: they may)",
+        help="let connections grow to pruned neurons again, so that a network loses more "
+        "connections than neurons (default: they may)",
         **suppress,
     )
     training.add_argument(
@@ -142,7 +144,8 @@ def add_command(
         help="remove the hidden neurons of a saved model that matter least",
         description="Prune a trained model, write it to a new file and draw its accuracy against "
         "the connections that are left. With --tolerance one half of the rows decides how far to "
-        "go, and the accuracies are those of the other half.",
+        "go and gives the curve; the accuracies that are printed are those of the other half. Use "
+        "rows that the model was not trained on.",
     )
     prune.add_argument("model", help="a model.safetensors that `train` wrote")
     add_data(prune, required=True)
@@ -157,7 +160,7 @@ def add_command(
         "--tolerance",
         type=float,
         metavar="T",
-        help="prune as far as costs at most this much accuracy, such as 0.005",
+        help="prune as far as costs at most this much accuracy: 0.005 is half a point",
     )
     prune.add_argument(
         "--compact",

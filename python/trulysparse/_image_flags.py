@@ -20,7 +20,7 @@ def add_augmentation(parser: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="turn images by up to 10 degrees, move them by up to a tenth, and mirror half of "
         "them, anew in each step; for " + ", ".join(NAMES) + ", folders of images, or with "
-        "--augment-shape (default: preset)",
+        "--augment-shape (default: recipe and paper do it for cifar10)",
     )
     parser.add_argument(
         "--augment-shape",

@@ -55,7 +55,7 @@ class ImportancePruning:
     over
         The neurons that the percentile is of: ``"all"`` (default), or ``"connected"``, which takes
         as large a share of those that are left every time. The latter does not slow down: over
-        many prunings it costs most of the accuracy (docs/results.md).
+        many prunings it costs accuracy.
     tolerance
         Instead of `percentile` and `threshold`: how much held-out accuracy a pruning may cost, in
         [0, 1); 0.003 is 0.3 points. Before each pruning the fit's `validation_data` are scored
