@@ -63,7 +63,7 @@ def show(table: Rows) -> None:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="*", choices=list(EPOCHS), help="none only prints the table")
+    parser.add_argument("data", nargs="*", help=f"of {', '.join(EPOCHS)}; none prints the table")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, nargs="+")
     parser.add_argument("--data-dir", help="as `trulysparse train` takes; for one data set")

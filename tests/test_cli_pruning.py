@@ -24,7 +24,7 @@ def test_train_prunes_and_info_tells(capsys):
     left = neurons_left(model)
     assert left == 40 - 2 * 6  # of 20 neurons each, once in two epochs
     text = f"{left} of 40 hidden neurons have incoming connections, 12 were closed by pruning"
-    assert f"pruned: {text}\n" in capsys.readouterr().out
+    assert f"1,880 -> {model.nnz:,} connections; {text}\n" in capsys.readouterr().out
     assert cli.main(["info", "out/model.safetensors"]) == 0
     out = capsys.readouterr().out
     assert f"pruning: {text}\n" in out

@@ -182,7 +182,7 @@ def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) 
     """Prune, say what it cost, and write the model and its curve."""
     if args.out.suffix == ".png":
         raise ValueError(f"--out {args.out}: expected the name of a model file, not of a picture")
-    chosen, judged = np.arange(len(x)), np.arange(len(x))
+    judged = np.arange(len(x))
     how: dict[str, Any] = {"percentile": args.percentile}
     if args.tolerance is not None:
         if len(x) < 2:
@@ -193,7 +193,7 @@ def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) 
         how = {"tolerance": args.tolerance, "validation_data": held}
     size = args.batch_size
     before, connections = model.evaluate(x[judged], y[judged], batch_size=size), model.nnz
-    curve = model.pruning_curve(x[chosen], y[chosen], batch_size=size)
+    curve = model.pruning_curve(x[judged], y[judged], batch_size=size)
     report = model.prune(**how, batch_size=size)
     after = model.evaluate(x[judged], y[judged], batch_size=size)
     for entry in report:
@@ -216,7 +216,7 @@ def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) 
     picture = args.out.with_suffix(".png")
     picture.unlink(missing_ok=True)
     try:
-        save_pruning_curve(curve, picture)
+        save_pruning_curve(curve, picture, (model.nnz, after["accuracy"]))
     except ImportError:
         say("no picture of the curve without matplotlib: pip install 'trulysparse[plot]'")
     else:

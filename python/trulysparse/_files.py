@@ -205,7 +205,11 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
                     values.extend(map(float, row))
                 except ValueError:
                     bad = next(i for i, cell in enumerate(row) if not _is_number(cell))
-                    hint = f" (is it the label? --label {names[bad]})" if label is None else ""
+                    hint = (
+                        f" (is it the label? --label {names[bad]})"
+                        if label is None and row[bad].strip()
+                        else ""
+                    )
                     error = _bad_cell(path, number, names[bad], row[bad], "a number", hint)
                     raise error from None
     except (csv.Error, UnicodeDecodeError) as error:

@@ -47,6 +47,7 @@ def epilog() -> str:
             continue
         for data, settings in all_flags.items():
             own = {k: v for k, v in settings.items() if k not in common and v is not None}
+            own |= {} if by_data[data].augment is None else {"augment": True}
             lines.append(_wrapped(f"{data or _OTHERS}: {flags(own)}", "    "))
     return "\n".join(lines)
 

@@ -51,6 +51,10 @@ __all__ = ["main", "run"]
 # The rows held out stay the same whatever --seed is: runs with different seeds are comparable,
 # and `evaluate` scores the rows that training has not seen.
 SPLIT_SEED = 0
+_ALL_ROWS = (
+    "note: this file has no test part, so all of its rows are scored; a model that `train` "
+    "made of this very file learnt from four fifths of them"
+)
 
 
 def run() -> None:
@@ -191,11 +195,14 @@ def _train(args: argparse.Namespace) -> int:
     used = {key: chosen[key] for key in preset._flags() if key in chosen and key not in skipped}
     given_only = ("density", "optimizer", "l1", "warmup")
     used |= {key: given[key] for key in given_only if given[key] not in (None, "sgd", 0.0)}
-    say(f"preset {preset.name}, with what was given: {flags(used)}")
-    model.summary(print_fn=say)
-    batch_size = chosen["batch_size"]
+    used |= {} if augment is None else {"augment": True}
+    batch_size, line = chosen["batch_size"], None
     if strategy is not None:
         batch_size, line = _batch_of_worker(given.get("batch_size"), batch_size, strategy.workers)
+        used["batch_size"] = batch_size
+    say(f"preset {preset.name}, with what was given: {flags(used)}")
+    model.summary(print_fn=say)
+    if line is not None:
         say(line)
     if not is_worker:
         args.out.mkdir(parents=True, exist_ok=True)
@@ -243,7 +250,8 @@ def _train(args: argparse.Namespace) -> int:
     if interrupted:
         _say(f"interrupted after {done} of {args.epochs} epochs, saving what there is")
     if pruning is not None:
-        _say(f"pruned: {_left(model)}")
+        before = int(model.history.history.get("connections", [model.nnz])[0])
+        _say(f"pruned: {before:,} -> {model.nnz:,} connections; {_left(model)}")
     if args.compact:
         model.compact()
         _say(f"compacted: {_sizes(model.original_layer_sizes)} to {_sizes(model.layer_sizes)}")
@@ -376,10 +384,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     x, y = _match_features(model, data), _match_classes(model, data)
     _say(f"data: {data.name}, {len(x)} samples")
     if len(data.x_train) == 0:
-        _say(
-            "note: this file has no test part, so all of its rows are scored; a model that `train` "
-            "made of this very file learnt from four fifths of them"
-        )
+        _say(_ALL_ROWS)
     _say(_scores(model.evaluate(x, y, batch_size=args.batch_size)))
     return 0
 
@@ -501,6 +506,8 @@ def _prune(args: argparse.Namespace) -> int:
     model, data = _model_and_data(args)
     x, y = _match_features(model, data), _match_classes(model, data)
     _say(f"data: {data.name}, {len(x)} samples")
+    if len(data.x_train) == 0:
+        _say(_ALL_ROWS)
     _cli_pruning.run(args, model, x, y, _say)
     return 0
 

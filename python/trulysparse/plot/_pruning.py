@@ -98,13 +98,18 @@ def accuracy_against_parameters(curve: Curve | Mapping[str, Curve], ax: Axes | N
     return ax
 
 
-def save_pruning_curve(curve: Curve, path: str | Path) -> None:
-    """Write `accuracy_against_parameters` to an image file, without pyplot."""
+def save_pruning_curve(curve: Curve, path: str | Path, written: tuple[int, float]) -> None:
+    """Write `accuracy_against_parameters` to an image file, without pyplot.
+
+    `written`: connections and accuracy of the network that was chosen, which gets a mark.
+    """
     _style.require_matplotlib()
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_style.SINGLE, layout="constrained")
-    accuracy_against_parameters(curve, figure.subplots())
+    ax = accuracy_against_parameters(curve, figure.subplots())
+    ax.plot(*written, "D", color=_style.CURVES[1], markersize=7, label="written")
+    _style.legend(ax, loc="lower right", handles=ax.lines[-1:])
     figure.savefig(path, dpi=150)
 
 
