@@ -195,15 +195,15 @@ def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) 
     before, connections = model.evaluate(x[judged], y[judged], batch_size=size), model.nnz
     curve = model.pruning_curve(x[judged], y[judged], batch_size=size)
     report = model.prune(**how, batch_size=size)
-    after = model.evaluate(x[judged], y[judged], batch_size=size)
+    after, left = model.evaluate(x[judged], y[judged], batch_size=size), model.nnz
     for entry in report:
         say(
             f"layer {entry['layer']}: {entry['neurons']:,} neurons pruned, with "
             f"{entry['connections']:,} connections"
         )
     say(
-        f"connections: {connections:,} -> {model.nnz:,} "
-        f"({100 * (1 - model.nnz / max(connections, 1)):.1f} % gone)"
+        f"connections: {connections:,} -> {left:,} "
+        f"({100 * (1 - left / max(connections, 1)):.1f} % gone)"
     )
     if args.compact:
         sizes = "-".join(map(str, model.layer_sizes))
@@ -216,7 +216,7 @@ def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) 
     picture = args.out.with_suffix(".png")
     picture.unlink(missing_ok=True)
     try:
-        save_pruning_curve(curve, picture, (model.nnz, after["accuracy"]))
+        save_pruning_curve(curve, picture, (left, after["accuracy"]))
     except ImportError:
         say("no picture of the curve without matplotlib: pip install 'trulysparse[plot]'")
     else:
