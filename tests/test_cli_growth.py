@@ -28,13 +28,15 @@ def fitted(topology):
     return model
 
 
+ENDS = {"schedule": "cosine", "stop": 0.75}  # of the recipe
 FLAGS = [
-    ((), ts.SET(0.3, grow_init=0.1)),
-    (("--grow", "random", "--zeta-schedule", "cosine"), ts.SET(0.3, 0.1, schedule="cosine")),
-    (("--grow", "gradient"), ts.GradientGrowth(0.3)),
+    ((), ts.SET(0.3, grow_init=0.1, **ENDS)),
+    (("--grow", "random", "--zeta-schedule", "constant"), ts.SET(0.3, 0.1, stop=0.75)),
+    (("--zeta-stop", 2), ts.SET(0.3, 0.1, schedule="cosine", stop=2)),
+    (("--grow", "gradient"), ts.GradientGrowth(0.3, **ENDS)),
     (
-        ("--grow", "gradient", "--zeta", 0.2, "--zeta-schedule", "cosine", "--grow-init", 0.5),
-        ts.GradientGrowth(0.2, grow_init=0.5, schedule="cosine"),
+        ("--grow", "gradient", "--zeta", 0.2, "--zeta-stop", 0.5, "--grow-init", 0.5),
+        ts.GradientGrowth(0.2, grow_init=0.5, schedule="cosine", stop=0.5),
     ),
 ]
 
@@ -45,7 +47,9 @@ def test_flags_are_the_apis_rules(capsys, given, topology):
     for layer, other in zip(model.layers, expected.layers, strict=True):
         assert layer.weight.data.tobytes() == other.weight.data.tobytes()
         assert layer.weight.indices.tobytes() == other.weight.indices.tobytes()
-    assert f"--zeta {topology.zeta} --grow-init {topology.grow_init}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"--zeta {topology.zeta} --zeta-schedule {topology.schedule} --zeta-stop" in out
+    assert f"--zeta-stop {topology.stop} --grow-init {topology.grow_init}" in out
 
 
 @pytest.mark.parametrize(

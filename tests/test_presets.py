@@ -84,7 +84,7 @@ def test_the_recipe(data):
         "epochs": 100,
         "batch_size": 128,
         "optimizer": ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine"),
-        "topology": ts.SET(zeta=0.3, grow_init=0.1),
+        "topology": ts.SET(zeta=0.3, grow_init=0.1, schedule="cosine", stop=0.75),
         **({"augment": ts.ImageAugmentation((32, 32, 3))} if data == "cifar10" else {}),
     }
 

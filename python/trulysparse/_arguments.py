@@ -191,7 +191,15 @@ def _add_train(commands: Any) -> None:
     training.add_argument(
         "--zeta-schedule",
         choices=["constant", "cosine"],
-        help="keep zeta, or lower it to 0 until the last evolution (default: constant)",
+        help="keep zeta, or lower it to 0 until the last evolution (default: preset)",
+        **preset,
+    )
+    training.add_argument(
+        "--zeta-stop",
+        type=_cli_pruning.time,
+        metavar="N",
+        help="the last epoch after which connections are replaced, or a share of the epochs such "
+        "as 0.75 (default: preset)",
         **preset,
     )
     training.add_argument(

@@ -71,5 +71,9 @@ def make_topology(chosen: dict[str, Any], given: Mapping[str, Any]) -> SET:
         kind = GradientGrowth
         # What the presets have is for growth at random.
         chosen["grow_init"] = given.get("grow_init", GradientGrowth.grow_init)
-    schedule = given.get("zeta_schedule", "constant")
-    return kind(zeta=chosen["zeta"], grow_init=chosen["grow_init"], schedule=schedule)
+    return kind(
+        zeta=chosen["zeta"],
+        grow_init=chosen["grow_init"],
+        schedule=chosen["zeta_schedule"],
+        stop=chosen["zeta_stop"],
+    )

@@ -148,10 +148,11 @@ def _train(args: argparse.Namespace) -> int:
     is_worker = comm is not None and comm.rank > 0
     say = _keep_silent if is_worker else _say
     given = vars(args)
-    evolution = ("zeta", "grow_init", "grow", "zeta_schedule")
+    evolution = ("zeta", "grow_init", "grow", "zeta_schedule", "zeta_stop")
     if args.no_evolve and any(name in given for name in evolution):
         raise ValueError(
-            "--no-evolve leaves nothing to do for --zeta, --zeta-schedule, --grow and --grow-init"
+            "--no-evolve leaves nothing to do for --zeta, --zeta-schedule, --zeta-stop, --grow and "
+            "--grow-init"
         )
     preset = _presets.find(args.preset, args.data)
     chosen = combined(preset, given)
@@ -191,8 +192,12 @@ def _train(args: argparse.Namespace) -> int:
         progress=not args.quiet and not is_worker,
     )
     model = make()
-    skipped = ("zeta", "grow_init") if args.no_evolve else ()
-    used = {key: chosen[key] for key in preset._flags() if key in chosen and key not in skipped}
+    skipped = ("zeta", "zeta_schedule", "zeta_stop", "grow_init") if args.no_evolve else ()
+    used = {
+        key: chosen[key]
+        for key in preset._flags()
+        if chosen.get(key) is not None and key not in skipped
+    }
     given_only = ("density", "optimizer", "l1", "warmup")
     used |= {key: given[key] for key in given_only if given[key] not in (None, "sgd", 0.0)}
     used |= {} if augment is None else {"augment": True}
