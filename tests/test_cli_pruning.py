@@ -188,3 +188,20 @@ def test_mistakes_of_prune_write_nothing(trained, tmp_path, capsys, arguments, m
     assert cli.main(command) == 2
     assert message in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("how", [["--percentile", "30"], ["--tolerance", "0.5"]])
+def test_a_squared_error_has_a_loss_only(tmp_path, capsys, how):
+    x = RNG.normal(size=(40, 3))
+    model = ts.SparseMLP([3, 30, 1], loss="squared_error", epsilon=20, seed=0)
+    model.save("model.safetensors")
+    data = write_csv(tmp_path / "rows.csv", x, np.arange(40) % 2, "abcy")
+    assert cli.main(["evaluate", "model.safetensors", "--data", str(data)]) == 0
+    loss = model.evaluate(x, np.arange(40) % 2)["loss"]
+    assert capsys.readouterr().out.endswith(f"\nloss {loss:.4f}\n")
+    assert cli.main(["prune", "model.safetensors", "--data", str(data), *how]) == 0
+    out = capsys.readouterr().out
+    assert "loss on " in out
+    assert "no picture of the curve: the loss squared_error has no accuracy\n" in out
+    assert ts.load("pruned.safetensors").nnz < model.nnz
+    assert not (tmp_path / "pruned.png").exists()

@@ -207,11 +207,18 @@ def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) 
         model.compact()
         say(f"compacted: {sizes} to {'-'.join(map(str, model.layer_sizes))}")
     which = "the other half of the rows" if args.tolerance is not None else "all rows"
-    say(f"accuracy on {which}: {100 * before['accuracy']:.2f} % -> {100 * after['accuracy']:.2f} %")
+    if "accuracy" in before:
+        was, now = (100 * scores["accuracy"] for scores in (before, after))
+        say(f"accuracy on {which}: {was:.2f} % -> {now:.2f} %")
+    else:
+        say(f"loss on {which}: {before['loss']:.4f} -> {after['loss']:.4f}")
     model.save(args.out, progress=True)
     say(f"wrote {args.out}")
     picture = args.out.with_suffix(".png")
     picture.unlink(missing_ok=True)
+    if "accuracy" not in curve:
+        say(f"no picture of the curve: the loss {model.loss} has no accuracy")
+        return
     try:
         save_pruning_curve(curve, picture)
     except ImportError:

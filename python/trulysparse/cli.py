@@ -332,7 +332,8 @@ def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progr
 
 
 def _scores(scores: dict[str, float]) -> str:
-    return f"accuracy {100 * scores['accuracy']:.2f} %, loss {scores['loss']:.4f}"
+    accuracy = f"accuracy {100 * scores['accuracy']:.2f} %, " if "accuracy" in scores else ""
+    return f"{accuracy}loss {scores['loss']:.4f}"
 
 
 def _write_metadata(model: SparseMLP, data: Dataset, label: str | None) -> None:
