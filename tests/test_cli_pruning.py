@@ -162,6 +162,13 @@ def test_prune_writes_a_smaller_model_and_its_curve(trained, tmp_path, capsys):
     assert ts.load("out/model.safetensors").nnz > pruned.nnz
 
 
+def test_prune_makes_the_folder(trained, tmp_path):
+    command = ["prune", "out/model.safetensors", "--data", "digits", "--percentile", "30"]
+    assert cli.main([*command, "--out", "a/b/small.safetensors"]) == 0
+    written = sorted(path.name for path in (tmp_path / "a/b").iterdir())
+    assert written == ["small.png", "small.safetensors"]
+
+
 def test_prune_goes_as_far_as_half_of_the_rows_allow(trained, capsys):
     left = []
     for tolerance in ("0.0", "0.3"):
@@ -178,6 +185,8 @@ def test_prune_goes_as_far_as_half_of_the_rows_allow(trained, capsys):
         (["--percentile", "100"], "percentile = 100.0: expected a number above 0 and below 100"),
         (["--tolerance", "-1"], "tolerance = -1.0: expected a number in [0, 1)"),
         (["--percentile", "5", "--out", "a.png"], "expected the name of a model file"),
+        (["--percentile", "5", "--out", "out"], "--out out: expected the name of a model"),
+        (["--percentile", "5", "--out", ""], "--out .: expected the name of a model"),
         (["--percentile", "5", "--out", "out/model.safetensors/b"], "is a file"),
         (["--percentile", "5", "--batch-size", "0"], "batch_size = 0"),
     ],

@@ -498,6 +498,7 @@ def _importance(args: argparse.Namespace) -> int:
 
 
 def _prune(args: argparse.Namespace) -> int:
+    _cli_pruning.check_out(args.out)
     _check_out(args.out.parent)
     model, data = _model_and_data(args)
     x, y = _match_features(model, data), _match_classes(model, data)
