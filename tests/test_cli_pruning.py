@@ -210,6 +210,7 @@ def test_a_squared_error_has_a_loss_only(tmp_path, capsys, how):
     assert capsys.readouterr().out.endswith(f"\nloss {loss:.4f}\n")
     assert cli.main(["prune", "model.safetensors", "--data", str(data), *how]) == 0
     out = capsys.readouterr().out
+    assert "note: this file has no test part, so all of its rows are scored" in out
     assert "loss on " in out
     assert "no picture of the curve: the loss squared_error has no accuracy\n" in out
     assert ts.load("pruned.safetensors").nnz < model.nnz

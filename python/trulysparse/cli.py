@@ -375,14 +375,19 @@ def _model_and_data(args: argparse.Namespace) -> tuple[SparseMLP, Dataset]:
 def _evaluate(args: argparse.Namespace) -> int:
     model, data = _model_and_data(args)
     x, y = _match_features(model, data), _match_classes(model, data)
-    _say(f"data: {data.name}, {len(x)} samples")
+    _say_samples(data)
+    _say(_scores(model.evaluate(x, y, batch_size=args.batch_size)))
+    return 0
+
+
+def _say_samples(data: Dataset) -> None:
+    """Say how many samples are scored, and if a model may know some of them."""
+    _say(f"data: {data.name}, {len(data.x_test)} samples")
     if len(data.x_train) == 0:
         _say(
             "note: this file has no test part, so all of its rows are scored; a model that `train` "
             "made of this very file learnt from four fifths of them"
         )
-    _say(_scores(model.evaluate(x, y, batch_size=args.batch_size)))
-    return 0
 
 
 def _feature_names(model: SparseMLP) -> list[str] | None:
@@ -502,7 +507,7 @@ def _prune(args: argparse.Namespace) -> int:
     _check_out(args.out.parent)
     model, data = _model_and_data(args)
     x, y = _match_features(model, data), _match_classes(model, data)
-    _say(f"data: {data.name}, {len(x)} samples")
+    _say_samples(data)
     _cli_pruning.run(args, model, x, y, _say)
     return 0
 
