@@ -136,6 +136,14 @@ def test_a_tolerance_is_measured_on_held_out_training_rows(capsys):
     assert "test: accuracy" in out
 
 
+def test_a_row_cannot_be_held_out_of_one(tmp_path, capsys):
+    data = write_csv(tmp_path / "two.csv", np.eye(2), ["p", "q"], "aby")
+    command = ["train", "--data", str(data), "--prune-tolerance", "0.1"]
+    assert cli.main(command) == 2
+    assert "--prune-tolerance: expected two or more training rows" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [data]
+
+
 # --- the command prune -----------------------------------------------------------------------
 
 

@@ -123,6 +123,10 @@ def held_out(data: Dataset, seed: int) -> Dataset:
     from sklearn.model_selection import train_test_split
 
     x, y = data.x_train, data.y_train
+    if len(x) < 2:
+        raise ValueError(
+            f"--prune-tolerance: expected two or more training rows, to hold some out, got {len(x)}"
+        )
     counts = np.bincount(y)
     size = max(round(HELD_OUT * len(x)), 1)
     fits = counts[counts > 0].min() >= 2 and size >= np.count_nonzero(counts)

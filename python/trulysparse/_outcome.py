@@ -19,7 +19,7 @@ def constant_loss(labels: npt.NDArray[np.int64]) -> float:
     """The mean cross-entropy of the best constant prediction: the classes' frequencies."""
     share = np.bincount(labels) / len(labels)
     share = share[share > 0]
-    return float(-(share * np.log(share)).sum())
+    return float((share * np.log(1 / share)).sum())
 
 
 def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
