@@ -43,6 +43,7 @@ class Job:
     memory: str
     stream: Stream | None = None  # instead of data
     augment: ImageAugmentation | None = None
+    validated: bool = False  # with held-out samples, on the rank that leads
 
     def about(self) -> dict[str, Any]:
         """What makes it the same fit as another, in JSON's types."""
@@ -154,7 +155,9 @@ def start(job: Job, session: Session | None) -> Start:
     about = job.about() if strategy.checkpoint is not None or session is not None else {}
     checkpoint = None
     if strategy.checkpoint is not None and _leads(session):
-        checkpoint = Checkpoint(strategy.checkpoint, about | {"samples": job.samples})
+        # The history that goes on has numbers of all epochs or of none.
+        whole = about | {"samples": job.samples, "validation_data": job.validated}
+        checkpoint = Checkpoint(strategy.checkpoint, whole)
         checkpoint.find(model.threads)
     if session is not None:
         session.greet(about, job.samples)
