@@ -136,6 +136,14 @@ def test_a_tolerance_is_measured_on_held_out_training_rows(capsys):
     assert "test: accuracy" in out
 
 
+def test_a_row_cannot_be_held_out_of_one(tmp_path, capsys):
+    data = write_csv(tmp_path / "two.csv", np.eye(2), ["p", "q"], "aby")
+    command = ["train", "--data", str(data), "--prune-tolerance", "0.1"]
+    assert cli.main(command) == 2
+    assert "--prune-tolerance: expected two or more training rows" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [data]
+
+
 # --- the command prune -----------------------------------------------------------------------
 
 
@@ -162,6 +170,13 @@ def test_prune_writes_a_smaller_model_and_its_curve(trained, tmp_path, capsys):
     assert ts.load("out/model.safetensors").nnz > pruned.nnz
 
 
+def test_prune_makes_the_folder(trained, tmp_path):
+    command = ["prune", "out/model.safetensors", "--data", "digits", "--percentile", "30"]
+    assert cli.main([*command, "--out", "a/b/small.safetensors"]) == 0
+    written = sorted(path.name for path in (tmp_path / "a/b").iterdir())
+    assert written == ["small.png", "small.safetensors"]
+
+
 def test_prune_goes_as_far_as_half_of_the_rows_allow(trained, capsys):
     left = []
     for tolerance in ("0.0", "0.3"):
@@ -178,6 +193,8 @@ def test_prune_goes_as_far_as_half_of_the_rows_allow(trained, capsys):
         (["--percentile", "100"], "percentile = 100.0: expected a number above 0 and below 100"),
         (["--tolerance", "-1"], "tolerance = -1.0: expected a number in [0, 1)"),
         (["--percentile", "5", "--out", "a.png"], "expected the name of a model file"),
+        (["--percentile", "5", "--out", "out"], "--out out: expected the name of a model"),
+        (["--percentile", "5", "--out", ""], "--out .: expected the name of a model"),
         (["--percentile", "5", "--out", "out/model.safetensors/b"], "is a file"),
         (["--percentile", "5", "--batch-size", "0"], "batch_size = 0"),
     ],
@@ -188,3 +205,38 @@ def test_mistakes_of_prune_write_nothing(trained, tmp_path, capsys, arguments, m
     assert cli.main(command) == 2
     assert message in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("how", [["--percentile", "30"], ["--tolerance", "0.5"]])
+def test_a_squared_error_has_a_loss_only(tmp_path, capsys, how):
+    x = RNG.normal(size=(40, 3))
+    model = ts.SparseMLP([3, 30, 1], loss="squared_error", epsilon=20, seed=0)
+    model.save("model.safetensors")
+    data = write_csv(tmp_path / "rows.csv", x, np.arange(40) % 2, "abcy")
+    assert cli.main(["evaluate", "model.safetensors", "--data", str(data)]) == 0
+    loss = model.evaluate(x, np.arange(40) % 2)["loss"]
+    assert capsys.readouterr().out.endswith(f"\nloss {loss:.4f}\n")
+    assert cli.main(["prune", "model.safetensors", "--data", str(data), *how]) == 0
+    out = capsys.readouterr().out
+    assert "note: this file has no test part, so all of its rows are scored" in out
+    assert "loss on " in out
+    assert "no picture of the curve: the loss squared_error has no accuracy\n" in out
+    assert ts.load("pruned.safetensors").nnz < model.nnz
+    assert not (tmp_path / "pruned.png").exists()
+
+
+def test_a_network_without_paths_is_not_written(monkeypatch, capsys, tmp_path):
+    fit = ts.SparseMLP.fit
+
+    def cut(self, *args, **options):
+        history = fit(self, *args, **options)
+        nothing = (np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.float32))
+        self._core.rewire([(np.ones(self.layers[0].nnz, bool), *nothing), None])
+        return history
+
+    monkeypatch.setattr(ts.SparseMLP, "fit", cut)
+    assert cli.main(["train", "--epochs", "1", "--hidden", "9", "8", "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert "no path from the inputs to the outputs is left" in error
+    assert "learning-rate" not in error
+    assert not (tmp_path / "trulysparse-run" / "model.safetensors").exists()

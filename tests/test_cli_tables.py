@@ -303,6 +303,9 @@ class TestFarAboveAConstant:
         assert math.log(6) <= limit <= 2 * math.log(6) + 1e-12
         assert limit >= 2 * loss - 1e-12
 
+    def test_the_loss_of_one_class_has_no_sign(self):
+        assert f"{_outcome.constant_loss(np.ones(3, np.int64)):.4g}" == "0"
+
 
 def scaled(model, factor):
     """A copy with all weights and biases times `factor`."""

@@ -259,6 +259,17 @@ def test_pruning(estimator, wine):
 
 
 @BOTH
+def test_pruning_within_a_tolerance(estimator, wine):
+    x, held_x, y, held_y = wine
+    rule = ts.ImportancePruning(start=1, every=1, tolerance=0.5)
+    stopped = estimator(**QUICK, pruning=rule, early_stopping=True).fit(x, y)
+    given = estimator(**QUICK, pruning=rule).fit(x, y, X_val=held_x, y_val=held_y)
+    for fitted in (stopped, given):
+        connections = fitted.history_.history["connections"]
+        assert connections[-1] < connections[0]
+
+
+@BOTH
 def test_same_seed_same_bits_for_any_number_of_jobs(estimator, wine):
     x, _, y, _ = wine
 

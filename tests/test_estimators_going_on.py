@@ -133,6 +133,10 @@ def test_partial_fit_cannot_balance_classes(wine):
         ({"zeta": 1}, "zeta = 1"),
         ({"grow_init": -1}, "grow_init = -1"),
         ({"pruning": 20}, "pruning = 20"),
+        (
+            {"pruning": ts.ImportancePruning(0.2, 0.2, tolerance=0.1)},
+            "pruning with tolerance = 0.1: expected early_stopping=True, or X_val and y_val of",
+        ),
         ({"standardize": "yes"}, "standardize = 'yes': expected 'auto' or True or False"),
         ({"early_stopping": 1}, "early_stopping = 1"),
         ({"early_stopping": True, "validation_fraction": 1}, "validation_fraction = 1"),

@@ -313,6 +313,11 @@ ERRORS = [
         ValueError,
         "same length",
     ),
+    (
+        lambda r: plot.accuracy_against_parameters({**CURVE, "refused": [1, 1, 2]}),
+        ValueError,
+        "expected a point at which no layer was refused",
+    ),
 ]
 
 

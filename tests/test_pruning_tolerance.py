@@ -1,5 +1,7 @@
 """Pruning as far as held-out samples allow, beside a search written in NumPy."""
 
+import warnings
+
 import numpy as np
 import pytest
 import trulysparse as ts
@@ -162,3 +164,23 @@ def test_bad_calls(state_of):
     with pytest.raises(ValueError, match="validation_data = None: expected held-out samples"):
         fit(model, pruning=ts.ImportancePruning(1, 1, tolerance=0.1))
     assert state_of(model) == before
+
+
+def cut_off(seed):
+    """Noise, of which a constant prediction is as good: pruning takes nearly all."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(400, 12)), rng.integers(0, 2, 400)
+    model = ts.SparseMLP([12, 60, 50, 2], epsilon=8, seed=seed)
+    pruning = ts.ImportancePruning(start=1, every=2, tolerance=0.02)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, y, epochs=12, pruning=pruning, validation_data=(x, y), progress=False)
+    warned = any("no path from the inputs to the outputs" in str(w.message) for w in caught)
+    return warned, not model.feature_importance().any()
+
+
+def test_a_network_that_lost_all_paths_is_warned_of():
+    found = [cut_off(seed) for seed in range(6)]
+    assert (True, True) in found
+    assert (True, False) not in found
+    assert (False, True) not in found

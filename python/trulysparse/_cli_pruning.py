@@ -14,7 +14,7 @@ import numpy.typing as npt
 from trulysparse.datasets import Dataset
 from trulysparse.model import SparseMLP
 from trulysparse.plot._pruning import save_pruning_curve
-from trulysparse.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning
+from trulysparse.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning, amount
 
 HELD_OUT = 0.1  # of the training rows, on which `train` measures a tolerance
 _SWITCHES = "--prune, --prune-percentile or --prune-tolerance"
@@ -40,8 +40,8 @@ def add_flags(training: Any) -> None:
     """Add the flags of pruning while training; what is not given is not in the namespace."""
     start, every, percentile = SEQUENTIAL
     suppress: dict[str, Any] = {"default": argparse.SUPPRESS}
-    amount = training.add_mutually_exclusive_group()
-    amount.add_argument(
+    goal = training.add_mutually_exclusive_group()
+    goal.add_argument(
         "--prune",
         action="store_true",
         help="while training, prune the hidden neurons whose importance is at or below the "
@@ -49,14 +49,14 @@ def add_flags(training: Any) -> None:
         "pruning)",
         **suppress,
     )
-    amount.add_argument(
+    goal.add_argument(
         "--prune-percentile",
         type=float,
         metavar="P",
         help="the same with this percentile, above 0 and below 100",
         **suppress,
     )
-    amount.add_argument(
+    goal.add_argument(
         "--prune-tolerance",
         type=float,
         metavar="T",
@@ -125,6 +125,10 @@ def held_out(data: Dataset, seed: int) -> Dataset:
     from sklearn.model_selection import train_test_split
 
     x, y = data.x_train, data.y_train
+    if len(x) < 2:
+        raise ValueError(
+            f"--prune-tolerance: expected two or more training rows, to hold some out, got {len(x)}"
+        )
     counts = np.bincount(y)
     size = max(round(HELD_OUT * len(x)), 1)
     fits = counts[counts > 0].min() >= 2 and size >= np.count_nonzero(counts)
@@ -149,14 +153,14 @@ def add_command(
     )
     prune.add_argument("model", help="a model.safetensors that `train` wrote")
     add_data(prune, required=True)
-    amount = prune.add_mutually_exclusive_group(required=True)
-    amount.add_argument(
+    goal = prune.add_mutually_exclusive_group(required=True)
+    goal.add_argument(
         "--percentile",
         type=float,
         metavar="P",
         help="prune the neurons whose importance is at or below this percentile of their layer",
     )
-    amount.add_argument(
+    goal.add_argument(
         "--tolerance",
         type=float,
         metavar="T",
@@ -178,10 +182,17 @@ def add_command(
     add_threads(prune)
 
 
+def check_out(out: Path) -> None:
+    """Fail before anything is computed if `out` is no name for a model."""
+    if out.suffix == ".png":
+        raise ValueError(f"--out {out}: expected the name of a model file, not of a picture")
+    if out.is_dir():
+        raise ValueError(f"--out {out}: expected the name of a model file, not of a folder")
+
+
 def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) -> None:
     """Prune, say what it cost, and write the model and its curve."""
-    if args.out.suffix == ".png":
-        raise ValueError(f"--out {args.out}: expected the name of a model file, not of a picture")
+    amount(args.percentile, None, args.tolerance, required=True)
     judged = np.arange(len(x))
     how: dict[str, Any] = {"percentile": args.percentile}
     if args.tolerance is not None:
@@ -210,11 +221,19 @@ def run(args: argparse.Namespace, model: SparseMLP, x: Rows, y: Rows, say: Say) 
         model.compact()
         say(f"compacted: {sizes} to {'-'.join(map(str, model.layer_sizes))}")
     which = "the other half of the rows" if args.tolerance is not None else "all rows"
-    say(f"accuracy on {which}: {100 * before['accuracy']:.2f} % -> {100 * after['accuracy']:.2f} %")
+    if "accuracy" in before:
+        was, now = (100 * scores["accuracy"] for scores in (before, after))
+        say(f"accuracy on {which}: {was:.2f} % -> {now:.2f} %")
+    else:
+        say(f"loss on {which}: {before['loss']:.4f} -> {after['loss']:.4f}")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     model.save(args.out, progress=True)
     say(f"wrote {args.out}")
     picture = args.out.with_suffix(".png")
     picture.unlink(missing_ok=True)
+    if "accuracy" not in curve:
+        say(f"no picture of the curve: the loss {model.loss} has no accuracy")
+        return
     try:
         save_pruning_curve(curve, picture, (left, after["accuracy"]))
     except ImportError:

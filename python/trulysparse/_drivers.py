@@ -43,6 +43,7 @@ class Job:
     memory: str
     stream: Stream | None = None  # instead of data
     augment: ImageAugmentation | None = None
+    validated: bool = False  # with held-out samples, on the rank that leads
 
     def about(self) -> dict[str, Any]:
         """What makes it the same fit as another, in JSON's types."""
@@ -101,7 +102,7 @@ def run(
         validated = validation is not None
         names = _fit.metrics(job.model.loss, job.strategy, validated=validated)
         _fit.introduce(callbacks, job.model, {"epochs": job.epochs.stop, "metrics": names})
-    started = start(job, session, validated=validation is not None)
+    started = start(job, session)
     if started.worker is not None:
         return started.worker.run()
     assert started.driver is not None
@@ -124,7 +125,7 @@ def run(
     return history
 
 
-def start(job: Job, session: Session | None, *, validated: bool) -> Start:
+def start(job: Job, session: Session | None) -> Start:
     """Find the driver of a fit, and take its memory."""
     strategy, model = job.strategy, job.model
     if job.stream is not None:
@@ -154,10 +155,9 @@ def start(job: Job, session: Session | None, *, validated: bool) -> Start:
     about = job.about() if strategy.checkpoint is not None or session is not None else {}
     checkpoint = None
     if strategy.checkpoint is not None and _leads(session):
-        # The history that goes on has the columns that it had.
-        columns = _fit.metrics(model.loss, strategy, validated=validated)
-        own = {"samples": job.samples, "metrics": columns}
-        checkpoint = Checkpoint(strategy.checkpoint, about | own)
+        # The history that goes on has numbers of all epochs or of none.
+        whole = about | {"samples": job.samples, "validation_data": job.validated}
+        checkpoint = Checkpoint(strategy.checkpoint, whole)
         checkpoint.find(model.threads)
     if session is not None:
         session.greet(about, job.samples)

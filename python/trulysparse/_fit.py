@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CUT_OFF = (
+    "no path from the inputs to the outputs is left, so all predictions are the same: prune less, "
+    "or end the evolution earlier"
+)
+
 Tick: TypeAlias = Callable[[int, float, float], object]
 Prune: TypeAlias = Callable[[dict[str, Any]], list[tuple[int, int, str | None]]]
 
@@ -218,6 +223,7 @@ class Run:
         self._pruning_seconds = self._evolution_seconds = 0.0
         remaining = self.epochs[len(history.epoch) :]
         diverged = False
+        had_paths = self.pruning is not None and self.model._core.path_strength().any()
         self.model.stop_training = False
         if hasattr(self.trainer, "set_base_rate"):
             self.model._driver = self.trainer
@@ -247,6 +253,9 @@ class Run:
                 self._change_topology(epoch, bar)
         if self.checkpoint is not None:
             self.checkpoint.remove()
+        # Pruning cuts no output off, but the evolution moves what it has left.
+        if had_paths and not self.model._core.path_strength().any():
+            warnings.warn(CUT_OFF, RuntimeWarning, stacklevel=4)
         for callback in self.callbacks:
             callback.on_train_end(dict(logs))
         return history

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse._fit import CUT_OFF
 from trulysparse.datasets import Dataset
 from trulysparse.model import SparseMLP
 
@@ -19,7 +20,7 @@ def constant_loss(labels: npt.NDArray[np.int64]) -> float:
     """The mean cross-entropy of the best constant prediction: the classes' frequencies."""
     share = np.bincount(labels) / len(labels)
     share = share[share > 0]
-    return float(-(share * np.log(share)).sum())
+    return float((share * np.log(1 / share)).sum())
 
 
 def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
@@ -51,6 +52,8 @@ def trouble(
         return f"training diverged in epoch {epoch}: the loss is not finite"
     if interrupted or not done:
         return None
+    if not model.feature_importance().any():
+        return CUT_OFF
     losses = history.history["loss"]
     most = limit(data.y_train, data.n_classes)
     worst = _worst(model, data, losses, most)

@@ -40,6 +40,7 @@ from trulysparse import (
 from trulysparse._arguments import make_parser
 from trulysparse._chosen import by_samples, combined, make_optimizer, make_topology, rates
 from trulysparse._exports import save_state
+from trulysparse._fit import CUT_OFF
 from trulysparse._image_flags import augmentation
 from trulysparse._predict import read_rows, write_table
 from trulysparse._preset_help import flags
@@ -242,13 +243,13 @@ def _train(args: argparse.Namespace) -> int:
         problem = _outcome.trouble(
             model, trained_on, args.epochs, interrupted=interrupted, last=last
         )
-        if problem is None or interrupted:
+        if problem in (None, CUT_OFF) or interrupted:
             break
     if problem is not None:
         usual = preset.learning_rate if args.optimizer == "sgd" else Adam.learning_rate
-        advice = _outcome.advice(rate, usual)
+        advice = "" if problem == CUT_OFF else f" {_outcome.advice(rate, usual)}"
         print(
-            f"trulysparse: {problem}. Nothing was written to {args.out}. {advice}", file=sys.stderr
+            f"trulysparse: {problem}. Nothing was written to {args.out}.{advice}", file=sys.stderr
         )
         return 1
     done = len(model.history.epoch)
@@ -276,6 +277,7 @@ def _fit(model: SparseMLP, data: Dataset, **settings: Any) -> bool:
     """Train; whether Ctrl-C ended it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)  # said later
+        warnings.filterwarnings("ignore", "no path from the inputs", RuntimeWarning)
         try:
             model.fit(
                 data.x_train,
@@ -345,7 +347,8 @@ def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progr
 
 
 def _scores(scores: dict[str, float]) -> str:
-    return f"accuracy {100 * scores['accuracy']:.2f} %, loss {scores['loss']:.4f}"
+    accuracy = f"accuracy {100 * scores['accuracy']:.2f} %, " if "accuracy" in scores else ""
+    return f"{accuracy}loss {scores['loss']:.4f}"
 
 
 def _write_metadata(model: SparseMLP, data: Dataset, label: str | None) -> None:
@@ -387,11 +390,16 @@ def _model_and_data(args: argparse.Namespace) -> tuple[SparseMLP, Dataset]:
 def _evaluate(args: argparse.Namespace) -> int:
     model, data = _model_and_data(args)
     x, y = _match_features(model, data), _match_classes(model, data)
-    _say(f"data: {data.name}, {len(x)} samples")
-    if len(data.x_train) == 0:
-        _say(_ALL_ROWS)
+    _say_samples(data)
     _say(_scores(model.evaluate(x, y, batch_size=args.batch_size)))
     return 0
+
+
+def _say_samples(data: Dataset) -> None:
+    """Say how many samples are scored, and if a model may know some of them."""
+    _say(f"data: {data.name}, {len(data.x_test)} samples")
+    if len(data.x_train) == 0:
+        _say(_ALL_ROWS)
 
 
 def _feature_names(model: SparseMLP) -> list[str] | None:
@@ -507,12 +515,11 @@ def _importance(args: argparse.Namespace) -> int:
 
 
 def _prune(args: argparse.Namespace) -> int:
+    _cli_pruning.check_out(args.out)
     _check_out(args.out.parent)
     model, data = _model_and_data(args)
     x, y = _match_features(model, data), _match_classes(model, data)
-    _say(f"data: {data.name}, {len(x)} samples")
-    if len(data.x_train) == 0:
-        _say(_ALL_ROWS)
+    _say_samples(data)
     _cli_pruning.run(args, model, x, y, _say)
     return 0
 

@@ -393,6 +393,7 @@ class SparseMLP(Evolving):
                 memory=_settings.memory(memory, strategy),
                 stream=stream,
                 augment=augment,
+                validated=validation is not None,
             )
             try:
                 return _drivers.run(job, ranks, validation, listed, progress=progress)

@@ -61,8 +61,10 @@ class ImportancePruning:
         [0, 1); 0.003 is 0.3 points. Before each pruning the fit's `validation_data` are scored
         with ever more neurons left out, and as many are pruned as cost no more than that. What the
         mean accuracy since the pruning before is below the best such mean counts as lost already.
-        Without accuracy (squared error) the loss may grow by that share. Needs `validation_data`,
-        and the memory of a copy of the network. Default None.
+        Without accuracy (squared error) the loss may grow by that share. In the local phase of a
+        strategy the workers' average is what is scored; each worker then prunes the same shares of
+        its own layers. Needs `validation_data`, and the memory of a copy of the network. Default
+        None.
 
     Raises
     ------

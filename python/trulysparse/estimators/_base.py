@@ -129,6 +129,12 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         tol = _check.real("tol", self.tol, "a number of at least 0", low=0)
         epochs = _check.integer("max_iter", self.max_iter, 1)
         random = check_random_state(self.random_state)
+        tolerance = getattr(self.pruning, "tolerance", None)
+        if tolerance is not None and not stops and X_val is None:
+            raise ValueError(
+                f"pruning with tolerance = {tolerance!r}: expected early_stopping=True, or X_val "
+                "and y_val of fit, as it is measured on held-out samples"
+            )
 
         X, y = self._validated(X, y, reset=not goes_on)
         weight = _weights(sample_weight, X)

@@ -60,7 +60,8 @@ hidden_layer_sizes
     grow_init
         The scale of the weights that `SET` grows, in units of the initial ones. Default 0.1.
     pruning
-        An `ImportancePruning` to prune neurons while training, or None (default).
+        An `ImportancePruning` to prune neurons while training, or None (default). One with a
+        `tolerance` needs `early_stopping`, or `X_val` and `y_val` of `fit`.
     standardize
         Standardise the features with the statistics of the first training data. Default
         ``"auto"``: unless `X` is sparse, as a 0 would no longer be one.

@@ -47,10 +47,12 @@ def accuracy_against_parameters(curve: Curve | Mapping[str, Curve], ax: Axes | N
         If `curve` is not as described.
     """
     curves = _curves(curve)
+    everything = np.concatenate([values["connections"] for values in curves.values()])
+    if everything.size == 0:
+        raise ValueError("curve: expected a point at which no layer was refused")
     ax = _style.single(ax)
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-    everything = np.concatenate([values["connections"] for values in curves.values()])
     positive = everything[everything > 0]
     logarithmic = positive.size > 0 and everything.max() > _LOG_FROM * positive.min()
     for number, (name, values) in enumerate(curves.items()):
