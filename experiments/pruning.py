@@ -29,8 +29,8 @@ WAYS = {
     "connected": ts.ImportancePruning(over="connected"),
     "connected, closed": ts.ImportancePruning(over="connected", regrow=False),
 }
-# Chosen by `choose`: the best pair of rate and decay whose neighbours learn too. With a rate of 0.01,
-# or 0.02 with a decay of 0.002, weights decay to nothing.
+# Chosen by `choose`: the best pair of rate and decay whose neighbours learn too. With a rate of
+# 0.01, or of 0.02 with a decay of 0.002, weights decay to nothing.
 MADELON = {
     "model": {"epsilon": 10, "init": "normal", "slope": 0.5, "dropout": 0.3, "standardize": True},
     "optimizer": ts.SGD(0.03, weight_decay=1.6e-3),

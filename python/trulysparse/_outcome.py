@@ -12,7 +12,7 @@ from trulysparse._fit import CUT_OFF
 from trulysparse.datasets import Dataset
 from trulysparse.model import SparseMLP
 
-# So many times the limit is an explosion, whenever it was: the largest weights stay large.
+# A loss of this many times the limit is an explosion in any epoch: its large weights remain.
 EXPLOSION = 100
 
 

@@ -228,7 +228,7 @@ def _dia(name: str, value: Any, shape: Shape) -> Any:
         raise _Damage(f"{len(offsets)} offsets and {len(data)} diagonals, expected as many")
     if len(np.unique(offsets)) != len(offsets):
         raise _Damage("offsets that are the same, expected each once")
-    # Diagonals beside the matrix are none of its own, but SciPy would count them.
+    # Diagonals beside the matrix hold none of its values, but SciPy would count them.
     inside = (offsets > -shape[0]) & (offsets < shape[1])
     offsets = offsets[inside].astype(_index_type(*shape))
     return sp.dia_array((data[inside], offsets), shape=shape)

@@ -77,7 +77,7 @@ pub fn least_left(neurons: usize, outputs: usize) -> usize {
 }
 
 impl Cut {
-    /// Checks the values for a network of so many hidden layers; the message names the argument.
+    /// Checks the values for a network with `hidden` hidden layers; the message names the argument.
     fn check(&self, hidden: usize) -> Result<()> {
         match self {
             Cut::Threshold(t) if !(t.is_finite() && *t >= 0.0) => {
