@@ -17,7 +17,7 @@ use crate::train::Augmentation;
 pub struct GivenAugmentation(usize, usize, usize, f64, f64, bool);
 
 impl GivenAugmentation {
-    /// The same, checked for samples of so many features.
+    /// The same, checked for samples with `features` values.
     pub fn checked(&self, features: usize) -> Result<Augmentation> {
         let &GivenAugmentation(height, width, channels, rotation, shift, mirror) = self;
         let frame = Frame { height, width, channels };

@@ -38,7 +38,7 @@ pub struct Motion {
 }
 
 impl Augmentation {
-    /// Checks every value, and that images have so many values; the message names the argument.
+    /// Checks every value and the size of an image; the message names the argument.
     pub fn check(&self, features: usize) -> Result<()> {
         let Frame { height, width, channels } = self.frame;
         let refuse = |value, expected| Err(Error::invalid("augment", value, expected));
