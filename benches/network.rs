@@ -61,7 +61,7 @@ fn main() {
                 Data::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&y)));
             let samples: Vec<u32> = (0..most as u32).collect();
             let sgd = Optimizer {
-                rule: Rule::Sgd { momentum: 0.9, nesterov: false },
+                rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
                 learning_rate: 1e-4,
                 weight_decay: 2e-4,
                 l1: 0.0,

@@ -93,7 +93,7 @@ fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usiz
     let samples: Vec<u32> = (0..batch as u32).collect();
     // The weights hardly move, so that the gradients stay as they are.
     let sgd = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: false },
+        rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
         learning_rate: 1e-6,
         weight_decay: 2e-4,
         l1: 0.0,

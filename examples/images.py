@@ -40,8 +40,10 @@ def main(folder, epochs=5, images=10_000):
         y,
         epochs=epochs,
         validation_data=test,
-        optimizer=ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine"),
-        topology=ts.SET(grow_init=0.1),
+        optimizer=ts.SGD(
+            0.05, nesterov=True, weight_decay=2e-5, schedule="cosine", schedule_decay=True
+        ),
+        topology=ts.SET(grow_init=0.1, schedule="cosine", stop=0.75),
         callbacks=[recorder],
     )
     accuracy = history.history["val_accuracy"][-1]

@@ -28,9 +28,9 @@ PAPER: dict[str, Any] = {
 def recipe(
     epochs: int, *, dropout: float = 0.1, rotation: float = 10.0, schedule: str = "cosine",
     stop: float = 0.75, rate: float = 0.05, activation: str = "all_relu", slope: float = 0.6,
-    decay: float = 2e-5,
+    decay: float = 2e-5, schedule_decay: float = 1,
 ) -> dict[str, Any]:  # fmt: skip
-    """Ours: evolution on a cosine that ends at a share `stop` of the epochs."""
+    """Ours: decay as the rate, evolution on a cosine that ends at a share `stop` of the epochs."""
     last = max(round(stop * epochs), 1) if stop < 1 else None
     return {
         "model": {
@@ -38,7 +38,10 @@ def recipe(
             "activation": activation, "slope": slope, "standardize": True,
         },
         "fit": {
-            "optimizer": ts.SGD(rate, nesterov=True, weight_decay=decay, schedule="cosine"),
+            "optimizer": ts.SGD(
+                rate, nesterov=True, weight_decay=decay, schedule="cosine",
+                schedule_decay=bool(schedule_decay),
+            ),
             "topology": ts.SET(grow_init=0.1, schedule=schedule, stop=last),
         },
         "augment": ts.ImageAugmentation(rotation=rotation),

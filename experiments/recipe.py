@@ -1,8 +1,8 @@
-"""How the evolution of the recipe is to end: ``python experiments/recipe.py digits madelon``.
+"""How the recipe is to end: ``python experiments/recipe.py digits madelon``.
 
 Each data set's preset ``recipe``, with zeta constant or on a cosine, to the last epoch or stopped
-at three quarters; accuracy on a part of the training samples. Each run keeps a row in
-``results/recipe.csv``; all rows are printed as a table.
+at three quarters, and with a decay that falls with the learning rate; accuracy on a part of the
+training samples. Each run keeps a row in ``results/recipe.csv``; all rows are printed as a table.
 """
 
 import argparse
@@ -22,6 +22,8 @@ ENDS: dict[str, dict[str, Any]] = {
     "cosine": {"schedule": "cosine"},
     "cosine, stopped": {"schedule": "cosine", "stop": 0.75},
 }
+DECAYS = "cosine, stopped, decay too"
+ENDS[DECAYS] = ENDS["cosine, stopped"]
 EPOCHS = {"digits": [100], "madelon": [100], "fashion-mnist": [10, 40], "cifar10": [40]}
 KEYS = ["data", "end", "epochs", "seed"]
 
@@ -37,8 +39,9 @@ def run(data: datasets.Dataset, name: str, end: str, epochs: int, seed: int) -> 
     layers = [x.shape[1], *preset.hidden, data.n_classes]
     model = ts.SparseMLP(layers, **preset.model, seed=seed, threads=1)
     plain = ts.SET(zeta=preset.zeta, grow_init=preset.grow_init)
-    topology = replace(plain, **ENDS[end])
-    model.fit(x, y, **{**preset.fit, "epochs": epochs, "topology": topology}, progress=False)
+    fit = {**preset.fit, "epochs": epochs, "topology": replace(plain, **ENDS[end])}
+    fit["optimizer"] = replace(fit["optimizer"], schedule_decay=end == DECAYS)
+    model.fit(x, y, **fit, progress=False)
     return {"accuracy": f"{100 * model.evaluate(x_held, y_held)['accuracy']:.2f}"}
 
 

@@ -37,7 +37,7 @@ fn network() -> Mlp {
 fn trained(data: &Data<'_>, threads: usize, pause: usize) -> Vec<u8> {
     let (par, mut mlp) = (Par::new(threads).unwrap(), network());
     let optimizer = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: true },
+        rule: Rule::Sgd { momentum: 0.9, nesterov: true, schedule_decay: false },
         learning_rate: 0.05,
         weight_decay: 1e-4,
         l1: 0.0,

@@ -244,7 +244,7 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     let mut model = model(false);
     model.counters.steps = 7;
     let sgd = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: false },
+        rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
         learning_rate: 0.1,
         weight_decay: 0.0,
         l1: 0.0,

@@ -46,7 +46,7 @@ fn samples(count: usize) -> (Vec<f32>, Vec<u32>) {
 
 fn plan(epochs: u64, steps: u64) -> Plan {
     let optimizer = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: true },
+        rule: Rule::Sgd { momentum: 0.9, nesterov: true, schedule_decay: false },
         learning_rate: 0.05,
         weight_decay: 1e-4,
         l1: 0.0,

@@ -62,7 +62,7 @@ class TestTrain:
             "preset recipe, with what was given: --hidden 20 20 --epsilon 20 "
             "--activation all_relu --slope 0.6 --init lecun_uniform --fan real --dropout 0.2 "
             "--learning-rate 0.05 --schedule cosine --momentum 0.5 --nesterov "
-            "--weight-decay 2e-05 --epochs 2 --batch-size 128"
+            "--weight-decay 2e-05 --schedule-decay --epochs 2 --batch-size 128"
         )
 
     @pytest.mark.skipif(os.name == "nt", reason="closes a POSIX pipe")
@@ -154,6 +154,7 @@ class TestTrain:
         settings = ts.preset(preset, data)
         sgd, evolution = settings.fit["optimizer"], settings.fit["topology"]
         names = ["learning_rate", "momentum", "nesterov", "weight_decay", "schedule"]
+        names += ["schedule_decay"]
         expected = {name: getattr(sgd, name) for name in names}
         expected |= {"zeta": evolution.zeta, "grow_init": evolution.grow_init}
         model = train(*where, "--preset", preset)
@@ -168,12 +169,14 @@ class TestTrain:
             *["--weight-decay", "0", "--zeta", "0.1", "--grow-init", "0.5"],
             *["--schedule", other_schedule],
             "--no-nesterov" if expected["nesterov"] else "--nesterov",
+            "--no-schedule-decay" if expected["schedule_decay"] else "--schedule-decay",
         )
         assert seen["learning_rate"] == 0.02
         assert seen["momentum"] == 0.5
         assert seen["weight_decay"] == 0
         assert (seen["zeta"], seen["grow_init"]) == (0.1, 0.5)
-        assert seen["nesterov"] is not expected["nesterov"]
+        for name in ("nesterov", "schedule_decay"):
+            assert seen[name] is not expected[name]
         assert seen["schedule"] == other_schedule
 
     def test_no_evolve_keeps_the_topology(self, monkeypatch):

@@ -21,7 +21,7 @@ def fitted(topology):
         standardize=True,
         seed=0,
     )
-    sgd = ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine")
+    sgd = ts.preset("recipe", "digits").fit["optimizer"]
     model.fit(
         data.x_train, data.y_train, epochs=4, optimizer=sgd, topology=topology, progress=False
     )

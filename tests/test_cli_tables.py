@@ -108,8 +108,8 @@ class TestSettings:
         assert (
             "preset table, with what was given: --hidden 100 --epsilon 7 --activation relu "
             "--slope 0.6 --init lecun_uniform --fan real --dropout 0.2 --learning-rate 0.05 "
-            "--schedule cosine --momentum 0.9 --nesterov --weight-decay 0.0025 --zeta 0.3 "
-            "--zeta-schedule constant --grow-init 0.1 --epochs 2 --batch-size 16\n"
+            "--schedule cosine --momentum 0.9 --nesterov --weight-decay 0.0025 --no-schedule-decay "
+            "--zeta 0.3 --zeta-schedule constant --grow-init 0.1 --epochs 2 --batch-size 16\n"
         ) in capsys.readouterr().out
 
     def test_a_csv_has_them_too(self, flowers, capsys):

@@ -287,21 +287,39 @@ SCHEDULES = [
 ]
 
 
+@pytest.mark.parametrize("decays", [False, True])
 @pytest.mark.parametrize("warm", [0, 4])
 @pytest.mark.parametrize(("name", "schedule", "numbers"), SCHEDULES)
-def test_schedules_over_a_fit(name, schedule, numbers, warm):
+def test_schedules_over_a_fit(name, schedule, numbers, warm, decays):
     if "steps_between" in numbers:
         numbers = numbers | {"steps_between": (20 - warm) / 4}
     schedule = type(schedule)(**(vars(schedule) | {"warmup": warm / 20}))
     model = make_model()
     oracle = o.from_model(model)
-    sgd = ts.SGD(0.05, momentum=0.5, weight_decay=0.0, schedule=schedule)
+    options = {"momentum": 0.5, "weight_decay": 0.1}
+    sgd = ts.SGD(0.05, **options, schedule=schedule, schedule_decay=decays)
     history = fit(model, 20, batch_size=len(X), optimizer=sgd)
     for step in range(20):
         lr = o.learning_rate(name, 0.05, step, 20, warmup_steps=warm, **numbers)
         assert history.history["learning_rate"][step] == pytest.approx(lr, rel=1e-6)
-        oracle.step(X, Y, lr=lr, momentum=0.5, weight_decay=0.0)
+        decay = 0.1 * lr / 0.05 if decays else 0.1
+        oracle.step(X, Y, lr=lr, momentum=0.5, weight_decay=decay)
     models_agree(model, oracle, 2e-5)
+
+
+@pytest.mark.parametrize(("strategy", "updates"), [(ts.WASSP, 1), (ts.WASAP, 2)])
+def test_the_decay_of_workers_falls_with_the_schedule_too(strategy, updates):
+    # A step of the schedule is a batch of every worker. With hardly a rate only the decay moves
+    # weights.
+    model = make_model()
+    before = [layer.weight.toarray() for layer in model.layers]
+    sgd = ts.SGD(1e-30, momentum=0, weight_decay=0.1, schedule="cosine", schedule_decay=True)
+    two = strategy(workers=2, local_fraction=0)
+    fit(model, 4, batch_size=len(X) // 2, optimizer=sgd, strategy=two)
+    factors = [o.learning_rate("cosine", 1, step, 4) for step in range(4)] * updates
+    expected = np.prod([1 - 0.1 * factor for factor in factors])
+    for weights, layer in zip(before, model.layers, strict=True):
+        close(layer.weight.toarray(), expected * weights, 1e-6)
 
 
 @pytest.mark.parametrize(("name", "schedule"), [(n, type(s)()) for n, s, _ in SCHEDULES])
@@ -457,8 +475,10 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
     assert train("--l1", "0.01", "--schedule", "exponential") == 0
     assert (seen[-1].l1, seen[-1].schedule) == (0.01, "exponential")
     assert "--l1 0.01" in capsys.readouterr().out
-    assert train("--optimizer", "adam", "--momentum", "0.5") == 2
-    assert "--momentum: expected --optimizer sgd" in capsys.readouterr().err
+    for flag in (["--momentum", "0.5"], ["--no-nesterov"], ["--schedule-decay"]):
+        assert train("--optimizer", "adam", *flag) == 2
+        name = flag[0].replace("--no-", "--")
+        assert f"{name}: expected --optimizer sgd" in capsys.readouterr().err
     assert train("--warmup", "1") == 2
     assert "warmup = 1.0: expected a number in [0, 1)" in capsys.readouterr().err
 

@@ -83,7 +83,9 @@ def test_the_recipe(data):
     assert preset.fit == {
         "epochs": 100,
         "batch_size": 128,
-        "optimizer": ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine"),
+        "optimizer": ts.SGD(
+            0.05, nesterov=True, weight_decay=2e-5, schedule="cosine", schedule_decay=True
+        ),
         "topology": ts.SET(zeta=0.3, grow_init=0.1, schedule="cosine", stop=0.75),
         **({"augment": ts.ImageAugmentation((32, 32, 3))} if data == "cifar10" else {}),
     }

@@ -183,6 +183,12 @@ def _add_train(commands: Any) -> None:
         **preset,
     )
     training.add_argument(
+        "--schedule-decay",
+        action=argparse.BooleanOptionalAction,
+        help="let the decay fall with the schedule's rate, or keep it (default: preset)",
+        **preset,
+    )
+    training.add_argument(
         "--zeta",
         type=float,
         help="fraction of connections replaced after an epoch (default: preset)",

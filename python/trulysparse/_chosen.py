@@ -31,12 +31,12 @@ def make_optimizer(chosen: dict[str, Any], given: Mapping[str, Any]) -> Optimize
     if given["warmup"]:
         schedule = schedules.BY_NAME[schedule](warmup=given["warmup"])
     shared = {"schedule": schedule, "l1": given["l1"], "layer_rates": given["layer_rates"]}
-    own = ["learning_rate", "weight_decay", "momentum", "nesterov"]
+    own = ["learning_rate", "weight_decay", "momentum", "nesterov", "schedule_decay"]
     if given["optimizer"] == "sgd":
         return SGD(**{key: chosen[key] for key in own}, **shared)
-    for key in ("momentum", "nesterov"):
+    for key in own[2:]:
         if key in given:
-            raise ValueError(f"--{key}: expected --optimizer sgd")
+            raise ValueError(f"--{key.replace('_', '-')}: expected --optimizer sgd")
         del chosen[key]
     for key in own[:2]:  # the presets' are for SGD
         chosen[key] = given.get(key, getattr(Adam, key))

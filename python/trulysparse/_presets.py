@@ -24,7 +24,7 @@ class Preset:
         Neurons of the hidden layers.
     epsilon, activation, slope, init, fan, dropout
         Of the network, as `SparseMLP` takes them.
-    learning_rate, schedule, momentum, nesterov, weight_decay
+    learning_rate, schedule, momentum, nesterov, weight_decay, schedule_decay
         Of the optimiser, as `SGD` takes them.
     zeta, zeta_schedule, zeta_stop, grow_init
         Of the evolution, as `SET` takes `zeta`, `schedule`, `stop` and `grow_init`.
@@ -49,6 +49,7 @@ class Preset:
     momentum: float
     nesterov: bool
     weight_decay: float | None  # None: by samples
+    schedule_decay: bool = False
     zeta: float
     zeta_schedule: str = "constant"
     zeta_stop: float | None = None
@@ -67,7 +68,8 @@ class Preset:
     @property
     def fit(self) -> dict[str, Any]:
         """Keyword arguments of `SparseMLP.fit`: optimiser, evolution, epochs and batch size."""
-        names = ("learning_rate", "schedule", "momentum", "nesterov", "weight_decay")
+        rate = ("learning_rate", "schedule", "momentum", "nesterov")
+        names = (*rate, "weight_decay", "schedule_decay")
         augment = {} if self.augment is None else {"augment": self.augment}
         return augment | {
             "epochs": self.epochs,
@@ -134,6 +136,7 @@ _RECIPE = Preset(
     momentum=0.9,
     nesterov=True,
     weight_decay=2e-5,
+    schedule_decay=True,
     zeta=0.3,
     zeta_schedule="cosine",
     zeta_stop=0.75,

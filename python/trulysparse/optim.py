@@ -60,6 +60,9 @@ class SGD:
         the magnitude of every weight loses ``learning_rate * l1``, down to exactly 0. `SET` drops
         exact zeros first, so connections that the penalty has emptied grow elsewhere. Biases have
         none.
+    schedule_decay
+        Multiply the decay by the schedule's factor, as SGDW does (Loshchilov and Hutter, 2019), so
+        that weights do not shrink while the rate goes to 0. Default False, as in the paper.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class SGD:
     schedule: str | Schedule = "constant"
     layer_rates: str = "equal"
     l1: float = 0.0
+    schedule_decay: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -86,10 +90,12 @@ class SGD:
             schedule=schedules.check(self.schedule),
             layer_rates=_check.choice("layer_rates", self.layer_rates, LAYER_RATES),
             l1=_amount("l1", self.l1),
+            schedule_decay=_check.boolean("schedule_decay", self.schedule_decay),
         )
 
     def _core(self) -> dict[str, Any]:
-        return _core(self, momentum=self.momentum, nesterov=self.nesterov)
+        names = ("momentum", "nesterov", "schedule_decay")
+        return _core(self, **{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True)

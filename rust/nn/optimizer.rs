@@ -74,6 +74,8 @@ pub enum Rule {
         momentum: f32,
         /// Nesterov's variant.
         nesterov: bool,
+        /// Multiplies the decay by the schedule's factor, as SGDW (Loshchilov and Hutter, 2019).
+        schedule_decay: bool,
     },
     /// Adam (Kingma and Ba, 2015) with decoupled decay (Loshchilov and Hutter, 2019).
     Adam {
@@ -156,15 +158,18 @@ impl Optimizer {
         let shrink = (rate * self.l1) as f32;
         let inverse_batch = 1.0 / batch as f32;
         let step = match self.rule {
-            Rule::Sgd { momentum, nesterov } => Step {
-                rate: rate as f32,
-                momentum,
-                decay: self.weight_decay as f32,
-                nesterov,
-                inverse_batch,
-                shrink,
-                adam: None,
-            },
+            Rule::Sgd { momentum, nesterov, schedule_decay } => {
+                let factor = if schedule_decay { self.schedule.factor(step, total) } else { 1.0 };
+                Step {
+                    rate: rate as f32,
+                    momentum,
+                    decay: (factor * self.weight_decay) as f32,
+                    nesterov,
+                    inverse_batch,
+                    shrink,
+                    adam: None,
+                }
+            }
             Rule::Adam { beta_1, beta_2, epsilon } => {
                 // What the means have of the gradients so far; the rest is the zero of the start.
                 let weight = |beta: f32| 1.0 - libm::pow(beta.into(), (taken + 1) as f64);
@@ -193,7 +198,7 @@ mod tests {
     use super::*;
 
     const GOOD: Optimizer = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: false },
+        rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
         learning_rate: 0.1,
         weight_decay: 0.0,
         l1: 0.0,
@@ -213,9 +218,8 @@ mod tests {
         with(adam(0.9, 0.999, 1e-8)).check().unwrap();
         for bad in [-0.1, 1.0, f32::NAN, f32::INFINITY] {
             let weight_decay = bad.into();
-            assert!(
-                refused(with(Rule::Sgd { momentum: bad, nesterov: true })).contains("momentum")
-            );
+            let sgd = Rule::Sgd { momentum: bad, nesterov: true, schedule_decay: true };
+            assert!(refused(with(sgd)).contains("momentum"));
             assert!(refused(Optimizer { weight_decay, ..GOOD }).starts_with("weight_decay = "));
             assert!(refused(with(adam(bad, 0.9, 1.0))).starts_with("beta_1 = "));
             assert!(refused(with(adam(0.9, bad, 1.0))).starts_with("beta_2 = "));

@@ -193,6 +193,8 @@ enum RuleArguments {
         momentum: f32,
         #[pyo3(item)]
         nesterov: bool,
+        #[pyo3(item)]
+        schedule_decay: bool,
     },
     Adam {
         #[pyo3(item)]
@@ -219,7 +221,9 @@ impl OptimizerArguments {
     pub fn optimizer(self) -> Result<Optimizer> {
         Ok(Optimizer {
             rule: match self.rule {
-                RuleArguments::Sgd { momentum, nesterov } => Rule::Sgd { momentum, nesterov },
+                RuleArguments::Sgd { momentum, nesterov, schedule_decay } => {
+                    Rule::Sgd { momentum, nesterov, schedule_decay }
+                }
                 RuleArguments::Adam { beta_1, beta_2, epsilon } => {
                     Rule::Adam { beta_1, beta_2, epsilon }
                 }
