@@ -4,9 +4,12 @@
 ``activations``: All-ReLU, ReLU and SReLU over 60 epochs. ``choose``: settings of the recipe on the
 last 5,000 training images. Images are augmented in all of them. Each run keeps a row in
 ``results/cifar.csv`` and a curve in ``results/curves``; a run that is broken off goes on.
+``picture`` draws the curves.
 """
 
 import argparse
+import csv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +51,10 @@ def recipe(
     }  # fmt: skip
 
 
+# The best of the settings that were tried with `choose`.
+RECIPE = "rate=0.1"
+
+
 def settings(what: str, variant: str, epochs: int) -> dict[str, Any]:
     """Those of a run by name; a variant is ``key=value,key=value``."""
     options: dict[str, Any] = {}
@@ -60,24 +67,63 @@ def settings(what: str, variant: str, epochs: int) -> dict[str, Any]:
     return recipe(epochs, **options)
 
 
+def name_of(kind: str, variant: str, epochs: int, seed: int, judged: str = "test") -> str:
+    """The name of a run's files."""
+    variant = variant.replace("=", "").replace(",", "-")
+    return f"cifar-{kind}-{variant}-{epochs}-{seed}" + ("-chosen" if judged != "test" else "")
+
+
+ACTIVATIONS = {"all_relu": "All-ReLU", "relu": "ReLU", "srelu": "SReLU"}
+LONG = {
+    ("paper", ""): "the paper's settings",
+    ("recipe", "schedule_decay=0"): "recipe, constant decay",
+    ("recipe", RECIPE): "recipe",
+}
+
+
+def draw(path: Path) -> None:
+    """Draw test accuracy over epochs, of the long runs and of the activations."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
+    panels: list[tuple[str, int, dict[tuple[str, str], str]]] = [("500 epochs", 500, LONG)]
+    for kind, title in (("paper", "the paper's settings"), ("recipe", "recipe")):
+        lines = {(kind, f"activation={key}"): label for key, label in ACTIVATIONS.items()}
+        panels.append((f"60 epochs, {title}", 60, lines))
+    for axis, (title, epochs, lines) in zip(axes, panels, strict=True):
+        for (kind, variant), label in lines.items():
+            with (runs.CURVES / f"{name_of(kind, variant, epochs, 0)}.csv").open() as file:
+                rows = list(csv.DictReader(file))
+            accuracy = [100 * float(row["val_accuracy"]) for row in rows]
+            axis.plot([int(row["epoch"]) for row in rows], accuracy, label=label)
+        axis.set(title=title, xlabel="Epoch")
+        axis.grid(color="0.9")
+        axis.legend(frameon=False, loc="lower right")
+    axes[0].set_ylabel("Test accuracy, %")
+    figure.savefig(path, dpi=150)
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["paper", "recipe", "activations", "choose"])
-    parser.add_argument("--data-dir", required=True, help="CIFAR-10, as `trulysparse train` takes")
+    parser.add_argument("what", choices=["paper", "recipe", "activations", "choose", "picture"])
+    parser.add_argument("--data-dir", help="CIFAR-10, as `trulysparse train` takes")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--variant", action="append", help="of the settings: key=value,key=value")
+    parser.add_argument("--out", type=Path, default=Path("cifar.png"), help="of the picture")
     options = parser.parse_args()
+    if options.what == "picture":
+        return draw(options.out)
     data = datasets.load_cifar10(options.data_dir)
     parts = (data.x_train, data.y_train, data.x_test, data.y_test)
     table = Rows("cifar", ["settings", "variant", "epochs", "seed", "judged"], runs.COLUMNS)
     default = {"paper": 500, "recipe": 500, "activations": 60, "choose": 40}[options.what]
     epochs = options.epochs or default
-    variants = options.variant or [""]
+    variants = options.variant or [RECIPE if options.what == "recipe" else ""]
     if options.what == "activations":
-        variants = [f"activation={name}" for name in ("all_relu", "relu", "srelu")]
+        variants = [f"activation={name}" for name in ACTIVATIONS]
     judged = "test"
     if options.what == "choose":
         judged = "held out"
@@ -90,10 +136,7 @@ def main() -> None:
         for variant in variants:
             chosen = settings(kind, variant, epochs)
             key = {"settings": kind, "variant": variant, "epochs": epochs, "seed": options.seed}
-            name = "-".join(
-                str(v).replace("=", "").replace(",", "-") for v in ("cifar", *key.values())
-            )
-            name += "-chosen" if judged != "test" else ""
+            name = name_of(kind, variant, epochs, options.seed, judged)
 
             def job(name: str = name, chosen: dict[str, Any] = chosen) -> dict[str, Any]:
                 def make() -> ts.SparseMLP:

@@ -188,7 +188,7 @@ def test_the_core_refuses_what_the_facade_would():
         model._core.evaluate(data, 0)
     for name, wrong in [
         ("learning_rate", {"learning_rate": 0.0}),
-        ("momentum", {"rule": {"momentum": 1.0, "nesterov": False}}),
+        ("momentum", {"rule": sgd["rule"] | {"momentum": 1.0}}),
         ("beta_2", {"rule": {"beta_1": 0.9, "beta_2": 1.0, "epsilon": 1e-8}}),
         ("weight_decay", {"weight_decay": -1.0}),
         ("l1", {"l1": -1.0}),
