@@ -70,6 +70,7 @@ def test_the_papers_are_for_its_data_sets():
 @pytest.mark.parametrize("data", RECIPE)
 def test_the_recipe(data):
     preset = ts.preset("recipe", data)
+    rate, dropout = (0.1, 0.1) if data == "cifar10" else (0.05, 0.2)
     assert preset.hidden == RECIPE[data]
     assert preset.model == {
         "epsilon": 20,
@@ -77,14 +78,14 @@ def test_the_recipe(data):
         "slope": 0.6,
         "init": "lecun_uniform",
         "fan": "real",
-        "dropout": 0.2,
+        "dropout": dropout,
         "standardize": True,
     }
     assert preset.fit == {
         "epochs": 100,
         "batch_size": 128,
         "optimizer": ts.SGD(
-            0.05, nesterov=True, weight_decay=2e-5, schedule="cosine", schedule_decay=True
+            rate, nesterov=True, weight_decay=2e-5, schedule="cosine", schedule_decay=True
         ),
         "topology": ts.SET(zeta=0.3, grow_init=0.1, schedule="cosine", stop=0.75),
         **({"augment": ts.ImageAugmentation((32, 32, 3))} if data == "cifar10" else {}),
@@ -235,4 +236,5 @@ class TestCommandLine:
             ) in text
         assert "--epochs 500" in text
         assert "a fortieth of the rows, from 16 to 128, and a decay of 0.005 an epoch" in text
-        assert "digits: --hidden 200 200 200 --batch-size 128" in text
+        rates = "--dropout 0.2 --learning-rate 0.05"
+        assert f"digits: --hidden 200 200 200 {rates} --batch-size 128" in text
