@@ -7,6 +7,7 @@ the memory beside the samples with what the plan had said.
 
 import argparse
 import statistics
+from pathlib import Path
 
 import numpy as np
 import trulysparse as ts
@@ -32,6 +33,7 @@ def main() -> None:
     for label in range(CLASSES):
         x[np.ix_(y == label, rng.choice(GENES, OWN, replace=False))] += 1
     preset = ts.preset("paper", "leukemia")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
     before = status("VmRSS")
     layers = [GENES, *preset.hidden, CLASSES]
     model = ts.SparseMLP(layers, seed=0, threads=options.threads, **preset.model)

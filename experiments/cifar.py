@@ -76,7 +76,7 @@ def name_of(kind: str, variant: str, epochs: int, seed: int, judged: str = "test
 ACTIVATIONS = {"all_relu": "All-ReLU", "relu": "ReLU", "srelu": "SReLU"}
 LONG = {
     ("paper", ""): "the paper's settings",
-    ("recipe", "schedule_decay=0"): "recipe, constant decay",
+    ("recipe", "schedule_decay=0"): "recipe, rate 0.05, constant decay",
     ("recipe", RECIPE): "recipe",
 }
 
@@ -87,7 +87,7 @@ def draw(path: Path) -> None:
 
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
     panels: list[tuple[str, int, dict[tuple[str, str], str]]] = [("500 epochs", 500, LONG)]
-    for kind, title in (("paper", "the paper's settings"), ("recipe", "recipe")):
+    for kind, title in (("paper", "the paper's settings"), ("recipe", "recipe, rate 0.05")):
         lines = {(kind, f"activation={key}"): label for key, label in ACTIVATIONS.items()}
         panels.append((f"60 epochs, {title}", 60, lines))
     for axis, (title, epochs, lines) in zip(axes, panels, strict=True):

@@ -3,6 +3,7 @@
 All-ReLU, ReLU and SReLU; sequential, WASSP and WASAP with two workers; with and without importance
 pruning; and a dense network of the same widths, ``--dense``, with fewer epochs. Test accuracies of
 one seed each. Each run keeps a row in ``results/fashion.csv``; a run that is broken off goes on.
+``--table`` prints the rows that there are.
 """
 
 import argparse
@@ -32,6 +33,22 @@ RUNS = [
 KEYS = ["strategy", "activation", "pruning", "epochs", "seed"]
 
 
+def show(table: Rows) -> None:
+    """Print Markdown; seconds are those of training, evolution, pruning and validation."""
+    names = ["trained", "activation", "pruned", "epochs", "accuracy", "best epoch", "connections"]
+    names += ["left", "multiply-adds", "seconds"]
+    print("| " + " | ".join(names) + " |")
+    print("|---" * len(names) + "|")
+    for row in table.rows:
+        start, end = int(row["connections_start"]), int(row["connections_end"])
+        kinds = ("seconds", "evolution_seconds", "pruning_seconds", "validation_seconds")
+        cells = [row["strategy"], row["activation"], "yes" if row["pruning"] == "True" else ""]
+        cells += [row["epochs"], f"{row['accuracy']} %", f"{row['best']} %", f"{start:,}"]
+        cells += [f"{end / start:.0%}", row["multiply_adds"]]
+        cells.append(" + ".join(f"{float(row[key]):.0f}" for key in kinds))
+        print("| " + " | ".join(cells) + " |")
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -40,10 +57,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--data-dir", help="as `trulysparse train` takes")
     parser.add_argument("--dense", action="store_true", help="the dense network, ten epochs")
+    parser.add_argument("--table", action="store_true", help="of the rows that there are, no runs")
     options = parser.parse_args()
+    table = Rows("fashion", KEYS, runs.COLUMNS)
+    if options.table:
+        return show(table)
     data = datasets.load_fashion_mnist(options.data_dir)
     parts = (data.x_train, data.y_train, data.x_test, data.y_test)
-    table = Rows("fashion", KEYS, runs.COLUMNS)
     preset = ts.preset("paper", "fashion-mnist")
     chosen = [("dense", "relu", False)] if options.dense else RUNS
     for strategy, activation, prunes in chosen:
@@ -70,6 +90,7 @@ def main() -> None:
             return runs.train(name, make, parts, **fit)
 
         print(*table.run(job, **key).values(), flush=True)
+    show(table)
 
 
 if __name__ == "__main__":
