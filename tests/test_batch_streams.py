@@ -46,13 +46,15 @@ class Endless:
         raise TypeError("no length")
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize(
+    ("schedule", "decays"), [("constant", False), ("cosine", False), ("cosine", True)]
+)
 @pytest.mark.parametrize("loss", o.LOSSES)
-def test_steps_are_those_of_the_oracle(loss, schedule):
+def test_steps_are_those_of_the_oracle(loss, schedule, decays):
     model = make_model(loss=loss, dropout=0.0)
     oracle = o.from_model(model)
-    settings = {"momentum": 0.8, "weight_decay": 1e-3, "nesterov": True}
-    sgd = ts.SGD(0.05, schedule=schedule, **settings)
+    settings = {"momentum": 0.8, "weight_decay": 0.02, "nesterov": True}
+    sgd = ts.SGD(0.05, schedule=schedule, schedule_decay=decays, **settings)
     batches = [
         o.random_data(loss, n, SIZES[0], SIZES[-1], seed=n) for n in (5, 16, 3, 9, 33, 1, 8, 12)
     ]
@@ -67,7 +69,8 @@ def test_steps_are_those_of_the_oracle(loss, schedule):
             hits += len(x) * oracle.accuracy(x, y)
             samples += len(x)
             rate = o.learning_rate(schedule, 0.05, 8 + done, 16)
-            oracle.step(x, y, lr=rate, **settings)
+            decay = 0.02 * rate / 0.05 if decays else 0.02
+            oracle.step(x, y, lr=rate, **settings | {"weight_decay": decay})
             done += 1
         logs = {name: values[epoch] for name, values in history.history.items()}
         assert logs["loss"] == pytest.approx(losses / samples, rel=2e-5)

@@ -112,6 +112,25 @@ class TestSettings:
             "--zeta 0.3 --zeta-schedule constant --grow-init 0.1 --epochs 2 --batch-size 16\n"
         ) in capsys.readouterr().out
 
+    @pytest.mark.parametrize("parallel", [None, "wassp", "wasap"])
+    @pytest.mark.parametrize("size", [None, 16])
+    def test_decay_as_much_in_an_epoch_on_workers(self, monkeypatch, parallel, size):
+        seen = []
+
+        def fit(self, x, y, *, optimizer, batch_size, **options):
+            seen.append((len(x), optimizer.weight_decay, batch_size))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(ts.SparseMLP, "fit", fit)
+        flags = [] if size is None else ["--batch-size", size]
+        flags += [] if parallel is None else ["--parallel", parallel, "--workers", 4]
+        rng = np.random.default_rng(0)
+        np.savez("mine.npz", x_train=rng.normal(size=(2000, 3)), y_train=np.arange(2000) % 2)
+        command("--data", "mine.npz", *flags)
+        ((samples, decay, batch),) = seen
+        step = 4 * batch if parallel == "wassp" else batch
+        assert decay * samples / step == pytest.approx(0.005)
+
     def test_a_csv_has_them_too(self, flowers, capsys):
         assert command("--data", flowers, "--epochs", "1") == 0
         assert "preset table" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from trulysparse import _check, _core, _evolution, _fit, _settings, schedules
+from trulysparse.optim import SGD
 
 if TYPE_CHECKING:
     from trulysparse._drivers import Job
@@ -206,9 +207,14 @@ class Batches:
     def _step(
         self, data: _core.Data, samples: int, step: int, last: bool
     ) -> tuple[tuple[float, float], int]:
+        rate, optimizer = self.learning_rate(0, step), self._job.optimizer
         # A schedule may end at 0, where the smallest rate does as much.
-        rate = max(self.learning_rate(0, step), np.finfo(np.float64).tiny)
-        settings = {"learning_rate": rate, "schedule": _CONSTANT}
+        settings = {
+            "learning_rate": max(rate, np.finfo(np.float64).tiny),
+            "schedule": _CONSTANT,
+        }
+        if isinstance(optimizer, SGD) and optimizer.schedule_decay:
+            settings["weight_decay"] = rate / self.base_rate * optimizer.weight_decay
         trainer = self._trainer(data, samples, settings)
         if last:
             self._last = trainer

@@ -10,6 +10,7 @@ from typing import Any
 from trulysparse import _recipes, schedules
 from trulysparse._presets import Preset
 from trulysparse.optim import SGD, Adam, Optimizer
+from trulysparse.parallel import WASAP, WASSP
 from trulysparse.topology import SET, GradientGrowth
 
 
@@ -49,10 +50,20 @@ def by_samples(
     given: Mapping[str, Any],
     optimizer: Optimizer,
     samples: int,
+    strategy: WASSP | WASAP | None = None,
 ) -> Optimizer:
-    """Fill into `chosen` what goes by the number of samples, and give the optimiser with it."""
-    preset = preset._for(samples, given.get("batch_size"))
-    chosen["batch_size"] = preset.batch_size
+    """Fill into `chosen` what goes by the number of samples, and give the optimiser with it.
+
+    With a strategy `chosen["batch_size"]` is that of a worker.
+    """
+    size = given.get("batch_size")
+    chosen["batch_size"] = preset._for(samples, size).batch_size
+    of_step = chosen["batch_size"]
+    if strategy is not None:
+        if size is None:
+            chosen["batch_size"] = max(of_step // strategy.workers, 1)
+        of_step = chosen["batch_size"] * (strategy.workers if isinstance(strategy, WASSP) else 1)
+    preset = preset._for(samples, of_step)
     if isinstance(optimizer, Adam) or "weight_decay" in given:
         return optimizer
     chosen["weight_decay"] = preset.weight_decay

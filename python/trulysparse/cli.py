@@ -136,12 +136,10 @@ def _keep_silent(line: str) -> None:
     """Instead of `_say` on all ranks but one."""
 
 
-def _batch_of_worker(given: int | None, whole: int, workers: int) -> tuple[int, str]:
-    """The batch size of a worker, of which only the default is divided, and a line that says it."""
-    size = max(whole // workers, 1) if given is None else given
-    why = "as given" if given is not None else f"{whole} divided by the workers"
+def _batch_of_worker(size: int, whole: int | None, workers: int) -> str:
+    why = "as given" if whole is None else f"{whole} divided by the workers"
     rows = "row" if size == 1 else "rows"
-    return size, f"{workers} worker{'s' * (workers > 1)}: a batch of each has {size} {rows}, {why}"
+    return f"{workers} worker{'s' * (workers > 1)}: a batch of each has {size} {rows}, {why}"
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -177,7 +175,7 @@ def _train(args: argparse.Namespace) -> int:
         trained_on = _cli_pruning.held_out(data, SPLIT_SEED)
         held = len(trained_on.x_test)
         say(f"held out of training, to measure the tolerance of pruning: {held} samples")
-    optimizer = by_samples(preset, chosen, given, optimizer, len(trained_on.x_train))
+    optimizer = by_samples(preset, chosen, given, optimizer, len(trained_on.x_train), strategy)
     make = partial(
         SparseMLP,
         [data.n_features, *chosen["hidden"], data.n_classes],
@@ -204,8 +202,9 @@ def _train(args: argparse.Namespace) -> int:
     used |= {} if augment is None else {"augment": True}
     batch_size, line = chosen["batch_size"], None
     if strategy is not None:
-        batch_size, line = _batch_of_worker(given.get("batch_size"), batch_size, strategy.workers)
-        used["batch_size"] = batch_size
+        samples = len(trained_on.x_train)
+        whole = None if "batch_size" in given else preset._for(samples).batch_size
+        line = _batch_of_worker(batch_size, whole, strategy.workers)
     say(f"preset {preset.name}, with what was given: {flags(used)}")
     model.summary(print_fn=say)
     if line is not None:
