@@ -1,6 +1,6 @@
 """An epoch of Leukemia's shape: `python benches/leukemia.py`, 1,397 x 54,675, 18 classes.
 
-The samples are artificial: of each class 200 genes of its own are raised. The settings are the
+The samples are artificial: every class has 200 genes that are raised. The settings are the
 paper's (``ts.preset("paper", "leukemia")``). Printed are the seconds of an epoch of each kind, and
 the memory beside the samples with what the plan had said.
 """
