@@ -1,8 +1,8 @@
 """CIFAR-10 with the layers of the paper: ``python experiments/cifar.py paper``.
 
 ``paper``: the paper's settings, 500 epochs. ``recipe``: ours, with the same connections.
-``activations``: All-ReLU, ReLU and SReLU over 60 epochs. ``choose``: settings of the recipe on the
-last 5,000 training images. Images are augmented in all of them. Each run keeps a row in
+``activations``: All-ReLU, ReLU and SReLU over 60 epochs. ``choose``: settings of the recipe on
+5,000 training images. Images are augmented in all of them. Each run keeps a row in
 ``results/cifar.csv`` and a curve in ``results/curves``; a run that is broken off goes on.
 ``picture`` draws the curves.
 """

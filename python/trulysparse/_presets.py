@@ -171,7 +171,7 @@ PRESETS: Mapping[str, Mapping[str | None, Preset]] = {
     "recipe": {
         "digits": replace(_RECIPE, hidden=(200, 200, 200)),
         "fashion-mnist": replace(_RECIPE, hidden=(1000, 1000, 1000)),
-        # Chosen on the last 5,000 training images: experiments/cifar.py.
+        # The rate was chosen on 5,000 training images: experiments/cifar.py.
         "cifar10": replace(
             _RECIPE,
             hidden=(4000, 1000, 4000),
