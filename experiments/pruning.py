@@ -29,8 +29,8 @@ WAYS = {
     "connected": ts.ImportancePruning(over="connected"),
     "connected, closed": ts.ImportancePruning(over="connected", regrow=False),
 }
-# Chosen by `choose`: the best of its grid, to which dropout came late (docs/results.md). Some others
-# decay to nothing: a rate of 0.01, and with a dropout of 0.4 one of 0.02 whose decay is above 0.0008.
+# Chosen by `choose`: the best of its grid, to which dropout came late (docs/results.md). Others
+# decay to nothing: a rate of 0.01, and at a dropout of 0.4 a rate of 0.02 with more than 0.0008.
 MADELON = {
     "model": {"epsilon": 10, "init": "normal", "slope": 0.5, "dropout": 0.4, "standardize": True},
     "optimizer": ts.SGD(0.04, weight_decay=1.6e-3),
