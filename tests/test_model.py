@@ -252,3 +252,19 @@ def test_progress_is_shown_only_when_asked_for_and_on_a_terminal(capfd, monkeypa
     assert "loss" in capfd.readouterr().err
     fit(make_model())
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_core_becomes_another():
+    """It takes the whole content, and the other has what it was."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 6)), rng.integers(0, 3, 40)
+    first = ts.SparseMLP([6, 8, 3], density=0.5, seed=0, threads=1)
+    second = ts.SparseMLP([6, 9, 3], density=0.5, seed=1, threads=2)
+    second.fit(x, y, epochs=2, progress=False)
+    was, wanted = first.predict(x), second.predict(x)
+    first._core.become(second._core)
+    np.testing.assert_array_equal(first.predict(x), wanted)
+    np.testing.assert_array_equal(second.predict(x), was)
+    assert (first.threads, second.threads, first.epochs_trained) == (1, 2, 2)
+    first._core.become(first._core)
+    np.testing.assert_array_equal(first.predict(x), wanted)

@@ -12,8 +12,6 @@ from trulysparse.history import History
 if TYPE_CHECKING:
     import os
 
-    from trulysparse.model import SparseMLP
-
 # Beside the user's own strings in the file.
 _KEY = "trulysparse.fit"
 
@@ -63,16 +61,19 @@ class Checkpoint:
         self.past = History()
         self.past.epoch, self.past.history = epoch, history
 
-    def resume(self, model: SparseMLP) -> None:
-        """Bring the model to where the fit was, if a file was found."""
-        if self._found is not None:
-            (model._core, model.metadata), self._found = self._found, None
+    def resume(self, core: _core.Network) -> dict[str, str] | None:
+        """Bring the network to where the fit was, if a file was found; the user's metadata then."""
+        if self._found is None:
+            return None
+        (found, metadata), self._found = self._found, None
+        core.become(found)
+        return metadata
 
-    def write(self, model: SparseMLP, history: History) -> None:
+    def write(self, core: _core.Network, metadata: dict[str, str], history: History) -> None:
         """Take the place of the last one."""
         fit = {"about": self._about, "epoch": history.epoch, "history": history.history}
-        strings = _check.strings("metadata", model.metadata)
-        model._core.save(self._path, {**strings, _KEY: json.dumps(fit)})
+        strings = _check.strings("metadata", metadata)
+        core.save(self._path, {**strings, _KEY: json.dumps(fit)})
 
     def remove(self) -> None:
         """The fit has ended."""

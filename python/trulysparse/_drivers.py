@@ -104,7 +104,8 @@ def run(
         _fit.introduce(callbacks, job.model, {"epochs": job.epochs.stop, "metrics": names})
     started = start(job, session)
     if started.worker is not None:
-        return started.worker.run()
+        history = job.model.history = started.worker.run()
+        return history
     assert started.driver is not None
     history = _fit.Run(
         model=job.model,
@@ -161,18 +162,22 @@ def start(job: Job, session: Session | None) -> Start:
         checkpoint.find(model.threads)
     if session is not None:
         session.greet(about, job.samples)
-        if checkpoint is not None:
-            checkpoint.resume(model)
-        session.share_network(model, checkpoint is not None and checkpoint.past is not None)
+        _resume(checkpoint, model)
+        session.share_network(model._core, checkpoint is not None and checkpoint.past is not None)
         _standardize(job, session)
         started = _on_ranks(job, session)
     else:
-        if checkpoint is not None:
-            checkpoint.resume(model)
+        _resume(checkpoint, model)
         started = _on_threads(job, strategy)
         _standardize(job, session)
     started.checkpoint = checkpoint
     return started
+
+
+def _resume(checkpoint: Checkpoint | None, model: SparseMLP) -> None:
+    metadata = None if checkpoint is None else checkpoint.resume(model._core)
+    if metadata is not None:
+        model.metadata = metadata
 
 
 def _standardize(job: Job, session: Session | None) -> None:
@@ -221,11 +226,11 @@ def _on_ranks(job: Job, session: Session) -> Start:
     if not session.is_server:
         assert job.data is not None
         worker = Worker(
-            link, job.model, job.data, batch_size, optimizer, total, sharded=session.sharded
+            link, job.model._core, job.data, batch_size, optimizer, total, sharded=session.sharded
         )
         return Start(steps, sum(parts), worker=worker)
     local = local_from(strategy, job.epochs.stop)
-    server = Server(link, job.model, strategy, parts, batch_size, optimizer, total, local)
+    server = Server(link, job.model._core, strategy, parts, batch_size, optimizer, total, local)
     driver = _fit.Parallel(job.model._core, server, strategy, _about_record(job, strategy, local))
     return Start(steps, sum(parts), driver, server=server)
 

@@ -249,7 +249,9 @@ class Run:
                 if self.model.stop_training or epoch == self.epochs[-1]:
                     break
                 if self.checkpoint is not None:
-                    self.trainer.aside(partial(self.checkpoint.write, self.model, history))
+                    model = self.model
+                    write = self.checkpoint.write
+                    self.trainer.aside(partial(write, model._core, model.metadata, history))
                 self._change_topology(epoch, bar)
         if self.checkpoint is not None:
             self.checkpoint.remove()

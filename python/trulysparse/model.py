@@ -190,12 +190,6 @@ class SparseMLP(Evolving):
         self.history = History()
         self.stop_training = False
 
-    def _restore(self, core: _core.Network) -> None:
-        """Go back to a copy of the network, at the end of a fit."""
-        if core.threads != self.threads:
-            core.set_threads(self.threads)
-        self._core = core
-
     @classmethod
     def from_scipy(
         cls,

@@ -491,7 +491,14 @@ impl Network {
         })?)
     }
 
-    /// A network of its own with the same content.
+    /// Takes over the content of another network, which gets this one's. Threads stay.
+    #[pyo3(name = "become")]
+    fn become_(&self, py: Python<'_>, other: Bound<'_, Network>) -> PyResult<()> {
+        let other = other.get();
+        Ok(py.detach(|| self.exchange(other))?)
+    }
+
+    /// A second network with the same content.
     fn copy(&self, py: Python<'_>) -> PyResult<Self> {
         let par = self.par()?;
         Ok(py.detach(|| self.read()?.try_clone()).map(|mlp| Network::wrap(mlp, par))?)

@@ -111,6 +111,22 @@ impl Shelter {
         Ok(self.mlp.write().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Exchanges the contents of two networks.
+    pub fn exchange(&self, other: &Shelter) -> Result<()> {
+        if std::ptr::eq(self, other) {
+            return Ok(());
+        }
+        // In the order of addresses, so that two exchanges cannot wait for each other.
+        let (first, second) = if std::ptr::from_ref(self) < std::ptr::from_ref(other) {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        let (mut a, mut b) = (first.write()?, second.write()?);
+        std::mem::swap(&mut *a, &mut *b);
+        Ok(())
+    }
+
     /// Whether somebody waits to look at the network.
     pub fn has_waiting_readers(&self) -> bool {
         self.waiting.load(SeqCst) > 0

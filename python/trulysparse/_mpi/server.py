@@ -16,7 +16,6 @@ from trulysparse.parallel import WASAP, WASSP
 if TYPE_CHECKING:
     from trulysparse._fit import Tick
     from trulysparse.history import History
-    from trulysparse.model import SparseMLP
 
 T = TypeVar("T")
 _Float = npt.NDArray[np.float32]
@@ -37,7 +36,7 @@ class Server:
     def __init__(
         self,
         link: Link,
-        model: SparseMLP,
+        network: _core.Network,
         strategy: WASSP | WASAP,
         shares: list[int],
         batch_size: int,
@@ -45,12 +44,12 @@ class Server:
         total_steps: int,
         local_from: int,
     ) -> None:
-        self._link, self._model, self._shares = link, model, shares
+        self._link, self._network, self._shares = link, network, shares
         self._synchronous = isinstance(strategy, WASSP)
         self._local_from = local_from
         self._batch_size = batch_size
         self._core = _core.RemoteServer(
-            model._core,
+            network,
             shares,
             batch_size,
             optimizer,
@@ -126,9 +125,9 @@ class Server:
 
         Nobody waits until they have arrived: the core copies what is under way before it changes.
         """
-        core, peer = self._model._core, worker + 1
+        core, peer = self._network, worker + 1
         version = self._core.topology() if self._synchronous else self._core.give(worker)
-        layers = range(len(self._model.layer_sizes) - 1)
+        layers = range(len(core.nnz()))
         values = [np.asarray(part) for layer in layers for part in core.values(layer)]
         new = self._known[worker] != version
         self._link.post_header(
@@ -181,7 +180,7 @@ class Server:
         link = self._link
         if not self._local:
             self._discard_gradients()
-            network = np.frombuffer(self._model._core.to_bytes({}), np.uint8)
+            network = np.frombuffer(self._network.to_bytes({}), np.uint8)
             for peer in link.peers:
                 link.tell(peer, {"do": "local", "size": network.size}, network)
             self._local = True
@@ -209,7 +208,7 @@ class Server:
                 networks.append(_core.Network.from_bytes(network.tobytes(), 1)[0])
         finally:
             link.watch = None
-        self.aside(lambda: self._model._core.average(networks))
+        self.aside(lambda: self._network.average(networks))
         tick(samples, loss / samples, correct / samples)
         return loss / samples, correct / samples
 
@@ -250,7 +249,7 @@ class Server:
     def finish(self, history: History) -> None:
         """End the fit: all ranks get the network and the history."""
         self._discard_gradients()
-        network = np.frombuffer(self._model._core.to_bytes({}), np.uint8)
+        network = np.frombuffer(self._network.to_bytes({}), np.uint8)
         for peer in self._link.peers:
             content = {"epoch": history.epoch, "history": history.history}
             message = {"do": "finish", "size": network.size, "history": content}

@@ -17,7 +17,6 @@ from trulysparse._arrays import CsrArrays
 from trulysparse._mpi.link import Link
 
 if TYPE_CHECKING:
-    from trulysparse.model import SparseMLP
     from trulysparse.parallel import WASAP, WASSP
 
 
@@ -90,17 +89,17 @@ class Session:
         mean, scale, constant = result
         core.set_standardizer(mean.tolist(), scale.tolist(), np.flatnonzero(constant).tolist())
 
-    def share_network(self, model: SparseMLP, resumed: bool) -> None:
+    def share_network(self, core: _core.Network, resumed: bool) -> None:
         """Give all ranks the server's network, if it comes from a checkpoint."""
         link = self.link
         if self.is_server:
-            content = np.frombuffer(model._core.to_bytes({}) if resumed else b"", np.uint8)
+            content = np.frombuffer(core.to_bytes({}) if resumed else b"", np.uint8)
             for peer in link.peers:
                 link.tell(peer, {"size": content.size}, content)
         elif size := link.hear(0)["size"]:
             content = np.empty(size, np.uint8)
             link.receive(0, content)
-            model._core = _core.Network.from_bytes(content.tobytes(), model.threads)[0]
+            core.become(_core.Network.from_bytes(content.tobytes(), core.threads)[0])
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,6 @@ import numpy.typing as npt
 from trulysparse import _core
 from trulysparse._mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, TEXT, Link
 from trulysparse.history import History
-
-if TYPE_CHECKING:
-    from trulysparse.model import SparseMLP
 
 
 class Worker:
@@ -25,7 +22,7 @@ class Worker:
     def __init__(
         self,
         link: Link,
-        model: SparseMLP,
+        network: _core.Network,
         data: _core.Data,
         batch_size: int,
         optimizer: dict[str, Any],
@@ -33,11 +30,11 @@ class Worker:
         *,
         sharded: bool,
     ) -> None:
-        self._link, self._model, self._data = link, model, data
+        self._link, self._network, self._data = link, network, data
         self._batch_size, self._optimizer, self._steps = batch_size, optimizer, total_steps
         self._place = (link.rank - 1, None if sharded else link.size - 1)
         self._core: _core.RemoteWorker | None = _core.RemoteWorker(
-            model._core, data, batch_size, *self._place
+            network, data, batch_size, *self._place
         )
         self._buffer = np.empty(self._core.parameters(), np.float32)
         self._parts: list[npt.NDArray[np.float32]] = []
@@ -92,7 +89,7 @@ class Worker:
         self._link.send(0, self._buffer)
 
     def _receive_structure(self, core: _core.RemoteWorker) -> None:
-        sizes = self._model.layer_sizes
+        sizes = self._network.config()["layer_sizes"]
         nnz = np.empty(len(sizes) - 1, np.int64)
         self._link.receive(0, nnz)
         layers = []
@@ -104,7 +101,7 @@ class Worker:
         if self._buffer.size != core.parameters():
             self._buffer = np.empty(core.parameters(), np.float32)
         # As the server sends them: of each layer the weights, then biases and SReLU's parameters.
-        srelu = [layer.activation == "srelu" for layer in self._model.layers]
+        srelu = [self._network.srelu(layer) is not None for layer in range(len(sizes) - 1)]
         others = [5 * n if has else n for n, has in zip(sizes[1:], srelu, strict=True)]
         lengths = np.stack([nnz, np.array(others, np.int64)], axis=1).reshape(-1)
         self._parts = np.split(self._buffer, np.cumsum(lengths)[:-1])
@@ -137,12 +134,12 @@ class Worker:
     def _receive_network(self, size: int) -> _core.Network:
         data = np.empty(size, np.uint8)
         self._link.receive(0, data)
-        return _core.Network.from_bytes(data.tobytes(), self._model.threads)[0]
+        return _core.Network.from_bytes(data.tobytes(), self._network.threads)[0]
 
     def _finish(self, message: dict[str, Any]) -> History:
-        self._model._core = self._receive_network(message["size"])
+        self._network.become(self._receive_network(message["size"]))
         self._link.close()
-        history = self._model.history = History()
+        history = History()
         history.epoch = message["history"]["epoch"]
         history.history = message["history"]["history"]
         return history

@@ -139,7 +139,7 @@ class EarlyStopping(Callback):
         """Bring back the best network, if that was asked for."""
         best, self._best = self._best, None
         if best is not None and self.best_epoch != self.model.history.epoch[-1]:
-            self.model._restore(best)
+            self.model._core.become(best)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what belongs to a fit that is running."""

@@ -181,7 +181,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 break
         else:
             if before is not None:
-                self.model_._core = before
+                self.model_._core.become(before)
             raise self._diverged(rate)
         self._keep(model, target, constant, history, goes_on=goes_on, sparse=sparse)
         self.validation_scores_ = None if watch is None else watch.scores

@@ -65,5 +65,6 @@ class Watch(Callback):
 
     def restore(self) -> None:
         """Go back to the network of the best score; after a fit with `patience`."""
-        if self._kept is not None:
-            self.model._core = self._kept
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self.model._core.become(kept)
