@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import oracle as o
@@ -77,8 +78,7 @@ def test_files_and_back(loss, activation, standardize, tmp_path, monkeypatch):
     close(by_readme(folder)(X, monkeypatch), o.from_model(model).predict(X), 1e-6)
     again = ts.SparseMLP.from_npz(str(folder), threads=1)
     assert again.predict(X).tobytes() == model.predict(X).tobytes()
-    settings = model._settings | {"epsilon": None, "density": None}
-    assert again._settings == settings
+    assert again._config == replace(model._config, epsilon=None, density=None)
     assert again.threads == 1
     y = Y if loss == "cross_entropy" else np.eye(SIZES[-1])[Y]
     fit(again, 1, y)

@@ -83,7 +83,8 @@ def is_whole(model: ts.SparseMLP) -> None:
     """Nothing is half done: what is known of the model agrees, and it can be changed."""
     features = len(model.units(0))
     x = X[:, model.units(0)]
-    assert model.layer_sizes == model._core.config()["layer_sizes"]
+    biases = [model._core.bias(layer)[0] for layer in range(len(model.layers))]
+    assert model.layer_sizes[1:] == list(map(len, biases))
     assert model.layer_sizes[0] == features
     assert np.isfinite(model.predict(x)).all()
     history = model.history

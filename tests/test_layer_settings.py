@@ -130,7 +130,7 @@ def test_settings_are_saved(settings: dict[str, Any], tmp_path: Any, state_of: A
         assert getattr(loaded, key) == getattr(model, key)
         if key in settings:
             assert getattr(loaded, key) == settings[key]
-    assert loaded._settings == model._settings
+    assert loaded._config == model._config
     x, y = o.random_data("cross_entropy", 50, SIZES[0], SIZES[-1])
     for each in (model, loaded):
         each.fit(x, y, epochs=3, batch_size=16, progress=False)

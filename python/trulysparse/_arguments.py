@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from trulysparse import _cli_pruning, schedules
-from trulysparse._config import ACTIVATIONS, ALLOCATIONS
 from trulysparse._image_flags import add_augmentation
 from trulysparse._preset_help import epilog
 from trulysparse._presets import PRESETS
-from trulysparse._settings import MEMORY
+from trulysparse.config import ACTIVATIONS, ALLOCATIONS, MEMORY
 from trulysparse.datasets import NAMES
 
 

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check, _core
+from trulysparse.config import MOST_THREADS, Config
 from trulysparse.layer import Layer
+
+_T = TypeVar("_T")
 
 
 class Described:
     """The read-only side of a model; only `SparseMLP.compact` changes a setting, the sizes."""
 
     _core: _core.Network
-    _settings: dict[str, Any]
     _driver: Any = None
     """What trains the model in a fit without a strategy."""
 
     @property
+    def _config(self) -> Config:
+        return Config.of(self._core)
+
+    @property
     def layer_sizes(self) -> list[int]:
         """Neurons of each layer."""
-        return list(self._settings["layer_sizes"])
+        return list(self._config.layer_sizes)
 
     @property
     def original_layer_sizes(self) -> list[int]:
@@ -51,61 +58,57 @@ class Described:
     @property
     def epsilon(self) -> float | list[float] | None:
         """The Erdos-Renyi parameter, or one per layer, if the model was made with one."""
-        value: float | list[float] | None = _copied(self._settings["epsilon"])
-        return value
+        return _copied(self._config.epsilon)
 
     @property
     def allocation(self) -> str | None:
         """How the model's density was spread over its layers, if it was made with a rule."""
-        value: str | None = self._settings["allocation"]
-        return value
+        return self._config.allocation
 
     @property
     def activation(self) -> str | list[str]:
         """The activation of hidden layers, or that of each."""
-        value: str | list[str] = _copied(self._settings["activation"])
-        return value
+        return _copied(self._config.activation)
 
     @property
     def slope(self) -> float:
         """The paper's alpha."""
-        return float(self._settings["slope"])
+        return self._config.slope
 
     @property
     def loss(self) -> str:
         """The loss."""
-        return str(self._settings["loss"])
+        return self._config.loss
 
     @property
     def init(self) -> str:
         """The distribution of initial and grown weights."""
-        return str(self._settings["init"])
+        return self._config.init
 
     @property
     def fan(self) -> str:
         """What the initial distribution is scaled by."""
-        return str(self._settings["fan"])
+        return self._config.fan
 
     @property
     def dropout(self) -> float | list[float]:
         """The probability of dropping a hidden unit, or that of each hidden layer."""
-        value: float | list[float] = _copied(self._settings["dropout"])
-        return value
+        return _copied(self._config.dropout)
 
     @property
     def input_noise(self) -> float:
         """The standard deviation of the noise that training adds to inputs."""
-        return float(self._settings["input_noise"])
+        return self._config.input_noise
 
     @property
     def standardize(self) -> bool:
         """Whether inputs are standardised."""
-        return bool(self._settings["standardize"])
+        return self._config.standardize
 
     @property
     def seed(self) -> int:
         """The seed, also if it was drawn from the system."""
-        return int(self._settings["seed"])
+        return self._config.seed
 
     @property
     def threads(self) -> int:
@@ -114,7 +117,7 @@ class Described:
 
     @threads.setter
     def threads(self, threads: int) -> None:
-        self._core.set_threads(_check.integer("threads", threads, 1, 1024))
+        self._core.set_threads(_check.integer("threads", threads, 1, MOST_THREADS))
 
     @property
     def mean(self) -> npt.NDArray[np.float64] | None:
@@ -175,6 +178,6 @@ class Described:
         return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
 
 
-def _copied(setting: Any) -> Any:
+def _copied(setting: _T) -> _T:
     """A setting, which the reader of a list may change without changing the model's."""
-    return list(setting) if isinstance(setting, list) else setting
+    return copy(setting)

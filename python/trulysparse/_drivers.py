@@ -50,7 +50,7 @@ class Job:
         strategy = self.strategy
         about = {
             "version": _core.__version__,
-            "model": self.model._core.config(),
+            "model": self.model._config.to_dict(),
             "network": fingerprint(self.model._core),
             "counters": self.model._core.counters(),
             "epochs": [self.epochs.start, self.epochs.stop],

@@ -141,7 +141,7 @@ class Exports(Described):
                 }
                 for layer in layers
             ],
-            "settings": self._settings,
+            "settings": self._config.to_dict(),
         }
         (place / SETTINGS).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 

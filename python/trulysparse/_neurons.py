@@ -316,7 +316,7 @@ class Neurons(Scoring):
         """
         inputs = _check.boolean("inputs", inputs)
         with self._exclusive("compact"):
-            removed = self._core.compact(inputs, self._settings)
+            removed = self._core.compact(inputs)
         return [
             {"layer": layer, "neurons": neurons, "constant": constant, "connections": connections}
             for layer, (neurons, constant, connections) in enumerate(removed)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trulysparse import _check, _config, _core, _settings
+from trulysparse import _check, _core, _settings
+from trulysparse.config import Config
 from trulysparse.optim import Optimizer
 from trulysparse.topology import SET
 
@@ -129,27 +130,17 @@ def plan(
     ValueError, TypeError
         If an argument is wrong.
     """
-    known: dict[str, Any] = {
-        "activation": "all_relu",
-        "slope": 0.6,
-        "loss": "cross_entropy",
-        "init": "he_uniform",
-        "fan": "layer",
-        "dropout": 0.3,
-        "input_noise": 0.0,
-        "standardize": False,
-        "seed": 0,
-    }
     if unknown := set(settings) - {"activation", "slope", "loss", "dropout"}:
         raise TypeError(f"plan() got an unexpected argument {sorted(unknown)[0]!r}")
-    shared = _config.shared(**(known | settings))
-    config = _config.random(layer_sizes, epsilon, density, allocation, shared)
+    sparsity: dict[str, Any] = {"epsilon": epsilon, "density": density, "allocation": allocation}
+    config = Config.drawn(layer_sizes, **sparsity, **settings)
     batch_size = _check.integer("batch_size", batch_size, 1)
     candidates = _settings.evolves(evolves)
     memory = _settings.memory(memory)
-    adam = _settings.is_adam(optimizer, config["activation"])
+    adam = _settings.is_adam(optimizer, config.activation)
+    text = config.to_json()
     return MemoryPlan.of(
-        lambda batch: _core.plan(config, batch, candidates, memory, adam), batch_size
+        lambda batch: _core.plan(text, batch, candidates, memory, adam), batch_size
     )
 
 

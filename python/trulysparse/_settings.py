@@ -7,13 +7,13 @@ from typing import Any
 from trulysparse import _check, schedules
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback, LearningRateScheduler
+from trulysparse.config import MEMORY
 from trulysparse.optim import SGD, Adam, Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
 from trulysparse.topology import SET, GradientGrowth
 
-MEMORY = ("fast", "lean", "least")
 PAPER_SGD = SGD()
 PAPER_SET = SET()
 

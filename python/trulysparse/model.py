@@ -13,7 +13,6 @@ import numpy.typing as npt
 from trulysparse import (
     _batches,
     _check,
-    _config,
     _core,
     _drivers,
     _progress,
@@ -25,6 +24,8 @@ from trulysparse._mpi.session import session
 from trulysparse._scoring import Samples
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback
+from trulysparse.config import Config
+from trulysparse.config import threads as config_threads
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
@@ -155,36 +156,41 @@ class SparseMLP(Evolving):
         epsilon: float | Sequence[float] | None = None,
         density: float | Sequence[float] | None = None,
         allocation: str | None = None,
-        activation: str | Sequence[str] = "all_relu",
-        slope: float = 0.6,
-        loss: str = "cross_entropy",
-        init: str = "he_uniform",
-        fan: str = "layer",
-        dropout: float | Sequence[float] = 0.3,
-        input_noise: float = 0.0,
-        standardize: bool = False,
+        activation: str | Sequence[str] = Config.activation,
+        slope: float = Config.slope,
+        loss: str = Config.loss,
+        init: str = Config.init,
+        fan: str = Config.fan,
+        dropout: float | Sequence[float] = Config.dropout,
+        input_noise: float = Config.input_noise,
+        standardize: bool = Config.standardize,
         seed: int | None = None,
         threads: int | None = None,
         progress: bool = False,
     ) -> None:
-        config = _config.random(
+        config = Config.drawn(
             layer_sizes,
-            epsilon,
-            density,
-            allocation,
-            _config.shared(
-                activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
-            ),
+            epsilon=epsilon,
+            density=density,
+            allocation=allocation,
+            activation=activation,
+            slope=slope,
+            loss=loss,
+            init=init,
+            fan=fan,
+            dropout=dropout,
+            input_noise=input_noise,
+            standardize=standardize,
+            seed=seed,
         )
-        threads = _config.threads(threads)
+        threads = config_threads(threads)
         enabled = _check.boolean("progress", progress)
         with _progress.slow("making the model", enabled=enabled) as tick:
-            core = _core.Network(config, threads, tick)
+            core = _core.Network(config.to_json(), threads, tick)
         self._attach(core, {})
 
     def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
         self._core = core
-        self._settings = core.config()
         self._turn = _core.Turn()
         self.metadata = metadata
         self.history = History()
@@ -196,14 +202,14 @@ class SparseMLP(Evolving):
         weights: Sequence[Any],
         biases: Sequence[npt.ArrayLike] | None = None,
         *,
-        activation: str | Sequence[str] = "all_relu",
-        slope: float = 0.6,
-        loss: str = "cross_entropy",
-        init: str = "he_uniform",
-        fan: str = "layer",
-        dropout: float | Sequence[float] = 0.3,
-        input_noise: float = 0.0,
-        standardize: bool = False,
+        activation: str | Sequence[str] = Config.activation,
+        slope: float = Config.slope,
+        loss: str = Config.loss,
+        init: str = Config.init,
+        fan: str = Config.fan,
+        dropout: float | Sequence[float] = Config.dropout,
+        input_noise: float = Config.input_noise,
+        standardize: bool = Config.standardize,
         seed: int | None = None,
         threads: int | None = None,
     ) -> SparseMLP:
@@ -225,12 +231,21 @@ class SparseMLP(Evolving):
             If shapes do not fit each other, a matrix is damaged or a value is not finite.
         """
         sizes, matrices = _scipy.to_core(weights, biases)
-        config = _config.shared(
-            activation, slope, loss, init, fan, dropout, input_noise, standardize, seed
+        config = Config.given(
+            sizes,
+            activation=activation,
+            slope=slope,
+            loss=loss,
+            init=init,
+            fan=fan,
+            dropout=dropout,
+            input_noise=input_noise,
+            standardize=standardize,
+            seed=seed,
         )
-        config = _config.of_sizes(sizes, config)  # without a rule for their connections
+        threads = config_threads(threads)
         model = cls.__new__(cls)
-        model._attach(_core.Network.from_matrices(config, _config.threads(threads), matrices), {})
+        model._attach(_core.Network.from_matrices(config.to_json(), threads, matrices), {})
         return model
 
     # --- training -----------------------------------------------------------------------------
@@ -490,7 +505,7 @@ def load(
     MemoryError
         If the model does not fit into memory.
     """
-    path, threads = _check.path("path", path), _config.threads(threads)
+    path, threads = _check.path("path", path), config_threads(threads)
     with _progress.slow("loading", enabled=_check.boolean("progress", progress)) as tick:
         core, metadata = _core.Network.load(path, threads, tick)
     model = SparseMLP.__new__(SparseMLP)

@@ -1,8 +1,9 @@
 //! What a pass through a layer reads and writes, and the pass back.
 
+use super::config::Config;
 use super::input::SparseInput;
 use super::layer::Layer;
-use super::mlp::{Config, Draw};
+use super::mlp::Draw;
 use super::srelu::SRelu;
 use super::workspace::Workspace;
 use crate::csr::Csr;

@@ -1,6 +1,7 @@
 //! What a network and its training take in memory, known before anything is allocated.
 
-use super::mlp::{Config, Mlp};
+use super::config::Config;
+use super::mlp::Mlp;
 use super::workspace::{Memory, Slots};
 use crate::error::{Error, Result};
 use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};

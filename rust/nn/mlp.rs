@@ -5,53 +5,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::activation::Activation;
 use super::backward::{needed_of, pass_back};
 use super::compact::Origin;
+use super::config::Config;
 use super::footprint::Footprint;
 use super::layer::Layer;
-use super::loss::{Answers, Loss, Score};
+use super::loss::{Answers, Score};
 use super::optimizer::{Optimizer, Update};
-use super::per_layer::PerLayer;
-use super::sparsity::Sparsity;
 use super::srelu::SRelu;
 use super::standardize::Standardizer;
 use super::workspace::{Inference, Memory, Workspace};
-use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Biases, Forward, Map, Mask, add_noise, bias_update, sddmm_update, spmm_activate, srelu, stride,
-    words,
+    Biases, Forward, Map, add_noise, bias_update, sddmm_update, spmm_activate, srelu, stride, words,
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
-use crate::topology::{Evolved, Init, Spare, expected_connections};
+use crate::topology::{Evolved, Spare};
 use crate::watch::Watch;
-
-/// What defines a network besides its parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Config {
-    /// Neurons of each layer, inputs first and outputs last.
-    pub layer_sizes: Vec<usize>,
-    /// How many connections there are at the start.
-    pub sparsity: Sparsity,
-    /// The activations of hidden layers.
-    pub activation: Activation,
-    /// The loss and with it the output function.
-    pub loss: Loss,
-    /// The distribution of initial and of grown weights.
-    pub init: Init,
-    /// The probability with which a hidden unit is dropped while training, in all hidden layers or
-    /// in each.
-    pub dropout: PerLayer<f64>,
-    /// The standard deviation of the noise added to the (standardised) inputs while training.
-    #[serde(default)] // files of earlier versions have none
-    pub input_noise: f64,
-    /// Whether inputs are standardised with the statistics of the first training data.
-    pub standardize: bool,
-    /// The seed of everything random.
-    pub seed: u64,
-}
 
 /// What a network has been through; random numbers are keyed by these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +54,7 @@ pub struct Set {
 }
 
 /// What a change of the topology did to each layer: for each entry the position that it had before,
-/// or [`NONE`] if it was grown; nothing for a layer that has not changed.
+/// or [`crate::csr::NONE`] if it was grown; nothing for a layer that has not changed.
 pub type Sources = Vec<Option<Vec<u32>>>;
 
 /// Connections up to which all layers evolve at the same time. An evolution has parts that take one
@@ -113,55 +84,6 @@ impl Set {
         if !(self.grow_init.is_finite() && self.grow_init >= 0.0) {
             let expected = "a finite number of at least 0";
             return Err(Error::invalid("grow_init", self.grow_init, expected));
-        }
-        Ok(())
-    }
-}
-
-impl Config {
-    /// Dropout of a hidden layer, counted from 1, in a step; its scale depends on the rate only.
-    pub(super) fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
-        let rate = self.dropout.of(layer - 1);
-        let stream = Stream::new(draw.seed, Purpose::Dropout, layer as u64, draw.step);
-        (rate > 0.0).then(|| Mask::new(stream, rate))
-    }
-
-    /// Neurons of the layers that have SReLU, inputs first, and 0 for the others.
-    pub(super) fn srelu_sizes(&self) -> Vec<usize> {
-        let last = self.layer_sizes.len() - 1;
-        let has = |l: usize| l > 0 && l < last && self.activation.is_srelu(l);
-        let sizes = self.layer_sizes.iter().enumerate();
-        sizes.map(|(l, &n)| if has(l) { n } else { 0 }).collect()
-    }
-
-    /// Checks every value; the message names the argument as users know it.
-    pub fn check(&self) -> Result<()> {
-        let sizes = &self.layer_sizes;
-        if sizes.len() < 2 {
-            return Err(Error::invalid(
-                "layer_sizes",
-                format!("{sizes:?}"),
-                "at least an input and an output size",
-            ));
-        }
-        if let Some(n) = sizes.iter().find(|&&n| n == 0 || n >= NONE as usize) {
-            return Err(Error::invalid("layer_sizes", n, format!("sizes from 1 to {}", NONE - 1)));
-        }
-        self.sparsity.check(sizes.len() - 1)?;
-        for (pair, probability) in sizes.windows(2).zip(self.sparsity.probabilities(sizes)) {
-            expected_connections(pair[0], pair[1], probability)?;
-        }
-        self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
-        self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;
-        if !(self.activation.slope as f32).is_finite() {
-            return Err(Error::invalid("slope", self.activation.slope, "a finite number"));
-        }
-        if let Some(rate) = self.dropout.values().iter().find(|rate| !(0.0..1.0).contains(*rate)) {
-            return Err(Error::invalid("dropout", rate, "a number in [0, 1)"));
-        }
-        if !(self.input_noise >= 0.0 && (self.input_noise as f32).is_finite()) {
-            let expected = "a finite number of at least 0";
-            return Err(Error::invalid("input_noise", self.input_noise, expected));
         }
         Ok(())
     }

@@ -2,14 +2,14 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use numpy::{PyArray1, PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::data::Data;
-use super::parse::{self, ConfigArguments, PruningArguments};
+use super::parse::{self, PruningArguments};
 use super::shelter::Shelter;
 use super::until_tick;
 use super::watched::{Tick, watched, watched_with_locks};
@@ -17,7 +17,7 @@ use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{available, collected, copied, reserved};
-use crate::nn::{Footprint, Layer, Mlp, Origin, SRelu, Set, Sparsity, Standardizer};
+use crate::nn::{Config, Footprint, Layer, Mlp, Origin, SRelu, Set, Standardizer};
 use crate::parallel::Par;
 use crate::topology::{Grown, incoming_strength, outgoing_strength, path_strength};
 use crate::train::{Sweep, gradient_norms};
@@ -42,7 +42,11 @@ type OwnedChange = (Vec<bool>, Vec<u32>, Vec<u32>, Vec<f32>);
 
 /// A network and the threads that it uses.
 #[pyclass(frozen, module = "trulysparse._core")]
-pub struct Network(Shelter);
+pub struct Network {
+    shared: Shelter,
+    /// The JSON text of the settings, which nobody waits for; looked at with the interpreter's lock.
+    config: Mutex<Py<PyString>>,
+}
 
 /// Memory of the network that a NumPy array can be made of without a copy, through NumPy's array
 /// interface. The network copies its values before changing them while this is alive.
@@ -52,7 +56,7 @@ pub struct Snapshot(Shared);
 impl Deref for Network {
     type Target = Shelter;
     fn deref(&self) -> &Shelter {
-        &self.0
+        &self.shared
     }
 }
 
@@ -63,8 +67,20 @@ enum Shared {
 }
 
 impl Network {
-    pub(super) fn wrap(mlp: Mlp, par: Par) -> Self {
-        Network(Shelter::new(mlp, par))
+    pub(super) fn wrap(py: Python<'_>, mlp: Mlp, par: Par) -> Self {
+        let config = PyString::new(py, &mlp.config().to_json()).unbind();
+        Network { shared: Shelter::new(mlp, par), config: Mutex::new(config) }
+    }
+
+    /// Reads the settings anew, after they may have changed.
+    fn renew_config(&self, py: Python<'_>) -> PyResult<()> {
+        let text = py.detach(|| self.read().map(|mlp| mlp.config().to_json()))?;
+        *self.config_lock() = PyString::new(py, &text).unbind();
+        Ok(())
+    }
+
+    fn config_lock(&self) -> MutexGuard<'_, Py<PyString>> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn layer<R: Send>(
@@ -101,14 +117,15 @@ pub fn resident_memory() -> Option<u64> {
 /// What a network that is yet to be made and its training on batches would take.
 #[pyfunction]
 pub fn plan(
-    config: ConfigArguments,
+    config: &str,
     batch_size: usize,
     evolves: Option<f64>,
     memory: &str,
     adam: bool,
 ) -> PyResult<PlanParts> {
     let memory = parse::memory(memory)?;
-    let expected = Footprint::expected(&config.config()?, batch_size, evolves, memory, adam)?;
+    let expected =
+        Footprint::expected(&Config::from_json(config)?, batch_size, evolves, memory, adam)?;
     Ok(plan_parts(&expected, 0.0))
 }
 
@@ -116,21 +133,21 @@ pub fn plan(
 impl Network {
     #[new]
     #[pyo3(signature = (config, threads, tick=None))]
-    fn new(py: Python<'_>, config: ConfigArguments, threads: usize, tick: Tick) -> PyResult<Self> {
-        let (config, par) = (config.config()?, Par::new(threads)?);
+    fn new(py: Python<'_>, config: &str, threads: usize, tick: Tick) -> PyResult<Self> {
+        let (config, par) = (Config::from_json(config)?, Par::new(threads)?);
         let mlp = watched(py, tick, |watch| Mlp::new_watched(&par, config, watch))?;
-        Ok(Network::wrap(mlp, par))
+        Ok(Network::wrap(py, mlp, par))
     }
 
     /// A network with given connections, a matrix with one row per output neuron for each layer.
     #[staticmethod]
     fn from_matrices(
         py: Python<'_>,
-        config: ConfigArguments,
+        config: &str,
         threads: usize,
         matrices: Vec<MatrixArrays<'_>>,
     ) -> PyResult<Self> {
-        let (config, par) = (config.config()?, Par::new(threads)?);
+        let (config, par) = (Config::from_json(config)?, Par::new(threads)?);
         let mut layers = Vec::new();
         for ((indptr, indices, data, bias), n_in) in matrices.iter().zip(&config.layer_sizes) {
             let indptr = super::kernels::offsets(indptr)?;
@@ -142,35 +159,14 @@ impl Network {
             }
             layers.push(Layer::with_bias(weights, bias)?);
         }
-        Ok(py.detach(|| Mlp::from_layers(config, layers)).map(|mlp| Network::wrap(mlp, par))?)
+        let mlp = py.detach(|| Mlp::from_layers(config, layers))?;
+        Ok(Network::wrap(py, mlp, par))
     }
 
-    /// What defines the network, in the names that the constructor takes.
-    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let config = py.detach(|| self.read().map(|mlp| mlp.config().clone()))?;
-        let dict = PyDict::new(py);
-        dict.set_item("layer_sizes", config.layer_sizes)?;
-        let (epsilon, density, allocation) = match config.sparsity {
-            Sparsity::Epsilon(epsilon) => (Some(epsilon), None, None),
-            Sparsity::Density(density) => (None, Some(density), None),
-            Sparsity::Allocated { density, allocation } => {
-                (None, Some(density.into()), Some(parse::text(&allocation)?))
-            }
-            Sparsity::Given => (None, None, None),
-        };
-        dict.set_item("epsilon", epsilon.map(parse::Setting::from))?;
-        dict.set_item("density", density.map(parse::Setting::from))?;
-        dict.set_item("allocation", allocation)?;
-        dict.set_item("activation", parse::texts(&config.activation.kind)?)?;
-        dict.set_item("slope", config.activation.slope)?;
-        dict.set_item("loss", parse::text(&config.loss)?)?;
-        dict.set_item("init", parse::text(&config.init.scheme)?)?;
-        dict.set_item("fan", parse::text(&config.init.fan)?)?;
-        dict.set_item("dropout", parse::Setting::from(config.dropout))?;
-        dict.set_item("input_noise", config.input_noise)?;
-        dict.set_item("standardize", config.standardize)?;
-        dict.set_item("seed", config.seed)?;
-        Ok(dict)
+    /// The settings as the JSON text that the constructor takes.
+    #[getter]
+    fn config(&self, py: Python<'_>) -> Py<PyString> {
+        self.config_lock().clone_ref(py)
     }
 
     /// Completed (epochs, steps, evolutions).
@@ -443,20 +439,12 @@ impl Network {
     }
 
     /// Removes neurons that cannot matter; returns for each layer from the inputs on the neurons,
-    /// those of them that were constants, and the incoming connections. `settings`, a copy of
-    /// `config`, follows at once, so that a Ctrl-C cannot come in between.
-    #[pyo3(signature = (inputs, settings=None))]
-    fn compact(
-        &self,
-        py: Python<'_>,
-        inputs: bool,
-        settings: Option<Bound<'_, PyDict>>,
-    ) -> PyResult<Vec<(usize, usize, usize)>> {
+    /// those of them that were constants, and the incoming connections.
+    fn compact(&self, py: Python<'_>, inputs: bool) -> PyResult<Vec<(usize, usize, usize)>> {
         let par = self.par()?;
         let removed = py.detach(|| self.write()?.compact(&par, inputs))?;
-        if let Some(settings) = settings {
-            settings.update(self.config(py)?.as_mapping())?;
-        }
+        // Before Python code runs, so that a Ctrl-C cannot come in between.
+        self.renew_config(py)?;
         Ok(removed.into_iter().map(|r| (r.neurons, r.constant, r.connections)).collect())
     }
 
@@ -495,13 +483,18 @@ impl Network {
     #[pyo3(name = "become")]
     fn become_(&self, py: Python<'_>, other: Bound<'_, Network>) -> PyResult<()> {
         let other = other.get();
-        Ok(py.detach(|| self.exchange(other))?)
+        py.detach(|| self.exchange(other))?;
+        if !std::ptr::eq(self, other) {
+            std::mem::swap(&mut *self.config_lock(), &mut *other.config_lock());
+        }
+        Ok(())
     }
 
     /// A second network with the same content.
     fn copy(&self, py: Python<'_>) -> PyResult<Self> {
         let par = self.par()?;
-        Ok(py.detach(|| self.read()?.try_clone()).map(|mlp| Network::wrap(mlp, par))?)
+        let mlp = py.detach(|| self.read()?.try_clone())?;
+        Ok(Network::wrap(py, mlp, par))
     }
 
     /// (loss, accuracy) over all samples.
@@ -556,7 +549,7 @@ impl Network {
     ) -> PyResult<(Self, UserData)> {
         let par = Par::new(threads)?;
         let (mlp, user) = watched(py, tick, |watch| checkpoint::load(&path, watch))?;
-        Ok((Network::wrap(mlp, par), user))
+        Ok((Network::wrap(py, mlp, par), user))
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>, user: UserData) -> PyResult<Bound<'py, PyBytes>> {
@@ -570,7 +563,7 @@ impl Network {
         let par = Par::new(threads)?;
         let work = |watch: &mut Watch<'_>| checkpoint::from_bytes(bytes, "bytes", watch);
         let (mlp, user) = watched(py, None, work)?;
-        Ok((Network::wrap(mlp, par), user))
+        Ok((Network::wrap(py, mlp, par), user))
     }
 }
 

@@ -1,16 +1,12 @@
 //! Names and numbers from Python as the core's types.
 
 use pyo3::prelude::*;
+use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::nn::{
-    Activation, Config, Cut, Fall, Memory, Optimizer, PerLayer, Pruned, Pruning, Refusal, Rule,
-    Schedule, Sparsity,
-};
-use crate::topology::Init;
+use crate::nn::{Cut, Fall, Memory, Optimizer, PerLayer, Pruned, Pruning, Refusal, Rule, Schedule};
 use crate::train::WarmUp;
 
 /// The value that `name` stands for among those that the type's file format knows.
@@ -21,14 +17,6 @@ pub fn name<'de, T: Deserialize<'de>>(argument: &str, value: &'de str) -> Result
         let expected = text.split("expected ").last().unwrap_or_default().replace('`', "'");
         Error::invalid(argument, format!("{value:?}"), expected)
     })
-}
-
-/// The name of a value, as [`name`] takes it.
-pub fn text<T: Serialize>(value: &T) -> PyResult<String> {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => Ok(name),
-        other => panic!("internal: {other:?} is not a name"),
-    }
 }
 
 /// What a pruning did to each layer, in plain values: neurons, connections, and why not, if so.
@@ -48,21 +36,12 @@ pub fn memory(value: &str) -> Result<Memory> {
 }
 
 /// A setting that is the same in all layers or one for each, as Python has it.
-#[derive(FromPyObject, IntoPyObject)]
+#[derive(FromPyObject)]
 pub enum Setting<T> {
     /// The same in all.
     Same(T),
     /// One for each.
     Each(Vec<T>),
-}
-
-impl<T> From<PerLayer<T>> for Setting<T> {
-    fn from(value: PerLayer<T>) -> Self {
-        match value {
-            PerLayer::Same(value) => Setting::Same(value),
-            PerLayer::Each(values) => Setting::Each(values),
-        }
-    }
 }
 
 impl<T> Setting<T> {
@@ -73,68 +52,6 @@ impl<T> Setting<T> {
             Setting::Each(values) => {
                 PerLayer::Each(values.into_iter().map(f).collect::<Result<_>>()?)
             }
-        })
-    }
-}
-
-/// The names of values, as [`text`] of each.
-pub fn texts<T: Serialize + Copy>(values: &PerLayer<T>) -> PyResult<Setting<String>> {
-    Ok(match values {
-        PerLayer::Same(value) => Setting::Same(text(value)?),
-        PerLayer::Each(values) => Setting::Each(values.iter().map(text).collect::<PyResult<_>>()?),
-    })
-}
-
-/// The keyword arguments that define a network, as one object per call.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub struct ConfigArguments {
-    layer_sizes: Vec<usize>,
-    epsilon: Option<Setting<f64>>,
-    density: Option<Setting<f64>>,
-    allocation: Option<String>,
-    activation: Setting<String>,
-    slope: f64,
-    loss: String,
-    init: String,
-    fan: String,
-    dropout: Setting<f64>,
-    input_noise: f64,
-    standardize: bool,
-    seed: u64,
-}
-
-impl ConfigArguments {
-    pub fn config(self) -> Result<Config> {
-        let sparsity = match (self.epsilon, self.density, self.allocation) {
-            (Some(epsilon), None, None) => Sparsity::Epsilon(epsilon.map(Ok)?),
-            (None, Some(density), None) => Sparsity::Density(density.map(Ok)?),
-            (None, Some(Setting::Same(density)), Some(allocation)) => {
-                Sparsity::Allocated { density, allocation: name("allocation", &allocation)? }
-            }
-            (None, None, None) => Sparsity::Given,
-            (Some(_), Some(_), _) => {
-                let expected = "one of epsilon and density, not both";
-                return Err(Error::invalid("epsilon", "a value beside density", expected));
-            }
-            (_, _, Some(allocation)) => {
-                let expected = "one density of the whole network with it";
-                return Err(Error::invalid("allocation", format!("{allocation:?}"), expected));
-            }
-        };
-        Ok(Config {
-            layer_sizes: self.layer_sizes,
-            sparsity,
-            activation: Activation {
-                kind: self.activation.map(|value| name("activation", &value))?,
-                slope: self.slope,
-            },
-            loss: name("loss", &self.loss)?,
-            init: Init { scheme: name("init", &self.init)?, fan: name("fan", &self.fan)? },
-            dropout: self.dropout.map(Ok)?,
-            input_noise: self.input_noise,
-            standardize: self.standardize,
-            seed: self.seed,
         })
     }
 }

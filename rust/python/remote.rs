@@ -440,7 +440,7 @@ impl RemoteLocal {
     fn network(&self, py: Python<'_>) -> PyResult<Network> {
         let par = self.network.get().par()?;
         let copy = py.detach(|| lock(&self.local).first().try_clone())?;
-        Ok(Network::wrap(copy, par))
+        Ok(Network::wrap(py, copy, par))
     }
 
     /// As `Network.evolve`, of its own network.

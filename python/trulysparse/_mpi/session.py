@@ -15,6 +15,7 @@ import numpy.typing as npt
 from trulysparse import _check, _core
 from trulysparse._arrays import CsrArrays
 from trulysparse._mpi.link import Link
+from trulysparse.config import Config
 
 if TYPE_CHECKING:
     from trulysparse.parallel import WASAP, WASSP
@@ -58,8 +59,9 @@ class Session:
 
     def standardize(self, core: _core.Network, x: Any) -> None:
         """Give the network the statistics of all shares, each of which is on its own rank."""
-        link, features = self.link, core.config()["layer_sizes"][0]
-        if not core.config()["standardize"] or core.standardizer() is not None:
+        link, config = self.link, Config.of(core)
+        features = config.layer_sizes[0]
+        if not config.standardize or core.standardizer() is not None:
             return
         result = np.empty((3, features))
         if self.is_server:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from trulysparse import _core
 from trulysparse._mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, TEXT, Link
+from trulysparse.config import Config
 from trulysparse.history import History
 
 
@@ -89,7 +90,7 @@ class Worker:
         self._link.send(0, self._buffer)
 
     def _receive_structure(self, core: _core.RemoteWorker) -> None:
-        sizes = self._network.config()["layer_sizes"]
+        sizes = Config.of(self._network).layer_sizes
         nnz = np.empty(len(sizes) - 1, np.int64)
         self._link.receive(0, nnz)
         layers = []

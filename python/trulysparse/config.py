@@ -1,0 +1,211 @@
+"""The settings of a network: each once, with its default, its check and its place in the JSON text.
+
+The core keeps them in ``rust/nn/config.rs``; the JSON text is what the two have in common, and what
+a model file holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from trulysparse import _check, _core
+
+ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity", "srelu")
+ALLOCATIONS = ("er", "erk", "uniform")
+LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid")
+INITS = ("he_uniform", "xavier", "lecun_uniform", "normal")
+FANS = ("layer", "real")
+MEMORY = ("fast", "lean", "least")
+
+# Where connections are drawn and neither epsilon nor density is given.
+EPSILON = 20
+
+MOST_NEURONS = 2**32 - 2
+MOST_THREADS = 1024
+
+Check: TypeAlias = Callable[[str, Any], Any]
+
+
+def _real(expected: str, **limits: Any) -> Check:
+    return lambda name, value: _check.real(name, value, expected, **limits)
+
+
+def _choice(options: Sequence[str]) -> Check:
+    return lambda name, value: _check.choice(name, value, options)
+
+
+def _optional(check: Check) -> Check:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def _per_layer(check: Check) -> Check:
+    return lambda name, value: _check.per_layer(name, value, check)
+
+
+def _sizes(name: str, value: Iterable[int]) -> list[int]:
+    sizes = _check.sequence(name, value, "a sequence of integers")
+    if len(sizes) < 2:
+        raise ValueError(f"{name} = {sizes!r}: expected at least an input and an output size")
+    return [_check.integer(f"{name}[{i}]", size, 1, MOST_NEURONS) for i, size in enumerate(sizes)]
+
+
+def _seed(name: str, value: int | None) -> int:
+    return secrets.randbits(64) if value is None else _check.integer(name, value, 0, 2**64 - 1)
+
+
+_density = _real("a number in (0, 1]", low=0, high=1, low_open=True)
+
+# A setting: its check. Its default is that of the field in `Config`.
+_CHECKS: dict[str, Check] = {
+    "activation": _per_layer(_choice(ACTIVATIONS)),
+    "slope": _real("a finite number", low=-_check.FLOAT32, high=_check.FLOAT32),
+    "loss": _choice(LOSSES),
+    "init": _choice(INITS),
+    "fan": _choice(FANS),
+    "dropout": _per_layer(_real("a number in [0, 1)", low=0, high=1, high_open=True)),
+    "input_noise": _real("a finite number of at least 0", low=0),
+    "standardize": _check.boolean,
+    "seed": _seed,
+    "layer_sizes": _sizes,
+    "epsilon": _optional(_per_layer(_real("a positive finite number", low=0, low_open=True))),
+    "density": _optional(_per_layer(_density)),
+    "allocation": _optional(_choice(ALLOCATIONS)),
+}
+
+# The settings that the JSON text has within an object: their place in it.
+_NESTED = {
+    "activation": ("activation", "kind"),
+    "slope": ("activation", "slope"),
+    "init": ("init", "scheme"),
+    "fan": ("init", "fan"),
+}
+_SPARSITY = ("epsilon", "density", "allocation")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a network, checked; `SparseMLP` says what each of them means.
+
+    Without `epsilon` and `density` the connections are given; `drawn` fills in the default of
+    networks whose connections are drawn.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a setting is out of its range, or two do not belong together; the message names it.
+    """
+
+    layer_sizes: list[int]
+    epsilon: float | list[float] | None = None
+    density: float | list[float] | None = None
+    allocation: str | None = None
+    activation: str | list[str] = "all_relu"
+    slope: float = 0.6
+    loss: str = "cross_entropy"
+    init: str = "he_uniform"
+    fan: str = "layer"
+    dropout: float | list[float] = 0.3
+    input_noise: float = 0.0
+    standardize: bool = False
+    seed: int = None  # type: ignore[assignment]  # an int from the check on
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        if self.epsilon is not None and self.density is not None:
+            raise ValueError(
+                f"epsilon = {self.epsilon!r} and density = {self.density!r}: expected one of the "
+                "two"
+            )
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
+        if self.allocation == "erk":  # differs for convolutions only
+            object.__setattr__(self, "allocation", "er")
+        weights = len(self.layer_sizes) - 1
+        for name in ("activation", "dropout"):
+            _check.layers(name, getattr(self, name), weights - 1)
+        for name in ("epsilon", "density"):
+            _check.layers(name, getattr(self, name), weights)
+        if self.allocation is not None:
+            if self.density is None:
+                raise ValueError(
+                    f"allocation = {self.allocation!r}: expected density as well, that of the "
+                    "whole network"
+                )
+            _density("density", self.density)
+        # The softmax of one number is 1 whatever it is: such a network would learn nothing.
+        if self.layer_sizes[-1] == 1 and self.loss == "cross_entropy":
+            raise ValueError(
+                "layer_sizes ends with one output and loss = 'cross_entropy': expected "
+                "loss='binary_cross_entropy', or two outputs"
+            )
+
+    @classmethod
+    def drawn(
+        cls,
+        layer_sizes: Iterable[int],
+        *,
+        epsilon: Any = None,
+        density: Any = None,
+        **settings: Any,
+    ) -> Config:
+        """Give the settings of a network whose connections are drawn, by default by epsilon."""
+        if epsilon is None and density is None:
+            epsilon = EPSILON
+        return cls.given(layer_sizes, epsilon=epsilon, density=density, **settings)
+
+    @classmethod
+    def given(cls, layer_sizes: Iterable[int], **settings: Any) -> Config:
+        """Give the settings of a network, by default of one whose connections are given."""
+        return cls(layer_sizes, **settings)  # type: ignore[arg-type]  # a list from the check on
+
+    @classmethod
+    def of(cls, core: _core.Network) -> Config:
+        """Read the settings of a network."""
+        return _parsed(core.config)
+
+    def to_json(self) -> str:
+        """Give the text that the core takes."""
+        text: dict[str, Any] = {"sparsity": self._sparsity()}
+        for name, value in asdict(self).items():
+            if name in _NESTED:
+                place, key = _NESTED[name]
+                text.setdefault(place, {})[key] = value
+            elif name not in _SPARSITY:
+                text[name] = value
+        return json.dumps(text)
+
+    def _sparsity(self) -> str | dict[str, Any]:
+        if self.allocation is not None:
+            return {"allocated": {"density": self.density, "allocation": self.allocation}}
+        if self.density is not None:
+            return {"density": self.density}
+        return "given" if self.epsilon is None else {"epsilon": self.epsilon}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the settings by name, in JSON's types."""
+        return asdict(self)
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Config:
+    given = json.loads(text)
+    sparsity = given.pop("sparsity")
+    drawn = {} if sparsity == "given" else sparsity.get("allocated", sparsity)
+    nested = {name: given[place][key] for name, (place, key) in _NESTED.items()}
+    known = {field.name for field in fields(Config)}
+    return Config(**{name: given[name] for name in given if name in known} | drawn | nested)
+
+
+def threads(value: int | None) -> int:
+    """A number of threads; all that the process may use if None."""
+    if value is not None:
+        return _check.integer("threads", value, 1, MOST_THREADS)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,103 @@
+//! The settings of a network: each once, with its range. Their defaults and the words that users know
+//! stand in Python's `config.py`; both meet in the JSON form, which is also that of the model file.
+
+use serde::{Deserialize, Serialize};
+
+use super::activation::Activation;
+use super::loss::Loss;
+use super::mlp::Draw;
+use super::per_layer::PerLayer;
+use super::sparsity::Sparsity;
+use crate::csr::NONE;
+use crate::error::{Error, Result};
+use crate::kernels::Mask;
+use crate::rng::{Purpose, Stream};
+use crate::topology::{Init, expected_connections};
+
+/// What defines a network besides its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Neurons of each layer, inputs first and outputs last.
+    pub layer_sizes: Vec<usize>,
+    /// How many connections there are at the start.
+    pub sparsity: Sparsity,
+    /// The activations of hidden layers.
+    pub activation: Activation,
+    /// The loss and with it the output function.
+    pub loss: Loss,
+    /// The distribution of initial and of grown weights.
+    pub init: Init,
+    /// The probability with which a hidden unit is dropped while training, in all hidden layers or
+    /// in each.
+    pub dropout: PerLayer<f64>,
+    /// The standard deviation of the noise added to the (standardised) inputs while training.
+    #[serde(default)] // files of earlier versions have none
+    pub input_noise: f64,
+    /// Whether inputs are standardised with the statistics of the first training data.
+    pub standardize: bool,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+impl Config {
+    /// Dropout of a hidden layer, counted from 1, in a step; its scale depends on the rate only.
+    pub(super) fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
+        let rate = self.dropout.of(layer - 1);
+        let stream = Stream::new(draw.seed, Purpose::Dropout, layer as u64, draw.step);
+        (rate > 0.0).then(|| Mask::new(stream, rate))
+    }
+
+    /// Neurons of the layers that have SReLU, inputs first, and 0 for the others.
+    pub(super) fn srelu_sizes(&self) -> Vec<usize> {
+        let last = self.layer_sizes.len() - 1;
+        let has = |l: usize| l > 0 && l < last && self.activation.is_srelu(l);
+        let sizes = self.layer_sizes.iter().enumerate();
+        sizes.map(|(l, &n)| if has(l) { n } else { 0 }).collect()
+    }
+
+    /// Checks every value; the message names the argument as users know it.
+    pub fn check(&self) -> Result<()> {
+        let sizes = &self.layer_sizes;
+        if sizes.len() < 2 {
+            return Err(Error::invalid(
+                "layer_sizes",
+                format!("{sizes:?}"),
+                "at least an input and an output size",
+            ));
+        }
+        if let Some(n) = sizes.iter().find(|&&n| n == 0 || n >= NONE as usize) {
+            return Err(Error::invalid("layer_sizes", n, format!("sizes from 1 to {}", NONE - 1)));
+        }
+        self.sparsity.check(sizes.len() - 1)?;
+        for (pair, probability) in sizes.windows(2).zip(self.sparsity.probabilities(sizes)) {
+            expected_connections(pair[0], pair[1], probability)?;
+        }
+        self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
+        self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;
+        if !(self.activation.slope as f32).is_finite() {
+            return Err(Error::invalid("slope", self.activation.slope, "a finite number"));
+        }
+        if let Some(rate) = self.dropout.values().iter().find(|rate| !(0.0..1.0).contains(*rate)) {
+            return Err(Error::invalid("dropout", rate, "a number in [0, 1)"));
+        }
+        if !(self.input_noise >= 0.0 && (self.input_noise as f32).is_finite()) {
+            let expected = "a finite number of at least 0";
+            return Err(Error::invalid("input_noise", self.input_noise, expected));
+        }
+        Ok(())
+    }
+
+    /// The settings that a JSON text gives, checked.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let config: Config = serde_json::from_str(text).map_err(|e| {
+            Error::invalid("config", text, format!("the settings of a network ({e})"))
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The JSON text of the settings.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("internal: plain data always serialise")
+    }
+}
