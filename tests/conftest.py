@@ -6,8 +6,8 @@ import signal
 
 import numpy as np
 import pytest
-from command_line import RNG, write_csv
-from data_files import idx
+from helpers.command_line import RNG, write_csv
+from helpers.data_files import idx
 from hypothesis import HealthCheck, settings
 
 # A shell's background job ignores Ctrl-C, and so would the tests that send it and their children.
