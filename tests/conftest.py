@@ -6,8 +6,8 @@ import signal
 
 import numpy as np
 import pytest
-from command_line import RNG, write_csv
-from data_files import idx
+from helpers.command_line import RNG, write_csv
+from helpers.data_files import idx
 from hypothesis import HealthCheck, settings
 
 # A shell's background job ignores Ctrl-C, and so would the tests that send it and their children.
@@ -15,11 +15,12 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Timing is no part of any test: no deadline, and no complaint about slow data generation on a
-# loaded machine. HYPOTHESIS_PROFILE=thorough looks ten times as hard.
+# loaded machine. HYPOTHESIS_PROFILE=thorough looks ten times as hard, quick a sixth.
 settings.register_profile(
     "default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=600)
+settings.register_profile("quick", settings.get_profile("default"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -20,7 +20,7 @@
 //!
 //! Finalisers of others remain: those of `zipfile` behind an export to .npz, and `gc.callbacks` that
 //! a program sets (Hypothesis does in tests; a collection that takes long meets a signal often). A
-//! second Ctrl-C is the only help. `tests/test_interrupts.py` tries every moment.
+//! second Ctrl-C is the only help. `tests/training/test_interrupts.py` tries every moment.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
