@@ -17,7 +17,6 @@ from trulysparse import (
     _core,
     _drivers,
     _progress,
-    _scipy,
     _settings,
 )
 from trulysparse._evolving import Evolving
@@ -25,6 +24,7 @@ from trulysparse._mpi.session import session
 from trulysparse._scoring import Samples
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback
+from trulysparse.export import scipy as _scipy
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP

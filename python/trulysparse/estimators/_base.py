@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from trulysparse import _check, _recipes, _sklearn, _sparse
-from trulysparse._numeric import refuse_sparse
-from trulysparse._sklearn import (
-    BaseEstimator,
-    check_is_fitted,
-    check_random_state,
-    check_sample_weight,
-    train_test_split,
-    validate_data,
-)
+from trulysparse import _check, _recipes
+from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.sparse import check_sparse
+from trulysparse.estimators import _support
+from trulysparse.estimators._stopping import Diverged, Watch
 from trulysparse.estimators._targets import Array, Floats, Targets
-from trulysparse.estimators._watch import Diverged, Watch
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Adam, Optimizer
@@ -38,7 +37,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     model_: SparseMLP
     loss_curve_: list[float]
     _target: Targets
-    _constant: _sklearn.Mask | None
+    _constant: _support.Mask | None
     _RATE: float  # of learning_rate_init="auto"
     _SPARSE_TARGETS = False  # whether it takes such
 
@@ -147,14 +146,14 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if weight is not None:
             weight = weight / weight.mean()
         encoded = target.encode(y, "y")
-        constant = self._constant if goes_on else _sklearn.constant_features(X)
-        X = _sklearn.without(X, constant)
+        constant = self._constant if goes_on else _support.constant_features(X)
+        X = _support.without(X, constant)
         sparse = self._is_sparse(X, goes_on)
 
         watch, validation = None, None
         if held_out is not None:
             X_held, y_held, weight_held = held_out
-            X_held = _sklearn.without(X_held, constant)
+            X_held = _support.without(X_held, constant)
             validation = (X_held, target.encode(y_held, "y_val"))
             watch = Watch(
                 lambda model: target.score(y_held, model.predict(X_held), weight_held),
@@ -170,7 +169,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             "callbacks": [Diverged()] if watch is None else [Diverged(), watch],
             "progress": _check.boolean("verbose", self.verbose),
         }
-        seed = _sklearn.draw_seed(random)
+        seed = _support.draw_seed(random)
         before = self.model_._core.copy() if goes_on else None
         for rate in self._rates(sparse, retry=not goes_on):
             model = self._network(X.shape[1], target, seed, goes_on, sparse)
@@ -202,8 +201,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         encoded = target.encode(y, "y")
         # What is constant in these samples may vary in the next ones.
         constant = self._constant if goes_on else None
-        X = _sklearn.without(X, constant)
-        seed = _sklearn.draw_seed(check_random_state(self.random_state))
+        X = _support.without(X, constant)
+        seed = _support.draw_seed(check_random_state(self.random_state))
         sparse = self._is_sparse(X, goes_on)
         model = self._network(X.shape[1], target, seed, goes_on, sparse)
         (rate,) = self._rates(sparse, retry=False)
@@ -224,7 +223,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self._keep(model, target, constant, history, goes_on=goes_on, sparse=sparse)
 
     def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
-        X = _sparse.checked("X" if name == "y" else "X_val", X)
+        X = check_sparse("X" if name == "y" else "X_val", X)
         X, y = validate_data(
             self,
             X,
@@ -241,7 +240,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Give targets that are safe to look at; they are checked no further."""
         if not self._SPARSE_TARGETS:
             refuse_sparse(name, y)
-        return _sparse.checked(name, y)
+        return check_sparse(name, y)
 
     def _held_out(self, X_val: Any, y_val: Any) -> list[Any] | None:
         if (X_val is None) != (y_val is None):
@@ -287,9 +286,9 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self, features: int, target: Targets, seed: int, goes_on: bool, sparse: bool
     ) -> SparseMLP:
         sizes = self.hidden_layer_sizes
-        hidden = [sizes] if isinstance(sizes, int) else _sklearn.hidden_sizes(sizes)
+        hidden = [sizes] if isinstance(sizes, int) else _support.hidden_sizes(sizes)
         layer_sizes = [features, *hidden, target.outputs]
-        threads = _sklearn.threads(self.n_jobs)
+        threads = _support.threads(self.n_jobs)
         if not goes_on:
             return SparseMLP(
                 layer_sizes,
@@ -332,7 +331,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         size = min(_check.integer("batch_size", size, 1), samples)
         auto_decay = _recipes.weight_decay(samples, size)
         optimizer = self._optimizer(sparse, rate, schedule, auto_decay)
-        with _sklearn.silent_divergence():
+        with _support.silent_divergence():
             return model.fit(
                 X, y, sample_weight=weight, batch_size=size, optimizer=optimizer, **settings
             )
@@ -355,7 +354,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _diverged(self, rate: float) -> ValueError:
         if self._solver(sparse=False):
-            return _sklearn.diverged("learning_rate_init", rate)
+            return _support.diverged("learning_rate_init", rate)
         return ValueError(
             f"training diverged with optimizer = {self.optimizer!r}: expected one with a lower rate"
         )
@@ -414,7 +413,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self,
         model: SparseMLP,
         target: Targets,
-        constant: _sklearn.Mask | None,
+        constant: _support.Mask | None,
         history: History,
         *,
         goes_on: bool,
@@ -433,15 +432,15 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             setattr(self, name, value)
             if name != "classes_":
                 model.metadata[name.strip("_")] = json.dumps(value.tolist())
-        _sklearn.name(model, self)
+        _support.name(model, self)
 
     # --- what was trained ---------------------------------------------------------------------
 
     def _outputs(self, X: Any) -> Floats:
         check_is_fitted(self, "model_")
-        X = _sparse.checked("X", X)
+        X = check_sparse("X", X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=np.float32)
-        return self.model_.predict(_sklearn.without(X, self._constant))
+        return self.model_.predict(_support.without(X, self._constant))
 
     def predict(self, X: Any) -> Array:
         """Predict.

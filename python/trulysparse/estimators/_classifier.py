@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
 
 from trulysparse import _recipes
-from trulysparse._numeric import refuse_sparse
-from trulysparse._sklearn import (
-    ClassifierMixin,
-    check_classification_targets,
-    column_or_1d,
-    compute_sample_weight,
-    type_of_target,
-)
+from trulysparse.data.numeric import refuse_sparse
 from trulysparse.estimators import _base
-from trulysparse.estimators._documented import documented
+from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.optim import Optimizer
 from trulysparse.pruning import ImportancePruning

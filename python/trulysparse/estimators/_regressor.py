@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import column_or_1d
 
 from trulysparse import _recipes
-from trulysparse._numeric import refuse_sparse
-from trulysparse._sklearn import MultiOutputMixin, RegressorMixin, column_or_1d
+from trulysparse.data.numeric import refuse_sparse
 from trulysparse.estimators import _base
-from trulysparse.estimators._documented import documented
+from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Targets, Values
 
 
