@@ -103,36 +103,9 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            slope=slope,
-            epsilon=epsilon,
-            density=density,
-            dropout=dropout,
-            input_noise=input_noise,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            weight_decay=weight_decay,
-            optimizer=optimizer,
-            max_iter=max_iter,
-            topology=topology,
-            zeta=zeta,
-            grow_init=grow_init,
-            pruning=pruning,
-            standardize=standardize,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        given = locals()
+        names = _base.SparseEstimator._get_param_names()
+        super().__init__(**{name: given[name] for name in names})
         self.class_weight = class_weight
 
     def fit(

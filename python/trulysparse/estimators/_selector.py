@@ -294,7 +294,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 topology=SET(self.zeta, grow_init=0.1),
                 progress=False,
             )
-        _support.name(model, self)
+        _support.write_names(model, self)
         return model
 
     def _encode(self, y: Any) -> npt.NDArray[np.int64]:

@@ -62,7 +62,7 @@ def without(X: Any, features: Mask | None) -> Any:
     return np.where(features, X.dtype.type(0), X)
 
 
-def name(model: SparseMLP, estimator: Any) -> None:
+def write_names(model: SparseMLP, estimator: Any) -> None:
     """Write an estimator's names of features and classes where the command line looks for them."""
     for key, attribute in (("feature_names", "feature_names_in_"), ("class_names", "classes_")):
         if hasattr(estimator, attribute):
