@@ -185,10 +185,12 @@ assert "sklearn" in sys.modules
 def test_documentation_is_complete(estimator):
     """Every parameter and attribute is described, and no placeholder is left."""
     doc = estimator.__doc__
-    assert "<" not in doc.replace("<=", "")
-    assert "{" not in doc
+    for text in (doc, *(getattr(estimator, name).__doc__ for name in ("fit", "partial_fit"))):
+        assert "<" not in text.replace("<=", "")
+        assert "{" not in text
+    assert "\nX_val, y_val\n" in estimator.fit.__doc__
     for name in estimator().get_params():
-        assert f"\n    {name}\n" in doc, name
+        assert f"\n{name}\n" in doc, name
     fitted = estimator(**QUICK).fit(*load_iris(return_X_y=True))
     public = [name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")]
     for name in [*public, "coefs_", "intercepts_", "feature_importances_", "neuron_importances_"]:

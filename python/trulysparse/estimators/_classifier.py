@@ -115,18 +115,12 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
 
         Parameters
         ----------
-        X
-            Samples, (n_samples, n_features): numbers, as an array, a frame or a SciPy sparse
-            matrix, which stays sparse; two or more samples.
+        <X>
         y
             Classes, (n_samples,): numbers or text, two or more of them. Or any number of labels
             per sample: zeros and ones, (n_samples, n_labels).
-        sample_weight
-            Weights, (n_samples,), at least 0; only their proportions matter. None (default): all
-            the same.
-        X_val, y_val
-            Samples on which every epoch is scored: `validation_scores_`, and ``val_loss`` in
-            `history_`. Not trained on; `early_stopping` looks at them.
+        <SAMPLE_WEIGHT>
+        <HELD_OUT>
 
         Returns
         -------
@@ -150,9 +144,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         classes
             All classes that there will be; in the first call only, if `y` has not all of them.
             Several labels per sample are as many as the columns of `y`.
-        sample_weight
-            Weights, (n_samples,), at least 0, as factors of the samples' gradients: not only
-            their proportions matter here.
+        <SAMPLE_FACTORS>
 
         Returns
         -------
