@@ -38,17 +38,12 @@ from trulysparse.schedules import Constant, Cosine, ExponentialDecay, StepDecay
 from trulysparse.topology import SET, GradientGrowth
 
 if TYPE_CHECKING:
+    from trulysparse.estimators import SparseFeatureSelector as SparseFeatureSelector
     from trulysparse.estimators import SparseMLPClassifier as SparseMLPClassifier
     from trulysparse.estimators import SparseMLPRegressor as SparseMLPRegressor
-    from trulysparse.feature_selection import SparseFeatureSelector as SparseFeatureSelector
 
-# What needs scikit-learn, and the module that has it; not in `__all__`, so that `import *` does
-# without.
-_ESTIMATORS = {
-    "SparseFeatureSelector": "feature_selection",
-    "SparseMLPClassifier": "estimators",
-    "SparseMLPRegressor": "estimators",
-}
+# Not in `__all__`: they import scikit-learn, with which `import *` takes four times as long.
+_ESTIMATORS = ("SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor")
 
 __all__ = [
     "SET",
@@ -88,9 +83,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs scikit-learn when it is asked for."""
+    """Import the estimators when one is asked for."""
     if name in _ESTIMATORS:
-        return getattr(import_module(f"trulysparse.{_ESTIMATORS[name]}"), name)
+        return getattr(import_module("trulysparse.estimators"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

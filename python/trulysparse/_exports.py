@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse import _check, _sparse
+from trulysparse import _check
 from trulysparse._described import Described
+from trulysparse.data import sparse as _sparse
 
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse._files import Array, check_features, read_features, read_npz
+from trulysparse.data.readers import Array, check_features, read_features, read_npz
 
 KEYS = ("x", "x_test", "x_train")
 

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse import _arrays, _check, _core, _settings
+from trulysparse import _check, _core, _settings
 from trulysparse._exports import Exports
 from trulysparse._plan import MemoryPlan
 from trulysparse.augmentation import ImageAugmentation
+from trulysparse.data import arrays as _arrays
 from trulysparse.optim import Optimizer
 from trulysparse.topology import SET
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _arrays, _check, _core, _numeric
+from trulysparse import _check, _core
+from trulysparse.data import arrays
+from trulysparse.data.numeric import numeric
 
 # Places between pixels are computed in float32.
 _MOST = 2**16
@@ -102,7 +104,7 @@ class ImageAugmentation:
         ValueError, TypeError
             If an argument is wrong.
         """
-        images = _numeric.numeric("x", x)
+        images = numeric("x", x)
         values = math.prod(self.shape)
         if len(images.shape) == 4 and images.shape[1:] == self.shape:
             rows = images.reshape(-1, values)
@@ -114,7 +116,7 @@ class ImageAugmentation:
                 f"x has shape {images.shape}: expected (samples, {height}, {width}, {channels}) or "
                 f"(samples, {values})"
             )
-        rows = _arrays.as_float32("x", rows)
+        rows = arrays.as_float32("x", rows)
         seed = _check.integer("seed", seed, 0, 2**64 - 1)
         step = _check.integer("step", step, 0, 2**64 - 1)
         return _core.augmented(rows, self._core(), seed, step, 1).reshape(images.shape)

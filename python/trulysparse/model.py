@@ -16,7 +16,6 @@ from trulysparse import (
     _core,
     _drivers,
     _progress,
-    _scipy,
     _settings,
 )
 from trulysparse._evolving import Evolving
@@ -26,6 +25,7 @@ from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback
 from trulysparse.config import Config
 from trulysparse.config import threads as config_threads
+from trulysparse.export import scipy as _scipy
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP

@@ -93,7 +93,7 @@ class TestSettings:
         model = ts.load("out/model.safetensors")
 
         data = datasets.resolve("mine.npz", seed=cli.SPLIT_SEED)
-        monkeypatch.setattr("trulysparse._sklearn.draw_seed", lambda random: 0)
+        monkeypatch.setattr("trulysparse.estimators._support.draw_seed", lambda random: 0)
         estimator = ts.SparseMLPClassifier(max_iter=15, **parameters)
         expected = estimator.fit(data.x_train, data.y_train).model_
         assert model.layer_sizes == expected.layer_sizes

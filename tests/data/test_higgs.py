@@ -8,7 +8,8 @@ import pytest
 from helpers.data_files import check
 from helpers.stand_ins import higgs_rows, higgs_text, write_gz, write_zip
 from trulysparse import datasets
-from trulysparse.datasets import _higgs, _lines
+from trulysparse.data import lines
+from trulysparse.datasets import _higgs
 
 Y, X = higgs_rows(50)
 TEXT = higgs_text(Y, X)
@@ -123,7 +124,7 @@ class TestUci:
             datasets.load_higgs(path)
 
     def test_a_line_without_end_does_not_fill_the_memory(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(_lines, "LINE_LIMIT", 5000)
+        monkeypatch.setattr(lines, "LINE_LIMIT", 5000)
         path = write_gz(tmp_path / "HIGGS.csv.gz", TEXT + "1" * 100_000)
         check_rows(datasets.load_higgs(path, train_rows=40, test_rows=10), 40, 10)
         with pytest.raises(ValueError, match="line 51 has 5000 characters or more"):

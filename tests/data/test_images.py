@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.data_files import check, idx
 from trulysparse import datasets
-from trulysparse._files import read_idx
+from trulysparse.data.readers import read_idx
 from trulysparse.datasets import _fashion_mnist
 
 INSTALLED_FASHION_MNIST = datasets.FASHION_MNIST_FOLDER.is_dir()

@@ -9,7 +9,7 @@ import pytest
 from helpers.stand_ins import channels_first, images, python2_batch, python_batch
 from hypothesis import given
 from hypothesis import strategies as st
-from trulysparse.datasets import _pickles
+from trulysparse.data import pickles
 
 PIXELS, LABELS = images(4)
 ROWS = channels_first(PIXELS)
@@ -49,17 +49,17 @@ class TestArrays:
     )
     def test_as_numpy_pickles_them(self, protocol, array):
         raw = pickle.dumps([array], protocol=protocol)
-        (found,) = _pickles.load(raw, "file")
-        found = _pickles.array(found, "file")
+        (found,) = pickles.load(raw, "file")
+        found = pickles.array(found, "file")
         np.testing.assert_array_equal(found, array)
         assert found.dtype == array.dtype
 
     @pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
     def test_as_older_and_newer_numpy_name_their_modules(self, module):
         raw = BATCH.replace(b"numpy.core.multiarray", module)
-        found = _pickles.load(raw, "file")
-        np.testing.assert_array_equal(_pickles.array(found["data"], "file"), ROWS)
-        np.testing.assert_array_equal(_pickles.array(found["labels"], "file"), LABELS)
+        found = pickles.load(raw, "file")
+        np.testing.assert_array_equal(pickles.array(found["data"], "file"), ROWS)
+        np.testing.assert_array_equal(pickles.array(found["labels"], "file"), LABELS)
 
     @pytest.mark.parametrize(
         "value",
@@ -77,15 +77,15 @@ class TestArrays:
         ],
     )
     def test_others_are_refused(self, value):
-        found = _pickles.load(pickle.dumps([value], protocol=2), "file")[0]
+        found = pickles.load(pickle.dumps([value], protocol=2), "file")[0]
         with pytest.raises(ValueError, match=r"^here: expected whole numbers"):
-            _pickles.array(found, "here")
+            pickles.array(found, "here")
 
     def test_sizes_that_do_not_fit_the_bytes_are_refused(self):
         raw = SMALL.replace(b"K\x06\x85", b"K\x07\x85")
         assert raw != SMALL
         with pytest.raises(ValueError, match="expected whole numbers"):
-            _pickles.array(_pickles.load(raw, "file")["data"], "file")
+            pickles.array(pickles.load(raw, "file")["data"], "file")
 
 
 class TestEvil:
@@ -95,7 +95,7 @@ class TestEvil:
         for evil in (Evil(os.system, f"touch {target}"), Evil(open, str(target), "w")):
             raw = pickle.dumps({"data": ROWS, "labels": evil}, protocol=protocol)
             with pytest.raises(ValueError, match=r"^file: expected a pickle of plain arrays"):
-                _pickles.load(raw, "file")
+                pickles.load(raw, "file")
         assert not target.exists()
         pickle.loads(raw)  # a harmless one would do it
         assert target.exists()
@@ -128,13 +128,13 @@ class TestEvil:
     )
     def test_every_way_to_more_than_data_is_refused(self, raw):
         with pytest.raises(ValueError, match=r"^file: expected a pickle"):
-            _pickles.load(raw, "file")
+            pickles.load(raw, "file")
 
     def test_what_is_allowed_keeps_nothing_of_an_earlier_file(self):
-        names = {name for _, name in _pickles.ALLOWED}
+        names = {name for _, name in pickles.ALLOWED}
         assert names == {"ndarray", "dtype", "_reconstruct", "_frombuffer", "encode"}
         known = {opcode.name for opcode in pickletools.opcodes}
-        allowed = {name for name in known if _pickles.OPCODES.fullmatch(name)}
+        allowed = {name for name in known if pickles.OPCODES.fullmatch(name)}
         assert len(allowed) == 47
         assert not allowed & {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "PERSID", "BINPERSID"}
         assert not {name for name in allowed if "EXT" in name or "BUFFER" in name}
@@ -143,10 +143,10 @@ class TestEvil:
 def outcome(raw):
     """Arrays or ValueError, whatever the bytes are."""
     try:
-        found = _pickles.load(raw, "file")
+        found = pickles.load(raw, "file")
         if isinstance(found, dict):
             for value in found.values():
-                _pickles.array(value, "file")
+                pickles.array(value, "file")
     except ValueError:
         pass
 
@@ -165,4 +165,4 @@ def test_every_truncation_is_found():
     raw = python_batch(ROWS[:1], LABELS[:1])
     for length in [*range(200), *range(len(raw) - 60, len(raw))]:
         with pytest.raises(ValueError, match=r"^file: "):
-            _pickles.load(raw[:length], "file")
+            pickles.load(raw[:length], "file")

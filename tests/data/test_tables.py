@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.data_files import check
 from trulysparse import datasets
-from trulysparse._files import encode
+from trulysparse.data.readers import encode
 
 
 @pytest.fixture

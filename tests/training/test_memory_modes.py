@@ -7,7 +7,7 @@ import pytest
 import trulysparse as ts
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trulysparse import _arrays
+from trulysparse.data import arrays
 
 MODES = ("fast", "lean", "least")
 
@@ -119,7 +119,7 @@ def test_a_memory_mapped_array_is_read_where_it_is(tmp_path: Path) -> None:
     x, y = rng.normal(size=(50, 30)).astype(np.float32), rng.integers(0, 2, 50)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    assert np.shares_memory(_arrays.samples("x", mapped, 30), mapped)
+    assert np.shares_memory(arrays.samples("x", mapped, 30), mapped)
     models = [ts.SparseMLP([30, 20, 2], density=0.3, seed=0) for _ in range(2)]
     for model, samples in zip(models, (x, mapped), strict=True):
         model.fit(samples, y, epochs=2, batch_size=16, progress=False)

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check, _core
-from trulysparse._arrays import CsrArrays
 from trulysparse._mpi.link import Link
 from trulysparse.config import Config
+from trulysparse.data.arrays import CsrArrays
 
 if TYPE_CHECKING:
     from trulysparse.parallel import WASAP, WASSP

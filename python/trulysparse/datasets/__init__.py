@@ -1,8 +1,8 @@
 """Loaders for the data sets that the command line knows, and for a user's own files.
 
-Every loader returns a `Dataset` with float32 features and int64 labels in
-``0..n_classes-1``. Files are not trusted: whatever is wrong with one gives a ``ValueError`` that
-names the file and what was expected in it; a file that is not there gives ``FileNotFoundError``.
+A loader returns a `Dataset`: a table with a training and a test part, float32 features and int64
+labels in ``0..n_classes-1``. Files are not trusted. What is wrong with one raises a ``ValueError``
+that names the file and what was expected in it; a missing file raises ``FileNotFoundError``.
 Nothing that a file holds is run, and no archive is unpacked to the disk.
 """
 
@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trulysparse._files import PathLike
-from trulysparse._synthetic import parse
+from trulysparse.data.readers import PathLike
 from trulysparse.datasets._cifar10 import load_cifar10
 from trulysparse.datasets._dataset import Dataset
 from trulysparse.datasets._fashion_mnist import FASHION_MNIST_CLASSES as FASHION_MNIST_CLASSES
@@ -21,7 +20,8 @@ from trulysparse.datasets._higgs import load_higgs
 from trulysparse.datasets._images import load_images
 from trulysparse.datasets._leukemia import load_leukemia
 from trulysparse.datasets._madelon import load_madelon
-from trulysparse.datasets._tables import load_csv, load_digits, load_npz, load_synthetic
+from trulysparse.datasets._synthetic import load_synthetic, parse
+from trulysparse.datasets._tables import load_csv, load_digits, load_npz
 
 __all__ = [
     "Dataset",
@@ -38,7 +38,14 @@ __all__ = [
     "resolve",
 ]
 
-NAMES = ("digits", "fashion-mnist", "cifar10", "higgs", "madelon", "leukemia")
+# Data sets of which a loader needs to know the place only.
+_PLACED = {
+    "fashion-mnist": load_fashion_mnist,
+    "cifar10": load_cifar10,
+    "higgs": load_higgs,
+    "madelon": load_madelon,
+}
+NAMES = ("digits", *_PLACED, "leukemia")
 
 
 def resolve(
@@ -78,26 +85,13 @@ def resolve(
     """
     text = str(spec)
     suffix = Path(text).suffix.lower()
-    if label is not None and suffix != ".csv" and text != "leukemia":
-        raise ValueError(
-            f"label={label!r} names a column of a .csv or of leukemia, but the data is {text!r}"
-        )
-    if data_dir is not None and text not in NAMES[1:]:
-        raise ValueError(
-            f"data_dir={str(data_dir)!r} is for {', '.join(NAMES[1:])}, but the data is {text!r}"
-        )
+    _check_options(text, suffix, data_dir, label)
     if text == "digits":
         return load_digits(seed)
     if text == "leukemia":
         return load_leukemia(data_dir, label=label, seed=seed)
-    loaders = {
-        "fashion-mnist": load_fashion_mnist,
-        "cifar10": load_cifar10,
-        "higgs": load_higgs,
-        "madelon": load_madelon,
-    }
-    if text in loaders:
-        return loaders[text](data_dir)
+    if text in _PLACED:
+        return _PLACED[text](data_dir)
     if text.startswith("synthetic:"):
         return load_synthetic(*parse(text), seed=seed)
     if suffix == ".npz":
@@ -110,3 +104,15 @@ def resolve(
         f"unknown data {text!r}: expected one of {', '.join(NAMES)}, synthetic:FEATURES, the path "
         "of a .npz or .csv file, or a folder or .zip of images"
     )
+
+
+def _check_options(text: str, suffix: str, data_dir: PathLike | None, label: str | None) -> None:
+    """Check that the data `text` has a use for the options that were given."""
+    if label is not None and suffix != ".csv" and text != "leukemia":
+        raise ValueError(
+            f"label={label!r} names a column of a .csv or of leukemia, but the data is {text!r}"
+        )
+    if data_dir is not None and text not in NAMES[1:]:
+        raise ValueError(
+            f"data_dir={str(data_dir)!r} is for {', '.join(NAMES[1:])}, but the data is {text!r}"
+        )

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from trulysparse._files import KEYS, Array, PathLike, read_npz
-from trulysparse.datasets import _openml, _pickles
+from trulysparse.data import pickles
+from trulysparse.data.readers import KEYS, Array, PathLike, read_npz
+from trulysparse.datasets import _openml
 from trulysparse.datasets._dataset import Dataset, scale_pixels
 from trulysparse.datasets._images import read_images
 
@@ -202,7 +203,7 @@ def _binary(raw: bytes, what: str) -> tuple[Array, Array]:
 
 def _python(raw: bytes, what: str) -> tuple[Array, Array]:
     """A pickled dict with the keys ``data`` and ``labels``."""
-    batch: Any = _pickles.load(raw, what)
+    batch: Any = pickles.load(raw, what)
     # Python 3 may have written the keys as bytes.
     batch = {
         key.decode("latin1") if isinstance(key, bytes) else key: value
@@ -211,8 +212,8 @@ def _python(raw: bytes, what: str) -> tuple[Array, Array]:
     for key in ("data", "labels"):
         if key not in batch:
             raise ValueError(f"{what}: expected a dict with the keys data and labels, no {key}")
-    rows = _pickles.array(batch["data"], f"{what}: data")
-    labels = _pickles.array(batch["labels"], f"{what}: labels")
+    rows = pickles.array(batch["data"], f"{what}: data")
+    labels = pickles.array(batch["labels"], f"{what}: labels")
     if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != PIXELS or not len(rows):
         raise ValueError(
             f"{what}: expected data of type uint8 and shape (n, {PIXELS}), got {rows.dtype} "

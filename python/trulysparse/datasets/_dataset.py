@@ -1,4 +1,7 @@
-"""What every loader returns, and how rows are held out of data that have no test part."""
+"""What every loader returns, and how rows are held out of data that have no test part.
+
+A `Dataset` is a loaded table. The core's ``Data`` is another thing: the samples of a running fit.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trulysparse._files import Array
+from trulysparse.data.readers import Array
 
 TEST_FRACTION = 0.2
 

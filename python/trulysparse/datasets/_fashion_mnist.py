@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trulysparse._files import Array, PathLike, read_idx
+from trulysparse.data.readers import Array, PathLike, read_idx
 from trulysparse.datasets import _openml
 from trulysparse.datasets._dataset import Dataset, scale_pixels
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trulysparse._files import KEYS, Array, PathLike, check_arrays, check_features, read_npz
+from trulysparse.data.lines import is_finite, open_text, parse, read_lines
+from trulysparse.data.readers import KEYS, Array, PathLike, check_arrays, check_features, read_npz
 from trulysparse.datasets import _openml
 from trulysparse.datasets._dataset import Dataset
-from trulysparse.datasets._lines import is_finite, open_text, parse, read_lines
 
 TRAIN_ROWS, TEST_ROWS = 105_000, 50_000
 HIGGS_FEATURES = (

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from trulysparse._files import Array, PathLike
 from trulysparse._progress import slow
+from trulysparse.data.readers import Array, PathLike
 from trulysparse.datasets._dataset import Dataset, scale_pixels, split
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse._files import PathLike, encode, read_csv
 from trulysparse._progress import slow
+from trulysparse.data.lines import Line, open_text, parse, read_lines
+from trulysparse.data.readers import PathLike, encode, read_csv
 from trulysparse.datasets._dataset import Dataset, held_out, split
-from trulysparse.datasets._lines import Line, open_text, parse, read_lines
 
 TEST_FRACTION = 1 / 3
 CHARACTERISTICS = "!Sample_characteristics_ch1"

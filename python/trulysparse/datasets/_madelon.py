@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trulysparse._files import KEYS, Array, PathLike, check_arrays, check_features
+from trulysparse.data.readers import KEYS, Array, PathLike, check_arrays, check_features
 from trulysparse.datasets import _openml
 from trulysparse.datasets._dataset import Dataset
 from trulysparse.datasets._tables import load_npz

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse._files import Array
+from trulysparse.data.readers import Array
 
 # Seconds without an answer; scikit-learn sets no limit, and would wait on a dead connection.
 TIMEOUT = 20.0
@@ -48,31 +48,7 @@ def fetch(
     ValueError
         If it has other rows, columns or labels than expected.
     """
-    from sklearn.datasets import fetch_openml
-
-    print(f"asking OpenML for {what} ({size}, kept for the next time) ...", file=sys.stderr)
-    # pandas reads it faster, but is no dependency of ours.
-    parser = "auto" if importlib.util.find_spec("pandas") else "liac-arff"
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a second try, and of newer versions
-            found = fetch_openml(name, as_frame=False, parser=parser, n_retries=1, **which)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        http.client.HTTPException,
-        zlib.error,
-    ) as error:
-        raise FileNotFoundError(
-            f"{what} was not found: {advice} (asking OpenML for it failed too: {error})"
-        ) from error
-    finally:
-        socket.setdefaulttimeout(before)
-    x, target = np.asarray(found.data), np.asarray(found.target)
+    x, target = _ask(what, size, advice, name=name, **which)
     try:
         y = target.astype(np.float64)
     except (TypeError, ValueError):
@@ -89,3 +65,32 @@ def fetch(
             f"as the label of each, got x {x.shape} and y {target.dtype} {target.shape}"
         )
     return x, y.astype(np.int64)
+
+
+def _ask(what: str, size: str, advice: str, **which: Any) -> tuple[Array, Array]:
+    """Ask OpenML for features and labels, as it has them."""
+    from sklearn.datasets import fetch_openml
+
+    print(f"asking OpenML for {what} ({size}, kept for the next time) ...", file=sys.stderr)
+    # pandas reads it faster, but is no dependency of ours.
+    parser = "auto" if importlib.util.find_spec("pandas") else "liac-arff"
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a second try, and of newer versions
+            found = fetch_openml(as_frame=False, parser=parser, n_retries=1, **which)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        http.client.HTTPException,
+        zlib.error,
+    ) as error:
+        raise FileNotFoundError(
+            f"{what} was not found: {advice} (asking OpenML for it failed too: {error})"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+    return np.asarray(found.data), np.asarray(found.target)

@@ -1,4 +1,4 @@
-"""scikit-learn's digits, artificial data, and tables of one's own as .npz or .csv."""
+"""scikit-learn's digits, and tables of a user as .npz or .csv."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trulysparse._files import PathLike, check_arrays, encode, read_csv, read_npz
-from trulysparse._synthetic import draw
+from trulysparse.data.readers import PathLike, check_arrays, encode, read_csv, read_npz
 from trulysparse.datasets._dataset import Dataset, split
 
 
@@ -25,25 +24,6 @@ def load_digits(seed: int = 0) -> Dataset:
     classes = tuple(str(c) for c in digits.target_names)
     names = tuple(digits.feature_names)
     return split("digits", x, y, classes, names, seed=seed, image_shape=(8, 8, 1))
-
-
-def load_synthetic(features: int, samples: int = 5000, seed: int = 0) -> Dataset:
-    """Artificial data of any width: noise, and one feature in 64 that tells two classes apart.
-
-    Parameters
-    ----------
-    features
-        Columns; at least 1.
-    samples
-        Training samples; a fifth as many are drawn as test samples. Default 5000. All of them
-        together take ``4.8 * features * samples`` bytes.
-    seed
-        Decides the draw. Default 0.
-    """
-    rng = np.random.default_rng(seed)
-    x, y = draw(samples, features, rng)
-    x_test, y_test = draw(max(samples // 5, 2), features, rng)
-    return Dataset(f"synthetic:{features}", x, y, x_test, y_test, class_names=("0", "1"))
 
 
 def load_npz(

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import json
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from trulysparse import _check, _recipes, _sklearn, _sparse
-from trulysparse._numeric import refuse_sparse
-from trulysparse._sklearn import (
-    BaseEstimator,
-    check_is_fitted,
-    check_random_state,
-    check_sample_weight,
-    train_test_split,
-    validate_data,
-)
+from trulysparse import _check, _recipes
+from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.sparse import check_sparse
+from trulysparse.estimators import _automatic, _support
+from trulysparse.estimators._samples import Samples, weights
+from trulysparse.estimators._stopping import Diverged, Watch
 from trulysparse.estimators._targets import Array, Floats, Targets
-from trulysparse.estimators._watch import Diverged, Watch
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Adam, Optimizer
 from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, GradientGrowth
+from trulysparse.topology import SET
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What was learnt from the first training data, and stays when training goes on.
+
+    ``constant`` are the features that had one value only; None if they were not looked for.
+    """
+
+    target: Targets
+    constant: _support.Mask | None
+    is_sparse: bool
 
 
 class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
@@ -38,7 +48,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     model_: SparseMLP
     loss_curve_: list[float]
     _target: Targets
-    _constant: _sklearn.Mask | None
+    _constant: _support.Mask | None
     _RATE: float  # of learning_rate_init="auto"
     _SPARSE_TARGETS = False  # whether it takes such
 
@@ -129,52 +139,42 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         tol = _check.real("tol", self.tol, "a number of at least 0", low=0)
         epochs = _check.integer("max_iter", self.max_iter, 1)
         random = check_random_state(self.random_state)
-        tolerance = getattr(self.pruning, "tolerance", None)
-        if tolerance is not None and not stops and X_val is None:
-            raise ValueError(
-                f"pruning with tolerance = {tolerance!r}: expected early_stopping=True, or X_val "
-                "and y_val of fit, as it is measured on held-out samples"
-            )
+        self._check_pruning(is_scored=stops or X_val is not None)
 
-        X, y = self._validated(X, y, reset=not goes_on)
-        weight = _weights(sample_weight, X)
-        target = self._target if goes_on else self._learn(y, weight)
+        samples = self._samples(X, y, sample_weight, reset=not goes_on)
+        target = self._target if goes_on else self._learn(samples.y, samples.weight)
         held_out = self._held_out(X_val, y_val)
-        X, y, weight = _weighted_only(X, y, weight)
-        weight = _product(weight, self._class_weights(y, whole=True))
+        samples = samples.with_weight()
+        samples = samples.times(self._class_weights(samples.y, whole=True))
         if stops and held_out is None:
-            X, y, weight, *held_out = self._split(X, y, weight, target, random)
-        if weight is not None:
-            weight = weight / weight.mean()
-        encoded = target.encode(y, "y")
-        constant = self._constant if goes_on else _sklearn.constant_features(X)
-        X = _sklearn.without(X, constant)
-        sparse = self._is_sparse(X, goes_on)
+            samples, held_out = samples.split(self._fraction(), target, random)
+        samples = samples.of_mean_weight_one()
+        encoded = target.encode(samples.y, "y")
+        constant = self._constant if goes_on else _support.constant_features(samples.X)
+        samples = samples.without(constant)
+        learnt = Learnt(target, constant, self._is_sparse(samples.X, goes_on))
 
         watch, validation = None, None
         if held_out is not None:
-            X_held, y_held, weight_held = held_out
-            X_held = _sklearn.without(X_held, constant)
-            validation = (X_held, target.encode(y_held, "y_val"))
-            watch = Watch(
-                lambda model: target.score(y_held, model.predict(X_held), weight_held),
-                patience if stops else None,
-                tol,
-            )
+            held_out = held_out.without(constant)
+            validation = (held_out.X, target.encode(held_out.y, "y_val"))
+            watch = Watch(_scorer(target, held_out), patience if stops else None, tol)
         settings = {
             "epochs": epochs,
             "validation_data": validation,
             "schedule": _check.choice("learning_rate", self.learning_rate, ("constant", "cosine")),
-            "topology": self._topology(sparse),
+            "topology": _automatic.topology(
+                self.topology, self.zeta, self.grow_init, is_sparse=learnt.is_sparse
+            ),
             "pruning": self.pruning,
             "callbacks": [Diverged()] if watch is None else [Diverged(), watch],
             "progress": _check.boolean("verbose", self.verbose),
         }
-        seed = _sklearn.draw_seed(random)
+        seed = _support.draw_seed(random)
         before = self.model_._core.copy() if goes_on else None
-        for rate in self._rates(sparse, retry=not goes_on):
-            model = self._network(X.shape[1], target, seed, goes_on, sparse)
-            history = self._train(model, X, encoded, weight, rate=rate, sparse=sparse, **settings)
+        for rate in self._rates(learnt, retry=not goes_on):
+            model = self._network(samples.X.shape[1], learnt, seed, goes_on=goes_on)
+            history = self._train(model, samples, encoded, learnt, rate=rate, **settings)
             if watch is not None:
                 watch.restore()
             if _is_finite(model, history):
@@ -183,37 +183,35 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             if before is not None:
                 self.model_._core.become(before)
             raise self._diverged(rate)
-        self._keep(model, target, constant, history, goes_on=goes_on, sparse=sparse)
+        self._keep(model, learnt, history, goes_on=goes_on)
         self.validation_scores_ = None if watch is None else watch.scores
         self.best_validation_score_ = None if watch is None else watch.best
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
         refuse_sparse("classes", classes)
-        X, y = self._validated(X, y, reset=not goes_on)
-        weight = _weights(sample_weight, X)
+        samples = self._samples(X, y, sample_weight, reset=not goes_on)
         if not goes_on:
-            target = self._learn(y, weight, classes)
+            target = self._learn(samples.y, samples.weight, classes)
         else:
             target = self._target
             self._same_classes(classes)
-        X, y, weight = _weighted_only(X, y, weight)
-        weight = _product(weight, self._class_weights(y, whole=False))
-        encoded = target.encode(y, "y")
+        samples = samples.with_weight()
+        samples = samples.times(self._class_weights(samples.y, whole=False))
+        encoded = target.encode(samples.y, "y")
         # What is constant in these samples may vary in the next ones.
         constant = self._constant if goes_on else None
-        X = _sklearn.without(X, constant)
-        seed = _sklearn.draw_seed(check_random_state(self.random_state))
-        sparse = self._is_sparse(X, goes_on)
-        model = self._network(X.shape[1], target, seed, goes_on, sparse)
-        (rate,) = self._rates(sparse, retry=False)
+        samples = samples.without(constant)
+        seed = _support.draw_seed(check_random_state(self.random_state))
+        learnt = Learnt(target, constant, self._is_sparse(samples.X, goes_on))
+        model = self._network(samples.X.shape[1], learnt, seed, goes_on=goes_on)
+        (rate,) = self._rates(learnt, retry=False)
         history = self._train(
             model,
-            X,
+            samples,
             encoded,
-            weight,
+            learnt,
             rate=rate,
-            sparse=sparse,
             epochs=1,
             schedule="constant",
             topology=None,
@@ -221,10 +219,22 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         )
         if not _is_finite(model, history):
             raise self._diverged(rate)
-        self._keep(model, target, constant, history, goes_on=goes_on, sparse=sparse)
+        self._keep(model, learnt, history, goes_on=goes_on)
+
+    def _check_pruning(self, *, is_scored: bool) -> None:
+        tolerance = getattr(self.pruning, "tolerance", None)
+        if tolerance is not None and not is_scored:
+            raise ValueError(
+                f"pruning with tolerance = {tolerance!r}: expected early_stopping=True, or X_val "
+                "and y_val of fit, as it is measured on held-out samples"
+            )
+
+    def _samples(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Samples:
+        X, y = self._validated(X, y, reset=reset)
+        return Samples(X, y, weights(sample_weight, X))
 
     def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
-        X = _sparse.checked("X" if name == "y" else "X_val", X)
+        X = check_sparse("X" if name == "y" else "X_val", X)
         X, y = validate_data(
             self,
             X,
@@ -241,27 +251,19 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Give targets that are safe to look at; they are checked no further."""
         if not self._SPARSE_TARGETS:
             refuse_sparse(name, y)
-        return _sparse.checked(name, y)
+        return check_sparse(name, y)
 
-    def _held_out(self, X_val: Any, y_val: Any) -> list[Any] | None:
+    def _held_out(self, X_val: Any, y_val: Any) -> Samples | None:
         if (X_val is None) != (y_val is None):
             given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} without {missing}: expected both or none")
         if X_val is None:
             return None
         X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val")
-        return [X_val, y_val, self._class_weights(y_val, whole=True)]
+        return Samples(X_val, y_val, self._class_weights(y_val, whole=True))
 
-    def _split(
-        self,
-        X: Any,
-        y: Array,
-        weight: Array | None,
-        target: Targets,
-        random: np.random.RandomState,
-    ) -> list[Any]:
-        """Give X, y and weights of the samples to train on, then of those to validate on."""
-        fraction = _check.real(
+    def _fraction(self) -> float:
+        return _check.real(
             "validation_fraction",
             self.validation_fraction,
             "a number in (0, 1)",
@@ -270,26 +272,16 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             low_open=True,
             high_open=True,
         )
-        # Fewer than two cannot be scored, nor fewer than the classes be stratified.
-        stratified = target.loss == "cross_entropy"
-        count = math.ceil(fraction * X.shape[0])
-        parts = train_test_split(
-            *([X, y] if weight is None else [X, y, weight]),
-            test_size=max(count, target.outputs if stratified else 2),
-            random_state=random,
-            stratify=y if stratified else None,
-        )
-        train, held = parts[::2], parts[1::2]
-        nothing = [None] if weight is None else []
-        return [*train, *nothing, *held, *nothing]
 
-    def _network(
-        self, features: int, target: Targets, seed: int, goes_on: bool, sparse: bool
-    ) -> SparseMLP:
+    def _is_sparse(self, X: Any, goes_on: bool) -> bool:
+        """Tell whether the first training data were sparse: what was chosen by them stays."""
+        return bool(getattr(self, "_sparse", False) if goes_on else issparse(X))
+
+    def _network(self, features: int, learnt: Learnt, seed: int, *, goes_on: bool) -> SparseMLP:
         sizes = self.hidden_layer_sizes
-        hidden = [sizes] if isinstance(sizes, int) else _sklearn.hidden_sizes(sizes)
-        layer_sizes = [features, *hidden, target.outputs]
-        threads = _sklearn.threads(self.n_jobs)
+        hidden = [sizes] if isinstance(sizes, int) else _support.hidden_sizes(sizes)
+        layer_sizes = [features, *hidden, learnt.target.outputs]
+        threads = _support.threads(self.n_jobs)
         if not goes_on:
             return SparseMLP(
                 layer_sizes,
@@ -297,12 +289,12 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 density=self.density,
                 activation=self.activation,
                 slope=self.slope,
-                loss=target.loss,
+                loss=learnt.target.loss,
                 init=_recipes.INIT,
                 fan=_recipes.FAN,
                 dropout=self.dropout,
                 input_noise=self.input_noise,
-                standardize=self._standardize(sparse),
+                standardize=_automatic.standardize(self.standardize, is_sparse=learnt.is_sparse),
                 seed=seed,
                 threads=threads,
             )
@@ -317,71 +309,42 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _train(
         self,
         model: SparseMLP,
-        X: Any,
-        y: Array,
-        weight: Array | None,
+        samples: Samples,
+        encoded: Array,
+        learnt: Learnt,
         *,
         rate: float,
         schedule: str,
-        sparse: bool,
         **settings: Any,
     ) -> History:
-        samples, size = X.shape[0], self.batch_size
-        if size == "auto":
-            size = _recipes.batch_size(samples)
-        size = min(_check.integer("batch_size", size, 1), samples)
-        auto_decay = _recipes.weight_decay(samples, size)
-        optimizer = self._optimizer(sparse, rate, schedule, auto_decay)
-        with _sklearn.silent_divergence():
+        count = samples.X.shape[0]
+        size = _automatic.batch_size(self.batch_size, count)
+        with _support.silent_divergence():
             return model.fit(
-                X, y, sample_weight=weight, batch_size=size, optimizer=optimizer, **settings
+                samples.X,
+                encoded,
+                sample_weight=samples.weight,
+                batch_size=size,
+                optimizer=self._optimizer(learnt, rate, schedule, count, size),
+                **settings,
             )
 
-    # --- what "auto" stands for ---------------------------------------------------------------
+    def _solver(self, *, is_sparse: bool) -> str:
+        return _automatic.solver(self.optimizer, self.activation, is_sparse=is_sparse)
 
-    def _is_sparse(self, X: Any, goes_on: bool) -> bool:
-        """Whether the first training data were sparse: what was chosen by them stays."""
-        return bool(getattr(self, "_sparse", False) if goes_on else issparse(X))
+    def _rates(self, learnt: Learnt, *, retry: bool) -> list[float]:
+        named = self._solver(is_sparse=learnt.is_sparse)
+        return _automatic.rates(self.learning_rate_init, self._RATE, named=named, retry=retry)
 
-    def _rates(self, sparse: bool, *, retry: bool) -> list[float]:
-        """Give the learning rates to try, each if training diverged with that before."""
-        solver, rate = self._solver(sparse), self.learning_rate_init
-        if isinstance(rate, str):
-            _check.choice("learning_rate_init", rate, ("auto",))
-            first = _recipes.ADAM_RATE if solver == "adam" else self._RATE
-            return _recipes.rates(first, _recipes.RETRIES if retry and solver else 0)
-        expected = "'auto' or a positive finite number"
-        return [_check.real("learning_rate_init", rate, expected, low=0, low_open=True)]
-
-    def _diverged(self, rate: float) -> ValueError:
-        if self._solver(sparse=False):
-            return _sklearn.diverged("learning_rate_init", rate)
-        return ValueError(
-            f"training diverged with optimizer = {self.optimizer!r}: expected one with a lower rate"
-        )
-
-    def _solver(self, sparse: bool) -> str:
-        """Give the name of the optimiser, or nothing if it was given as an object."""
-        name = "auto" if self.optimizer is None else self.optimizer
-        if not isinstance(name, str):
-            return ""
-        _named("optimizer", name, ("auto", "sgd", "adam"), "a trulysparse.SGD or Adam")
-        if name != "auto":
-            return name
-        # A step of Adam is as long for a feature that few samples have; SReLU is SGD's.
-        activation = self.activation
-        srelu = "srelu" in ([activation] if isinstance(activation, str) else activation)
-        return "adam" if sparse and not srelu else "sgd"
-
-    def _optimizer(self, sparse: bool, rate: float, schedule: str, auto_decay: float) -> Any:
-        solver, decay = self._solver(sparse), self.weight_decay
-        if not solver:
+    def _optimizer(
+        self, learnt: Learnt, rate: float, schedule: str, samples: int, size: int
+    ) -> Any:
+        named = self._solver(is_sparse=learnt.is_sparse)
+        if not named:
             return self.optimizer
-        if isinstance(decay, str):
-            _check.choice("weight_decay", decay, ("auto",))
-            decay = auto_decay if solver == "sgd" else 0.0
+        decay = _automatic.weight_decay(self.weight_decay, samples, size, named=named)
         nesterov = _check.boolean("nesterovs_momentum", self.nesterovs_momentum)
-        if solver == "adam":
+        if named == "adam":
             momentum = _check.real(
                 "momentum", self.momentum, "a number in [0, 1)", low=0, high=1, high_open=True
             )
@@ -394,54 +357,36 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             schedule=schedule,
         )
 
-    def _topology(self, sparse: bool) -> Any:
-        name = self.topology
-        if not isinstance(name, str):
-            return name
-        _named("topology", name, ("auto", "set", "gradient"), "a rule, or None")
-        # Most places in columns that few samples have would be taken in vain.
-        if name == "gradient" or (name == "auto" and sparse):
-            return GradientGrowth(self.zeta)
-        return SET(self.zeta, grow_init=self.grow_init)
+    def _diverged(self, rate: float) -> ValueError:
+        if self._solver(is_sparse=False):
+            return _support.diverged("learning_rate_init", rate)
+        return ValueError(
+            f"training diverged with optimizer = {self.optimizer!r}: expected one with a lower rate"
+        )
 
-    def _standardize(self, sparse: bool) -> bool:
-        if isinstance(self.standardize, str):
-            _named("standardize", self.standardize, ("auto",), "True or False")
-            return not sparse  # their zeros, which would no longer be, say something
-        return _check.boolean("standardize", self.standardize)
-
-    def _keep(
-        self,
-        model: SparseMLP,
-        target: Targets,
-        constant: _sklearn.Mask | None,
-        history: History,
-        *,
-        goes_on: bool,
-        sparse: bool,
-    ) -> None:
+    def _keep(self, model: SparseMLP, learnt: Learnt, history: History, *, goes_on: bool) -> None:
         """Take over what was trained, once nothing can go wrong any more."""
-        self.model_, self._target, self._constant = model, target, constant
-        self._sparse = sparse
-        self.n_outputs_ = target.outputs
+        self.model_, self._target, self._constant = model, learnt.target, learnt.constant
+        self._sparse = learnt.is_sparse
+        self.n_outputs_ = learnt.target.outputs
         self.history_ = history
         losses = history.history["loss"]
         self.loss_curve_ = [*self.loss_curve_, *losses] if goes_on else losses
         self.loss_, self.best_loss_ = losses[-1], min(self.loss_curve_)
         self.n_iter_ = len(self.loss_curve_)
-        for name, value in target.attributes().items():
+        for name, value in learnt.target.attributes().items():
             setattr(self, name, value)
             if name != "classes_":
                 model.metadata[name.strip("_")] = json.dumps(value.tolist())
-        _sklearn.name(model, self)
+        _support.write_names(model, self)
 
     # --- what was trained ---------------------------------------------------------------------
 
     def _outputs(self, X: Any) -> Floats:
         check_is_fitted(self, "model_")
-        X = _sparse.checked("X", X)
+        X = check_sparse("X", X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=np.float32)
-        return self.model_.predict(_sklearn.without(X, self._constant))
+        return self.model_.predict(_support.without(X, self._constant))
 
     def predict(self, X: Any) -> Array:
         """Predict.
@@ -505,34 +450,6 @@ def _is_finite(model: SparseMLP, history: History) -> bool:
     )
 
 
-def _weights(sample_weight: Any, X: Any) -> Array | None:
-    if sample_weight is None:
-        return None
-    refuse_sparse("sample_weight", sample_weight)
-    weight: Array = check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )
-    if not weight.any():
-        raise ValueError("sample_weight is zero for all samples: expected a weight above zero")
-    return weight
-
-
-def _weighted_only(X: Any, y: Array, weight: Array | None) -> tuple[Any, Array, Array | None]:
-    """Leave out the samples of weight 0, of which nothing should be seen."""
-    if weight is None or weight.all():
-        return X, y, weight
-    some = weight > 0
-    return X[some], y[some], weight[some]
-
-
-def _product(weight: Array | None, other: Array | None) -> Array | None:
-    if weight is None or other is None:
-        return weight if other is None else other
-    return weight * other
-
-
-def _named(argument: str, value: str, names: Sequence[str], others: str) -> None:
-    """Check a name of something that may also be given otherwise."""
-    if value not in names:
-        listed = ", ".join(repr(name) for name in names)
-        raise ValueError(f"{argument} = {value!r}: expected {listed} or {others}")
+def _scorer(target: Targets, held_out: Samples) -> Callable[[SparseMLP], float]:
+    """Make a function that scores a model on these samples."""
+    return lambda model: target.score(held_out.y, model.predict(held_out.X), held_out.weight)

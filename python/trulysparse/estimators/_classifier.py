@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
 
 from trulysparse import _recipes
-from trulysparse._numeric import refuse_sparse
-from trulysparse._sklearn import (
-    ClassifierMixin,
-    check_classification_targets,
-    column_or_1d,
-    compute_sample_weight,
-    type_of_target,
-)
+from trulysparse.data.numeric import refuse_sparse
 from trulysparse.estimators import _base
-from trulysparse.estimators._documented import documented
+from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.optim import Optimizer
 from trulysparse.pruning import ImportancePruning
@@ -106,36 +103,9 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            slope=slope,
-            epsilon=epsilon,
-            density=density,
-            dropout=dropout,
-            input_noise=input_noise,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            weight_decay=weight_decay,
-            optimizer=optimizer,
-            max_iter=max_iter,
-            topology=topology,
-            zeta=zeta,
-            grow_init=grow_init,
-            pruning=pruning,
-            standardize=standardize,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        given = locals()
+        names = _base.SparseEstimator._get_param_names()
+        super().__init__(**{name: given[name] for name in names})
         self.class_weight = class_weight
 
     def fit(
@@ -145,18 +115,12 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
 
         Parameters
         ----------
-        X
-            Samples, (n_samples, n_features): numbers, as an array, a frame or a SciPy sparse
-            matrix, which stays sparse; two or more samples.
+        <X>
         y
             Classes, (n_samples,): numbers or text, two or more of them. Or any number of labels
             per sample: zeros and ones, (n_samples, n_labels).
-        sample_weight
-            Weights, (n_samples,), at least 0; only their proportions matter. None (default): all
-            the same.
-        X_val, y_val
-            Samples on which every epoch is scored: `validation_scores_`, and ``val_loss`` in
-            `history_`. Not trained on; `early_stopping` looks at them.
+        <SAMPLE_WEIGHT>
+        <HELD_OUT>
 
         Returns
         -------
@@ -180,9 +144,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         classes
             All classes that there will be; in the first call only, if `y` has not all of them.
             Several labels per sample are as many as the columns of `y`.
-        sample_weight
-            Weights, (n_samples,), at least 0, as factors of the samples' gradients: not only
-            their proportions matter here.
+        <SAMPLE_FACTORS>
 
         Returns
         -------

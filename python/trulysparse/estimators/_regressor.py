@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import column_or_1d
 
 from trulysparse import _recipes
-from trulysparse._numeric import refuse_sparse
-from trulysparse._sklearn import MultiOutputMixin, RegressorMixin, column_or_1d
+from trulysparse.data.numeric import refuse_sparse
 from trulysparse.estimators import _base
-from trulysparse.estimators._documented import documented
+from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Targets, Values
 
 
@@ -19,7 +20,9 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     """A sparse multilayer perceptron for one number per sample, or several.
 
     The network learns targets with a mean of 0 and a variance of 1, whatever their unit;
-    predictions are scaled back. <NOTES>
+    predictions are scaled back.
+
+    <NOTES>
 
     Parameters
     ----------
@@ -59,17 +62,11 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
 
         Parameters
         ----------
-        X
-            Samples, (n_samples, n_features): numbers, as an array, a frame or a SciPy sparse
-            matrix, which stays sparse; two or more samples.
+        <X>
         y
             Numbers, (n_samples,) or (n_samples, n_outputs).
-        sample_weight
-            Weights, (n_samples,), at least 0; only their proportions matter. None (default): all
-            the same.
-        X_val, y_val
-            Samples on which every epoch is scored: `validation_scores_`, and ``val_loss`` in
-            `history_`. Not trained on; `early_stopping` looks at them.
+        <SAMPLE_WEIGHT>
+        <HELD_OUT>
 
         Returns
         -------
@@ -89,9 +86,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         ----------
         X, y
             As `fit` takes them.
-        sample_weight
-            Weights, (n_samples,), at least 0, as factors of the samples' gradients: not only
-            their proportions matter here.
+        <SAMPLE_FACTORS>
 
         Returns
         -------

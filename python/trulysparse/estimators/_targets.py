@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-from trulysparse._sklearn import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, r2_score
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]

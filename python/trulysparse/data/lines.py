@@ -14,7 +14,7 @@ from typing import TextIO
 
 import numpy as np
 
-from trulysparse._files import Array, PathLike
+from trulysparse.data.readers import Array, PathLike
 
 LINE_LIMIT = 1 << 26  # characters
 Line = tuple[int, str]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse import _sparse
-from trulysparse._numeric import numeric
+from trulysparse.data.numeric import numeric
+from trulysparse.data.sparse import check_sparse
 
 FloatArray = npt.NDArray[np.float32]
 ClassArray = npt.NDArray[np.uint32]
@@ -52,7 +52,7 @@ def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
 
     Dense samples are copied only where that is needed.
     """
-    value = _sparse.checked(name, value, features)
+    value = check_sparse(name, value, features)
     if scipy.sparse.issparse(value):
         return _sparse_samples(name, value)
     array = numeric(name, value)

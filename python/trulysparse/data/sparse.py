@@ -18,13 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from trulysparse._numeric import numeric, refuse_sparse
+from trulysparse.data.numeric import numeric, refuse_sparse
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, int]
 
 
-def checked(name: str, value: Any, features: int | None = None, *, by_columns: bool = False) -> Any:
+def check_sparse(
+    name: str, value: Any, features: int | None = None, *, by_columns: bool = False
+) -> Any:
     """Give a canonical ``csr_array`` of a sparse matrix, and anything else as it is.
 
     The result has sorted rows and no duplicates; stored zeros stay. It shares nothing with `value`
@@ -66,7 +68,7 @@ def checked(name: str, value: Any, features: int | None = None, *, by_columns: b
 
 
 def loaded(name: str, arrays: Mapping[str, Array]) -> sp.csc_array:
-    """Give the matrix of a file that SciPy's `save_npz` wrote, checked as `checked` does.
+    """Give the matrix of a file that SciPy's `save_npz` wrote, checked as `check_sparse` does.
 
     SciPy's `load_npz` drops what lies behind the end of an indptr, and rounds indices.
 
@@ -80,7 +82,7 @@ def loaded(name: str, arrays: Mapping[str, Array]) -> sp.csc_array:
     Raises
     ------
     ValueError, TypeError
-        As `checked`, and if it is no such file.
+        As `check_sparse`, and if it is no such file.
     """
     kind = arrays["format"].tolist() if "format" in arrays else None
     kind = kind.decode("latin-1") if isinstance(kind, bytes) else kind

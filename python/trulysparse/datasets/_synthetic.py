@@ -6,11 +6,30 @@ import re
 
 import numpy as np
 
-from trulysparse._files import Array
+from trulysparse.data.readers import Array
+from trulysparse.datasets._dataset import Dataset
 
-# A row in so many is drawn at a time; the rest of the memory is the data themselves.
-_ROWS = 256
+_ROWS = 256  # drawn at a time, so that little memory is needed beside the result
 _NUMBER = re.compile(r"synthetic:([1-9]\d{0,8})(?::([1-9]\d{0,8}))?")
+
+
+def load_synthetic(features: int, samples: int = 5000, seed: int = 0) -> Dataset:
+    """Artificial data of any width: noise, and one feature in 64 that tells two classes apart.
+
+    Parameters
+    ----------
+    features
+        Columns; at least 1.
+    samples
+        Training samples; a fifth as many are drawn as test samples. Default 5000. All of them
+        together take ``4.8 * features * samples`` bytes.
+    seed
+        Decides the draw. Default 0.
+    """
+    rng = np.random.default_rng(seed)
+    x, y = draw(samples, features, rng)
+    x_test, y_test = draw(max(samples // 5, 2), features, rng)
+    return Dataset(f"synthetic:{features}", x, y, x_test, y_test, class_names=("0", "1"))
 
 
 def parse(text: str) -> tuple[int, int]:

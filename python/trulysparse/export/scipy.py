@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse import _arrays, _check, _sparse
-from trulysparse._numeric import numeric
+from trulysparse import _check
+from trulysparse.data import arrays
+from trulysparse.data.numeric import numeric
+from trulysparse.data.sparse import check_sparse
 
 Matrix = tuple[
     npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.float32]
@@ -37,7 +39,7 @@ def to_core(
         name = f"weights[{i}]"
         if not scipy.sparse.issparse(weight):
             raise TypeError(f"{name} is a {type(weight).__name__}: expected a SciPy sparse matrix")
-        matrix = _sparse.checked(name, weight, by_columns=True)
+        matrix = check_sparse(name, weight, by_columns=True)
         n_in, n_out = matrix.shape
         if n_in == 0 or n_out == 0:
             raise ValueError(
@@ -69,7 +71,7 @@ def _bias(name: str, bias: npt.ArrayLike | None, n_out: int) -> npt.NDArray[np.f
 
 
 def _finite(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    values = _arrays.as_float32(name, array)
+    values = arrays.as_float32(name, array)
     bad = ~np.isfinite(values)
     if bad.any():
         first = int(np.argmax(bad))

@@ -1,7 +1,4 @@
-"""What the estimators in scikit-learn's interface share (extra ``sklearn``).
-
-They import scikit-learn by way of this module, which says what to install.
-"""
+"""Small things that all estimators need, the selector too."""
 
 from __future__ import annotations
 
@@ -13,57 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from joblib import effective_n_jobs
 from scipy.sparse import issparse
-
-try:
-    from joblib import effective_n_jobs
-    from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
-    from sklearn.feature_selection import SelectorMixin
-    from sklearn.metrics import accuracy_score, r2_score
-    from sklearn.model_selection import train_test_split
-    from sklearn.utils import check_random_state
-    from sklearn.utils.class_weight import compute_sample_weight
-    from sklearn.utils.multiclass import check_classification_targets, type_of_target
-    from sklearn.utils.sparsefuncs import min_max_axis
-    from sklearn.utils.validation import (
-        _check_sample_weight as check_sample_weight,
-    )
-    from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
-except ImportError as error:
-    raise ImportError(
-        "trulysparse's estimators (SparseMLPClassifier, SparseMLPRegressor, SparseFeatureSelector) "
-        "need scikit-learn 1.6 or later: pip install 'trulysparse[sklearn]'"
-    ) from error
+from sklearn.utils.sparsefuncs import min_max_axis
 
 from trulysparse import _check
 from trulysparse.model import SparseMLP
-
-__all__ = [
-    "BaseEstimator",
-    "ClassifierMixin",
-    "MultiOutputMixin",
-    "RegressorMixin",
-    "SelectorMixin",
-    "accuracy_score",
-    "check_classification_targets",
-    "check_is_fitted",
-    "check_random_state",
-    "check_sample_weight",
-    "column_or_1d",
-    "compute_sample_weight",
-    "constant_features",
-    "diverged",
-    "draw_seed",
-    "hidden_sizes",
-    "name",
-    "r2_score",
-    "silent_divergence",
-    "threads",
-    "train_test_split",
-    "type_of_target",
-    "validate_data",
-    "without",
-]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -110,7 +62,7 @@ def without(X: Any, features: Mask | None) -> Any:
     return np.where(features, X.dtype.type(0), X)
 
 
-def name(model: SparseMLP, estimator: Any) -> None:
+def write_names(model: SparseMLP, estimator: Any) -> None:
     """Write an estimator's names of features and classes where the command line looks for them."""
     for key, attribute in (("feature_names", "feature_names_in_"), ("class_names", "classes_")):
         if hasattr(estimator, attribute):

@@ -1,0 +1,87 @@
+"""What the parameters stand for that are ``"auto"`` or another name.
+
+``is_sparse`` tells whether the first training data were sparse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trulysparse import _check, _recipes
+from trulysparse.topology import SET, GradientGrowth
+
+
+def batch_size(value: Any, samples: int) -> int:
+    """Give the samples per step, not more than there are."""
+    size = _recipes.batch_size(samples) if value == "auto" else value
+    return min(_check.integer("batch_size", size, 1), samples)
+
+
+def solver(optimizer: Any, activation: Any, *, is_sparse: bool) -> str:
+    """Give the name of the optimiser, or nothing if it was given as an object."""
+    name = "auto" if optimizer is None else optimizer
+    if not isinstance(name, str):
+        return ""
+    _named("optimizer", name, ("auto", "sgd", "adam"), "a trulysparse.SGD or Adam")
+    if name != "auto":
+        return name
+    # A step of Adam is as long for a feature that few samples have; SReLU is SGD's.
+    srelu = "srelu" in ([activation] if isinstance(activation, str) else activation)
+    return "adam" if is_sparse and not srelu else "sgd"
+
+
+def rates(value: Any, first: float, *, named: str, retry: bool) -> list[float]:
+    """Give the learning rates to try, each if training diverged with the one before.
+
+    Parameters
+    ----------
+    value
+        The parameter `learning_rate_init`.
+    first
+        What ``"auto"`` starts with for SGD.
+    named
+        The name of the optimiser, as `solver` gives it.
+    retry
+        Whether ``"auto"`` tries lower rates.
+    """
+    if isinstance(value, str):
+        _check.choice("learning_rate_init", value, ("auto",))
+        rate = _recipes.ADAM_RATE if named == "adam" else first
+        return _recipes.rates(rate, _recipes.RETRIES if retry and named else 0)
+    expected = "'auto' or a positive finite number"
+    return [_check.real("learning_rate_init", value, expected, low=0, low_open=True)]
+
+
+def weight_decay(value: Any, samples: int, size: int, *, named: str) -> Any:
+    """Give the weight decay; `SGD` or `Adam` check a number."""
+    if not isinstance(value, str):
+        return value
+    _check.choice("weight_decay", value, ("auto",))
+    return _recipes.weight_decay(samples, size) if named == "sgd" else 0.0
+
+
+def topology(value: Any, zeta: Any, grow_init: Any, *, is_sparse: bool) -> Any:
+    """Give the rule by which connections evolve."""
+    if not isinstance(value, str):
+        return value
+    _named("topology", value, ("auto", "set", "gradient"), "a rule, or None")
+    # Most places in columns that few samples have would be taken in vain.
+    if value == "gradient" or (value == "auto" and is_sparse):
+        return GradientGrowth(zeta)
+    return SET(zeta, grow_init=grow_init)
+
+
+def standardize(value: Any, *, is_sparse: bool) -> bool:
+    """Tell whether features are standardised: sparse ones not, as their zeros would be lost."""
+    if isinstance(value, str):
+        _named("standardize", value, ("auto",), "True or False")
+        return not is_sparse
+    return _check.boolean("standardize", value)
+
+
+def _named(argument: str, value: str, names: Sequence[str], others: str) -> None:
+    """Check a name of something that may also be given otherwise."""
+    if value not in names:
+        listed = ", ".join(repr(name) for name in names)
+        raise ValueError(f"{argument} = {value!r}: expected {listed} or {others}")

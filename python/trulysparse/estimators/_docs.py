@@ -1,0 +1,166 @@
+"""What the docstrings of the classifier and of the regressor have in common.
+
+``<NAME>`` alone on a line of a docstring stands for a text of ``PARTS``, ``{parameter}`` for the
+parameter's default value.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=type)
+
+PARTS = {
+    "PARAMETERS": """\
+hidden_layer_sizes
+    Neurons of the hidden layers, a number for one layer; () makes a linear model. Default
+    (100,).
+activation
+    Of the hidden layers, as in `SparseMLP`. Default ``"relu"``; for deep networks
+    ``"leaky_relu"``.
+slope
+    Of the negative side of All-ReLU and leaky ReLU. Default 0.6.
+epsilon
+    The Erdos-Renyi parameter: a layer has about ``epsilon * (n_in + n_out)`` connections.
+    Default {epsilon}.
+density
+    The probability of a connection in (0, 1], instead of `epsilon`. Default None.
+dropout
+    The probability with which a hidden unit is dropped in training. Default {dropout}.
+input_noise
+    The standard deviation of the noise on the inputs in training, at least 0. Default 0.
+batch_size
+    Samples per step. Default ``"auto"``: a fortieth of the samples, but at least
+    16 and at most 128 of them.
+learning_rate
+    ``"cosine"`` (default), down to 0 over `max_iter`, or ``"constant"``.
+learning_rate_init
+    The step size at the start. Default ``"auto"``: {rate}, or 0.001 for Adam, and if training
+    diverges with that `fit` starts anew with a fourth of it, up to four times.
+momentum
+    In [0, 1); Adam's `beta_1`. Default 0.9.
+nesterovs_momentum
+    Whether momentum is Nesterov's; not for Adam. Default True.
+weight_decay
+    The fraction of every parameter that is taken away per step, in [0, 1); *not* multiplied by
+    the learning rate. Adam's is, and may be any number of at least 0. Default ``"auto"``: 0.005
+    by the number of steps in an epoch, so that it takes the same fraction per epoch from small
+    and large data; 0 for Adam.
+optimizer
+    ``"sgd"``, ``"adam"``, or ``"auto"`` (default): `Adam` for sparse `X`, whose rare features
+    have small gradients, and `SGD` otherwise; None is the same. Or one that `SparseMLP.fit`
+    takes, instead of the five parameters before. What is ``"auto"``, here and below, goes by
+    the first training data and stays with `warm_start` and `partial_fit`.
+max_iter
+    Epochs, passes over the samples. All of them are run unless `early_stopping` ends the
+    training: the learning rate reaches 0 with the last one. Default {max_iter}.
+topology
+    How connections evolve after each epoch: ``"set"`` is a `SET` with `zeta` and `grow_init`,
+    ``"gradient"`` a `GradientGrowth` with `zeta`, and ``"auto"`` (default) is the second for
+    sparse `X`, most columns of which are nearly empty, and the first otherwise. Or a rule that
+    `SparseMLP.fit` takes, or None for connections that stay.
+zeta
+    The fraction of connections that is replaced after an epoch, in [0, 1). Default 0.3.
+grow_init
+    The scale of the weights that `SET` grows, in units of the initial ones. Default 0.1.
+pruning
+    An `ImportancePruning` to prune neurons while training, or None (default). One with a
+    `tolerance` needs `early_stopping`, or `X_val` and `y_val` of `fit`.
+standardize
+    Standardise the features with the statistics of the first training data. Default
+    ``"auto"``: unless `X` is sparse, as a 0 would no longer be one.
+early_stopping
+    Hold out `validation_fraction` of the samples, or take `X_val` and `y_val` of `fit`; end
+    the training when their score has not improved for `n_iter_no_change` epochs, and keep the
+    network that had the best score. `partial_fit` does not look at it. Default False.
+validation_fraction
+    In (0, 1), with `early_stopping` and without `X_val`; at least two samples, and one per
+    class. Default 0.1.
+n_iter_no_change
+    Epochs, with `early_stopping`. Default 10.
+tol
+    By how much a score has to improve, with `early_stopping`; at least 0. Default 1e-4.
+warm_start
+    Let `fit` go on with the network of the last `fit`, whose classes and layers must be the
+    same, instead of starting anew. Default False.
+random_state
+    An integer, a `numpy.random.RandomState`, or None (default) for NumPy's global one. The
+    same integer gives the same bits for any `n_jobs`.
+n_jobs
+    Threads: None (default) is 1 outside of a joblib context, -1 all.
+verbose
+    Whether a progress bar is drawn. Default False.""",
+    "ATTRIBUTES": """\
+coefs_ : list of SciPy csc_array
+    The weights of each layer, float32 of shape (n_in, n_out); read-only snapshots.
+intercepts_ : list of float32 array of shape (n_out,)
+    The biases of each layer. Weights and biases are those of standardised features
+    if there are such.
+feature_importances_ : float64 array of shape (n_features_in_,)
+    `SparseMLP.feature_importance`: the absolute weights multiplied along all paths from a
+    feature to the outputs; 0 for features that were constant in the training data.
+neuron_importances_ : list of float32 array of shape (neurons,)
+    Of each hidden layer: the sum of a neuron's absolute incoming weights.
+loss_curve_ : list of float
+    The mean training loss of each epoch as it was met, with dropout; of all fits since the
+    network was made.
+loss_, best_loss_ : float
+    The last and the least of them.
+validation_scores_ : list of float, or None
+    The scores after each epoch of the last fit, if there were validation data.
+best_validation_score_ : float, or None
+    The best of them.
+history_ : History
+    Of the last fit, with the numbers of connections, seconds and more per epoch.
+n_iter_ : int
+    Epochs since the network was made.
+n_features_in_ : int
+    The number of features that `fit` saw.
+feature_names_in_ : array of str, shape (n_features_in_,)
+    Their names, if `X` has such names.
+n_outputs_ : int
+    Neurons of the output layer.
+model_ : SparseMLP
+    The network; what `SparseMLP` can do, `compact` and `save` among it, can be done with it.
+    It takes features that were constant in training as 0.""",
+    "NOTES": """\
+The network stores the connections that exist and nothing of the size n_in x n_out. Features that
+were constant in the training data of `fit` are ignored, as nothing could be learnt from them.
+Samples of weight 0 are left out. Computed in float32.""",
+    "X": """\
+X
+    Samples, (n_samples, n_features): numbers, as an array, a frame or a SciPy sparse matrix,
+    which stays sparse; two or more samples.""",
+    "SAMPLE_WEIGHT": """\
+sample_weight
+    Weights, (n_samples,), at least 0; only their proportions matter. None (default): all the
+    same.""",
+    "SAMPLE_FACTORS": """\
+sample_weight
+    Weights, (n_samples,), at least 0, as factors of the samples' gradients: not only their
+    proportions matter here.""",
+    "HELD_OUT": """\
+X_val, y_val
+    Samples on which every epoch is scored: `validation_scores_`, and ``val_loss`` in `history_`.
+    Not trained on; `early_stopping` looks at them.""",
+}
+
+
+def documented(cls: T) -> T:
+    """Fill in the placeholders in the docstrings of a class and of its methods."""
+    values = {"rate": cls._RATE}  # type: ignore[attr-defined]
+    for parameter in inspect.signature(cls).parameters.values():
+        values[parameter.name] = parameter.default
+    for item in (cls, *filter(inspect.isfunction, vars(cls).values())):
+        if item.__doc__:  # none with python -OO
+            item.__doc__ = _filled(item.__doc__, values)
+    return cls
+
+
+def _filled(doc: str, values: dict[str, Any]) -> str:
+    doc = inspect.cleandoc(doc)
+    doc = re.sub(r"^( *)<(\w+)>$", lambda m: textwrap.indent(PARTS[m[2]], m[1]), doc, flags=re.M)
+    return re.sub(r"\{(\w+)\}", lambda m: f"{values[m[1]]}", doc)

@@ -1,0 +1,83 @@
+"""Samples with their targets and weights, once checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+from trulysparse.data.numeric import refuse_sparse
+from trulysparse.estimators._support import Mask, without
+from trulysparse.estimators._targets import Array, Targets
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples, dense or CSR, with a target and perhaps a weight each."""
+
+    X: Any
+    y: Array
+    weight: Array | None
+
+    def with_weight(self) -> Samples:
+        """Leave out the samples of weight 0: nothing should be learnt from them."""
+        if self.weight is None or self.weight.all():
+            return self
+        some = self.weight > 0
+        return Samples(self.X[some], self.y[some], self.weight[some])
+
+    def times(self, factors: Array | None) -> Samples:
+        """Multiply the weights by factors; None are all 1."""
+        if self.weight is None or factors is None:
+            return Samples(self.X, self.y, self.weight if factors is None else factors)
+        return Samples(self.X, self.y, self.weight * factors)
+
+    def of_mean_weight_one(self) -> Samples:
+        """Scale the weights, of which only proportions matter."""
+        weight = None if self.weight is None else self.weight / self.weight.mean()
+        return Samples(self.X, self.y, weight)
+
+    def without(self, features: Mask | None) -> Samples:
+        """Give the samples with zeros in these columns."""
+        return Samples(without(self.X, features), self.y, self.weight)
+
+    def split(self, fraction: float, target: Targets, random: np.random.RandomState) -> Split:
+        """Hold some out, stratified by classes if there are such.
+
+        There are at least two of them, which a score needs, and one per class.
+        """
+        stratified = target.loss == "cross_entropy"
+        count = math.ceil(fraction * self.X.shape[0])
+        parts = [self.X, self.y, *([] if self.weight is None else [self.weight])]
+        halves = train_test_split(
+            *parts,
+            test_size=max(count, target.outputs if stratified else 2),
+            random_state=random,
+            stratify=self.y if stratified else None,
+        )
+        nothing = [None] if self.weight is None else []
+        return Split(Samples(*halves[::2], *nothing), Samples(*halves[1::2], *nothing))
+
+
+class Split(NamedTuple):
+    """Samples to train on and samples held out."""
+
+    training: Samples
+    held_out: Samples
+
+
+def weights(sample_weight: Any, X: Any) -> Array | None:
+    """Check a user's weights of samples; None if there are none."""
+    if sample_weight is None:
+        return None
+    refuse_sparse("sample_weight", sample_weight)
+    weight: Array = check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for all samples: expected a weight above zero")
+    return weight

@@ -1,0 +1,73 @@
+"""Pickles of estimators that version 0.1.0 wrote, from before modules were moved.
+
+``pickles_0_1_0.bin`` has fitted estimators, the data they saw and what they then predicted.
+"""
+
+import pickle
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trulysparse as ts
+
+FILE = Path(__file__).with_name("pickles_0_1_0.bin")
+KINDS = {
+    "classes": ts.SparseMLPClassifier,
+    "labels": ts.SparseMLPClassifier,
+    "numbers": ts.SparseMLPRegressor,
+    "selector": ts.SparseFeatureSelector,
+    "selector without labels": ts.SparseFeatureSelector,
+}
+
+
+@pytest.fixture(scope="module")
+def old():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the selector's old module
+        return pickle.loads(FILE.read_bytes())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_predicts_the_same(old, name):
+    estimator = old["estimators"][name]
+    assert type(estimator) is KINDS[name]
+    selects = "selector" in name
+    found = estimator.get_support() if selects else estimator.predict(old["x"])
+    np.testing.assert_array_equal(found, old["predicted"][name])
+
+
+def test_outputs_have_the_same_bits(old):
+    x, estimators, outputs = old["x"], old["estimators"], old["outputs"]
+    for name in ("classes", "labels"):
+        assert estimators[name].predict_proba(x).tobytes() == outputs[name].tobytes()
+    assert estimators["numbers"].predict(x).tobytes() == outputs["numbers"].tobytes()
+    assert estimators["selector"].scores_.tobytes() == outputs["scores"].tobytes()
+
+
+def test_training_goes_on_with_the_same_bits(old):
+    again = pickle.loads(pickle.dumps(old["estimators"]["numbers"]))
+    further = again.fit(old["x"], old["y"]).predict(old["x"])
+    assert further.tobytes() == old["outputs"]["numbers further"].tobytes()
+
+
+@pytest.mark.parametrize("name", ["classes", "labels", "numbers"])
+def test_parameters_train_the_same(old, name):
+    """Optimisers, schedules, rules and prunings among the parameters mean what they meant."""
+    x, estimator = old["x"], old["estimators"][name]
+    signs = (x[:, :2] > 0).astype(int)
+    y = {
+        "classes": np.array(["few", "more", "most"])[signs.sum(axis=1)],
+        "labels": signs,
+        "numbers": old["y"],
+    }
+    again = type(estimator)(**estimator.get_params()).fit(x, y[name])
+    np.testing.assert_array_equal(again.predict(x), old["predicted"][name])
+    for one, two in zip(again.coefs_, estimator.coefs_, strict=True):
+        assert one.data.tobytes() == two.data.tobytes()
+
+
+def test_unfitted_ones_have_todays_parameters(old):
+    for estimator in old["estimators"]["not fitted"]:
+        assert repr(estimator) == repr(type(estimator)())
+        assert estimator.get_params() == type(estimator)().get_params()
