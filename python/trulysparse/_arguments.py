@@ -11,7 +11,8 @@ from trulysparse import _cli_pruning, schedules
 from trulysparse._image_flags import add_augmentation
 from trulysparse._preset_help import epilog
 from trulysparse._presets import PRESETS
-from trulysparse.config import ACTIVATIONS, ALLOCATIONS, MEMORY
+from trulysparse.activations import HIDDEN as ACTIVATIONS
+from trulysparse.config import ALLOCATIONS, MEMORY
 from trulysparse.datasets import NAMES
 
 

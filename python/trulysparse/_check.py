@@ -79,6 +79,13 @@ def choice(name: str, value: Any, options: Sequence[str]) -> str:
     return value
 
 
+def instance(name: str, value: _T, kinds: type | tuple[type, ...], expected: str) -> _T:
+    """An object of one of the given classes, described to users by `expected`."""
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name} = {value!r}: expected {expected}")
+    return value
+
+
 def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
     """The items of an iterable, as a list."""
     try:

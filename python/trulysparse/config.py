@@ -14,11 +14,10 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, activations
+from trulysparse.losses import LOSSES
 
-ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity", "srelu")
 ALLOCATIONS = ("er", "erk", "uniform")
-LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid")
 INITS = ("he_uniform", "xavier", "lecun_uniform", "normal")
 FANS = ("layer", "real")
 MEMORY = ("fast", "lean", "least")
@@ -63,9 +62,9 @@ _density = _real("a number in (0, 1]", low=0, high=1, low_open=True)
 
 # A setting: its check. Its default is that of the field in `Config`.
 _CHECKS: dict[str, Check] = {
-    "activation": _per_layer(_choice(ACTIVATIONS)),
+    "activation": _per_layer(_choice(activations.HIDDEN)),
     "slope": _real("a finite number", low=-_check.FLOAT32, high=_check.FLOAT32),
-    "loss": _choice(LOSSES),
+    "loss": _choice(tuple(LOSSES)),
     "init": _choice(INITS),
     "fan": _choice(FANS),
     "dropout": _per_layer(_real("a number in [0, 1)", low=0, high=1, high_open=True)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -173,3 +175,16 @@ def core_rule(
         "connected": over == "connected",
         "close": not regrow,
     }
+
+
+def reported(
+    pruned: Sequence[tuple[int, int, str | None]], stacklevel: int
+) -> list[dict[str, int]]:
+    """Give what a pruning did to each layer, and warn of layers that it has left alone."""
+    report = []
+    for layer, (neurons, connections, refused) in enumerate(pruned, start=1):
+        report.append({"layer": layer, "neurons": neurons, "connections": connections})
+        if refused is not None:
+            message = f"layer {layer} was not pruned: {refused}"
+            warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
+    return report

@@ -1,10 +1,13 @@
 """What can be run between the epochs of a fit, under Keras's names."""
 
-from trulysparse.callbacks._base import Callback, Logs
-from trulysparse.callbacks._files import CSVLogger, ModelCheckpoint
-from trulysparse.callbacks._gradients import GradientNorms
-from trulysparse.callbacks._rates import LearningRateScheduler
-from trulysparse.callbacks._stopping import EarlyStopping, TerminateOnNaN
+from trulysparse.callbacks.base import Callback, Logs
+from trulysparse.callbacks.csv_logger import CSVLogger
+from trulysparse.callbacks.early_stopping import EarlyStopping
+from trulysparse.callbacks.gradient_norms import GradientNorms
+from trulysparse.callbacks.learning_rate_scheduler import LearningRateScheduler
+from trulysparse.callbacks.model_checkpoint import ModelCheckpoint
+from trulysparse.callbacks.terminate_on_nan import TerminateOnNaN
+from trulysparse.callbacks.topology_recorder import TopologyRecorder
 
 __all__ = [
     "CSVLogger",
@@ -15,4 +18,5 @@ __all__ = [
     "Logs",
     "ModelCheckpoint",
     "TerminateOnNaN",
+    "TopologyRecorder",
 ]

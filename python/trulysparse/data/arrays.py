@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from trulysparse.losses import LOSSES
 from trulysparse.data.numeric import numeric
 from trulysparse.data.sparse import check_sparse
 
@@ -90,18 +91,19 @@ def targets(
     name: str, value: Any, count: int, outputs: int, loss: str
 ) -> tuple[ClassArray | None, FloatArray | None]:
     """`value` as class labels (count,) or as dense targets (count, outputs); the other is None."""
-    text = "expected an array of numbers" if loss == "squared_error" else _ENCODE
+    takes_classes = LOSSES[loss].takes_classes
+    text = _ENCODE if LOSSES[loss].has_accuracy else "expected an array of numbers"
     array = numeric(name, value, text=text)
     if array.ndim == 0 or array.shape[0] != count:
         length = "no samples" if array.ndim == 0 else f"{array.shape[0]} samples"
         raise ValueError(f"{name} has {length}: expected {count}, as many as x has")
-    if array.ndim == 1 and loss == "cross_entropy":
+    if array.ndim == 1 and takes_classes:
         return _labels(name, array, outputs), None
     if array.ndim == 1 and outputs == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2 or array.shape[1] != outputs:
         shapes = f"({count}, {outputs})"
-        if loss == "cross_entropy":
+        if takes_classes:
             shapes += f" with class probabilities or ({count},) with class labels"
         elif outputs == 1:
             shapes += f" or ({count},)"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+import sys
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeAlias
 
-from trulysparse import _check, schedules
-from trulysparse.schedules import Schedule
+from trulysparse import _check
+from trulysparse.optim import schedules
+from trulysparse.optim.schedules import Schedule
+
+# A schedule may end at 0, where the smallest rate does as much.
+_SMALLEST = sys.float_info.min
 
 LAYER_RATES = ("equal", "fan_in")
 
@@ -70,6 +75,9 @@ class SGD:
         If a value is out of its range.
     """
 
+    parallel: ClassVar[bool] = True
+    trains_srelu: ClassVar[bool] = True
+
     learning_rate: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 2e-4
@@ -91,6 +99,21 @@ class SGD:
             layer_rates=_check.choice("layer_rates", self.layer_rates, LAYER_RATES),
             l1=_amount("l1", self.l1),
             schedule_decay=_check.boolean("schedule_decay", self.schedule_decay),
+        )
+
+    @property
+    def has_constant_rate(self) -> bool:
+        """Whether the learning rate stays as it is, so that something else may set it."""
+        return schedules.resolved(self.schedule) == schedules.Constant()
+
+    def _at(self, rate: float, base_rate: float) -> SGD:
+        """The optimiser of one step, at a rate that the schedule made of `base_rate`."""
+        factor = rate / base_rate if self.schedule_decay else 1.0
+        return replace(
+            self,
+            learning_rate=max(rate, _SMALLEST),
+            schedule="constant",
+            weight_decay=factor * self.weight_decay,
         )
 
     def _core(self) -> dict[str, Any]:
@@ -136,6 +159,9 @@ class Adam:
         If a value is out of its range.
     """
 
+    parallel: ClassVar[bool] = False
+    trains_srelu: ClassVar[bool] = False
+
     learning_rate: float = 0.001
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -159,11 +185,21 @@ class Adam:
             layer_rates=_check.choice("layer_rates", self.layer_rates, LAYER_RATES),
         )
 
+    @property
+    def has_constant_rate(self) -> bool:
+        """Whether the learning rate stays as it is, so that something else may set it."""
+        return schedules.resolved(self.schedule) == schedules.Constant()
+
+    def _at(self, rate: float, base_rate: float) -> Adam:
+        """As `SGD._at`."""
+        return replace(self, learning_rate=max(rate, _SMALLEST), schedule="constant")
+
     def _core(self) -> dict[str, Any]:
         return _core(self, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
 
 
 Optimizer: TypeAlias = SGD | Adam
+OPTIMIZERS = (SGD, Adam)
 
 
 def _core(optimizer: Optimizer, **rule: Any) -> dict[str, Any]:

@@ -1,14 +1,13 @@
-"""Callbacks that end a fit."""
+"""The end of a fit that no longer improves."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from trulysparse import _check, _core
-from trulysparse.callbacks._base import Callback, Logs
-from trulysparse.callbacks._monitor import Monitor
+from trulysparse import _check
+from trulysparse.callbacks.base import Callback, Logs, Snapshot
+from trulysparse.callbacks.monitor import Monitor
 
 
 class EarlyStopping(Callback):
@@ -99,7 +98,7 @@ class EarlyStopping(Callback):
 
     def _begin(self) -> None:
         self._monitor = Monitor(*self._arguments)
-        self._best: _core.Network | None = None
+        self._best: Snapshot | None = None
         self.best_epoch: int | None = None
         self.stopped_epoch: int | None = None
         self.wait = 0
@@ -128,7 +127,7 @@ class EarlyStopping(Callback):
             self.best_epoch = epoch
             if self._restores:
                 self._best = None  # before there is another one
-                self._best = self.model._core.copy()
+                self._best = self.model.snapshot()
             if self._baseline is None or self._monitor.beats(value, self._baseline):
                 self.wait = 0
         elif self.wait >= max(self._patience, 1):
@@ -139,23 +138,8 @@ class EarlyStopping(Callback):
         """Bring back the best network, if that was asked for."""
         best, self._best = self._best, None
         if best is not None and self.best_epoch != self.model.history.epoch[-1]:
-            self.model._core.become(best)
+            self.model.restore(best)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what belongs to a fit that is running."""
-        return {k: v for k, v in vars(self).items() if k not in ("model", "_best")} | {
-            "_best": None
-        }
-
-
-class TerminateOnNaN(Callback):
-    """End the fit after an epoch with a loss that is not finite: training has diverged.
-
-    It looks at ``loss`` and, if there are validation data, ``val_loss``. Infinite ones count too.
-    """
-
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Look at the losses."""
-        losses = (logs[name] for name in ("loss", "val_loss") if name in logs)
-        if not all(map(math.isfinite, losses)):
-            self.model.stop_training = True
+        """Leave out what belongs to a fit that is running."""
+        return super().__getstate__() | {"_best": None}

@@ -7,18 +7,16 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check, _core
-from trulysparse._mpi.link import Link
+from trulysparse.parallel.mpi.link import Link
+from trulysparse.parallel.strategies import Strategy
 from trulysparse.config import Config
 from trulysparse.data.arrays import CsrArrays
-
-if TYPE_CHECKING:
-    from trulysparse.parallel import WASAP, WASSP
 
 
 class Session:
@@ -105,7 +103,7 @@ class Session:
 
 
 @contextmanager
-def session(strategy: WASSP | WASAP | None) -> Iterator[Session | None]:
+def session(strategy: Strategy | None) -> Iterator[Session | None]:
     """All that a rank does in a fit; nothing special without a communicator of several ranks.
 
     An error before ranks have greeted each other is raised by all of them, and the job may go on;

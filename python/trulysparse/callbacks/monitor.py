@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trulysparse import _check
-from trulysparse.callbacks._base import Logs
+from trulysparse.callbacks.base import Logs
 
 MODES = ("auto", "min", "max")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from trulysparse import _check
-from trulysparse.callbacks._base import Callback, Logs
+from trulysparse.callbacks.base import Callback, Logs
 
 
 class LearningRateScheduler(Callback):
@@ -29,6 +30,8 @@ class LearningRateScheduler(Callback):
         From the fit, if it returns a number that is not positive and finite.
     """
 
+    sets_learning_rate = True
+
     def __init__(self, schedule: Callable[[int, float], float]) -> None:
         if not callable(schedule):
             raise TypeError(f"schedule = {schedule!r}: expected a function of epoch and rate")
@@ -36,14 +39,10 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         """Ask for the rate and set it."""
-        driver = self.model._driver
-        if driver is None:
-            raise ValueError("LearningRateScheduler: expected a fit without a strategy")
-        rate = _check.real(
+        self.model.learning_rate = _check.real(
             "schedule(epoch, lr)",
-            self.schedule(epoch, driver.base_rate),
+            self.schedule(epoch, cast(float, self.model.learning_rate)),
             "a positive finite number",
             low=0,
             low_open=True,
         )
-        driver.set_base_rate(rate)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy.typing as npt
 
 from trulysparse import _check
-from trulysparse.callbacks._base import Callback, Logs
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from trulysparse.model import SparseMLP
+from trulysparse.callbacks.base import Callback, Logs, Model
 
 
 class GradientNorms(Callback):
@@ -63,9 +60,12 @@ class GradientNorms(Callback):
         self.epochs: list[int] = []
         self.norms: dict[int, list[float]] = {}
 
-    def set_model(self, model: SparseMLP) -> None:
+    def set_model(self, model: Model) -> None:
         """Take the model, if it takes the samples."""
-        model._data(self._x, self._y, ("GradientNorms: x", "GradientNorms: y"))
+        try:
+            model.test_on_batch(self._x, self._y)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"GradientNorms: {error}") from None
         super().set_model(model)
 
     def on_train_begin(self, logs: Logs) -> None:
@@ -96,7 +96,3 @@ class GradientNorms(Callback):
 
     def __repr__(self) -> str:
         return f"GradientNorms(epochs={self.epochs}, layers={list(self.norms)})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the model."""
-        return {k: v for k, v in vars(self).items() if k != "model"}

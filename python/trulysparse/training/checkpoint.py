@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
+from typing import Any
 
 from trulysparse import _check, _core
 from trulysparse.history import History
-
-if TYPE_CHECKING:
-    import os
 
 # Beside the user's own strings in the file.
 _KEY = "trulysparse.fit"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _core
-from trulysparse._mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, VALUES, Link, PeerError
-from trulysparse.parallel import WASAP, WASSP
+from trulysparse.parallel.mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, VALUES, Link, PeerError
+from trulysparse.history import History
+from trulysparse.parallel.strategies import Strategy
 
-if TYPE_CHECKING:
-    from trulysparse._fit import Tick
-    from trulysparse.history import History
+Tick: TypeAlias = Callable[[int, float, float], object]
 
 T = TypeVar("T")
 _Float = npt.NDArray[np.float32]
@@ -37,7 +36,7 @@ class Server:
         self,
         link: Link,
         network: _core.Network,
-        strategy: WASSP | WASAP,
+        strategy: Strategy,
         shares: list[int],
         batch_size: int,
         optimizer: dict[str, Any],
@@ -45,7 +44,7 @@ class Server:
         local_from: int,
     ) -> None:
         self._link, self._network, self._shares = link, network, shares
-        self._synchronous = isinstance(strategy, WASSP)
+        self._synchronous = not strategy.asynchronous
         self._local_from = local_from
         self._batch_size = batch_size
         self._core = _core.RemoteServer(
@@ -55,8 +54,8 @@ class Server:
             optimizer,
             total_steps,
             local_from,
-            strategy._core() if isinstance(strategy, WASSP) else None,
-            strategy.max_staleness if isinstance(strategy, WASAP) else None,
+            strategy._warmup(),
+            strategy.max_staleness,
         )
         self.learning_rate = self._core.learning_rate
         self.events = self._core.events

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _core
-from trulysparse._mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, TEXT, Link
+from trulysparse.parallel.mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, TEXT, Link
 from trulysparse.config import Config
 from trulysparse.history import History
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 from trulysparse import _check
 
@@ -84,6 +82,11 @@ class WASSP:
         If a value is out of its range.
     """
 
+    asynchronous: ClassVar[bool] = False
+    record: ClassVar[None] = None
+    replay: ClassVar[None] = None
+    max_staleness: ClassVar[None] = None
+
     workers: int = None  # type: ignore[assignment]  # an int from __post_init__ on
     warmup_epochs: int = 5
     local_fraction: float = 0.3
@@ -102,7 +105,7 @@ class WASSP:
         for name in ("momentum_correction", "scale_local_rate"):
             object.__setattr__(self, name, _check.boolean(name, getattr(self, name)))
 
-    def _core(self) -> dict[str, Any]:
+    def _warmup(self) -> dict[str, Any] | None:
         names = ("warmup_epochs", "momentum_correction", "scale_local_rate")
         return {name: getattr(self, name) for name in names}
 
@@ -164,6 +167,8 @@ class WASAP:
         If a value is out of its range, or both `record` and `replay` are given.
     """
 
+    asynchronous: ClassVar[bool] = True
+
     workers: int = None  # type: ignore[assignment]  # an int from __post_init__ on
     local_fraction: float = 0.3
     max_staleness: int | None = None
@@ -196,8 +201,15 @@ class WASAP:
         """The ranks of `comm`; 1 without."""
         return _ranks(self.comm)
 
+    def _warmup(self) -> dict[str, Any] | None:
+        return None
 
-def _check_common(strategy: WASSP | WASAP) -> None:
+
+Strategy: TypeAlias = WASSP | WASAP
+STRATEGIES = (WASSP, WASAP)
+
+
+def _check_common(strategy: Strategy) -> None:
     """Check what both have, and fill in the number of workers."""
     ranks = _ranks(strategy.comm)
     if strategy.comm is None:
@@ -238,12 +250,12 @@ def _check_path(name: str, path: Any) -> None:
         raise TypeError(f"{name} = {path!r}: expected a path or None")
 
 
-def local_from(strategy: WASSP | WASAP, epochs: int) -> int:
+def local_from(strategy: Strategy, epochs: int) -> int:
     """The first epoch of phase 2, counted from 0."""
     return epochs - round(strategy.local_fraction * epochs)
 
 
-def shares(strategy: WASSP | WASAP, samples: int) -> list[int]:
+def shares(strategy: Strategy, samples: int) -> list[int]:
     """How many samples each worker has if all can see all of them."""
     return [len(range(k, samples, strategy.workers)) for k in range(strategy.workers)]
 
@@ -251,36 +263,3 @@ def shares(strategy: WASSP | WASAP, samples: int) -> list[int]:
 def steps_per_epoch(shares: list[int], batch_size: int) -> int:
     """The batches of the largest share."""
     return math.ceil(max(shares) / batch_size)
-
-
-class Record:
-    """The file of a `WASAP.record`: a line that says what it is of, then a line per epoch."""
-
-    def __init__(self, path: str | os.PathLike[str], about: dict[str, int]) -> None:
-        self._path = Path(path)
-        self._path.write_text(json.dumps({"format": "trulysparse-wasap", **about}) + "\n")
-
-    def append(self, events: list[int]) -> None:
-        """Add an epoch."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(events, separators=(",", ":")) + "\n")
-
-
-def read_record(path: str | os.PathLike[str], about: dict[str, int]) -> list[list[int]]:
-    """Read the events of each epoch of a record that is about the same."""
-    lines = Path(path).read_text().splitlines()
-    expected = {"format": "trulysparse-wasap", **about}
-    try:
-        found, *epochs = [json.loads(line) for line in lines]
-        good = all(
-            isinstance(epoch, list)
-            and all(type(event) is int and 0 <= event < 2**32 for event in epoch)
-            for epoch in epochs
-        )
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"replay = {os.fspath(path)!r}: expected a file that WASAP has recorded")
-    if found != expected:
-        raise ValueError(f"replay = {os.fspath(path)!r}: is of {found}, expected {expected}")
-    return epochs

@@ -1,0 +1,88 @@
+"""What a callback is, and what it can do with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse.history import History
+from trulysparse.layer import Layer
+
+Logs: TypeAlias = Mapping[str, float]
+Snapshot: TypeAlias = Any
+"""What `SparseMLP.snapshot` gives and `SparseMLP.restore` takes."""
+
+
+class Model(Protocol):
+    """The model as a callback meets it: `SparseMLP`, by its public names."""
+
+    history: History
+    learning_rate: float | None
+    metadata: dict[str, str]
+    stop_training: bool
+
+    @property
+    def layer_sizes(self) -> list[int]: ...
+    @property
+    def layers(self) -> list[Layer]: ...
+    @property
+    def epochs_trained(self) -> int: ...
+    def evaluate(self, x: Any, y: Any) -> dict[str, float]: ...
+    def predict(self, x: Any) -> npt.NDArray[np.float32]: ...
+    def test_on_batch(self, x: Any, y: Any) -> dict[str, float]: ...
+    def gradient_norms(self, x: Any, y: Any) -> npt.NDArray[np.float64]: ...
+    def importance(self, layer: int) -> npt.NDArray[np.float32]: ...
+    def feature_importance(self, kind: str = ...) -> npt.NDArray[np.float64]: ...
+    def save(self, path: Any) -> None: ...
+    def snapshot(self) -> Snapshot: ...
+    def restore(self, snapshot: Snapshot) -> None: ...
+
+
+class Callback:
+    """Base class of callbacks, with Keras's names; override what you need.
+
+    ``self.model`` is the model in training. A callback may read, evaluate, predict with and save
+    it. Calls that would change it raise `ModelBusyError`, but for `SparseMLP.restore` in
+    `on_train_end`. Set ``self.model.stop_training = True`` to end the fit after the current epoch,
+    and ``self.model.learning_rate`` to train on with another rate.
+
+    ``self.params`` says what the fit will do: ``"epochs"``, the epoch to train up to, and
+    ``"metrics"``, a list of the names that the logs of its epochs will have.
+
+    Attributes
+    ----------
+    sets_learning_rate : bool
+        Whether the callback sets `SparseMLP.learning_rate`. `fit` then refuses a strategy, and a
+        schedule that is not constant. Default False; a class attribute, to be overridden.
+    """
+
+    model: Model
+    params: Mapping[str, Any]
+    sets_learning_rate: bool = False
+
+    def set_model(self, model: Model) -> None:
+        """Take the model; called before anything else."""
+        self.model = model
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Take what the fit will do; an error here comes before the fit has changed anything."""
+        self.params = params
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Before the first epoch; `logs` is empty."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """Before an epoch, counted from 0; `logs` is empty."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """After an epoch; `logs` has the numbers of `History`. Pruning and evolution come after."""
+
+    def on_train_end(self, logs: Logs) -> None:
+        """After the last epoch; `logs` is that of the last epoch."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the model out of pickles and copies."""
+        return {name: value for name, value in vars(self).items() if name != "model"}

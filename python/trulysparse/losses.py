@@ -1,0 +1,39 @@
+"""The losses: one row each. Its formula and gradient are the core's, in ``rust/nn/loss.rs``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What Python has to know of a loss.
+
+    Attributes
+    ----------
+    output
+        The activation of the outputs.
+    has_accuracy
+        Whether right and wrong answers can be told apart.
+    takes_classes
+        Whether targets can be class labels, one for each sample.
+    """
+
+    output: str
+    has_accuracy: bool = True
+    takes_classes: bool = False
+
+
+LOSSES = {
+    "cross_entropy": Loss("softmax", takes_classes=True),
+    "binary_cross_entropy": Loss("sigmoid"),
+    "squared_error": Loss("identity", has_accuracy=False),
+    "squared_error_sigmoid": Loss("sigmoid"),
+}
+
+
+def scores(loss: str, mean_loss: float, accuracy: float) -> dict[str, float]:
+    """Give the numbers that a loss has, by name."""
+    if LOSSES[loss].has_accuracy:
+        return {"loss": mean_loss, "accuracy": accuracy}
+    return {"loss": mean_loss}

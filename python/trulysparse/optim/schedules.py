@@ -1,0 +1,157 @@
+"""Learning-rate schedules: how the rate of an optimiser changes over a fit.
+
+All lengths are fractions of the steps of a fit, so a schedule means the same for any number of
+epochs; with `initial_epoch` the fit is the whole one, up to `epochs`. A ``warmup`` comes before any
+of them: over that fraction of the steps the rate rises in equal steps to the optimiser's
+`learning_rate`, and the schedule takes what is left. `SparseMLP.train_on_batch` is a fit of one
+step and has the full rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from trulysparse import _check
+
+
+def _fraction(name: str, value: Any) -> float:
+    return _check.real(name, value, "a number above 0 and at most 1", low=0, high=1, low_open=True)
+
+
+@dataclass(frozen=True)
+class _Scheduled:
+    """What all schedules share."""
+
+    _name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name, value in vars(self).items():
+            if name == "warmup":
+                number = _check.real(
+                    name, value, "a number in [0, 1)", low=0, high=1, high_open=True
+                )
+            elif name == "final":
+                number = _check.real(name, value, "a number in [0, 1]", low=0, high=1)
+            else:
+                number = _fraction(name, value)
+            object.__setattr__(self, name, number)
+
+    def _core(self) -> dict[str, Any]:
+        numbers = {"warmup": 0.0, "every": 1.0, "factor": 1.0, "final": 0.0} | vars(self)
+        return {"name": self._name, "last": numbers.pop("final"), **numbers}
+
+
+@dataclass(frozen=True)
+class Constant(_Scheduled):
+    """The learning rate as it is.
+
+    Parameters
+    ----------
+    warmup
+        In [0, 1): the fraction of the fit's steps over which the rate rises to the full one.
+        Default 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range.
+    """
+
+    _name: ClassVar[str] = "constant"
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class StepDecay(_Scheduled):
+    """The learning rate multiplied by a factor every so often.
+
+    Parameters
+    ----------
+    every
+        In (0, 1]: the fraction of the fit's steps (after the warm-up) between two of them. Default
+        1/3: twice in a fit. In epochs: ``every=30 / 100`` is every 30 epochs of 100.
+    factor
+        In (0, 1]. Default 0.1.
+    warmup
+        As of `Constant`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range.
+    """
+
+    _name: ClassVar[str] = "step"
+    every: float = 1 / 3
+    factor: float = 0.1
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class ExponentialDecay(_Scheduled):
+    """The learning rate multiplied by the same factor in every step.
+
+    Parameters
+    ----------
+    factor
+        In (0, 1]: what is left of the rate at the end of the fit; after half of the steps it is the
+        root of this. Default 0.01. A factor ``f`` per epoch is ``f**epochs``.
+    warmup
+        As of `Constant`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range.
+    """
+
+    _name: ClassVar[str] = "exponential"
+    factor: float = 0.01
+    warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cosine(_Scheduled):
+    """The learning rate along half a cosine.
+
+    Parameters
+    ----------
+    final
+        In [0, 1]: what is left of the rate at the end of the fit. Default 0.
+    warmup
+        As of `Constant`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range.
+    """
+
+    _name: ClassVar[str] = "cosine"
+    final: float = 0.0
+    warmup: float = 0.0
+
+
+Schedule: TypeAlias = Constant | StepDecay | ExponentialDecay | Cosine
+
+BY_NAME: dict[str, type[Schedule]] = {
+    kind._name: kind for kind in (Constant, StepDecay, ExponentialDecay, Cosine)
+}
+
+
+def check(value: Any) -> str | Schedule:
+    """A schedule or the name of one, as it is."""
+    if isinstance(value, _Scheduled):
+        return value  # type: ignore[return-value]
+    if isinstance(value, str):
+        return _check.choice("schedule", value, tuple(BY_NAME))
+    kinds = ", ".join(kind.__name__ for kind in BY_NAME.values())
+    names = ", ".join(repr(name) for name in BY_NAME)
+    raise TypeError(f"schedule = {value!r}: expected one of {names}, or a trulysparse.{kinds}")
+
+
+def resolved(schedule: str | Schedule) -> Schedule:
+    """The schedule that a name stands for."""
+    return BY_NAME[schedule]() if isinstance(schedule, str) else schedule

@@ -1,0 +1,83 @@
+"""Several workers as the loop over epochs drives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from trulysparse import _core
+from trulysparse.parallel.record import Record, read_record
+from trulysparse.parallel.strategies import Strategy
+from trulysparse.topology import Rule
+
+T = TypeVar("T")
+
+
+class ParallelDriver:
+    """Several workers, of this process or of an MPI job, as the loop over epochs drives them."""
+
+    def __init__(
+        self,
+        core: _core.Network,
+        trainer: Any,
+        strategy: Strategy,
+        about: dict[str, int],
+        local_from: int,
+    ) -> None:
+        self._core = core
+        self._trainer = trainer
+        self._counts = strategy.asynchronous
+        self.prune = trainer.prune
+        self.learning_rate = trainer.learning_rate
+        self._aside = getattr(trainer, "aside", None)
+        record, replay = strategy.record, strategy.replay
+        self._local_from = local_from
+        self._replay = None if replay is None else read_record(replay, about)
+        self._record = None if record is None else Record(record, about)
+        self._epochs = 0
+        self._before = trainer.tally()
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of all workers and epochs of the fit so far."""
+        return self._trainer.multiply_adds
+
+    def epoch(self, epoch: int, first_step: int, tick: Any) -> tuple[float, float]:
+        replay = None
+        local = epoch >= self._local_from
+        if self._replay is not None and not local:
+            # A record that ends too early is refused by the core.
+            replay = self._replay[self._epochs] if self._epochs < len(self._replay) else []
+        self._before = self._trainer.tally()
+        scores = self._trainer.epoch(epoch, first_step, tick, replay)  
+        self._epochs += 1
+        if self._record is not None and not local:
+            self._record.append(self._trainer.events())
+        return scores
+
+    def evolve(self, rule: Rule) -> object:
+        return self._trainer.evolve(rule._core())
+
+    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+        return self.aside(lambda: self._core.evaluate(data, batch_size))
+
+    def aside(self, work: Callable[[], T]) -> T:
+        """Do long work that is not the trainer's, which may have others to keep informed."""
+        done: T = work() if self._aside is None else self._aside(work)
+        return done
+
+    def numbers(self) -> dict[str, float]:
+        if not self._counts:
+            return {}
+        pairs = zip(self._trainer.tally()[:6], self._before[:6], strict=True)
+        updates, refused, applied, dropped, staleness, idle = (now - old for now, old in pairs)
+        return {
+            "updates": updates,
+            "refused": refused,
+            "staleness": staleness / max(updates + refused, 1),
+            "dropped": dropped / max(applied + dropped, 1),
+            "idle": idle,
+        }
+
+    def staleness_histogram(self) -> list[int] | None:
+        return self._trainer.tally()[6] if self._counts else None

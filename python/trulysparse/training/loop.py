@@ -1,0 +1,236 @@
+"""The loop over epochs: what happens between two runs of the core."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from trulysparse import _core
+from trulysparse.callbacks.base import Callback
+from trulysparse.history import History
+from trulysparse.losses import LOSSES, scores
+from trulysparse.topology.pruning import ImportancePruning, reported
+from trulysparse.topology.tolerance import Tolerance, furthest
+from trulysparse.training import peak_memory
+from trulysparse.training.checkpoint import Checkpoint
+from trulysparse.training.driver import Driver
+from trulysparse.training.progress import EpochBar
+from trulysparse.training.request import Request
+
+CUT_OFF = (
+    "no path from the inputs to the outputs is left, so all predictions are the same: prune less, "
+    "or end the evolution earlier"
+)
+
+# Without numbers, so that filters know it again and Python shows it once per place.
+DIVERGED = (
+    "training has diverged: the loss is not finite; try a lower learning rate, or smaller targets "
+    "with a squared error"
+)
+
+COSTS = (
+    "validation_seconds",
+    "pruning_seconds",
+    "evolution_seconds",
+    "multiply_adds",
+    "peak_memory",
+)
+
+# The frames from a method that `Loop.run` calls to the caller of `SparseMLP.fit`.
+_TO_CALLER = 3
+
+
+class Model(Protocol):
+    """What a fit changes of a model beside its network."""
+
+    history: History
+    stop_training: bool
+    metadata: dict[str, str]
+
+
+def metrics(loss: str, *, validated: bool, asynchronous: bool) -> list[str]:
+    """Give the names in the logs of an epoch, in their order."""
+    names = ["loss", "accuracy"] if LOSSES[loss].has_accuracy else ["loss"]
+    validation = [f"val_{name}" for name in names] if validated else []
+    always = ["connections", "neurons", "learning_rate", "seconds", *COSTS]
+    of_server = ["updates", "refused", "staleness", "dropped", "idle"] if asynchronous else []
+    return [*names, *validation, *always, *of_server]
+
+
+def introduce(callbacks: Sequence[Callback], model: Any, params: Mapping[str, Any]) -> None:
+    """Tell callbacks what they are going to see; one that misses something says so now."""
+    for callback in callbacks:
+        callback.set_model(model)
+    for callback in callbacks:
+        callback.set_params(params)
+
+
+@dataclass
+class Loop:
+    """The epochs of one fit, whose memory is taken.
+
+    `samples` are those of an epoch; steps of a stream, whose samples are not known.
+    """
+
+    fit: Request
+    model: Model
+    driver: Driver
+    samples: int
+    steps_per_epoch: int
+    validation: _core.Data | None
+    checkpoint: Checkpoint | None = None
+
+    def run(self) -> History:
+        """Run the epochs."""
+        fit, model = self.fit, self.model
+        self._warn_of_late_pruning()
+        history = model.history = self._past()
+        self._multiply_adds = int(history.history.get("multiply_adds", [0])[-1])
+        self._pruning_seconds = self._evolution_seconds = 0.0
+        remaining = fit.epochs[len(history.epoch) :]
+        had_paths = fit.pruning is not None and fit.core.path_strength().any()
+        model.stop_training = False
+        for callback in fit.callbacks:
+            callback.on_train_begin({})
+        self.logs: dict[str, float] = {}
+        with EpochBar(fit.epochs, self.samples, self._connections(), enabled=fit.progress) as bar:
+            if history.epoch:
+                bar.epoch_done(history.epoch[-1], {"connections": self._connections()})
+                self._change_topology(history.epoch[-1], bar)
+            for epoch in remaining:
+                self._epoch_with_callbacks(epoch, bar)
+                if model.stop_training or epoch == fit.epochs[-1]:
+                    break
+                if self.checkpoint is not None:
+                    write = self.checkpoint.write
+                    self.driver.aside(partial(write, fit.core, model.metadata, history))
+                self._change_topology(epoch, bar)
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
+        # Pruning cuts no output off, but the evolution moves what it has left.
+        if had_paths and not fit.core.path_strength().any():
+            warnings.warn(CUT_OFF, RuntimeWarning, stacklevel=_TO_CALLER)
+        return history
+
+    def end(self) -> None:
+        """Tell callbacks of the end, at which they may restore a network."""
+        for callback in self.fit.callbacks:
+            callback.on_train_end(dict(self.logs))
+
+    def _warn_of_late_pruning(self) -> None:
+        epochs, rule = self.fit.epochs, self.fit.pruning
+        start = None if rule is None else rule.start
+        if start is not None and epochs and start >= epochs.stop:
+            message = f"pruning starts after epoch {start}, and this fit ends before"
+            warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
+
+    def _past(self) -> History:
+        """What a fit that was broken off has done already; its network is in the model."""
+        past = None if self.checkpoint is None else self.checkpoint.past
+        return History() if past is None else past
+
+    def _connections(self) -> int:
+        return sum(self.fit.core.nnz())
+
+    # --- an epoch -----------------------------------------------------------------------------
+
+    def _epoch_with_callbacks(self, epoch: int, bar: EpochBar) -> None:
+        history, callbacks = self.model.history, self.fit.callbacks
+        for callback in callbacks:
+            callback.on_epoch_begin(epoch, {})
+        was_finite = history.is_finite()
+        logs = self.logs = self._epoch(epoch, bar)
+        history.append(epoch, logs)
+        history.staleness_histogram = self.driver.staleness_histogram()
+        if was_finite and not history.is_finite():
+            warnings.warn(DIVERGED, RuntimeWarning, stacklevel=_TO_CALLER + 1)
+        bar.epoch_done(epoch, logs)
+        for callback in callbacks:
+            callback.on_epoch_end(epoch, dict(logs))
+
+    def _epoch(self, epoch: int, bar: EpochBar) -> dict[str, float]:
+        """Train and validate; the numbers of the epoch."""
+        driver, loss = self.driver, self.fit.config.loss
+        first_step = epoch * self.steps_per_epoch
+        bar.epoch_starts(epoch)
+        started = time.perf_counter()
+
+        def tick(samples: int, loss: float, accuracy: float) -> None:
+            passed = {"seconds": time.perf_counter() - started, **driver.numbers()}
+            bar.tick(samples, {"loss": loss, "accuracy": accuracy, **passed})
+
+        logs = scores(loss, *driver.epoch(epoch, first_step, tick))
+        seconds = time.perf_counter() - started
+        validation_seconds = 0.0
+        if self.validation is not None:
+            bar.does("validating", epoch)
+            validating = time.perf_counter()
+            found = scores(loss, *driver.evaluate(self.validation, self.fit.batch_size))
+            validation_seconds = time.perf_counter() - validating
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        logs["connections"] = self._connections()
+        logs["neurons"] = sum(self.fit.core.connected_neurons()[:-1])
+        logs["learning_rate"] = driver.learning_rate(epoch, first_step + self.steps_per_epoch - 1)
+        logs["seconds"] = seconds
+        logs["validation_seconds"] = validation_seconds
+        # Of the changes that made the topology that this epoch has trained.
+        logs["pruning_seconds"] = self._pruning_seconds
+        logs["evolution_seconds"] = self._evolution_seconds
+        logs["multiply_adds"] = self._multiply_adds + driver.multiply_adds
+        logs["peak_memory"] = peak_memory.memory()
+        return logs | driver.numbers()
+
+    # --- between epochs -----------------------------------------------------------------------
+
+    def _change_topology(self, epoch: int, bar: EpochBar) -> None:
+        """Prune and evolve after an epoch."""
+        self._pruning_seconds = self._evolution_seconds = 0.0
+        rule, topology = self.fit.pruning, self.fit.topology
+        if rule is not None and rule.is_due(epoch + 1):
+            bar.does("pruning", epoch)
+            started = time.perf_counter()
+            self._prune(rule)
+            self._pruning_seconds = time.perf_counter() - started
+        evolution = None if topology is None else topology.at(epoch + 1, self.fit.epochs.stop)
+        if evolution is not None:
+            bar.does("evolving", epoch)
+            started = time.perf_counter()
+            self.driver.evolve(evolution)
+            self._evolution_seconds = time.perf_counter() - started
+
+    def _prune(self, rule: ImportancePruning) -> None:
+        percentile: float | list[float] | None = rule.percentile
+        over = rule.over
+        if rule.tolerance is not None:
+            percentile, over = self._tolerable(rule), "connected"
+            if percentile is None:
+                return
+        how = core_rule(
+            percentile=percentile, threshold=rule.threshold, over=over, regrow=rule.regrow
+        )
+        reported(self.driver.prune(how), stacklevel=_TO_CALLER + 3)
+
+    def _tolerable(self, rule: ImportancePruning) -> list[float] | None:
+        """The percentile of each layer's connected neurons that can go, or None."""
+        assert self.validation is not None
+        assert rule.tolerance is not None
+        assert isinstance(rule.start, int)
+        assert isinstance(rule.every, int)
+        history = self.model.history.history
+        has_accuracy = LOSSES[self.fit.config.loss].has_accuracy
+        tolerance = Tolerance(rule.tolerance, has_accuracy=has_accuracy)
+        losses = history["val_loss"]
+        scores = list(map(tolerance.of, losses, history.get("val_accuracy", losses)))
+        before = self.model.history.epoch[0]  # of a fit that goes on
+        start = rule.start - before
+        while start < 1:
+            start += rule.every
+        left = tolerance.remaining(scores, start, rule.every)
+        if left < 0:
+            return None
+        core, data, batch = self.fit.core, self.validation, self.fit.batch_size
+        return self.driver.aside(lambda: furthest(core, data, batch, tolerance, left))

@@ -1,0 +1,242 @@
+"""What a fit was asked to do: its arguments, checked, and what excludes what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from trulysparse import _check, _core
+from trulysparse.augmentation import ImageAugmentation
+from trulysparse.callbacks.base import Callback
+from trulysparse.config import MEMORY, Config
+from trulysparse.optim import SGD, Optimizer
+from trulysparse.optim.optimizers import OPTIMIZERS
+from trulysparse.parallel.mpi.session import fingerprint
+from trulysparse.parallel.strategies import STRATEGIES, Strategy
+from trulysparse.topology import SET, ImportancePruning, Rule
+
+MOST_EPOCHS = 2**31
+PAPER_SGD = SGD()
+PAPER_SET = SET()
+
+T = TypeVar("T")
+
+
+@dataclass
+class Request:
+    """The arguments of `SparseMLP.fit`, each checked by itself; see there.
+
+    Attributes
+    ----------
+    core
+        The network.
+    x, y, sample_weight, validation_data, steps_per_epoch
+        As they were given.
+    batches
+        Whether `x` is an iterator of batches.
+    epochs
+        The epochs to run.
+    """
+
+    core: _core.Network
+    x: Any
+    y: Any
+    batches: bool
+    epochs: range
+    steps_per_epoch: Any
+    batch_size: int
+    sample_weight: Any
+    validation_data: Any
+    optimizer: Optimizer
+    topology: Rule | None
+    pruning: ImportancePruning | None
+    strategy: Strategy | None
+    memory: str
+    callbacks: list[Callback]
+    progress: bool
+    augment: ImageAugmentation | None
+    config: Config = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what excludes something else, and fill in what depends on the others."""
+        self.config = Config.of(self.core)
+        check(self, CONFLICTS)
+        if self.pruning is not None:
+            parallel = self.strategy is not None
+            self.pruning = self.pruning.resolved(self.epochs.stop, parallel=parallel)
+
+    @property
+    def rate_setter(self) -> str | None:
+        """The class of a callback that sets the learning rate, if there is one."""
+        setters = (callback for callback in self.callbacks if callback.sets_learning_rate)
+        return next((type(callback).__name__ for callback in setters), None)
+
+    def about(self) -> dict[str, Any]:
+        """Give what makes it the same fit as another, in JSON's types."""
+        about = {
+            "version": _core.__version__,
+            "model": self.config.to_dict(),
+            "network": fingerprint(self.core),
+            "counters": self.core.counters(),
+            "epochs": [self.epochs.start, self.epochs.stop],
+            "batch_size": self.batch_size,
+            "optimizer": asdict(self.optimizer),
+            "topology": None if self.topology is None else self.topology._settings(),
+            "pruning": None if self.pruning is None else asdict(self.pruning),
+            "augment": None if self.augment is None else asdict(self.augment),
+            "strategy": type(self.strategy).__name__,
+            **{name: getattr(self.strategy, name, None) for name in _OF_STRATEGIES},
+        }
+        same: dict[str, Any] = json.loads(json.dumps(about))
+        return same
+
+
+# What of a strategy makes it the same fit; where its files are does not matter.
+_OF_STRATEGIES = (
+    "workers",
+    "local_fraction",
+    "warmup_epochs",
+    "momentum_correction",
+    "scale_local_rate",
+    "max_staleness",
+    "sharded",
+)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Arguments that exclude each other: when they do, and the error, with ``{fit}`` filled in."""
+
+    applies: Callable[[Any], object]
+    message: str
+    kind: type[Exception] = ValueError
+
+
+def check(fit: Any, conflicts: Sequence[Conflict]) -> None:
+    """Raise the error of the first conflict that applies."""
+    for conflict in conflicts:
+        if conflict.applies(fit):
+            raise conflict.kind(conflict.message.format(fit=fit))
+
+
+NO_SRELU = Conflict(
+    lambda fit: "srelu" in np.atleast_1d(fit.config.activation) and not fit.optimizer.trains_srelu,
+    "optimizer = {fit.optimizer!r}: expected a trulysparse.SGD with the activation 'srelu'",
+)
+
+# All that excludes something else; what is wrong in itself is refused by the functions below.
+CONFLICTS = (
+    Conflict(
+        lambda fit: not fit.batches and fit.steps_per_epoch is not None,
+        "steps_per_epoch = {fit.steps_per_epoch!r}: expected None with arrays, as it is for "
+        "iterators of batches",
+    ),
+    Conflict(
+        lambda fit: not fit.batches and fit.y is None,
+        "y is missing: expected targets beside x, or an iterator of batches instead of the "
+        "{fit.x.__class__.__name__} x",
+        TypeError,
+    ),
+    Conflict(
+        lambda fit: fit.batches and fit.strategy,
+        "strategy: expected None with an iterator of batches, which one network trains on",
+    ),
+    Conflict(
+        lambda fit: fit.batches and fit.y is not None,
+        "y: expected None, as the iterator x gives the targets in its batches",
+        TypeError,
+    ),
+    Conflict(
+        lambda fit: fit.batches and fit.sample_weight is not None,
+        "sample_weight: expected None, as batches of x can have some",
+        TypeError,
+    ),
+    Conflict(
+        lambda fit: fit.strategy and not fit.optimizer.parallel,
+        "optimizer = {fit.optimizer!r}: expected a trulysparse.SGD with a strategy",
+    ),
+    NO_SRELU,
+    Conflict(
+        lambda fit: fit.rate_setter and not fit.optimizer.has_constant_rate,
+        "schedule = {fit.optimizer.schedule!r}: expected 'constant' with a {fit.rate_setter}",
+    ),
+    Conflict(
+        lambda fit: fit.rate_setter and fit.strategy,
+        "strategy = {fit.strategy!r}: expected None with a {fit.rate_setter}",
+    ),
+    Conflict(
+        lambda fit: fit.strategy and fit.topology and not fit.topology._with_strategy,
+        "topology = {fit.topology!r}: expected a trulysparse.SET with a strategy",
+    ),
+    Conflict(
+        lambda fit: (
+            fit.pruning and fit.pruning.tolerance is not None and fit.validation_data is None
+        ),
+        "validation_data = None: expected held-out samples for pruning with tolerance = "
+        "{fit.pruning.tolerance!r}",
+    ),
+    Conflict(
+        lambda fit: fit.strategy and fit.memory != "fast",
+        "memory = {fit.memory!r}: expected 'fast' with a strategy",
+    ),
+)
+
+
+# --- arguments by themselves --------------------------------------------------------------------
+
+
+def optimizer(given: Optimizer | None) -> Optimizer:
+    """Check an optimiser; the paper's if it is None."""
+    expected = "a trulysparse.SGD or Adam"
+    return _check.instance("optimizer", PAPER_SGD if given is None else given, OPTIMIZERS, expected)
+
+
+def topology(given: Rule | None) -> Rule | None:
+    """Check how the topology evolves, if it does."""
+    expected = "a trulysparse.SET, GradientGrowth or TopologyRule, or None"
+    rule = _optional("topology", given, Rule, expected)
+    if rule is not None:
+        rule.check()
+    return rule
+
+
+def pruning(given: ImportancePruning | None) -> ImportancePruning | None:
+    """Check when neurons are pruned in a fit, if they are."""
+    return _optional(
+        "pruning", given, ImportancePruning, "a trulysparse.ImportancePruning or None"
+    )
+
+
+def strategy(given: Strategy | None) -> Strategy | None:
+    """Check how several workers train, if they do."""
+    return _optional("strategy", given, STRATEGIES, "a trulysparse.WASSP or WASAP, or None")
+
+
+def augmentation(given: ImageAugmentation | None) -> ImageAugmentation | None:
+    """Check how images are changed while training, if they are."""
+    return _optional("augment", given, ImageAugmentation, "a trulysparse.ImageAugmentation or None")
+
+
+def memory(given: Any) -> str:
+    """Check how much memory training may take."""
+    return _check.choice("memory", given, MEMORY)
+
+
+def callbacks(given: Any) -> list[Callback]:
+    """Check what runs between epochs."""
+    expected = "a sequence of trulysparse.Callback objects"
+    listed = _check.sequence("callbacks", given, expected)
+    for callback in listed:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"callbacks has {callback!r}: expected trulysparse.Callback objects")
+    return listed
+
+
+def _optional(
+    name: str, value: T | None, kinds: type | tuple[type, ...], expected: str
+) -> T | None:
+    return None if value is None else _check.instance(name, value, kinds, expected)

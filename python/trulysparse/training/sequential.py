@@ -1,0 +1,63 @@
+"""The driver of a fit on one batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from trulysparse import _core
+from trulysparse.topology import Rule
+from trulysparse.training.driver import Tick
+
+T = TypeVar("T")
+
+
+class Sequential:
+    """The network as it is, on all of its threads."""
+
+    def __init__(self, core: _core.Network, trainer: _core.Trainer) -> None:
+        self._core = core
+        self._trainer = trainer
+        self.prune = core.prune
+
+    @property
+    def learning_rate_before_schedule(self) -> float:
+        """The learning rate before the schedule's factor; can be set."""
+        return self._trainer.base_rate
+
+    @learning_rate_before_schedule.setter
+    def learning_rate_before_schedule(self, rate: float) -> None:
+        self._trainer.set_base_rate(rate)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of all epochs of the fit so far."""
+        return self._trainer.multiply_adds
+
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
+        """Train for an epoch; loss and accuracy."""
+        return self._trainer.epoch(first_step, tick=tick)
+
+    def learning_rate(self, epoch: int, step: int) -> float:
+        """The learning rate of a step."""
+        return self._trainer.learning_rate(step)
+
+    def evolve(self, rule: Rule) -> object:
+        """Evolve the topology."""
+        return rule._apply(self._core, self._trainer)
+
+    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+        """Loss and accuracy on held-out samples."""
+        return self._trainer.evaluate(data)
+
+    def aside(self, work: Callable[[], T]) -> T:
+        """Do long work that is not training."""
+        return work()
+
+    def numbers(self) -> dict[str, float]:
+        """Give what the logs have beside the scores."""
+        return {}
+
+    def staleness_histogram(self) -> None:
+        """None: there are no stale gradients."""
+        return None

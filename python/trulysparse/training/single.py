@@ -1,0 +1,57 @@
+"""One step and one evolution, outside of a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trulysparse import _core
+from trulysparse.data.samples import Given, given
+from trulysparse.optim import Optimizer
+from trulysparse.topology import Rule
+from trulysparse.training.request import NO_SRELU, PAPER_SGD, check
+
+
+def step(
+    core: _core.Network, batch: Given, optimizer: Optimizer, memory: str
+) -> tuple[float, float]:
+    """Take one training step on all samples; the loss and accuracy before it."""
+    check(Single(core, optimizer), [NO_SRELU])
+    trainer = _core.Trainer(
+        core, batch.data, batch.samples, optimizer._core(), 1, None, memory
+    )
+    core.standardize_on(batch.data)
+    return trainer.step()
+
+
+def evolution(
+    core: _core.Network, rule: Rule, x: Any, y: Any, *, batch_size: int, memory: str
+) -> list[_core.Evolved]:
+    """Evolve once; by gradients on samples if the rule takes some."""
+    trainer, fresh = None, False
+    if x is not None and y is not None:
+        data = given(core, x, y, trains=rule._takes_samples).data
+        if rule._takes_samples:
+            trainer = _core.Trainer(
+                core,
+                data,
+                batch_size,
+                PAPER_SGD._core(),
+                1,
+                rule._candidates,
+                memory,
+                rule.batch_size or 0,
+            )
+            fresh = core.standardizer() is None
+    elif x is not None or y is not None or rule._needs_samples:
+        missing = "x" if x is None else "y"
+        raise ValueError(f"{missing} = None: expected samples x and their targets y")
+    before = core.counters()
+    try:
+        if trainer is not None:
+            core.standardize_on(data)
+        return rule._apply(core, trainer)
+    except BaseException:
+        # Ctrl-C may also come just after the evolution, which then is complete.
+        if fresh and core.counters() == before:
+            core.forget_standardizer()
+        raise

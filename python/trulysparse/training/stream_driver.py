@@ -1,0 +1,114 @@
+"""The driver of a fit on the batches of an iterator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from trulysparse import _core
+from trulysparse.optim import Optimizer
+from trulysparse.topology import Rule
+from trulysparse.topology.needs import candidates, growth_batch
+from trulysparse.training.driver import Tick
+from trulysparse.training.request import Request
+from trulysparse.training.stream import Stream
+
+T = TypeVar("T")
+
+# As often as the core asks between two steps.
+_TICK = 0.1
+
+
+class StreamDriver:
+    """The network as it is, on the batches of a stream; every step takes new buffers."""
+
+    def __init__(self, fit: Request, stream: Stream) -> None:
+        self._fit, self._stream = fit, stream
+        self._core = fit.core
+        self.prune = self._core.prune
+        self._total = fit.epochs.stop * stream.steps
+        # That of an epoch's last batch, by whose gradients connections may grow.
+        self._last: _core.Trainer | None = None
+        if fit.epochs:
+            first, samples = stream.peek()
+            self._trainer(first, samples)  # an error if memory does not suffice
+            self._core.standardize_on(first)
+        nothing = np.zeros((1, fit.config.layer_sizes[0]), np.float32)
+        # Knows the schedule, and has buffers for one sample.
+        self._schedule = self._trainer(_core.Data(self._core, nothing), 1)
+        self.multiply_adds = 0  # of all steps so far
+
+    @property
+    def learning_rate_before_schedule(self) -> float:
+        """The learning rate before the schedule's factor; can be set."""
+        return self._schedule.base_rate
+
+    @learning_rate_before_schedule.setter
+    def learning_rate_before_schedule(self, rate: float) -> None:
+        self._schedule.set_base_rate(rate)
+
+    def _trainer(
+        self, data: _core.Data, samples: int, optimizer: Optimizer | None = None
+    ) -> _core.Trainer:
+        topology = self._fit.topology
+        return _core.Trainer(
+            self._core,
+            data,
+            samples,
+            (optimizer or self._fit.optimizer)._core(),
+            self._total,
+            candidates(topology) if len(self._fit.epochs) > 1 else None,
+            self._fit.memory,
+            growth_batch(topology),
+        )
+
+    def evolve(self, rule: Rule) -> object:
+        return rule._apply(self._core, self._last)
+
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
+        """Take the steps of an epoch; `tick` gets how many of them are done."""
+        loss, accuracy, samples, due = 0.0, 0.0, 0, time.monotonic() + _TICK
+        self._last = None
+        for done in range(1, self._stream.steps + 1):
+            # Without a name for the batch, so that it is gone before the next one is drawn.
+            scores, count = self._step(
+                *self._stream.next(), first_step + done - 1, done == self._stream.steps
+            )
+            loss, accuracy = loss + count * scores[0], accuracy + count * scores[1]
+            samples += count
+            if done == self._stream.steps or time.monotonic() >= due:
+                tick(done, loss / samples, accuracy / samples)
+                due = time.monotonic() + _TICK
+        return loss / samples, accuracy / samples
+
+    def _step(
+        self, data: _core.Data, samples: int, step: int, last: bool
+    ) -> tuple[tuple[float, float], int]:
+        optimizer = self._fit.optimizer._at(
+            self.learning_rate(0, step), self.learning_rate_before_schedule
+        )
+        trainer = self._trainer(data, samples, optimizer)
+        if last:
+            self._last = trainer
+        # At the end an epoch of one step, so that the core counts one.
+        scores = trainer.epoch(step) if last else trainer.step()
+        self.multiply_adds += trainer.multiply_adds
+        return scores, samples
+
+    def learning_rate(self, epoch: int, step: int) -> float:
+        return self._schedule.learning_rate(step)
+
+    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+        return self._core.evaluate(data, batch_size)
+
+    def aside(self, work: Callable[[], T]) -> T:
+        return work()
+
+    def numbers(self) -> dict[str, float]:
+        return {}
+
+    def staleness_histogram(self) -> None:
+        return None
