@@ -6,10 +6,7 @@ use serde::de::value::{Error as NameError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::nn::{
-    Activation, Config, Cut, Fall, Memory, Optimizer, PerLayer, Pruned, Pruning, Refusal, Rule,
-    Schedule, Sparsity,
-};
+use crate::nn::{Activation, Config, Fall, Memory, Optimizer, PerLayer, Rule, Schedule, Sparsity};
 use crate::topology::Init;
 use crate::train::WarmUp;
 
@@ -29,12 +26,6 @@ pub fn text<T: Serialize>(value: &T) -> PyResult<String> {
         Ok(serde_json::Value::String(name)) => Ok(name),
         other => panic!("internal: {other:?} is not a name"),
     }
-}
-
-/// What a pruning did to each layer, in plain values: neurons, connections, and why not, if so.
-pub fn pruned(reports: Vec<Pruned>) -> Vec<(usize, usize, Option<&'static str>)> {
-    let plain = |r: Pruned| (r.neurons, r.connections, r.refused.map(Refusal::reason));
-    reports.into_iter().map(plain).collect()
 }
 
 /// How much memory training may take.
@@ -136,41 +127,6 @@ impl ConfigArguments {
             standardize: self.standardize,
             seed: self.seed,
         })
-    }
-}
-
-/// How neurons are pruned: one of `percentile` and `threshold`.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub struct PruningArguments {
-    percentile: Option<Setting<f64>>,
-    threshold: Option<f64>,
-    /// Whether a percentile is of the connected neurons only.
-    connected: bool,
-    /// Whether SET grows the neurons no connections again.
-    close: bool,
-}
-
-impl PruningArguments {
-    /// The core's type.
-    pub fn pruning(self) -> Result<Pruning> {
-        let cut = match (self.percentile, self.threshold) {
-            (Some(percentile), None) => {
-                let values = percentile.map(Ok)?;
-                if self.connected {
-                    Cut::ConnectedPercentile(values)
-                } else {
-                    Cut::Percentile(values)
-                }
-            }
-            (None, Some(threshold)) => Cut::Threshold(threshold),
-            (percentile, threshold) => {
-                let given = percentile.is_some();
-                let value = format!("{given} with threshold = {threshold:?}");
-                return Err(Error::invalid("percentile", value, "one of percentile and threshold"));
-            }
-        };
-        Ok(Pruning { cut, close: self.close })
     }
 }
 
