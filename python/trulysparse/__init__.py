@@ -31,11 +31,15 @@ from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD, Adam
 from trulysparse.parallel import WASAP, WASSP
-from trulysparse.pruning import ImportancePruning
 from trulysparse.recorder import TopologyRecorder
-from trulysparse.rules import EvolvingLayer, TopologyRule
 from trulysparse.schedules import Constant, Cosine, ExponentialDecay, StepDecay
-from trulysparse.topology import SET, GradientGrowth
+from trulysparse.topology import (
+    SET,
+    EvolvingLayer,
+    GradientGrowth,
+    ImportancePruning,
+    TopologyRule,
+)
 
 if TYPE_CHECKING:
     from trulysparse.estimators import SparseMLPClassifier as SparseMLPClassifier

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from trulysparse import _check, _core, _evolution, _fit, _settings, schedules
+from trulysparse import _check, _core, _fit, _settings, schedules
 from trulysparse.optim import SGD
 
 if TYPE_CHECKING:
     from trulysparse._drivers import Job
     from trulysparse.augmentation import ImageAugmentation
     from trulysparse.model import SparseMLP
-    from trulysparse.rules import TopologyRule
-    from trulysparse.topology import SET
+    from trulysparse.topology import Rule
 
 T = TypeVar("T")
 
@@ -185,8 +184,8 @@ class Batches:
             _settings.growth_batch(topology),
         )
 
-    def evolve(self, rule: SET | TopologyRule) -> object:
-        return _evolution.evolve(rule, self._job.model, self._last)
+    def evolve(self, rule: Rule) -> object:
+        return rule._apply(self._job.model._core, self._last)
 
     def epoch(self, epoch: int, first_step: int, tick: _fit.Tick) -> tuple[float, float]:
         """Take the steps of an epoch; `tick` gets how many of them are done."""

@@ -35,7 +35,7 @@ class Described:
     @property
     def layers(self) -> list[Layer]:
         """The layers with weights: ``layers[0]`` leads to the first hidden layer."""
-        return [Layer(self, index) for index in range(len(self.layer_sizes) - 1)]
+        return [Layer(self._core, index) for index in range(len(self.layer_sizes) - 1)]
 
     @property
     def nnz(self) -> int:

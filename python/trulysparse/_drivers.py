@@ -18,9 +18,7 @@ from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP, local_from, shares, steps_per_epoch
-from trulysparse.pruning import ImportancePruning
-from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET
+from trulysparse.topology import ImportancePruning, Rule
 
 if TYPE_CHECKING:
     from trulysparse.model import SparseMLP
@@ -37,7 +35,7 @@ class Job:
     epochs: range
     batch_size: int
     optimizer: Optimizer
-    topology: SET | TopologyRule | None
+    topology: Rule | None
     pruning: ImportancePruning | None
     strategy: WASSP | WASAP | None
     memory: str
@@ -56,7 +54,7 @@ class Job:
             "epochs": [self.epochs.start, self.epochs.stop],
             "batch_size": self.batch_size,
             "optimizer": asdict(self.optimizer),
-            "topology": asdict(self.topology) if isinstance(self.topology, SET) else None,
+            "topology": None if self.topology is None else self.topology._settings(),
             "pruning": None if self.pruning is None else asdict(self.pruning),
             "augment": None if self.augment is None else asdict(self.augment),
             "strategy": type(strategy).__name__,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from trulysparse import _check, _core, _evolution, _settings
+from trulysparse import _check, _core, _settings
 from trulysparse._neurons import Neurons
-from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, GradientGrowth
+from trulysparse.topology import Rule
 
 
 class Evolving(Neurons):
@@ -15,7 +14,7 @@ class Evolving(Neurons):
 
     def evolve(
         self,
-        topology: SET | TopologyRule | None = None,
+        topology: Rule | None = None,
         x: npt.ArrayLike | None = None,
         y: npt.ArrayLike | None = None,
         *,
@@ -57,9 +56,8 @@ class Evolving(Neurons):
             memory = _settings.memory(memory)
             trainer, fresh, before = None, False, self.evolutions
             if x is not None and y is not None:
-                gradients = not isinstance(rule, SET) or isinstance(rule, GradientGrowth)
-                data = self._data(x, y, trains=gradients).data
-                if gradients:
+                data = self._data(x, y, trains=rule._takes_samples).data
+                if rule._takes_samples:
                     trainer = _core.Trainer(
                         self._core,
                         data,
@@ -71,16 +69,16 @@ class Evolving(Neurons):
                         _settings.growth_batch(rule),
                     )
                     fresh = self._core.standardizer() is None
-            elif x is not None or y is not None or isinstance(rule, GradientGrowth):
+            elif x is not None or y is not None or rule._needs_samples:
                 missing = "x" if x is None else "y"
                 raise ValueError(f"{missing} = None: expected samples x and their targets y")
             try:
                 if trainer is not None:
                     self._core.standardize_on(data)
-                report = _evolution.evolve(rule, self, trainer)
+                report = rule._apply(self._core, trainer)
             except BaseException:
                 # Ctrl-C may also come just after the evolution, which then is complete.
                 if fresh and self.evolutions == before:
                     self._core.forget_standardizer()
                 raise
-        return [{"dropped": dropped, "grown": grown} for dropped, grown in report]
+        return [{"dropped": layer.dropped, "grown": layer.grown} for layer in report]

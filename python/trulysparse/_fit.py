@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from trulysparse import _core, _evolution, _peak, _progress
-from trulysparse._tolerance import Tolerance, furthest
+from trulysparse import _core, _peak, _progress
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.parallel import WASAP, WASSP, Record, read_record
-from trulysparse.pruning import ImportancePruning, core_rule
-from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET
+from trulysparse.topology import ImportancePruning, Rule
+from trulysparse.topology.tolerance import Tolerance, furthest
 
 if TYPE_CHECKING:
     from trulysparse._checkpoint import Checkpoint
@@ -32,7 +30,7 @@ CUT_OFF = (
 )
 
 Tick: TypeAlias = Callable[[int, float, float], object]
-Prune: TypeAlias = Callable[[dict[str, Any]], list[tuple[int, int, str | None]]]
+Prune: TypeAlias = Callable[[str], list[_core.Pruned]]
 
 # Without numbers, so that filters know it again and Python shows it once per place.
 DIVERGED = (
@@ -74,7 +72,7 @@ class Driver(Protocol):
     def learning_rate(self, epoch: int, step: int) -> float: ...
     def numbers(self) -> dict[str, float]: ...
     def staleness_histogram(self) -> list[int] | None: ...
-    def evolve(self, rule: SET | TopologyRule) -> object: ...
+    def evolve(self, rule: Rule) -> object: ...
     @property
     def multiply_adds(self) -> int: ...
     @property
@@ -108,8 +106,8 @@ class Sequential:
     def learning_rate(self, epoch: int, step: int) -> float:
         return self._trainer.learning_rate(step)
 
-    def evolve(self, rule: SET | TopologyRule) -> object:
-        return _evolution.evolve(rule, self._model, self._trainer)
+    def evolve(self, rule: Rule) -> object:
+        return rule._apply(self._model._core, self._trainer)
 
     def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
         return self._trainer.evaluate(data)
@@ -166,9 +164,8 @@ class Parallel:
             self._record.append(self._trainer.events())
         return scores
 
-    def evolve(self, rule: SET | TopologyRule) -> object:
-        assert isinstance(rule, SET)
-        return self._trainer.evolve(rule.zeta, rule.grow_init)
+    def evolve(self, rule: Rule) -> object:
+        return self._trainer.evolve(rule._core())
 
     def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
         return self.aside(lambda: self._core.evaluate(data, batch_size))
@@ -206,7 +203,7 @@ class Run:
     epochs: range
     batch_size: int
     validation: _core.Data | None
-    topology: SET | TopologyRule | None
+    topology: Rule | None
     pruning: ImportancePruning | None
     callbacks: list[Callback]
     progress: bool
@@ -283,15 +280,12 @@ class Run:
             self._evolution_seconds = time.perf_counter() - started
 
     def _prune(self, rule: ImportancePruning) -> None:
-        percentile: float | list[float] | None = rule.percentile
-        over = rule.over
+        percentiles = None
         if rule.tolerance is not None:
-            percentile, over = self._tolerable(rule), "connected"
-            if percentile is None:
+            percentiles = self._tolerable(rule)
+            if percentiles is None:
                 return
-        how = core_rule(
-            percentile=percentile, threshold=rule.threshold, over=over, regrow=rule.regrow
-        )
+        how = rule._core(percentiles)
         self.model._prune(how, stacklevel=7, by=self.trainer.prune)
 
     def _tolerable(self, rule: ImportancePruning) -> list[float] | None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from trulysparse import _check, _core
 from trulysparse._scoring import Scoring
-from trulysparse._tolerance import Tolerance, furthest
-from trulysparse.pruning import OVER, amount, core_rule
+from trulysparse.topology.pruning import OVER, amount, core_rule
+from trulysparse.topology.tolerance import Tolerance, furthest
 
 # A kind of feature importance is one entry here and a line in `feature_importance`.
 _FEATURE_IMPORTANCE: dict[str, Callable[[_core.Network], npt.NDArray[np.float64]]] = {
@@ -176,16 +176,17 @@ class Neurons(Scoring):
 
     def _prune(
         self,
-        rule: dict[str, Any],
+        rule: str,
         stacklevel: int,
-        by: Callable[[dict[str, Any]], list[Any]] | None = None,
+        by: Callable[[str], list[_core.Pruned]] | None = None,
     ) -> list[dict[str, int]]:
         report = []
         pruned = (by or self._core.prune)(rule)
-        for layer, (neurons, connections, refused) in enumerate(pruned, start=1):
-            report.append({"layer": layer, "neurons": neurons, "connections": connections})
-            if refused is not None:
-                message = f"layer {layer} was not pruned: {refused}"
+        for number, layer in enumerate(pruned, start=1):
+            neurons, connections = layer.neurons, layer.connections
+            report.append({"layer": number, "neurons": neurons, "connections": connections})
+            if layer.refusal is not None:
+                message = f"layer {number} was not pruned: {layer.refusal}"
                 warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
         return report
 
@@ -240,14 +241,14 @@ class Neurons(Scoring):
         whole = self._core.copy()  # the same for every percentile, whatever other threads do
         for percentile in checked:
             core = whole.copy()
-            report = []
+            report: list[_core.Pruned] = []
             if percentile > 0:
                 report = core.prune(core_rule(percentile=percentile, regrow=False))
             row = {
                 "percentile": percentile,
                 "connections": sum(core.nnz()),
                 "neurons": sum(core.connected_neurons()[:-1]),
-                "refused": sum(reason is not None for _, _, reason in report),
+                "refused": sum(layer.refusal is not None for layer in report),
                 **self._scores(*core.evaluate(data, batch_size)),
             }
             for name, value in row.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 from trulysparse import _check, _config, _core, _settings
 from trulysparse.optim import Optimizer
-from trulysparse.topology import SET
+from trulysparse.topology import Rule
 
 __all__ = ["MemoryPlan", "plan"]
 
@@ -101,7 +101,7 @@ def plan(
     density: float | Sequence[float] | None = None,
     allocation: str | None = None,
     batch_size: int = 128,
-    evolves: bool | SET = True,
+    evolves: bool | Rule = True,
     memory: str = "fast",
     optimizer: Optimizer | None = None,
     **settings: Any,

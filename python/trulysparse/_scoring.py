@@ -13,7 +13,7 @@ from trulysparse._exports import Exports
 from trulysparse._plan import MemoryPlan
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.optim import Optimizer
-from trulysparse.topology import SET
+from trulysparse.topology import Rule
 
 Samples: TypeAlias = npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix
 
@@ -56,7 +56,7 @@ class Scoring(Exports):
         self,
         batch_size: int = 128,
         *,
-        evolves: bool | SET = True,
+        evolves: bool | Rule = True,
         memory: str = "fast",
         optimizer: Optimizer | None = None,
     ) -> MemoryPlan:

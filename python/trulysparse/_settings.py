@@ -9,9 +9,7 @@ from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback, LearningRateScheduler
 from trulysparse.optim import SGD, Adam, Optimizer
 from trulysparse.parallel import WASAP, WASSP
-from trulysparse.pruning import ImportancePruning
-from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET, GradientGrowth
+from trulysparse.topology import SET, ImportancePruning, Rule
 
 MEMORY = ("fast", "lean", "least")
 PAPER_SGD = SGD()
@@ -67,39 +65,36 @@ def strategy(strategy: WASSP | WASAP | None) -> WASSP | WASAP | None:
     raise TypeError(f"strategy = {strategy!r}: expected a trulysparse.WASSP or WASAP, or None")
 
 
-def topology(
-    topology: SET | TopologyRule | None, strategy: WASSP | WASAP | None = None
-) -> SET | TopologyRule | None:
+def topology(topology: Rule | None, strategy: WASSP | WASAP | None = None) -> Rule | None:
     """How the topology evolves, if it does."""
-    if not (topology is None or isinstance(topology, SET | TopologyRule)):
+    if topology is None:
+        return None
+    if not isinstance(topology, Rule):
         raise TypeError(
             f"topology = {topology!r}: expected a trulysparse.SET, GradientGrowth or TopologyRule, "
             "or None"
         )
-    if strategy is not None and isinstance(topology, GradientGrowth | TopologyRule):
+    if strategy is not None and not topology._with_strategy:
         raise ValueError(f"topology = {topology!r}: expected a trulysparse.SET with a strategy")
-    if isinstance(topology, TopologyRule):
-        topology.check()
+    topology.check()
     return topology
 
 
-def candidates(topology: SET | TopologyRule | None) -> float | None:
+def candidates(topology: Rule | None) -> float | None:
     """How many candidates for growth an evolution looks at per connection; None without one."""
-    if topology is None:
-        return None
-    return topology.zeta * topology.samples if isinstance(topology, GradientGrowth) else 0.0
+    return None if topology is None else topology._candidates
 
 
-def evolves(evolves: bool | SET | TopologyRule) -> float | None:
+def evolves(evolves: bool | Rule) -> float | None:
     """As `candidates`, of what a plan is asked for."""
-    if isinstance(evolves, SET | TopologyRule):
+    if isinstance(evolves, Rule):
         return candidates(evolves)
     return 0.0 if _check.boolean("evolves", evolves) else None
 
 
-def growth_batch(topology: SET | TopologyRule | None) -> int:
+def growth_batch(topology: Rule | None) -> int:
     """Samples whose gradients an evolution takes; 0 for as many as a step takes."""
-    return getattr(topology, "batch_size", None) or 0
+    return 0 if topology is None else topology.batch_size or 0
 
 
 def pruning(

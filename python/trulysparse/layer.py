@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 
-if TYPE_CHECKING:
-    from trulysparse._described import Described
+from trulysparse import _core
 
 _Array = npt.NDArray[Any]
 _INT32 = np.iinfo(np.int32).max
+
+# The activation of the output layer that goes with each loss.
+_OUTPUT = {
+    "cross_entropy": "softmax",
+    "binary_cross_entropy": "sigmoid",
+    "squared_error": "identity",
+    "squared_error_sigmoid": "sigmoid",
+}
+
+# The slope on the negative side, from the model's slope and the number of hidden layers before.
+_SLOPE: dict[str, Callable[[float, int], float]] = {
+    "all_relu": lambda slope, before: slope if before % 2 else -slope,
+    "leaky_relu": lambda slope, before: slope,
+    "relu": lambda slope, before: 0.0,
+}
 
 
 class Layer:
@@ -22,24 +37,28 @@ class Layer:
     indices of `weight` share memory with the model until training changes them.
     """
 
-    def __init__(self, model: Described, index: int) -> None:
-        self._model = model
+    def __init__(self, core: _core.Network, index: int) -> None:
+        self._core = core
         self._index = index
+
+    def _setting(self, name: str) -> Any:
+        """A setting of the whole model."""
+        return self._core.config()[name]
 
     @property
     def n_in(self) -> int:
         """Input neurons."""
-        return self._model.layer_sizes[self._index]
+        return int(self._setting("layer_sizes")[self._index])
 
     @property
     def n_out(self) -> int:
         """Output neurons."""
-        return self._model.layer_sizes[self._index + 1]
+        return int(self._setting("layer_sizes")[self._index + 1])
 
     @property
     def nnz(self) -> int:
         """Connections."""
-        return self._model._core.nnz()[self._index]
+        return self._core.nnz()[self._index]
 
     @property
     def density(self) -> float:
@@ -49,20 +68,15 @@ class Layer:
     @property
     def is_output(self) -> bool:
         """Whether this is the last layer."""
-        return self._index == len(self._model.layer_sizes) - 2
+        return self._index == len(self._setting("layer_sizes")) - 2
 
     @property
     def activation(self) -> str:
         """The activation's name; that of the output layer follows from the loss."""
         if self.is_output:
-            return {
-                "cross_entropy": "softmax",
-                "binary_cross_entropy": "sigmoid",
-                "squared_error": "identity",
-                "squared_error_sigmoid": "sigmoid",
-            }[self._model.loss]
-        names = self._model.activation
-        return names if isinstance(names, str) else names[self._index]
+            return _OUTPUT[self._setting("loss")]
+        names = self._setting("activation")
+        return str(names if isinstance(names, str) else names[self._index])
 
     @property
     def slope(self) -> float | None:
@@ -71,14 +85,9 @@ class Layer:
         All-ReLU's first hidden layer has the negative slope, its second the positive one, and so
         on (arXiv 2102.01732).
         """
-        if self.is_output:
+        if self.is_output or self.activation not in _SLOPE:
             return None
-        sign = -1.0 if self.activation == "all_relu" and self._index % 2 == 0 else 1.0
-        return {
-            "all_relu": sign * self._model.slope,
-            "leaky_relu": self._model.slope,
-            "relu": 0.0,
-        }.get(self.activation)
+        return _SLOPE[self.activation](float(self._setting("slope")), self._index)
 
     @property
     def weight(self) -> csc_array:
@@ -86,14 +95,14 @@ class Layer:
 
         ``x @ layer.weight + layer.bias`` is the pre-activation.
         """
-        indptr, indices, data = self._model._core.weights(self._index)
+        indptr, indices, data = self._core.weights(self._index)
         return self._matrix(indptr, np.asarray(indices), np.asarray(data))
 
     @property
     def momentum(self) -> csc_array:
         """The momentum of each weight, with the structure of `weight`; a copy."""
-        indptr, indices, _ = self._model._core.weights(self._index)
-        return self._matrix(indptr, np.asarray(indices), self._model._core.momentum(self._index))
+        indptr, indices, _ = self._core.weights(self._index)
+        return self._matrix(indptr, np.asarray(indices), self._core.momentum(self._index))
 
     @property
     def second_moment(self) -> csc_array | None:
@@ -101,26 +110,26 @@ class Layer:
 
         None if Adam has not trained the model, or `SGD` has since.
         """
-        moments, of_biases = self._model._core.second_moments(self._index)
+        moments, of_biases = self._core.second_moments(self._index)
         if len(of_biases) == 0:
             return None
-        indptr, indices, _ = self._model._core.weights(self._index)
+        indptr, indices, _ = self._core.weights(self._index)
         return self._matrix(indptr, np.asarray(indices), moments)
 
     @property
     def bias(self) -> npt.NDArray[np.float32]:
         """Biases, float32 of shape (n_out,); a copy."""
-        return _read_only(self._model._core.bias(self._index)[0])
+        return _read_only(self._core.bias(self._index)[0])
 
     @property
     def bias_momentum(self) -> npt.NDArray[np.float32]:
         """The momentum of the biases, float32 of shape (n_out,); a copy."""
-        return _read_only(self._model._core.bias(self._index)[1])
+        return _read_only(self._core.bias(self._index)[1])
 
     @property
     def bias_second_moment(self) -> npt.NDArray[np.float32] | None:
         """The same of the biases, float32 of shape (n_out,); a copy, or None."""
-        moments = self._model._core.second_moments(self._index)[1]
+        moments = self._core.second_moments(self._index)[1]
         return _read_only(moments) if len(moments) else None
 
     @property
@@ -131,19 +140,19 @@ class Layer:
         A pre-activation at or above the upper threshold has the upper slope, even if training has
         moved the thresholds past each other.
         """
-        parameters = self._model._core.srelu(self._index)
+        parameters = self._core.srelu(self._index)
         return None if parameters is None else _read_only(parameters[0].reshape(-1, 4))
 
     @property
     def srelu_momentum(self) -> npt.NDArray[np.float32] | None:
         """The momentum of `srelu`, in its shape, or None; a copy."""
-        parameters = self._model._core.srelu(self._index)
+        parameters = self._core.srelu(self._index)
         return None if parameters is None else _read_only(parameters[1].reshape(-1, 4))
 
     @property
     def pruned(self) -> npt.NDArray[np.bool_]:
         """The neurons that pruning closed to growth, bool of shape (n_out,); a copy."""
-        flags = self._model._core.pruned(self._index)
+        flags = self._core.pruned(self._index)
         return _read_only(flags if len(flags) else np.zeros(self.n_out, dtype=bool))
 
     def _matrix(self, indptr: _Array, indices: _Array, data: _Array) -> csc_array:

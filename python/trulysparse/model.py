@@ -28,9 +28,7 @@ from trulysparse.callbacks import Callback
 from trulysparse.history import History
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
-from trulysparse.pruning import ImportancePruning
-from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET
+from trulysparse.topology import ImportancePruning, Rule
 
 _MOST_EPOCHS = 2**31
 
@@ -259,7 +257,7 @@ class SparseMLP(Evolving):
         sample_weight: npt.ArrayLike | None = None,
         validation_data: tuple[Samples, npt.ArrayLike] | None = None,
         optimizer: Optimizer | None = None,
-        topology: SET | TopologyRule | None = _settings.PAPER_SET,
+        topology: Rule | None = _settings.PAPER_SET,
         pruning: ImportancePruning | None = None,
         strategy: WASSP | WASAP | None = None,
         memory: str = "fast",

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::nn::{Pruned as Report, Refusal};
+use crate::nn::Pruned as Report;
 use crate::topology::Turnover;
 
 /// What a JSON text tells; `argument` names it in errors.
@@ -24,7 +24,23 @@ pub struct Evolved {
 pub struct Pruned {
     neurons: usize,
     connections: usize,
-    refusal: Option<&'static str>,
+    refusal: Option<String>,
+}
+
+#[pymethods]
+impl Evolved {
+    #[new]
+    fn new(dropped: usize, grown: usize) -> Self {
+        Evolved { dropped, grown }
+    }
+}
+
+#[pymethods]
+impl Pruned {
+    #[new]
+    fn new(neurons: usize, connections: usize, refusal: Option<String>) -> Self {
+        Pruned { neurons, connections, refusal }
+    }
 }
 
 impl Evolved {
@@ -38,7 +54,7 @@ impl Pruned {
         let plain = |Report { neurons, connections, refused }| Pruned {
             neurons,
             connections,
-            refusal: refused.map(Refusal::reason),
+            refusal: refused.map(|refused| refused.reason().to_owned()),
         };
         layers.into_iter().map(plain).collect()
     }
