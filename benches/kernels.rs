@@ -8,7 +8,7 @@ use trulysparse::csr::Transpose;
 use trulysparse::kernels::{self, Step};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
-use trulysparse::topology::{self, Evolution, Spare};
+use trulysparse::topology::{self, Buffers, Old, Thinned, merge, weakest};
 
 fn main() {
     if !wanted("kernels") && !SHAPES.iter().any(|s| wanted(&s.name())) {
@@ -109,11 +109,12 @@ fn main() {
                 },
                 &mut || {
                     let places = stream(Purpose::GrowPlaces);
-                    let how =
-                        Evolution { zeta: 0.3, closed: &[], places, guide: None, track: false };
-                    let value = |_| |_| 0.01;
-                    topology::evolve(&par, &w, &[], &how, value, &mut Spare::default())
-                        .expect("memory");
+                    let old = Old { weights: &w, carried: &[], closed: &[], track: false };
+                    let dropped = weakest(&par, w.data(), 0.3).expect("memory");
+                    let thinned = Thinned::new(&par, old, dropped).expect("memory");
+                    let places = thinned.draw(&par, thinned.dropped() as u64, places);
+                    let (places, value) = (places.expect("memory"), |_| |_| 0.01);
+                    merge(&par, &thinned, places, value, &mut Buffers::default()).expect("memory");
                 },
                 &mut || {
                     Transpose::new(&par, w.pattern()).expect("memory");

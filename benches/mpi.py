@@ -20,10 +20,10 @@ import numpy as np
 import trulysparse as ts
 from mpi4py import MPI
 from trulysparse import _core
-from trulysparse._mpi import link as links
-from trulysparse._mpi import server as servers
-from trulysparse._mpi import session as sessions
-from trulysparse._mpi import worker as workers
+from trulysparse.parallel.mpi import link as links
+from trulysparse.parallel.mpi import server as servers
+from trulysparse.parallel.mpi import session as sessions
+from trulysparse.parallel.mpi import worker as workers
 
 # Payload in bytes per second that a link of so many Gbit/s is taken to carry.
 LINKS = {"10 Gbit/s": 1.1e9, "100 Gbit/s": 11e9}

@@ -6,10 +6,10 @@ use common::{NETWORKS, medians, numbers, thread_counts, wanted};
 use trulysparse::kernels;
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Fall, Inference, LayerRates, Loss, Memory, Mlp, Optimizer,
-    Rule, Set, Sparsity, Targets, Workspace,
+    Rule, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
-use trulysparse::topology::{Fan, Init, Scheme};
+use trulysparse::topology::{Fan, Init, Scheme, Set};
 use trulysparse::train::{Data, Samples};
 
 /// The batch that evolutions are compared with, the same for all networks.

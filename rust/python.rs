@@ -11,6 +11,7 @@ mod kernels;
 mod network;
 mod parse;
 mod remote;
+mod rules;
 mod shelter;
 mod team;
 mod timing;
@@ -44,6 +45,8 @@ mod _core {
     use super::network::{Network, Snapshot, plan, resident_memory};
     #[pymodule_export]
     use super::remote::{RemoteLocal, RemoteServer, RemoteWorker};
+    #[pymodule_export]
+    use super::rules::{Evolved, Pruned};
     #[pymodule_export]
     use super::team::ParallelTrainer;
     #[pymodule_export]

@@ -3,27 +3,38 @@
 //! Everything here takes a matrix and gives a new one together with a map from its entries to the
 //! old ones; nothing here knows of layers, momentum or epochs. Time and memory are O(connections
 //! + neurons): no array of n_in * n_out exists anywhere.
+//!
+//! An evolution is a [`Rule`] made of parts; `rule` says which there are.
 
 mod average;
-mod guided;
+mod buffers;
+mod drop;
+mod gradient;
 mod importance;
 mod init;
+mod merge;
 mod restrict;
 mod rewire;
+mod rule;
 mod sample;
-mod select;
 mod set;
-mod spare;
+mod thinned;
 
 pub use average::average;
-pub use guided::{Guide, candidate_bytes};
-pub use importance::{incoming_strength, outgoing_strength, path_strength, percentile};
+pub use buffers::{Buffers, evolution_bytes};
+pub use drop::{Cuts, Survival, weakest};
+pub use gradient::{GradientGrowth, candidate_bytes, largest};
+pub use importance::{
+    incoming_strength, outgoing_strength, path_strength, percentile, without_neurons,
+};
 pub use init::{
     Fan, Init, Scheme, Shape, erdos_renyi, erdos_renyi_watched, expected_connections,
     initial_weights,
 };
+pub use merge::{Evolved, Turnover, carry, merge};
 pub use restrict::{Restricted, restrict};
 pub use rewire::{Grown, Rewired, rewire};
+pub use rule::{Evolving, Gradients, NamedRule, Rule};
 pub use sample::sample_distinct;
-pub use set::{Evolution, Evolved, carry, evolve};
-pub use spare::{Spare, evolution_bytes};
+pub use set::Set;
+pub use thinned::{Old, Thinned};

@@ -6,7 +6,7 @@
 mod augment;
 mod data;
 mod epoch;
-mod growth;
+mod evolve;
 mod hub;
 mod local;
 mod norms;
@@ -23,7 +23,7 @@ mod worker;
 pub use augment::{Augmentation, Motion};
 pub use data::{Data, Samples};
 pub use epoch::{Epoch, Plan, single_step};
-pub use growth::{evolve_by_gradient, gradient_at};
+pub use evolve::{evolve, gradient_at};
 pub use hub::{Event, Hub};
 pub use local::Local;
 pub use norms::gradient_norms;

@@ -7,7 +7,7 @@ use trulysparse::csr::Csr;
 use trulysparse::nn::{Activation, ActivationKind, Config, Footprint, Loss, Memory, Mlp, Sparsity};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
-use trulysparse::topology::{self, Evolution, Fan, Init, Scheme, Spare};
+use trulysparse::topology::{self, Buffers, Fan, Init, Old, Scheme, Thinned, merge, weakest};
 
 const WIDE: usize = 4_000_000_000;
 
@@ -45,14 +45,11 @@ fn growth_reaches_every_place() {
     let w = wide();
     let grown = |threads| {
         let par = Par::new(threads).unwrap();
-        let how = Evolution {
-            zeta: 0.9,
-            closed: &[],
-            places: stream(Purpose::GrowPlaces),
-            guide: None,
-            track: false,
-        };
-        topology::evolve(&par, &w, &[], &how, |_| |_| 7.0, &mut Spare::default()).unwrap().matrix
+        let old = Old { weights: &w, carried: &[], closed: &[], track: false };
+        let thinned = Thinned::new(&par, old, weakest(&par, w.data(), 0.9).unwrap()).unwrap();
+        let count = thinned.dropped() as u64;
+        let places = thinned.draw(&par, count, stream(Purpose::GrowPlaces)).unwrap();
+        merge(&par, &thinned, places, |_| |_| 7.0, &mut Buffers::default()).unwrap().matrix
     };
     let evolved = grown(1);
     assert_eq!(evolved.nnz(), w.nnz());

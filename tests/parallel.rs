@@ -10,11 +10,11 @@ use trulysparse::checkpoint;
 use trulysparse::csr::Csr;
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Cut, Fall, LayerRates, Loss, Memory, Mlp, Optimizer,
-    Pruning, Rule, Set, Sparsity, Targets, Workspace,
+    Pruning, Rule, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
-use trulysparse::topology::{Fan, Init, Scheme, average};
+use trulysparse::topology::{Fan, Init, Scheme, Set, average};
 use trulysparse::train::{
     Data, Epoch, Event, Local, Pace, Plan, Samples, Tally, Wasap, Wassp, warmup,
 };

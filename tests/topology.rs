@@ -1,12 +1,17 @@
-//! SET's invariants over matrices that nobody would think of, and its bits for any threads.
+//! The rules of the topology and their parts: SET's invariants over drawn matrices, its bits for any
+//! threads, and rules made of other parts, against naive twins.
 
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use trulysparse::csr::{Csr, NONE, Pattern};
+use trulysparse::error::Result;
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
-use trulysparse::topology::{self, Evolution, Evolved, Guide, Spare, erdos_renyi, sample_distinct};
+use trulysparse::topology::{
+    Buffers, Evolved, Evolving, Fan, GradientGrowth, Init, Old, Rule, Scheme, Shape, Survival,
+    Thinned, Turnover, erdos_renyi, largest, merge, sample_distinct, weakest,
+};
 
 fn stream(purpose: Purpose, epoch: u64) -> Stream {
     Stream::new(9, purpose, 1, epoch)
@@ -20,8 +25,10 @@ fn evolve<V: Fn(u64) -> f32>(
     places: Stream,
     value: impl Fn(usize) -> V + Sync,
 ) -> Evolved {
-    let how = Evolution { zeta, closed, places, guide: None, track: true };
-    topology::evolve(par, w, &[], &how, value, &mut Spare::default()).unwrap()
+    let old = Old { weights: w, carried: &[], closed, track: true };
+    let thinned = Thinned::new(par, old, weakest(par, w.data(), zeta).unwrap()).unwrap();
+    let places = thinned.draw(par, thinned.dropped() as u64, places).unwrap();
+    merge(par, &thinned, places, value, &mut Buffers::default()).unwrap()
 }
 
 fn random(par: &Par, n_in: usize, n_out: usize, density: f64, seed: u64) -> Csr {
@@ -57,8 +64,8 @@ proptest! {
         let count = |sign: f32| w.data().iter().filter(|v| **v * sign > 0.0).count();
         let zeros = w.data().iter().filter(|v| **v == 0.0).count();
         let weak = |sign: f32| (zeta * count(sign) as f64).floor() as usize;
-        prop_assert_eq!(evolved.dropped, zeros + weak(1.0) + weak(-1.0));
-        prop_assert_eq!(evolved.source.iter().filter(|&&s| s == NONE).count(), evolved.dropped);
+        prop_assert_eq!(evolved.turnover.dropped, zeros + weak(1.0) + weak(-1.0));
+        prop_assert_eq!(evolved.source.iter().filter(|&&s| s == NONE).count(), evolved.turnover.grown);
 
         let mut grown = 0;
         for row in 0..n_out {
@@ -97,14 +104,14 @@ proptest! {
         prop_assert_eq!(found.matrix.pattern().indptr(), matrix.pattern().indptr());
         prop_assert_eq!(found.matrix.pattern().indices(), matrix.pattern().indices());
         prop_assert_eq!(found.matrix.data(), matrix.data());
-        prop_assert_eq!((found.source, found.dropped), (expected.source, expected.dropped));
+        prop_assert_eq!((found.source, found.turnover), (expected.source, expected.turnover));
     }
 }
 
 proptest! {
-    /// Guided growth by its definition: of the sampled empty places those with the largest scores.
+    /// Growth by gradients by its definition: of the drawn empty places those with the largest.
     #[test]
-    fn a_guide_chooses_the_best_of_its_candidates(
+    fn gradients_choose_the_best_of_the_candidates(
         n_in in 1usize..40, closed in prop::collection::vec(any::<bool>(), 1..30), seed: u64,
         zeta in 0.0..1.0f64, density in prop_oneof![Just(1.0), 0.0..1.0f64], threads in 1usize..4,
         samples in prop_oneof![Just(1.0), Just(1e9), 1.0..6.0f64], levels in 1u64..50,
@@ -112,44 +119,174 @@ proptest! {
         let par = Par::new(threads).unwrap();
         let open = closed.iter().filter(|closed| !**closed).count();
         let w = with_empty_rows(&random(&par, n_in, open, density, seed), &closed);
-        let places = stream(Purpose::GrowPlaces, seed);
-        // A few levels of both signs, so that there are ties.
-        let score_of = |row: usize, column: u32| {
-            let word = stream(Purpose::Weights, row as u64).at(u64::from(column));
-            (word % levels) as f32 * if word >> 63 == 0 { 1.0 } else { -1.0 }
-        };
-        let score = |candidates: Pattern<'_>, scores: &mut [f32]| {
-            let mut scores = scores.iter_mut();
-            for row in 0..candidates.n_rows() {
-                for (&column, score) in candidates.row(row).iter().zip(&mut scores) {
-                    *score = score_of(row, column);
-                }
-            }
-        };
-        let how = Evolution {
-            zeta, closed: &closed, places, guide: Some(Guide { samples, score: &score }), track: true,
-        };
-        let value = |_| |index| 2.0 + index as f32;
-        let found = topology::evolve(&par, &w, &[], &how, value, &mut Spare::default()).unwrap();
+        let gradients = |places: Pattern<'_>, out: &mut [f32]| scores(levels, places, out);
+        let layer = evolving(Old { weights: &w, carried: &[], closed: &closed, track: true }, seed);
+        let layer = Evolving { gradients: Some(&gradients), ..layer };
+        let rule = GradientGrowth { zeta, grow_init: 1.0, samples };
+        let found = rule.evolve(&par, &layer, &mut Buffers::default()).unwrap();
 
-        let random = evolve(&par, &w, zeta, &closed, places, value);
+        let random = evolve(&par, &w, zeta, &closed, layer.places, |_| |_| 1.0);
         let (kept, _) = entries(&random);
-        let empty: Vec<_> = (0..closed.len())
-            .filter(|&row| !closed[row])
-            .flat_map(|row| (0..n_in as u32).map(move |column| (row, column)))
-            .filter(|place| kept.binary_search(place).is_err())
-            .collect();
-        let drawn = ((samples * random.dropped as f64) as u64).min(empty.len() as u64);
-        let ranks = sample_distinct(&par, empty.len() as u64, drawn, places).unwrap();
-        let mut expected: Vec<_> = ranks.iter().map(|&rank| empty[rank as usize]).collect();
-        expected.sort_by_key(|&(row, column)| {
-            (std::cmp::Reverse(score_of(row, column).abs() as u64), row, column)
-        });
-        expected.truncate(random.dropped);
-        expected.sort_unstable();
-        prop_assert_eq!(found.dropped, random.dropped);
+        let count = random.turnover.dropped;
+        let expected = best(&kept, &closed, n_in, (samples, count), layer.places, levels);
+        prop_assert_eq!(found.turnover, Turnover { dropped: count, grown: count });
         prop_assert_eq!(entries(&found), (kept, expected));
     }
+}
+
+/// A rule of other parts: which go is decided by their place, half as many come, where gradients are
+/// largest among twice as many candidates.
+#[derive(Debug)]
+struct Thinning {
+    every: u32,
+}
+
+/// In every row the columns that its number hits; of the first row all.
+struct Hits<'a> {
+    columns: &'a [u32],
+    every: u32,
+}
+
+fn hits(row: u32, column: u32, every: u32) -> bool {
+    row == 0 || (row + column).is_multiple_of(every)
+}
+
+impl Survival for Hits<'_> {
+    fn survives(&self, k: u32, row: u32, _v: f32) -> bool {
+        !hits(row, self.columns[k as usize], self.every)
+    }
+}
+
+impl Rule for Thinning {
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn needs_gradients(&self) -> bool {
+        true
+    }
+
+    fn evolve(&self, par: &Par, layer: &Evolving<'_>, buffers: &mut Buffers) -> Result<Evolved> {
+        let hits = Hits { columns: layer.old.weights.pattern().indices(), every: self.every };
+        let thinned = Thinned::new(par, layer.old, hits)?;
+        let count = thinned.dropped() / 2;
+        let candidates = thinned.draw(par, 2 * count as u64, layer.places)?;
+        let places = largest(par, &thinned, candidates, count, layer.gradients.unwrap())?;
+        layer.merge(par, &thinned, places, 0.5, buffers)
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_rule_of_other_parts_does_what_they_say(
+        n_in in 1usize..40, closed in prop::collection::vec(any::<bool>(), 1..30), seed: u64,
+        density in prop_oneof![Just(1.0), 0.0..1.0f64], threads in 1usize..4, every in 1u32..6,
+        levels in 1u64..50, by_row: bool,
+    ) {
+        let par = Par::new(threads).unwrap();
+        let open = closed.iter().filter(|closed| !**closed).count();
+        let w = with_empty_rows(&random(&par, n_in, open, density, seed), &closed);
+        let carried: Vec<_> = (1..=w.nnz()).map(|k| k as f32).collect();
+        let gradients = |places: Pattern<'_>, out: &mut [f32]| scores(levels, places, out);
+        let old = Old { weights: &w, carried: &carried, closed: &closed, track: true };
+        let fan = if by_row { Fan::Real } else { Fan::Layer };
+        let init = Init { scheme: Scheme::HeUniform, fan };
+        let layer = Evolving { gradients: Some(&gradients), init, ..evolving(old, seed) };
+        let found = Thinning { every }.evolve(&par, &layer, &mut Buffers::default()).unwrap();
+
+        // Rows are counted along the open ones.
+        let numbers = closed.iter().scan(0, |next, closed| {
+            let number = *next;
+            *next += u32::from(!closed);
+            Some(number)
+        });
+        let numbers: Vec<u32> = numbers.collect();
+        let mut kept = Vec::new();
+        let mut sources = Vec::new();
+        let rows = (0..closed.len()).flat_map(|row| w.pattern().row(row).iter().map(move |&c| (row, c)));
+        for (k, (row, column)) in rows.enumerate() {
+            if !hits(numbers[row], column, every) {
+                kept.push((row, column));
+                sources.push(k as u32);
+            }
+        }
+        let dropped = w.nnz() - kept.len();
+        let grown = best(&kept, &closed, n_in, (2.0, dropped / 2), layer.places, levels);
+        prop_assert_eq!(found.turnover, Turnover { dropped, grown: dropped / 2 });
+        prop_assert_eq!(entries(&found), (kept, grown));
+        let survivors = found.source.iter().filter(|&&s| s != NONE);
+        prop_assert_eq!(survivors.copied().collect::<Vec<_>>(), sources);
+
+        let (new, shape) = (&found.matrix, Shape { n_in, n_out: closed.len(), nnz: w.nnz() });
+        let mut number = 0;
+        for row in 0..new.n_rows() {
+            let entries = new.pattern().indptr()[row]..new.pattern().indptr()[row + 1];
+            for k in entries.clone() {
+                let (weight, value) = if found.source[k] == NONE {
+                    let scale = 0.5 * init.scale(shape, entries.len());
+                    number += 1;
+                    (scale * init.unit(layer.values, number - 1), 0.0)
+                } else {
+                    let source = found.source[k] as usize;
+                    (w.data()[source], carried[source])
+                };
+                prop_assert_eq!(new.data()[k].to_bits(), weight.to_bits());
+                prop_assert_eq!(found.carried[k], value);
+            }
+        }
+    }
+}
+
+fn evolving(old: Old<'_>, seed: u64) -> Evolving<'_> {
+    Evolving {
+        old,
+        init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
+        places: stream(Purpose::GrowPlaces, seed),
+        values: stream(Purpose::GrowValues, seed),
+        gradients: None,
+    }
+}
+
+/// A few levels of both signs, so that there are ties.
+fn score(levels: u64, row: usize, column: u32) -> f32 {
+    let word = stream(Purpose::Weights, row as u64).at(u64::from(column));
+    (word % levels) as f32 * if word >> 63 == 0 { 1.0 } else { -1.0 }
+}
+
+fn scores(levels: u64, places: Pattern<'_>, out: &mut [f32]) -> Result<()> {
+    let mut out = out.iter_mut();
+    for row in 0..places.n_rows() {
+        for (&column, out) in places.row(row).iter().zip(&mut out) {
+            *out = score(levels, row, column);
+        }
+    }
+    Ok(())
+}
+
+/// Of drawn empty places of open rows, `samples` for each of `count`, the `count` with the largest
+/// scores.
+fn best(
+    kept: &Places,
+    closed: &[bool],
+    n_in: usize,
+    (samples, count): (f64, usize),
+    places: Stream,
+    levels: u64,
+) -> Places {
+    let empty: Vec<_> = (0..closed.len())
+        .filter(|&row| !closed[row])
+        .flat_map(|row| (0..n_in as u32).map(move |column| (row, column)))
+        .filter(|place| kept.binary_search(place).is_err())
+        .collect();
+    let drawn = ((samples * count as f64) as u64).min(empty.len() as u64);
+    let ranks = sample_distinct(&Par::seq(), empty.len() as u64, drawn, places).unwrap();
+    let mut best: Vec<_> = ranks.iter().map(|&rank| empty[rank as usize]).collect();
+    best.sort_by_key(|&(row, column)| {
+        (std::cmp::Reverse(score(levels, row, column).abs() as u64), row, column)
+    });
+    best.truncate(count);
+    best.sort_unstable();
+    best
 }
 
 /// The places of survivors and of grown connections, in order.

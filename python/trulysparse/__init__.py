@@ -13,8 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trulysparse._core import __version__
-from trulysparse._mpi.link import PeerError
-from trulysparse._plan import MemoryPlan, plan
 from trulysparse._presets import Preset, preset
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import (
@@ -25,17 +23,22 @@ from trulysparse.callbacks import (
     LearningRateScheduler,
     ModelCheckpoint,
     TerminateOnNaN,
+    TopologyRecorder,
 )
 from trulysparse.history import History
 from trulysparse.layer import Layer
+from trulysparse.memory import MemoryPlan, plan
 from trulysparse.model import ModelBusyError, SparseMLP, load
-from trulysparse.optim import SGD, Adam
+from trulysparse.optim import SGD, Adam, Constant, Cosine, ExponentialDecay, StepDecay
 from trulysparse.parallel import WASAP, WASSP
-from trulysparse.pruning import ImportancePruning
-from trulysparse.recorder import TopologyRecorder
-from trulysparse.rules import EvolvingLayer, TopologyRule
-from trulysparse.schedules import Constant, Cosine, ExponentialDecay, StepDecay
-from trulysparse.topology import SET, GradientGrowth
+from trulysparse.parallel.mpi.link import PeerError
+from trulysparse.topology import (
+    SET,
+    EvolvingLayer,
+    GradientGrowth,
+    ImportancePruning,
+    TopologyRule,
+)
 
 if TYPE_CHECKING:
     from trulysparse.estimators import SparseFeatureSelector as SparseFeatureSelector

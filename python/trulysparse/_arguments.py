@@ -7,13 +7,14 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from trulysparse import _cli_pruning, schedules
+from trulysparse import _cli_pruning
 from trulysparse._image_flags import add_augmentation
 from trulysparse._preset_help import epilog
 from trulysparse._presets import PRESETS
 from trulysparse.activations import HIDDEN as ACTIVATIONS
 from trulysparse.config import ALLOCATIONS, MEMORY
 from trulysparse.datasets import NAMES
+from trulysparse.optim import schedules
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from trulysparse import _recipes, schedules
+from trulysparse import _recipes
 from trulysparse._presets import Preset
-from trulysparse.optim import SGD, Adam, Optimizer
+from trulysparse.optim import SGD, Adam, Optimizer, schedules
 from trulysparse.parallel import WASAP, WASSP
-from trulysparse.topology import SET, GradientGrowth
+from trulysparse.topology import SET, GradientGrowth, Rule
 
 
 def combined(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def rates(preset: Preset, chosen: Mapping[str, Any], given: Mapping[str, Any]) -
     return _recipes.rates(chosen["learning_rate"], retries)
 
 
-def make_topology(chosen: dict[str, Any], given: Mapping[str, Any]) -> SET:
-    kind = SET
+def make_topology(chosen: dict[str, Any], given: Mapping[str, Any]) -> Rule:
+    kind: type[SET] | type[GradientGrowth] = SET
     if given.get("grow") == "gradient":
         kind = GradientGrowth
         # What the presets have is for growth at random.

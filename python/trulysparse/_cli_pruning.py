@@ -14,7 +14,7 @@ import numpy.typing as npt
 from trulysparse.datasets import Dataset
 from trulysparse.model import SparseMLP
 from trulysparse.plot._pruning import save_pruning_curve
-from trulysparse.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning, amount
+from trulysparse.topology.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning, amount
 
 HELD_OUT = 0.1  # of the training rows, on which `train` measures a tolerance
 _SWITCHES = "--prune, --prune-percentile or --prune-tolerance"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse._fit import CUT_OFF
 from trulysparse.datasets import Dataset
 from trulysparse.model import SparseMLP
+from trulysparse.training.loop import CUT_OFF
 
 # A loss of this many times the limit is an explosion in any epoch: its large weights remain.
 EXPLOSION = 100

@@ -39,13 +39,12 @@ from trulysparse import (
 )
 from trulysparse._arguments import make_parser
 from trulysparse._chosen import by_samples, combined, make_optimizer, make_topology, rates
-from trulysparse._exports import save_state
-from trulysparse._fit import CUT_OFF
 from trulysparse._image_flags import augmentation
 from trulysparse._predict import read_rows, write_table
 from trulysparse._preset_help import flags
 from trulysparse.datasets import Dataset
 from trulysparse.plot import save_learning_curves
+from trulysparse.training.loop import CUT_OFF
 
 __all__ = ["main", "run"]
 
@@ -530,6 +529,8 @@ def _export(args: argparse.Namespace) -> int:
     out = args.out or Path("model.pt" if torch else "trulysparse-export")
     model = load(args.model, progress=True)
     if torch:
+        from trulysparse.export.torch import save_state
+
         save_state(model.to_torch(dense=args.dense), out)
         _say(f"wrote {out}")
     else:

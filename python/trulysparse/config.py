@@ -86,6 +86,9 @@ _NESTED = {
 }
 _SPARSITY = ("epsilon", "density", "allocation")
 
+# What a network has whose connections are given, sizes apart.
+SHARED = tuple(name for name in _CHECKS if name not in ("layer_sizes", *_SPARSITY))
+
 
 @dataclass(frozen=True)
 class Config:

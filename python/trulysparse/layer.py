@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 
-if TYPE_CHECKING:
-    from trulysparse._described import Described
+from trulysparse import _core
+from trulysparse.activations import ACTIVATIONS
+from trulysparse.config import Config
+from trulysparse.losses import LOSSES
 
 _Array = npt.NDArray[Any]
 _INT32 = np.iinfo(np.int32).max
@@ -22,24 +25,28 @@ class Layer:
     indices of `weight` share memory with the model until training changes them.
     """
 
-    def __init__(self, model: Described, index: int) -> None:
-        self._model = model
+    def __init__(self, core: _core.Network, index: int) -> None:
+        self._core = core
         self._index = index
+
+    @property
+    def _config(self) -> Config:
+        return Config.of(self._core)
 
     @property
     def n_in(self) -> int:
         """Input neurons."""
-        return self._model.layer_sizes[self._index]
+        return self._config.layer_sizes[self._index]
 
     @property
     def n_out(self) -> int:
         """Output neurons."""
-        return self._model.layer_sizes[self._index + 1]
+        return self._config.layer_sizes[self._index + 1]
 
     @property
     def nnz(self) -> int:
         """Connections."""
-        return self._model._core.nnz()[self._index]
+        return self._core.nnz()[self._index]
 
     @property
     def density(self) -> float:
@@ -49,19 +56,14 @@ class Layer:
     @property
     def is_output(self) -> bool:
         """Whether this is the last layer."""
-        return self._index == len(self._model.layer_sizes) - 2
+        return self._index == len(self._config.layer_sizes) - 2
 
     @property
     def activation(self) -> str:
         """The activation's name; that of the output layer follows from the loss."""
         if self.is_output:
-            return {
-                "cross_entropy": "softmax",
-                "binary_cross_entropy": "sigmoid",
-                "squared_error": "identity",
-                "squared_error_sigmoid": "sigmoid",
-            }[self._model.loss]
-        names = self._model.activation
+            return LOSSES[self._config.loss].output
+        names = self._config.activation
         return names if isinstance(names, str) else names[self._index]
 
     @property
@@ -71,14 +73,10 @@ class Layer:
         All-ReLU's first hidden layer has the negative slope, its second the positive one, and so
         on (arXiv 2102.01732).
         """
-        if self.is_output:
+        slope = ACTIVATIONS[self.activation].slope
+        if self.is_output or slope is None:
             return None
-        sign = -1.0 if self.activation == "all_relu" and self._index % 2 == 0 else 1.0
-        return {
-            "all_relu": sign * self._model.slope,
-            "leaky_relu": self._model.slope,
-            "relu": 0.0,
-        }.get(self.activation)
+        return slope(self._config.slope, self._index)
 
     @property
     def weight(self) -> csc_array:
@@ -86,14 +84,14 @@ class Layer:
 
         ``x @ layer.weight + layer.bias`` is the pre-activation.
         """
-        indptr, indices, data = self._model._core.weights(self._index)
+        indptr, indices, data = self._core.weights(self._index)
         return self._matrix(indptr, np.asarray(indices), np.asarray(data))
 
     @property
     def momentum(self) -> csc_array:
         """The momentum of each weight, with the structure of `weight`; a copy."""
-        indptr, indices, _ = self._model._core.weights(self._index)
-        return self._matrix(indptr, np.asarray(indices), self._model._core.momentum(self._index))
+        indptr, indices, _ = self._core.weights(self._index)
+        return self._matrix(indptr, np.asarray(indices), self._core.momentum(self._index))
 
     @property
     def second_moment(self) -> csc_array | None:
@@ -101,26 +99,26 @@ class Layer:
 
         None if Adam has not trained the model, or `SGD` has since.
         """
-        moments, of_biases = self._model._core.second_moments(self._index)
+        moments, of_biases = self._core.second_moments(self._index)
         if len(of_biases) == 0:
             return None
-        indptr, indices, _ = self._model._core.weights(self._index)
+        indptr, indices, _ = self._core.weights(self._index)
         return self._matrix(indptr, np.asarray(indices), moments)
 
     @property
     def bias(self) -> npt.NDArray[np.float32]:
         """Biases, float32 of shape (n_out,); a copy."""
-        return _read_only(self._model._core.bias(self._index)[0])
+        return _read_only(self._core.bias(self._index)[0])
 
     @property
     def bias_momentum(self) -> npt.NDArray[np.float32]:
         """The momentum of the biases, float32 of shape (n_out,); a copy."""
-        return _read_only(self._model._core.bias(self._index)[1])
+        return _read_only(self._core.bias(self._index)[1])
 
     @property
     def bias_second_moment(self) -> npt.NDArray[np.float32] | None:
         """The same of the biases, float32 of shape (n_out,); a copy, or None."""
-        moments = self._model._core.second_moments(self._index)[1]
+        moments = self._core.second_moments(self._index)[1]
         return _read_only(moments) if len(moments) else None
 
     @property
@@ -131,19 +129,19 @@ class Layer:
         A pre-activation at or above the upper threshold has the upper slope, even if training has
         moved the thresholds past each other.
         """
-        parameters = self._model._core.srelu(self._index)
+        parameters = self._core.srelu(self._index)
         return None if parameters is None else _read_only(parameters[0].reshape(-1, 4))
 
     @property
     def srelu_momentum(self) -> npt.NDArray[np.float32] | None:
         """The momentum of `srelu`, in its shape, or None; a copy."""
-        parameters = self._model._core.srelu(self._index)
+        parameters = self._core.srelu(self._index)
         return None if parameters is None else _read_only(parameters[1].reshape(-1, 4))
 
     @property
     def pruned(self) -> npt.NDArray[np.bool_]:
         """The neurons that pruning closed to growth, bool of shape (n_out,); a copy."""
-        flags = self._model._core.pruned(self._index)
+        flags = self._core.pruned(self._index)
         return _read_only(flags if len(flags) else np.zeros(self.n_out, dtype=bool))
 
     def _matrix(self, indptr: _Array, indices: _Array, data: _Array) -> csc_array:
@@ -166,3 +164,33 @@ class Layer:
 def _read_only(array: _Array) -> _Array:
     array.flags.writeable = False
     return array
+
+
+def layers(core: _core.Network) -> list[Layer]:
+    """Give the layers of a network."""
+    return [Layer(core, index) for index in range(len(core.nnz()))]
+
+
+def table(layers: Sequence[Layer]) -> list[str]:
+    """Give the lines of a table of the layers."""
+    rows = [("layer", "shape", "activation", "connections", "density")]
+    for index, layer in enumerate(layers, start=1):
+        slope = layer.slope
+        name = layer.activation if slope is None else f"{layer.activation} ({slope:+.3g})"
+        shape = f"{layer.n_in:,} -> {layer.n_out:,}"
+        rows.append((str(index), shape, name, f"{layer.nnz:,}", f"{layer.density:.3%}"))
+    neurons = layers[0].n_in + sum(layer.n_out for layer in layers)
+    nnz = sum(layer.nnz for layer in layers)
+    density = nnz / sum(layer.n_in * layer.n_out for layer in layers)
+    rows.append(("all", f"{neurons:,} neurons", "", f"{nnz:,}", f"{density:.3%}"))
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = []
+    for number, row in enumerate(rows):
+        padded = (
+            cell.rjust(width) if i > 2 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join(padded).rstrip())
+        if number in (0, len(rows) - 2):
+            lines.append("  ".join("-" * width for width in widths))
+    return lines

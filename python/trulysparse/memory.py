@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from trulysparse import _check, _core, _settings
+from trulysparse import _check, _core
 from trulysparse.config import Config
-from trulysparse.optim import Optimizer
-from trulysparse.topology import SET
+from trulysparse.optim import Adam, Optimizer
+from trulysparse.topology import Rule
+from trulysparse.training import request
 
 __all__ = ["MemoryPlan", "plan"]
 
@@ -52,8 +54,25 @@ class MemoryPlan:
     largest_batch_size: int
 
     @classmethod
-    def of(cls, parts_for: Callable[[int], _Parts], batch_size: int) -> MemoryPlan:
-        """Make the plan from a function that gives the parts for a batch size."""
+    def of(
+        cls,
+        footprint: Callable[..., _Parts],
+        config: Config,
+        batch_size: int,
+        evolves: Any,
+        memory: Any,
+        optimizer: Optimizer | None,
+    ) -> MemoryPlan:
+        """Make the plan of a fit; `footprint` is the core's, of a network or of settings."""
+        batch_size = _check.integer("batch_size", batch_size, 1)
+        candidates = _candidates(evolves)
+        memory = request.memory(memory)
+        how = request.optimizer(optimizer)
+        request.check(request.Alone(config, how), [request.NO_SRELU])
+
+        def parts_for(batch: int) -> _Parts:
+            return footprint(batch, candidates, memory, isinstance(how, Adam))
+
         connections, neurons, parts, taken, available = parts_for(batch_size)
 
         def fits(batch: int) -> bool:
@@ -102,7 +121,7 @@ def plan(
     density: float | Sequence[float] | None = None,
     allocation: str | None = None,
     batch_size: int = 128,
-    evolves: bool | SET = True,
+    evolves: bool | Rule = True,
     memory: str = "fast",
     optimizer: Optimizer | None = None,
     **settings: Any,
@@ -134,14 +153,15 @@ def plan(
         raise TypeError(f"plan() got an unexpected argument {sorted(unknown)[0]!r}")
     sparsity: dict[str, Any] = {"epsilon": epsilon, "density": density, "allocation": allocation}
     config = Config.drawn(layer_sizes, **sparsity, **settings)
-    batch_size = _check.integer("batch_size", batch_size, 1)
-    candidates = _settings.evolves(evolves)
-    memory = _settings.memory(memory)
-    adam = _settings.is_adam(optimizer, config.activation)
-    text = config.to_json()
-    return MemoryPlan.of(
-        lambda batch: _core.plan(text, batch, candidates, memory, adam), batch_size
-    )
+    footprint = partial(_core.plan, config.to_json())
+    return MemoryPlan.of(footprint, config, batch_size, evolves, memory, optimizer)
+
+
+def _candidates(evolves: Any) -> float | None:
+    """Candidates for growth per connection of what a plan is asked for; None without evolution."""
+    if isinstance(evolves, Rule):
+        return evolves._candidates
+    return 0.0 if _check.boolean("evolves", evolves) else None
 
 
 def _shown(size: float) -> str:

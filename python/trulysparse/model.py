@@ -1,4 +1,4 @@
-"""The sparse multilayer perceptron: what users read. Every method says what it does and calls what does it."""
+"""The sparse multilayer perceptron, as users read it; what its methods do is elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.parallel.mpi.session import session
 from trulysparse.parallel.strategies import Strategy
-from trulysparse.topology import SET, ImportancePruning, Rule
+from trulysparse.topology import ImportancePruning, Rule
 from trulysparse.topology.curve import pruning_curve
 from trulysparse.topology.pruning import OVER, amount, core_rule, reported
 from trulysparse.topology.tolerance import Tolerance, furthest
@@ -286,7 +286,7 @@ class SparseMLP:
         files.standardize(model._core)
         return model
 
-    # --- training -----------------------------------------------------------------------------------
+    # --- training ---------------------------------------------------------------------------------
 
     def fit(
         self,
@@ -510,7 +510,7 @@ class SparseMLP:
         with self._exclusive("restore"):
             self._core.become(snapshot)
 
-    # --- scoring ------------------------------------------------------------------------------------
+    # --- scoring ----------------------------------------------------------------------------------
 
     def evaluate(
         self,
@@ -580,7 +580,7 @@ class SparseMLP:
         self._core.predict(_core.Data(self._core, inputs), batch_size, out)
         return out
 
-    # --- neurons and connections --------------------------------------------------------------------
+    # --- neurons and connections ------------------------------------------------------------------
 
     def evolve(
         self,
@@ -897,7 +897,7 @@ class SparseMLP:
             return np.arange(self.layer_sizes[layer])
         return origin[1][layer].astype(np.int64)
 
-    # --- what it is ---------------------------------------------------------------------------------
+    # --- what it is -------------------------------------------------------------------------------
 
     @property
     def _config(self) -> Config:
@@ -1045,7 +1045,7 @@ class SparseMLP:
         sizes = "-".join(map(str, self.layer_sizes))
         return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
 
-    # --- other libraries ----------------------------------------------------------------------------
+    # --- other libraries --------------------------------------------------------------------------
 
     def to_scipy(self) -> tuple[list[scipy.sparse.csc_array], list[npt.NDArray[np.float32]]]:
         """The weights and biases of all layers, as copies that can be changed.
@@ -1121,7 +1121,7 @@ class SparseMLP:
             raise ImportError("to_torch needs PyTorch: pip install 'trulysparse[torch]'") from error
         return torch.network(self._core, dense=dense, logits=logits)
 
-    # --- files --------------------------------------------------------------------------------
+    # --- files ------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str], *, progress: bool = False) -> None:
         """Save everything that the model is to one safetensors file.

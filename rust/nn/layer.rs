@@ -1,9 +1,7 @@
 //! One layer: sparse weights with their momentum, and biases with theirs.
 
-use std::mem::replace;
 use std::sync::Arc;
 
-use super::mlp::Set;
 use super::moments::Second;
 use super::srelu::SRelu;
 use crate::csr::{Csr, Transpose};
@@ -11,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
-use crate::topology::{self, Evolution, Evolved, Guide, Init, Shape, Spare};
+use crate::topology::{self, Init};
 use crate::watch::Watch;
 
 /// A layer. The momentum array is aligned with the weights' entries, always; in a
@@ -25,7 +23,8 @@ pub struct Layer {
     pub(super) second: Second,
     /// The parameters of SReLU, if that is the activation.
     pub(super) srelu: Option<SRelu>,
-    /// Which neurons were pruned for good: their rows have no entries and SET grows none. Empty if
+    /// Which neurons were pruned for good: their rows have no entries and no rule grows
+    /// any. Empty if
     /// none was.
     pub(super) pruned: Vec<bool>,
     /// Built when training first needs it; dropped whenever the structure changes.
@@ -171,45 +170,5 @@ impl Layer {
             Some(_) => Ok(None),
             None => Transpose::new(par, self.weights.pattern()).map(Some),
         }
-    }
-
-    /// What one step of SET, or of growth by a guide, makes of this layer, and its second moments;
-    /// survivors keep theirs and their momentum, grown connections start without.
-    pub(super) fn evolved(
-        &self,
-        par: &Par,
-        set: &Set,
-        init: Init,
-        seed: u64,
-        (index, epoch): (u64, u64),
-        (track, guide, spare): (bool, Option<Guide<'_>>, &mut Spare),
-    ) -> Result<(Evolved, Vec<f32>)> {
-        let places = Stream::new(seed, Purpose::GrowPlaces, index, epoch);
-        let values = Stream::new(seed, Purpose::GrowValues, index, epoch);
-        let w = &self.weights;
-        let shape = Shape { n_in: w.n_cols(), n_out: w.n_rows(), nnz: w.nnz() };
-        let track = track || self.second.exist();
-        let how = Evolution { zeta: set.zeta, closed: &self.pruned, places, guide, track };
-        let value = |row_nnz| {
-            let scale = set.grow_init * init.scale(shape, row_nnz);
-            move |index| scale * init.unit(values, index)
-        };
-        let evolved = topology::evolve(par, w, &self.momentum, &how, value, spare)?;
-        let second = self.second.carried(par, &evolved.source)?;
-        Ok((evolved, second))
-    }
-
-    /// Takes over what [`Layer::evolved`] gave; what it was before goes to `spare`.
-    pub(super) fn replace(
-        &mut self,
-        weights: Csr,
-        (momentum, second): (Vec<f32>, Vec<f32>),
-        spare: &mut Spare,
-    ) {
-        self.second.weights = second;
-        let weights = replace(&mut self.weights, weights);
-        let momentum = replace(&mut self.momentum, momentum);
-        spare.recycle(weights, momentum);
-        self.transpose = None;
     }
 }

@@ -21,7 +21,6 @@ use crate::kernels::{
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
-use crate::topology::{Evolved, Spare};
 use crate::watch::Watch;
 
 /// What a network has been through; random numbers are keyed by these.
@@ -44,23 +43,6 @@ pub struct Draw {
     pub step: u64,
 }
 
-/// The parameters of a SET evolution (Mocanu et al., 2018).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Set {
-    /// The fraction of each sign that is dropped, in [0, 1).
-    pub zeta: f64,
-    /// The scale of grown weights in units of the initial distribution.
-    pub grow_init: f32,
-}
-
-/// What a change of the topology did to each layer: for each entry the position that it had before,
-/// or [`crate::csr::NONE`] if it was grown; nothing for a layer that has not changed.
-pub type Sources = Vec<Option<Vec<u32>>>;
-
-/// Connections up to which all layers evolve at the same time. An evolution has parts that take one
-/// thread, but also needs up to 8 bytes a connection for a moment: 4 MiB for so many.
-const AT_ONCE: usize = 1 << 19;
-
 /// A truly sparse multilayer perceptron.
 #[derive(Clone, Debug)]
 pub struct Mlp {
@@ -73,20 +55,6 @@ pub struct Mlp {
     pub(super) adam_since: Option<u64>,
     /// What the network has been through.
     pub counters: Counters,
-}
-
-impl Set {
-    /// Checks every value; the message names the argument.
-    pub fn check(&self) -> Result<()> {
-        if !(0.0..1.0).contains(&self.zeta) {
-            return Err(Error::invalid("zeta", self.zeta, "a number in [0, 1)"));
-        }
-        if !(self.grow_init.is_finite() && self.grow_init >= 0.0) {
-            let expected = "a finite number of at least 0";
-            return Err(Error::invalid("grow_init", self.grow_init, expected));
-        }
-        Ok(())
-    }
 }
 
 impl Mlp {
@@ -445,59 +413,5 @@ impl Mlp {
         }
         let outputs = &mut inference.layers[(self.layers.len() - 1) % 2];
         (&mut outputs[..self.n_outputs() * stride], &mut inference.scratch[..stride])
-    }
-
-    /// Evolves every layer but the output layer; returns the replaced connections per layer.
-    ///
-    /// Large networks evolve layer by layer, the one with most connections first, and its memory
-    /// does for the others; see [`super::Footprint`]. If there is no memory for it nothing has
-    /// changed. Only if somebody else takes memory in the middle, or a snapshot holds some, an error
-    /// can leave a network some layers of which have evolved; it is as good as any other then.
-    pub fn evolve(&mut self, par: &Par, set: &Set) -> Result<Vec<usize>> {
-        self.evolve_tracked(par, set, false).map(|(replaced, _)| replaced)
-    }
-
-    /// [`Mlp::evolve`] that, with `track`, also says where the connections of each layer come from.
-    pub fn evolve_tracked(
-        &mut self,
-        par: &Par,
-        set: &Set,
-        track: bool,
-    ) -> Result<(Vec<usize>, Sources)> {
-        set.check()?;
-        let (init, seed, epoch) = (self.config.init, self.config.seed, self.counters.evolutions);
-        let evolving = self.layers.len() - 1;
-        // Not part of what the network is: training builds them again.
-        self.layers[..evolving].iter_mut().for_each(|layer| layer.transpose = None);
-        let layers = &mut self.layers[..evolving];
-        let evolved = |l: usize, layer: &Layer, spare: &mut Spare| {
-            layer.evolved(par, set, init, seed, (l as u64 + 1, epoch), (track, None, spare))
-        };
-        let mut replaced = vec![0; evolving + 1];
-        let mut sources: Sources = vec![None; evolving + 1];
-        type New = (Evolved, Vec<f32>);
-        let mut take = |l: usize, layer: &mut Layer, (evolved, second): New, spare: &mut Spare| {
-            replaced[l] = evolved.dropped;
-            sources[l] = track.then_some(evolved.source);
-            layer.replace(evolved.matrix, (evolved.carried, second), spare);
-        };
-        if layers.iter().map(|layer| layer.weights.nnz()).sum::<usize>() <= AT_ONCE {
-            let all = par.map(evolving, |l| evolved(l, &layers[l], &mut Spare::default()));
-            let all = all.into_iter().collect::<Result<Vec<_>>>()?;
-            for (l, (layer, evolved)) in layers.iter_mut().zip(all).enumerate() {
-                take(l, layer, evolved, &mut Spare::default());
-            }
-        } else {
-            let mut spare = Spare::default();
-            // Each finds arrays that are as large as it needs or larger.
-            let mut order: Vec<_> = layers.iter_mut().enumerate().collect();
-            order.sort_by_key(|(_, layer)| std::cmp::Reverse(layer.weights.nnz()));
-            for (l, layer) in order {
-                let evolved = evolved(l, layer, &mut spare)?;
-                take(l, layer, evolved, &mut spare);
-            }
-        }
-        self.counters.evolutions += 1;
-        Ok((replaced, sources))
     }
 }

@@ -1,28 +1,32 @@
 //! Importance pruning: neurons of little importance lose their incoming connections
 //! (arXiv 2102.01732, "Importance pruning").
 
+use serde::{Deserialize, Serialize};
+
+use super::evolve::Sources;
 use super::layer::Layer;
-use super::mlp::{Mlp, Sources};
+use super::mlp::Mlp;
 use super::per_layer::PerLayer;
-use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::memory::{collected, copied, filled, reserved};
 use crate::parallel::Par;
-use crate::topology::{incoming_strength, percentile};
+use crate::topology::{Old, incoming_strength, percentile, without_neurons};
 
 const WHAT: &str = "pruning";
 
 /// Which neurons are pruned, and for how long.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pruning {
     /// The importance at or below which they are.
     pub cut: Cut,
-    /// Whether SET grows no connections to them again.
+    /// Whether no rule grows connections to them again.
     pub close: bool,
 }
 
 /// The importance at or below which a layer's neurons are pruned.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cut {
     /// A percentile, in [0, 100), of the importances of all neurons of the layer, interpolated
     /// linearly. Those without connections count with importance 0, so the more there are, the
@@ -218,29 +222,31 @@ impl Mlp {
                 parts.push(None);
                 continue;
             };
-            let (n_rows, n_cols) = (layer.weights.n_rows(), layer.weights.n_cols());
-            let rows = (0..n_rows).map(|r| if goes[r] { NONE } else { r as u32 });
-            let rows = collected(rows, WHAT)?;
-            let columns = collected((0..n_cols).map(|c| c as u32), WHAT)?;
-            let mut flags = match &layer.pruned[..] {
-                [] if rule.close => filled(n_rows, false, WHAT)?,
+            let mut pruned = match &layer.pruned[..] {
+                [] if rule.close => filled(goes.len(), false, WHAT)?,
                 flags => copied(flags, WHAT)?,
             };
             if rule.close {
-                flags.iter_mut().zip(goes).for_each(|(flag, &goes)| *flag |= goes);
+                pruned.iter_mut().zip(goes).for_each(|(flag, &goes)| *flag |= goes);
             }
-            let (weights, momentum, source) = layer.part(par, &rows, &columns, n_cols)?;
-            let second = layer.second.carried(par, &source)?;
-            parts.push(Some((weights, (momentum, second), flags, track.then_some(source))));
+            let old = Old {
+                weights: &layer.weights,
+                carried: &layer.momentum,
+                closed: &layer.pruned,
+                track: track || layer.second.exist(),
+            };
+            let left = without_neurons(par, old, goes)?;
+            let second = layer.second.carried(par, &left.source)?;
+            parts.push(Some((left, second, pruned)));
         }
         let mut sources = Sources::new();
         for (layer, part) in self.layers.iter_mut().zip(parts) {
             let mut from = None;
-            if let Some((weights, (momentum, second), pruned, source)) = part {
+            if let Some((left, second, pruned)) = part {
                 layer.second.weights = second;
-                (layer.weights, layer.momentum, layer.pruned) = (weights, momentum, pruned);
+                (layer.weights, layer.momentum, layer.pruned) = (left.matrix, left.carried, pruned);
                 layer.transpose = None;
-                from = source;
+                from = track.then_some(left.source);
             }
             sources.push(from);
         }

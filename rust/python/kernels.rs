@@ -11,7 +11,7 @@ use crate::kernels::stride;
 use crate::memory::{area, collected, copied, filled, reserved};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream, symmetric};
-use crate::topology::{self, Evolution, Spare};
+use crate::topology::{self, Buffers, Old, Thinned, merge, weakest};
 
 type Vector<'py, T> = PyReadonlyArray1<'py, T>;
 type Matrix<'py> = PyReadonlyArray2<'py, f32>;
@@ -196,8 +196,10 @@ pub mod kernels {
             return Err(Error::invalid("closed", "flags", "one per row, for empty rows").into());
         }
         let par = Par::new(threads)?;
-        let how = Evolution { zeta, closed: &closed, places, guide: None, track: true };
-        let evolved = topology::evolve(&par, &w, &[], &how, value, &mut Spare::default())?;
+        let old = Old { weights: &w, carried: &[], closed: &closed, track: true };
+        let thinned = Thinned::new(&par, old, weakest(&par, w.data(), zeta)?)?;
+        let places = thinned.draw(&par, thinned.dropped() as u64, places)?;
+        let evolved = merge(&par, &thinned, places, value, &mut Buffers::default())?;
         let pattern = evolved.matrix.pattern();
         let source = evolved.source.iter().map(|&s| if s == NONE { -1 } else { i64::from(s) });
         let source = collected(source, "the map of evolved connections")?;

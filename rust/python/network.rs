@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::data::Data;
-use super::parse::{self, PruningArguments};
+use super::parse;
+use super::rules::{Evolved, Pruned, told};
 use super::shelter::Shelter;
 use super::until_tick;
 use super::watched::{Tick, watched, watched_with_locks};
@@ -17,9 +18,9 @@ use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{available, collected, copied, reserved};
-use crate::nn::{Config, Footprint, Layer, Mlp, Origin, SRelu, Set, Standardizer};
+use crate::nn::{Change, Config, Footprint, Layer, Mlp, Origin, Pruning, SRelu, Standardizer};
 use crate::parallel::Par;
-use crate::topology::{Grown, incoming_strength, outgoing_strength, path_strength};
+use crate::topology::{Grown, NamedRule, incoming_strength, outgoing_strength, path_strength};
 use crate::train::{Sweep, gradient_norms};
 use crate::watch::Watch;
 
@@ -385,23 +386,23 @@ impl Network {
         })?)
     }
 
-    /// Evolves every layer but the last; returns the replaced connections per layer.
-    fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
-        let par = self.par()?;
-        let set = Set { zeta, grow_init };
-        Ok(py.detach(|| {
+    /// Evolves every layer but the last by a rule that needs no samples, given in JSON.
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
+        let (par, rule) = (self.par()?, told::<NamedRule>("rule", rule)?);
+        let layers = py.detach(|| {
             let mlp = &mut *self.write()?;
-            par.awake(|| mlp.evolve(&par, &set))
-        })?)
+            par.awake(|| mlp.evolve(&par, &rule))
+        })?;
+        Ok(Evolved::all(layers))
     }
 
     /// Changes each layer but the last as it is told, or not at all: flags of the connections that
-    /// go; inputs, outputs and weights of those that grow. Returns (dropped, grown) per layer.
+    /// go; inputs, outputs and weights of those that grow.
     fn rewire(
         &self,
         py: Python<'_>,
         changes: Vec<Option<ChangeArrays<'_>>>,
-    ) -> PyResult<Vec<(usize, usize)>> {
+    ) -> PyResult<Vec<Evolved>> {
         let par = self.par()?;
         let change = |arrays: &Option<ChangeArrays<'_>>| -> PyResult<Option<OwnedChange>> {
             let Some((drop, inputs, outputs, values)) = arrays else { return Ok(None) };
@@ -415,27 +416,23 @@ impl Network {
             )))
         };
         let changes = changes.iter().map(change).collect::<PyResult<Vec<_>>>()?;
-        Ok(py.detach(|| {
+        let layers = py.detach(|| {
             let mut views = Vec::new();
             for change in &changes {
-                views.push(change.as_ref().map(|(drop, inputs, outputs, values)| {
-                    (&drop[..], Grown { inputs, outputs, values })
+                views.push(change.as_ref().map(|(drop, inputs, outputs, values)| Change {
+                    drop,
+                    grow: Grown { inputs, outputs, values },
                 }));
             }
             self.write()?.rewire(&par, &views)
-        })?)
+        })?;
+        Ok(Evolved::all(layers))
     }
 
-    /// Prunes hidden neurons. Returns for each hidden layer the neurons, their connections and, if
-    /// the layer was left alone, why.
-    fn prune(
-        &self,
-        py: Python<'_>,
-        rule: PruningArguments,
-    ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
-        let (par, rule) = (self.par()?, rule.pruning()?);
-        let reports = py.detach(|| self.write()?.prune(&par, &rule))?;
-        Ok(parse::pruned(reports))
+    /// Prunes hidden neurons by a rule in JSON; tells what became of each hidden layer.
+    fn prune(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Pruned>> {
+        let (par, rule) = (self.par()?, told::<Pruning>("rule", rule)?);
+        Ok(Pruned::all(py.detach(|| self.write()?.prune(&par, &rule))?))
     }
 
     /// Removes neurons that cannot matter; returns for each layer from the inputs on the neurons,

@@ -6,7 +6,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
 
 use crate::error::{Error, Result};
-use crate::nn::{Cut, Fall, Memory, Optimizer, PerLayer, Pruned, Pruning, Refusal, Rule, Schedule};
+use crate::nn::{Fall, Memory, Optimizer, Rule, Schedule};
 use crate::train::WarmUp;
 
 /// The value that `name` stands for among those that the type's file format knows.
@@ -19,12 +19,6 @@ pub fn name<'de, T: Deserialize<'de>>(argument: &str, value: &'de str) -> Result
     })
 }
 
-/// What a pruning did to each layer, in plain values: neurons, connections, and why not, if so.
-pub fn pruned(reports: Vec<Pruned>) -> Vec<(usize, usize, Option<&'static str>)> {
-    let plain = |r: Pruned| (r.neurons, r.connections, r.refused.map(Refusal::reason));
-    reports.into_iter().map(plain).collect()
-}
-
 /// How much memory training may take.
 pub fn memory(value: &str) -> Result<Memory> {
     match value {
@@ -32,62 +26,6 @@ pub fn memory(value: &str) -> Result<Memory> {
         "lean" => Ok(Memory::Lean),
         "least" => Ok(Memory::Least),
         _ => Err(Error::invalid("memory", format!("{value:?}"), "'fast', 'lean' or 'least'")),
-    }
-}
-
-/// A setting that is the same in all layers or one for each, as Python has it.
-#[derive(FromPyObject)]
-pub enum Setting<T> {
-    /// The same in all.
-    Same(T),
-    /// One for each.
-    Each(Vec<T>),
-}
-
-impl<T> Setting<T> {
-    /// The core's type, with every value converted.
-    fn map<U>(self, mut f: impl FnMut(T) -> Result<U>) -> Result<PerLayer<U>> {
-        Ok(match self {
-            Setting::Same(value) => PerLayer::Same(f(value)?),
-            Setting::Each(values) => {
-                PerLayer::Each(values.into_iter().map(f).collect::<Result<_>>()?)
-            }
-        })
-    }
-}
-
-/// How neurons are pruned: one of `percentile` and `threshold`.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub struct PruningArguments {
-    percentile: Option<Setting<f64>>,
-    threshold: Option<f64>,
-    /// Whether a percentile is of the connected neurons only.
-    connected: bool,
-    /// Whether SET grows the neurons no connections again.
-    close: bool,
-}
-
-impl PruningArguments {
-    /// The core's type.
-    pub fn pruning(self) -> Result<Pruning> {
-        let cut = match (self.percentile, self.threshold) {
-            (Some(percentile), None) => {
-                let values = percentile.map(Ok)?;
-                if self.connected {
-                    Cut::ConnectedPercentile(values)
-                } else {
-                    Cut::Percentile(values)
-                }
-            }
-            (None, Some(threshold)) => Cut::Threshold(threshold),
-            (percentile, threshold) => {
-                let given = percentile.is_some();
-                let value = format!("{given} with threshold = {threshold:?}");
-                return Err(Error::invalid("percentile", value, "one of percentile and threshold"));
-            }
-        };
-        Ok(Pruning { cut, close: self.close })
     }
 }
 

@@ -8,11 +8,13 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, OptimizerArguments, PruningArguments, WarmUpArguments};
+use super::parse::{OptimizerArguments, WarmUpArguments};
+use super::rules::{Evolved, Pruned, told};
 use super::until_tick;
 use crate::error::{Error, Result};
 use crate::memory::collected;
-use crate::nn::{GradientView, Layout, Memory, Mlp, Replica, Score, Set, Standardizer};
+use crate::nn::{GradientView, Layout, Memory, Mlp, Pruning, Replica, Score, Standardizer};
+use crate::topology::NamedRule;
 use crate::train::{Hub, Local, Pace, Place, Plan, Rounds, Share, Source, Strategy, Tally, Worker};
 
 /// The sums of a batch: loss, correct samples, samples, multiplications with additions.
@@ -219,29 +221,24 @@ impl RemoteServer {
     }
 
     /// As `Network.evolve`, between two epochs.
-    fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
         let network = self.network.get();
-        let (par, set) = (network.par()?, Set { zeta, grow_init });
-        Ok(py.detach(|| {
+        let (par, rule) = (network.par()?, told::<NamedRule>("rule", rule)?);
+        Ok(Evolved::all(py.detach(|| {
             let mut mlp = network.write()?;
             let (mlp, state) = (&mut *mlp, &mut *lock(&self.state));
-            par.awake(|| state.hub.evolve(&par, mlp, &set))
-        })?)
+            par.awake(|| state.hub.evolve(&par, mlp, &rule))
+        })?))
     }
 
     /// As `Network.prune`, between two epochs.
-    fn prune(
-        &self,
-        py: Python<'_>,
-        rule: PruningArguments,
-    ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
+    fn prune(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Pruned>> {
         let network = self.network.get();
-        let (par, rule) = (network.par()?, rule.pruning()?);
-        let reports = py.detach(|| {
+        let (par, rule) = (network.par()?, told::<Pruning>("rule", rule)?);
+        Ok(Pruned::all(py.detach(|| {
             let mut mlp = network.write()?;
             lock(&self.state).hub.prune(&par, &mut mlp, &rule)
-        })?;
-        Ok(parse::pruned(reports))
+        })?))
     }
 }
 
@@ -444,19 +441,14 @@ impl RemoteLocal {
     }
 
     /// As `Network.evolve`, of its own network.
-    fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
-        let (par, set) = (self.network.get().par()?, Set { zeta, grow_init });
-        Ok(py.detach(|| lock(&self.local).evolve(&par, &set))?)
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
+        let (par, rule) = (self.network.get().par()?, told::<NamedRule>("rule", rule)?);
+        Ok(Evolved::all(py.detach(|| lock(&self.local).evolve(&par, &rule))?))
     }
 
     /// As `Network.prune`, of its own network.
-    fn prune(
-        &self,
-        py: Python<'_>,
-        rule: PruningArguments,
-    ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
-        let (par, rule) = (self.network.get().par()?, rule.pruning()?);
-        let reports = py.detach(|| lock(&self.local).prune(&par, &rule))?;
-        Ok(parse::pruned(reports))
+    fn prune(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Pruned>> {
+        let (par, rule) = (self.network.get().par()?, told::<Pruning>("rule", rule)?);
+        Ok(Pruned::all(py.detach(|| lock(&self.local).prune(&par, &rule))?))
     }
 }

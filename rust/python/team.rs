@@ -7,10 +7,12 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, OptimizerArguments, PruningArguments, WarmUpArguments};
+use super::parse::{OptimizerArguments, WarmUpArguments};
+use super::rules::{Evolved, Pruned, told};
 use super::until_tick;
 use crate::error::Error;
-use crate::nn::{Memory, Set};
+use crate::nn::{Memory, Pruning};
+use crate::topology::NamedRule;
 use crate::train::{Event, Plan, Progress, Strategy, Tally, Team};
 
 /// The workers of one fit; the memory of its first phase is taken at construction.
@@ -129,30 +131,26 @@ impl ParallelTrainer {
     }
 
     /// As `Network.evolve`, between two epochs.
-    fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
         let network = self.network.get();
-        let (par, set) = (network.par()?, Set { zeta, grow_init });
-        let evolved: Result<_, Error> = py.detach(|| {
+        let (par, rule) = (network.par()?, told::<NamedRule>("rule", rule)?);
+        let layers: Result<_, Error> = py.detach(|| {
             let mut team = self.team.lock().unwrap_or_else(PoisonError::into_inner);
             let mlp = &mut *network.write()?;
             let team = &mut *team;
-            par.awake(|| team.evolve(&par, mlp, &set))
+            par.awake(|| team.evolve(&par, mlp, &rule))
         });
-        Ok(evolved?)
+        Ok(Evolved::all(layers?))
     }
 
     /// As `Network.prune`, between two epochs.
-    fn prune(
-        &self,
-        py: Python<'_>,
-        rule: PruningArguments,
-    ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
+    fn prune(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Pruned>> {
         let network = self.network.get();
-        let (par, rule) = (network.par()?, rule.pruning()?);
+        let (par, rule) = (network.par()?, told::<Pruning>("rule", rule)?);
         let reports: Result<_, Error> = py.detach(|| {
             let mut team = self.team.lock().unwrap_or_else(PoisonError::into_inner);
             team.prune(&par, &mut *network.write()?, &rule)
         });
-        Ok(parse::pruned(reports?))
+        Ok(Pruned::all(reports?))
     }
 }

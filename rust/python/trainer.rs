@@ -9,11 +9,13 @@ use pyo3::prelude::*;
 use super::data::Data;
 use super::network::Network;
 use super::parse::{self, OptimizerArguments};
+use super::rules::{Evolved, told};
 use super::until_tick;
 use crate::csr::Csr;
 use crate::memory::{copied, filled};
-use crate::nn::{Footprint, GradientGrowth, Set, Workspace};
-use crate::train::{Epoch, Plan, Progress, Sweep, evolve_by_gradient, gradient_at, single_step};
+use crate::nn::{Footprint, Workspace};
+use crate::topology::NamedRule;
+use crate::train::{Epoch, Plan, Progress, Sweep, evolve, gradient_at, single_step};
 
 /// Everything that the epochs of one fit have in common; all memory is taken at construction.
 #[pyclass(frozen, module = "trulysparse._core")]
@@ -75,23 +77,16 @@ impl Trainer {
         Ok(Trainer { network, data, plan, growth_batch, workspace, multiply_adds })
     }
 
-    /// As `Network.evolve`, but connections grow where gradients on a batch are largest among
-    /// `samples` candidates for each.
-    fn evolve_by_gradient(
-        &self,
-        py: Python<'_>,
-        zeta: f64,
-        grow_init: f32,
-        samples: f64,
-    ) -> PyResult<Vec<usize>> {
+    /// As `Network.evolve`, also by a rule that needs samples: the gradients are those on a batch.
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
         let network = self.network.get();
-        let par = network.par()?;
-        let growth = GradientGrowth { set: Set { zeta, grow_init }, samples };
-        self.data.get().with(py, |data| {
+        let (par, rule) = (network.par()?, told::<NamedRule>("rule", rule)?);
+        let layers = self.data.get().with(py, |data| {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
             let mlp = &mut *network.write()?;
-            evolve_by_gradient(&par, mlp, &mut workspace, data, self.growth_batch, &growth)
-        })
+            evolve(&par, mlp, &mut workspace, data, self.growth_batch, &rule)
+        })?;
+        Ok(Evolved::all(layers))
     }
 
     /// Gradients of the mean loss at places of a layer, offsets and columns of a matrix with a row

@@ -1,5 +1,9 @@
 //! Neuron and feature importance (importance pruning, arXiv 2102.01732).
 
+use super::buffers::Buffers;
+use super::drop::Survival;
+use super::merge::{Evolved, merge};
+use super::thinned::{Old, Thinned};
 use crate::csr::Csr;
 use crate::error::Result;
 use crate::memory::filled;
@@ -79,6 +83,26 @@ pub fn percentile(values: &mut [f32], p: f64) -> f64 {
     // NumPy interpolates from the nearer end.
     let (t, step) = (place - below as f64, high - low);
     if t < 0.5 { low + step * t } else { high - step * (1.0 - t) }
+}
+
+/// All incoming connections of some neurons go.
+struct Neurons<'a> {
+    goes: &'a [bool],
+}
+
+impl Survival for Neurons<'_> {
+    #[inline(always)]
+    fn survives(&self, _k: u32, row: u32, _v: f32) -> bool {
+        !self.goes[row as usize]
+    }
+}
+
+/// A matrix without the incoming connections of the neurons that go, (n_rows,); nothing grows.
+pub fn without_neurons(par: &Par, old: Old<'_>, goes: &[bool]) -> Result<Evolved> {
+    assert_eq!(goes.len(), old.weights.n_rows(), "internal: a flag a row");
+    // Rows are counted along the open ones; nothing grows, so all may be open.
+    let thinned = Thinned::new(par, Old { closed: &[], ..old }, Neurons { goes })?;
+    merge(par, &thinned, Vec::new(), |_| |_| 0.0, &mut Buffers::default())
 }
 
 #[cfg(test)]

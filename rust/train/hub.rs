@@ -4,8 +4,9 @@
 use super::server::{Server, Tally, Version};
 use super::{Plan, Progress};
 use crate::error::Result;
-use crate::nn::{GradientView, Mlp, Pruned, Pruning, Replica, Score, Set};
+use crate::nn::{GradientView, Mlp, Pruned, Pruning, Replica, Score};
 use crate::parallel::Par;
+use crate::topology::{Rule, Turnover};
 
 /// One thing that the server did: its worker, and whether it pushed (or else pulled).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,8 +141,8 @@ impl Hub {
     }
 
     /// Evolves the topology between two epochs.
-    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, set: &Set) -> Result<Vec<usize>> {
-        self.server.evolve(par, model, set)
+    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, rule: &dyn Rule) -> Result<Vec<Turnover>> {
+        self.server.evolve(par, model, rule)
     }
 
     /// Prunes neurons between two epochs.

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use super::share::{Share, shares};
 use super::{Data, Epoch, Pace, Plan, Progress};
 use crate::error::Result;
-use crate::nn::{Memory, Mlp, Pruned, Pruning, Score, Set, Workspace};
+use crate::nn::{Memory, Mlp, Pruned, Pruning, Score, Workspace};
 use crate::parallel::Par;
+use crate::topology::{Rule, Turnover};
 
 /// The workers of the local phase.
 ///
@@ -116,15 +117,18 @@ impl Local {
         model.average(par, &models)
     }
 
-    /// Evolves the topology of every worker on its own; the replaced connections per layer, of all
+    /// Evolves the topology of every worker on its own; the turnover of each layer is that of all
     /// workers together.
-    pub fn evolve(&mut self, par: &Par, set: &Set) -> Result<Vec<usize>> {
-        let results = par.for_each(&mut self.workers, |worker| worker.model.evolve(par, set));
+    pub fn evolve(&mut self, par: &Par, rule: &dyn Rule) -> Result<Vec<Turnover>> {
+        let results = par.for_each(&mut self.workers, |worker| worker.model.evolve(par, rule));
         let mut sums = Vec::new();
-        for replaced in results {
-            let replaced = replaced?;
-            sums.resize(replaced.len(), 0);
-            sums.iter_mut().zip(replaced).for_each(|(sum, n)| *sum += n);
+        for layers in results {
+            let layers = layers?;
+            sums.resize(layers.len(), Turnover::default());
+            for (sum, layer) in sums.iter_mut().zip(layers) {
+                sum.dropped += layer.dropped;
+                sum.grown += layer.grown;
+            }
         }
         Ok(sums)
     }

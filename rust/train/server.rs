@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 
 use crate::error::Result;
 use crate::memory::copied;
-use crate::nn::{GradientView, Mlp, Pruned, Pruning, Replica, Set, Sources, Update};
+use crate::nn::{GradientView, Mlp, Pruned, Pruning, Replica, Sources, Update};
 use crate::parallel::Par;
+use crate::topology::{Rule, Turnover};
 
 /// Changes of the topology that are remembered at most. An epoch has two, an evolution and perhaps
 /// a pruning; a gradient that is older is refused.
@@ -176,11 +177,11 @@ impl Server {
         Ok(outcome)
     }
 
-    /// Evolves the topology; replaced connections per layer, as [`Mlp::evolve`].
-    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, set: &Set) -> Result<Vec<usize>> {
-        let (replaced, sources) = model.evolve_tracked(par, set, self.is_awaited())?;
+    /// Evolves the topology, as [`Mlp::evolve`].
+    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, rule: &dyn Rule) -> Result<Vec<Turnover>> {
+        let (turnover, sources) = model.evolve_tracked(par, rule, self.is_awaited())?;
         self.changed(sources);
-        Ok(replaced)
+        Ok(turnover)
     }
 
     /// Prunes neurons, as [`Mlp::prune`].

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Data, Event, Local, Pace, Plan, Progress, Strategy, Tally, Wasap, Wassp};
 use crate::error::{Error, Result};
-use crate::nn::{Mlp, Pruned, Pruning, Set};
+use crate::nn::{Mlp, Pruned, Pruning};
 use crate::parallel::Par;
+use crate::topology::{Rule, Turnover};
 
 /// The workers of a fit and the phase that they are in. Epochs from `local_from` on are local.
 #[derive(Debug)]
@@ -147,11 +148,11 @@ impl Team {
 
     /// Evolves the topology after an epoch: the network's, or in phase 2 each worker's own, so that
     /// the network stays the average until the next epoch has been trained.
-    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, set: &Set) -> Result<Vec<usize>> {
+    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, rule: &dyn Rule) -> Result<Vec<Turnover>> {
         match &mut self.phase {
-            Phase::Sync(_) => model.evolve(par, set),
-            Phase::Async(wasap) => wasap.evolve(par, model, set),
-            Phase::Local(local) => local.evolve(par, set),
+            Phase::Sync(_) => model.evolve(par, rule),
+            Phase::Async(wasap) => wasap.evolve(par, model, rule),
+            Phase::Local(local) => local.evolve(par, rule),
         }
     }
 

@@ -12,8 +12,9 @@ use super::share::{Share, shares};
 use super::worker::{Place, Source, Worker};
 use super::{Data, Plan, Progress};
 use crate::error::{Error, Result};
-use crate::nn::{Gradient, Memory, Mlp, Pruned, Pruning, Replica, Score, Set, Standardizer};
+use crate::nn::{Gradient, Memory, Mlp, Pruned, Pruning, Replica, Score, Standardizer};
 use crate::parallel::Par;
+use crate::topology::{Rule, Turnover};
 
 /// The workers of an asynchronous fit, one thread each.
 ///
@@ -110,8 +111,8 @@ impl Wasap {
     }
 
     /// Evolves the topology between two epochs.
-    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, set: &Set) -> Result<Vec<usize>> {
-        self.hub.evolve(par, model, set)
+    pub fn evolve(&mut self, par: &Par, model: &mut Mlp, rule: &dyn Rule) -> Result<Vec<Turnover>> {
+        self.hub.evolve(par, model, rule)
     }
 
     /// Prunes neurons between two epochs.

@@ -113,7 +113,7 @@ def test_it_changes_nothing_and_is_as_narrow_as_it_can_be(state_of):
 
 
 def test_counting_in_pieces(monkeypatch):
-    from trulysparse import recorder
+    from trulysparse.callbacks import topology_recorder as recorder
 
     monkeypatch.setattr(recorder, "_CHUNK", 7)
     indices = np.random.default_rng(0).integers(0, 5, 100)

@@ -83,8 +83,8 @@ class Found:
 
 def _inject(fault: str, phase: str, rank: int, folder: Path) -> None:
     """Break this rank at a call of a method that belongs to the phase."""
-    from trulysparse._mpi.server import Server
-    from trulysparse._mpi.worker import Worker
+    from trulysparse.parallel.mpi.server import Server
+    from trulysparse.parallel.mpi.worker import Worker
 
     calls = itertools.count(1)
 

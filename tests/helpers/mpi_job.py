@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import trulysparse as ts
 from trulysparse import datasets
-from trulysparse._mpi import link
+from trulysparse.parallel.mpi import link
 
 from helpers.parallel_fit import data, fitted, make_model
 

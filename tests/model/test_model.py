@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 import trulysparse as ts
 from helpers.small_model import SIZES, X, Y, fit, fit_and_return, make_model, through_file
-from trulysparse import _fit
+from trulysparse.training import loop
 
 
 def test_defaults_are_the_papers():
@@ -197,7 +197,7 @@ def test_history(tmp_path, state_of):
     model = make_model()
     history = fit(model, 3, validation_data=(X[:9], Y[:9]))
     keys = {"loss", "accuracy", "val_loss", "val_accuracy", "connections", "learning_rate"}
-    assert set(history.history) == keys | {"neurons", "seconds", *_fit.COSTS}
+    assert set(history.history) == keys | {"neurons", "seconds", *loop.COSTS}
     assert history.epoch == [0, 1, 2]
     assert all(len(values) == 3 for values in history.history.values())
     assert history.history["connections"] == [model.nnz] * 3

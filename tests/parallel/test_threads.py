@@ -93,9 +93,7 @@ def test_an_exception_between_steps_ends_the_fit(
     def tick(*_: object) -> None:
         raise KeyboardInterrupt
 
-    from trulysparse import _fit
-
-    monkeypatch.setattr(_fit._Bar, "tick", tick)
+    monkeypatch.setattr(progress.EpochBar, "tick", tick)
     x, y = data()
     model = ts.SparseMLP([10, 20, 2], seed=0)
     with pytest.raises(KeyboardInterrupt):
@@ -138,9 +136,8 @@ def test_an_interrupted_fit_has_the_histogram_of_its_whole_epochs() -> None:
 
 
 def test_the_bar_shows_what_the_server_did(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
-    from trulysparse import _fit
 
-    bar = _fit._Bar(range(3), 100, 50, enabled=False)
+    bar = progress.EpochBar(range(3), 100, 50, enabled=False)
     shown: list[str] = []
     monkeypatch.setattr(bar._bar, "set_postfix_str", lambda text, _: shown.append(text))
     bar.epoch_starts(0)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 from trulysparse import _core, cli
+from trulysparse.data import samples
 
 SHAPE = (6, 5, 3)
 SMALL = ts.ImageAugmentation(SHAPE)
@@ -159,7 +160,7 @@ def test_every_step_sees_what_preview_shows(standardize, state_of):
     expected = make_model(standardize=standardize)
     if standardize:  # by the samples as they are
         for each in (model, expected):
-            each._core.standardize_on(each._data(X, Y).data)
+            each._core.standardize_on(samples.given(each._core, X, Y).data)
     options = {"epochs": 3, "steps_per_epoch": 2, "progress": False}
     starts = [0, 16, 32, 48, 64, 80]
     batches = [(X[start : start + 16], Y[start : start + 16]) for start in starts]

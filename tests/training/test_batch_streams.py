@@ -9,7 +9,7 @@ import trulysparse as ts
 from helpers import oracle as o
 from helpers.judged import models_agree
 from helpers.small_model import RNG, SIZES, Log, X, Y, make_model
-from trulysparse import _fit
+from trulysparse.training import loop, progress
 
 EVOLVING = {"epochs": 3, "steps_per_epoch": 4, "progress": False}
 STATIC = EVOLVING | {"topology": None}
@@ -106,7 +106,7 @@ def test_topology_pruning_validation_and_callbacks_are_those_of_a_fit():
     assert log.calls[1:3] == [("epoch_begin", 0), ("epoch_end", 0)]
     assert set(history.history) == {
         "loss", "accuracy", "val_loss", "val_accuracy", "connections", "neurons",
-        "learning_rate", "seconds", *_fit.COSTS,
+        "learning_rate", "seconds", *loop.COSTS,
     }  # fmt: skip
     assert history.history["val_loss"][-1] == model.evaluate(X, Y)["loss"]
     assert model.evolutions == 2
@@ -305,7 +305,7 @@ def test_an_iterator_that_uses_the_model_may_read_but_not_change_it():
 
 def test_the_bar_moves_with_the_steps(capsys, monkeypatch):
     seen = []
-    monkeypatch.setattr("trulysparse._fit._Bar._move", lambda self, at: seen.append(at))
+    monkeypatch.setattr(progress.EpochBar, "_move", lambda self, at: seen.append(at))
     make_model().fit(forever(), **STATIC | {"progress": True})
     assert seen == [1.0, 1, 2.0, 2, 3.0, 3]
 
@@ -315,7 +315,7 @@ def test_other_sizes_of_batches_and_targets():
     y = RNG.normal(size=(len(X), SIZES[-1]))
     batches = ((list(map(list, X[:n])), y[:n]) for n in (1, 50, 2, 33))
     history = model.fit(batches, epochs=1, steps_per_epoch=4, progress=False)
-    always = {"connections", "neurons", "learning_rate", "seconds", *_fit.COSTS}
+    always = {"connections", "neurons", "learning_rate", "seconds", *loop.COSTS}
     assert set(history.history) == {"loss"} | always
 
 

@@ -10,7 +10,8 @@ import scipy.sparse as sp
 import trulysparse as ts
 from helpers import parallel_fit
 from helpers.small_model import X, Y, fit, make_model
-from trulysparse import _core, _fit, _peak
+from trulysparse import _core
+from trulysparse.training import loop, peak_memory
 
 
 def products(recorder, epoch):
@@ -150,27 +151,27 @@ def test_an_asynchronous_fit_counts_what_its_workers_computed():
 
 
 def test_the_peak_grows_with_what_is_taken_and_stays():
-    before, now = _peak.memory(), _core.resident_memory()
+    before, now = peak_memory.memory(), _core.resident_memory()
     taken = np.ones((max(before - now, 0) + 2**26) // 8)
-    grown = _peak.memory()
+    grown = peak_memory.memory()
     assert grown >= before + 2**25
     del taken
-    assert _peak.memory() >= grown
+    assert peak_memory.memory() >= grown
 
 
 def test_a_system_that_does_not_record_it_is_asked_for_what_there_is(monkeypatch, tmp_path):
-    monkeypatch.setattr(_peak, "_STATUS", tmp_path / "none")
-    monkeypatch.setattr(_peak, "_seen", 0)
-    seen = _peak.memory()
+    monkeypatch.setattr(peak_memory, "_STATUS", tmp_path / "none")
+    monkeypatch.setattr(peak_memory, "_seen", 0)
+    seen = peak_memory.memory()
     assert seen > 2**20
-    monkeypatch.setattr(_peak, "_seen", 2 * seen)
-    assert _peak.memory() == 2 * seen
+    monkeypatch.setattr(peak_memory, "_seen", 2 * seen)
+    assert peak_memory.memory() == 2 * seen
 
 
 def test_histories_have_the_peak():
     history = fit(make_model(), 3).history["peak_memory"]
     assert history == sorted(history)
-    assert 2**20 < history[0] <= _peak.memory()
+    assert 2**20 < history[0] <= peak_memory.memory()
 
 
 # --- everywhere the same --------------------------------------------------------------------------
@@ -186,7 +187,11 @@ def test_callbacks_files_and_histories_have_the_same_numbers(strategy, validatio
         make_model(), 3, strategy=strategy, validation_data=validation, callbacks=[logger, files],
         pruning=pruning,
     )  # fmt: skip
-    names = _fit.metrics("cross_entropy", strategy, validated=validation is not None)
+    names = loop.metrics(
+        "cross_entropy",
+        validated=validation is not None,
+        asynchronous=strategy is not None and strategy.asynchronous,
+    )
     assert list(history.history) == names
     history.to_csv(tmp_path / "history.csv")
     assert (tmp_path / "history.csv").read_text() == (tmp_path / "log.csv").read_text()

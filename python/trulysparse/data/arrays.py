@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from trulysparse.losses import LOSSES
 from trulysparse.data.numeric import numeric
 from trulysparse.data.sparse import check_sparse
+from trulysparse.losses import LOSSES
 
 FloatArray = npt.NDArray[np.float32]
 ClassArray = npt.NDArray[np.uint32]

@@ -25,9 +25,7 @@ from trulysparse.estimators._targets import Array, Floats, Targets
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Adam, Optimizer
-from trulysparse.pruning import ImportancePruning
-from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET
+from trulysparse.topology import ImportancePruning, Rule
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         weight_decay: float | str = "auto",
         optimizer: Optimizer | str | None = "auto",
         max_iter: int = _recipes.EPOCHS,
-        topology: SET | TopologyRule | str | None = "auto",
+        topology: Rule | str | None = "auto",
         zeta: float = _recipes.ZETA,
         grow_init: float = _recipes.GROW_INIT,
         pruning: ImportancePruning | None = None,

@@ -19,9 +19,7 @@ from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.optim import Optimizer
-from trulysparse.pruning import ImportancePruning
-from trulysparse.rules import TopologyRule
-from trulysparse.topology import SET
+from trulysparse.topology import ImportancePruning, Rule
 
 
 @documented
@@ -88,7 +86,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         weight_decay: float | str = "auto",
         optimizer: Optimizer | str | None = "auto",
         max_iter: int = _recipes.EPOCHS,
-        topology: SET | TopologyRule | str | None = "auto",
+        topology: Rule | str | None = "auto",
         zeta: float = _recipes.ZETA,
         grow_init: float = _recipes.GROW_INIT,
         pruning: ImportancePruning | None = None,

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from trulysparse.callbacks import Callback, Logs
-from trulysparse.model import SparseMLP
 
 
 class Diverged(Callback):
@@ -33,7 +32,7 @@ class Watch(Callback):
         At least 0.
     """
 
-    def __init__(self, score: Callable[[SparseMLP], float], patience: int | None, tol: float):
+    def __init__(self, score: Callable[[Any], float], patience: int | None, tol: float):
         self._score = score
         self._patience = patience
         self._tol = tol
@@ -59,7 +58,7 @@ class Watch(Callback):
             return
         self._waited = 0 if score >= best + self._tol else self._waited + 1
         if score > best:
-            self._kept = self.model._core.copy()
+            self._kept = self.model.snapshot()
         if self._waited >= self._patience:
             self.model.stop_training = True
 
@@ -67,4 +66,4 @@ class Watch(Callback):
         """Go back to the network of the best score; after a fit with `patience`."""
         kept, self._kept = self._kept, None
         if kept is not None:
-            self.model._core.become(kept)
+            self.model.restore(kept)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-if TYPE_CHECKING:
-    from trulysparse._described import Described
-    from trulysparse.layer import Layer
+from trulysparse import _core
+from trulysparse.activations import ACTIVATIONS
+from trulysparse.layer import Layer, layers
 
 
 def _csr(crow_indices: Any, col_indices: Any, values: Any, size: tuple[int, int]) -> Any:
@@ -115,13 +116,13 @@ class Sloped(nn.Module):
         return f"slope={self.slope:g}"
 
 
-def network(model: Described, *, dense: bool, logits: bool) -> Any:
-    """The model as an `nn.Sequential`: layers and activations in turn."""
+def network(core: _core.Network, *, dense: bool, logits: bool) -> Any:
+    """The network as an `nn.Sequential`: layers and activations in turn."""
     modules: list[Any] = []
-    mean, scale = model.mean, model.scale
-    if mean is not None and scale is not None:
-        modules.append(Standardize(mean, scale))
-    for layer in model.layers:
+    statistics = core.standardizer()
+    if statistics is not None:
+        modules.append(Standardize(*statistics))
+    for layer in layers(core):
         modules.append(_linear(layer) if dense else SparseLinear(layer))
         if not (logits and layer.is_output and layer.activation in ("softmax", "sigmoid")):
             modules.append(_activation(layer))
@@ -138,18 +139,18 @@ def _linear(layer: Layer) -> Any:
 
 
 def _activation(layer: Layer) -> Any:
-    if layer.activation in ("all_relu", "leaky_relu", "relu"):
-        assert layer.slope is not None
+    if layer.slope is not None:
         return Sloped(layer.slope)
-    made = {
-        "sigmoid": nn.Sigmoid,
-        "tanh": nn.Tanh,
-        "identity": nn.Identity,
-        "softmax": lambda: nn.Softmax(dim=1),
-    }
-    if layer.activation not in made:
+    name = ACTIVATIONS[layer.activation].torch
+    if name is None:
+        known = ", ".join(n for n, a in ACTIVATIONS.items() if a.torch is not None or a.slope)
         raise ValueError(
-            f"the model has the activation {layer.activation!r}: expected one of all_relu, "
-            f"leaky_relu, relu, {', '.join(made)}"
+            f"the model has the activation {layer.activation!r}: expected one of {known}"
         )
-    return made[layer.activation]()
+    return nn.Softmax(dim=1) if name == "Softmax" else getattr(nn, name)()
+
+
+def save_state(module: Any, path: Path) -> None:
+    """Write the tensors of a module that `network` made."""
+    with open(path, "wb") as file:  # PyTorch's own error for a missing folder is no OSError
+        torch.save(module.state_dict(), file)

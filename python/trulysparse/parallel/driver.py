@@ -40,7 +40,7 @@ class ParallelDriver:
     @property
     def multiply_adds(self) -> int:
         """Of all workers and epochs of the fit so far."""
-        return self._trainer.multiply_adds
+        return int(self._trainer.multiply_adds)
 
     def epoch(self, epoch: int, first_step: int, tick: Any) -> tuple[float, float]:
         replay = None
@@ -49,7 +49,7 @@ class ParallelDriver:
             # A record that ends too early is refused by the core.
             replay = self._replay[self._epochs] if self._epochs < len(self._replay) else []
         self._before = self._trainer.tally()
-        scores = self._trainer.epoch(epoch, first_step, tick, replay)  
+        scores: tuple[float, float] = self._trainer.epoch(epoch, first_step, tick, replay)
         self._epochs += 1
         if self._record is not None and not local:
             self._record.append(self._trainer.events())

@@ -14,7 +14,7 @@ from trulysparse.plot import _records, _style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from trulysparse.recorder import TopologyRecorder
+    from trulysparse.callbacks import TopologyRecorder
 
 _COLOURS = "viridis"  # even steps of lightness, also for colour-blind readers
 _MOST_PANELS = 4

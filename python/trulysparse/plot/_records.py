@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from trulysparse import _check
+from trulysparse.callbacks import TopologyRecorder
 from trulysparse.plot import _style
-from trulysparse.recorder import TopologyRecorder
 
 
 def checked(recorder: Any) -> TopologyRecorder:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check
+from trulysparse.callbacks import TopologyRecorder
 from trulysparse.plot import _records, _style
-from trulysparse.recorder import TopologyRecorder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -203,15 +203,12 @@ class Loop:
             self._evolution_seconds = time.perf_counter() - started
 
     def _prune(self, rule: ImportancePruning) -> None:
-        percentile: float | list[float] | None = rule.percentile
-        over = rule.over
+        percentiles = None
         if rule.tolerance is not None:
-            percentile, over = self._tolerable(rule), "connected"
-            if percentile is None:
+            percentiles = self._tolerable(rule)
+            if percentiles is None:
                 return
-        how = core_rule(
-            percentile=percentile, threshold=rule.threshold, over=over, regrow=rule.regrow
-        )
+        how = rule._core(percentiles)
         reported(self.driver.prune(how), stacklevel=_TO_CALLER + 3)
 
     def _tolerable(self, rule: ImportancePruning) -> list[float] | None:

@@ -75,6 +75,16 @@ class Request:
         setters = (callback for callback in self.callbacks if callback.sets_learning_rate)
         return next((type(callback).__name__ for callback in setters), None)
 
+    @property
+    def candidates(self) -> float | None:
+        """Candidates for growth per connection that evolutions look at; None without evolution."""
+        return None if self.topology is None or len(self.epochs) < 2 else self.topology._candidates
+
+    @property
+    def growth_batch(self) -> int:
+        """Samples whose gradients an evolution takes; 0 for as many as a step takes."""
+        return 0 if self.topology is None else self.topology.batch_size or 0
+
     def about(self) -> dict[str, Any]:
         """Give what makes it the same fit as another, in JSON's types."""
         about = {
@@ -105,6 +115,14 @@ _OF_STRATEGIES = (
     "max_staleness",
     "sharded",
 )
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A network's settings and an optimiser, where there is no fit around them."""
+
+    config: Config
+    optimizer: Optimizer
 
 
 @dataclass(frozen=True)
@@ -206,14 +224,13 @@ def topology(given: Rule | None) -> Rule | None:
 
 def pruning(given: ImportancePruning | None) -> ImportancePruning | None:
     """Check when neurons are pruned in a fit, if they are."""
-    return _optional(
-        "pruning", given, ImportancePruning, "a trulysparse.ImportancePruning or None"
-    )
+    return _optional("pruning", given, ImportancePruning, "a trulysparse.ImportancePruning or None")
 
 
 def strategy(given: Strategy | None) -> Strategy | None:
     """Check how several workers train, if they do."""
-    return _optional("strategy", given, STRATEGIES, "a trulysparse.WASSP or WASAP, or None")
+    expected = "a trulysparse.WASSP or WASAP, or None"
+    return given if given is None else _check.instance("strategy", given, STRATEGIES, expected)
 
 
 def augmentation(given: ImageAugmentation | None) -> ImageAugmentation | None:

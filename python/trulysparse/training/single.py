@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from trulysparse import _core
+from trulysparse.config import Config
 from trulysparse.data.samples import Given, given
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
-from trulysparse.training.request import NO_SRELU, PAPER_SGD, check
+from trulysparse.training.request import NO_SRELU, PAPER_SGD, Alone, check
 
 
 def step(
     core: _core.Network, batch: Given, optimizer: Optimizer, memory: str
 ) -> tuple[float, float]:
     """Take one training step on all samples; the loss and accuracy before it."""
-    check(Single(core, optimizer), [NO_SRELU])
-    trainer = _core.Trainer(
-        core, batch.data, batch.samples, optimizer._core(), 1, None, memory
-    )
+    check(Alone(Config.of(core), optimizer), [NO_SRELU])
+    trainer = _core.Trainer(core, batch.data, batch.samples, optimizer._core(), 1, None, memory)
     core.standardize_on(batch.data)
     return trainer.step()
 

@@ -16,7 +16,6 @@ from trulysparse.parallel.mpi.server import Server
 from trulysparse.parallel.mpi.session import Session
 from trulysparse.parallel.mpi.worker import Worker
 from trulysparse.parallel.strategies import Strategy, local_from, shares, steps_per_epoch
-from trulysparse.topology.needs import candidates, growth_batch
 from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
 from trulysparse.training.loop import Loop, Model, introduce, metrics
@@ -133,9 +132,9 @@ def _sequential(fit: Request, model: Model, inputs: Inputs) -> Loop:
         fit.batch_size,
         fit.optimizer._core(),
         fit.epochs.stop * steps,
-        candidates(fit.topology) if len(fit.epochs) > 1 else None,
+        fit.candidates,
         fit.memory,
-        growth_batch(fit.topology),
+        fit.growth_batch,
     )
     _standardize(fit, inputs, None)
     driver = Sequential(fit.core, trainer)

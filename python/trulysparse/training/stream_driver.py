@@ -11,7 +11,6 @@ import numpy as np
 from trulysparse import _core
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
-from trulysparse.topology.needs import candidates, growth_batch
 from trulysparse.training.driver import Tick
 from trulysparse.training.request import Request
 from trulysparse.training.stream import Stream
@@ -53,16 +52,15 @@ class StreamDriver:
     def _trainer(
         self, data: _core.Data, samples: int, optimizer: Optimizer | None = None
     ) -> _core.Trainer:
-        topology = self._fit.topology
         return _core.Trainer(
             self._core,
             data,
             samples,
             (optimizer or self._fit.optimizer)._core(),
             self._total,
-            candidates(topology) if len(self._fit.epochs) > 1 else None,
+            self._fit.candidates,
             self._fit.memory,
-            growth_batch(topology),
+            self._fit.growth_batch,
         )
 
     def evolve(self, rule: Rule) -> object:

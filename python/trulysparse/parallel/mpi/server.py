@@ -10,8 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _core
-from trulysparse.parallel.mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, VALUES, Link, PeerError
 from trulysparse.history import History
+from trulysparse.parallel.mpi.link import (
+    GRADIENT,
+    NOTHING,
+    STRUCTURE_AND_VALUES,
+    VALUES,
+    Link,
+    PeerError,
+)
 from trulysparse.parallel.strategies import Strategy
 
 Tick: TypeAlias = Callable[[int, float, float], object]
@@ -213,18 +220,19 @@ class Server:
 
     # --- between epochs ---------------------------------------------------------------------------
 
-    def evolve(self, zeta: float, grow_init: float) -> list[int]:
+    def evolve(self, rule: str) -> list[_core.Evolved]:
         if not self._local:
-            return self.aside(lambda: self._core.evolve(zeta, grow_init))
-        answers = self._ask({"do": "evolve", "zeta": zeta, "grow_init": grow_init})
-        return [sum(counts) for counts in zip(*answers, strict=True)]
+            return self.aside(lambda: self._core.evolve(rule))
+        answers = self._ask({"do": "evolve", "rule": rule})
+        layers = zip(*answers, strict=True)
+        return [_core.Evolved(*map(sum, zip(*parts, strict=True))) for parts in layers]
 
-    def prune(self, rule: dict[str, Any]) -> list[tuple[int, int, str | None]]:
+    def prune(self, rule: str) -> list[_core.Pruned]:
         if not self._local:
             return self.aside(lambda: self._core.prune(rule))
         answers = self._ask({"do": "prune", "rule": rule})
         return [
-            (
+            _core.Pruned(
                 sum(part[0] for part in parts),
                 sum(part[1] for part in parts),
                 next((part[2] for part in parts if part[2] is not None), None),

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check, _core
-from trulysparse.parallel.mpi.link import Link
-from trulysparse.parallel.strategies import Strategy
 from trulysparse.config import Config
 from trulysparse.data.arrays import CsrArrays
+from trulysparse.parallel.mpi.link import Link
+from trulysparse.parallel.strategies import Strategy
 
 
 class Session:

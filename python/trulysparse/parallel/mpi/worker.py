@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _core
-from trulysparse.parallel.mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, TEXT, Link
 from trulysparse.config import Config
 from trulysparse.history import History
+from trulysparse.parallel.mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, TEXT, Link
 
 
 class Worker:
@@ -123,10 +123,12 @@ class Worker:
             network_bytes = np.frombuffer(local.network().to_bytes({}), np.uint8)
             link.tell(0, {"sums": sums, "size": network_bytes.size}, network_bytes)
         elif message["do"] == "evolve":
-            zeta, grow_init = message["zeta"], message["grow_init"]
-            link.tell(0, {"result": link.aside(lambda: local.evolve(zeta, grow_init))})
+            evolved = link.aside(lambda: local.evolve(message["rule"]))
+            link.tell(0, {"result": [(layer.dropped, layer.grown) for layer in evolved]})
         else:
-            link.tell(0, {"result": link.aside(lambda: local.prune(message["rule"]))})
+            pruned = link.aside(lambda: local.prune(message["rule"]))
+            result = [(layer.neurons, layer.connections, layer.refusal) for layer in pruned]
+            link.tell(0, {"result": result})
 
     def _tick(self, samples: int, loss: float, correct: float) -> None:
         self._link.progress[:] = samples, loss, correct

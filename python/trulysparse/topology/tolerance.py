@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from trulysparse.pruning import core_rule
-
-if TYPE_CHECKING:
-    from trulysparse import _core
+from trulysparse import _core
+from trulysparse.topology.pruning import core_rule
 
 _MOST = 99  # the largest percentile that is tried
 
@@ -71,7 +68,7 @@ def furthest(
     def score(percentiles: Percentiles) -> float:
         copy = network.copy()
         report = copy.prune(core_rule(percentile=percentiles, over="connected", regrow=True))
-        if any(refused is not None for _, _, refused in report):
+        if any(layer.refusal is not None for layer in report):
             return -math.inf
         return tolerance.of(*copy.evaluate(data, batch_size))
 

@@ -1,32 +1,36 @@
-//! Growth by gradients on training data: the batch that an evolution looks at.
+//! Evolutions on training data: the batch that a rule's gradients are taken on.
 
 use super::Data;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled};
-use crate::nn::{GradientGrowth, Mlp, Workspace};
+use crate::nn::{Mlp, Workspace};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
-use crate::topology::sample_distinct;
+use crate::topology::{Rule, Turnover, sample_distinct};
 
-/// Evolves the topology by the gradients on `batch_size` samples of `data`, all if there are
-/// fewer, drawn anew for each evolution; returns the replaced connections per layer.
+/// Evolves the topology by a rule, with the gradients on `batch_size` samples of `data` if it needs
+/// them: all if there are fewer, drawn anew for each evolution. Returns how many connections of each
+/// layer went and came.
 ///
 /// # Panics
 /// If the workspace is too small for them.
-pub fn evolve_by_gradient(
+pub fn evolve(
     par: &Par,
     model: &mut Mlp,
     workspace: &mut Workspace,
     data: &Data<'_>,
     batch_size: usize,
-    growth: &GradientGrowth,
-) -> Result<Vec<usize>> {
-    growth.check()?;
+    rule: &dyn Rule,
+) -> Result<Vec<Turnover>> {
+    rule.check()?;
     par.awake(|| {
+        if !rule.needs_gradients() {
+            return model.evolve(par, rule);
+        }
         let samples = gather(par, model, workspace, data, batch_size)?;
         model.prepare_training(par, workspace.memory())?;
-        model.evolve_by_gradient(par, workspace, &samples, data.answers(), growth)
+        model.evolve_on_batch(par, workspace, &samples, data.answers(), rule)
     })
 }
 

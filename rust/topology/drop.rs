@@ -1,4 +1,5 @@
-//! Selection of the values closest to zero in O(n), without sorting.
+//! Which connections go. The built-in rules drop by magnitude: the values closest to zero, selected
+//! in O(n) without sorting.
 
 use std::hint::select_unpredictable;
 
@@ -8,19 +9,32 @@ use crate::parallel::Par;
 
 const SIGN: u32 = 1 << 31;
 
+/// Which entries of a matrix survive a drop. It is asked for every entry, in each of several passes,
+/// so it is a type and not a trait object.
+pub trait Survival: Sync {
+    /// Whether [`Survival::survives`] looks at the row; counting is faster if it does not.
+    const BY_ROW: bool = true;
+
+    /// Whether the entry at position `k` stays, in row `row`, with value `v`. Rows are counted along
+    /// the open ones.
+    fn survives(&self, k: u32, row: u32, v: f32) -> bool;
+}
+
 /// Of each sign the magnitudes that go: those whose bits are below `last`, and of those equal to
 /// it the ones at positions before `until`. As integers the bits are ordered like the magnitudes.
 /// A rule and not a list, so that it takes no memory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cuts {
+pub struct Cuts {
     last: [u32; 2],
     until: [u32; 2],
 }
 
-impl Cuts {
-    /// Whether the value `v` at position `k` stays. Zeros never do, NaN always does.
+impl Survival for Cuts {
+    const BY_ROW: bool = false;
+
+    /// Zeros never stay, NaN always does.
     #[inline(always)]
-    pub(super) fn survives(&self, k: u32, v: f32) -> bool {
+    fn survives(&self, k: u32, _row: u32, v: f32) -> bool {
         let bits = v.to_bits();
         // The other sign's bits lie beyond every magnitude when seen from a sign. No branch: which
         // of the weights survive cannot be predicted.
@@ -44,13 +58,13 @@ const CHUNK: usize = 1 << 15;
 
 /// The cuts that select, of the positive and of the negative values, the `fraction` (rounded
 /// down) closest to zero. Zeros and NaN belong to neither sign; zeros go in any case.
-pub(super) fn smallest(par: &Par, data: &[f32], fraction: f64) -> Result<Cuts> {
+pub fn weakest(par: &Par, data: &[f32], fraction: f64) -> Result<Cuts> {
     // A few chunks for each thread, as each has a table of its own.
     let chunk = data.len().div_ceil(4 * par.threads()).max(CHUNK);
-    smallest_by(par, data, fraction, chunk)
+    weakest_by(par, data, fraction, chunk)
 }
 
-fn smallest_by(par: &Par, data: &[f32], fraction: f64, chunk: usize) -> Result<Cuts> {
+fn weakest_by(par: &Par, data: &[f32], fraction: f64, chunk: usize) -> Result<Cuts> {
     let tables = par.map(data.len().div_ceil(chunk), |i| histogram(part(data, chunk, i)));
     let mut counts = filled(BINS, 0usize, "evolution")?;
     for table in &tables {
@@ -189,8 +203,9 @@ mod tests {
     }
 
     fn chosen(data: &[f32], sign: usize, cuts: Cuts) -> Vec<usize> {
-        let goes =
-            |&(i, &v): &(usize, &f32)| magnitude(v, sign).is_some() && !cuts.survives(i as u32, v);
+        let goes = |&(i, &v): &(usize, &f32)| {
+            magnitude(v, sign).is_some() && !cuts.survives(i as u32, 0, v)
+        };
         data.iter().enumerate().filter(goes).map(|(i, _)| i).collect()
     }
 
@@ -204,13 +219,13 @@ mod tests {
             fraction in prop_oneof![0.0..1.0, Just(0.0), Just(0.999)],
             chunk in prop_oneof![1usize..50, Just(CHUNK)],
         ) {
-            let cuts = smallest_by(&Par::seq(), &data, fraction, chunk).unwrap();
+            let cuts = weakest_by(&Par::seq(), &data, fraction, chunk).unwrap();
             for sign in 0..2 {
                 prop_assert_eq!(chosen(&data, sign, cuts), naive(&data, sign, fraction));
             }
             for (k, &v) in data.iter().enumerate() {
-                prop_assert!(v != 0.0 || !cuts.survives(k as u32, v));
-                prop_assert!(!v.is_nan() || cuts.survives(k as u32, v));
+                prop_assert!(v != 0.0 || !cuts.survives(k as u32, 0, v));
+                prop_assert!(!v.is_nan() || cuts.survives(k as u32, 0, v));
             }
         }
     }

@@ -8,9 +8,9 @@ use crate::memory::zeros;
 
 const WHAT: &str = "an evolution";
 
-/// The bytes that [`super::evolve`] takes beside what it evolves: the new offsets, columns, values
-/// and carried values, and a place for each of `dropped` connections. A map of entries to the old
-/// ones is 4 bytes an entry more.
+/// The bytes that an evolution takes beside what it evolves: the new offsets, columns, values and
+/// carried values, and a place for each of `dropped` connections. A map of entries to the old ones
+/// is 4 bytes an entry more.
 pub fn evolution_bytes(n_rows: f64, nnz: f64, dropped: f64) -> f64 {
     8.0 * (n_rows + 1.0) + 12.0 * nnz + 8.0 * dropped
 }
@@ -19,15 +19,15 @@ pub fn evolution_bytes(n_rows: f64, nnz: f64, dropped: f64) -> f64 {
 /// evolution of as large a matrix takes no memory from the system, nor the time that it needs to
 /// clear it.
 #[derive(Debug, Default)]
-pub struct Spare {
+pub struct Buffers {
     pub(super) indptr: Vec<usize>,
     pub(super) indices: Vec<u32>,
     pub(super) data: Vec<f32>,
     pub(super) carried: Vec<f32>,
 }
 
-impl Spare {
-    /// Has arrays for a matrix of this size, whatever is in them.
+impl Buffers {
+    /// Has arrays for a matrix of this size; their content is undefined.
     pub fn fit(&mut self, n_rows: usize, nnz: usize, carries: bool) -> Result<()> {
         // What does not fit goes before anything new comes.
         let offsets = keep(&mut self.indptr, n_rows + 1);
@@ -41,7 +41,7 @@ impl Spare {
         Ok(())
     }
 
-    /// Takes a matrix that is no longer needed; what snapshots share stays theirs.
+    /// Takes the arrays of a matrix that is no longer needed; what snapshots share stays theirs.
     pub fn recycle(&mut self, matrix: Csr, carried: Vec<f32>) {
         (self.indptr, self.indices, self.data) = matrix.into_parts();
         self.carried = carried;
@@ -76,22 +76,22 @@ mod tests {
 
     #[test]
     fn what_fits_is_used_again_and_nothing_else() {
-        let mut spare = Spare::default();
-        spare.fit(100, 1000, true).unwrap();
-        let first = spare.indices.as_ptr();
-        spare.fit(99, 990, true).unwrap();
-        assert_eq!((spare.indices.as_ptr(), spare.indices.len()), (first, 990));
-        spare.fit(99, 1000, false).unwrap();
-        assert_eq!((spare.indices.as_ptr(), spare.indices.len()), (first, 1000));
+        let mut buffers = Buffers::default();
+        buffers.fit(100, 1000, true).unwrap();
+        let first = buffers.indices.as_ptr();
+        buffers.fit(99, 990, true).unwrap();
+        assert_eq!((buffers.indices.as_ptr(), buffers.indices.len()), (first, 990));
+        buffers.fit(99, 1000, false).unwrap();
+        assert_eq!((buffers.indices.as_ptr(), buffers.indices.len()), (first, 1000));
         assert_eq!(
-            (spare.indptr.len(), spare.data.len(), spare.carried.capacity()),
+            (buffers.indptr.len(), buffers.data.len(), buffers.carried.capacity()),
             (100, 1000, 0)
         );
         for nnz in [500, 1001] {
-            spare.fit(10, nnz, true).unwrap();
-            assert_eq!((spare.indices.len(), spare.indices.capacity()), (nnz, nnz));
+            buffers.fit(10, nnz, true).unwrap();
+            assert_eq!((buffers.indices.len(), buffers.indices.capacity()), (nnz, nnz));
         }
-        let refused = spare.fit(1, 1 << 60, true).unwrap_err().to_string();
+        let refused = buffers.fit(1, 1 << 60, true).unwrap_err().to_string();
         assert!(refused.contains("for an evolution"), "{refused}");
     }
 
@@ -99,8 +99,8 @@ mod tests {
     fn snapshots_keep_what_they_share() {
         let matrix = Csr::new(2, vec![0, 1], vec![1], vec![1.0]).unwrap();
         let (columns, values) = (matrix.pattern().indices().as_ptr(), matrix.shared_data());
-        let mut spare = Spare::default();
-        spare.recycle(matrix, vec![0.0]);
-        assert_eq!((spare.indices.as_ptr(), spare.data.len(), values[0]), (columns, 0, 1.0));
+        let mut buffers = Buffers::default();
+        buffers.recycle(matrix, vec![0.0]);
+        assert_eq!((buffers.indices.as_ptr(), buffers.data.len(), values[0]), (columns, 0, 1.0));
     }
 }

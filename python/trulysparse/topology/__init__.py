@@ -1,0 +1,18 @@
+"""How the topology of a network changes while it trains: rules, each in a file."""
+
+from trulysparse.topology._magnitude import SCHEDULES
+from trulysparse.topology._rule import Rule
+from trulysparse.topology.custom import EvolvingLayer, TopologyRule
+from trulysparse.topology.gradient import GradientGrowth
+from trulysparse.topology.pruning import ImportancePruning
+from trulysparse.topology.set import SET
+
+__all__ = [
+    "SCHEDULES",
+    "SET",
+    "EvolvingLayer",
+    "GradientGrowth",
+    "ImportancePruning",
+    "Rule",
+    "TopologyRule",
+]

@@ -1,0 +1,96 @@
+"""What every rule of the topology can say and do."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+from trulysparse import _check
+from trulysparse._core import Evolved, Network, Trainer
+
+_Rule = TypeVar("_Rule", bound="Rule")
+
+
+class Rule:
+    """How a topology evolves: a rule for ``fit(topology=...)``.
+
+    `SET` and `GradientGrowth` are rules of the core; a `TopologyRule` is written in Python.
+
+    Attributes
+    ----------
+    start, stop, every : int
+        When the topology evolves, as of `SET`.
+    batch_size : int or None
+        Samples whose gradients are taken. None: as many as a step takes.
+    """
+
+    start: int = 1
+    stop: int | float | None = None
+    every: int = 1
+    batch_size: int | None = None
+
+    _takes_samples: ClassVar[bool] = False
+    """Whether it can use the gradients on training samples."""
+
+    _needs_samples: ClassVar[bool] = False
+    """Whether it cannot do without."""
+
+    _with_strategy: ClassVar[bool] = False
+    """Whether several workers can evolve by it."""
+
+    @property
+    def _candidates(self) -> float:
+        """Candidates for growth that an evolution looks at for each connection of a layer."""
+        return 0.0
+
+    def at(self: _Rule, epoch: int, epochs: int) -> _Rule | None:
+        """Give the rule of the evolution after an epoch, or None if there is none.
+
+        As `SET.at`.
+        """
+        return self if self._is_due(epoch, epochs) else None
+
+    def check(self) -> None:
+        """Check the attributes; a fit does so before it begins."""
+        evolution_times(self.start, self.stop, self.every)
+        if self.batch_size is not None:
+            _check.integer("batch_size", self.batch_size, 1)
+
+    def _is_due(self, epoch: int, epochs: int) -> bool:
+        last = last_evolution(self.start, self.stop, self.every, epochs)
+        return self.start <= epoch <= last and (epoch - self.start) % self.every == 0
+
+    def _core(self) -> str:
+        """The rule as the core takes it, in JSON."""
+        raise NotImplementedError(f"{type(self).__name__}: expected a rule of the core")
+
+    def _apply(self, core: Network, trainer: Trainer | None) -> list[Evolved]:
+        """Evolve every layer but the last; tell what became of each.
+
+        `trainer`: has the samples that gradients are taken on, if there are some.
+        """
+        return core.evolve(self._core())
+
+    def _settings(self) -> dict[str, Any] | None:
+        """What makes it the same rule as another, in JSON's types; None if that is not known."""
+        return None
+
+
+def evolution_times(start: Any, stop: Any, every: Any) -> tuple[int, int | float | None, int]:
+    """When a topology evolves, checked; `stop` may be a share of the fit's epochs."""
+    start = _check.integer("start", start, 1)
+    if isinstance(stop, float):
+        expected = "an integer, or a share of the fit's epochs between 0 and 1"
+        stop = _check.real("stop", stop, expected, low=0, high=1, low_open=True, high_open=True)
+    elif stop is not None:
+        stop = _check.integer("stop", stop, 1)
+        if stop < start:
+            raise ValueError(f"stop = {stop}: expected at least start = {start}")
+    return start, stop, _check.integer("every", every, 1)
+
+
+def last_evolution(start: int, stop: int | float | None, every: int, epochs: int) -> int:
+    """The epoch after which a fit evolves its topology last; below `start` if never."""
+    if isinstance(stop, float):
+        stop = round(stop * epochs)
+    last = epochs - 1 if stop is None else min(stop, epochs - 1)
+    return start + (last - start) // every * every

@@ -1,0 +1,61 @@
+//! Rules of the topology from Python, and what they have done.
+
+use pyo3::prelude::*;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::nn::Pruned as Report;
+use crate::topology::Turnover;
+
+/// What a JSON text tells; `argument` names it in errors.
+pub fn told<T: DeserializeOwned>(argument: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::invalid(argument, text, e.to_string()))
+}
+
+/// How many connections of a layer were dropped and grown.
+#[pyclass(frozen, get_all, module = "trulysparse._core")]
+pub struct Evolved {
+    dropped: usize,
+    grown: usize,
+}
+
+/// How many neurons of a hidden layer were pruned, with how many connections; or why none was.
+#[pyclass(frozen, get_all, module = "trulysparse._core")]
+pub struct Pruned {
+    neurons: usize,
+    connections: usize,
+    refusal: Option<String>,
+}
+
+#[pymethods]
+impl Evolved {
+    #[new]
+    fn new(dropped: usize, grown: usize) -> Self {
+        Evolved { dropped, grown }
+    }
+}
+
+#[pymethods]
+impl Pruned {
+    #[new]
+    fn new(neurons: usize, connections: usize, refusal: Option<String>) -> Self {
+        Pruned { neurons, connections, refusal }
+    }
+}
+
+impl Evolved {
+    pub fn all(layers: Vec<Turnover>) -> Vec<Self> {
+        layers.into_iter().map(|Turnover { dropped, grown }| Evolved { dropped, grown }).collect()
+    }
+}
+
+impl Pruned {
+    pub fn all(layers: Vec<Report>) -> Vec<Self> {
+        let plain = |Report { neurons, connections, refused }| Pruned {
+            neurons,
+            connections,
+            refusal: refused.map(|refused| refused.reason().to_owned()),
+        };
+        layers.into_iter().map(plain).collect()
+    }
+}
