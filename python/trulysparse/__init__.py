@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from trulysparse._core import __version__
 from trulysparse._mpi.link import PeerError
 from trulysparse._plan import MemoryPlan, plan
-from trulysparse._presets import Preset, preset
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import (
     Callback,
@@ -31,7 +30,9 @@ from trulysparse.layer import Layer
 from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD, Adam
 from trulysparse.parallel import WASAP, WASSP
+from trulysparse.presets import Preset, preset
 from trulysparse.pruning import ImportancePruning
+from trulysparse.recipe import RECIPE, Recipe
 from trulysparse.recorder import TopologyRecorder
 from trulysparse.rules import EvolvingLayer, TopologyRule
 from trulysparse.schedules import Constant, Cosine, ExponentialDecay, StepDecay
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _ESTIMATORS = ("SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor")
 
 __all__ = [
+    "RECIPE",
     "SET",
     "SGD",
     "WASAP",
@@ -70,6 +72,7 @@ __all__ = [
     "ModelCheckpoint",
     "PeerError",
     "Preset",
+    "Recipe",
     "SparseMLP",
     "StepDecay",
     "TerminateOnNaN",

@@ -10,9 +10,9 @@ from typing import Any
 from trulysparse import _cli_pruning, schedules
 from trulysparse._image_flags import add_augmentation
 from trulysparse._preset_help import epilog
-from trulysparse._presets import PRESETS
 from trulysparse.config import ACTIVATIONS, ALLOCATIONS, MEMORY
 from trulysparse.datasets import NAMES
+from trulysparse.presets import PRESETS
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from trulysparse import _recipes, schedules
-from trulysparse._presets import Preset
+from trulysparse import presets, schedules
 from trulysparse.optim import SGD, Adam, Optimizer
 from trulysparse.parallel import WASAP, WASSP
+from trulysparse.presets import Preset
 from trulysparse.topology import SET, GradientGrowth
 
 
@@ -73,7 +73,7 @@ def by_samples(
 def rates(preset: Preset, chosen: Mapping[str, Any], given: Mapping[str, Any]) -> list[float]:
     """The learning rates to try one after the other: only the one that was given."""
     retries = 0 if "learning_rate" in given else preset.retries
-    return _recipes.rates(chosen["learning_rate"], retries)
+    return presets.rates(chosen["learning_rate"], retries)
 
 
 def make_topology(chosen: dict[str, Any], given: Mapping[str, Any]) -> SET:

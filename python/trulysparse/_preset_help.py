@@ -5,15 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 
-from trulysparse import _recipes
-from trulysparse._presets import PRESETS
+from trulysparse import presets
+from trulysparse.presets import PRESETS
 
 _OTHERS = "your own files, higgs, leukemia"
 _INTRODUCTIONS = {
     "table": f"the default for {_OTHERS}; batches of a fortieth of the rows, from "
-    f"{_recipes.SMALLEST} to {_recipes.LARGEST}, and a decay of {_recipes.DECAY} an epoch; "
+    f"{presets.SMALLEST} to {presets.LARGEST}, and a decay of {presets.DECAY} an epoch; "
     "if training is unstable it starts again with a quarter of the learning rate, up to "
-    f"{_recipes.RETRIES} times, unless --learning-rate was given",
+    f"{presets.RETRIES} times, unless --learning-rate was given",
     "recipe": f"the default for other data; for {_OTHERS} it has batches and new starts as above",
     "paper": "as in Truly Sparse Neural Networks at Scale (arXiv 2102.01732), by data set and for "
     "no other data",

@@ -32,10 +32,10 @@ from trulysparse import (
     TerminateOnNaN,
     _cli_pruning,
     _outcome,
-    _presets,
     datasets,
     load,
     plan,
+    presets,
 )
 from trulysparse._arguments import make_parser
 from trulysparse._chosen import by_samples, combined, make_optimizer, make_topology, rates
@@ -153,7 +153,7 @@ def _train(args: argparse.Namespace) -> int:
             "--no-evolve leaves nothing to do for --zeta, --zeta-schedule, --zeta-stop, --grow and "
             "--grow-init"
         )
-    preset = _presets.find(args.preset, args.data)
+    preset = presets.find(args.preset, args.data)
     chosen = combined(preset, given)
     args.epochs = chosen["epochs"]
     optimizer = make_optimizer(chosen, given)
