@@ -16,7 +16,7 @@ from trulysparse._tolerance import Tolerance, furthest
 from trulysparse.pruning import OVER, amount, core_rule
 
 # A kind of feature importance is one entry here and a line in `feature_importance`.
-_FEATURE_IMPORTANCE: dict[str, Callable[[_core.Network], npt.NDArray[np.float64]]] = {
+FEATURE_IMPORTANCE: dict[str, Callable[[_core.Network], npt.NDArray[np.float64]]] = {
     "path": lambda core: core.path_strength(),
     "strength": lambda core: core.outgoing_strength(0),
 }
@@ -82,7 +82,7 @@ class Neurons(Scoring):
         ValueError, TypeError
             If there is no such kind.
         """
-        score = _FEATURE_IMPORTANCE[_check.choice("kind", kind, tuple(_FEATURE_IMPORTANCE))]
+        score = FEATURE_IMPORTANCE[_check.choice("kind", kind, tuple(FEATURE_IMPORTANCE))]
         return score(self._core)
 
     def prune(

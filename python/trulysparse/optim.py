@@ -164,6 +164,7 @@ class Adam:
 
 
 Optimizer: TypeAlias = SGD | Adam
+BY_NAME: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
 
 
 def _core(optimizer: Optimizer, **rule: Any) -> dict[str, Any]:

@@ -106,6 +106,9 @@ class WASSP:
         names = ("warmup_epochs", "momentum_correction", "scale_local_rate")
         return {name: getattr(self, name) for name in names}
 
+    def _samples_a_step(self, batch_size: int) -> int:
+        return self.workers * batch_size
+
 
 @dataclass(frozen=True)
 class WASAP:
@@ -195,6 +198,9 @@ class WASAP:
     def ranks(self) -> int:
         """The ranks of `comm`; 1 without."""
         return _ranks(self.comm)
+
+    def _samples_a_step(self, batch_size: int) -> int:
+        return batch_size
 
 
 def _check_common(strategy: WASSP | WASAP) -> None:
