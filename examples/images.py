@@ -28,10 +28,7 @@ def main(folder, epochs=5, images=10_000):
     model = ts.SparseMLP(
         [data.n_features, *hidden, data.n_classes],
         epsilon=20,
-        init="lecun_uniform",
-        fan="real",
-        dropout=0.2,
-        standardize=True,
+        **ts.RECIPE.model,
         seed=0,
     )
     recorder = ts.TopologyRecorder()
@@ -40,11 +37,8 @@ def main(folder, epochs=5, images=10_000):
         y,
         epochs=epochs,
         validation_data=test,
-        optimizer=ts.SGD(
-            0.05, nesterov=True, weight_decay=2e-5, schedule="cosine", schedule_decay=True
-        ),
-        topology=ts.SET(grow_init=0.1, schedule="cosine", stop=0.75),
         callbacks=[recorder],
+        **ts.RECIPE.fit,
     )
     accuracy = history.history["val_accuracy"][-1]
     print(f"accuracy {accuracy:.3f} with {model.nnz:,} connections after {epochs} epochs")

@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trulysparse._core import __version__
-from trulysparse._presets import Preset, preset
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import (
     Callback,
@@ -32,6 +31,8 @@ from trulysparse.model import ModelBusyError, SparseMLP, load
 from trulysparse.optim import SGD, Adam, Constant, Cosine, ExponentialDecay, StepDecay
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.parallel.mpi.link import PeerError
+from trulysparse.presets import Preset, preset
+from trulysparse.recipe import RECIPE, Recipe
 from trulysparse.topology import (
     SET,
     EvolvingLayer,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 _ESTIMATORS = ("SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor")
 
 __all__ = [
+    "RECIPE",
     "SET",
     "SGD",
     "WASAP",
@@ -73,6 +75,7 @@ __all__ = [
     "ModelCheckpoint",
     "PeerError",
     "Preset",
+    "Recipe",
     "SparseMLP",
     "StepDecay",
     "TerminateOnNaN",

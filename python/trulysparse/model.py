@@ -49,8 +49,8 @@ class ModelBusyError(RuntimeError):
 class SparseMLP:
     """A multilayer perceptron of which only the existing connections are stored and trained.
 
-    The defaults are the paper's settings (arXiv 2102.01732). The recipe that
-    we recommend, which the example uses, is explained in the README under "On the command line".
+    The defaults are the paper's settings (arXiv 2102.01732). The example has those that we
+    recommend, `RECIPE`.
 
     Threads may share a model: reads beside a fit wait for a moment between two of its steps, and
     what would change the model raises `ModelBusyError`. It can be pickled and copied, with the
@@ -146,11 +146,8 @@ class SparseMLP:
     >>> import numpy as np, trulysparse as ts
     >>> x = np.random.default_rng(0).normal(size=(500, 20))
     >>> y = (x[:, 0] * x[:, 1] > 0).astype(int)
-    >>> model = ts.SparseMLP([20, 100, 100, 2], epsilon=10, init="lecun_uniform", fan="real",
-    ...                      dropout=0.2, standardize=True, seed=0)
-    >>> sgd = ts.SGD(0.05, nesterov=True, weight_decay=2e-5, schedule="cosine")
-    >>> history = model.fit(x, y, epochs=5, optimizer=sgd, topology=ts.SET(grow_init=0.1),
-    ...                     progress=False)
+    >>> model = ts.SparseMLP([20, 100, 100, 2], epsilon=10, **ts.RECIPE.model, seed=0)
+    >>> history = model.fit(x, y, epochs=5, **ts.RECIPE.fit, progress=False)
     >>> model.predict(x[:3]).shape
     (3, 2)
     """

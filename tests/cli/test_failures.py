@@ -14,7 +14,7 @@ import pytest
 import trulysparse as ts
 from helpers import limits
 from helpers.command_line import QUICK, train, write_csv
-from trulysparse import cli
+from trulysparse import cli, datasets
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +25,13 @@ def in_empty_folder(tmp_path, monkeypatch):
 
 class TestInterrupt:
     def test_saves_what_there_is(self, monkeypatch, capsys):
-        class Impatient(cli.TerminateOnNaN):
+        class Impatient(cli.train.TerminateOnNaN):
             def on_epoch_end(self, epoch, logs=None):
                 super().on_epoch_end(epoch, logs)
                 if epoch == 1:
                     raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli, "TerminateOnNaN", Impatient)
+        monkeypatch.setattr(cli.train, "TerminateOnNaN", Impatient)
         assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--quiet"]) == 130
         assert "interrupted after 2 of 50 epochs, saving" in capsys.readouterr().out
         model = ts.load("trulysparse-run/model.safetensors")
@@ -41,12 +41,12 @@ class TestInterrupt:
         assert os.path.exists("trulysparse-run/curves.png")
 
     def test_first_epoch_leaves_nothing_of_an_earlier_run(self, monkeypatch):
-        class Immediate(cli.TerminateOnNaN):
+        class Immediate(cli.train.TerminateOnNaN):
             def on_epoch_begin(self, epoch, logs):
                 raise KeyboardInterrupt
 
         train()
-        monkeypatch.setattr(cli, "TerminateOnNaN", Immediate)
+        monkeypatch.setattr(cli.train, "TerminateOnNaN", Immediate)
         assert cli.main(["train", *QUICK, "--out", "out"]) == 130
         assert sorted(os.listdir("out")) == ["history.csv", "model.safetensors"]
         with open("out/history.csv", newline="") as file:
@@ -57,7 +57,7 @@ class TestInterrupt:
         def interrupt(*args, **options):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli.datasets, "resolve", interrupt)
+        monkeypatch.setattr(datasets, "resolve", interrupt)
         assert cli.main(["train"]) == 130
         assert "interrupted" in capsys.readouterr().err
         assert os.listdir() == []
@@ -110,7 +110,7 @@ class TestDivergence:
                 self.history = ts.History()
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli, "SparseMLP", Fit)
+        monkeypatch.setattr(cli.train, "SparseMLP", Fit)
         assert cli.main(["train", *QUICK]) == 1
         assert "diverged in epoch 1:" in capsys.readouterr().err
         assert os.listdir("trulysparse-run") == []
@@ -163,7 +163,7 @@ class TestErrors:
         def exhaust(*args, **options):
             raise MemoryError
 
-        monkeypatch.setattr(cli, "SparseMLP", exhaust)
+        monkeypatch.setattr(cli.train, "SparseMLP", exhaust)
         assert cli.main(["train"]) == 2
         assert capsys.readouterr().err == "trulysparse: error: not enough memory\n"
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import trulysparse as ts
 from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse import cli, datasets
-from trulysparse._presets import PRESETS, find
+from trulysparse.presets import PRESETS, find
 
 # By hand, from arXiv 2102.01732 and its proof of concept:
 # hidden layers, epsilon, slope, initialisation, batch size, learning rate, images.
@@ -238,3 +239,48 @@ class TestCommandLine:
         assert "a fortieth of the rows, from 16 to 128, and a decay of 0.005 an epoch" in text
         rates = "--dropout 0.2 --learning-rate 0.05"
         assert f"digits: --hidden 200 200 200 {rates} --batch-size 128" in text
+
+
+class TestRecipe:
+    def test_is_in_the_presets(self):
+        preset = ts.preset("recipe", "digits")
+        assert ts.RECIPE.model.items() <= preset.model.items()
+        assert ts.RECIPE.fit.items() <= preset.fit.items()
+
+    def test_leaves_sizes_and_epochs_open(self):
+        x, y = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 2
+        model = ts.SparseMLP([4, 9, 2], density=0.5, **ts.RECIPE.model, seed=0)
+        history = model.fit(x, y, epochs=2, batch_size=10, **ts.RECIPE.fit, progress=False)
+        assert (model.init, model.fan, model.standardize) == ("lecun_uniform", "real", True)
+        assert len(history.epoch) == 2
+
+    def test_is_a_value(self):
+        other = dataclasses.replace(ts.RECIPE, dropout=0.1)
+        assert other.model == {**ts.RECIPE.model, "dropout": 0.1}
+        ts.RECIPE.model.clear()
+        ts.RECIPE.fit.clear()
+        assert set(ts.RECIPE.model) == {"init", "fan", "dropout", "standardize"}
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            ts.RECIPE.dropout = 0.5
+
+    def test_is_what_the_readme_says(self):
+        readme = " ".join((Path(__file__).parents[2] / "README.md").read_text("utf-8").split())
+        recipe, evolution = ts.RECIPE, ts.RECIPE.topology
+        for said in (
+            f"`--init {recipe.init} --fan {recipe.fan}`",
+            f"`--grow-init {evolution.grow_init}`",
+            f"`--zeta-schedule {evolution.schedule} --zeta-stop {evolution.stop}`",
+            f"a {recipe.optimizer.schedule} schedule from {recipe.optimizer.learning_rate}",
+            f"a dropout of {recipe.dropout}",
+        ):
+            assert said in readme
+
+
+@pytest.mark.parametrize("kind", [ts.SparseMLPClassifier, ts.SparseMLPRegressor])
+def test_the_table_is_the_estimators_defaults(kind):
+    table, defaults = ts.preset("table", samples=100), kind().get_params()
+    names = {name: name for name in ("activation", "slope", "epsilon", "dropout", "momentum")}
+    names |= {"hidden": "hidden_layer_sizes", "schedule": "learning_rate", "epochs": "max_iter"}
+    names |= {"nesterov": "nesterovs_momentum", "zeta": "zeta", "grow_init": "grow_init"}
+    for ours, theirs in names.items():
+        assert getattr(table, ours) == defaults[theirs], theirs

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import trulysparse as ts
 from helpers.command_line import RNG, accuracy_in, train, write_csv
-from trulysparse import _cli_pruning, cli
+from trulysparse import cli
+from trulysparse.cli.flags import pruning
 
 PRUNING = ["--prune-percentile", "30", "--prune-start", "1", "--prune-every", "1"]
 CLOSED = [*PRUNING, "--no-prune-regrow"]
@@ -114,7 +115,7 @@ def test_shares_of_the_epochs_and_the_defaults():
 
     def rule(*arguments):
         args = parser.parse_args(["train", *map(str, arguments)])
-        return _cli_pruning.rule(args, getattr(args, "epochs", 100))
+        return pruning.make(args, getattr(args, "epochs", 100))
 
     assert rule() is None
     paper = rule("--prune", "--epochs", 500)

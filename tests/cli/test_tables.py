@@ -17,7 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from trulysparse import _outcome, cli, datasets
+from trulysparse import cli, datasets
+from trulysparse.cli import outcome
+from trulysparse.cli.common import SPLIT_SEED
+from trulysparse.cli.flags import workers
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +95,7 @@ class TestSettings:
         assert command("--data", "mine.npz", "--epochs", "15", *flags) == 0
         model = ts.load("out/model.safetensors")
 
-        data = datasets.resolve("mine.npz", seed=cli.SPLIT_SEED)
+        data = datasets.resolve("mine.npz", seed=SPLIT_SEED)
         monkeypatch.setattr("trulysparse.estimators._support.draw_seed", lambda random: 0)
         estimator = ts.SparseMLPClassifier(max_iter=15, **parameters)
         expected = estimator.fit(data.x_train, data.y_train).model_
@@ -142,7 +145,7 @@ class TestSettings:
 def test_wide_tables_train(capsys, kind, hidden):
     """Within a few test rows of logistic regression, with a loss that means something."""
     path = table("wide.npz", kind)
-    data = datasets.resolve(path, seed=cli.SPLIT_SEED)
+    data = datasets.resolve(path, seed=SPLIT_SEED)
     baseline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
     expected = baseline.fit(data.x_train, data.y_train).score(data.x_test, data.y_test)
     flags = [] if hidden is None else ["--hidden", *hidden.split()]
@@ -227,12 +230,12 @@ class TestSecondStart:
         assert rates == [0.05]
 
     def test_ctrl_c_ends_it(self, monkeypatch):
-        class Impatient(cli.TerminateOnNaN):
+        class Impatient(cli.train.TerminateOnNaN):
             def on_epoch_end(self, epoch, logs):
                 if epoch == 1:
                     raise KeyboardInterrupt
 
-        monkeypatch.setattr(cli, "TerminateOnNaN", Impatient)
+        monkeypatch.setattr(cli.train, "TerminateOnNaN", Impatient)
         assert command("--data", table("wide.npz", "few")) == 130
         assert (Path("out") / "model.safetensors").exists()
 
@@ -269,9 +272,9 @@ class TestFarAboveAConstant:
             model = scaled(model, 1e3)
         for epoch, loss in enumerate(losses):
             model.history.append(epoch, {"loss": loss, "val_loss": held_out})
-        problem = _outcome.trouble(model, data, 2, interrupted=False)
+        problem = outcome.trouble(model, data, 2, interrupted=False)
         assert (problem is not None) is failed
-        assert _outcome.trouble(model, data, 2, interrupted=True) is None
+        assert outcome.trouble(model, data, 2, interrupted=True) is None
 
     @pytest.mark.parametrize(
         ("losses", "epoch"),
@@ -283,10 +286,10 @@ class TestFarAboveAConstant:
         model = ts.SparseMLP([5, 4, 2], init="lecun_uniform", fan="real", seed=0)
         for i, loss in enumerate(losses):
             model.history.append(i, {"loss": loss, "val_loss": 0.5})
-        problem = _outcome.trouble(model, data, 4, interrupted=False, last=False)
+        problem = outcome.trouble(model, data, 4, interrupted=False, last=False)
         assert (problem is not None) == (epoch is not None)
         assert problem is None or problem.endswith(f" in epoch {epoch}")
-        assert _outcome.trouble(model, data, 4, interrupted=False) is None
+        assert outcome.trouble(model, data, 4, interrupted=False) is None
 
     def test_overfitting_is_a_remark(self, capsys):
         x, _ = genes(np.random.default_rng(0), 120, 500, 20)
@@ -312,18 +315,18 @@ class TestFarAboveAConstant:
     @given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(0, 2**32 - 1))
     def test_no_constant_is_better(self, labels, seed):
         labels = np.array(labels)
-        loss = _outcome.constant_loss(labels)
+        loss = outcome.constant_loss(labels)
         frequencies = np.bincount(labels, minlength=6) / len(labels)
         rows = np.tile(frequencies, (len(labels), 1))
         assert loss == pytest.approx(log_loss(labels, rows, labels=range(6)), abs=1e-9)
         other = log_softmax(np.random.default_rng(seed).normal(size=6))
         assert loss <= -other[labels].mean() + 1e-12
-        limit = _outcome.limit(labels, 6)
+        limit = outcome.limit(labels, 6)
         assert math.log(6) <= limit <= 2 * math.log(6) + 1e-12
         assert limit >= 2 * loss - 1e-12
 
     def test_the_loss_of_one_class_has_no_sign(self):
-        assert f"{_outcome.constant_loss(np.ones(3, np.int64)):.4g}" == "0"
+        assert f"{outcome.constant_loss(np.ones(3, np.int64)):.4g}" == "0"
 
 
 def scaled(model, factor):
@@ -342,7 +345,7 @@ def test_ranks_have_one_start(monkeypatch):
         self.history.append(0, {"loss": math.nan, "val_loss": math.nan})
 
     monkeypatch.setattr(ts.SparseMLP, "fit", fit)
-    monkeypatch.setattr(cli, "_communicator", lambda parallel: SimpleNamespace(rank=0, size=3))
-    monkeypatch.setattr(cli, "_strategy", lambda args, comm: None)
+    monkeypatch.setattr(workers, "communicator", lambda parallel: SimpleNamespace(rank=0, size=3))
+    monkeypatch.setattr(workers, "strategy", lambda args, comm: None)
     assert command("--data", table("wide.npz", "few"), "--parallel", "wassp") == 1
     assert rates == [0.05]

@@ -12,8 +12,7 @@ import pytest
 import trulysparse as ts
 from helpers import limits
 from helpers.command_line import QUICK, RNG, accuracy_in, train
-from trulysparse import _chosen, cli
-from trulysparse._arguments import make_parser
+from trulysparse import cli
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +48,7 @@ class TestTrain:
         assert model.evolutions > 0
 
     def test_defaults(self):
-        args = make_parser().parse_args(["train"])
+        args = cli.make_parser().parse_args(["train"])
         assert (args.data, args.preset, args.seed) == ("digits", None, 0)
         assert not {"zeta", "learning_rate", "init", "hidden", "epochs"} & set(vars(args))
         assert cli.main(["train", "--epochs", "1", "--quiet", "--threads", "2"]) == 0
@@ -85,7 +84,9 @@ class TestTrain:
 
     def test_the_picture_calls_the_test_part_by_its_name(self, monkeypatch):
         seen = {}
-        monkeypatch.setattr(cli, "save_learning_curves", lambda *_, **options: seen.update(options))
+        monkeypatch.setattr(
+            cli.train, "save_learning_curves", lambda *_, **options: seen.update(options)
+        )
         train()
         assert seen == {"held_out": "test"}
 
@@ -136,21 +137,14 @@ class TestTrain:
             x, y = RNG.integers(400, 600, (30, 5)), np.arange(30) % 2
             np.savez("madelon.npz", x_train=x, y_train=y, x_test=x, y_test=y)
             where = ["--data", "madelon", "--data-dir", "."]
-        seen = {}
+        seen, real = {}, ts.SparseMLP.fit
 
-        def spy(name):
-            real = getattr(_chosen, name)
+        def fit(self, *args, **options):
+            # SET's schedule is that of zeta.
+            seen.update(vars(options["topology"]) | vars(options["optimizer"]))
+            return real(self, *args, **options)
 
-            def make(**options):
-                # SET has a schedule of its own, that of zeta.
-                own = {"schedule"} if name == "SET" else set()
-                seen.update({key: options[key] for key in options.keys() - own})
-                return real(**options)
-
-            return make
-
-        for name in ("SGD", "SET"):
-            monkeypatch.setattr(_chosen, name, spy(name))
+        monkeypatch.setattr(ts.SparseMLP, "fit", fit)
         settings = ts.preset(preset, data)
         sgd, evolution = settings.fit["optimizer"], settings.fit["topology"]
         names = ["learning_rate", "momentum", "nesterov", "weight_decay", "schedule"]
@@ -225,7 +219,7 @@ def test_help_lists_the_presets(capsys):
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "importance"])
 def test_every_flag_is_explained(command):
-    (commands,) = (a for a in make_parser()._actions if isinstance(a.choices, dict))
+    (commands,) = (a for a in cli.make_parser()._actions if isinstance(a.choices, dict))
     for action in commands.choices[command]._actions:
         assert action.help, action.option_strings
 

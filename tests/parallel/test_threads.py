@@ -13,6 +13,7 @@ import trulysparse as ts
 from helpers.command_line import train
 from helpers.parallel_fit import content, data, fitted, numbers
 from trulysparse import cli
+from trulysparse.training import progress
 
 STRATEGIES = [ts.WASSP, ts.WASAP]
 

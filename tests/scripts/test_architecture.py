@@ -56,7 +56,8 @@ ALLOWED = {
         "training",
     },
     "plot": {"callbacks", "history", "layer", "model", "parallel", "topology"},
-    "presets": {"data", "optim", "topology"},
+    "recipe": {"optim", "topology"},
+    "presets": {"data", "optim", "recipe", "topology"},
     "estimators": {
         "callbacks",
         "config",
@@ -67,6 +68,7 @@ ALLOWED = {
         "optim",
         "parallel",
         "presets",
+        "recipe",
         "topology",
         "training",
     },

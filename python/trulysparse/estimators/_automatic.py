@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trulysparse import _check, _recipes
+from trulysparse import _check, presets
+from trulysparse.optim import Adam
+from trulysparse.presets import TABLE
 from trulysparse.topology import SET, GradientGrowth
 
 
 def batch_size(value: Any, samples: int) -> int:
     """Give the samples per step, not more than there are."""
-    size = _recipes.batch_size(samples) if value == "auto" else value
+    size = presets.batch_size(samples) if value == "auto" else value
     return min(_check.integer("batch_size", size, 1), samples)
 
 
@@ -47,8 +49,8 @@ def rates(value: Any, first: float, *, named: str, retry: bool) -> list[float]:
     """
     if isinstance(value, str):
         _check.choice("learning_rate_init", value, ("auto",))
-        rate = _recipes.ADAM_RATE if named == "adam" else first
-        return _recipes.rates(rate, _recipes.RETRIES if retry and named else 0)
+        rate = Adam.learning_rate if named == "adam" else first
+        return presets.rates(rate, TABLE.retries if retry and named else 0)
     expected = "'auto' or a positive finite number"
     return [_check.real("learning_rate_init", value, expected, low=0, low_open=True)]
 
@@ -58,7 +60,7 @@ def weight_decay(value: Any, samples: int, size: int, *, named: str) -> Any:
     if not isinstance(value, str):
         return value
     _check.choice("weight_decay", value, ("auto",))
-    return _recipes.weight_decay(samples, size) if named == "sgd" else 0.0
+    return presets.weight_decay(samples, size) if named == "sgd" else 0.0
 
 
 def topology(value: Any, zeta: Any, grow_init: Any, *, is_sparse: bool) -> Any:

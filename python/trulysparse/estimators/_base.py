@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from trulysparse import _check, _recipes
+from trulysparse import _check
 from trulysparse.data.numeric import refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _automatic, _support
@@ -25,6 +25,7 @@ from trulysparse.estimators._targets import Array, Floats, Targets
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Adam, Optimizer
+from trulysparse.presets import TABLE
 from trulysparse.topology import ImportancePruning, Rule
 
 
@@ -52,25 +53,25 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = _recipes.HIDDEN,
-        activation: str = _recipes.ACTIVATION,
+        hidden_layer_sizes: int | Sequence[int] = TABLE.hidden,
+        activation: str = TABLE.activation,
         *,
-        slope: float = _recipes.SLOPE,
-        epsilon: float = _recipes.EPSILON,
+        slope: float = TABLE.slope,
+        epsilon: float = TABLE.epsilon,
         density: float | None = None,
-        dropout: float = _recipes.DROPOUT,
+        dropout: float = TABLE.dropout,
         input_noise: float = 0.0,
         batch_size: int | str = "auto",
-        learning_rate: str = _recipes.SCHEDULE,
+        learning_rate: str = TABLE.schedule,
         learning_rate_init: float | str = "auto",
-        momentum: float = _recipes.MOMENTUM,
-        nesterovs_momentum: bool = _recipes.NESTEROV,
+        momentum: float = TABLE.momentum,
+        nesterovs_momentum: bool = TABLE.nesterov,
         weight_decay: float | str = "auto",
         optimizer: Optimizer | str | None = "auto",
-        max_iter: int = _recipes.EPOCHS,
+        max_iter: int = TABLE.epochs,
         topology: Rule | str | None = "auto",
-        zeta: float = _recipes.ZETA,
-        grow_init: float = _recipes.GROW_INIT,
+        zeta: float = TABLE.zeta,
+        grow_init: float = TABLE.grow_init,
         pruning: ImportancePruning | None = None,
         standardize: bool | str = "auto",
         early_stopping: bool = False,
@@ -288,8 +289,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 activation=self.activation,
                 slope=self.slope,
                 loss=learnt.target.loss,
-                init=_recipes.INIT,
-                fan=_recipes.FAN,
+                init=TABLE.init,
+                fan=TABLE.fan,
                 dropout=self.dropout,
                 input_noise=self.input_noise,
                 standardize=_automatic.standardize(self.standardize, is_sparse=learnt.is_sparse),

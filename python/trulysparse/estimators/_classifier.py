@@ -13,12 +13,12 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse import _recipes
 from trulysparse.data.numeric import refuse_sparse
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.optim import Optimizer
+from trulysparse.presets import TABLE
 from trulysparse.topology import ImportancePruning, Rule
 
 
@@ -66,29 +66,29 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     """
 
     _SPARSE_TARGETS = True
-    _RATE = _recipes.CLASSES_RATE
+    _RATE = TABLE.learning_rate
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = _recipes.HIDDEN,
-        activation: str = _recipes.ACTIVATION,
+        hidden_layer_sizes: int | Sequence[int] = TABLE.hidden,
+        activation: str = TABLE.activation,
         *,
-        slope: float = _recipes.SLOPE,
-        epsilon: float = _recipes.EPSILON,
+        slope: float = TABLE.slope,
+        epsilon: float = TABLE.epsilon,
         density: float | None = None,
-        dropout: float = _recipes.DROPOUT,
+        dropout: float = TABLE.dropout,
         input_noise: float = 0.0,
         batch_size: int | str = "auto",
-        learning_rate: str = _recipes.SCHEDULE,
+        learning_rate: str = TABLE.schedule,
         learning_rate_init: float | str = "auto",
-        momentum: float = _recipes.MOMENTUM,
-        nesterovs_momentum: bool = _recipes.NESTEROV,
+        momentum: float = TABLE.momentum,
+        nesterovs_momentum: bool = TABLE.nesterov,
         weight_decay: float | str = "auto",
         optimizer: Optimizer | str | None = "auto",
-        max_iter: int = _recipes.EPOCHS,
+        max_iter: int = TABLE.epochs,
         topology: Rule | str | None = "auto",
-        zeta: float = _recipes.ZETA,
-        grow_init: float = _recipes.GROW_INIT,
+        zeta: float = TABLE.zeta,
+        grow_init: float = TABLE.grow_init,
         pruning: ImportancePruning | None = None,
         standardize: bool | str = "auto",
         early_stopping: bool = False,

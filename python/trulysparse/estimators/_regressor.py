@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse import _recipes
 from trulysparse.data.numeric import refuse_sparse
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
@@ -53,7 +52,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     (111,)
     """
 
-    _RATE = _recipes.NUMBERS_RATE
+    _RATE = 0.02
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None

@@ -21,6 +21,7 @@ from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _support
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD
+from trulysparse.recipe import RECIPE
 from trulysparse.topology import SET
 
 __all__ = ["SparseFeatureSelector"]
@@ -271,8 +272,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             epsilon=self.epsilon,
             activation=self._setting("activation", has_labels),
             loss="cross_entropy" if has_labels else "squared_error",
-            init="lecun_uniform",
-            fan="real",
+            init=RECIPE.init,
+            fan=RECIPE.fan,
             dropout=self._setting("dropout", has_labels),
             input_noise=_check.real("noise", self.noise, "a number of at least 0", low=0),
             standardize=self.standardize,
@@ -281,7 +282,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         )
         optimizer = SGD(
             self._setting("learning_rate", has_labels),
-            nesterov=True,
+            nesterov=RECIPE.optimizer.nesterov,
             weight_decay=self._setting("weight_decay", has_labels),
         )
         with _support.silent_divergence():  # the scores tell as well
@@ -291,7 +292,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 epochs=_check.integer("epochs", self.epochs, 1),
                 batch_size=self.batch_size,
                 optimizer=optimizer,
-                topology=SET(self.zeta, grow_init=0.1),
+                topology=SET(self.zeta, grow_init=RECIPE.topology.grow_init),
                 progress=False,
             )
         _support.write_names(model, self)

@@ -200,6 +200,7 @@ class Adam:
 
 Optimizer: TypeAlias = SGD | Adam
 OPTIMIZERS = (SGD, Adam)
+BY_NAME: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
 
 
 def _core(optimizer: Optimizer, **rule: Any) -> dict[str, Any]:

@@ -109,6 +109,9 @@ class WASSP:
         names = ("warmup_epochs", "momentum_correction", "scale_local_rate")
         return {name: getattr(self, name) for name in names}
 
+    def _samples_a_step(self, batch_size: int) -> int:
+        return self.workers * batch_size
+
 
 @dataclass(frozen=True)
 class WASAP:
@@ -203,6 +206,9 @@ class WASAP:
 
     def _warmup(self) -> dict[str, Any] | None:
         return None
+
+    def _samples_a_step(self, batch_size: int) -> int:
+        return batch_size
 
 
 Strategy: TypeAlias = WASSP | WASAP

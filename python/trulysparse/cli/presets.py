@@ -4,20 +4,66 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from trulysparse import _recipes
-from trulysparse._presets import PRESETS
+from trulysparse import presets
+from trulysparse.parallel import WASAP, WASSP
+from trulysparse.presets import PRESETS, Preset
 
 _OTHERS = "your own files, higgs, leukemia"
 _INTRODUCTIONS = {
     "table": f"the default for {_OTHERS}; batches of a fortieth of the rows, from "
-    f"{_recipes.SMALLEST} to {_recipes.LARGEST}, and a decay of {_recipes.DECAY} an epoch; "
+    f"{presets.SMALLEST} to {presets.LARGEST}, and a decay of {presets.DECAY} an epoch; "
     "if training is unstable it starts again with a quarter of the learning rate, up to "
-    f"{_recipes.RETRIES} times, unless --learning-rate was given",
+    f"{presets.RETRIES} times, unless --learning-rate was given",
     "recipe": f"the default for other data; for {_OTHERS} it has batches and new starts as above",
     "paper": "as in Truly Sparse Neural Networks at Scale (arXiv 2102.01732), by data set and for "
     "no other data",
 }
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A preset's settings, and over them the flags that were given."""
+
+    preset: Preset
+    given: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        """Give a setting by the name of its flag."""
+        return self.given[name] if name in self.given else getattr(self.preset, name)
+
+    def sized(self, samples: int, strategy: WASSP | WASAP | None = None) -> Chosen:
+        """Fill in the batch size, with a strategy that of a worker, and the decay.
+
+        The decay of an epoch is that of the preset, however many workers share its samples.
+        """
+        given = self.given.get("batch_size")
+        size = step = self.preset._for(samples, given).batch_size
+        assert size is not None
+        if strategy is not None:
+            if given is None:
+                size = max(size // strategy.workers, 1)
+            step = strategy._samples_a_step(size)
+        return replace(self, preset=replace(self.preset._for(samples, step), batch_size=size))
+
+    def said(self, settings: Mapping[str, object]) -> str:
+        """The name of the preset, and settings as flags: first those that presets have."""
+        names = [name for name in self.preset._flags() if settings.get(name) is not None]
+        others = [name for name in settings if name not in self.preset._flags()]
+        shown = {name: settings[name] for name in (*names, *others)}
+        return f"preset {self.preset.name}, with what was given: {flags(shown)}"
+
+
+def add_preset(parser: Any) -> None:
+    """Add the flag that chooses a preset."""
+    parser.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        help="settings for all flags not given, listed below (default: table for your own files, "
+        "higgs and leukemia, recipe for other data)",
+    )
 
 
 def flags(settings: Mapping[str, object]) -> str:

@@ -1,14 +1,16 @@
-"""Named settings, by data set: the one place where they are written down."""
+"""Named settings of a network and its training, by data set."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from trulysparse import _check, _recipes
+from trulysparse import _check, schedules
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.optim import SGD
+from trulysparse.recipe import RECIPE, Recipe
 from trulysparse.topology import SET
 
 
@@ -88,87 +90,107 @@ class Preset:
         others = ("name", "augment", "retries")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
 
-    def _for(self, samples: int, batch_size: int | None = None) -> Preset:
-        """With what goes by samples filled in; `batch_size` is one that was given."""
-        size = batch_size or self.batch_size or _recipes.batch_size(samples)
+    def _for(self, samples: int, size: int | None = None) -> Preset:
+        """With what goes by samples filled in; `size` is a batch size that was given."""
+        size = size or self.batch_size or batch_size(samples)
         decay = self.weight_decay
         if decay is None:
-            decay = _recipes.weight_decay(samples, min(size, samples))
+            decay = weight_decay(samples, min(size, samples))
         return replace(self, batch_size=size, weight_decay=decay)
 
 
+# The share of every parameter that the decay takes away in an epoch, if it goes by samples.
+DECAY = 0.005
+# The steps per epoch at which batches aim, if they go by samples, and the sizes between which they
+# stay.
+STEPS = 40
+SMALLEST, LARGEST = 16, 128
+# How often training starts again with a quarter of the rate, after a divergence.
+RETRIES = 4
+
+
+def batch_size(samples: int) -> int:
+    """Samples per step; may be more than there are."""
+    return min(max(samples // STEPS, SMALLEST), LARGEST)
+
+
+def weight_decay(samples: int, size: int) -> float:
+    """The weight decay of SGD, per step, with batches of this size."""
+    return DECAY / math.ceil(samples / size)
+
+
+def rates(first: float, retries: int = RETRIES) -> list[float]:
+    """Learning rates to try, each if training diverged with that before."""
+    return [first / 4**k for k in range(retries + 1)]
+
+
+def _preset(name: str, recipe: Recipe, **sizes: Any) -> Preset:
+    """A preset with a recipe's settings, and those that a recipe leaves open."""
+    optimizer, topology = recipe.optimizer, recipe.topology
+    names = ("learning_rate", "momentum", "nesterov", "weight_decay", "schedule_decay")
+    return Preset(
+        name=name,
+        init=recipe.init,
+        fan=recipe.fan,
+        dropout=recipe.dropout,
+        schedule=schedules.resolved(optimizer.schedule)._name,
+        **{name: getattr(optimizer, name) for name in names},
+        zeta=topology.zeta,
+        zeta_schedule=topology.schedule,
+        zeta_stop=topology.stop,
+        grow_init=topology.grow_init,
+        **sizes,
+    )
+
+
 _IMAGES = ImageAugmentation((32, 32, 3))
-
-_TABLE = Preset(
-    name="table",
-    hidden=_recipes.HIDDEN,
-    epsilon=_recipes.EPSILON,
-    activation=_recipes.ACTIVATION,
-    slope=_recipes.SLOPE,
-    init=_recipes.INIT,
-    fan=_recipes.FAN,
-    dropout=_recipes.DROPOUT,
-    learning_rate=_recipes.CLASSES_RATE,
-    schedule=_recipes.SCHEDULE,
-    momentum=_recipes.MOMENTUM,
-    nesterov=_recipes.NESTEROV,
-    weight_decay=None,
-    zeta=_recipes.ZETA,
-    grow_init=_recipes.GROW_INIT,
-    epochs=_recipes.EPOCHS,
-    batch_size=None,
-    retries=_recipes.RETRIES,
-)
-
-# Chosen on the last 10,000 of Fashion-MNIST's training images; a learning rate of 0.1 is better
-# there by half a point, but diverges on small tables at batch 32. How the evolution ends was chosen
-# on parts of each data set's training samples: experiments/recipe.py. That the decay falls was
-# decided by a long run on CIFAR-10, whose training loss rose without it: docs/results.md.
-_RECIPE = Preset(
-    name="recipe",
+_RECIPE = _preset(
+    "recipe",
+    RECIPE,
     hidden=(500, 500, 500),
     epsilon=20,
     slope=0.6,
-    init="lecun_uniform",
-    fan="real",
-    dropout=0.2,
-    learning_rate=0.05,
-    schedule="cosine",
-    momentum=0.9,
-    nesterov=True,
-    weight_decay=2e-5,
-    schedule_decay=True,
-    zeta=0.3,
-    zeta_schedule="cosine",
-    zeta_stop=0.75,
-    grow_init=0.1,
     epochs=100,
     batch_size=128,
 )
 
+# The estimators' defaults. Nothing here asks what a table is about: batches and decay go by its
+# samples only.
+TABLE = replace(
+    _RECIPE,
+    name="table",
+    hidden=(100,),
+    epsilon=7,
+    activation="relu",
+    weight_decay=None,
+    schedule_decay=False,
+    zeta_schedule="constant",
+    zeta_stop=None,
+    batch_size=None,
+    retries=RETRIES,
+)
+
 # What Truly Sparse Neural Networks at Scale (arXiv 2102.01732) has in common; the rest are
-# Fashion-MNIST's.
-_PAPER = Preset(
-    name="paper",
+# Fashion-MNIST's. Its optimiser and evolution are the defaults of `SGD` and `SET`.
+_PAPER = _preset(
+    "paper",
+    Recipe(
+        init="he_uniform",
+        fan="layer",
+        dropout=0.3,
+        standardize=True,
+        optimizer=SGD(),
+        topology=SET(),
+    ),
     hidden=(1000, 1000, 1000),
     epsilon=20,
     slope=0.6,
-    init="he_uniform",
-    fan="layer",
-    dropout=0.3,
-    learning_rate=0.01,
-    schedule="constant",
-    momentum=0.9,
-    nesterov=False,
-    weight_decay=2e-4,
-    zeta=0.3,
-    grow_init=1.0,
     epochs=500,
     batch_size=128,
 )
 
 PRESETS: Mapping[str, Mapping[str | None, Preset]] = {
-    "table": {None: _TABLE},
+    "table": {None: TABLE},
     "recipe": {
         "digits": replace(_RECIPE, hidden=(200, 200, 200)),
         "fashion-mnist": replace(_RECIPE, hidden=(1000, 1000, 1000)),
@@ -182,7 +204,7 @@ PRESETS: Mapping[str, Mapping[str | None, Preset]] = {
         ),
         "madelon": replace(_RECIPE, hidden=(400, 100, 400)),
         "synthetic": _RECIPE,
-        None: replace(_RECIPE, batch_size=None, retries=_recipes.RETRIES),
+        None: replace(_RECIPE, batch_size=None, retries=RETRIES),
     },
     "paper": {
         "fashion-mnist": _PAPER,

@@ -13,8 +13,8 @@ NAMES = ("cifar10", "fashion-mnist")
 """Data sets of images that may be mirrored."""
 
 
-def add_augmentation(parser: Any) -> None:
-    """Add the flags to a parser or a group of one."""
+def add_flags(parser: Any) -> None:
+    """Add all flags."""
     parser.add_argument(
         "--augment",
         action=argparse.BooleanOptionalAction,

@@ -1,0 +1,70 @@
+"""The command ``trulysparse``: train, evaluate, use, rank and describe sparse networks.
+
+A command is a module here, with its flags in `add` and what it does in `run`. Flags that set one
+object, such as an optimiser, are a module of `flags`.
+
+Exit codes: 0 done, 1 training failed or a plan does not fit, 2 a mistake in the arguments or the
+data, 130 interrupted with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+
+from trulysparse.cli import evaluate, export, importance, info, plan, predict, prune, train
+from trulysparse.parallel.mpi.link import PeerError
+
+__all__ = ["main", "make_parser", "run"]
+
+# In the order of the help.
+_COMMANDS = (train, plan, evaluate, predict, importance, prune, export, info)
+
+
+def run() -> None:
+    """Run the command line and exit: the entry point of the installed script."""
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv
+        The arguments after the program's name; ``sys.argv[1:]`` by default.
+
+    Returns
+    -------
+    The exit code.
+
+    Raises
+    ------
+    SystemExit
+        From argparse, on ``--help``, ``--version`` and unknown flags.
+    """
+    args = make_parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except KeyboardInterrupt:
+        print("trulysparse: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, ImportError, OSError, MemoryError, PeerError) as error:
+        print(f"trulysparse: error: {str(error) or 'not enough memory'}", file=sys.stderr)
+        return 2
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser: ``run`` is the command's; what a preset decides is there only if given."""
+    parser = argparse.ArgumentParser(
+        prog="trulysparse", description="Train and use truly sparse neural networks."
+    )
+    version = importlib.metadata.version("trulysparse")
+    parser.add_argument("--version", action="version", version=f"trulysparse {version}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands)
+    return parser

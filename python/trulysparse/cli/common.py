@@ -1,0 +1,148 @@
+"""What the commands share: how they speak, and the flags of several of them."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trulysparse.config import MEMORY
+from trulysparse.model import SparseMLP, load
+
+# The rows held out stay the same whatever --seed is: runs with different seeds are comparable,
+# and `evaluate` scores the rows that training has not seen.
+SPLIT_SEED = 0
+
+
+def say(line: str) -> None:
+    """Print at once, also into a pipe, and go on in silence when nobody reads it any more."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:  # `| head`: the files are what matters
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def default(of: Callable[..., Any], name: str) -> Any:
+    """The default of a parameter: flags have those of the Python API."""
+    return inspect.signature(of).parameters[name].default
+
+
+def of_preset(parser: Any, flag: str, text: str, also: str = "", **options: Any) -> None:
+    """Add a flag that a preset decides: only what was given is in the namespace.
+
+    Its help is `text` with the default, to which `also` adds what is not the preset's.
+    """
+    options.setdefault("default", argparse.SUPPRESS)
+    parser.add_argument(flag, help=f"{text} (default: preset{also})", **options)
+
+
+_MEMORY = default(SparseMLP.fit, "memory")
+
+# --- what flags take -------------------------------------------------------------------------
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def layers(text: str) -> list[int]:
+    """The neurons of one layer, or of several: COUNTxSIZE."""
+    count, times, size = text.rpartition("x")
+    try:
+        return [positive(size)] * (positive(count) if times else 1)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"expected N or COUNTxN, such as 1000 or 3x1000, got {text!r}"
+        ) from None
+
+
+def epoch_or_share(text: str) -> int | float:
+    """An epoch, or a share of the epochs below 1."""
+    try:
+        value: int | float = int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        value = 0
+    if not (value >= 1 if isinstance(value, int) else 0 < value < 1):
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number above 0 or a share between 0 and 1, got {text!r}"
+        )
+    return value
+
+
+# --- flags of several commands ---------------------------------------------------------------
+
+
+def add_model(parser: Any) -> None:
+    """Add the saved model that a command is about."""
+    parser.add_argument("model", help="a model.safetensors that `train` wrote")
+
+
+def add_batch_size(parser: Any, size: int, kind: Callable[[str], int] = positive) -> None:
+    """Add the batch size, by default `size`."""
+    parser.add_argument("--batch-size", type=kind, default=size, help="(default: %(default)s)")
+
+
+def add_threads(parser: Any) -> None:
+    """Add the number of threads."""
+    parser.add_argument(
+        "--threads", type=positive, help="(default: all cores; one for a rank of an MPI job)"
+    )
+
+
+def add_memory(parser: Any) -> None:
+    """Add what memory a training spends."""
+    parser.add_argument(
+        "--memory",
+        choices=MEMORY,
+        default=_MEMORY,
+        help="what to spend: lean does without an index of the transposed weights, least without "
+        "most activations, which are computed twice; the results are the same (default: "
+        "%(default)s)",
+    )
+
+
+# --- models and files ------------------------------------------------------------------------
+
+
+def read_model(args: argparse.Namespace) -> SparseMLP:
+    """The saved model, with the threads that were given."""
+    model = load(args.model, progress=True)
+    if getattr(args, "threads", None) is not None:
+        model.threads = args.threads
+    return model
+
+
+def sizes(layer_sizes: Sequence[int]) -> str:
+    """The neurons of all layers in a word."""
+    return "-".join(map(str, layer_sizes))
+
+
+def left(model: SparseMLP) -> str:
+    """How many hidden neurons have connections, and how many were pruned for good."""
+    hidden = model.layers[:-1]
+    connected = sum(int((np.diff(layer.weight.indptr) > 0).sum()) for layer in hidden)
+    closed = sum(int(layer.pruned.sum()) for layer in hidden)
+    return (
+        f"{connected:,} of {sum(layer.n_out for layer in hidden):,} hidden neurons have incoming "
+        f"connections, {closed:,} were closed by pruning"
+    )
+
+
+def check_folder(out: Path) -> None:
+    """Fail before anything is computed if ``out`` cannot be written; creates nothing."""
+    place = out
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(f"--out {out}: expected a folder, {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ValueError(f"--out {out}: {place} is not writable")

@@ -1,0 +1,39 @@
+"""The flags that name data, and how the data are read."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from trulysparse import datasets
+from trulysparse.cli.common import SPLIT_SEED
+from trulysparse.datasets import NAMES, Dataset
+
+
+def add_flags(parser: Any, **options: Any) -> None:
+    """Add the flags; `options` are those of ``--data``, a default or that it is required."""
+    chosen = options.get("default")
+    parser.add_argument(
+        "--data",
+        help=f"{', '.join(NAMES)}, synthetic:FEATURES, a .npz or .csv file, or a folder or .zip of "
+        "images, one folder for each class" + (f" (default: {chosen})" if chosen else ""),
+        **options,
+    )
+    parser.add_argument(
+        "--data-dir",
+        metavar="PATH",
+        help=f"folder or file with the data of {', '.join(NAMES[1:])}, in the formats that they "
+        "are published in (default: ask OpenML, but for leukemia)",
+    )
+    parser.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="the label's column in a .csv (default: "
+        + ("the last" if chosen else "the one that the model was trained on")
+        + "); for leukemia the characteristic that is the class",
+    )
+
+
+def read(args: argparse.Namespace, label: str | None, *, hold_out: bool = True) -> Dataset:
+    """The data, always with the same rows in the test part."""
+    return datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=hold_out)

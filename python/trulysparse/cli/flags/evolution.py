@@ -1,0 +1,77 @@
+"""The flags that say how the topology evolves."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from trulysparse.cli.common import epoch_or_share, of_preset
+from trulysparse.cli.presets import Chosen
+from trulysparse.topology import SCHEDULES, SET, GradientGrowth, Rule
+
+_RANDOM = "random"
+_GROWTH: dict[str, type[SET] | type[GradientGrowth]] = {_RANDOM: SET, "gradient": GradientGrowth}
+_FLAGS = ("zeta", "grow_init", "grow", "zeta_schedule", "zeta_stop")
+
+
+def add_flags(parser: Any) -> None:
+    """Add all flags but `add_no_evolve`'s."""
+    of_preset(parser, "--zeta", "fraction of connections replaced after an epoch", type=float)
+    of_preset(
+        parser,
+        "--zeta-schedule",
+        "keep zeta, or lower it to 0 until the last evolution",
+        choices=SCHEDULES,
+    )
+    of_preset(
+        parser,
+        "--zeta-stop",
+        "the last epoch after which connections are replaced, or a share of the epochs such as "
+        "0.75",
+        type=epoch_or_share,
+        metavar="N",
+    )
+    parser.add_argument(
+        "--grow",
+        choices=list(_GROWTH),
+        default=argparse.SUPPRESS,
+        help="new connections anywhere, or where the gradients of a batch are largest among "
+        "places drawn at random; their weights start at 0 then, unless --grow-init says otherwise "
+        f"(default: {_RANDOM})",
+    )
+    of_preset(parser, "--grow-init", "scale of grown weights, 1 as at the start", type=float)
+
+
+def add_no_evolve(parser: Any) -> None:
+    """Add the flag that keeps the first connections."""
+    parser.add_argument("--no-evolve", action="store_true", help="keep the first connections")
+
+
+def make(chosen: Chosen) -> Rule | None:
+    """The rule, or None if the topology is to stay."""
+    if chosen["no_evolve"]:
+        if any(name in chosen.given for name in _FLAGS):
+            raise ValueError(
+                "--no-evolve leaves nothing to do for --zeta, --zeta-schedule, --zeta-stop, --grow "
+                "and --grow-init"
+            )
+        return None
+    kind = _GROWTH[chosen.given.get("grow", _RANDOM)]
+    # What the presets have is for growth at random.
+    takes_it = kind is SET or "grow_init" in chosen.given
+    return kind(
+        zeta=chosen["zeta"],
+        grow_init=chosen["grow_init"] if takes_it else kind.grow_init,
+        schedule=chosen["zeta_schedule"],
+        stop=chosen["zeta_stop"],
+    )
+
+
+def said(chosen: Chosen) -> dict[str, Any]:
+    """What the user is told, by the names of the flags."""
+    rule = make(chosen)
+    if rule is None:
+        return {}
+    schedule, stop = rule.schedule, rule.stop
+    shown = {"zeta": rule.zeta, "zeta_schedule": schedule, "grow_init": rule.grow_init}
+    return shown if stop is None else {**shown, "zeta_stop": stop}

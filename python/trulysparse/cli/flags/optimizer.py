@@ -1,0 +1,137 @@
+"""The flags of the optimiser: its learning rate, its schedule and its decay."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from typing import Any
+
+from trulysparse.cli.common import of_preset
+from trulysparse.cli.presets import Chosen
+from trulysparse.optim import SGD, Optimizer, schedules
+from trulysparse.optim.optimizers import BY_NAME, LAYER_RATES
+from trulysparse.presets import rates
+
+_SGD = next(name for name, kind in BY_NAME.items() if kind is SGD)
+# The presets' numbers are SGD's; the schedule is for all.
+_OF_PRESETS = ("learning_rate", "momentum", "nesterov", "weight_decay", "schedule_decay")
+
+
+def add_flags(parser: Any) -> None:
+    """Add all flags."""
+    of_preset(parser, "--learning-rate", "at the start", _of_others("learning_rate"), type=float)
+    of_preset(
+        parser,
+        "--schedule",
+        "keep the learning rate, divide it by 10 twice, let it fall to a hundredth evenly, or "
+        "lower it to 0 along a cosine over the training",
+        choices=list(schedules.BY_NAME),
+    )
+    parser.add_argument(
+        "--warmup",
+        type=float,
+        default=schedules.Constant.warmup,
+        metavar="FRACTION",
+        help="of the training's steps over which the learning rate rises at first (default: "
+        "%(default)g)",
+    )
+    add_optimizer(parser)
+    parser.add_argument(
+        "--l1",
+        type=float,
+        default=SGD.l1,
+        help="take this times the learning rate from every weight per step, down to exactly 0 "
+        "(default: %(default)g)",
+    )
+    parser.add_argument(
+        "--layer-rates",
+        choices=LAYER_RATES,
+        default=SGD.layer_rates,
+        help="learn equally fast in all layers, or slower where neurons have more connections "
+        "(default: %(default)s)",
+    )
+    _add_momentum_and_decay(parser)
+
+
+def add_optimizer(parser: Any) -> None:
+    """Add which optimiser it is."""
+    parser.add_argument(
+        "--optimizer",
+        choices=list(BY_NAME),
+        default=_SGD,
+        help="momentum SGD, or Adam, which takes 4 bytes a connection more (default: %(default)s)",
+    )
+
+
+def _add_momentum_and_decay(parser: Any) -> None:
+    of_preset(parser, "--momentum", "from 0 to below 1", type=float)
+    of_preset(
+        parser,
+        "--nesterov",
+        "Nesterov's momentum or the plain one",
+        action=argparse.BooleanOptionalAction,
+    )
+    of_preset(
+        parser,
+        "--weight-decay",
+        "fraction of every parameter taken away per step; with --optimizer adam times the learning "
+        "rate",
+        _of_others("weight_decay"),
+        type=float,
+    )
+    of_preset(
+        parser,
+        "--schedule-decay",
+        "let the decay fall with the schedule's rate, or keep it",
+        action=argparse.BooleanOptionalAction,
+    )
+
+
+def _of_others(setting: str) -> str:
+    """The defaults of the optimisers that no preset is for."""
+    others = {name: kind for name, kind in BY_NAME.items() if kind is not SGD}
+    return "".join(
+        f"; {getattr(kind, setting):g} with --optimizer {name}" for name, kind in others.items()
+    )
+
+
+def _has(kind: type[Optimizer], setting: str) -> bool:
+    return any(field.name == setting for field in fields(kind))
+
+
+def make(chosen: Chosen) -> Optimizer:
+    """The optimiser; ValueError if it does not take what was given."""
+    kind = BY_NAME[chosen["optimizer"]]
+    schedule: Any = chosen["schedule"]
+    if chosen["warmup"]:
+        schedule = schedules.BY_NAME[schedule](warmup=chosen["warmup"])
+    settings = {"schedule": schedule, "l1": chosen["l1"], "layer_rates": chosen["layer_rates"]}
+    for name in _OF_PRESETS:
+        if not _has(kind, name):
+            if name in chosen.given:
+                able = " or ".join(word for word, other in BY_NAME.items() if _has(other, name))
+                raise ValueError(f"--{name.replace('_', '-')}: expected --optimizer {able}")
+        elif name in chosen.given or kind is SGD:
+            settings[name] = chosen[name]
+    return kind(**settings)
+
+
+def tries(chosen: Chosen) -> list[float]:
+    """The learning rates to try one after the other: only the one that was given."""
+    retries = 0 if "learning_rate" in chosen.given else chosen.preset.retries
+    return rates(make(chosen).learning_rate, retries)
+
+
+def usual_rate(chosen: Chosen) -> float:
+    """The learning rate where none was given."""
+    kind = BY_NAME[chosen["optimizer"]]
+    return chosen.preset.learning_rate if kind is SGD else kind.learning_rate
+
+
+def said(chosen: Chosen) -> dict[str, Any]:
+    """What the user is told, by the names of the flags."""
+    optimizer = make(chosen)
+    shown = {name: getattr(optimizer, name) for name in _OF_PRESETS if hasattr(optimizer, name)}
+    unusual = {"optimizer": _SGD, "l1": SGD.l1, "warmup": schedules.Constant.warmup}
+    given = {name: chosen[name] for name, value in unusual.items() if chosen[name] != value}
+    return {**shown, "schedule": chosen["schedule"], **given}

@@ -1,0 +1,79 @@
+"""The flags of training on several workers, in threads or in an MPI job."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from trulysparse.cli.common import positive
+from trulysparse.parallel import WASAP, WASSP
+
+_KINDS: dict[str, type[WASSP | WASAP]] = {"wassp": WASSP, "wasap": WASAP}
+
+
+def add_flags(parser: Any) -> None:
+    """Add all flags."""
+    parser.add_argument(
+        "--parallel",
+        choices=list(_KINDS),
+        help="train on several workers, synchronously or asynchronously (default: on one batch at "
+        "a time)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help=f"for --parallel (default: {WASSP().workers}; in an MPI job its ranks but one)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=WASSP.timeout,
+        metavar="SECONDS",
+        help="in an MPI job: a rank without a sign of life for so long has failed (default: "
+        "%(default)g)",
+    )
+
+
+def communicator(parallel: str | None) -> Any:
+    """All ranks if the command was started through mpi4py by mpiexec, or None."""
+    if "mpi4py" not in sys.modules:
+        counts = (os.environ.get(name, "1") for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
+        if any(count != "1" for count in counts):
+            raise ValueError(
+                "started by mpiexec, but without mpi4py: expected `mpiexec -n N python -m mpi4py "
+                "-m trulysparse train ...`"
+            )
+        return None
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    if comm.size == 1:
+        return None
+    if parallel is None:
+        raise ValueError(
+            f"started on {comm.size} ranks: expected --parallel wassp or wasap as well"
+        )
+    return comm
+
+
+def strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:
+    """The strategy that was asked for, if one was."""
+    if args.parallel is None:
+        if args.workers is not None:
+            raise ValueError("--workers: expected --parallel as well")
+        return None
+    kind = _KINDS[args.parallel]
+    if comm is None:
+        return kind() if args.workers is None else kind(workers=args.workers)
+    checkpoint = args.out / "checkpoint.safetensors"
+    return kind(workers=args.workers, comm=comm, timeout=args.timeout, checkpoint=checkpoint)
+
+
+def batch_of_worker(size: int, whole: int | None, workers: int) -> str:
+    """A line about the batch of each worker; `whole` is what was divided, if no size was given."""
+    why = "as given" if whole is None else f"{whole} divided by the workers"
+    rows = "row" if size == 1 else "rows"
+    return f"{workers} worker{'s' * (workers > 1)}: a batch of each has {size} {rows}, {why}"

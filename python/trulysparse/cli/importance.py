@@ -1,0 +1,91 @@
+"""``trulysparse importance``: rank the features or neurons of a saved model."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trulysparse.cli import metadata
+from trulysparse.cli.common import add_model, default, positive, read_model, say
+from trulysparse.importance import KINDS
+from trulysparse.model import SparseMLP
+
+_KIND = default(SparseMLP.feature_importance, "kind")
+_Row = tuple[str, str, float]
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    importance = commands.add_parser(
+        "importance",
+        help="rank the features or neurons of a saved model",
+        description="Print the features with the highest scores, or the neurons of a layer. Scores "
+        "of features can be compared if the model standardises them, which is `train`'s default.",
+    )
+    importance.set_defaults(run=run)
+    add_model(importance)
+    importance.add_argument(
+        "--top", type=positive, default=20, metavar="N", help="rows to print (default: %(default)s)"
+    )
+    importance.add_argument(
+        "--kind",
+        choices=list(KINDS),
+        help="score features by all paths to the outputs, or by their own weights (default: "
+        f"{_KIND})",
+    )
+    importance.add_argument(
+        "--layer",
+        type=int,
+        metavar="N",
+        help="rank the neurons of a layer by their incoming weights instead: 1 is the first hidden "
+        "layer",
+    )
+    importance.add_argument(
+        "--csv", type=Path, metavar="FILE", help="also write all ranks to this .csv"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the highest ranks, and write all of them if asked to."""
+    model = read_model(args)
+    if args.layer is None:
+        what, layer = "feature", 0
+        scores = model.feature_importance(args.kind or _KIND)
+        names = metadata.names(model, "feature_names")
+    elif args.kind is not None:
+        raise ValueError("--kind is for features: --layer ranks neurons by their incoming weights")
+    else:
+        what, layer, names = "neuron", args.layer, None
+        scores = model.importance(layer).astype(np.float64)
+    units = model.units(layer)  # what compaction left of them
+    if names is not None and len(names) <= units[-1]:
+        raise ValueError(
+            f"the model's metadata 'feature_names': expected {units[-1] + 1} names or more"
+        )
+    rows = [
+        (str(rank), str(units[place]) if names is None else names[units[place]], scores[place])
+        for rank, place in enumerate(np.argsort(-scores, kind="stable"), start=1)
+    ]
+    _print(rows[: args.top], what)
+    if args.csv is not None:
+        with open(args.csv, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["rank", what, "score"])
+            writer.writerows((rank, name, repr(float(score))) for rank, name, score in rows)
+        say(f"wrote {args.csv}, {len(rows)} rows")
+    return 0
+
+
+def _print(rows: Sequence[_Row], what: str) -> None:
+    widths = [
+        max(map(len, column))
+        for column in (["rank", *(row[0] for row in rows)], [what, *(row[1] for row in rows)])
+    ]
+    say(f"{'rank':>{widths[0]}}  {what:<{widths[1]}}  score")
+    for rank, name, score in rows:
+        say(f"{rank:>{widths[0]}}  {name:<{widths[1]}}  {score:.6g}")

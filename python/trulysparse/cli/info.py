@@ -1,0 +1,32 @@
+"""``trulysparse info``: describe a saved model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from trulysparse.cli.common import add_model, left, read_model, say, sizes
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    info = commands.add_parser("info", help="describe a saved model")
+    info.set_defaults(run=run)
+    add_model(info)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what the model is and what it has been through."""
+    model = read_model(args)
+    model.summary(print_fn=say)
+    say(f"loss: {model.loss}")
+    say(f"epochs trained: {model.epochs_trained}")
+    say(f"steps trained: {model.steps_trained}")
+    say(f"evolutions: {model.evolutions}")
+    say(f"pruning: {left(model)}")
+    if model.original_layer_sizes != model.layer_sizes:
+        say(f"compacted from: {sizes(model.original_layer_sizes)}")
+    say(f"seed: {model.seed}")
+    for key, value in sorted(model.metadata.items()):
+        say(f"{key}: {value if len(value) <= 100 else value[:97] + '...'}")
+    return 0

@@ -1,0 +1,117 @@
+"""What a saved model remembers of its data, so that other data can be matched with it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse.cli.common import read_model
+from trulysparse.cli.flags import data as data_flags
+from trulysparse.datasets import Dataset
+from trulysparse.model import SparseMLP
+
+Rows = npt.NDArray[Any]
+Labels = npt.NDArray[np.int64]
+
+
+def write(model: SparseMLP, data: Dataset, label: str | None) -> None:
+    """Write down the names of the data, their classes and their features."""
+    entries = {
+        "dataset": data.name,
+        "class_names": data.class_names,
+        "feature_names": data.feature_names,
+        "label": label,
+    }
+    for key, value in entries.items():
+        if value is not None:
+            model.metadata[key] = json.dumps(value)
+
+
+def names(model: SparseMLP, key: str) -> list[str] | None:
+    """A list of names from the model's metadata, or None if it has none."""
+    if key not in model.metadata:
+        return None
+    try:
+        found = json.loads(model.metadata[key])
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"the model's metadata {key!r}: expected a JSON list of names")
+    return found
+
+
+def label(model: SparseMLP) -> str | None:
+    """The column of the labels."""
+    return json.loads(model.metadata["label"]) if "label" in model.metadata else None
+
+
+def feature_names(model: SparseMLP) -> list[str] | None:
+    """The names of the features that the model takes; a compaction may have removed others."""
+    found = names(model, "feature_names")
+    if found is None or len(found) != model.original_layer_sizes[0]:
+        return found
+    return [found[i] for i in model.units(0)]
+
+
+def remaining(model: SparseMLP, x: Rows) -> Rows:
+    """Without the features that a compaction has removed, if they are there."""
+    original = model.original_layer_sizes[0]
+    if x.shape[1] != original or original == model.layer_sizes[0]:
+        return x
+    return x[:, model.units(0)]
+
+
+def read(args: argparse.Namespace) -> tuple[SparseMLP, Dataset]:
+    """A saved model, and data all of whose rows are in the test part if they have none."""
+    model = read_model(args)
+    column = args.label
+    if column is None and args.data.lower().endswith(".csv"):
+        column = label(model)
+    return model, data_flags.read(args, column, hold_out=False)
+
+
+def matched(model: SparseMLP, data: Dataset) -> tuple[Rows, Labels]:
+    """The test part, with its columns and classes as the model counts them."""
+    return _match_features(model, data), _match_classes(model, data)
+
+
+def _match_features(model: SparseMLP, data: Dataset) -> Rows:
+    """The test part with its columns in the order that the model was trained with."""
+    original = names(model, "feature_names")
+    if original is None or data.feature_names is None or original == list(data.feature_names):
+        return remaining(model, data.x_test)
+    trained = feature_names(model) or []
+    places = {name: place for place, name in enumerate(data.feature_names)}
+    missing = [name for name in trained if name not in places]
+    unknown = sorted(set(places) - set(original))
+    for columns, problem in ((missing, "lacks"), (unknown, "has, but the model does not know,")):
+        if columns:
+            some = ", ".join(columns[:5]) + (", ..." if len(columns) > 5 else "")
+            raise ValueError(f"{data.name} {problem} {len(columns)} column(s): {some}")
+    return data.x_test[:, [places[name] for name in trained]]
+
+
+def _match_classes(model: SparseMLP, data: Dataset) -> Labels:
+    """The test part's labels as the model counts its classes.
+
+    A file may lack some of the classes, so that its own count means nothing: names decide, or
+    for a model that was saved without names the labels themselves, if they are numbers.
+    """
+    if data.class_names is None:
+        return data.y_test
+    trained = names(model, "class_names")
+    if trained is None:
+        if not all(name.isdecimal() for name in data.class_names):
+            return data.y_test
+        # One sigmoid tells two classes apart.
+        trained = [str(code) for code in range(max(model.layer_sizes[-1], 2))]
+    codes = {name: code for code, name in enumerate(trained)}
+    unknown = [name for name in data.class_names if name not in codes]
+    if unknown:
+        some = ", ".join(trained[:10]) + (", ..." if len(trained) > 10 else "")
+        raise ValueError(f"{data.name}: unknown class {unknown[0]!r}, the model's are: {some}")
+    return np.array([codes[name] for name in data.class_names], dtype=np.int64)[data.y_test]

@@ -1,0 +1,62 @@
+"""``trulysparse plan``: say what a network would take in memory."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import chain
+from typing import Any
+
+from trulysparse.cli.common import add_batch_size, add_memory, default, layers, positive, say
+from trulysparse.cli.flags import evolution, network, optimizer
+from trulysparse.config import EPSILON
+from trulysparse.memory import plan as plan_memory
+from trulysparse.optim.optimizers import BY_NAME
+from trulysparse.recipe import RECIPE
+
+_BATCH_SIZE = default(plan_memory, "batch_size")
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    plan = commands.add_parser(
+        "plan",
+        help="say what a network would take in memory",
+        description="Print the bytes of a network and its training, part by part, and what the "
+        "machine has. Nothing is allocated.",
+    )
+    plan.set_defaults(run=run)
+    plan.add_argument("--features", type=positive, required=True, help="of the data")
+    plan.add_argument(
+        "--classes", type=positive, default=2, help="of the data (default: %(default)s)"
+    )
+    plan.add_argument(
+        "--hidden", type=layers, nargs="+", required=True, metavar="N", help=network.HIDDEN
+    )
+    sparsity = plan.add_mutually_exclusive_group()
+    sparsity.add_argument("--epsilon", type=float, help=f"(default: {EPSILON})")
+    sparsity.add_argument("--density", type=float, help="connections per possible one")
+    network.add_allocation(plan)
+    add_batch_size(plan, _BATCH_SIZE)
+    plan.add_argument(
+        "--dropout", type=float, default=RECIPE.dropout, help="(default: %(default)s)"
+    )
+    evolution.add_no_evolve(plan)
+    optimizer.add_optimizer(plan)
+    add_memory(plan)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan; 1 if it does not fit."""
+    memory = plan_memory(
+        [args.features, *chain.from_iterable(args.hidden), args.classes],
+        epsilon=args.epsilon,
+        density=args.density,
+        allocation=args.allocation,
+        batch_size=args.batch_size,
+        dropout=args.dropout,
+        evolves=not args.no_evolve,
+        memory=args.memory,
+        optimizer=BY_NAME[args.optimizer](),
+    )
+    say(str(memory))
+    return 0 if memory.fits else 1

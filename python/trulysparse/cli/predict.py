@@ -1,0 +1,115 @@
+"""``trulysparse predict``: write what a saved model says of new rows."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse.cli import metadata
+from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, read_model, say
+from trulysparse.data.readers import Array, check_features, read_features, read_npz
+from trulysparse.model import SparseMLP
+
+_KEYS = ("x", "x_test", "x_train")
+_BATCH_SIZE = default(SparseMLP.predict, "batch_size")
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    predict = commands.add_parser(
+        "predict",
+        help="write what a saved model says of new rows",
+        description="Write a .csv with the class and the probability of each class for every row.",
+    )
+    predict.set_defaults(run=run)
+    add_model(predict)
+    predict.add_argument(
+        "--data",
+        required=True,
+        metavar="FILE",
+        help="a .csv that has the columns the model was trained on, in any order and among others, "
+        "or a .npz with " + ", ".join(_KEYS[:-1]) + f" or {_KEYS[-1]}",
+    )
+    predict.add_argument(
+        "--out",
+        type=Path,
+        default=Path("predictions.csv"),
+        metavar="FILE",
+        help="the .csv to write (default: %(default)s)",
+    )
+    add_batch_size(predict, _BATCH_SIZE)
+    add_threads(predict)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the table."""
+    model = read_model(args)
+    rows = _read_rows(args.data, metadata.feature_names(model), metadata.label(model))
+    x = metadata.remaining(model, rows)
+    if x.shape[1] != model.layer_sizes[0]:
+        raise ValueError(
+            f"{args.data} has {x.shape[1]} features, the model takes {model.layer_sizes[0]}"
+        )
+    classes = None
+    if model.loss == "cross_entropy":
+        count = model.layer_sizes[-1]
+        classes = metadata.names(model, "class_names") or [str(i) for i in range(count)]
+        if len(classes) != count:
+            raise ValueError(f"the model's metadata 'class_names': expected {count} names")
+    _write_table(args.out, model.predict(x, batch_size=args.batch_size), classes)
+    say(f"wrote {args.out}, {len(x)} rows")
+    return 0
+
+
+def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Array:
+    """The features of every row of a .csv or .npz, float32, (rows, features).
+
+    Parameters
+    ----------
+    path
+        A .csv with a header, or an .npz with one of `_KEYS`, the first of them that it has.
+    names
+        The .csv's columns to read, in the order wanted; others are not looked at. None reads all
+        but `label`, in their order.
+    label
+        A column that is no feature, if it is there.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another kind or not as expected.
+    FileNotFoundError
+        If there is no such file.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".csv":
+        return read_features(path, names, label)
+    if suffix != ".npz":
+        raise ValueError(f"--data {path}: expected a .csv or .npz file")
+    arrays = read_npz(path, _KEYS)
+    key = next((key for key in _KEYS if key in arrays), None)
+    if key is None:
+        raise ValueError(f"{path}: expected one of the keys {', '.join(_KEYS)}")
+    return check_features(path, key, arrays[key])
+
+
+def _write_table(
+    path: Path, outputs: npt.NDArray[np.float32], classes: Sequence[str] | None
+) -> None:
+    """A .csv with a line per row: class and probabilities, or without `classes` the outputs."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if classes is None:
+            writer.writerow([f"output_{i}" for i in range(outputs.shape[1])])
+            writer.writerows(map(str, row) for row in outputs)
+            return
+        writer.writerow(["class", *(f"probability_{name}" for name in classes)])
+        best = np.argmax(outputs, axis=1)
+        for code, row in zip(best, outputs, strict=True):
+            writer.writerow([classes[code], *map(str, row)])

@@ -1,0 +1,140 @@
+"""``trulysparse prune``: remove the hidden neurons of a saved model that matter least."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trulysparse.cli import metadata
+from trulysparse.cli.common import (
+    add_batch_size,
+    add_model,
+    add_threads,
+    check_folder,
+    default,
+    say,
+    sizes,
+)
+from trulysparse.cli.evaluate import say_samples
+from trulysparse.cli.flags import data
+from trulysparse.model import SparseMLP
+from trulysparse.plot._pruning import save_pruning_curve
+from trulysparse.pruning import amount
+
+_BATCH_SIZE = default(SparseMLP.prune, "batch_size")
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    prune = commands.add_parser(
+        "prune",
+        help="remove the hidden neurons of a saved model that matter least",
+        description="Prune a trained model, write it to a new file and draw its accuracy against "
+        "the connections that are left. With --tolerance one half of the rows decides how far to "
+        "go and gives the curve; the accuracies that are printed are those of the other half. Use "
+        "rows that the model was not trained on.",
+    )
+    prune.set_defaults(run=run)
+    add_model(prune)
+    data.add_flags(prune, required=True)
+    goal = prune.add_mutually_exclusive_group(required=True)
+    goal.add_argument(
+        "--percentile",
+        type=float,
+        metavar="P",
+        help="prune the neurons whose importance is at or below this percentile of their layer",
+    )
+    goal.add_argument(
+        "--tolerance",
+        type=float,
+        metavar="T",
+        help="prune as far as costs at most this much accuracy: 0.005 is half a point",
+    )
+    prune.add_argument(
+        "--compact",
+        action="store_true",
+        help="also take the pruned neurons out: the same predictions from a smaller network",
+    )
+    prune.add_argument(
+        "--out",
+        type=Path,
+        default=Path("pruned.safetensors"),
+        metavar="FILE",
+        help="the model to write; the curve goes beside it as a .png (default: %(default)s)",
+    )
+    add_batch_size(prune, _BATCH_SIZE, int)
+    add_threads(prune)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prune, say what it cost, and write the model and its curve."""
+    _check_out(args.out)
+    check_folder(args.out.parent)
+    model, dataset = metadata.read(args)
+    x, y = metadata.matched(model, dataset)
+    say_samples(dataset)
+    amount(args.percentile, None, args.tolerance, required=True)
+    judged = np.arange(len(x))
+    how: dict[str, Any] = {"percentile": args.percentile}
+    if args.tolerance is not None:
+        if len(x) < 2:
+            raise ValueError(f"--tolerance: expected two or more rows, got {len(x)}")
+        order = np.random.default_rng(0).permutation(len(x))
+        chosen, judged = np.sort(order[::2]), np.sort(order[1::2])
+        how = {"tolerance": args.tolerance, "validation_data": (x[chosen], y[chosen])}
+    rows, size = (x[judged], y[judged]), args.batch_size
+    before, connections = model.evaluate(*rows, batch_size=size), model.nnz
+    curve = model.pruning_curve(*rows, batch_size=size)
+    report = model.prune(**how, batch_size=size)
+    after, left = model.evaluate(*rows, batch_size=size), model.nnz
+    for entry in report:
+        say(
+            f"layer {entry['layer']}: {entry['neurons']:,} neurons pruned, with "
+            f"{entry['connections']:,} connections"
+        )
+    gone = 100 * (1 - left / max(connections, 1))
+    say(f"connections: {connections:,} -> {left:,} ({gone:.1f} % gone)")
+    if args.compact:
+        whole = sizes(model.layer_sizes)
+        model.compact()
+        say(f"compacted: {whole} to {sizes(model.layer_sizes)}")
+    which = "the other half of the rows" if args.tolerance is not None else "all rows"
+    say(_change(which, before, after))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    model.save(args.out, progress=True)
+    say(f"wrote {args.out}")
+    _draw(args.out.with_suffix(".png"), curve, (left, after.get("accuracy")), model.loss)
+    return 0
+
+
+def _check_out(out: Path) -> None:
+    """Fail before anything is computed if `out` is no name for a model."""
+    if out.suffix == ".png":
+        raise ValueError(f"--out {out}: expected the name of a model file, not of a picture")
+    if out.is_dir():
+        raise ValueError(f"--out {out}: expected the name of a model file, not of a folder")
+
+
+def _change(which: str, before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    if "accuracy" in before:
+        was, now = (100 * scores["accuracy"] for scores in (before, after))
+        return f"accuracy on {which}: {was:.2f} % -> {now:.2f} %"
+    return f"loss on {which}: {before['loss']:.4f} -> {after['loss']:.4f}"
+
+
+def _draw(picture: Path, curve: Any, end: Any, loss: str) -> None:
+    """Draw the curve and what was reached, or say why there is no picture."""
+    picture.unlink(missing_ok=True)
+    if "accuracy" not in curve:
+        say(f"no picture of the curve: the loss {loss} has no accuracy")
+        return
+    try:
+        save_pruning_curve(curve, picture, end)
+    except ImportError:
+        say("no picture of the curve without matplotlib: pip install 'trulysparse[plot]'")
+    else:
+        say(f"wrote {picture}")

@@ -1,0 +1,297 @@
+"""``trulysparse train``: train a network and save it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trulysparse.augmentation import ImageAugmentation
+from trulysparse.callbacks import TerminateOnNaN
+from trulysparse.cli import metadata, outcome
+from trulysparse.cli import presets as preset_flags
+from trulysparse.cli.common import (
+    add_memory,
+    add_threads,
+    check_folder,
+    left,
+    of_preset,
+    positive,
+    say,
+    sizes,
+)
+from trulysparse.cli.evaluate import scores
+from trulysparse.cli.flags import data, evolution, images, network, optimizer, pruning, workers
+from trulysparse.cli.presets import Chosen
+from trulysparse.datasets import Dataset
+from trulysparse.history import History
+from trulysparse.model import SparseMLP
+from trulysparse.optim import Optimizer
+from trulysparse.parallel import WASAP, WASSP
+from trulysparse.plot import save_learning_curves
+from trulysparse.presets import PRESETS, find
+from trulysparse.pruning import ImportancePruning
+from trulysparse.topology import SET
+from trulysparse.training.loop import CUT_OFF
+
+_Say = Callable[[str], None]
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    train = commands.add_parser(
+        "train",
+        help="train a network and save it",
+        description="Train a sparse classifier, by default on scikit-learn's digits.",
+        epilog=preset_flags.epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.set_defaults(run=run)
+    inputs = train.add_argument_group("data")
+    data.add_flags(inputs, default="digits")
+    network.add_standardize(inputs)
+    network.add_flags(train.add_argument_group("network"))
+    _add_training(train.add_argument_group("training"))
+    _add_output(train.add_argument_group("output"))
+
+
+def _add_training(training: Any) -> None:
+    preset_flags.add_preset(training)
+    recipe, paper = (next(iter(PRESETS[name].values())) for name in ("recipe", "paper"))
+    of_preset(
+        training,
+        "--epochs",
+        "passes over the data",
+        f"; {recipe.epochs}, and {paper.epochs} of paper",
+        type=positive,
+    )
+    of_preset(
+        training,
+        "--batch-size",
+        "rows per step, with --parallel those of each worker",
+        "; with --parallel divided by the workers",
+        type=positive,
+    )
+    optimizer.add_flags(training)
+    evolution.add_flags(training)
+    pruning.add_flags(training)
+    evolution.add_no_evolve(training)
+    images.add_flags(training)
+    add_memory(training)
+    workers.add_flags(training)
+    training.add_argument(
+        "--seed", type=int, default=0, help="of everything random (default: %(default)s)"
+    )
+    add_threads(training)
+
+
+def _add_output(output: Any) -> None:
+    output.add_argument(
+        "--out",
+        type=Path,
+        default=Path("trulysparse-run"),
+        metavar="DIR",
+        help="folder for model, history and curves, those of an earlier run are replaced "
+        "(default: %(default)s)",
+    )
+    output.add_argument(
+        "--compact",
+        action="store_true",
+        help="remove hidden neurons that cannot matter from the trained model",
+    )
+    output.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, save and score."""
+    comm = workers.communicator(args.parallel)
+    is_worker = comm is not None and comm.rank > 0  # of an MPI job: rank 0 speaks and writes
+    tell = _keep_silent if is_worker else say
+    job = _job(args, comm, tell)
+    model = job.model(is_worker)
+    job.describe(model, tell)
+    if not is_worker:
+        args.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = None if job.strategy is None else job.strategy.checkpoint
+    if checkpoint is not None and Path(checkpoint).exists():
+        tell(f"going on from {checkpoint}")
+    # Ranks do not know of each other's divergence, and go on from a checkpoint.
+    rates = optimizer.tries(job.chosen) if comm is None else [job.optimizer.learning_rate]
+    problem = None
+    for rate in rates:
+        if problem is not None:
+            tell(f"{problem}: starting again with --learning-rate {rate:g}")
+            model = job.model(is_worker)
+        interrupted = job.fit(model, rate)
+        if is_worker:
+            return 130 if interrupted else 0
+        problem = outcome.trouble(
+            model,
+            job.trained_on,
+            job.chosen["epochs"],
+            interrupted=interrupted,
+            last=rate == rates[-1],
+        )
+        if problem in (None, CUT_OFF) or interrupted:
+            break
+    if problem is not None:
+        usual = optimizer.usual_rate(job.chosen)
+        advice = "" if problem == CUT_OFF else f" {outcome.advice(rate, usual)}"
+        print(
+            f"trulysparse: {problem}. Nothing was written to {args.out}.{advice}", file=sys.stderr
+        )
+        return 1
+    return _finish(job, model, interrupted)
+
+
+def _keep_silent(line: str) -> None:
+    """Instead of `say` on all ranks but one."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A training that was asked for, every setting of it checked, and its data."""
+
+    args: argparse.Namespace
+    chosen: Chosen
+    optimizer: Optimizer
+    topology: SET | None
+    pruning: ImportancePruning | None
+    strategy: WASSP | WASAP | None
+    augment: ImageAugmentation | None
+    data: Dataset
+    # Without the training rows that are held out, which are the test part here.
+    trained_on: Dataset
+
+    def model(self, is_worker: bool) -> SparseMLP:
+        """Make the network."""
+        args, in_mpi = self.args, getattr(self.strategy, "comm", None) is not None
+        model = SparseMLP(
+            [self.data.n_features, *network.hidden(self.chosen), self.data.n_classes],
+            loss="cross_entropy",
+            **network.settings(self.chosen),
+            seed=args.seed,
+            threads=1 if in_mpi and args.threads is None else args.threads,
+            progress=not args.quiet and not is_worker,
+        )
+        metadata.write(model, self.data, args.label)
+        return model
+
+    def describe(self, model: SparseMLP, tell: _Say) -> None:
+        """Say what is trained, and how."""
+        chosen = self.chosen
+        used = {
+            **network.said(chosen),
+            **optimizer.said(chosen),
+            **evolution.said(chosen),
+            **{name: chosen[name] for name in ("epochs", "batch_size")},
+            **({} if self.augment is None else {"augment": True}),
+        }
+        tell(chosen.said(used))
+        model.summary(print_fn=tell)
+        if self.strategy is not None:
+            samples = len(self.trained_on.x_train)
+            given = "batch_size" in chosen.given
+            preset = find(self.args.preset, self.args.data)
+            whole = None if given else preset._for(samples).batch_size
+            size, count = chosen["batch_size"], self.strategy.workers
+            tell(workers.batch_of_worker(size, whole, count))
+
+    def fit(self, model: SparseMLP, rate: float) -> bool:
+        """Train; whether Ctrl-C ended it."""
+        data = self.trained_on
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)  # said later
+            warnings.filterwarnings("ignore", "no path from the inputs", RuntimeWarning)
+            try:
+                model.fit(
+                    data.x_train,
+                    data.y_train,
+                    validation_data=(data.x_test, data.y_test),
+                    callbacks=[TerminateOnNaN()],
+                    epochs=self.chosen["epochs"],
+                    batch_size=self.chosen["batch_size"],
+                    optimizer=replace(self.optimizer, learning_rate=rate),
+                    topology=self.topology,
+                    pruning=self.pruning,
+                    strategy=self.strategy,
+                    memory=self.args.memory,
+                    progress=not self.args.quiet,
+                    augment=self.augment,
+                )
+            except KeyboardInterrupt:
+                return True
+        return False
+
+
+def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
+    """Check all flags, then read the data."""
+    preset = find(args.preset, args.data)
+    chosen = Chosen(preset._for(1), vars(args))
+    optimizer.make(chosen)
+    topology = evolution.make(chosen)
+    pruned = pruning.make(args, chosen["epochs"])
+    strategy = workers.strategy(args, comm)
+    check_folder(args.out)
+
+    dataset = data.read(args, args.label)
+    if dataset.n_classes < 2:
+        raise ValueError(f"{dataset.name}: expected two or more classes, got {dataset.n_classes}")
+    tell(
+        f"data: {dataset.name}, {len(dataset.x_train)} training and {len(dataset.x_test)} test "
+        f"samples, {dataset.n_features} features, {dataset.n_classes} classes"
+    )
+    augment = images.augmentation(args, dataset, preset.augment)
+    trained_on = dataset
+    if pruned is not None and pruned.tolerance is not None:
+        trained_on = pruning.held_out(dataset)
+        held = len(trained_on.x_test)
+        tell(f"held out of training, to measure the tolerance of pruning: {held} samples")
+    chosen = Chosen(preset, vars(args)).sized(len(trained_on.x_train), strategy)
+    made = optimizer.make(chosen)
+    return _Job(args, chosen, made, topology, pruned, strategy, augment, dataset, trained_on)
+
+
+def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
+    """Save and score a network that is worth it."""
+    args, done = job.args, len(model.history.epoch)
+    if interrupted:
+        epochs = job.chosen["epochs"]
+        say(f"interrupted after {done} of {epochs} epochs, saving what there is")
+    if job.pruning is not None:
+        before = int(model.history.history.get("connections", [model.nnz])[0])
+        say(f"pruned: {before:,} -> {model.nnz:,} connections; {left(model)}")
+    if args.compact:
+        model.compact()
+        say(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
+    held_out = "test" if job.trained_on is job.data else "held out"
+    _save(model, model.history, args.out, held_out, progress=not args.quiet)
+    if interrupted:
+        return 130
+    found = model.evaluate(job.data.x_test, job.data.y_test)
+    say("test: " + scores(found))
+    remark = outcome.remark(job.data, found["loss"])
+    if remark is not None:
+        say(remark)
+    return 0
+
+
+def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progress: bool) -> None:
+    model.save(out / "model.safetensors", progress=progress)
+    say(f"wrote {out / 'model.safetensors'}")
+    history.to_csv(out / "history.csv")
+    say(f"wrote {out / 'history.csv'}")
+    # An earlier run's picture beside this run's model would mislead.
+    (out / "curves.png").unlink(missing_ok=True)
+    if not history.epoch:
+        return
+    try:
+        save_learning_curves(history, out / "curves.png", held_out=held_out)
+    except ImportError:
+        say("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
+    else:
+        say(f"wrote {out / 'curves.png'}")
