@@ -140,12 +140,6 @@ class Config:
                     "whole network"
                 )
             _density("density", self.density)
-        # The softmax of one number is 1 whatever it is: such a network would learn nothing.
-        if self.layer_sizes[-1] == 1 and self.loss == "cross_entropy":
-            raise ValueError(
-                "layer_sizes ends with one output and loss = 'cross_entropy': expected "
-                "loss='binary_cross_entropy', or two outputs"
-            )
 
     @classmethod
     def drawn(
@@ -164,7 +158,15 @@ class Config:
     @classmethod
     def given(cls, layer_sizes: Iterable[int], **settings: Any) -> Config:
         """Give the settings of a network, by default of one whose connections are given."""
-        return cls(layer_sizes, **settings)  # type: ignore[arg-type]  # a list from the check on
+        config = cls(layer_sizes, **settings)  # type: ignore[arg-type]  # a list from the check on
+        # The softmax of one number is always 1: such a network would learn nothing. Old files
+        # have some.
+        if config.layer_sizes[-1] == 1 and config.loss == "cross_entropy":
+            raise ValueError(
+                "layer_sizes ends with one output and loss = 'cross_entropy': expected "
+                "loss='binary_cross_entropy', or two outputs"
+            )
+        return config
 
     @classmethod
     def of(cls, core: _core.Network) -> Config:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from trulysparse import _check, schedules
+from trulysparse import _check
 from trulysparse.augmentation import ImageAugmentation
-from trulysparse.optim import SGD
+from trulysparse.optim import SGD, schedules
 from trulysparse.recipe import RECIPE, Recipe
 from trulysparse.topology import SET
 

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -196,12 +197,14 @@ def test_the_core_refuses_what_the_facade_would():
         with pytest.raises(ValueError, match=name):
             _core.Trainer(model._core, data, 5, sgd | wrong, 1, None, "fast")
     for name, arguments in [
-        ("zeta", (1.0, 1.0)),
-        ("zeta", (np.nan, 1)),
-        ("grow_init", (0, np.inf)),
+        ("zeta", {"zeta": 1.0, "grow_init": 1.0}),
+        ("zeta", {"zeta": -1.0, "grow_init": 1.0}),
+        ("grow_init", {"zeta": 0.0, "grow_init": -1.0}),
+        ("rule", {"zeta": 0.0}),
+        ("rule", {"zeta": np.nan, "grow_init": 1.0}),
     ]:
         with pytest.raises(ValueError, match=name):
-            model._core.evolve(*arguments)
+            model._core.evolve(json.dumps({"rule": "set"} | arguments))
 
 
 @FORKS

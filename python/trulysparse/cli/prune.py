@@ -23,7 +23,7 @@ from trulysparse.cli.evaluate import say_samples
 from trulysparse.cli.flags import data
 from trulysparse.model import SparseMLP
 from trulysparse.plot._pruning import save_pruning_curve
-from trulysparse.pruning import amount
+from trulysparse.topology.pruning import amount
 
 _BATCH_SIZE = default(SparseMLP.prune, "batch_size")
 

@@ -34,8 +34,8 @@ from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.plot import save_learning_curves
 from trulysparse.presets import PRESETS, find
-from trulysparse.pruning import ImportancePruning
-from trulysparse.topology import SET
+from trulysparse.topology import Rule
+from trulysparse.topology.pruning import ImportancePruning
 from trulysparse.training.loop import CUT_OFF
 
 _Say = Callable[[str], None]
@@ -159,7 +159,7 @@ class _Job:
     args: argparse.Namespace
     chosen: Chosen
     optimizer: Optimizer
-    topology: SET | None
+    topology: Rule | None
     pruning: ImportancePruning | None
     strategy: WASSP | WASAP | None
     augment: ImageAugmentation | None

@@ -7,7 +7,7 @@ from typing import Any
 
 from trulysparse.cli.common import epoch_or_share, of_preset
 from trulysparse.cli.presets import Chosen
-from trulysparse.topology import SCHEDULES, SET, GradientGrowth, Rule
+from trulysparse.topology import SCHEDULES, SET, GradientGrowth
 
 _RANDOM = "random"
 _GROWTH: dict[str, type[SET] | type[GradientGrowth]] = {_RANDOM: SET, "gradient": GradientGrowth}
@@ -47,7 +47,7 @@ def add_no_evolve(parser: Any) -> None:
     parser.add_argument("--no-evolve", action="store_true", help="keep the first connections")
 
 
-def make(chosen: Chosen) -> Rule | None:
+def make(chosen: Chosen) -> SET | GradientGrowth | None:
     """The rule, or None if the topology is to stay."""
     if chosen["no_evolve"]:
         if any(name in chosen.given for name in _FLAGS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from trulysparse.activations import HIDDEN
+from trulysparse.activations import HIDDEN as ACTIVATIONS
 from trulysparse.cli.common import default, layers, of_preset
 from trulysparse.cli.presets import Chosen
 from trulysparse.config import ALLOCATIONS, FANS, INITS
@@ -45,9 +45,9 @@ def _add_neurons(parser: Any) -> None:
     of_preset(
         parser,
         "--activation",
-        "of the hidden layers, one for all or one for each: " + ", ".join(HIDDEN),
+        "of the hidden layers, one for all or one for each: " + ", ".join(ACTIVATIONS),
         nargs="+",
-        choices=HIDDEN,
+        choices=ACTIVATIONS,
         metavar="NAME",
     )
     of_preset(parser, "--slope", "of the negative side of all_relu and leaky_relu", type=float)

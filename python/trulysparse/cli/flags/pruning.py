@@ -10,7 +10,7 @@ import numpy as np
 
 from trulysparse.cli.common import SPLIT_SEED, epoch_or_share
 from trulysparse.datasets import Dataset
-from trulysparse.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning
+from trulysparse.topology.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning
 
 HELD_OUT = 0.1  # of the training rows, on which `train` measures a tolerance
 _SWITCHES = "--prune, --prune-percentile or --prune-tolerance"
