@@ -1,4 +1,4 @@
-"""User arrays as what the core takes: float32, C order, two dimensions."""
+"""Samples, targets and weights of a user as the core takes them: float32 in C order."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ _ENCODE = (
 
 
 def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
+    """Convert to float32 in C order; ValueError if a finite number does not fit."""
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, np.float32, ["C", "A"])
     # What overflowed was finite before: say so, instead of complaining about an infinity.
@@ -48,7 +49,7 @@ def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
 
 
 def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
-    """`value` as float32 of shape (samples, features), or the arrays of a sparse one.
+    """Convert to float32 of shape (samples, features), or to the arrays of a sparse matrix.
 
     Dense samples are copied only where that is needed.
     """
@@ -75,7 +76,7 @@ def _sparse_samples(name: str, matrix: Any) -> CsrArrays:
 
 
 def sample_weights(value: Any, count: int) -> FloatArray | None:
-    """`value` as float32 of shape (count,), if it is not None; the core checks the values."""
+    """Convert to float32 of shape (count,), if it is not None; the core checks the values."""
     if value is None:
         return None
     array = numeric("sample_weight", value)
@@ -89,7 +90,7 @@ def sample_weights(value: Any, count: int) -> FloatArray | None:
 def targets(
     name: str, value: Any, count: int, outputs: int, loss: str
 ) -> tuple[ClassArray | None, FloatArray | None]:
-    """`value` as class labels (count,) or as dense targets (count, outputs); the other is None."""
+    """Convert to class labels (count,) or to dense targets (count, outputs); the other is None."""
     text = "expected an array of numbers" if loss == "squared_error" else _ENCODE
     array = numeric(name, value, text=text)
     if array.ndim == 0 or array.shape[0] != count:

@@ -124,7 +124,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Learn from the first targets how to encode them."""
 
     def _class_weights(self, y: Array, *, whole: bool) -> Array | None:
-        """Give the weights that samples have by their targets; `whole`: all samples are there."""
+        """Give weights of samples by their targets, of all samples if `whole`."""
         return None
 
     def _same_classes(self, classes: Any) -> None:
