@@ -90,7 +90,7 @@ def sample_weights(value: Any, count: int) -> FloatArray | None:
 def targets(
     name: str, value: Any, count: int, outputs: int, loss: str
 ) -> tuple[ClassArray | None, FloatArray | None]:
-    """Convert to class labels (count,) or to dense targets (count, outputs); the other is None."""
+    """`value` as class labels (count,) or as dense targets (count, outputs); the other is None."""
     text = "expected an array of numbers" if loss == "squared_error" else _ENCODE
     array = numeric(name, value, text=text)
     if array.ndim == 0 or array.shape[0] != count:
