@@ -1,7 +1,8 @@
 """Print the Python tests of the quick lane: those that guard results, and those of changed files.
 
 Changed are the files that differ from the last commit or, if none does, those of that commit. The
-tests of the package's FOLDER, and of the core's, are in `tests/FOLDER`.
+tests of the package's FOLDER, and of the core's, are in `tests/FOLDER`; those of `datasets` are in
+`tests/data`.
 """
 
 import re
@@ -46,6 +47,8 @@ def concerned(names: Iterable[str], root: Path) -> list[str]:
                 found |= {str(t.relative_to(root)) for t in tests if word.search(t.read_text())}
             case ["tests", _, file] if file.startswith("test_") and (root / name).is_file():
                 found.add(name)
+            case ["python", "trulysparse", "datasets", *_]:
+                found.add("tests/data")
             case ["python", "trulysparse", room, *_] | ["rust", room, *_]:
                 tests = root / "tests" / room.removesuffix(".py").strip("_")
                 if tests.is_dir():

@@ -27,7 +27,8 @@ ALLOWED = {
     "data": {"losses"},
     "topology": {"data", "layer"},
     "callbacks": {"history", "layer", "optim", "topology"},
-    "export": {"activations", "config", "layer"},
+    "datasets": {"data"},
+    "export": {"activations", "config", "data", "layer"},
     "parallel": {"callbacks", "config", "data", "history", "losses", "optim", "topology"},
     "training": {
         "callbacks",
@@ -73,6 +74,7 @@ ALLOWED = {
         "training",
     },
 }
+ALLOWED["feature_selection"] = {"estimators"}
 ALLOWED["__init__"] = set(ALLOWED) - {"_check"}
 ALLOWED["cli"] = {*ALLOWED, "__init__"} - EVERYBODY
 ALLOWED["__main__"] = {"cli"}

@@ -1,4 +1,4 @@
-"""User arrays as what the core takes: float32, C order, two dimensions."""
+"""Samples, targets and weights of a user as the core takes them: float32 in C order."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ _ENCODE = (
 
 
 def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
+    """Convert to float32 in C order; ValueError if a finite number does not fit."""
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, np.float32, ["C", "A"])
     # What overflowed was finite before: say so, instead of complaining about an infinity.
@@ -49,7 +50,7 @@ def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
 
 
 def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
-    """`value` as float32 of shape (samples, features), or the arrays of a sparse one.
+    """Convert to float32 of shape (samples, features), or to the arrays of a sparse matrix.
 
     Dense samples are copied only where that is needed.
     """
@@ -76,7 +77,7 @@ def _sparse_samples(name: str, matrix: Any) -> CsrArrays:
 
 
 def sample_weights(value: Any, count: int) -> FloatArray | None:
-    """`value` as float32 of shape (count,), if it is not None; the core checks the values."""
+    """Convert to float32 of shape (count,), if it is not None; the core checks the values."""
     if value is None:
         return None
     array = numeric("sample_weight", value)

@@ -22,7 +22,7 @@ Line = tuple[int, str]
 
 @contextmanager
 def open_text(path: Path, member_suffixes: tuple[str, ...] = ()) -> Iterator[TextIO]:
-    """The text of a file that is plain, .gz, or with ``member_suffixes`` in a .zip, for reading.
+    """Open the text of a file that is plain, .gz, or with ``member_suffixes`` in a .zip.
 
     It is UTF-8; what is not becomes the replacement character, as a number has none.
 
@@ -72,7 +72,7 @@ def _decompressed(file: io.BufferedIOBase | object, name: str) -> Iterator[TextI
 
 
 def read_lines(file: TextIO, path: PathLike) -> Iterator[Line]:
-    """Number, from 1, and text without its end of each line.
+    """Give the number, from 1, and the text of each line.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def read_lines(file: TextIO, path: PathLike) -> Iterator[Line]:
 
 
 def parse(path: PathLike, lines: Sequence[Line], columns: int, delimiter: str) -> Array:
-    """Lines of numbers as float32 ``(len(lines), columns)``.
+    """Convert lines of numbers to float32 ``(len(lines), columns)``.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def parse(path: PathLike, lines: Sequence[Line], columns: int, delimiter: str) -
 
 
 def is_finite(cell: str) -> bool:
-    """Whether a cell is a number that float32 has."""
+    """Tell whether a cell is a number in float32's range."""
     if not cell.strip() or "," in cell:
         return False
     try:

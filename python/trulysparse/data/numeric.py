@@ -1,4 +1,4 @@
-"""User arrays as arrays of real numbers."""
+"""Arrays of a user as NumPy arrays of real numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def refuse_sparse(name: str, value: Any) -> None:
 def numeric(
     name: str, value: Any, *, text: str = "expected an array of numbers"
 ) -> npt.NDArray[Any]:
-    """`value` as an array of real numbers or booleans; `text` is the advice on one of strings."""
+    """Convert to an array of real numbers or booleans; `text` is the advice if it has strings."""
     refuse_sparse(name, value)
     if np.ma.is_masked(value):
         raise ValueError(
@@ -48,7 +48,7 @@ def numeric(
 
 
 def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[np.float64]:
-    """An array of Python objects, as float64 if all are real numbers or booleans.
+    """Convert an array of Python objects to float64 if all are real numbers or booleans.
 
     pandas makes them from frames whose columns differ in type. ``astype`` alone would also take
     None and text that looks like a number.

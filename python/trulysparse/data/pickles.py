@@ -36,7 +36,7 @@ OPCODES = re.compile(
 
 
 def load(raw: bytes, what: str) -> Any:
-    """What a pickle holds: numbers, text, bytes, lists, dicts and `_Call`; see `array`.
+    """Read what a pickle holds: numbers, text, bytes, lists, dicts and `_Call`; see `array`.
 
     Text of Python 2 is read as Latin-1.
 
@@ -60,7 +60,7 @@ def load(raw: bytes, what: str) -> Any:
 
 
 def array(value: Any, what: str) -> npt.NDArray[Any]:
-    """An array of whole numbers from a list, or from what `load` gives for one of NumPy's.
+    """Make an array of whole numbers of a list, or of what `load` gives for one of NumPy's.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def array(value: Any, what: str) -> npt.NDArray[Any]:
 
 
 class _Global:
-    """Stands for a function or class: a call is written down and not made."""
+    """A function or class that a pickle names: a call is recorded and not made."""
 
     __slots__ = ("name",)
 
@@ -95,7 +95,7 @@ class _Global:
 
 
 class _Call:
-    """What a pickle wanted to call, and the state it set."""
+    """A call in a pickle, and the state that it sets."""
 
     __slots__ = ("arguments", "name", "state")
 

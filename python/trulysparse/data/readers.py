@@ -1,6 +1,6 @@
 """Readers of the file formats that data sets come in: IDX, NumPy's .npz and .csv.
 
-They distrust what they read: whatever is wrong gives a ``ValueError`` that names the file and what
+Files are not trusted. What is wrong with one raises a ``ValueError`` that names the file and what
 was expected in it.
 """
 
@@ -30,7 +30,7 @@ IDX_LIMIT = 1 << 30  # bytes; twenty times the largest file of Fashion-MNIST
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What a .csv holds: ``x`` float32 ``(n_rows, n_features)`` and one label per row."""
+    """The contents of a .csv: ``x`` float32 ``(n_rows, n_features)`` and one label per row."""
 
     x: Array
     labels: Array
@@ -39,7 +39,7 @@ class Table:
 
 
 def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
-    """The array of unsigned bytes in an IDX file (plain or gzip), with ``n_dims`` dimensions.
+    """Read the array of unsigned bytes, with ``n_dims`` dimensions, of a plain or gzip IDX file.
 
     The format: two zero bytes, a type (8 for unsigned bytes), the number of dimensions, each
     dimension as a big-endian 32-bit integer, then the values in C order.
@@ -78,7 +78,7 @@ def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
 
 
 def read_npz(path: PathLike, keys: Sequence[str] = KEYS) -> dict[str, Array]:
-    """Those of `keys` that a NumPy archive holds; pickled objects are refused."""
+    """Read those of `keys` that a NumPy archive has; refuse pickled objects."""
     try:
         with open(path, "rb") as file:
             archive = np.load(file, allow_pickle=False)
@@ -90,7 +90,7 @@ def read_npz(path: PathLike, keys: Sequence[str] = KEYS) -> dict[str, Array]:
 
 
 def check_arrays(path: PathLike, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """``arrays`` with features as float32 ``(n, n_features)`` and labels as ``(n,)``.
+    """Convert features to float32 ``(n, n_features)`` and labels to ``(n,)``.
 
     ``x_train`` and ``y_train`` are needed, ``x_test`` and ``y_test`` come together or not at all.
     """
@@ -116,7 +116,7 @@ def check_arrays(path: PathLike, arrays: Mapping[str, Array]) -> dict[str, Array
 
 
 def check_features(path: PathLike, key: str, x: Array) -> Array:
-    """``x`` as float32 ``(n, n_features)``; ``key`` names it in errors."""
+    """Convert to float32 ``(n, n_features)``; ``key`` names the array in errors."""
     if x.ndim < 2 or 0 in x.shape or x.dtype.kind not in "fiub":
         raise ValueError(
             f"{path}: expected {key} to be numbers of shape (n_samples, n_features), "
@@ -130,7 +130,7 @@ def check_features(path: PathLike, key: str, x: Array) -> Array:
 
 
 def read_features(path: PathLike, names: Sequence[str] | None, label: str | None) -> Array:
-    """Columns of a .csv as float32 ``(n_rows, n_columns)``, without a need for labels.
+    """Read columns of a .csv as float32 ``(n_rows, n_columns)``; it needs no labels.
 
     ``names`` are the columns, in the order wanted; others may hold anything. Without ``names``
     all are read but ``label``, if it is there. Errors name the row and the column.
@@ -177,7 +177,7 @@ def read_features(path: PathLike, names: Sequence[str] | None, label: str | None
 
 
 def read_csv(path: PathLike, label: str | None = None) -> Table:
-    """A comma-separated UTF-8 file with a header; ``label`` names the label's column.
+    """Read a comma-separated UTF-8 file with a header; ``label`` names the label's column.
 
     Without ``label`` it is the last column. All other cells are numbers; blank lines are skipped.
     Errors name the row (the header is row 1) and the column.
@@ -265,7 +265,7 @@ def _is_number(cell: str) -> bool:
 
 
 def encode(labels: Array, what: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Labels as int64 in 0..n-1, and the classes' names in numeric or else alphabetic order.
+    """Give labels as int64 in 0..n-1, and names of classes in numeric or else alphabetic order.
 
     ``what`` says in an error which labels these are. Numbers may be stored as text or as floats,
     but must be whole: a column of fractions is a regression target, not a class.

@@ -1,9 +1,9 @@
-"""The door for SciPy's sparse matrices: each is checked in full before SciPy converts anything.
+"""SciPy's sparse matrices, checked in full before SciPy converts anything.
 
-SciPy's conversions follow indices in compiled code without a look at them, and anyone can change
-the arrays of a matrix after it was made. Its own `check_format` leaves out COO, LIL, DIA and DOK,
-and its flags ``has_sorted_indices`` and ``has_canonical_format`` may lie. So the arrays are copied,
-the copies are checked, and SciPy only ever sees matrices that were built from those.
+SciPy's conversions follow indices in compiled code without checking them, and anyone can change
+the arrays of a matrix after it was made. SciPy's `check_format` leaves out COO, LIL, DIA and DOK,
+and the flags ``has_sorted_indices`` and ``has_canonical_format`` may be wrong. So the arrays are
+copied, the copies are checked, and SciPy sees only matrices that were built from the copies.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def check_sparse(
 def loaded(name: str, arrays: Mapping[str, Array]) -> sp.csc_array:
     """Give the matrix of a file that SciPy's `save_npz` wrote, checked as `check_sparse` does.
 
-    SciPy's `load_npz` drops what lies behind the end of an indptr, and rounds indices.
+    SciPy's `load_npz` drops values behind the end of an indptr, and rounds indices.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _part(value: Any, attribute: str) -> Any:
 
 
 def _integers(name: str, value: Any, attribute: str) -> Array:
-    """Give an own copy of an index array."""
+    """Copy an index array."""
     try:
         array = np.array(_part(value, attribute))
     except ValueError:
@@ -253,7 +253,7 @@ def _lil(name: str, value: Any, shape: Shape) -> Any:
 
 
 def _lists(value: Any, attribute: str) -> list[list[Any]]:
-    """Give own copies of the lists in an array of LIL."""
+    """Copy the lists in an array of LIL."""
     if not isinstance(value, np.ndarray) or value.ndim != 1:
         raise _Damage(f"{attribute} is a {type(value).__name__}, expected an array of lists")
     lists = []
@@ -298,7 +298,7 @@ def _objects(name: str, found: list[Any]) -> Array:
 
 
 def _is_canonical(indptr: Array, indices: Array) -> bool:
-    """Whether columns ascend in every row; found out, not taken from a flag."""
+    """Tell by the indices, not by a flag, whether columns ascend in every row."""
     if len(indices) < 2:
         return True
     ascends = indices[1:] > indices[:-1]

@@ -71,7 +71,7 @@ def resolve(
         The label's column in a .csv; the last one by default. For leukemia the characteristic
         that is the class.
     seed
-        Decides which rows are held out where the data have no test part of their own. Default 0.
+        Decides which rows are held out if the data have no test part. Default 0.
     hold_out
         False puts every row of a user's files without a test part into the test part and leaves
         the training part empty, to score all of it. Default True.

@@ -1,4 +1,4 @@
-"""CIFAR-10, in any of the forms that it is spread in."""
+"""CIFAR-10, in any of the forms in which it is published."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WANTED = (
 
 
 def load_cifar10(data_dir: PathLike | None = None) -> Dataset:
-    """CIFAR-10: 50000 training and 10000 test images of 32x32 pixels in colour, scaled to 0..1.
+    """Load CIFAR-10: 50000 training and 10000 test images of 32x32 coloured pixels, from 0 to 1.
 
     The 3072 features are the pixels row by row from the top, each with its red, green and blue, for
     every format: ``x.reshape(-1, 32, 32, 3)`` are the images. Labels are 0 for airplane to
@@ -104,12 +104,12 @@ def _fetch() -> tuple[Array, ...]:
 
 
 def _channels_last(rows: Array) -> Array:
-    """From the order of the original files: all red values, all green ones, all blue ones."""
+    """Reorder from that of the original files: all red values, all green ones, all blue ones."""
     return np.ascontiguousarray(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
 def _read(path: Path) -> tuple[Array, ...]:
-    """``x_train``, ``y_train``, ``x_test``, ``y_test`` of bytes, channels last."""
+    """Read ``x_train``, ``y_train``, ``x_test``, ``y_test`` of bytes, channels last."""
     name = path.name.lower()
     if path.is_dir():
         return _read_folder(path)
@@ -149,7 +149,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _tar_batches(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of each batch in an archive, which is read once and from the front."""
+    """Read name and bytes of each batch in an archive, once and from the front."""
     try:
         with tarfile.open(path, "r|*") as archive:
             for member in archive:
@@ -192,7 +192,7 @@ def _join(source: Path, batches: Iterator[tuple[str, bytes]]) -> tuple[Array, ..
 
 
 def _binary(raw: bytes, what: str) -> tuple[Array, Array]:
-    """One byte for the label and 3072 for the pixels, for each image."""
+    """Read one byte for the label and 3072 for the pixels, for each image."""
     if not raw or len(raw) % (1 + PIXELS):
         raise ValueError(
             f"{what}: expected images of {1 + PIXELS} bytes each, got {len(raw)} bytes"
@@ -202,7 +202,7 @@ def _binary(raw: bytes, what: str) -> tuple[Array, Array]:
 
 
 def _python(raw: bytes, what: str) -> tuple[Array, Array]:
-    """A pickled dict with the keys ``data`` and ``labels``."""
+    """Read a pickled dict with the keys ``data`` and ``labels``."""
     batch: Any = pickles.load(raw, what)
     # Python 3 may have written the keys as bytes.
     batch = {

@@ -60,7 +60,7 @@ class Dataset:
 
 
 def scale_pixels(pixels: Array) -> Array:
-    """Bytes of shape (n, ...) as float32 (n, n_features) in 0..1."""
+    """Convert bytes of shape (n, ...) to float32 (n, n_features) in 0..1."""
     scaled = pixels.reshape(len(pixels), -1).astype(np.float32)
     scaled *= np.float32(1 / 255)
     return scaled
@@ -69,7 +69,7 @@ def scale_pixels(pixels: Array) -> Array:
 def held_out(
     name: str, y: Array, n_classes: int, *, seed: int, fraction: float = TEST_FRACTION
 ) -> tuple[Array, Array]:
-    """Indices of the training and the test rows, stratified unless a class is too small for that.
+    """Draw the training and the test rows, stratified unless a class is too small for that.
 
     The test part has the given fraction of the rows, rounded up.
     """

@@ -30,7 +30,7 @@ ADVICE = (
 
 
 def load_fashion_mnist(data_dir: PathLike | None = None) -> Dataset:
-    """Fashion-MNIST: 60000 training and 10000 test images of 28x28 pixels, scaled to 0..1.
+    """Load Fashion-MNIST: 60000 training and 10000 test images of 28x28 pixels, scaled to 0..1.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _fetch() -> tuple[Array, Array]:
 
 
 def _idx_pair(folder: Path, part: str) -> tuple[Array, Array]:
-    """Images ``(n, 784)`` and labels ``(n,)`` of one part of an MNIST-like folder."""
+    """Read images ``(n, 784)`` and labels ``(n,)`` of one part of an MNIST-like folder."""
     image_path = _find_idx(folder, f"{part}-images-idx3-ubyte")
     label_path = _find_idx(folder, f"{part}-labels-idx1-ubyte")
     images = read_idx(image_path, 3)

@@ -1,4 +1,4 @@
-"""HIGGS: collisions of particles, as UCI and LightGBM spread them."""
+"""HIGGS: collisions of particles, from UCI's file or LightGBM's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load_higgs(
     train_rows: int | None = None,
     test_rows: int | None = None,
 ) -> Dataset:
-    """HIGGS: 28 features of a collision, and whether it was a Higgs boson's (1) or not (0).
+    """Load HIGGS: 28 features of a collision, and whether it was a Higgs boson's (1) or not (0).
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _fetch(train_rows: int, test_rows: int) -> Dataset:
 
 
 def _find(path: Path) -> Path:
-    """The file that ``path`` is or holds."""
+    """Find the file that ``path`` is or holds."""
     if path.is_file():
         return path
     if not path.exists():
@@ -141,7 +141,7 @@ def _read_npz(path: Path) -> list[Array]:
 
 
 def _read_table(path: Path, count: int | None, delimiter: str) -> tuple[Array, Array]:
-    """The first ``count`` rows of a table that begin with the label, or all of them."""
+    """Read the first ``count`` rows of a table, or all of them; a row begins with its label."""
     columns = 1 + len(HIGGS_FEATURES)
     blocks: list[Array] = []
     found = 0

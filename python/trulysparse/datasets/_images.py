@@ -44,7 +44,7 @@ class Images:
 
 
 def load_images(path: PathLike, *, seed: int = 0, hold_out: bool = True) -> Dataset:
-    """Images of one size in a folder or a .zip, in one folder for each class.
+    """Load images of one size from a folder or a .zip, in one folder for each class.
 
     The features are the pixels row by row from the top, each with its red, green and blue (or its
     grey, if all images are grey), scaled to 0..1. The classes are the folders' names, in numeric or
@@ -87,7 +87,7 @@ def load_images(path: PathLike, *, seed: int = 0, hold_out: bool = True) -> Data
 
 
 def read_images(path: Path, classes: Sequence[str] | None = None) -> Images:
-    """All images of a folder or a .zip, as `load_images` describes them.
+    """Read all images of a folder or a .zip, as `load_images` describes them.
 
     With ``classes`` these are all classes that there may be, in the order of their labels.
     """
@@ -131,7 +131,7 @@ def _class_order(name: str) -> tuple[int, str]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
-    """Names of the images below a folder or in a .zip, with slashes, and what reads one."""
+    """Give the images' names below a folder or in a .zip, with slashes, and a reader of one."""
     if path.is_dir():
         yield list(_walk(path)), lambda name: _read_file(path / name)
         return
@@ -167,14 +167,14 @@ def _read_file(path: Path) -> bytes:
 
 
 def _is_image(name: str) -> bool:
-    """Whether its name says so; what systems add to folders and archives are no images."""
+    """Tell by the name; files that systems add to folders and archives are no images."""
     parts = PurePosixPath(name).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return not hidden and name.lower().endswith(SUFFIXES)
 
 
 def _places(path: Path, names: list[str]) -> list[tuple[str, str, str]]:
-    """Part ("train", "test" or ""), class and name of each image."""
+    """Give part ("train", "test" or ""), class and name of each image."""
     if not names:
         raise ValueError(f"{path}: expected {LAYOUT}, there are no images")
     places: list[tuple[str, str, str]] = []
@@ -196,7 +196,7 @@ def _places(path: Path, names: list[str]) -> list[tuple[str, str, str]]:
 
 
 def _decode(path: Path, names: list[str], read: Callable[[str], bytes]) -> Array:
-    """uint8 (n, height, width, 3), or (n, height, width, 1) if all of them are grey."""
+    """Decode to uint8 (n, height, width, 3), or (n, height, width, 1) if all of them are grey."""
     size = _image(path, names[0], read, None)[0].shape[:2]
     pixels = np.empty((len(names), *size, 3), dtype=np.uint8)
     grey = np.empty(len(names), dtype=bool)
@@ -216,7 +216,7 @@ def _decode(path: Path, names: list[str], read: Callable[[str], bytes]) -> Array
 def _image(
     path: Path, name: str, read: Callable[[str], bytes], size: tuple[int, ...] | None
 ) -> tuple[Array, bool]:
-    """One image as (height, width, 3), and whether it is grey."""
+    """Decode one image as (height, width, 3), and tell whether it is grey."""
     try:
         with _pillow().open(io.BytesIO(read(name))) as image:
             if size is not None and (image.height, image.width) != size:

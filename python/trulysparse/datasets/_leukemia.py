@@ -30,7 +30,7 @@ WANTED = (
 def load_leukemia(
     data_dir: PathLike | None = None, *, label: str | None = None, seed: int = 0
 ) -> Dataset:
-    """Leukemia: 54,675 probes of 2,096 bone marrows, 18 classes (GEO GSE13159, the MILE study).
+    """Load Leukemia: 54,675 probes of 2,096 bone marrows, 18 classes (GEO GSE13159, MILE study).
 
     A third of the samples is held out, stratified: 1,397 train and 699 test. The features take
     458 MB; reading a series matrix takes no second copy, a .csv one.
@@ -126,7 +126,7 @@ def _read_matrix(path: Path, label: str | None, seed: int) -> Dataset:
 
 
 def _count(path: Path) -> int:
-    """The number of probes; reads to the end, where a compressed file has its checksum."""
+    """Count the probes, to the end, where a compressed file has its checksum."""
     begin, number = None, 0
     with open_text(path) as file:
         lines = read_lines(file, path)
@@ -147,7 +147,7 @@ def _count(path: Path) -> int:
 
 
 def _header(path: Path, lines: Iterator[Line]) -> list[tuple[int, list[str]]]:
-    """The characteristics, a cell for each sample; reads up to where the table begins."""
+    """Read the characteristics, a cell for each sample, up to where the table begins."""
     found: list[tuple[int, list[str]]] = []
     for number, text in lines:
         if text.startswith(BEGIN):
@@ -168,7 +168,7 @@ def _labels(
     samples: Sequence[str],
     label: str | None,
 ) -> npt.NDArray[np.str_]:
-    """The class of each sample; a characteristic need not be in the same line for all of them."""
+    """Give the class of each sample; samples may have a characteristic in different lines."""
     keys: dict[str, None] = {}
     found: list[dict[str, str]] = [{} for _ in samples]
     for number, cells in characteristics:

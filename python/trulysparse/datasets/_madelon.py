@@ -19,7 +19,7 @@ ROWS, FEATURES = (2000, 600), 500
 
 
 def load_madelon(data_dir: PathLike | None = None) -> Dataset:
-    """Madelon (NIPS 2003): 500 features, two classes, 2000 training and 600 validation rows.
+    """Load Madelon (NIPS 2003): 500 features, two classes, 2000 training and 600 validation rows.
 
     Parameters
     ----------

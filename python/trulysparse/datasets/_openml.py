@@ -28,7 +28,7 @@ def fetch(
     name: str | None = None,
     **which: Any,
 ) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Features as they come, and labels as int64.
+    """Fetch features as OpenML has them, and labels as int64.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Artificial data of any width, as the paper's extreme scale has them (arXiv 2102.01732)."""
+"""Artificial data of any width, as for the extreme scale of arXiv 2102.01732."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"synthetic:([1-9]\d{0,8})(?::([1-9]\d{0,8}))?")
 
 
 def load_synthetic(features: int, samples: int = 5000, seed: int = 0) -> Dataset:
-    """Artificial data of any width: noise, and one feature in 64 that tells two classes apart.
+    """Draw artificial data of any width: noise, and one feature in 64 that tells two classes apart.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def load_synthetic(features: int, samples: int = 5000, seed: int = 0) -> Dataset
 
 
 def parse(text: str) -> tuple[int, int]:
-    """Features and training samples of ``synthetic:FEATURES`` or ``synthetic:FEATURES:SAMPLES``.
+    """Give the numbers in ``synthetic:FEATURES[:SAMPLES]``: features and training samples.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def parse(text: str) -> tuple[int, int]:
 
 
 def draw(samples: int, features: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Two balanced classes of standard normal noise.
+    """Draw two balanced classes of standard normal noise.
 
     One feature in 64, at places that depend on the number of features only, has the mean 1 in one
     class and -1 in the other. float32 (samples, features) and int64 (samples,); peak memory is

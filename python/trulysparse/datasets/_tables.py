@@ -12,7 +12,7 @@ from trulysparse.datasets._dataset import Dataset, split
 
 
 def load_digits(seed: int = 0) -> Dataset:
-    """scikit-learn's 8x8 digits: 1437 training and 360 test images, stratified by ``seed``.
+    """Load scikit-learn's 8x8 digits: 1437 training and 360 test images, stratified by ``seed``.
 
     The 64 features are the pixels, scaled to 0..1; some of them are constant.
     """
@@ -29,7 +29,7 @@ def load_digits(seed: int = 0) -> Dataset:
 def load_npz(
     path: PathLike, *, seed: int = 0, hold_out: bool = True, name: str | None = None
 ) -> Dataset:
-    """A NumPy archive with ``x_train``, ``y_train`` and, optionally, ``x_test``, ``y_test``.
+    """Load a NumPy archive with ``x_train``, ``y_train`` and, optionally, ``x_test``, ``y_test``.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def load_npz(
 def load_csv(
     path: PathLike, label: str | None = None, *, seed: int = 0, hold_out: bool = True
 ) -> Dataset:
-    """A comma-separated file with a header, numeric features and one column of class labels.
+    """Load a comma-separated file with a header, numeric features and one column of class labels.
 
     Parameters
     ----------

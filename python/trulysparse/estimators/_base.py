@@ -19,9 +19,9 @@ from trulysparse import _check
 from trulysparse.data.numeric import refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _automatic, _support
-from trulysparse.estimators._samples import Samples, weights
 from trulysparse.estimators._stopping import Diverged, Watch
 from trulysparse.estimators._targets import Array, Floats, Targets
+from trulysparse.estimators._weighted import WeightedSamples, weights
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Adam, Optimizer
@@ -123,7 +123,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Learn from the first targets how to encode them."""
 
     def _class_weights(self, y: Array, *, whole: bool) -> Array | None:
-        """Give the weights that samples have by their targets; `whole`: all samples are there."""
+        """Give weights of samples by their targets, of all samples if `whole`."""
         return None
 
     def _same_classes(self, classes: Any) -> None:
@@ -228,9 +228,9 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 "and y_val of fit, as it is measured on held-out samples"
             )
 
-    def _samples(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Samples:
+    def _samples(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedSamples:
         X, y = self._validated(X, y, reset=reset)
-        return Samples(X, y, weights(sample_weight, X))
+        return WeightedSamples(X, y, weights(sample_weight, X))
 
     def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
         X = check_sparse("X" if name == "y" else "X_val", X)
@@ -252,14 +252,14 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             refuse_sparse(name, y)
         return check_sparse(name, y)
 
-    def _held_out(self, X_val: Any, y_val: Any) -> Samples | None:
+    def _held_out(self, X_val: Any, y_val: Any) -> WeightedSamples | None:
         if (X_val is None) != (y_val is None):
             given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} without {missing}: expected both or none")
         if X_val is None:
             return None
         X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val")
-        return Samples(X_val, y_val, self._class_weights(y_val, whole=True))
+        return WeightedSamples(X_val, y_val, self._class_weights(y_val, whole=True))
 
     def _fraction(self) -> float:
         return _check.real(
@@ -308,7 +308,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _train(
         self,
         model: SparseMLP,
-        samples: Samples,
+        samples: WeightedSamples,
         encoded: Array,
         learnt: Learnt,
         *,
@@ -449,6 +449,6 @@ def _is_finite(model: SparseMLP, history: History) -> bool:
     )
 
 
-def _scorer(target: Targets, held_out: Samples) -> Callable[[SparseMLP], float]:
+def _scorer(target: Targets, held_out: WeightedSamples) -> Callable[[SparseMLP], float]:
     """Make a function that scores a model on these samples."""
     return lambda model: target.score(held_out.y, model.predict(held_out.X), held_out.weight)

@@ -18,8 +18,8 @@ from trulysparse.estimators._targets import Array, Targets, Values
 class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator):  # type: ignore[misc]
     """A sparse multilayer perceptron for one number per sample, or several.
 
-    The network learns targets with a mean of 0 and a variance of 1, whatever their unit;
-    predictions are scaled back.
+    The network learns targets that were scaled to a mean of 0 and a variance of 1; predictions
+    are scaled back.
 
     <NOTES>
 

@@ -10,7 +10,7 @@ from trulysparse.callbacks import Callback, Logs
 
 
 class Diverged(Callback):
-    """End a fit whose loss is no number: the rest of it would be for nothing."""
+    """End a fit whose loss is not finite."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Look at the loss."""

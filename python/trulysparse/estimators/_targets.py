@@ -1,4 +1,4 @@
-"""Between a user's targets and those of the network."""
+"""Targets of a user as targets of the network, and back."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Targets(Protocol):
         """Neurons of the output layer."""
 
     def attributes(self) -> dict[str, Array]:
-        """What the estimator tells of them."""
+        """Give the estimator's attributes about them."""
 
     def encode(self, y: Array, name: str) -> Array:
-        """Give what the network takes; ValueError if `y`, called `name`, does not fit."""
+        """Convert `y`, named `name` in errors, to targets of the network."""
 
     def decode(self, outputs: Floats) -> Array:
-        """Give predictions of what the network says."""
+        """Convert outputs of the network to predictions."""
 
     def score(self, y: Array, outputs: Floats, weight: Array | None) -> float:
         """Score as the estimator's `score` does."""

@@ -16,34 +16,34 @@ from trulysparse.estimators._targets import Array, Targets
 
 
 @dataclass(frozen=True)
-class Samples:
+class WeightedSamples:
     """Samples, dense or CSR, with a target and perhaps a weight each."""
 
     X: Any
     y: Array
     weight: Array | None
 
-    def with_weight(self) -> Samples:
+    def with_weight(self) -> WeightedSamples:
         """Leave out the samples of weight 0: nothing should be learnt from them."""
         if self.weight is None or self.weight.all():
             return self
         some = self.weight > 0
-        return Samples(self.X[some], self.y[some], self.weight[some])
+        return WeightedSamples(self.X[some], self.y[some], self.weight[some])
 
-    def times(self, factors: Array | None) -> Samples:
+    def times(self, factors: Array | None) -> WeightedSamples:
         """Multiply the weights by factors; None are all 1."""
         if self.weight is None or factors is None:
-            return Samples(self.X, self.y, self.weight if factors is None else factors)
-        return Samples(self.X, self.y, self.weight * factors)
+            return WeightedSamples(self.X, self.y, self.weight if factors is None else factors)
+        return WeightedSamples(self.X, self.y, self.weight * factors)
 
-    def of_mean_weight_one(self) -> Samples:
+    def of_mean_weight_one(self) -> WeightedSamples:
         """Scale the weights, of which only proportions matter."""
         weight = None if self.weight is None else self.weight / self.weight.mean()
-        return Samples(self.X, self.y, weight)
+        return WeightedSamples(self.X, self.y, weight)
 
-    def without(self, features: Mask | None) -> Samples:
+    def without(self, features: Mask | None) -> WeightedSamples:
         """Give the samples with zeros in these columns."""
-        return Samples(without(self.X, features), self.y, self.weight)
+        return WeightedSamples(without(self.X, features), self.y, self.weight)
 
     def split(self, fraction: float, target: Targets, random: np.random.RandomState) -> Split:
         """Hold some out, stratified by classes if there are such.
@@ -60,14 +60,16 @@ class Samples:
             stratify=self.y if stratified else None,
         )
         nothing = [None] if self.weight is None else []
-        return Split(Samples(*halves[::2], *nothing), Samples(*halves[1::2], *nothing))
+        return Split(
+            WeightedSamples(*halves[::2], *nothing), WeightedSamples(*halves[1::2], *nothing)
+        )
 
 
 class Split(NamedTuple):
     """Samples to train on and samples held out."""
 
-    training: Samples
-    held_out: Samples
+    training: WeightedSamples
+    held_out: WeightedSamples
 
 
 def weights(sample_weight: Any, X: Any) -> Array | None:
