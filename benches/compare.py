@@ -56,6 +56,7 @@ SHAPES = {
 REQUESTS = """
 #include <valgrind/callgrind.h>
 void start(void) { CALLGRIND_START_INSTRUMENTATION; }
+void stop(void) { CALLGRIND_STOP_INSTRUMENTATION; }
 void zero(void) { CALLGRIND_ZERO_STATS; }
 void dump(const char *label) { CALLGRIND_DUMP_STATS_AT(label); }
 """
@@ -65,9 +66,9 @@ void dump(const char *label) { CALLGRIND_DUMP_STATS_AT(label); }
 
 
 class Training:
-    """A model of a shape that trains for so and so many steps when it is told to."""
+    """A model of a shape that trains for a number of steps when it is told to."""
 
-    def __init__(self, shape: Shape, threads: int) -> None:
+    def __init__(self, shape: Shape, steps: int, threads: int) -> None:
         import numpy as np
         import trulysparse as ts
 
@@ -76,7 +77,7 @@ class Training:
             raise SystemExit(f"{ts.__file__} was imported: expected a package in {folder}")
         self.shape = shape
         rng = np.random.default_rng(0)
-        rows = shape.batch * max(2 * shape.counted, shape.timed)
+        rows = shape.batch * steps
         self.x = rng.standard_normal((rows, shape.sizes[0]), dtype=np.float32)
         self.y = rng.integers(0, shape.sizes[-1], rows)
         self.model = ts.SparseMLP(shape.sizes, epsilon=20, dropout=0.3, seed=0, threads=threads)
@@ -85,7 +86,7 @@ class Training:
         self.train(1)
 
     def train(self, steps: int) -> None:
-        """Train for one epoch of so many steps; the topology stays."""
+        """Train for one epoch of that many steps; the topology stays."""
         rows = steps * self.shape.batch
         self.model.fit(
             self.x[:rows],
@@ -98,7 +99,7 @@ class Training:
         )
 
     def bits(self) -> str:
-        """What has come of it, to compare."""
+        """The hash of what the model predicts."""
         return hashlib.sha256(self.model.predict(self.x[:64]).tobytes()).hexdigest()
 
 
@@ -107,26 +108,29 @@ def count_here(shapes: list[str], library: str) -> None:
     requests = ctypes.CDLL(library)
     bits = {}
     for name in shapes:
-        training = Training(SHAPES[name], threads=1)
-        requests.start()
+        steps = SHAPES[name].counted
+        training = Training(SHAPES[name], 2 * steps, threads=1)
         for factor in (1, 2):
+            requests.start()
             requests.zero()
-            training.train(factor * training.shape.counted)
+            training.train(factor * steps)
             requests.dump(f"{name} {factor}".encode())
+            requests.stop()
         bits[name] = training.bits()
     print(json.dumps(bits))
 
 
 def time_here(name: str, threads: int) -> None:
     """Train whenever a line comes in, and answer with the seconds; at the end with the bits."""
-    training = Training(SHAPES[name], threads)
-    training.train(training.shape.timed)
+    steps = SHAPES[name].timed
+    training = Training(SHAPES[name], steps, threads)
+    training.train(steps)
     for line in sys.stdin:
         if line.strip() == "end":
             print(training.bits(), flush=True)
             return
         start = time.perf_counter()
-        training.train(training.shape.timed)
+        training.train(steps)
         print(time.perf_counter() - start, flush=True)
 
 
