@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import trulysparse as ts
-from small import CLASSES, parameters, predicted, samples, training
+from compatibility.small import CLASSES, parameters, predicted, samples, training
 
 HERE = Path(__file__).parent
 EXPECTED = json.loads((HERE / "expected.json").read_text())

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import limits
 import pytest
+from helpers import limits
 
 SCRIPT = next(p for p in Path(__file__).parents if (p / "tools").is_dir()) / "tools" / "house.py"
 

@@ -1,4 +1,4 @@
-"""Golden hashes of fits of every kind, beside those of tests/test_bits.py.
+"""Golden hashes of fits of every kind, beside those of test_bits.py.
 
 A fit that moves one of these hashes changes results that users see; it needs a line in the
 changelog. Every instruction set and number of threads gives the same.
@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 
-import limits
 import pytest
+from helpers import limits
 
 GOLDEN = {
     "SGD": "840104700a261700bfeb2968973035c0ba8fc46331e38e1958406adb685bdc7e",
