@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 ALWAYS = [
+    "tests/compatibility/test_compatibility.py",
     "tests/model/test_model.py",
     "tests/model/test_storage.py",
     "tests/parallel/test_threads.py",
@@ -20,6 +21,7 @@ ALWAYS = [
     "tests/topology/test_properties.py",
     "tests/training/test_bits.py",
     "tests/training/test_determinism.py",
+    "tests/training/test_golden_fits.py",
     "tests/training/test_steps.py",
 ]
 
