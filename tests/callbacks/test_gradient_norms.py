@@ -10,7 +10,7 @@ import trulysparse as ts
 from helpers import oracle as o
 from helpers.small_model import X, Y, fit, make_model
 from trulysparse import plot
-from trulysparse.callbacks import _gradients
+from trulysparse.callbacks import gradient_norms
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_wrong_is_named_before_anything_is_changed(state_of, make, messa
 
 
 def test_the_example_of_the_docstring():
-    assert doctest.testmod(_gradients).failed == 0
+    assert doctest.testmod(gradient_norms).failed == 0
 
 
 # --- the picture ----------------------------------------------------------------------------------
