@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trulysparse._core import __version__
-from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import (
     Callback,
     CSVLogger,
@@ -24,6 +23,7 @@ from trulysparse.callbacks import (
     TerminateOnNaN,
     TopologyRecorder,
 )
+from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.memory import MemoryPlan, plan

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from trulysparse import _check, _core
 from trulysparse.config import Config
 from trulysparse.optim import Adam, Optimizer
@@ -159,9 +161,10 @@ def plan(
 
 def _candidates(evolves: Any) -> float | None:
     """Candidates for growth per connection of what a plan is asked for; None without evolution."""
-    if isinstance(evolves, Rule):
-        return evolves._candidates
-    return 0.0 if _check.boolean("evolves", evolves) else None
+    if isinstance(evolves, bool | np.bool_):
+        return 0.0 if evolves else None
+    rule: Rule = _check.instance("evolves", evolves, Rule, "True or False, or a rule of topology")
+    return rule._candidates
 
 
 def _shown(size: float) -> str:

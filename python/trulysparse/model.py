@@ -15,11 +15,11 @@ import numpy.typing as npt
 import scipy.sparse
 
 from trulysparse import _check, _core, _progress
-from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config
 from trulysparse.config import threads as threads_of
 from trulysparse.data import arrays
+from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.samples import Samples, given, held_out
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices

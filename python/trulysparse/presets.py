@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from trulysparse import _check
-from trulysparse.augmentation import ImageAugmentation
+from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.optim import SGD, schedules
 from trulysparse.recipe import RECIPE, Recipe
 from trulysparse.topology import SET

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import TerminateOnNaN
 from trulysparse.cli import metadata, outcome
 from trulysparse.cli import presets as preset_flags
@@ -27,6 +26,7 @@ from trulysparse.cli.common import (
 from trulysparse.cli.evaluate import scores
 from trulysparse.cli.flags import data, evolution, images, network, optimizer, pruning, workers
 from trulysparse.cli.presets import Chosen
+from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.datasets import Dataset
 from trulysparse.history import History
 from trulysparse.model import SparseMLP

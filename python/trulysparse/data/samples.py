@@ -8,9 +8,9 @@ import numpy.typing as npt
 import scipy.sparse
 
 from trulysparse import _core
-from trulysparse.augmentation import ImageAugmentation
 from trulysparse.config import Config
 from trulysparse.data import arrays
+from trulysparse.data.augmentation import ImageAugmentation
 
 Samples: TypeAlias = npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix
 

@@ -143,13 +143,13 @@ BY_NAME: dict[str, type[Schedule]] = {
 
 def check(value: Any) -> str | Schedule:
     """A schedule or the name of one, as it is."""
-    if isinstance(value, _Scheduled):
-        return value  # type: ignore[return-value]
     if isinstance(value, str):
         return _check.choice("schedule", value, tuple(BY_NAME))
     kinds = ", ".join(kind.__name__ for kind in BY_NAME.values())
     names = ", ".join(repr(name) for name in BY_NAME)
-    raise TypeError(f"schedule = {value!r}: expected one of {names}, or a trulysparse.{kinds}")
+    expected = f"one of {names}, or a trulysparse.{kinds}"
+    schedule: Schedule = _check.instance("schedule", value, _Scheduled, expected)
+    return schedule
 
 
 def resolved(schedule: str | Schedule) -> Schedule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from trulysparse import _check
 from trulysparse.callbacks import TopologyRecorder
@@ -12,11 +12,11 @@ from trulysparse.plot import _style
 
 def checked(recorder: Any) -> TopologyRecorder:
     """`recorder`, if it is one and has records."""
-    if not isinstance(recorder, TopologyRecorder):
-        raise TypeError(f"recorder = {recorder!r}: expected a trulysparse.TopologyRecorder")
+    expected = "a trulysparse.TopologyRecorder"
+    recorder = _check.instance("recorder", recorder, TopologyRecorder, expected)
     if not recorder.epochs:
         raise ValueError(f"recorder = {recorder!r}: expected one that was a callback of a fit")
-    return recorder
+    return cast(TopologyRecorder, recorder)
 
 
 def layer_of(recorder: TopologyRecorder, layer: Any) -> int:

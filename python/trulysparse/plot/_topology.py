@@ -59,7 +59,9 @@ def degree_distributions(
         If an argument is wrong, or a recorder lacks what is to be drawn.
     """
     kind = _check.choice("kind", kind, ("in", "out"))
+    ordered = False
     if isinstance(degrees, TopologyRecorder):
+        ordered = True
         recorded = _records.degrees(degrees, layer, kind)
         chosen = _records.choose(degrees, epochs, _MOST_CURVES)
         curves = {_records.moment(degrees.epochs[i]): recorded[i] for i in chosen}
@@ -76,7 +78,6 @@ def degree_distributions(
     ax = _style.single(ax)
 
     count = len(checked)
-    ordered = isinstance(degrees, TopologyRecorder)
     colours = _style.shades(count) if ordered else _style.colours(count)
     for number, (name, values) in enumerate(checked.items()):
         at_least = np.bincount(values)[::-1].cumsum()[::-1] / len(values)

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from trulysparse import _check, _core
-from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks.base import Callback
 from trulysparse.config import MEMORY, Config
+from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import OPTIMIZERS
 from trulysparse.parallel.mpi.session import fingerprint

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from trulysparse import _check, _core
-from trulysparse.augmentation import ImageAugmentation
+from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.samples import given
 
 _EXPECTED = "expected tuples (x, y) or (x, y, sample_weight)"

@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import Any
 
-from trulysparse.augmentation import ImageAugmentation
+from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.datasets import Dataset
 
 NAMES = ("cifar10", "fashion-mnist")
