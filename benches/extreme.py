@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import process
 import trulysparse as ts
 from trulysparse import _core
 from trulysparse._config import threads as all_threads
@@ -38,12 +39,6 @@ SET = ts.SET(grow_init=0.1)
 SIZES = ("1e5", "1e6", "1e7", "2e7", "5e7", "1e8")
 
 
-def memory(name: str) -> int:
-    """Return a number of the process's status in bytes (Linux)."""
-    with open("/proc/self/status") as status:
-        return 1024 * next(int(line.split()[1]) for line in status if line.startswith(name))
-
-
 def timed(run: Any) -> tuple[float, Any]:
     start = time.perf_counter()
     result = run()
@@ -58,7 +53,7 @@ def measure(
     data = load_synthetic(FEATURES, batch * steps)
     x, y = data.x_train, data.y_train
     threads = all_threads(None)
-    before = memory("VmRSS")
+    before = process.memory("VmRSS")
     planned = ts.plan(
         sizes, epsilon=1, batch_size=batch, activation=activation, dropout=0, **mode(memory_mode)
     )
@@ -70,20 +65,20 @@ def measure(
     losses = [trainer.epoch(0)[0]]
     # Steps and random rows of the same size in turns, so that both meet the same neighbours. The
     # rows' memory is not the training's: it does not count for the peak.
-    peak, count = memory("VmHWM"), min(20_000_000, 4 * sizes[1])
+    peak, count = process.memory("VmHWM"), min(20_000_000, 4 * sizes[1])
     times, rates = [], []
     for _ in range(5):
         rates.append(_core.kernels.gather_rate(sizes[1], batch, count, threads, 1))
         seconds, (loss, _) = timed(lambda: trainer.epoch(0))
         times.append(seconds / steps)
         losses.append(loss)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    process.forget_peak()
     best, rate = float(np.median(times)), float(np.median(rates))
     trainer = None
     evolution, indices = evolve(model, x[:batch], y[:batch], memory_mode)
     # As an epoch with an evolution has it: beside the buffers of the steps.
     history = model.fit(x, y, epochs=2, topology=SET, **fit)
-    peak = max(peak, memory("VmHWM")) - before
+    peak = max(peak, process.memory("VmHWM")) - before
     model.predict(x[:batch], batch_size=batch)
     answers = [timed(lambda: model.predict(x, batch_size=batch))[0] / steps for _ in range(5)]
     result = {
@@ -153,7 +148,7 @@ def whole_epoch(
     """An epoch of so many samples and an evolution; then save, and go on here and elsewhere."""
     data = load_synthetic(FEATURES, samples)
     x, y = data.x_train, data.y_train
-    before = memory("VmRSS")
+    before = process.memory("VmRSS")
     model = ts.SparseMLP([FEATURES, *[neurons // 10] * 10, 2], activation=activation, **NETWORK)
     planned = model.plan(batch, **mode(memory_mode))
     print(planned, flush=True)
@@ -171,7 +166,7 @@ def whole_epoch(
         )
     seconds, _ = timed(lambda: model.evolve(SET))
     finite = all(np.isfinite(layer.weight.data).all() for layer in model.layers)
-    peak = memory("VmHWM") - before
+    peak = process.memory("VmHWM") - before
     print(f"evolved in {seconds:.1f} s; weights are finite: {finite}")
     print(f"peak {peak / 1e9:.2f} GB without the samples, {peak / planned.total:.3f} of the plan")
     model.save(folder / "model.safetensors")

@@ -1,4 +1,4 @@
-"""The estimators beside scikit-learn's, all with their defaults: `python benches/tables.py`.
+"""The estimators beside scikit-learn's, all with their defaults: `python experiments/tables.py`.
 
 Needs scikit-learn; the real tables are those that it brings. Each table is halved: the defaults of
 `SparseMLPClassifier` and `SparseMLPRegressor` were chosen by cross-validation within the first half
