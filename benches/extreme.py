@@ -1,9 +1,9 @@
 """Networks from 10^5 neurons to the largest that the machine holds: `python benches/extreme.py`.
 
 Each has 65536 artificial features, ten hidden layers of equal size and two outputs with
-epsilon = 1, about two connections a neuron (arXiv 2102.01732, extreme scale). In a process of its
-own it is created, trained for some steps, evolves, predicts the samples, is saved and loaded again.
-`--activation NAME`: All-ReLU, the paper's own, by default. `--picture FILE` draws the numbers.
+epsilon = 1, about two connections a neuron, as the largest of arXiv 2102.01732. In a new process
+it is created, trained for some steps, evolves, predicts the samples, is saved and loaded again.
+`--activation NAME`: the paper's All-ReLU by default. `--picture FILE` draws the numbers.
 `--epoch SAMPLES` trains the first of the networks for a whole epoch instead, evolves and saves it,
 and lets a new process go on from the file.
 """
@@ -145,7 +145,7 @@ def whole_epoch(
     memory_mode: str | None,
     folder: Path,
 ) -> None:
-    """An epoch of so many samples and an evolution; then save, and go on here and elsewhere."""
+    """Train an epoch and evolve; then save, and go on here and in another process."""
     data = load_synthetic(FEATURES, samples)
     x, y = data.x_train, data.y_train
     before = process.memory("VmRSS")
@@ -182,10 +182,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("neurons", nargs="*", type=float, default=[float(n) for n in SIZES])
-    parser.add_argument("--activation", default="all_relu", help="as of SparseMLP")
+    parser.add_argument("--activation", default="all_relu", help="as SparseMLP takes")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--memory", help="as of SparseMLP.fit")
+    parser.add_argument("--memory", help="as SparseMLP.fit takes")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--epoch", type=int, metavar="SAMPLES")
     parser.add_argument("--load", type=Path, help=argparse.SUPPRESS)
