@@ -1,9 +1,9 @@
 """Networks from 10^5 neurons to the largest that the machine holds: `python benches/extreme.py`.
 
 Each has 65536 artificial features, ten hidden layers of equal size and two outputs with
-epsilon = 1, about two connections a neuron (arXiv 2102.01732, extreme scale). In a process of its
-own it is created, trained for some steps, evolves, predicts the samples, is saved and loaded again.
-`--activation NAME`: All-ReLU, the paper's own, by default. `--picture FILE` draws the numbers.
+epsilon = 1, about two connections a neuron, as the largest of arXiv 2102.01732. In a new process
+it is created, trained for some steps, evolves, predicts the samples, is saved and loaded again.
+`--activation NAME`: the paper's All-ReLU by default. `--picture FILE` draws the numbers.
 `--epoch SAMPLES` trains the first of the networks for a whole epoch instead, evolves and saves it,
 and lets a new process go on from the file.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import process
 import trulysparse as ts
 from trulysparse import _core
 from trulysparse._config import threads as all_threads
@@ -38,12 +39,6 @@ SET = ts.SET(grow_init=0.1)
 SIZES = ("1e5", "1e6", "1e7", "2e7", "5e7", "1e8")
 
 
-def memory(name: str) -> int:
-    """Return a number of the process's status in bytes (Linux)."""
-    with open("/proc/self/status") as status:
-        return 1024 * next(int(line.split()[1]) for line in status if line.startswith(name))
-
-
 def timed(run: Any) -> tuple[float, Any]:
     start = time.perf_counter()
     result = run()
@@ -58,7 +53,7 @@ def measure(
     data = load_synthetic(FEATURES, batch * steps)
     x, y = data.x_train, data.y_train
     threads = all_threads(None)
-    before = memory("VmRSS")
+    before = process.memory("VmRSS")
     planned = ts.plan(
         sizes, epsilon=1, batch_size=batch, activation=activation, dropout=0, **mode(memory_mode)
     )
@@ -70,20 +65,20 @@ def measure(
     losses = [trainer.epoch(0)[0]]
     # Steps and random rows of the same size in turns, so that both meet the same neighbours. The
     # rows' memory is not the training's: it does not count for the peak.
-    peak, count = memory("VmHWM"), min(20_000_000, 4 * sizes[1])
+    peak, count = process.memory("VmHWM"), min(20_000_000, 4 * sizes[1])
     times, rates = [], []
     for _ in range(5):
         rates.append(_core.kernels.gather_rate(sizes[1], batch, count, threads, 1))
         seconds, (loss, _) = timed(lambda: trainer.epoch(0))
         times.append(seconds / steps)
         losses.append(loss)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    process.forget_peak()
     best, rate = float(np.median(times)), float(np.median(rates))
     trainer = None
     evolution, indices = evolve(model, x[:batch], y[:batch], memory_mode)
     # As an epoch with an evolution has it: beside the buffers of the steps.
     history = model.fit(x, y, epochs=2, topology=SET, **fit)
-    peak = max(peak, memory("VmHWM")) - before
+    peak = max(peak, process.memory("VmHWM")) - before
     model.predict(x[:batch], batch_size=batch)
     answers = [timed(lambda: model.predict(x, batch_size=batch))[0] / steps for _ in range(5)]
     result = {
@@ -150,10 +145,10 @@ def whole_epoch(
     memory_mode: str | None,
     folder: Path,
 ) -> None:
-    """An epoch of so many samples and an evolution; then save, and go on here and elsewhere."""
+    """Train an epoch and evolve; then save, and go on here and in another process."""
     data = load_synthetic(FEATURES, samples)
     x, y = data.x_train, data.y_train
-    before = memory("VmRSS")
+    before = process.memory("VmRSS")
     model = ts.SparseMLP([FEATURES, *[neurons // 10] * 10, 2], activation=activation, **NETWORK)
     planned = model.plan(batch, **mode(memory_mode))
     print(planned, flush=True)
@@ -171,7 +166,7 @@ def whole_epoch(
         )
     seconds, _ = timed(lambda: model.evolve(SET))
     finite = all(np.isfinite(layer.weight.data).all() for layer in model.layers)
-    peak = memory("VmHWM") - before
+    peak = process.memory("VmHWM") - before
     print(f"evolved in {seconds:.1f} s; weights are finite: {finite}")
     print(f"peak {peak / 1e9:.2f} GB without the samples, {peak / planned.total:.3f} of the plan")
     model.save(folder / "model.safetensors")
@@ -187,10 +182,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("neurons", nargs="*", type=float, default=[float(n) for n in SIZES])
-    parser.add_argument("--activation", default="all_relu", help="as of SparseMLP")
+    parser.add_argument("--activation", default="all_relu", help="as SparseMLP takes")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--memory", help="as of SparseMLP.fit")
+    parser.add_argument("--memory", help="as SparseMLP.fit takes")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--epoch", type=int, metavar="SAMPLES")
     parser.add_argument("--load", type=Path, help=argparse.SUPPRESS)

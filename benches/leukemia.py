@@ -7,18 +7,12 @@ the memory beside the samples with what the plan had said.
 
 import argparse
 import statistics
-from pathlib import Path
 
 import numpy as np
+import process
 import trulysparse as ts
 
 SAMPLES, GENES, CLASSES, OWN = 1397, 54_675, 18, 200
-
-
-def status(name: str) -> int:
-    """Return a number of the process's status in bytes (Linux)."""
-    with open("/proc/self/status") as lines:
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def main() -> None:
@@ -33,15 +27,15 @@ def main() -> None:
     for label in range(CLASSES):
         x[np.ix_(y == label, rng.choice(GENES, OWN, replace=False))] += 1
     preset = ts.preset("paper", "leukemia")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    before = status("VmRSS")
+    process.forget_peak()
+    before = process.memory("VmRSS")
     layers = [GENES, *preset.hidden, CLASSES]
     model = ts.SparseMLP(layers, seed=0, threads=options.threads, **preset.model)
     print(f"{'-'.join(map(str, layers))}, {model.nnz:,} connections, {model.threads} threads")
     fit = {**preset.fit, "epochs": options.epochs}
     planned = model.plan(fit["batch_size"]).total
     history = model.fit(x, y, progress=False, **fit).history
-    peak = status("VmHWM") - before
+    peak = process.memory("VmHWM") - before
     median = {key: statistics.median(history[key][1:]) for key in ("seconds", "evolution_seconds")}
     print(f"an epoch trains for {median['seconds']:.2f} s in batches of {fit['batch_size']},")
     print(f"and evolves for {median['evolution_seconds']:.2f} s (medians of {options.epochs - 1})")

@@ -18,14 +18,9 @@ from typing import Any
 
 import numpy as np
 import trulysparse as ts
-from mpi4py import MPI
 from trulysparse import _core
-from trulysparse.parallel.mpi import link as links
-from trulysparse.parallel.mpi import server as servers
-from trulysparse.parallel.mpi import session as sessions
-from trulysparse.parallel.mpi import worker as workers
 
-# Payload in bytes per second that a link of so many Gbit/s is taken to carry.
+# Bytes per second of payload that a link of that speed is assumed to carry.
 LINKS = {"10 Gbit/s": 1.1e9, "100 Gbit/s": 11e9}
 
 
@@ -64,19 +59,14 @@ class Timed:
         return getattr(self._core, name)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--samples", type=int, default=25600)
-    parser.add_argument("--epochs", type=int, default=4)
-    args = parser.parse_args()
-    comm = MPI.COMM_WORLD
-    if comm.size < 2:
-        parser.error("expected mpiexec -n 2 or more")
+def watch(clock: Clock) -> list[Any]:
+    """Time the calls of the job to come; give the list of the links that it will open."""
+    from trulysparse.parallel.mpi import link as links
+    from trulysparse.parallel.mpi import server as servers
+    from trulysparse.parallel.mpi import session as sessions
+    from trulysparse.parallel.mpi import worker as workers
 
-    clock, opened = Clock(), []
+    opened: list[Any] = []
 
     class Link(links.Link):
         def __init__(self, *arguments: Any) -> None:
@@ -99,28 +89,19 @@ def main() -> None:
         module._core = core  # type: ignore[attr-defined]
     clock.watch(servers.Server, "_give")
     clock.watch(servers.Server, "_take_gradient")
+    return opened
 
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(args.samples, 784)).astype(np.float32)
-    y = rng.integers(0, 10, args.samples)
-    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, seed=0, threads=1)
-    values = 4 * (model.nnz + sum(model.layer_sizes[1:]))
-    strategy = ts.WASAP(comm=comm, local_fraction=0)
-    history = model.fit(
-        x, y, epochs=args.epochs, batch_size=args.batch_size, strategy=strategy, progress=False
-    )
-    steps = comm.gather(
-        (clock.median("next_gradient"), clock.median("set_values")) if comm.rank else None
-    )
-    if comm.rank:
-        return
-    updates = sum(history.history["updates"])
-    sent, received = opened[0].bytes_sent / updates, opened[0].bytes_received / updates
-    step = float(np.median([sum(step) for step in steps[1:]]))
+
+def report(
+    workers: int, batch: int, values: int, history: Any, link: Any, step: float, clock: Clock
+) -> None:
+    """Print what an update takes, and what follows for more workers."""
+    updates = sum(history["updates"])
+    sent, received = link.bytes_sent / updates, link.bytes_received / updates
     push, give, take = map(clock.median, ("push", "_give", "_take_gradient"))
     print(
-        f"{comm.size - 1} workers, batch {args.batch_size}, {updates:,.0f} updates, "
-        f"{updates / sum(history.history['seconds']):,.0f} per second"
+        f"{workers} workers, batch {batch}, {updates:,.0f} updates, "
+        f"{updates / sum(history['seconds']):,.0f} per second"
     )
     print(
         f"values: {values / 1e6:.3f} MB. An update sends {sent / 1e6:.3f} MB to a worker "
@@ -137,9 +118,45 @@ def main() -> None:
     for name, wire in wires.items():
         most = 1 / (wire + push)
         rates = [min(k / (step + wire + push), most) for k in (16, 128, 1024)]
-        cells = " | ".join(f"{rate * args.batch_size:,.0f} samples/s" for rate in rates)
+        cells = " | ".join(f"{rate * batch:,.0f} samples/s" for rate in rates)
         print(f"| {name} | {most * (step + wire + push):.1f} workers | {cells} |")
-    print(f"\nOne worker alone: {args.batch_size / step:,.0f} samples/s. Projected, not measured.")
+    print(f"\nOne worker alone: {batch / step:,.0f} samples/s. Projected, not measured.")
+
+
+def main() -> None:
+    """Run the job, and let the server print what it took."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--samples", type=int, default=25600)
+    parser.add_argument("--epochs", type=int, default=4)
+    args = parser.parse_args()
+    try:
+        from mpi4py import MPI
+    except ImportError:
+        parser.error("mpi4py is not installed: pip install 'trulysparse[mpi]'")
+    comm = MPI.COMM_WORLD
+    if comm.size < 2:
+        parser.error("expected mpiexec -n 2 or more")
+    clock = Clock()
+    opened = watch(clock)
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(args.samples, 784)).astype(np.float32)
+    y = rng.integers(0, 10, args.samples)
+    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, seed=0, threads=1)
+    values = 4 * (model.nnz + sum(model.layer_sizes[1:]))
+    strategy = ts.WASAP(comm=comm, local_fraction=0)
+    history = model.fit(
+        x, y, epochs=args.epochs, batch_size=args.batch_size, strategy=strategy, progress=False
+    )
+    steps = comm.gather(
+        (clock.median("next_gradient"), clock.median("set_values")) if comm.rank else None
+    )
+    if comm.rank == 0:
+        step = float(np.median([sum(step) for step in steps[1:]]))
+        report(comm.size - 1, args.batch_size, values, history.history, opened[0], step, clock)
 
 
 if __name__ == "__main__":

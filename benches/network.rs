@@ -24,9 +24,7 @@ fn main() {
     println!(
         "milliseconds (medians); steps gather their batch and have dropout, momentum and decay"
     );
-    println!(
-        "evolve/128: an evolution over a step at batch {PLAIN_BATCH}, whatever the network's own"
-    );
+    println!("evolve/128: an evolution over a step at batch {PLAIN_BATCH}, for every network");
     println!(
         "{:16} {:>7} {:>11} {:>8} {:>8} {:>13} {:>8} {:>12} {:>14}",
         "network",

@@ -1,8 +1,8 @@
 //! How long the server of asynchronous training takes for an update: a push and the next pull.
 //!
 //! As in a fit, every worker is a thread that runs the server behind a lock, so that the network is
-//! in the caches of whoever had it before. No more updates per second than one over this time are
-//! possible, whatever the number of workers.
+//! in the caches of the thread that ran it before. No more updates per second than one over this time are
+//! possible, for any number of workers.
 
 mod common;
 

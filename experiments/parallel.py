@@ -109,6 +109,27 @@ def print_table(runs: Iterable[Run], found: Mapping[Run, list[dict[str, str]]]) 
             print("| " + " | ".join(cells) + " |")
 
 
+def batch_of(kind: str, workers: int) -> int:
+    """A worker's batch."""
+    return max(BATCH // workers, 1) if kind == "divided" else BATCH
+
+
+def draw(found: Mapping[Run, list[dict[str, str]]], kind: str, path: Path) -> None:
+    """Draw the accuracies of both strategies over the number of workers (extra `plot`)."""
+    from trulysparse.plot import accuracy_over_workers
+
+    curves: dict[str, dict[int, list[float]]] = {"WASSP": {}, "WASAP": {}}
+    for run, rows in found.items():
+        scores = [float(row["accuracy"]) for row in rows]
+        if run == Run(SEQUENTIAL, 1, BATCH):
+            for curve in curves.values():
+                curve[1] = scores
+        elif run.training in curves and run.batch == batch_of(kind, run.workers):
+            curves[run.training][run.workers] = scores
+    drawn = {name: curve for name, curve in curves.items() if curve}
+    accuracy_over_workers(drawn).figure.savefig(path, dpi=150)
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -123,12 +144,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="(default: all cores)")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--table", action="store_true", help="of the rows that there are, no runs")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="of accuracy over workers")
     options = parser.parse_args()
 
     groups: dict[str, list[Run]] = {"one worker": [Run(SEQUENTIAL, 1, BATCH)]}
     for workers in options.workers:
         for kind in options.batch:
-            batch = max(BATCH // workers, 1) if kind == "divided" else BATCH
+            batch = batch_of(kind, workers)
             runs = beside(workers, batch)
             if options.validate:
                 runs = [run for run in runs if run.training in WASSP]
@@ -160,6 +182,8 @@ def main() -> None:
     for title, runs in groups.items():
         print(f"\n{title}\n")
         print_table(runs, found)
+    if options.picture:
+        draw(found, options.batch[0], options.picture)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@
 //! same bytes.
 //!
 //! A file is written to a sibling, synced and renamed, so a crash never costs the old one. A file
-//! that is read is not trusted: sizes and structure are checked before they are used. Neither way
-//! holds a second copy of the model.
+//! that is read is not trusted: sizes and structure are checked before they are used, and a name that
+//! the model does not ask for is refused. Neither way holds a second copy of the model.
+//! `docs/file.md` has the rules of the version number.
 
 mod reader;
 mod writer;
@@ -40,7 +41,7 @@ use crate::watch::Watch;
 use reader::{Fault, Source};
 use writer::{Contents, Durable, Tensor};
 
-/// Strings that travel with a model: class names, feature names, whatever the caller likes.
+/// Strings that travel with a model, such as names of classes and features; the caller's.
 pub type UserData = BTreeMap<String, String>;
 
 const VERSION: u32 = 1;
@@ -59,6 +60,7 @@ const MOST_COUNTED: u64 = 1 << 63;
 compile_error!("model files are little-endian and are read and written as the machine's memory is");
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Header {
     version: u32,
     config: Config,
@@ -85,7 +87,7 @@ impl Stored for f64 {
 impl Stored for u32 {
     const DTYPE: Dtype = Dtype::U32;
 }
-// Offsets are stored with 64 bits on every platform: as they are where they have so many.
+// Offsets are stored with 64 bits on every platform: as they are where `usize` has 64.
 #[cfg(target_pointer_width = "64")]
 impl Stored for usize {
     const DTYPE: Dtype = Dtype::U64;
@@ -293,6 +295,7 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
     } else if model.config().standardize && model.counters.steps > 0 {
         return Err(damage("the statistics of a standardising model are missing"));
     }
+    file.finish()?;
     Ok((model, user))
 }
 

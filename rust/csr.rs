@@ -41,8 +41,8 @@ pub struct Csr {
     data: Arc<Vec<f32>>,
 }
 
-/// The structure of a matrix without its values. Only a [`Csr`] hands one out, so whoever holds
-/// one may rely on the invariants.
+/// The structure of a matrix without its values. Only a [`Csr`] hands one out, so its holder may
+/// rely on the invariants.
 #[derive(Clone, Copy, Debug)]
 pub struct Pattern<'a> {
     n_cols: usize,

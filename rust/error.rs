@@ -46,11 +46,11 @@ pub enum Error {
     TooLarge {
         /// All bytes together.
         needed: u128,
-        /// What the process has of them.
+        /// The bytes that the process has.
         taken: u128,
-        /// What it can still take.
+        /// The bytes that it can still take.
         available: u128,
-        /// What they are for.
+        /// What needs them, part by part.
         parts: Vec<String>,
     },
     /// A network was being changed when the process was forked, so its state is half-made here.
@@ -62,7 +62,7 @@ pub enum Error {
     /// A network was compacted while a call that had taken its buffers was running.
     #[error("this model was compacted while another call was using it; repeat that call")]
     Compacted,
-    /// Whoever watches a slow operation asked it to stop; nothing was changed.
+    /// The watch of a slow operation asked it to stop; nothing was changed.
     #[error("stopped before the end")]
     Stopped,
     /// The operating system refused to read or write a file.

@@ -21,6 +21,75 @@
 //! # Modules
 //! `python -> checkpoint, train -> nn -> kernels, topology -> csr -> error, memory, parallel, rng,
 //! watch`: the arrows are the only imports, and a test holds them.
+//!
+//! # Reading order
+//! 1. [`csr`], [`rng`] and [`parallel`]: what a layer is, where random numbers come from, and why the
+//!    number of threads changes no bit.
+//! 2. [`kernels`]: the equations, and the products that compute them.
+//! 3. [`nn`]: [`nn::Mlp::train_step`] is one step from a batch to new weights.
+//! 4. [`topology`]: how connections are dropped and grown; [`nn::Mlp::evolve`] does it to a network.
+//! 5. [`train`]: the steps of an epoch, then those of several workers.
+//! 6. [`checkpoint`]: what of it stands in a file.
+//!
+//! # Example
+//! A network that learns whether the first of eight numbers is above the second one, and evolves
+//! between epochs:
+//!
+//! ```
+//! use trulysparse::nn::{
+//!     Activation, ActivationKind, Config, Fall, LayerRates, Loss, Memory, Mlp, Optimizer, Rule, Set,
+//!     Sparsity, Targets, Workspace,
+//! };
+//! use trulysparse::parallel::Par;
+//! use trulysparse::rng::{Purpose, Stream, symmetric};
+//! use trulysparse::topology::{Fan, Init, Scheme};
+//! use trulysparse::train::{Data, Epoch, Plan, Samples};
+//!
+//! # fn main() -> trulysparse::error::Result<()> {
+//! let draws = Stream::new(1, Purpose::Weights, 0, 0);
+//! let x: Vec<f32> = (0..8 * 512).map(|i| symmetric(draws.at(i))).collect();
+//! let y: Vec<u32> = x.chunks(8).map(|row| u32::from(row[0] > row[1])).collect();
+//! let (par, targets) = (Par::seq(), Targets::Classes(&y));
+//! let names = ("x", "y");
+//! let data = Data::new(&par, Samples::Dense(&x, 8), Some(targets), Loss::CrossEntropy, 2, names)?;
+//!
+//! let mut model = Mlp::new(
+//!     &par,
+//!     Config {
+//!         layer_sizes: vec![8, 30, 2],
+//!         sparsity: Sparsity::Epsilon(3.0.into()),
+//!         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
+//!         loss: Loss::CrossEntropy,
+//!         init: Init { scheme: Scheme::HeUniform, fan: Fan::Real },
+//!         dropout: 0.0.into(),
+//!         input_noise: 0.0,
+//!         standardize: false,
+//!         seed: 1,
+//!     },
+//! )?;
+//! let optimizer = Optimizer {
+//!     rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
+//!     learning_rate: 0.05,
+//!     weight_decay: 0.0,
+//!     l1: 0.0,
+//!     schedule: Fall::Constant.into(),
+//!     layer_rates: LayerRates::Equal,
+//! };
+//! let (epochs, steps) = (5, 512 / 32);
+//! let plan = Plan { batch_size: 32, optimizer, total_steps: epochs * steps };
+//! let mut workspace = Workspace::new(&model, plan.batch_size, Memory::Fast)?;
+//! let (connections, mut losses) = (model.nnz(), Vec::new());
+//! for e in 0..epochs {
+//!     let mut epoch = Epoch::new(&model, &data, plan, e * steps)?;
+//!     epoch.run(&par, &mut model, &mut workspace, &data, || true)?;
+//!     losses.push(epoch.progress().score.mean_loss());
+//!     model.evolve(&par, &Set { zeta: 0.3, grow_init: 0.1 })?;
+//! }
+//! assert!(losses[4] < 0.5 * losses[0]);
+//! assert_eq!(model.nnz(), connections); // others than at first, but as many
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod checkpoint;
 pub mod csr;

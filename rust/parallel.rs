@@ -38,7 +38,7 @@ impl Par {
         Par { pool: None }
     }
 
-    /// A pool of `threads` threads of its own; one thread needs no pool.
+    /// A new pool of `threads` threads; one thread needs no pool.
     pub fn new(threads: usize) -> Result<Self> {
         if threads == 0 || threads > MAX_THREADS {
             return Err(Error::invalid("threads", threads, format!("1 to {MAX_THREADS}")));
@@ -105,7 +105,7 @@ impl Par {
         self.install(|| bisect(rows, payload, piece, &work, &split, &body));
     }
 
-    /// Runs both; another thread that finds nothing else to do may take the second meanwhile.
+    /// Runs both; an idle thread may take the second meanwhile.
     pub fn join<A: Send, B: Send>(
         &self,
         first: impl FnOnce() -> A + Send,
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_cover_every_row_once_whatever_the_work() {
+    fn pieces_cover_every_row_once_for_any_work() {
         for threads in [1, 2, 3, 7] {
             let par = Par::new(threads).unwrap();
             for work_of in

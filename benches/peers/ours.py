@@ -6,7 +6,7 @@ from trulysparse import _core
 
 
 class Bench(common.Peer):
-    """The core's epoch, without the facade's checks of arguments, which nobody is timed with."""
+    """The core's epoch, without the facade's checks of arguments, as for the other libraries."""
 
     label = "trulysparse"
     note = "All-ReLU, dropout; shuffles and gathers its own batches"

@@ -15,7 +15,7 @@ torch.sparse.check_sparse_tensor_invariants.disable()  # they would cost time
 
 
 class Weight:
-    """A CSR matrix, a row per output neuron, and its transpose as a CSR matrix of its own.
+    """A CSR matrix, a row per output neuron, and its transpose as another CSR matrix.
 
     PyTorch multiplies by a transposed CSR matrix several times slower than by one stored that
     way, so the transpose's values are gathered anew in every step.

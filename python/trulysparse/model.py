@@ -665,7 +665,7 @@ class SparseMLP:
             absolute values of the feature's own weights, the neuron strength of QuickSelection
             (Atashgahi et al., 2022). Of Madelon's 20 features with signal the 20 best by path were
             17.6 on pruned networks, by strength 16.4, by mean absolute gradients 17.2; on networks
-            that were not pruned 13.4, 12.0 and 14.8 (``benches/importance.py``).
+            that were not pruned 13.4, 12.0 and 14.8 (``experiments/importance.py``).
 
         Returns
         -------

@@ -1,5 +1,6 @@
 //! Reading a safetensors file tensor by tensor, each straight to where it stays.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use safetensors::SafeTensorError;
@@ -66,6 +67,8 @@ pub type Result<T> = std::result::Result<T, Fault>;
 pub struct Source<'a, 'w, R> {
     reader: R,
     metadata: Metadata,
+    /// The names of the tensors that have not been read.
+    unread: BTreeSet<String>,
     /// Where the first tensor begins.
     start: u64,
     watch: &'a mut Watch<'w>,
@@ -96,7 +99,8 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
             return Err(SafeTensorError::MetadataIncompleteBuffer.into());
         }
         watch.begin(body);
-        Ok(Source { reader, metadata, start, watch })
+        let unread = metadata.tensors().into_keys().collect();
+        Ok(Source { reader, metadata, unread, start, watch })
     }
 
     /// The header's entry of that name.
@@ -114,8 +118,9 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
         self.metadata.info(name).is_some()
     }
 
-    /// The tensor of that name, which must be there, as a vector of its own.
+    /// The values of the tensor of that name, which must be there.
     pub fn read<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
+        self.unread.remove(name);
         let info = self.metadata.info(name);
         let info = info.ok_or_else(|| Fault::Damage(format!("{name} is missing")))?;
         let &[len] = &info.shape[..] else { return Err(unexpected::<T>(name, info)) };
@@ -137,6 +142,15 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
     /// The tensor of that name, or nothing if there is none.
     pub fn read_optional<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
         if self.has(name) { self.read(name) } else { Ok(Vec::new()) }
+    }
+
+    /// Ends the reading: a tensor that was not read is damage, for it may be one that is optional
+    /// and has lost its name.
+    pub fn finish(self) -> Result<()> {
+        match self.unread.first() {
+            Some(name) => Err(Fault::Damage(format!("{name:?} is not a tensor of this model"))),
+            None => Ok(()),
+        }
     }
 }
 

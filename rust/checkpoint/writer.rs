@@ -1,6 +1,6 @@
 //! Writing a safetensors file in pieces, without a copy of what it holds.
 //!
-//! The library writes each tensor as a whole, with nobody watching; so only its header is used.
+//! The library writes each tensor as a whole and cannot be stopped, so only its header is used.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -47,7 +47,7 @@ impl<'a> Contents<'a> {
         mut named: Vec<(String, Tensor<'a>)>,
         entries: HashMap<String, String>,
     ) -> std::result::Result<Self, SafeTensorError> {
-        // The order of the library: aligned whatever the sizes, and the same each time.
+        // The order of the library: tensors of any sizes are aligned, and it is the same each time.
         named.sort_by(|(a, x), (b, y)| y.dtype.cmp(&x.dtype).then(a.cmp(b)));
         let (mut infos, mut tensors, mut end) = (Vec::new(), Vec::new(), 0);
         for (name, tensor) in named {

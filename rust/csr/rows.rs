@@ -8,7 +8,7 @@ use crate::parallel::Par;
 
 /// The most entries of a run.
 pub(crate) const RUN: usize = 1024;
-/// So many entries are marked at once; rows that are longer take more.
+/// The entries that are marked at once; rows that are longer take more.
 const LANES: usize = 8;
 /// Rows and entries below which a pass stays on one thread.
 const GRAIN: usize = 1 << 16;

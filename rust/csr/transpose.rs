@@ -8,7 +8,7 @@ use crate::memory::{filled, reserved, zeros};
 use crate::parallel::{Par, by_groups};
 
 const WHAT: &str = "the transpose index";
-/// About so many entries are in a bucket: they and their columns fit a second-level cache.
+/// The entries of a bucket, about: they and their columns fit a second-level cache.
 const BUCKET: usize = 1 << 16;
 
 /// For every column of a matrix its entries in ascending row order, as (row, position in the
@@ -44,7 +44,7 @@ impl Transpose {
         Self::with_buckets(par, pattern, column_bits(pattern), groups)
     }
 
-    /// With buckets of `1 << bits` columns, `bits` up to 16, and the rows in so many groups.
+    /// With buckets of `1 << bits` columns, `bits` up to 16, and the rows in `groups` groups.
     fn with_buckets(par: &Par, pattern: Pattern<'_>, bits: u32, groups: usize) -> Result<Self> {
         let (n_rows, n_cols, nnz) = (pattern.n_rows(), pattern.n_cols(), pattern.nnz());
         let (offsets, columns) = (pattern.indptr(), pattern.indices());
@@ -218,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the buckets and groups; one bucket of all columns is the naive way.
+        /// For any buckets and groups; one bucket of all columns is the naive way.
         #[test]
         fn buckets_change_nothing(
             rows in prop::collection::vec(prop::collection::btree_set(0u32..70, 0..9), 0..50),

@@ -16,6 +16,7 @@ use crate::topology::{Init, expected_connections};
 
 /// What defines a network besides its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// Neurons of each layer, inputs first and outputs last.
     pub layer_sizes: Vec<usize>,

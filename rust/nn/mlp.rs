@@ -25,6 +25,7 @@ use crate::watch::Watch;
 
 /// What a network has been through; random numbers are keyed by these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Counters {
     /// Completed epochs.
     pub epochs: u64,

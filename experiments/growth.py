@@ -1,4 +1,4 @@
-"""Ways to grow compared by epochs to an accuracy: `python benches/growth.py fashion`.
+"""Ways to grow compared by epochs to an accuracy: `python experiments/growth.py fashion`.
 
 `fashion` needs Fashion-MNIST (``--data-dir``, as `trulysparse train --data fashion-mnist`),
 `digits` nothing more. ``--validate`` scores the last sixth of the training samples, which then

@@ -5,8 +5,8 @@ standard deviation over seeds, and the norm of each layer's gradient over the ep
 activations.csv and, with matplotlib, as a picture for each data set. Leaky ReLU has All-ReLU's
 slope, so that these two differ in its alternating sign only.
 
-    python benches/activations.py --data-dir FOLDER            # of madelon.npz or UCI's files
-    python benches/activations.py digits breast_cancer --preset paper
+    python experiments/activations.py --data-dir FOLDER            # of madelon.npz or UCI's files
+    python experiments/activations.py digits breast_cancer --preset paper
 
 Deep networks diverge at the recipe's learning rate of 0.05, so that 0.02 is the default here.
 """

@@ -1,4 +1,4 @@
-"""The estimators beside scikit-learn's, all with their defaults: `python benches/tables.py`.
+"""The estimators beside scikit-learn's, all with their defaults: `python experiments/tables.py`.
 
 Needs scikit-learn; the real tables are those that it brings. Each table is halved: the defaults of
 `SparseMLPClassifier` and `SparseMLPRegressor` were chosen by cross-validation within the first half
@@ -29,7 +29,7 @@ WORDS = 20_000
 
 
 def documents(samples: int = 3000, topics: int = 5, seed: int = 0) -> tuple:
-    """Counts of words, CSR of (samples, WORDS), and the topic: each has words of its own."""
+    """Counts of words, CSR of (samples, WORDS), and the topic: each has its special words."""
     rng = np.random.default_rng(seed)
     common = 1 / np.arange(1, WORDS + 1)
     common = rng.permutation(common / common.sum())

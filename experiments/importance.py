@@ -1,12 +1,10 @@
-"""Importance, pruning and compaction on real data: `python benches/importance.py madelon`.
+"""Importance and pruning on real data: `python experiments/importance.py madelon`.
 
-`madelon` needs scikit-learn and the set (``--data-dir``, as `trulysparse train --data madelon`),
-`fashion` needs Fashion-MNIST; `compact` needs no data.
+`madelon` needs the data set (``--data-dir``, as `trulysparse train --data madelon`), `fashion`
+needs Fashion-MNIST. What a step gains from pruning is in ``benches/compact.py``.
 """
 
 import argparse
-import statistics
-import time
 from pathlib import Path
 
 import numpy as np
@@ -147,45 +145,16 @@ def fashion(options: argparse.Namespace) -> None:
         print(" ".join(f"{cell:>12}" for cell in means), flush=True)
 
 
-def compact(_: argparse.Namespace) -> None:
-    """A step before and after compaction, in turns."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((128 * 16, 784)).astype(np.float32)
-    y = rng.integers(0, 10, len(x))
-    print(
-        f"{'percentile':>12} {'connections':>12} {'neurons':>12} {'step in ms':>12} {'share':>12}"
-    )
-    runs = {}
-    for percentile in (0, 50, 75, 90):
-        model = ts.SparseMLP([784, 1000, 1000, 1000, 10], seed=0)
-        if percentile:
-            model.prune(percentile=percentile)
-            model.compact()
-        runs[percentile] = (model, [])
-    for _turn in range(15):
-        for model, times in runs.values():
-            start = time.perf_counter()
-            model.fit(x, y, epochs=4, topology=None, progress=False)
-            times.append((time.perf_counter() - start) / 64)
-    whole = None
-    for percentile, (model, times) in runs.items():
-        step = 1e3 * statistics.median(times)
-        whole = whole or (model.nnz, step)
-        share = f"{step / whole[1]:.2f} of {model.nnz / whole[0]:.2f}"
-        neurons = sum(model.layer_sizes[1:-1])
-        print(f"{percentile:>12} {model.nnz:>12} {neurons:>12} {step:>12.3f} {share:>12}")
-
-
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["madelon", "fashion", "compact"])
+    parser.add_argument("what", choices=["madelon", "fashion"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=30, help="of fashion")
     parser.add_argument("--preset", choices=FASHION, default="paper", help="of fashion")
     parser.add_argument("--data-dir", type=Path)
     options = parser.parse_args()
-    {"madelon": madelon, "fashion": fashion, "compact": compact}[options.what](options)
+    {"madelon": madelon, "fashion": fashion}[options.what](options)
 
 
 if __name__ == "__main__":
