@@ -57,7 +57,7 @@ ALLOWED = {
     },
     "plot": {"callbacks", "history", "layer", "model", "parallel", "topology"},
     "recipe": {"optim", "topology"},
-    "presets": {"data", "optim", "recipe", "topology"},
+    "presets": {"config", "data", "optim", "recipe", "topology"},
     "estimators": {
         "callbacks",
         "config",

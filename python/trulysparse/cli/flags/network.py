@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from trulysparse.cli.common import default, layers, of_preset
+from trulysparse.cli.common import layers, of_preset
 from trulysparse.cli.presets import Chosen
-from trulysparse.config import ACTIVATIONS, ALLOCATIONS, FANS, INITS
-from trulysparse.model import SparseMLP
+from trulysparse.config import ACTIVATIONS, ALLOCATIONS, FANS, INITS, Config
 
 HIDDEN = "neurons of the hidden layers: 1000 1000 1000 or 3x1000"
 _OF_PRESETS = ("epsilon", "activation", "slope", "init", "fan", "dropout")
@@ -34,7 +33,7 @@ def add_flags(parser: Any) -> None:
     parser.add_argument(
         "--input-noise",
         type=float,
-        default=default(SparseMLP, "input_noise"),
+        default=Config.input_noise,
         help="standard deviation of noise added to the features while training (default: "
         "%(default)g)",
     )
