@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from trulysparse import _check
+from trulysparse.config import EPSILON, Config
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.optim import SGD, schedules
 from trulysparse.recipe import RECIPE, Recipe
@@ -41,7 +42,7 @@ class Preset:
     name: str
     hidden: tuple[int, ...]
     epsilon: float
-    activation: str = "all_relu"
+    activation: str = Config.activation  # type: ignore[assignment]  # one for all layers
     slope: float
     init: str
     fan: str
@@ -148,8 +149,8 @@ _RECIPE = _preset(
     "recipe",
     RECIPE,
     hidden=(500, 500, 500),
-    epsilon=20,
-    slope=0.6,
+    epsilon=EPSILON,
+    slope=Config.slope,
     epochs=100,
     batch_size=128,
 )
@@ -171,20 +172,20 @@ TABLE = replace(
 )
 
 # What Truly Sparse Neural Networks at Scale (arXiv 2102.01732) has in common; the rest are
-# Fashion-MNIST's. Its optimiser and evolution are the defaults of `SGD` and `SET`.
+# Fashion-MNIST's. The paper's settings are the defaults of `SparseMLP`, `SGD` and `SET`.
 _PAPER = _preset(
     "paper",
     Recipe(
-        init="he_uniform",
-        fan="layer",
-        dropout=0.3,
+        init=Config.init,
+        fan=Config.fan,
+        dropout=Config.dropout,  # type: ignore[arg-type]  # one for all layers
         standardize=True,
         optimizer=SGD(),
         topology=SET(),
     ),
     hidden=(1000, 1000, 1000),
-    epsilon=20,
-    slope=0.6,
+    epsilon=EPSILON,
+    slope=Config.slope,
     epochs=500,
     batch_size=128,
 )

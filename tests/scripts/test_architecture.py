@@ -62,7 +62,7 @@ ALLOWED = {
     },
     "plot": {"callbacks", "history", "layer"},
     "recipe": {"optim", "topology"},
-    "presets": {"data", "optim", "recipe", "topology"},
+    "presets": {"config", "data", "optim", "recipe", "topology"},
     "estimators": {
         "callbacks",
         "config",

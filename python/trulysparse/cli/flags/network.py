@@ -6,10 +6,9 @@ from itertools import chain
 from typing import Any
 
 from trulysparse.activations import HIDDEN as ACTIVATIONS
-from trulysparse.cli.common import default, layers, of_preset
+from trulysparse.cli.common import layers, of_preset
 from trulysparse.cli.presets import Chosen
-from trulysparse.config import ALLOCATIONS, FANS, INITS
-from trulysparse.model import SparseMLP
+from trulysparse.config import ALLOCATIONS, FANS, INITS, Config
 
 HIDDEN = "neurons of the hidden layers: 1000 1000 1000 or 3x1000"
 _OF_PRESETS = ("epsilon", "activation", "slope", "init", "fan", "dropout")
@@ -35,7 +34,7 @@ def add_flags(parser: Any) -> None:
     parser.add_argument(
         "--input-noise",
         type=float,
-        default=default(SparseMLP, "input_noise"),
+        default=Config.input_noise,
         help="standard deviation of noise added to the features while training (default: "
         "%(default)g)",
     )
