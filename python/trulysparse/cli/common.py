@@ -15,13 +15,13 @@ import numpy as np
 from trulysparse.config import MEMORY
 from trulysparse.model import SparseMLP, load
 
-# The rows held out stay the same whatever --seed is: runs with different seeds are comparable,
-# and `evaluate` scores the rows that training has not seen.
+# The rows held out do not depend on --seed: runs with different seeds are comparable, and
+# `evaluate` scores the rows that training has not seen.
 SPLIT_SEED = 0
 
 
 def say(line: str) -> None:
-    """Print at once, also into a pipe, and go on in silence when nobody reads it any more."""
+    """Print at once, also into a pipe; a reader that has left is no error."""
     try:
         print(line, flush=True)
     except BrokenPipeError:  # `| head`: the files are what matters

@@ -1,4 +1,4 @@
-"""What came of a training: whether its network is worth keeping."""
+"""Whether a trained network is worth keeping."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
     """The loss above which a network is far worse than a constant prediction.
 
     It is the best constant one's plus ``log(classes)``, the loss of a guess: twice the constant
-    one's if the classes are equally frequent. A network that has learnt nothing yet is near the
-    guess, and so below, however rare a class is; only large outputs for wrong classes are above.
+    one's if the classes are equally frequent. A network that has learnt nothing is near the guess,
+    and so below, also with rare classes; only large outputs for wrong classes are above.
     """
     return constant_loss(labels) + math.log(classes)
 
@@ -38,11 +38,11 @@ def trouble(
 ) -> str | None:
     """What makes the network worthless, in half a sentence, or None.
 
-    Besides numbers that are not finite it is a loss beyond the `limit`, both while training and
-    afterwards. The first alone may be that of the steps before the network had learnt anything, if
-    there were few, or dropout's; the second alone may be overfitting. If this is not the `last`
-    try, a training loss that rose beyond the limit in between is enough: weights that were thrown
-    far out can still fit the training samples.
+    That is a number that is not finite, or a loss beyond the `limit` both while training and
+    afterwards. A large loss while training alone may come from dropout, or from the first steps if
+    there were few; one afterwards alone may be overfitting. If this is not the `last` try, a
+    training loss that rose beyond the limit is enough: weights that were thrown far out can still
+    fit the training samples.
     """
     history = model.history
     done = len(history.epoch)

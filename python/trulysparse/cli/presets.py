@@ -37,7 +37,7 @@ class Chosen:
     def sized(self, samples: int, strategy: WASSP | WASAP | None = None) -> Chosen:
         """Fill in the batch size, with a strategy that of a worker, and the decay.
 
-        The decay of an epoch is that of the preset, however many workers share its samples.
+        The decay of an epoch is the same for any number of workers.
         """
         given = self.given.get("batch_size")
         size = step = self.preset._for(samples, given).batch_size
