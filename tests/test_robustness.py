@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -196,12 +197,27 @@ def test_the_core_refuses_what_the_facade_would():
         with pytest.raises(ValueError, match=name):
             _core.Trainer(model._core, data, 5, sgd | wrong, 1, None, "fast")
     for name, arguments in [
-        ("zeta", (1.0, 1.0)),
-        ("zeta", (np.nan, 1)),
-        ("grow_init", (0, np.inf)),
+        ("zeta", {"zeta": 1.0, "grow_init": 1.0}),
+        ("zeta", {"zeta": -0.1, "grow_init": 1.0}),
+        ("grow_init", {"zeta": 0.3, "grow_init": 1e39}),
     ]:
         with pytest.raises(ValueError, match=name):
-            model._core.evolve(*arguments)
+            model._core.evolve(json.dumps({"rule": "set", **arguments}))
+    rules = [
+        "",
+        "{}",
+        '{"rule": "set", "zeta": 0.3}',
+        '{"rule": "set", "zeta": NaN, "grow_init": 1}',
+        '{"rule": "set", "zeta": 0.3, "grow_init": 1, "samples": 3}',
+        '{"rule": "rigl", "zeta": 0.3, "grow_init": 1}',
+        '{"rule": "gradient_growth", "zeta": 0.3, "grow_init": 1, "samples": 3}',  # no samples
+    ]
+    for rule in rules:
+        with pytest.raises(ValueError, match="rule = "):
+            model._core.evolve(rule)
+    for rule in ["", '{"cut": {"threshold": 1}}', '{"cut": {"half": 1}, "close": true}']:
+        with pytest.raises(ValueError, match="rule = "):
+            model._core.prune(rule)
 
 
 @FORKS
