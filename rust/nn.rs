@@ -25,7 +25,7 @@ mod workspace;
 pub use activation::{Activation, ActivationKind};
 pub use compact::{Origin, Removed};
 pub use config::Config;
-pub use evolve::{Change, Sources};
+pub use evolve::{Change, Places, Sources};
 pub use footprint::{Footprint, shown};
 pub use gradient::{Gradient, GradientView, Layout, Replica};
 pub use input::Buffers;

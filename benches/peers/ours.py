@@ -40,7 +40,7 @@ class Bench(common.Peer):
         return self.model._core.evaluate(self.data, self.batch)[0]
 
     def evolve(self) -> None:
-        self.model._core.evolve(common.ZETA, 1.0)
+        self.model._core.evolve(trulysparse.SET(common.ZETA)._core())
         self.rebuild()  # prepares training: the transpose index
 
 

@@ -28,6 +28,15 @@ pub struct Change<'a> {
     pub grow: Grown<'a>,
 }
 
+/// Places of a layer, with a connection or without.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The layer's index.
+    pub layer: usize,
+    /// The places, a row an output neuron.
+    pub pattern: Pattern<'a>,
+}
+
 /// What a change of the topology did to each layer: for each entry the position that it had before,
 /// or [`crate::csr::NONE`] if it was grown; nothing for a layer that has not changed.
 pub type Sources = Vec<Option<Vec<u32>>>;
@@ -96,7 +105,8 @@ fn gradients(
     par: &Par,
     places: Pattern<'_>,
     sparse: Option<&SparseInput>,
-    (x, dy): (&[f32], &[f32]),
+    x: &[f32],
+    dy: &[f32],
     stride: usize,
     out: &mut [f32],
 ) -> Result<()> {
@@ -189,10 +199,10 @@ impl Mlp {
             if l + 1 == self.layers.len() {
                 continue;
             }
-            let products = workspace.products(self, stride, l, workspace.sparse.as_deref());
+            let (x, dy) = workspace.products(self, stride, l, workspace.sparse.as_deref());
             let sparse = workspace.sparse.as_deref().filter(|_| l == 0);
             let gradients = |places: Pattern<'_>, out: &mut [f32]| {
-                gradients(par, places, sparse, products, stride, out)
+                gradients(par, places, sparse, x, dy, stride, out)
             };
             let new = evolution.of(par, &self.layers[l], l, Some(&gradients), &mut buffers)?;
             turnover[l] = new.evolved.turnover;
@@ -207,26 +217,28 @@ impl Mlp {
         Evolution { rule, init, seed, number: self.counters.evolutions, track }
     }
 
-    /// The gradients that the mean loss of the batch in `workspace` has, or would have, at places of layer `layer`, to `out`, (places.nnz(),). Otherwise as
-    /// [`Mlp::evolve_on_batch`]; the network stays as it is.
+    /// Writes the gradients that the mean loss of the batch in `workspace` has, or would have, at
+    /// some places to `out`, one for each. Otherwise as [`Mlp::evolve_on_batch`]; the network stays
+    /// as it is.
     pub fn gradient_at(
         &self,
         par: &Par,
         workspace: &mut Workspace,
         samples: &[u32],
         answers: Answers<'_>,
-        (layer, places): (usize, Pattern<'_>),
+        places: Places<'_>,
         out: &mut [f32],
     ) -> Result<()> {
         let (stride, draw) = (stride(samples.len()), self.next_draw());
+        let Places { layer, pattern } = places;
         self.score_batch(par, workspace, samples, answers, draw);
         for l in (layer + 1..self.layers.len()).rev() {
             self.deltas_behind(par, workspace, stride, draw, l);
         }
         self.recall(par, workspace, stride, draw, layer);
-        let products = workspace.products(self, stride, layer, workspace.sparse.as_deref());
+        let (x, dy) = workspace.products(self, stride, layer, workspace.sparse.as_deref());
         let sparse = workspace.sparse.as_deref().filter(|_| layer == 0);
-        gradients(par, places, sparse, products, stride, out)?;
+        gradients(par, pattern, sparse, x, dy, stride, out)?;
         let inverse = 1.0 / samples.len() as f32;
         out.iter_mut().for_each(|g| *g *= inverse);
         Ok(())

@@ -13,7 +13,7 @@ use super::rules::{Evolved, told};
 use super::until_tick;
 use crate::csr::Csr;
 use crate::memory::{copied, filled};
-use crate::nn::{Footprint, Workspace};
+use crate::nn::{Footprint, Places, Workspace};
 use crate::topology::NamedRule;
 use crate::train::{Epoch, Plan, Progress, Sweep, evolve, gradient_at, single_step};
 
@@ -108,7 +108,7 @@ impl Trainer {
             let n_in = mlp.layers().get(layer).map_or(0, |layer| layer.weights().n_cols());
             let zeros = filled(indices.len(), 0.0, "places")?;
             let places = Csr::new(n_in, indptr, indices, zeros)?;
-            let at = (layer, &places);
+            let at = Places { layer, pattern: places.pattern() };
             gradient_at(&par, &mlp, &mut workspace, data, self.growth_batch, at)
         })?;
         Ok(PyArray1::from_vec(py, gradients))

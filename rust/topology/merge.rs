@@ -90,7 +90,7 @@ pub fn merge<S: Survival, V: Fn(u64) -> f32>(
                 let entries = start(b + 1) - start(b);
                 let (own, rest) = new.split(rows.len(), entries, grown[b + 1] - grown[b]);
                 new = rest;
-                Merge::new(thinned, rows, (kept[b], grown[b]), own).run(&value);
+                Merge::new(thinned, rows, kept[b], grown[b], own).run(&value);
             }
         },
     );
@@ -144,7 +144,8 @@ struct Merge<'a, S> {
     thinned: &'a Thinned<'a, S>,
     rows: Range<usize>,
     /// Survivors and grown connections before these rows.
-    before: (usize, usize),
+    kept_before: usize,
+    grown_before: usize,
     new: New<'a>,
     divisor: Divisor,
     /// Survivors and chosen places that were merged, entries that were written, and those that were
@@ -163,13 +164,24 @@ impl<'a, S: Survival> Merge<'a, S> {
     fn new(
         thinned: &'a Thinned<'a, S>,
         rows: Range<usize>,
-        before: (usize, usize),
+        kept_before: usize,
+        grown_before: usize,
         new: New<'a>,
     ) -> Self {
-        let divisor = Divisor::new(thinned.old.weights.n_cols() as u64);
-        let (places, from) = ([0; RUN], [0; RUN]);
-        let (passed, chosen, written, grown) = (0, 0, 0, 0);
-        Merge { thinned, rows, before, new, divisor, passed, chosen, written, grown, places, from }
+        Merge {
+            thinned,
+            rows,
+            kept_before,
+            grown_before,
+            new,
+            divisor: Divisor::new(thinned.old.weights.n_cols() as u64),
+            passed: 0,
+            chosen: 0,
+            written: 0,
+            grown: 0,
+            places: [0; RUN],
+            from: [0; RUN],
+        }
     }
 
     fn run<V: Fn(u64) -> f32>(mut self, value: &impl Fn(usize) -> V) {
@@ -177,7 +189,7 @@ impl<'a, S: Survival> Merge<'a, S> {
         let (thinned, first) = (self.thinned, self.rows.start as u32);
         let w = thinned.old.weights;
         let n_cols = w.n_cols() as u64;
-        let empty = u64::from(first) * n_cols - self.before.0 as u64;
+        let empty = u64::from(first) * n_cols - self.kept_before as u64;
         self.new.places.iter_mut().for_each(|place| *place -= empty);
 
         let (columns, data) = (w.pattern().indices(), w.data());
@@ -206,13 +218,13 @@ impl<'a, S: Survival> Merge<'a, S> {
             self.write(count);
         }
 
-        let mut end = self.before.0 + self.before.1;
+        let mut end = self.kept_before + self.grown_before;
         let begin = end;
         for row_end in self.new.ends.iter_mut() {
             end += *row_end;
             *row_end = end;
         }
-        for (index, &mut grown) in (self.before.1 as u64..).zip(self.new.places) {
+        for (index, &mut grown) in (self.grown_before as u64..).zip(self.new.places) {
             let (row, at) = ((grown >> 32) as usize, grown as u32 as usize);
             let start = if row == 0 { begin } else { self.new.ends[row - 1] };
             self.new.data[at] = value(self.new.ends[row] - start)(index);

@@ -1,10 +1,9 @@
 //! Evolutions on training data: the batch that a rule's gradients are taken on.
 
 use super::Data;
-use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled};
-use crate::nn::{Mlp, Workspace};
+use crate::nn::{Mlp, Places, Workspace};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 use crate::topology::{Rule, Turnover, sample_distinct};
@@ -34,30 +33,29 @@ pub fn evolve(
     })
 }
 
-/// The gradients of the mean loss at places of layer `layer`, on the batch of the next evolution.
+/// The gradients of the mean loss at some places, on the batch of the next evolution.
 pub fn gradient_at(
     par: &Par,
     model: &Mlp,
     workspace: &mut Workspace,
     data: &Data<'_>,
     batch_size: usize,
-    (layer, places): (usize, &Csr),
+    places: Places<'_>,
 ) -> Result<Vec<f32>> {
-    let layers = model.layers();
+    let (layers, Places { layer, pattern }) = (model.layers(), places);
     let Some(weights) = layers.get(layer).map(|layer| layer.weights()) else {
         let expected = format!("an index below {}", layers.len());
         return Err(Error::invalid("layer", layer, expected));
     };
-    if (places.n_rows(), places.n_cols()) != (weights.n_rows(), weights.n_cols()) {
-        let found = format!("{} x {}", places.n_cols(), places.n_rows());
+    if (pattern.n_rows(), pattern.n_cols()) != (weights.n_rows(), weights.n_cols()) {
+        let found = format!("{} x {}", pattern.n_cols(), pattern.n_rows());
         let expected = format!("{} x {}", weights.n_cols(), weights.n_rows());
         return Err(Error::invalid("places", found, expected));
     }
-    let mut gradients = filled(places.nnz(), 0.0, "gradients")?;
+    let mut gradients = filled(pattern.nnz(), 0.0, "gradients")?;
     par.awake(|| {
         let samples = gather(par, model, workspace, data, batch_size)?;
-        let at = (layer, places.pattern());
-        model.gradient_at(par, workspace, &samples, data.answers(), at, &mut gradients)
+        model.gradient_at(par, workspace, &samples, data.answers(), places, &mut gradients)
     })?;
     Ok(gradients)
 }

@@ -198,13 +198,26 @@ def test_the_core_refuses_what_the_facade_would():
             _core.Trainer(model._core, data, 5, sgd | wrong, 1, None, "fast")
     for name, arguments in [
         ("zeta", {"zeta": 1.0, "grow_init": 1.0}),
-        ("zeta", {"zeta": -1.0, "grow_init": 1.0}),
-        ("grow_init", {"zeta": 0.0, "grow_init": -1.0}),
-        ("rule", {"zeta": 0.0}),
-        ("rule", {"zeta": np.nan, "grow_init": 1.0}),
+        ("zeta", {"zeta": -0.1, "grow_init": 1.0}),
+        ("grow_init", {"zeta": 0.3, "grow_init": 1e39}),
     ]:
         with pytest.raises(ValueError, match=name):
-            model._core.evolve(json.dumps({"rule": "set"} | arguments))
+            model._core.evolve(json.dumps({"rule": "set", **arguments}))
+    rules = [
+        "",
+        "{}",
+        '{"rule": "set", "zeta": 0.3}',
+        '{"rule": "set", "zeta": NaN, "grow_init": 1}',
+        '{"rule": "set", "zeta": 0.3, "grow_init": 1, "samples": 3}',
+        '{"rule": "rigl", "zeta": 0.3, "grow_init": 1}',
+        '{"rule": "gradient_growth", "zeta": 0.3, "grow_init": 1, "samples": 3}',  # no samples
+    ]
+    for rule in rules:
+        with pytest.raises(ValueError, match="rule = "):
+            model._core.evolve(rule)
+    for rule in ["", '{"cut": {"threshold": 1}}', '{"cut": {"half": 1}, "close": true}']:
+        with pytest.raises(ValueError, match="rule = "):
+            model._core.prune(rule)
 
 
 @FORKS
