@@ -37,12 +37,12 @@
 //!
 //! ```
 //! use trulysparse::nn::{
-//!     Activation, ActivationKind, Config, Fall, LayerRates, Loss, Memory, Mlp, Optimizer, Rule, Set,
+//!     Activation, ActivationKind, Config, Fall, LayerRates, Loss, Memory, Mlp, Optimizer, Rule,
 //!     Sparsity, Targets, Workspace,
 //! };
 //! use trulysparse::parallel::Par;
 //! use trulysparse::rng::{Purpose, Stream, symmetric};
-//! use trulysparse::topology::{Fan, Init, Scheme};
+//! use trulysparse::topology::{Fan, Init, Scheme, Set};
 //! use trulysparse::train::{Data, Epoch, Plan, Samples};
 //!
 //! # fn main() -> trulysparse::error::Result<()> {

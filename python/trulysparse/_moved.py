@@ -25,6 +25,6 @@ def moved(module: str, name: str, places: Mapping[str, str]) -> Any:
     """
     if name not in places:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    message = f"{module}.{name} has moved to {places[name]}: the old place goes in version 0.3"
+    message = f"{module}.{name} has moved to {places[name]}: use the new place"
     warnings.warn(message, DeprecationWarning, stacklevel=3)
     return getattr(import_module(places[name]), name)

@@ -13,6 +13,13 @@ import trulysparse as ts
         ("rules", "EvolvingLayer"),
         ("rules", "TopologyRule"),
         ("pruning", "ImportancePruning"),
+        ("recorder", "TopologyRecorder"),
+        ("feature_selection", "SparseFeatureSelector"),
+        ("schedules", "Constant"),
+        ("schedules", "Cosine"),
+        ("schedules", "ExponentialDecay"),
+        ("schedules", "StepDecay"),
+        ("augmentation", "ImageAugmentation"),
     ],
 )
 def test_an_old_place_gives_the_name_with_a_warning(module, name):
