@@ -4,12 +4,11 @@
 //! old ones; nothing here knows of layers, momentum or epochs. Time and memory are O(connections
 //! + neurons): no array of n_in * n_out exists anywhere.
 //!
-//! An evolution is a [`Rule`] made of parts; `rule` says which there are.
+//! An evolution follows a [`Rule`], which is made of parts; `rule.rs` says which there are.
 
 mod average;
 mod buffers;
 mod drop;
-mod gradient;
 mod importance;
 mod init;
 mod merge;
@@ -17,13 +16,11 @@ mod restrict;
 mod rewire;
 mod rule;
 mod sample;
-mod set;
 mod thinned;
 
 pub use average::average;
 pub use buffers::{Buffers, evolution_bytes};
 pub use drop::{Cuts, Survival, weakest};
-pub use gradient::{GradientGrowth, candidate_bytes, largest};
 pub use importance::{
     incoming_strength, outgoing_strength, path_strength, percentile, without_neurons,
 };
@@ -34,7 +31,6 @@ pub use init::{
 pub use merge::{Evolved, Turnover, carry, merge};
 pub use restrict::{Restricted, restrict};
 pub use rewire::{Grown, Rewired, rewire};
-pub use rule::{Evolving, Gradients, NamedRule, Rule};
+pub use rule::*;
 pub use sample::sample_distinct;
-pub use set::Set;
 pub use thinned::{Old, Thinned};

@@ -1,8 +1,11 @@
 //! The rules by which a topology evolves. A rule puts parts together: which connections go
 //! ([`super::weakest`], or another [`super::Survival`]), how many come, where ([`Thinned`]) and which
-//! ([`Thinned::draw`], [`super::largest`]). [`super::Set`] is the shortest.
+//! ([`Thinned::draw`], [`largest`]). [`Set`] is the shortest.
 //!
 //! When a topology evolves is decided outside.
+
+mod gradient;
+mod set;
 
 use std::fmt::{self, Debug};
 
@@ -10,15 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use super::buffers::Buffers;
 use super::drop::Survival;
-use super::gradient::GradientGrowth;
 use super::init::{Init, Shape};
 use super::merge::{Evolved, merge};
-use super::set::Set;
 use super::thinned::{Old, Thinned};
 use crate::csr::Pattern;
 use crate::error::Result;
 use crate::parallel::Par;
 use crate::rng::Stream;
+
+pub use gradient::{GradientGrowth, candidate_bytes, largest};
+pub use set::Set;
 
 /// A rule by which the topology of a layer evolves.
 pub trait Rule: Debug + Sync {
@@ -34,7 +38,7 @@ pub trait Rule: Debug + Sync {
     fn evolve(&self, par: &Par, layer: &Evolving<'_>, buffers: &mut Buffers) -> Result<Evolved>;
 }
 
-/// The rules that have a name.
+/// The rules that have a name. A new one is a file beside the others, and here a variant and an arm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum NamedRule {

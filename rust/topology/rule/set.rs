@@ -3,13 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::buffers::Buffers;
-use super::drop::weakest;
-use super::merge::Evolved;
-use super::rule::{Evolving, Rule};
-use super::thinned::Thinned;
+use super::{Evolving, Rule};
 use crate::error::{Error, Result};
 use crate::parallel::Par;
+use crate::topology::{Buffers, Evolved, Thinned, weakest};
 
 /// The parameters of SET.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

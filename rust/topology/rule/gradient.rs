@@ -3,15 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::buffers::Buffers;
-use super::drop::{Survival, weakest};
-use super::merge::Evolved;
-use super::rule::{Evolving, Gradients, Rule};
-use super::set::Set;
-use super::thinned::Thinned;
+use super::{Evolving, Gradients, Rule, Set};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::parallel::Par;
+use crate::topology::{Buffers, Evolved, Survival, Thinned, weakest};
 
 /// The parameters of growth by gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
