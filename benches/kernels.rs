@@ -5,7 +5,7 @@ mod common;
 
 use common::{Machine, SHAPES, medians, medians_after, numbers, thread_counts, wanted};
 use trulysparse::csr::Transpose;
-use trulysparse::kernels::{self, Step};
+use trulysparse::kernels::{self, Batch, BatchMut, Linear, Parameters, Step, Transposed};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
 use trulysparse::topology::{self, Evolution, Spare};
@@ -30,6 +30,7 @@ fn main() {
             let mut w = shape.matrix(&par);
             let stride = kernels::stride(shape.batch);
             let (x, dy) = (numbers(shape.n_in * stride, 2), numbers(shape.n_out * stride, 3));
+            let (x, dy) = (Batch { values: &x, stride }, Batch { values: &dy, stride });
             let (mut y, mut dx) =
                 (numbers(shape.n_out * stride, 4), numbers(shape.n_in * stride, 4));
             let bias = vec![0.0; shape.n_out];
@@ -54,30 +55,18 @@ fn main() {
                     0.5,
                     &mut [
                         &mut || {
-                            kernels::spmm(&par, pattern, copy.data(), &x, stride, &bias, &mut y);
+                            let linear = Linear { weights: (&copy).into(), bias: &bias };
+                            kernels::spmm(&par, linear, x, BatchMut { values: &mut y, stride });
                         },
                         &mut || {
-                            kernels::spmm_transpose(
-                                &par,
-                                &index,
-                                copy.data(),
-                                &dy,
-                                stride,
-                                &mut dx,
-                            );
+                            let w = Transposed { index: &index, data: copy.data() };
+                            let dx = BatchMut { values: &mut dx, stride };
+                            kernels::spmm_transpose(&par, w, dy, dx);
                         },
                         &mut || {
-                            kernels::sddmm_update(
-                                &par,
-                                pattern,
-                                &dy,
-                                &x,
-                                stride,
-                                &step,
-                                data,
-                                &mut momentum,
-                                &mut [],
-                            );
+                            let (values, momentum) = (&mut *data, &mut momentum[..]);
+                            let parameters = Parameters { values, momentum, second: &mut [] };
+                            kernels::sddmm_update(&par, pattern, dy, x, &step, parameters);
                         },
                     ],
                 )

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::slice::from_mut;
 
 use proptest::prelude::*;
-use trulysparse::kernels::Step;
+use trulysparse::kernels::{Parameters, Step};
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Cut, Gradient, Loss, Memory, Mlp, Pruning, Replica, Set,
     Sparsity,
@@ -129,7 +130,7 @@ impl Twin {
         for ((place, birth), g) in held.connections.iter().zip(gradients) {
             match self.connections.get_mut(place) {
                 Some(c) if c.birth == *birth => {
-                    step.apply(*g, &mut c.weight, &mut c.momentum);
+                    spend(step, *g, &mut c.weight, &mut c.momentum);
                     self.tally.applied += 1;
                 }
                 _ => self.tally.dropped += 1,
@@ -137,7 +138,7 @@ impl Twin {
         }
         let step = Step { shrink: 0.0, ..*step }; // an L1 penalty is one on connections
         for ((w, v), g) in self.biases.iter_mut().flatten().zip(biases.iter().flatten()) {
-            step.apply(*g, w, v);
+            spend(&step, *g, w, v);
         }
     }
 
@@ -258,6 +259,11 @@ proptest! {
             prop_assert!(server.remembered() as u64 <= oldest.map_or(0, |oldest| changes - oldest));
         }
     }
+}
+
+fn spend(step: &Step, gradient: f32, weight: &mut f32, momentum: &mut f32) {
+    let (values, momentum) = (from_mut(weight), from_mut(momentum));
+    step.spend(&[gradient], Parameters { values, momentum, second: &mut [] });
 }
 
 fn constant(replica: &Replica, value: f32) -> Gradient {

@@ -2,8 +2,9 @@
 
 use super::lanes::{LANES, for_tiles, words};
 use super::math;
+use super::operands::{Batch, Parameters, Split};
 use super::simd::{Simd, Vector, multiversion};
-use super::step::{Step, split_second};
+use super::step::Step;
 use crate::parallel::Par;
 use crate::rng::Stream;
 
@@ -82,8 +83,8 @@ pub struct Forward {
 }
 
 /// What turns the gradient of activations into that of pre-activations. `signs` and `kept` are
-/// what the forward pass recorded, `output` its activations; each is laid out as there and only
-/// looked at where the map or the mask needs it.
+/// what the forward pass recorded, `output` its activations, `z` its pre-activations; each is laid
+/// out as there and only looked at where the map or the mask needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a> {
     /// The activation of the forward pass.
@@ -96,6 +97,15 @@ pub struct Backward<'a> {
     pub kept: &'a [u16],
     /// The activations, dropout's scale included.
     pub output: &'a [f32],
+    /// The pre-activations.
+    pub z: &'a [f32],
+}
+
+impl Backward<'_> {
+    /// The derivative of `map` where it needs nothing of the forward pass.
+    pub fn of(map: Map) -> Self {
+        Backward { map, mask_scale: None, signs: &[], kept: &[], output: &[], z: &[] }
+    }
 }
 
 /// Applies [`Forward`] to one row and records its bits: `signs` where it is not empty, `kept` where
@@ -229,103 +239,70 @@ fn row_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
 }
 
 /// Biases that step while their gradients, a row of lanes each, are near.
+#[derive(Debug)]
 pub struct Biases<'a> {
     /// The step; a copy, which no write to other arrays can change, stays in registers.
     pub step: Step,
-    /// (n,).
-    pub bias: &'a mut [f32],
-    /// (n,).
-    pub momentum: &'a mut [f32],
-    /// The second moments of Adam, (n,), or empty.
-    pub second: &'a mut [f32],
+    /// A bias for each row.
+    pub parameters: Parameters<'a>,
+}
+
+impl Split for Biases<'_> {
+    fn split(self, count: usize) -> (Self, Self) {
+        let (step, (parameters, right)) = (self.step, self.parameters.split(count));
+        (Biases { step, parameters }, Biases { step, parameters: right })
+    }
 }
 
 impl Biases<'_> {
-    /// Those before and those from `at` on.
-    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
-        let (bias, bias_right) = self.bias.split_at_mut(at);
-        let (momentum, momentum_right) = self.momentum.split_at_mut(at);
-        let (second, second_right) = split_second(self.second, at);
-        let step = self.step;
-        (
-            Biases { step, bias, momentum, second },
-            Biases { step, bias: bias_right, momentum: momentum_right, second: second_right },
-        )
-    }
-
     /// One step of bias number `at` from its gradients; the bits are those of [`bias_update`].
     #[inline(always)]
     pub(super) fn update<S: Simd>(&mut self, simd: S, at: usize, row: &[f32]) {
-        let Biases { step, bias, momentum, second } = self;
-        step.apply_at(row_sum(simd, row), at, bias, momentum, second);
+        self.step.spend(&[row_sum(simd, row)], self.parameters.range(at..at + 1));
     }
 }
 
 #[inline(always)]
-fn bias_update_body<S: Simd>(
-    simd: S,
-    dy: &[f32],
-    stride: usize,
-    step: &Step,
-    bias: &mut [f32],
-    momentum: &mut [f32],
-    second: &mut [f32],
-) {
-    for (at, row) in dy.chunks_exact(stride).enumerate() {
-        step.apply_at(row_sum(simd, row), at, bias, momentum, second);
+fn bias_update_body<S: Simd>(simd: S, dy: Batch<'_>, mut biases: Biases<'_>) {
+    for (at, row) in dy.values.chunks_exact(dy.stride).enumerate() {
+        biases.update(simd, at, row);
     }
 }
 multiversion! {
-    fn bias_update_rows(
-        dy: &[f32], stride: usize, step: &Step, bias: &mut [f32], momentum: &mut [f32],
-        second: &mut [f32],
-    ) => bias_update_body
+    fn bias_update_rows(dy: Batch<'_>, biases: Biases<'_>) => bias_update_body
 }
 
-/// One optimiser step of the biases from the gradients of the pre-activations.
-/// `dy`: (n, stride); `bias`, `momentum`: (n,); `second`: the second moments of Adam, (n,), or empty.
-pub fn bias_update(
-    par: &Par,
-    dy: &[f32],
-    stride: usize,
-    step: &Step,
-    bias: &mut [f32],
-    momentum: &mut [f32],
-    second: &mut [f32],
-) {
-    assert_eq!(dy.len(), bias.len() * stride, "internal: dy is (n, stride)");
-    assert_eq!(bias.len(), momentum.len(), "internal: bias and momentum are (n,)");
-    step.check(second, bias.len());
+/// One optimiser step of the biases from the gradients of the pre-activations, a row a bias.
+pub fn bias_update(par: &Par, dy: Batch<'_>, biases: Biases<'_>) {
+    let n = biases.parameters.values.len();
+    assert!(dy.has_rows(n), "internal: dy is (n, stride)");
+    biases.step.check(&biases.parameters, n);
     par.for_rows(
-        0..bias.len(),
+        0..n,
         super::GRAIN,
-        (dy, bias, momentum, second),
-        |r| r * stride,
-        |(dy, b, v, s), range, mid| {
-            let cut = mid - range.start;
-            let (dy, dy_right) = dy.split_at(cut * stride);
-            let (b, b_right) = b.split_at_mut(cut);
-            let (v, v_right) = v.split_at_mut(cut);
-            let (s, s_right) = split_second(s, cut);
-            ((dy, b, v, s), (dy_right, b_right, v_right, s_right))
+        biases,
+        |r| r * dy.stride,
+        |biases, range, mid| biases.split(mid - range.start),
+        |rows, biases| {
+            let dy = Batch { values: dy.rows(rows), stride: dy.stride };
+            bias_update_rows(dy, biases);
         },
-        |_, (dy, b, v, s)| bias_update_rows(dy, stride, step, b, v, s),
     );
 }
 
 #[inline(always)]
-fn bias_gradient_body<S: Simd>(simd: S, dy: &[f32], stride: usize, gradient: &mut [f32]) {
-    for (row, g) in dy.chunks_exact(stride).zip(gradient) {
+fn bias_gradient_body<S: Simd>(simd: S, dy: Batch<'_>, gradient: &mut [f32]) {
+    for (row, g) in dy.values.chunks_exact(dy.stride).zip(gradient) {
         *g = row_sum(simd, row);
     }
 }
 multiversion! {
-    fn bias_gradient_rows(dy: &[f32], stride: usize, gradient: &mut [f32]) => bias_gradient_body
+    fn bias_gradient_rows(dy: Batch<'_>, gradient: &mut [f32]) => bias_gradient_body
 }
 
 /// The gradients of the biases, summed over the batch, that [`bias_update`] spends at once.
-/// `dy`: (n, stride); `gradient`: (n,).
-pub fn bias_gradient(dy: &[f32], stride: usize, gradient: &mut [f32]) {
-    assert_eq!(dy.len(), gradient.len() * stride, "internal: dy is (n, stride)");
-    bias_gradient_rows(dy, stride, gradient);
+/// `gradient`: a number for each row.
+pub fn bias_gradient(dy: Batch<'_>, gradient: &mut [f32]) {
+    assert!(dy.has_rows(gradient.len()), "internal: dy is (n, stride)");
+    bias_gradient_rows(dy, gradient);
 }

@@ -1,4 +1,6 @@
-//! One step of an optimiser on one parameter.
+//! One step of an optimiser on some parameters.
+
+use super::operands::Parameters;
 
 /// A step of momentum SGD as plain numbers (arXiv 2102.01732): with the mean gradient `g`,
 /// `v <- momentum * v - rate * g` and `w <- w + v - decay * w`; with Nesterov's variant
@@ -40,7 +42,7 @@ pub struct Adam {
 impl Step {
     /// Updates one parameter from the sum of its gradients over the batch, by momentum SGD.
     #[inline(always)]
-    pub fn apply(&self, gradient_sum: f32, w: &mut f32, v: &mut f32) {
+    fn apply(&self, gradient_sum: f32, w: &mut f32, v: &mut f32) {
         let push = -self.rate * (gradient_sum * self.inverse_batch);
         *v = self.momentum.mul_add(*v, push);
         let ahead = if self.nesterov { self.momentum.mul_add(*v, push) } else { *v };
@@ -49,14 +51,7 @@ impl Step {
 
     /// The same by Adam. Root and quotient are IEEE's, so the bits are those of every processor.
     #[inline(always)]
-    pub fn apply_adam(
-        &self,
-        adam: &Adam,
-        gradient_sum: f32,
-        w: &mut f32,
-        v: &mut f32,
-        s: &mut f32,
-    ) {
+    fn apply_adam(&self, adam: &Adam, gradient_sum: f32, w: &mut f32, v: &mut f32, s: &mut f32) {
         let g = gradient_sum * self.inverse_batch;
         *v = self.momentum.mul_add(*v, (1.0 - self.momentum) * g);
         *s = adam.beta_2.mul_add(*s, (1.0 - adam.beta_2) * (g * g));
@@ -72,35 +67,31 @@ impl Step {
         *w = if left < 0.0 { 0.0 } else { left.copysign(new) };
     }
 
-    /// Updates one of several parameters; `s` is empty unless there is [`Adam`].
+    /// Spends the sums of gradients over the batch on as many parameters.
     #[inline(always)]
-    pub(super) fn apply_at(
-        &self,
-        gradient_sum: f32,
-        at: usize,
-        w: &mut [f32],
-        v: &mut [f32],
-        s: &mut [f32],
-    ) {
+    pub fn spend(&self, gradients: &[f32], parameters: Parameters<'_>) {
+        let Parameters { values, momentum, second } = parameters;
         match &self.adam {
-            None => self.apply(gradient_sum, &mut w[at], &mut v[at]),
+            None => {
+                for ((&g, w), v) in gradients.iter().zip(values).zip(momentum) {
+                    self.apply(g, w, v);
+                }
+            }
             Some(adam) => {
-                self.apply_adam(adam, gradient_sum, &mut w[at], &mut v[at], &mut s[at]);
+                for (((&g, w), v), s) in gradients.iter().zip(values).zip(momentum).zip(second) {
+                    self.apply_adam(adam, g, w, v, s);
+                }
             }
         }
     }
 
-    /// Panics unless there are as many second moments as the step needs.
-    pub(super) fn check(&self, second: &[f32], len: usize) {
-        let expected = if self.adam.is_some() { len } else { 0 };
-        assert_eq!(second.len(), expected, "internal: second moments are (n,) or none");
+    /// Panics unless there are `n` parameters with the moments that the step needs.
+    pub(super) fn check(&self, parameters: &Parameters<'_>, n: usize) {
+        let second = if self.adam.is_some() { n } else { 0 };
+        assert_eq!(parameters.values.len(), n, "internal: values are (n,)");
+        assert_eq!(parameters.momentum.len(), n, "internal: momentum is (n,)");
+        assert_eq!(parameters.second.len(), second, "internal: second moments are (n,) or none");
     }
-}
-
-/// Cuts second moments, of which there may be none.
-pub(super) fn split_second(second: &mut [f32], at: usize) -> (&mut [f32], &mut [f32]) {
-    let at = at.min(second.len());
-    second.split_at_mut(at)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::mlp::{Draw, Mlp, Set};
 use super::{Answers, Workspace};
 use crate::csr::Pattern;
 use crate::error::{Error, Result};
-use crate::kernels::{sddmm, stride};
+use crate::kernels::{Batch, sddmm};
 use crate::memory::reserved;
 use crate::parallel::Par;
 use crate::topology::{Grown, Guide, Spare, carry, rewire};
@@ -43,14 +43,14 @@ fn gradients(
     par: &Par,
     places: Pattern<'_>,
     sparse: Option<&SparseInput>,
-    (x, dy): (&[f32], &[f32]),
-    stride: usize,
+    dy: Batch<'_>,
+    x: Batch<'_>,
     out: &mut [f32],
 ) -> Result<()> {
     match sparse {
-        Some(input) => input.gradient_at(par, places, (dy, x, stride), out),
+        Some(input) => input.gradient_at(par, places, dy, x, out),
         None => {
-            sddmm(par, places, dy, x, stride, out);
+            sddmm(par, places, dy, x, out);
             Ok(())
         }
     }
@@ -74,20 +74,19 @@ impl Mlp {
     ) -> Result<Vec<usize>> {
         growth.check()?;
         let (init, seed, epoch) = (self.config.init, self.config.seed, self.counters.evolutions);
-        let (stride, draw) = (stride(samples.len()), self.next_draw());
-        self.score_batch(par, workspace, samples, answers, draw);
+        self.score_batch(par, workspace, samples, answers, self.next_draw());
         let mut replaced = vec![0; self.layers.len()];
         let mut spare = Spare::default();
         for l in (0..self.layers.len()).rev() {
-            self.deltas_behind(par, workspace, stride, draw, l);
+            self.deltas_behind(par, workspace, l);
             if l + 1 == self.layers.len() {
                 continue;
             }
-            let products = workspace.products(self, stride, l, workspace.sparse.as_deref());
             let sparse = workspace.sparse.as_deref().filter(|_| l == 0);
+            let (dy, x) = (workspace.deltas(l), workspace.inputs(l, sparse));
             let failed = Mutex::new(Ok(()));
             let score = |candidates: Pattern<'_>, scores: &mut [f32]| {
-                if let Err(e) = gradients(par, candidates, sparse, products, stride, scores) {
+                if let Err(e) = gradients(par, candidates, sparse, dy, x, scores) {
                     *failed.lock().unwrap_or_else(PoisonError::into_inner) = Err(e);
                 }
             };
@@ -114,15 +113,14 @@ impl Mlp {
         (layer, places): (usize, Pattern<'_>),
         out: &mut [f32],
     ) -> Result<()> {
-        let (stride, draw) = (stride(samples.len()), self.next_draw());
-        self.score_batch(par, workspace, samples, answers, draw);
+        self.score_batch(par, workspace, samples, answers, self.next_draw());
         for l in (layer + 1..self.layers.len()).rev() {
-            self.deltas_behind(par, workspace, stride, draw, l);
+            self.deltas_behind(par, workspace, l);
         }
-        self.recall(par, workspace, stride, draw, layer);
-        let products = workspace.products(self, stride, layer, workspace.sparse.as_deref());
+        self.recall(par, workspace, layer);
         let sparse = workspace.sparse.as_deref().filter(|_| layer == 0);
-        gradients(par, places, sparse, products, stride, out)?;
+        let (dy, x) = (workspace.deltas(layer), workspace.inputs(layer, sparse));
+        gradients(par, places, sparse, dy, x, out)?;
         let inverse = 1.0 / samples.len() as f32;
         out.iter_mut().for_each(|g| *g *= inverse);
         Ok(())
@@ -134,18 +132,11 @@ impl Mlp {
     }
 
     /// From the deltas of layer `l` to those of the layer before, if there is one.
-    fn deltas_behind(
-        &self,
-        par: &Par,
-        workspace: &mut Workspace,
-        stride: usize,
-        draw: Draw,
-        l: usize,
-    ) {
-        self.recall(par, workspace, stride, draw, l);
+    fn deltas_behind(&self, par: &Par, workspace: &mut Workspace, l: usize) {
+        self.recall(par, workspace, l);
         if l > 0 {
-            let layers = (&self.layers[l], self.layers[l - 1].srelu());
-            pass_back(par, &self.config, layers, l, workspace, stride, None);
+            let (layer, srelu) = (&self.layers[l], self.layers[l - 1].srelu());
+            pass_back(par, &self.config, layer, srelu, l, workspace, None);
         }
     }
 
