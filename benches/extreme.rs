@@ -8,7 +8,7 @@ use common::{bests, numbers, thread_counts};
 use trulysparse::csr::{Csr, Transpose};
 use trulysparse::kernels::{
     self, Backward, Batch, BatchMut, Biases, Forward, Linear, Map, Outputs, Parameters, Record,
-    Step, Transposed, Weights, limits::gather_rate, words,
+    Sgd, Step, Transposed, UpdateRule, Weights, limits::gather_rate, words,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
@@ -37,13 +37,11 @@ fn main() {
         let mut momentum = vec![0.0; w.nnz()];
         let order = w.pattern().indices().to_vec();
         let step = Step {
+            rule: UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: false }),
             rate: 1e-6,
-            momentum: 0.9,
             decay: 0.0,
-            nesterov: false,
             inverse_batch: 1e-2,
             shrink: 0.0,
-            adam: None,
         };
         for &batch in &batches {
             let stride = kernels::stride(batch);

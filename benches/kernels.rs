@@ -5,7 +5,9 @@ mod common;
 
 use common::{Machine, SHAPES, medians, medians_after, numbers, thread_counts, wanted};
 use trulysparse::csr::Transpose;
-use trulysparse::kernels::{self, Batch, BatchMut, Linear, Parameters, Step, Transposed};
+use trulysparse::kernels::{
+    self, Batch, BatchMut, Linear, Parameters, Sgd, Step, Transposed, UpdateRule,
+};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
 use trulysparse::topology::{self, Evolution, Spare};
@@ -37,13 +39,11 @@ fn main() {
             let index = Transpose::new(&par, w.pattern()).expect("memory");
             let mut momentum = vec![0.0; w.nnz()];
             let step = Step {
+                rule: UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: false }),
                 rate: 1e-6,
-                momentum: 0.9,
                 decay: 0.0,
-                nesterov: false,
                 inverse_batch: 1e-2,
                 shrink: 0.0,
-                adam: None,
             };
             let work = (w.nnz() * shape.batch) as f64;
             let copy = w.clone();

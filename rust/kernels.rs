@@ -54,7 +54,7 @@ pub use sddmm::{sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
 pub use srelu::{SRELU_PARAMETERS, srelu, srelu_backward, srelu_of};
-pub use step::{Adam, Step};
+pub use step::{Adam, Sgd, Step, UpdateRule};
 pub use update::update;
 pub use warp::{Affine, Frame, warp};
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use trulysparse::csr::{Csr, Transpose};
 use trulysparse::kernels::{
     self, Adam, Backward, Batch, BatchMut, Biases, Forward, LANES, Linear, Map, Mask, Outputs,
-    Parameters, Record, Step, Transposed, stride, words,
+    Parameters, Record, Sgd, Step, Transposed, UpdateRule, stride, words,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
@@ -49,14 +49,18 @@ fn batch(rows: usize, batch: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-fn adam() -> impl Strategy<Value = Option<Adam>> {
-    let half = Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 };
-    prop_oneof![Just(None), Just(Some(half))]
+fn rules() -> impl Strategy<Value = UpdateRule> {
+    let sgd = prop::bool::ANY.prop_map(|nesterov| UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov }));
+    prop_oneof![sgd, Just(ADAM)]
 }
 
-/// Second moments, if there are any.
-fn squares(n: usize, seed: u64, adam: Option<Adam>) -> Vec<f32> {
-    let values = batch(if adam.is_some() { n } else { 0 }, 1, seed ^ 5);
+const ADAM: UpdateRule =
+    UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 });
+
+/// Second moments, if the rule keeps some.
+fn squares(n: usize, seed: u64, rule: UpdateRule) -> Vec<f32> {
+    let keeps = matches!(rule, UpdateRule::Adam(_));
+    let values = batch(if keeps { n } else { 0 }, 1, seed ^ 5);
     values.iter().map(|v| v * v).collect()
 }
 
@@ -162,13 +166,12 @@ proptest! {
 
     #[test]
     fn biases_step_on_the_way_as_they_do_alone(
-        w in matrix(), b in batches(), seed: u64, threads in 1usize..4, nesterov: bool,
-        adam in adam(),
+        w in matrix(), b in batches(), seed: u64, threads in 1usize..4, rule in rules(),
     ) {
         let (s, n) = (stride(b), w.n_cols());
         let dy = batch(w.n_rows(), b, seed);
         let step = Step {
-            rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 1.0 / b as f32, shrink: 0.0, adam,
+            rule, rate: 0.1, decay: 0.01, inverse_batch: 1.0 / b as f32, shrink: 0.0,
         };
         let par = Par::new(threads).unwrap();
         let signs: Vec<u16> = (0..n * words(s)).map(|i| ((i as u64 * 40_503) ^ seed) as u16).collect();
@@ -177,7 +180,7 @@ proptest! {
         let run = |together: bool, scattered: bool| {
             let mut dx = vec![f32::NAN; n * s];
             let (mut bias, mut momentum) = (batch(n, 1, seed ^ 1), batch(n, 1, seed ^ 2));
-            let mut second = squares(n, seed, adam);
+            let mut second = squares(n, seed, rule);
             let mut biases = Some(Biases {
                 step,
                 parameters: Parameters {
@@ -218,8 +221,8 @@ proptest! {
 
     #[test]
     fn sddmm_is_naive_and_its_update_too(
-        w in matrix(), b in batches(), seed: u64, nesterov: bool, decay in 0.0f32..0.1,
-        shrink in prop_oneof![Just(0.0), 0.0f32..0.1], adam in adam(),
+        w in matrix(), b in batches(), seed: u64, decay in 0.0f32..0.1,
+        shrink in prop_oneof![Just(0.0), 0.0f32..0.1], rule in rules(),
     ) {
         let s = stride(b);
         let (x, dy) = (batch(w.n_cols(), b, seed), batch(w.n_rows(), b, seed ^ 1));
@@ -228,10 +231,8 @@ proptest! {
         // Sums that cancel to zero may differ in its sign only, where narrow lanes meet no zeros.
         prop_assert_eq!(&grad, &naive_sddmm(&w, &dy, &x, s));
 
-        let step = Step {
-            rate: 0.1, momentum: 0.9, decay, nesterov, inverse_batch: 1.0 / b as f32, shrink, adam,
-        };
-        let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2), squares(w.nnz(), seed, adam));
+        let step = Step { rule, rate: 0.1, decay, inverse_batch: 1.0 / b as f32, shrink };
+        let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2), squares(w.nnz(), seed, rule));
         let mut plain = (w.data().to_vec(), fused.1.clone(), fused.2.clone());
         let (pattern, data) = fused.0.pattern_and_data_mut();
         let parameters =
@@ -241,7 +242,7 @@ proptest! {
         let (values, momentum, second) = (&mut plain.0[..], &mut plain.1[..], &mut plain.2[..]);
         let mut parameters = Parameters { values, momentum, second };
         for (k, &g) in grad.iter().enumerate() {
-            step.spend(&[g], parameters.range(k..k + 1));
+            step.spend_at(g, k, &mut parameters);
         }
         prop_assert_eq!(bits(fused.0.data()), bits(&plain.0));
         prop_assert_eq!(bits(&fused.1), bits(&plain.1));
@@ -383,11 +384,9 @@ proptest! {
             spmm_transpose(par, by_columns(&w, &index), &dy, s, &mut out[1]);
             kernels::sddmm(par, w.pattern(), lanes(&dy, s), lanes(&x, s), &mut out[2]);
             let (mut data, mut momentum) = (w.data().to_vec(), batch(w.nnz(), 1, seed ^ 4));
-            let adam = Some(Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 });
-            let mut second = squares(w.nnz(), seed, adam);
-            let step = Step {
-                rate: 0.1, momentum: 0.9, decay: 0.01, nesterov: false, inverse_batch: 0.2, shrink: 1e-3, adam,
-            };
+            let mut second = squares(w.nnz(), seed, ADAM);
+            let step =
+                Step { rule: ADAM, rate: 0.1, decay: 0.01, inverse_batch: 0.2, shrink: 1e-3 };
             let parameters =
                 Parameters { values: &mut data, momentum: &mut momentum, second: &mut second };
             let (dy, x) = (lanes(&dy, s), lanes(&x, s));

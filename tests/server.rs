@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::slice::from_mut;
 
 use proptest::prelude::*;
-use trulysparse::kernels::{Parameters, Step};
+use trulysparse::kernels::{Parameters, Sgd, Step, UpdateRule};
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Cut, Gradient, Loss, Memory, Mlp, Pruning, Replica, Set,
     Sparsity,
@@ -193,7 +193,8 @@ proptest! {
         let mut replicas: [Option<Replica>; 3] = [None, None, None];
         let mut known = [Version::default(); 3];
         let mut held: [Option<Held>; 3] = [None, None, None];
-        let step = Step { rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 0.25, shrink, adam: None };
+        let rule = UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov });
+        let step = Step { rule, rate: 0.1, decay: 0.01, inverse_batch: 0.25, shrink };
         let (mut changes, mut pushed) = (0, 0);
         for (time, action) in actions.into_iter().enumerate() {
             match action {
@@ -263,7 +264,7 @@ proptest! {
 
 fn spend(step: &Step, gradient: f32, weight: &mut f32, momentum: &mut f32) {
     let (values, momentum) = (from_mut(weight), from_mut(momentum));
-    step.spend(&[gradient], Parameters { values, momentum, second: &mut [] });
+    step.spend_at(gradient, 0, &mut Parameters { values, momentum, second: &mut [] });
 }
 
 fn constant(replica: &Replica, value: f32) -> Gradient {
@@ -285,13 +286,11 @@ fn a_connection_grown_again_takes_no_stale_gradient() {
     let gradient = constant(&replica.unwrap(), 1.0);
     let before: Vec<f32> = mlp.layers()[0].weights().data().to_vec();
     let step = Step {
+        rule: UpdateRule::Sgd(Sgd { momentum: 0.0, nesterov: false }),
         rate: 1.0,
-        momentum: 0.0,
         decay: 0.0,
-        nesterov: false,
         inverse_batch: 1.0,
         shrink: 0.0,
-        adam: None,
     };
     let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert_eq!((outcome.applied, outcome.dropped), (20 - replaced[0], replaced[0]));
@@ -312,13 +311,11 @@ fn gradients_older_than_what_is_remembered_are_refused() {
     }
     let gradient = constant(&replica.unwrap(), 0.0);
     let step = Step {
+        rule: UpdateRule::Sgd(Sgd { momentum: 0.0, nesterov: false }),
         rate: 1.0,
-        momentum: 0.0,
         decay: 0.0,
-        nesterov: false,
         inverse_batch: 1.0,
         shrink: 0.0,
-        adam: None,
     };
     let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert!(outcome.refused);

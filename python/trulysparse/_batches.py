@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from trulysparse import _check, _core, _evolution, _fit, _settings, schedules
-from trulysparse.optim import SGD
+from trulysparse import _check, _core, _evolution, _fit, _settings
 
 if TYPE_CHECKING:
     from trulysparse._drivers import Job
     from trulysparse.augmentation import ImageAugmentation
     from trulysparse.model import SparseMLP
+    from trulysparse.optim import Optimizer
     from trulysparse.rules import TopologyRule
     from trulysparse.topology import SET
 
@@ -22,7 +22,6 @@ T = TypeVar("T")
 
 # As often as the core asks between two steps.
 _TICK = 0.1
-_CONSTANT = schedules.Constant()._core()
 
 _EXPECTED = "expected tuples (x, y) or (x, y, sample_weight)"
 
@@ -171,14 +170,14 @@ class Batches:
         return self._schedule.base_rate
 
     def _trainer(
-        self, data: _core.Data, samples: int, settings: dict[str, Any] | None = None
+        self, data: _core.Data, samples: int, optimizer: Optimizer | None = None
     ) -> _core.Trainer:
         topology = self._job.topology
         return _core.Trainer(
             self._core,
             data,
             samples,
-            self._job.optimizer._core() | (settings or {}),
+            (optimizer or self._job.optimizer)._core(),
             self._total,
             _settings.candidates(topology) if len(self._job.epochs) > 1 else None,
             self._job.memory,
@@ -207,15 +206,9 @@ class Batches:
     def _step(
         self, data: _core.Data, samples: int, step: int, last: bool
     ) -> tuple[tuple[float, float], int]:
-        rate, optimizer = self.learning_rate(0, step), self._job.optimizer
         # A schedule may end at 0, where the smallest rate does as much.
-        settings = {
-            "learning_rate": max(rate, np.finfo(np.float64).tiny),
-            "schedule": _CONSTANT,
-        }
-        if isinstance(optimizer, SGD) and optimizer.schedule_decay:
-            settings["weight_decay"] = rate / self.base_rate * optimizer.weight_decay
-        trainer = self._trainer(data, samples, settings)
+        rate = max(self.learning_rate(0, step), np.finfo(np.float64).tiny)
+        trainer = self._trainer(data, samples, self._job.optimizer._at_rate(rate, self.base_rate))
         if last:
             self._last = trainer
         # At the end an epoch of one step, so that the core counts one.

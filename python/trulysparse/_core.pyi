@@ -45,7 +45,7 @@ _Augmentation = tuple[int, int, int, float, float, bool]
 _Plan = tuple[float, int, list[tuple[str, float]], float, int | None]
 
 def plan(
-    config: dict[str, Any], batch_size: int, evolves: float | None, memory: str, adam: bool
+    config: dict[str, Any], batch_size: int, evolves: float | None, memory: str, moments: int
 ) -> _Plan: ...
 def resident_memory() -> int | None: ...
 def aside(work: Callable[[], _T], look: Callable[[], object], seconds: float) -> _T: ...
@@ -88,7 +88,7 @@ class Trainer:
         network: Network,
         data: Data,
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         evolves: float | None,
         memory: str,
@@ -117,7 +117,7 @@ class ParallelTrainer:
         network: Network,
         data: Data,
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         workers: int,
         local_from: int,
@@ -148,7 +148,7 @@ class RemoteServer:
         network: Network,
         shares: Sequence[int],
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         local_from: int,
         warmup: dict[str, Any] | None,
@@ -187,7 +187,7 @@ class RemoteLocal:
         network: Network,
         data: Data,
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         worker: int,
         workers: int | None,
@@ -220,7 +220,7 @@ class Network:
     def set_threads(self, threads: int) -> None: ...
     def nnz(self) -> list[int]: ...
     def weights(self, layer: int) -> tuple[_Int64, Snapshot, Snapshot]: ...
-    def plan(self, batch_size: int, evolves: float | None, memory: str, adam: bool) -> _Plan: ...
+    def plan(self, batch_size: int, evolves: float | None, memory: str, moments: int) -> _Plan: ...
     def values(self, layer: int) -> tuple[Snapshot, _Float]: ...
     def momentum(self, layer: int) -> _Float: ...
     def bias(self, layer: int) -> tuple[_Float, _Float]: ...

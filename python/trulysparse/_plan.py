@@ -147,9 +147,9 @@ def plan(
     batch_size = _check.integer("batch_size", batch_size, 1)
     candidates = _settings.evolves(evolves)
     memory = _settings.memory(memory)
-    adam = _settings.is_adam(optimizer, config["activation"])
+    state = _settings.state_per_parameter(optimizer, config["activation"])
     return MemoryPlan.of(
-        lambda batch: _core.plan(config, batch, candidates, memory, adam), batch_size
+        lambda batch: _core.plan(config, batch, candidates, memory, state), batch_size
     )
 
 

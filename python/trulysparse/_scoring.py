@@ -68,9 +68,9 @@ class Scoring(Exports):
         batch_size = _check.integer("batch_size", batch_size, 1)
         candidates = _settings.evolves(evolves)
         memory = _settings.memory(memory)
-        adam = _settings.is_adam(optimizer, self.activation)
+        state = _settings.state_per_parameter(optimizer, self.activation)
         return MemoryPlan.of(
-            lambda batch: self._core.plan(batch, candidates, memory, adam), batch_size
+            lambda batch: self._core.plan(batch, candidates, memory, state), batch_size
         )
 
     def _scores(self, loss: float, accuracy: float) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 from trulysparse import _check, schedules
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback, LearningRateScheduler
-from trulysparse.optim import SGD, Adam, Optimizer
+from trulysparse.optim import SGD, Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.pruning import ImportancePruning
 from trulysparse.rules import TopologyRule
@@ -25,22 +25,21 @@ def optimizer(
 ) -> Optimizer:
     """An optimiser for a model with these activations, the paper's if there is none."""
     optimizer = PAPER_SGD if optimizer is None else optimizer
-    if not isinstance(optimizer, SGD | Adam):
+    if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD or Adam")
-    if strategy is not None and isinstance(optimizer, Adam):
+    if strategy is not None and not optimizer._applies_alone:
         raise ValueError(f"optimizer = {optimizer!r}: expected a trulysparse.SGD with a strategy")
-    if "srelu" in ([activation] if isinstance(activation, str) else activation) and isinstance(
-        optimizer, Adam
-    ):
+    activations = [activation] if isinstance(activation, str) else activation
+    if "srelu" in activations and not optimizer._applies_alone:
         raise ValueError(
             f"optimizer = {optimizer!r}: expected a trulysparse.SGD with the activation 'srelu'"
         )
     return optimizer
 
 
-def is_adam(given: Optimizer | None, activation: str | list[str] = "") -> bool:
-    """Whether it needs second moments."""
-    return isinstance(optimizer(given, None, activation), Adam)
+def state_per_parameter(given: Optimizer | None, activation: str | list[str] = "") -> int:
+    """How many numbers an optimiser keeps for each parameter."""
+    return optimizer(given, None, activation)._state_per_parameter
 
 
 def callbacks(callbacks: Any, given: Optimizer | None, strategy: Any) -> list[Callback]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+import json
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeAlias
 
 from trulysparse import _check, schedules
 from trulysparse.schedules import Schedule
@@ -79,6 +80,11 @@ class SGD:
     l1: float = 0.0
     schedule_decay: bool = False
 
+    # Numbers that it keeps for each parameter.
+    _state_per_parameter: ClassVar[int] = 1
+    # Whether it applies the gradients of workers, and trains SReLU's parameters.
+    _applies_alone: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         """Check every value."""
         _set(
@@ -93,9 +99,18 @@ class SGD:
             schedule_decay=_check.boolean("schedule_decay", self.schedule_decay),
         )
 
-    def _core(self) -> dict[str, Any]:
-        names = ("momentum", "nesterov", "schedule_decay")
-        return _core(self, **{name: getattr(self, name) for name in names})
+    def _core(self) -> str:
+        return _core(self, "sgd", ("momentum", "nesterov", "schedule_decay"))
+
+    def _at_rate(self, rate: float, base_rate: float) -> SGD:
+        decay = rate / base_rate if self.schedule_decay else 1.0
+        return replace(
+            self,
+            learning_rate=rate,
+            schedule="constant",
+            weight_decay=decay * self.weight_decay,
+            schedule_decay=False,
+        )
 
 
 @dataclass(frozen=True)
@@ -145,6 +160,9 @@ class Adam:
     schedule: str | Schedule = "constant"
     layer_rates: str = "equal"
 
+    _state_per_parameter: ClassVar[int] = 2
+    _applies_alone: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         """Check every value."""
         _set(
@@ -159,20 +177,25 @@ class Adam:
             layer_rates=_check.choice("layer_rates", self.layer_rates, LAYER_RATES),
         )
 
-    def _core(self) -> dict[str, Any]:
-        return _core(self, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
+    def _core(self) -> str:
+        return _core(self, "adam", ("beta_1", "beta_2", "epsilon"))
+
+    def _at_rate(self, rate: float, base_rate: float) -> Adam:
+        return replace(self, learning_rate=rate, schedule="constant")
 
 
 Optimizer: TypeAlias = SGD | Adam
 
 
-def _core(optimizer: Optimizer, **rule: Any) -> dict[str, Any]:
-    """The arguments of the core."""
-    return {
-        "rule": rule,
-        "learning_rate": optimizer.learning_rate,
-        "weight_decay": optimizer.weight_decay,
-        "l1": optimizer.l1,
-        "schedule": schedules.resolved(optimizer.schedule)._core(),
-        "layer_rates": optimizer.layer_rates,
-    }
+def _core(optimizer: Optimizer, rule: str, numbers: tuple[str, ...]) -> str:
+    """The optimiser as the core reads it: its rule by name, with the rule's own numbers."""
+    return json.dumps(
+        {
+            "rule": {"name": rule} | {name: getattr(optimizer, name) for name in numbers},
+            "learning_rate": optimizer.learning_rate,
+            "weight_decay": optimizer.weight_decay,
+            "l1": optimizer.l1,
+            "schedule": schedules.resolved(optimizer.schedule)._core(),
+            "layer_rates": optimizer.layer_rates,
+        }
+    )

@@ -236,7 +236,7 @@ fn update_body<S: Simd>(
 ) {
     let (first, step) = (w.indptr()[rows.start], *step);
     picked.visit(w, rows, |k, gradients| {
-        step.spend(gradients, parameters.range(k - first..k - first + gradients.len()));
+        step.spend(gradients, k - first, &mut parameters);
     });
 }
 multiversion! {
@@ -301,7 +301,7 @@ pub fn shifted_bias(par: &Par, linear: Linear<'_>, shift: &[f32], out: &mut [f32
 
 #[cfg(test)]
 mod tests {
-    use super::super::step::Adam;
+    use super::super::step::{Adam, Sgd, UpdateRule};
     use super::*;
 
     #[test]
@@ -373,15 +373,14 @@ mod tests {
         set.fill((0..n_cols as u32).filter(|c| c % 3 == 0 || *c > 650));
         let (shift, sums) = (numbers(n_cols, 11), numbers(w.n_rows(), 13));
         let sgd = Step {
+            rule: UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: true }),
             rate: 0.1,
-            momentum: 0.9,
             decay: 0.01,
-            nesterov: true,
             inverse_batch: 0.25,
             shrink: 0.001,
-            adam: None,
         };
-        let adam = Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 };
+        let adam =
+            UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 });
         for threads in [1, 2, 3] {
             let par = Par::new(threads).unwrap();
             let selected = Selected::default().select(&par, (&w).into(), &set).unwrap();
@@ -409,8 +408,7 @@ mod tests {
                 let mut out = vec![f32::NAN; nnz];
                 gradient_picked(pattern, &picked, &mut out);
                 assert!(out == naive, "{threads} threads");
-                for step in [sgd, Step { nesterov: false, adam: Some(adam), ..sgd }] {
-                    let seconds = if step.adam.is_some() { nnz } else { 0 };
+                for (step, seconds) in [(sgd, 0), (Step { rule: adam, ..sgd }, nnz)] {
                     let start = || {
                         let second: Vec<_> =
                             numbers(seconds, 23).iter().map(|s: &f32| s * s).collect();
@@ -427,7 +425,7 @@ mod tests {
                     for (k, &gradient) in naive.iter().enumerate() {
                         let mut all =
                             Parameters { values: &mut w, momentum: &mut v, second: &mut s };
-                        step.spend(&[gradient], all.range(k..k + 1));
+                        step.spend_at(gradient, k, &mut all);
                     }
                     let bits = |values: &[f32]| -> Vec<u32> {
                         values.iter().map(|v| v.to_bits()).collect()

@@ -258,7 +258,7 @@ impl Biases<'_> {
     /// One step of bias number `at` from its gradients; the bits are those of [`bias_update`].
     #[inline(always)]
     pub(super) fn update<S: Simd>(&mut self, simd: S, at: usize, row: &[f32]) {
-        self.step.spend(&[row_sum(simd, row)], self.parameters.range(at..at + 1));
+        self.step.spend_at(row_sum(simd, row), at, &mut self.parameters);
     }
 }
 

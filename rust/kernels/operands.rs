@@ -64,6 +64,12 @@ impl<'a> Batch<'a> {
         self.values.len() == n * self.stride
     }
 
+    /// A row.
+    #[inline(always)]
+    pub(super) fn row(&self, row: usize) -> &'a [f32] {
+        &self.values[row * self.stride..][..self.stride]
+    }
+
     /// Some of the rows.
     #[inline(always)]
     pub(super) fn rows(&self, rows: Range<usize>) -> &'a [f32] {
@@ -210,19 +216,6 @@ pub struct Parameters<'a> {
     pub momentum: &'a mut [f32],
     /// The second moments, (n,), or empty if the update rule keeps none.
     pub second: &'a mut [f32],
-}
-
-impl Parameters<'_> {
-    /// Those of a range.
-    #[inline(always)]
-    pub fn range(&mut self, range: Range<usize>) -> Parameters<'_> {
-        let second = if self.second.is_empty() { 0..0 } else { range.clone() };
-        Parameters {
-            values: &mut self.values[range.clone()],
-            momentum: &mut self.momentum[range],
-            second: &mut self.second[second],
-        }
-    }
 }
 
 impl Split for Parameters<'_> {

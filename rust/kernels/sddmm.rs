@@ -50,7 +50,7 @@ fn gradients<S: Simd>(
             fetch_run(simd, w.indices(), start, count);
             sink.fetch(simd, start, count);
         }
-        dots(simd, gather, dy.rows(row..row + 1), entries, sink);
+        dots(simd, gather, dy.row(row), entries, sink);
     }
 }
 
@@ -113,9 +113,9 @@ impl Sink for Spend<'_> {
         let first = k - self.first;
         // The common case has a constant length, so that it becomes vector instructions.
         if count == 8 {
-            self.step.spend(&sums, self.parameters.range(first..first + 8));
+            self.step.spend(&sums, first, &mut self.parameters);
         } else {
-            self.step.spend(&sums[..count], self.parameters.range(first..first + count));
+            self.step.spend(&sums[..count], first, &mut self.parameters);
         }
     }
 }

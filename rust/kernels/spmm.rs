@@ -14,148 +14,144 @@ use crate::parallel::Par;
 /// Measured on 4096 x 4096 at batch 128: blocks gain from these counts on.
 const WORTH: Worth = Worth { first: 10.0, second: 12.0 };
 
-/// A product of rows of a matrix, or of its transpose, with a batch.
-#[derive(Clone, Copy)]
-struct Product<'a> {
-    gather: Gather<'a>,
-    values: Values<'a>,
+/// Rows of a matrix, or of its transpose, that a thread multiplies.
+struct Rows<'a> {
     indptr: &'a [usize],
-    /// What each sum starts from, if not from 0.
+    range: Range<usize>,
+    /// What the sums start from, for all rows of the matrix, if not from 0.
     bias: Option<&'a [f32]>,
 }
 
-impl Product<'_> {
-    /// Writes the rows `rows` to `y`; `finish` gets each row when it is complete.
-    #[inline(always)]
-    fn write<S: Simd>(
-        self,
-        simd: S,
-        rows: Range<usize>,
-        y: &mut [f32],
-        finish: &mut impl Finish<S>,
-    ) {
-        // Where rows are short, looking at the stride for each of them takes as long as the product.
-        // Not for a transpose, which waits for values at random positions.
-        if let Values::Direct(data) = self.values
-            && Blocks::pay(self.indptr, self.gather.stride, LANES)
-        {
-            return match self.gather.stride {
-                8 => self.of_lanes(8).write_blocks(simd, data, rows, y, finish),
-                16 => self.of_lanes(16).write_blocks(simd, data, rows, y, finish),
-                _ => self.write_blocks(simd, data, rows, y, finish),
-            };
+/// Products of some rows with the batch that `gather` has, into `y`; `finish` gets each row when it
+/// is complete.
+#[inline(always)]
+fn products<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    values: Values<'_>,
+    rows: Rows<'_>,
+    y: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    // Where rows are short, looking at the stride for each of them takes as long as the product.
+    // Not for a transpose, which waits for values at random positions.
+    if let Values::Direct(data) = values
+        && Blocks::pay(rows.indptr, gather.stride, LANES)
+    {
+        return match gather.stride {
+            8 => products_of_blocks(simd, gather, 8, data, rows, y, finish),
+            16 => products_of_blocks(simd, gather, 16, data, rows, y, finish),
+            other => products_of_blocks(simd, gather, other, data, rows, y, finish),
+        };
+    }
+    match gather.stride {
+        16 => products_of_pieces(simd, gather, 16, values, rows, y, finish),
+        32 => products_of_pieces(simd, gather, 32, values, rows, y, finish),
+        other => products_of_pieces(simd, gather, other, values, rows, y, finish),
+    }
+}
+
+/// [`products`] of rows in turn or in pieces.
+#[inline(always)]
+fn products_of_pieces<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    stride: usize,
+    values: Values<'_>,
+    rows: Rows<'_>,
+    y: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    let Rows { indptr, range, bias } = rows;
+    let (gather, first_row) = (gather.of_lanes(stride), range.start);
+    let (indices, below) = (gather.indices.indices(), gather.indices.below());
+    let pieces = Pieces::new(indptr, indices, below, range, stride, WORTH);
+    let whole = pieces.whole();
+    let gather = if whole { gather } else { gather.near() };
+    for piece in pieces {
+        if whole {
+            gather.fetch_entries(simd, values, &piece.entries);
+        } else {
+            fetch_pieces(simd, indices, values, &piece);
         }
-        match self.gather.stride {
-            16 => self.of_lanes(16).write_pieces(simd, rows, y, finish),
-            32 => self.of_lanes(32).write_pieces(simd, rows, y, finish),
-            _ => self.write_pieces(simd, rows, y, finish),
-        }
-    }
-
-    /// The same with a number of lanes that the compiler may know.
-    #[inline(always)]
-    fn of_lanes(self, stride: usize) -> Self {
-        Product { gather: self.gather.of_lanes(stride), ..self }
-    }
-
-    /// What the sum of a row starts from.
-    #[inline(always)]
-    fn start(&self, row: usize) -> f32 {
-        self.bias.map_or(0.0, |bias| bias[row])
-    }
-
-    /// [`Product::write`] for rows in turn or in pieces.
-    #[inline(always)]
-    fn write_pieces<S: Simd>(
-        self,
-        simd: S,
-        rows: Range<usize>,
-        y: &mut [f32],
-        finish: &mut impl Finish<S>,
-    ) {
-        let (stride, first_row) = (self.gather.stride, rows.start);
-        let (indices, below) = (self.gather.indices.indices(), self.gather.indices.below());
-        let pieces = Pieces::new(self.indptr, indices, below, rows, stride, WORTH);
-        let whole = pieces.whole();
-        let gather = if whole { self.gather } else { self.gather.near() };
-        let product = Product { gather, ..self };
-        for piece in pieces {
-            if whole {
-                gather.fetch_entries(simd, self.values, &piece.entries);
-            } else {
-                fetch_pieces(simd, indices, self.values, &piece);
-            }
-            let y = &mut y[(piece.row - first_row) * stride..][..stride];
-            let start = piece.first.then(|| self.start(piece.row));
-            product.add(simd, piece.entries, start, y);
-            if piece.last {
-                finish.row(simd, piece.row, y);
-            }
+        let y = &mut y[(piece.row - first_row) * stride..][..stride];
+        let start = piece.first.then(|| bias.map_or(0.0, |bias| bias[piece.row]));
+        add_product(simd, gather, values, piece.entries, start, y);
+        if piece.last {
+            finish.row(simd, piece.row, y);
         }
     }
+}
 
-    /// Adds the products of some entries of a row to `start`, or to what is in `y`, (stride,),
-    /// already.
-    #[inline(always)]
-    fn add<S: Simd>(self, simd: S, entries: Range<usize>, start: Option<f32>, y: &mut [f32]) {
-        let Product { gather, values, .. } = self;
-        for_tiles!(S, y.len(), |offset, V, T| {
-            let lanes = &mut y[offset..][..<V<S> as Vector<S>>::N * T];
-            let mut acc = [V::<S>::splat(simd, start.unwrap_or(0.0)); T];
-            if start.is_none() {
-                for t in 0..T {
-                    acc[t] = V::<S>::load(simd, &lanes[t * <V<S> as Vector<S>>::N..]);
-                }
-            }
-            let acc = gather.accumulate(simd, values, entries.clone(), offset, acc);
+/// Adds the products of some entries of a row to `start`, or to what is in `y`, (stride,), already.
+#[inline(always)]
+fn add_product<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    values: Values<'_>,
+    entries: Range<usize>,
+    start: Option<f32>,
+    y: &mut [f32],
+) {
+    for_tiles!(S, y.len(), |offset, V, T| {
+        let lanes = &mut y[offset..][..<V<S> as Vector<S>>::N * T];
+        let mut acc = [V::<S>::splat(simd, start.unwrap_or(0.0)); T];
+        if start.is_none() {
             for t in 0..T {
-                acc[t].store(&mut lanes[t * <V<S> as Vector<S>>::N..]);
+                acc[t] = V::<S>::load(simd, &lanes[t * <V<S> as Vector<S>>::N..]);
             }
-        });
-    }
+        }
+        let acc = gather.accumulate(simd, values, entries.clone(), offset, acc);
+        for t in 0..T {
+            acc[t].store(&mut lanes[t * <V<S> as Vector<S>>::N..]);
+        }
+    });
+}
 
-    /// [`Product::write`] for rows with few entries and a vector of lanes at most; `data` are the
-    /// values.
-    #[inline(always)]
-    fn write_blocks<S: Simd>(
-        self,
-        simd: S,
-        data: &[f32],
-        rows: Range<usize>,
-        y: &mut [f32],
-        finish: &mut impl Finish<S>,
-    ) {
-        let (stride, first_row) = (self.gather.stride, rows.start);
-        let mut blocks = Blocks::new(self.indptr, rows, stride);
-        let far = blocks.are_far(stride);
-        let mut lanes = Lanes::default();
-        while let Some(block) = blocks.next() {
-            let rows = block.rows.clone();
-            let y = &mut y[(rows.start - first_row) * stride..][..rows.len() * stride];
-            let sums = if far { &mut lanes.0[..y.len()] } else { &mut *y };
-            if block.is_long() {
-                self.add(simd, block.entries, Some(self.start(rows.start)), sums);
-            } else {
-                for (row, sums) in rows.clone().zip(sums.chunks_exact_mut(stride)) {
-                    for_tiles!(S, stride, |offset, V, T| for t in 0..T {
-                        let lanes = &mut sums[offset + t * <V<S> as Vector<S>>::N..];
-                        V::<S>::splat(simd, self.start(row)).store(lanes);
-                    });
-                }
-                let (entries, numbers) = (block.entries.clone(), blocks.numbers(&block));
-                let starts = self.bias.map(|bias| &bias[rows.clone()]);
-                self.gather.sums_of_rows(simd, data, entries, numbers, starts, sums);
+/// [`products`] of rows with few entries and a vector of lanes at most.
+#[inline(always)]
+fn products_of_blocks<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    stride: usize,
+    data: &[f32],
+    rows: Rows<'_>,
+    y: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    let Rows { indptr, range, bias } = rows;
+    let (gather, first_row) = (gather.of_lanes(stride), range.start);
+    let mut blocks = Blocks::new(indptr, range, stride);
+    let far = blocks.are_far(stride);
+    let mut lanes = Lanes::default();
+    while let Some(block) = blocks.next() {
+        let rows = block.rows.clone();
+        let y = &mut y[(rows.start - first_row) * stride..][..rows.len() * stride];
+        let sums = if far { &mut lanes.0[..y.len()] } else { &mut *y };
+        let start = |row: usize| bias.map_or(0.0, |bias| bias[row]);
+        if block.is_long() {
+            let (values, start) = (Values::Direct(data), Some(start(rows.start)));
+            add_product(simd, gather, values, block.entries, start, sums);
+        } else {
+            for (row, sums) in rows.clone().zip(sums.chunks_exact_mut(stride)) {
+                for_tiles!(S, stride, |offset, V, T| for t in 0..T {
+                    let lanes = &mut sums[offset + t * <V<S> as Vector<S>>::N..];
+                    V::<S>::splat(simd, start(row)).store(lanes);
+                });
             }
-            for (row, sums) in rows.zip(sums.chunks_exact_mut(stride)) {
-                finish.row(simd, row, &mut sums[..stride]);
-            }
-            if far {
-                simd.copy_past(&lanes.0[..y.len()], y);
-            }
+            let (entries, numbers) = (block.entries.clone(), blocks.numbers(&block));
+            let starts = bias.map(|bias| &bias[rows.clone()]);
+            gather.sums_of_rows(simd, data, entries, numbers, starts, sums);
+        }
+        for (row, sums) in rows.zip(sums.chunks_exact_mut(stride)) {
+            finish.row(simd, row, &mut sums[..stride]);
         }
         if far {
-            simd.copied_past();
+            simd.copy_past(&lanes.0[..y.len()], y);
         }
+    }
+    if far {
+        simd.copied_past();
     }
 }
 
@@ -264,9 +260,8 @@ fn spmm_body<S: Simd>(
     let Outputs { y, record } = outputs;
     let mut finish = Activate { first: rows.start, words: words(x.stride), forward, record };
     let gather = Gather::new(pattern.bounded(), x);
-    let (values, bias) = (Values::Direct(data), Some(bias));
-    let product = Product { gather, values, indptr: pattern.indptr(), bias };
-    product.write(simd, rows, y.values, &mut finish);
+    let rows = Rows { indptr: pattern.indptr(), range: rows, bias: Some(bias) };
+    products(simd, gather, Values::Direct(data), rows, y.values, &mut finish);
 }
 multiversion! {
     fn spmm_rows(
@@ -321,8 +316,8 @@ fn spmm_transpose_body<S: Simd>(
     let gather = Gather::new(index.rows(), dy);
     let values = Values::At(index.positions(), data);
     let mut derive = Derive { first: columns.start, backward, biases };
-    let product = Product { gather, values, indptr: index.indptr(), bias: None };
-    product.write(simd, columns, dx.values, &mut derive);
+    let rows = Rows { indptr: index.indptr(), range: columns, bias: None };
+    products(simd, gather, values, rows, dx.values, &mut derive);
 }
 multiversion! {
     fn spmm_transpose_columns(

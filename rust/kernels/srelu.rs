@@ -107,37 +107,50 @@ fn backward_body<S: Simd>(
     dy: BatchMut<'_>,
     gradients: &mut [f32],
 ) {
+    let Backward { z, kept, mask_scale, .. } = *backward;
     let BatchMut { values: dy, stride } = dy;
     let w = words(stride);
     let rows = dy.chunks_exact_mut(stride).zip(gradients.chunks_exact_mut(SRELU_PARAMETERS));
     for (r, (dy, gradient)) in rows.enumerate() {
         let row = first + r;
         let curve = Curve::of(&parameters[row * SRELU_PARAMETERS..][..SRELU_PARAMETERS]);
-        let z = &backward.z[row * stride..][..stride];
+        let z = &z[row * stride..][..stride];
         let mut sums = [[0.0f32; LANES]; SRELU_PARAMETERS];
         for (block, (dy, z)) in dy.chunks_mut(LANES).zip(z.chunks(LANES)).enumerate() {
-            if let Some(scale) = backward.mask_scale {
-                let bits = backward.kept[row * w + block];
-                for (i, d) in dy.iter_mut().enumerate() {
-                    *d = if bits >> i & 1 == 1 { *d * scale } else { 0.0 };
-                }
+            if let Some(scale) = mask_scale {
+                keep(kept[row * w + block], scale, dy);
             }
-            for (i, (d, &z)) in dy.iter_mut().zip(z).enumerate() {
-                let g = *d;
-                let high = z >= curve.upper;
-                let low = z <= curve.lower && !high;
-                let pick = |yes: bool, value: f32| if yes { value } else { 0.0 };
-                sums[0][i] += pick(low, g * (1.0 - curve.below));
-                sums[1][i] += pick(low, g * (z - curve.lower));
-                sums[2][i] += pick(high, g * (1.0 - curve.above));
-                sums[3][i] += pick(high, g * (z - curve.upper));
-                let slope = if high { curve.above } else { curve.below };
-                *d = if high || low { g * slope } else { g };
-            }
+            derive(curve, z, dy, &mut sums);
         }
         for (gradient, sums) in gradient.iter_mut().zip(&sums) {
             *gradient = tree_sum(sums);
         }
+    }
+}
+
+/// Scales the lanes whose bit is set and zeroes the others.
+#[inline(always)]
+fn keep(bits: u16, scale: f32, dy: &mut [f32]) {
+    for (i, d) in dy.iter_mut().enumerate() {
+        *d = if bits >> i & 1 == 1 { *d * scale } else { 0.0 };
+    }
+}
+
+/// Multiplies at most [`LANES`] gradients by the derivative at `z`, and adds those of the parameters
+/// to `sums`.
+#[inline(always)]
+fn derive(curve: Curve, z: &[f32], dy: &mut [f32], sums: &mut [[f32; LANES]; SRELU_PARAMETERS]) {
+    for (i, (d, &z)) in dy.iter_mut().zip(z).enumerate() {
+        let g = *d;
+        let high = z >= curve.upper;
+        let low = z <= curve.lower && !high;
+        let pick = |yes: bool, value: f32| if yes { value } else { 0.0 };
+        sums[0][i] += pick(low, g * (1.0 - curve.below));
+        sums[1][i] += pick(low, g * (z - curve.lower));
+        sums[2][i] += pick(high, g * (1.0 - curve.above));
+        sums[3][i] += pick(high, g * (z - curve.upper));
+        let slope = if high { curve.above } else { curve.below };
+        *d = if high || low { g * slope } else { g };
     }
 }
 multiversion! {

@@ -1,35 +1,49 @@
-//! One step of an optimiser on some parameters.
+//! One step of an optimiser on some parameters, by an update rule.
 
 use super::operands::Parameters;
 
-/// A step of momentum SGD as plain numbers (arXiv 2102.01732): with the mean gradient `g`,
-/// `v <- momentum * v - rate * g` and `w <- w + v - decay * w`; with Nesterov's variant
-/// `w <- w + momentum * v - rate * g - decay * w` instead. With [`Adam`] `v` is the mean of
-/// gradients, `v <- momentum * v + (1 - momentum) * g`, and `w <- w - rate * v / root - decay * w`.
-/// Then `shrink` takes of the magnitude of `w` what there is: the proximal step of an L1 penalty,
-/// which leaves exact zeros.
+/// A step as plain numbers. With the mean gradient `g` the update rule says by how much a parameter
+/// moves, `w <- w + move - decay * w`. Then `shrink` takes of the magnitude of `w` what there is: the
+/// proximal step of an L1 penalty, which leaves exact zeros.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
+    /// The update rule.
+    pub rule: UpdateRule,
     /// The learning rate.
     pub rate: f32,
-    /// The momentum coefficient.
-    pub momentum: f32,
     /// The decay per step, not multiplied by the learning rate.
     pub decay: f32,
-    /// Nesterov's variant.
-    pub nesterov: bool,
     /// One over the number of samples whose gradients were summed.
     pub inverse_batch: f32,
     /// What every magnitude loses at the end, down to 0.
     pub shrink: f32,
-    /// Adam's second half.
-    pub adam: Option<Adam>,
 }
 
-/// What Adam knows of the squares of gradients: `s <- beta_2 * s + (1 - beta_2) * g^2` and
-/// `root = sqrt(s) * inverse_root + epsilon`.
+/// By how much a step moves a parameter, and what is kept of gradients for the steps to come.
+#[derive(Clone, Copy, Debug)]
+pub enum UpdateRule {
+    /// Momentum SGD.
+    Sgd(Sgd),
+    /// Adam.
+    Adam(Adam),
+}
+
+/// Momentum SGD (arXiv 2102.01732): `v <- momentum * v - rate * g`, and the move is `v`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    /// The momentum coefficient.
+    pub momentum: f32,
+    /// Nesterov's variant: the move is `momentum * v - rate * g`.
+    pub nesterov: bool,
+}
+
+/// Adam: `v <- beta_1 * v + (1 - beta_1) * g` and `s <- beta_2 * s + (1 - beta_2) * g^2`; the move is
+/// `-rate * v / (sqrt(s) * inverse_root + epsilon)`. Root and quotient are IEEE's, so the bits are
+/// those of every processor.
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
+    /// The coefficient of the mean of gradients.
+    pub beta_1: f32,
     /// The coefficient of the mean of squares.
     pub beta_2: f32,
     /// Keeps the root from 0.
@@ -40,20 +54,51 @@ pub struct Adam {
 }
 
 impl Step {
-    /// Updates one parameter from the sum of its gradients over the batch, by momentum SGD.
+    /// Spends the sums of gradients over the batch on the parameters from number `at` on.
     #[inline(always)]
-    fn apply(&self, gradient_sum: f32, w: &mut f32, v: &mut f32) {
+    pub fn spend(&self, gradients: &[f32], at: usize, parameters: &mut Parameters<'_>) {
+        let n = gradients.len();
+        let (w, v) = (&mut parameters.values[at..][..n], &mut parameters.momentum[at..][..n]);
+        match &self.rule {
+            UpdateRule::Sgd(sgd) => {
+                for ((&g, w), v) in gradients.iter().zip(w).zip(v) {
+                    self.apply_sgd(sgd, g, w, v);
+                }
+            }
+            UpdateRule::Adam(adam) => {
+                let s = &mut parameters.second[at..][..n];
+                for (((&g, w), v), s) in gradients.iter().zip(w).zip(v).zip(s) {
+                    self.apply_adam(adam, g, w, v, s);
+                }
+            }
+        }
+    }
+
+    /// [`Step::spend`] of a single sum.
+    #[inline(always)]
+    pub fn spend_at(&self, gradient: f32, at: usize, parameters: &mut Parameters<'_>) {
+        let (w, v) = (&mut parameters.values[at], &mut parameters.momentum[at]);
+        match &self.rule {
+            UpdateRule::Sgd(sgd) => self.apply_sgd(sgd, gradient, w, v),
+            UpdateRule::Adam(adam) => {
+                self.apply_adam(adam, gradient, w, v, &mut parameters.second[at]);
+            }
+        }
+    }
+
+    // References and not the slices: so the compiler knows that they are of different numbers.
+    #[inline(always)]
+    fn apply_sgd(&self, sgd: &Sgd, gradient_sum: f32, w: &mut f32, v: &mut f32) {
         let push = -self.rate * (gradient_sum * self.inverse_batch);
-        *v = self.momentum.mul_add(*v, push);
-        let ahead = if self.nesterov { self.momentum.mul_add(*v, push) } else { *v };
+        *v = sgd.momentum.mul_add(*v, push);
+        let ahead = if sgd.nesterov { sgd.momentum.mul_add(*v, push) } else { *v };
         self.settle(ahead, w);
     }
 
-    /// The same by Adam. Root and quotient are IEEE's, so the bits are those of every processor.
     #[inline(always)]
     fn apply_adam(&self, adam: &Adam, gradient_sum: f32, w: &mut f32, v: &mut f32, s: &mut f32) {
         let g = gradient_sum * self.inverse_batch;
-        *v = self.momentum.mul_add(*v, (1.0 - self.momentum) * g);
+        *v = adam.beta_1.mul_add(*v, (1.0 - adam.beta_1) * g);
         *s = adam.beta_2.mul_add(*s, (1.0 - adam.beta_2) * (g * g));
         let root = s.sqrt().mul_add(adam.inverse_root, adam.epsilon);
         self.settle(-self.rate * *v / root, w);
@@ -67,27 +112,12 @@ impl Step {
         *w = if left < 0.0 { 0.0 } else { left.copysign(new) };
     }
 
-    /// Spends the sums of gradients over the batch on as many parameters.
-    #[inline(always)]
-    pub fn spend(&self, gradients: &[f32], parameters: Parameters<'_>) {
-        let Parameters { values, momentum, second } = parameters;
-        match &self.adam {
-            None => {
-                for ((&g, w), v) in gradients.iter().zip(values).zip(momentum) {
-                    self.apply(g, w, v);
-                }
-            }
-            Some(adam) => {
-                for (((&g, w), v), s) in gradients.iter().zip(values).zip(momentum).zip(second) {
-                    self.apply_adam(adam, g, w, v, s);
-                }
-            }
-        }
-    }
-
-    /// Panics unless there are `n` parameters with the moments that the step needs.
+    /// Panics unless there are `n` parameters with the moments that the rule keeps.
     pub(super) fn check(&self, parameters: &Parameters<'_>, n: usize) {
-        let second = if self.adam.is_some() { n } else { 0 };
+        let second = match self.rule {
+            UpdateRule::Sgd(_) => 0,
+            UpdateRule::Adam(_) => n,
+        };
         assert_eq!(parameters.values.len(), n, "internal: values are (n,)");
         assert_eq!(parameters.momentum.len(), n, "internal: momentum is (n,)");
         assert_eq!(parameters.second.len(), second, "internal: second moments are (n,) or none");
@@ -99,13 +129,11 @@ mod tests {
     use super::*;
 
     const STILL: Step = Step {
+        rule: UpdateRule::Sgd(Sgd { momentum: 0.0, nesterov: false }),
         rate: 0.0,
-        momentum: 0.0,
         decay: 0.0,
-        nesterov: false,
         inverse_batch: 1.0,
         shrink: 0.0,
-        adam: None,
     };
 
     fn settled(shrink: f32, w: f32) -> f32 {

@@ -27,7 +27,7 @@ fn update_body<S: Simd>(
         for gradient in rest {
             sums.iter_mut().zip(&gradient[start..]).for_each(|(sum, g)| *sum += g);
         }
-        step.spend(sums, parameters.range(start - range.start..run.end - range.start));
+        step.spend(sums, start - range.start, &mut parameters);
     }
 }
 multiversion! {

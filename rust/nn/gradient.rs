@@ -209,16 +209,17 @@ impl Mlp {
         };
         let layers = self.layers.iter().map(layer).collect::<Result<_>>()?;
         let counters = self.counters;
-        Ok(Mlp { config, layers, standardizer: None, origin: None, adam_since: None, counters })
+        Ok(Mlp { config, layers, standardizer: None, origin: None, state: None, counters })
     }
 
     /// One step of every parameter from the sum of gradients that were made on this structure,
     /// added up in their order. One alone gives the bits of [`Mlp::train_step`].
     ///
     /// # Panics
-    /// If a gradient was made on another structure, or by Adam.
+    /// If a gradient was made on another structure, or the update is of a rule that takes its
+    /// step with the gradients only.
     pub fn apply(&mut self, par: &Par, gradients: &[GradientView<'_>], update_by: &Update) {
-        self.expect_sgd(update_by);
+        self.expect_shared(update_by);
         let mut layers: Vec<_> = gradients.iter().map(GradientView::layers).collect();
         for l in 0..self.layers.len() {
             let step = update_by.of_weights(&self.layers, l);
@@ -244,7 +245,7 @@ impl Mlp {
         origins: &[Option<Vec<u32>>],
         update_by: &Update,
     ) -> usize {
-        self.expect_sgd(update_by);
+        self.expect_shared(update_by);
         let mut applied = 0;
         for (l, ((weights, others), origin)) in gradient.layers().zip(origins).enumerate() {
             let step = update_by.of_weights(&self.layers, l);
@@ -257,7 +258,7 @@ impl Mlp {
                 }
                 Some(origin) => {
                     for (k, &from) in origin.iter().enumerate().filter(|(_, from)| **from != NONE) {
-                        step.spend(&[weights[from as usize]], parameters.range(k..k + 1));
+                        step.spend_at(weights[from as usize], k, &mut parameters);
                         applied += 1;
                     }
                 }
@@ -278,7 +279,7 @@ impl Replica {
             layers: Vec::new(),
             standardizer: None, // the batches come standardised
             origin: None,
-            adam_since: None,
+            state: None,
             counters: model.counters,
         };
         let mut replica = Replica(copy);

@@ -11,6 +11,7 @@ use super::compact::Origin;
 use super::footprint::Footprint;
 use super::layer::Layer;
 use super::loss::{Answers, Loss, Score};
+use super::moments::State;
 use super::optimizer::{Optimizer, Update};
 use super::per_layer::PerLayer;
 use super::sparsity::Sparsity;
@@ -98,8 +99,8 @@ pub struct Mlp {
     pub(super) standardizer: Option<Standardizer>,
     /// Where the neurons come from, once a compaction has removed some.
     pub(super) origin: Option<Origin>,
-    /// After how many steps Adam began with its moments, if there are some.
-    pub(super) adam_since: Option<u64>,
+    /// Whose moments there are, if not momentum SGD's.
+    pub(super) state: Option<State>,
     /// What the network has been through.
     pub counters: Counters,
 }
@@ -176,7 +177,7 @@ impl Mlp {
     /// [`Mlp::new`] under a watch, which counts as [`Layer::random`] does.
     pub fn new_watched(par: &Par, config: Config, watch: &mut Watch<'_>) -> Result<Self> {
         config.check()?;
-        let footprint = Footprint::expected(&config, 0, None, Memory::Fast, false)?;
+        let footprint = Footprint::expected(&config, 0, None, Memory::Fast, 1)?;
         footprint.check(0.0)?;
         watch.begin((2.0 * footprint.connections) as u64);
         let layers = config
@@ -219,14 +220,14 @@ impl Mlp {
             }
         }
         let counters = Counters::default();
-        Ok(Mlp { config, layers, standardizer: None, origin: None, adam_since: None, counters })
+        Ok(Mlp { config, layers, standardizer: None, origin: None, state: None, counters })
     }
 
     /// The bytes of all layers as they are now, transpose indices included.
     pub fn bytes(&self) -> f64 {
         let built = |l: &Layer| l.transpose.as_ref().map_or(0, |t| t.bytes()) as f64;
         let indices = self.layers.iter().map(built).sum::<f64>();
-        Footprint::of(self, 0, None, Memory::Fast, self.adam_since.is_some()).total() + indices
+        Footprint::of(self, 0, None, Memory::Fast, self.rule().moments()).total() + indices
     }
 
     /// A copy; weights share memory until they are changed.
@@ -238,7 +239,7 @@ impl Mlp {
             layers,
             standardizer: standardizer.transpose()?,
             origin: self.origin.as_ref().map(Origin::try_clone).transpose()?,
-            adam_since: self.adam_since,
+            state: self.state,
             counters: self.counters,
         })
     }
@@ -334,7 +335,7 @@ impl Mlp {
     ) -> Score {
         let draw = self.next_draw();
         let mut score = self.score_batch(par, workspace, samples, answers, draw);
-        let taken = self.counters.steps - self.adam_since.unwrap_or(0);
+        let taken = self.counters.steps - self.state.map_or(0, |state| state.since);
         let step = optimizer.step(at, taken, samples.len());
         self.backward(par, workspace, &step);
         self.counters.steps += 1;
@@ -392,7 +393,7 @@ impl Mlp {
 
     /// From the deltas in the last activation buffer to the updated parameters of every layer.
     fn backward(&mut self, par: &Par, workspace: &mut Workspace, update: &Update) {
-        assert_eq!(update.is_adam(), self.adam_since.is_some(), "internal: another's moments");
+        assert_eq!(update.kind(), self.rule(), "internal: another's moments");
         let last = self.layers.len() - 1;
         let of_biases = update.of_biases();
         for l in (0..=last).rev() {

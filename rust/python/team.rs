@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, OptimizerArguments, PruningArguments, WarmUpArguments};
+use super::parse::{self, PruningArguments, WarmUpArguments};
 use super::until_tick;
 use crate::error::Error;
 use crate::nn::{Memory, Set};
@@ -32,7 +32,7 @@ impl ParallelTrainer {
         network: Py<Network>,
         data: Py<Data>,
         batch_size: usize,
-        optimizer: OptimizerArguments,
+        optimizer: &str,
         total_steps: u64,
         workers: usize,
         local_from: u64,
@@ -40,7 +40,7 @@ impl ParallelTrainer {
         max_staleness: Option<u64>,
     ) -> PyResult<Self> {
         let batch_size = batch_size.min(data.get().samples());
-        let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
+        let plan = Plan { batch_size, optimizer: parse::shared_optimizer(optimizer)?, total_steps };
         let strategy = Strategy::new(warmup.map(Into::into), max_staleness);
         let par = network.get().par()?;
         let team = data.get().with(py, |data| {

@@ -41,7 +41,7 @@ class Server:
         strategy: WASSP | WASAP,
         shares: list[int],
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         local_from: int,
     ) -> None:

@@ -28,7 +28,7 @@ class Worker:
         model: SparseMLP,
         data: _core.Data,
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         *,
         sharded: bool,
