@@ -23,6 +23,7 @@
 //! # Panics
 //! Slices whose lengths do not belong together are a broken contract.
 
+mod activation;
 mod blocks;
 mod columns;
 mod elementwise;
@@ -42,10 +43,11 @@ mod step;
 mod update;
 mod warp;
 
+pub use activation::{Map, Needs};
 pub use columns::{
     Centre, ColumnSet, Picked, Selected, gradient_picked, shifted_bias, update_picked,
 };
-pub use elementwise::{Backward, Biases, Forward, Map, Mask, bias_gradient, bias_update};
+pub use elementwise::{Backward, Biases, Forward, Mask, bias_gradient, bias_update};
 pub use lanes::{LANES, stride, words};
 pub use noise::add_noise;
 pub use operands::{Batch, BatchMut, Linear, Outputs, Parameters, Record, Transposed, Weights};

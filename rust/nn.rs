@@ -28,7 +28,7 @@ pub use gradient::{Gradient, GradientView, Layout, Replica};
 pub use growth::{Change, GradientGrowth};
 pub use input::Buffers;
 pub use layer::Layer;
-pub use loss::{Answers, Loss, Score, Targets};
+pub use loss::{Answers, Loss, Score, TargetRange, Targets};
 pub use mlp::{Config, Counters, Draw, Mlp, Set, Sources};
 pub use moments::State;
 pub use optimizer::{LayerRates, Optimizer, Rule, RuleKind, Update};

@@ -1,43 +1,12 @@
 //! What happens to a row of lanes right after its product, while it is still in the first cache.
 
+use super::activation::{Map, Needs, derive_lanes, map_lanes};
 use super::lanes::{LANES, for_tiles, words};
-use super::math;
-use super::operands::{Batch, Parameters, Split};
+use super::operands::{Batch, Parameters, Record, Split};
 use super::simd::{Simd, Vector, multiversion};
 use super::step::Step;
 use crate::parallel::Par;
 use crate::rng::Stream;
-
-/// An element-wise function whose derivative needs one bit or the output only.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Map {
-    /// z.
-    Identity,
-    /// z where z > 0 and slope * z elsewhere; the derivative at 0 is the slope.
-    Slope(f32),
-    /// 1 / (1 + e^-z).
-    Sigmoid,
-    /// tanh z.
-    Tanh,
-}
-
-impl Map {
-    /// The function of one value, with the bits that a batch gets.
-    pub fn apply(self, z: f32) -> f32 {
-        match self {
-            Map::Identity => z,
-            Map::Slope(slope) => {
-                if z > 0.0 {
-                    z
-                } else {
-                    z * slope
-                }
-            }
-            Map::Sigmoid => math::logistic(z),
-            Map::Tanh => math::tanh(z),
-        }
-    }
-}
 
 /// Inverted dropout of one layer in one step, 16 random bits a unit.
 #[derive(Clone, Copy, Debug)]
@@ -108,18 +77,20 @@ impl Backward<'_> {
     }
 }
 
-/// Applies [`Forward`] to one row and records its bits: `signs` where it is not empty, `kept` where
-/// there is a mask.
+/// Applies [`Forward`] to one row and records what the backward pass needs: `signs` where they are
+/// not empty, `kept` where there is a mask, pre-activations where the activation needs them.
 #[inline(always)]
 pub(super) fn forward_row<S: Simd>(
     simd: S,
     forward: &Forward,
     row: usize,
     y: &mut [f32],
-    signs: &mut [u16],
-    kept: &mut [u16],
+    record: Record<'_>,
 ) {
-    let stride = y.len();
+    let (stride, Record { signs, kept, z }) = (y.len(), record);
+    if !z.is_empty() && forward.map.needs() == Needs::PreActivations {
+        z.copy_from_slice(y);
+    }
     if let Some(mask) = &forward.mask {
         mask.fill(simd, row, kept);
     }
@@ -134,23 +105,6 @@ pub(super) fn forward_row<S: Simd>(
             keep_lanes::<S, V<S>>(simd, kept[at / LANES], mask.scale, lanes);
         }
     });
-}
-
-/// One bit a lane says where it was above zero before.
-#[inline(always)]
-fn map_lanes<S: Simd, V: Vector<S>>(simd: S, map: Map, lanes: &mut [f32]) -> u16 {
-    let z = V::load(simd, lanes);
-    match map {
-        Map::Identity => {}
-        Map::Slope(slope) => {
-            let (mapped, positive) = z.scale_unless_positive(V::splat(simd, slope));
-            mapped.store(lanes);
-            return positive;
-        }
-        Map::Sigmoid => lanes.iter_mut().for_each(|z| *z = math::logistic(*z)),
-        Map::Tanh => lanes.iter_mut().for_each(|z| *z = math::tanh(*z)),
-    }
-    z.positive()
 }
 
 /// Scales the lanes whose bit is set and zeroes the others.
@@ -182,43 +136,9 @@ pub(super) fn backward_row<S: Simd>(simd: S, backward: &Backward<'_>, row: usize
         if let Some(scale) = backward.mask_scale {
             keep_lanes::<S, V<S>>(simd, backward.kept[row * w + at / LANES], scale, lanes);
         }
-        derive_lanes::<S, V<S>>(simd, backward, row * stride + at, row * w + at / LANES, lanes);
+        let (word, lane) = (row * w + at / LANES, row * stride + at);
+        derive_lanes::<S, V<S>>(simd, backward, word, lane, lanes);
     });
-}
-
-/// `lane` and `word` are where the lanes stand in the activations and in the bits.
-#[inline(always)]
-fn derive_lanes<S: Simd, V: Vector<S>>(
-    simd: S,
-    backward: &Backward<'_>,
-    lane: usize,
-    word: usize,
-    lanes: &mut [f32],
-) {
-    // What undoes dropout's scale; a dropped unit's output is 0, but so is its gradient.
-    let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
-    match backward.map {
-        Map::Identity => {}
-        Map::Slope(slope) => {
-            // Not a choice between the product and what is there: that becomes a masked store, which
-            // takes AMD's processors dozens of cycles.
-            let one = V::splat(simd, 1.0);
-            let factor = one.select(backward.signs[word], V::splat(simd, slope));
-            V::load(simd, lanes).mul(factor).store(lanes);
-        }
-        Map::Sigmoid => {
-            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
-                let a = a * unscale;
-                *d *= a * (1.0 - a);
-            }
-        }
-        Map::Tanh => {
-            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
-                let a = a * unscale;
-                *d *= 1.0 - a * a;
-            }
-        }
-    }
 }
 
 /// Sum of one row's lanes, in the same order as `sddmm` against a row of ones.

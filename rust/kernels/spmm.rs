@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::activation::Map;
 use super::blocks::{Blocks, Lanes};
-use super::elementwise::{Backward, Biases, Forward, Map, backward_row, forward_row};
+use super::elementwise::{Backward, Biases, Forward, backward_row, forward_row};
 use super::lanes::{LANES, for_tiles, words};
 use super::operands::{Batch, BatchMut, Linear, Outputs, Record, Split, Transposed, Weights};
 use super::pieces::{Piece, Pieces, Worth};
@@ -196,11 +197,13 @@ struct Activate<'a> {
 impl<S: Simd> Finish<S> for Activate<'_> {
     #[inline(always)]
     fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]) {
-        let Record { signs, kept, .. } = &mut self.record;
-        let at = (row - self.first) * self.words;
-        let signs = if signs.is_empty() { &mut [] } else { &mut signs[at..][..self.words] };
-        let kept = if kept.is_empty() { &mut [] } else { &mut kept[at..][..self.words] };
-        forward_row(simd, self.forward, row, lanes, signs, kept);
+        let Record { signs, kept, z } = &mut self.record;
+        let (row_of, words) = (row - self.first, self.words);
+        let signs = if signs.is_empty() { &mut [] } else { &mut signs[row_of * words..][..words] };
+        let kept = if kept.is_empty() { &mut [] } else { &mut kept[row_of * words..][..words] };
+        let n = lanes.len();
+        let z = if z.is_empty() { &mut [][..] } else { &mut z[row_of * n..][..n] };
+        forward_row(simd, self.forward, row, lanes, Record { signs, kept, z });
     }
 }
 
@@ -277,7 +280,8 @@ pub fn spmm(par: &Par, linear: Linear<'_>, x: Batch<'_>, y: BatchMut<'_>) {
 }
 
 /// `Y = forward(W X + bias)`. `x`: n_cols rows; `outputs`: n_rows rows, overwritten; `signs` of its
-/// record are written, and `kept`, which must not be empty if there is a mask.
+/// record are written, its pre-activations if the activation needs them, and `kept`, which must not be
+/// empty if there is a mask.
 pub fn spmm_activate(
     par: &Par,
     linear: Linear<'_>,

@@ -3,7 +3,7 @@
 use super::mlp::{Config, Mlp};
 use super::workspace::{Memory, Slots};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};
+use crate::kernels::{Needs, SRELU_PARAMETERS, stride, words};
 use crate::memory::available;
 use crate::topology::{candidate_bytes, expected_connections};
 
@@ -167,11 +167,12 @@ fn buffers(config: &Config, batch: usize, memory: Memory) -> Vec<(&'static str, 
     let units = |keep: &dyn Fn(usize) -> bool| {
         hidden.clone().filter(|&l| keep(l)).map(|l| sizes[l] as f64).sum::<f64>()
     };
-    let signs = units(&|l| matches!(config.activation.map(l), Map::Slope(_)));
+    let signs = units(&|l| config.activation.needs(l) == Needs::Signs);
     let kept = units(&|l| config.dropout.of(l - 1) > 0.0);
     let largest = hidden.clone().map(|l| sizes[l]).max().unwrap_or(0) as f64;
     let deltas = if last > 2 { 2.0 } else { 1.0 };
-    let curved = Slots::new(sizes, memory).rows(&config.srelu_sizes());
+    let kept_z = config.sizes_needing(Needs::PreActivations);
+    let curved = Slots::new(sizes, memory).rows(&kept_z);
     vec![
         ("pre-activations", 4.0 * stride * curved.iter().map(|&n| n as f64).sum::<f64>()),
         ("gradients of SReLU", 4.0 * srelu_parameters(config).1),

@@ -18,6 +18,17 @@ pub enum Loss {
     SquaredErrorSigmoid,
 }
 
+/// What dense targets of a loss may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetRange {
+    /// Any finite numbers.
+    Finite,
+    /// Numbers in [0, 1].
+    Unit,
+    /// Numbers in [0, 1], the sum of a sample's 1.
+    Probabilities,
+}
+
 /// What a network should have answered.
 #[derive(Clone, Copy, Debug)]
 pub enum Targets<'a> {
@@ -92,6 +103,15 @@ fn argmax(values: impl Iterator<Item = f32>) -> usize {
 }
 
 impl Loss {
+    /// What dense targets may be.
+    pub fn target_range(self) -> TargetRange {
+        match self {
+            Loss::CrossEntropy => TargetRange::Probabilities,
+            Loss::BinaryCrossEntropy | Loss::SquaredErrorSigmoid => TargetRange::Unit,
+            Loss::SquaredError => TargetRange::Finite,
+        }
+    }
+
     /// Turns pre-activations, a row an output, into what `predict` returns. `scratch`: (stride,).
     pub fn outputs(self, z: BatchMut<'_>, scratch: &mut [f32]) {
         match self {

@@ -21,8 +21,8 @@ use super::workspace::{Inference, Memory, Workspace};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Batch, BatchMut, Biases, Forward, Map, Mask, Outputs, Parameters, add_noise, bias_update,
-    sddmm_update, spmm_activate, srelu, stride,
+    Batch, BatchMut, Biases, Forward, Map, Mask, Needs, Outputs, Parameters, add_noise,
+    bias_update, sddmm_update, spmm_activate, srelu, stride,
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
@@ -129,10 +129,20 @@ impl Config {
 
     /// Neurons of the layers that have SReLU, inputs first, and 0 for the others.
     pub(super) fn srelu_sizes(&self) -> Vec<usize> {
+        self.sizes_of(|l| self.activation.is_srelu(l))
+    }
+
+    /// Neurons of the layers of whose pre-activations the backward pass needs all, or what side of
+    /// zero they were on; inputs first, and 0 for the others.
+    pub(super) fn sizes_needing(&self, needs: Needs) -> Vec<usize> {
+        self.sizes_of(|l| self.activation.needs(l) == needs)
+    }
+
+    /// Neurons of the hidden layers that are chosen, and 0 for the others.
+    fn sizes_of(&self, chosen: impl Fn(usize) -> bool) -> Vec<usize> {
         let last = self.layer_sizes.len() - 1;
-        let has = |l: usize| l > 0 && l < last && self.activation.is_srelu(l);
         let sizes = self.layer_sizes.iter().enumerate();
-        sizes.map(|(l, &n)| if has(l) { n } else { 0 }).collect()
+        sizes.map(|(l, &n)| if l > 0 && l < last && chosen(l) { n } else { 0 }).collect()
     }
 
     /// Checks every value; the message names the argument as users know it.

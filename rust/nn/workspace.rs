@@ -3,7 +3,7 @@
 use super::input::{Buffers, SparseInput, check_batch};
 use super::mlp::{Draw, Mlp};
 use crate::error::{Error, Result};
-use crate::kernels::{Batch, BatchMut, Map, Outputs, Record, SRELU_PARAMETERS, stride, words};
+use crate::kernels::{Batch, BatchMut, Needs, Outputs, Record, SRELU_PARAMETERS, stride, words};
 use crate::memory::{Lanes, area, copied, filled, zeros};
 
 /// How much memory training may take beside the network; the bits are the same.
@@ -92,7 +92,8 @@ pub struct Workspace {
     pub(super) activations: Vec<Lanes>,
     /// If the batch has few of the features: which.
     pub(super) sparse: Option<Box<SparseInput>>,
-    /// `pre_activations[slots.of(l)]`: (n_l, stride), for hidden layers with SReLU.
+    /// `pre_activations[slots.of(l)]`: (n_l, stride), for hidden layers whose derivative
+    /// needs it.
     pub(super) pre_activations: Vec<Lanes>,
     /// (largest hidden layer with SReLU, [`SRELU_PARAMETERS`]).
     pub(super) gradients: Vec<f32>,
@@ -145,15 +146,16 @@ impl Workspace {
         };
         for (l, &n) in sizes.iter().enumerate() {
             let hidden = l > 0 && l < last;
-            let slope = hidden && matches!(model.config().activation.map(l), Map::Slope(_));
-            workspace.signs.push(bits(n, slope)?);
+            let signs = hidden && model.config().activation.needs(l) == Needs::Signs;
+            workspace.signs.push(bits(n, signs)?);
             workspace.kept.push(bits(n, hidden && model.config().dropout.of(l - 1) > 0.0)?);
         }
-        let curved = model.config().srelu_sizes();
-        workspace.keeps_z = curved.iter().map(|&n| n > 0).collect();
-        for n in workspace.slots.rows(&curved) {
+        let kept = model.config().sizes_needing(Needs::PreActivations);
+        workspace.keeps_z = kept.iter().map(|&n| n > 0).collect();
+        for n in workspace.slots.rows(&kept) {
             workspace.pre_activations.push(floats(n, "pre-activations")?);
         }
+        let curved = model.config().srelu_sizes();
         let most = curved.iter().copied().max().unwrap_or(0) * SRELU_PARAMETERS;
         workspace.gradients = filled(most, 0.0, "gradients of SReLU")?;
         let largest = sizes[1..last].iter().copied().max().unwrap_or(0);
