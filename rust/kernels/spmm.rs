@@ -257,19 +257,19 @@ fn spmm_body<S: Simd>(
     x: Batch<'_>,
     forward: &Forward,
     rows: Range<usize>,
-    outputs: Outputs<'_>,
+    y: &mut [f32],
+    record: Record<'_>,
 ) {
     let Linear { weights: Weights { pattern, data }, bias } = linear;
-    let Outputs { y, record } = outputs;
     let mut finish = Activate { first: rows.start, words: words(x.stride), forward, record };
     let gather = Gather::new(pattern.bounded(), x);
     let rows = Rows { indptr: pattern.indptr(), range: rows, bias: Some(bias) };
-    products(simd, gather, Values::Direct(data), rows, y.values, &mut finish);
+    products(simd, gather, Values::Direct(data), rows, y, &mut finish);
 }
 multiversion! {
     fn spmm_rows(
-        linear: Linear<'_>, x: Batch<'_>, forward: &Forward, rows: Range<usize>,
-        outputs: Outputs<'_>,
+        linear: Linear<'_>, x: Batch<'_>, forward: &Forward, rows: Range<usize>, y: &mut [f32],
+        record: Record<'_>,
     ) => spmm_body
 }
 
@@ -303,7 +303,7 @@ pub fn spmm_activate(
         outputs,
         |r| (w.indptr()[r] + r) * stride,
         |outputs, range, mid| outputs.split(mid - range.start),
-        |rows, outputs| spmm_rows(linear, x, forward, rows, outputs),
+        |rows, Outputs { y, record }| spmm_rows(linear, x, forward, rows, y.values, record),
     );
 }
 
@@ -314,19 +314,20 @@ fn spmm_transpose_body<S: Simd>(
     dy: Batch<'_>,
     backward: &Backward<'_>,
     columns: Range<usize>,
-    results: Columns<'_>,
+    dx: &mut [f32],
+    biases: Option<Biases<'_>>,
 ) {
-    let (Transposed { index, data }, Columns { dx, biases }) = (w, results);
+    let Transposed { index, data } = w;
     let gather = Gather::new(index.rows(), dy);
     let values = Values::At(index.positions(), data);
     let mut derive = Derive { first: columns.start, backward, biases };
     let rows = Rows { indptr: index.indptr(), range: columns, bias: None };
-    products(simd, gather, values, rows, dx.values, &mut derive);
+    products(simd, gather, values, rows, dx, &mut derive);
 }
 multiversion! {
     fn spmm_transpose_columns(
         w: Transposed<'_>, dy: Batch<'_>, backward: &Backward<'_>, columns: Range<usize>,
-        results: Columns<'_>,
+        dx: &mut [f32], biases: Option<Biases<'_>>,
     ) => spmm_transpose_body
 }
 
@@ -358,6 +359,8 @@ pub fn spmm_transpose_derive(
         results,
         |c| (index.indptr()[c] + c) * stride,
         |results, range, mid| results.split(mid - range.start),
-        |columns, results| spmm_transpose_columns(w, dy, backward, columns, results),
+        |columns, Columns { dx, biases }| {
+            spmm_transpose_columns(w, dy, backward, columns, dx.values, biases);
+        },
     );
 }

@@ -53,55 +53,131 @@ pub struct Adam {
     pub inverse_root: f32,
 }
 
+/// What differs between update rules. `v` and `s` are a parameter's moments.
+trait Rule {
+    /// Whether there are second moments.
+    const SECOND: bool;
+    /// By how much a parameter moves with the mean gradient `g`.
+    fn advance(&self, rate: f32, g: f32, v: &mut f32, s: &mut f32) -> f32;
+}
+
+impl Rule for Sgd {
+    const SECOND: bool = false;
+    #[inline(always)]
+    fn advance(&self, rate: f32, g: f32, v: &mut f32, _: &mut f32) -> f32 {
+        let push = -rate * g;
+        *v = self.momentum.mul_add(*v, push);
+        if self.nesterov { self.momentum.mul_add(*v, push) } else { *v }
+    }
+}
+
+impl Rule for Adam {
+    const SECOND: bool = true;
+    #[inline(always)]
+    fn advance(&self, rate: f32, g: f32, v: &mut f32, s: &mut f32) -> f32 {
+        *v = self.beta_1.mul_add(*v, (1.0 - self.beta_1) * g);
+        *s = self.beta_2.mul_add(*s, (1.0 - self.beta_2) * (g * g));
+        let root = s.sqrt().mul_add(self.inverse_root, self.epsilon);
+        -rate * *v / root
+    }
+}
+
+#[inline(always)]
+fn second_of<R: Rule>(_: &R) -> bool {
+    R::SECOND
+}
+
+/// Evaluates an expression with the rule as its own type.
+macro_rules! with_rule {
+    ($of:expr, |$rule:ident| $body:expr) => {
+        match $of {
+            UpdateRule::Sgd($rule) => $body,
+            UpdateRule::Adam($rule) => $body,
+        }
+    };
+}
+
 impl Step {
     /// Spends the sums of gradients over the batch on the parameters from number `at` on.
     #[inline(always)]
     pub fn spend(&self, gradients: &[f32], at: usize, parameters: &mut Parameters<'_>) {
-        let n = gradients.len();
-        let (w, v) = (&mut parameters.values[at..][..n], &mut parameters.momentum[at..][..n]);
-        match &self.rule {
-            UpdateRule::Sgd(sgd) => {
-                for ((&g, w), v) in gradients.iter().zip(w).zip(v) {
-                    self.apply_sgd(sgd, g, w, v);
-                }
-            }
-            UpdateRule::Adam(adam) => {
-                let s = &mut parameters.second[at..][..n];
-                for (((&g, w), v), s) in gradients.iter().zip(w).zip(v).zip(s) {
-                    self.apply_adam(adam, g, w, v, s);
-                }
-            }
+        with_rule!(&self.rule, |rule| self.spend_by(rule, gradients, at, parameters));
+    }
+
+    #[inline(always)]
+    fn spend_by(
+        &self,
+        rule: &impl Rule,
+        gradients: &[f32],
+        at: usize,
+        parameters: &mut Parameters<'_>,
+    ) {
+        let mut done = 0;
+        while gradients.len() - done >= 16 {
+            self.spend_array::<16>(rule, &gradients[done..], at + done, parameters);
+            done += 16;
+        }
+        if gradients.len() - done >= 8 {
+            self.spend_array::<8>(rule, &gradients[done..], at + done, parameters);
+            done += 8;
+        }
+        for i in done..gradients.len() {
+            self.spend_one(rule, gradients[i], at + i, parameters);
+        }
+    }
+
+    /// The first N gradients: copies of a known length, so that they become vector instructions.
+    #[inline(always)]
+    fn spend_array<const N: usize>(
+        &self,
+        rule: &impl Rule,
+        gradients: &[f32],
+        at: usize,
+        parameters: &mut Parameters<'_>,
+    ) {
+        let (w_from, v_from) =
+            (&mut parameters.values[at..][..N], &mut parameters.momentum[at..][..N]);
+        let (mut w, mut v, mut s, mut g) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
+        g.copy_from_slice(&gradients[..N]);
+        w.copy_from_slice(w_from);
+        v.copy_from_slice(v_from);
+        if second_of(rule) {
+            s.copy_from_slice(&parameters.second[at..][..N]);
+        }
+        for i in 0..N {
+            self.apply(rule, g[i], &mut w[i], &mut v[i], &mut s[i]);
+        }
+        w_from.copy_from_slice(&w);
+        v_from.copy_from_slice(&v);
+        if second_of(rule) {
+            parameters.second[at..][..N].copy_from_slice(&s);
         }
     }
 
     /// [`Step::spend`] of a single sum.
     #[inline(always)]
     pub fn spend_at(&self, gradient: f32, at: usize, parameters: &mut Parameters<'_>) {
+        with_rule!(&self.rule, |rule| self.spend_one(rule, gradient, at, parameters));
+    }
+
+    #[inline(always)]
+    fn spend_one(
+        &self,
+        rule: &impl Rule,
+        gradient: f32,
+        at: usize,
+        parameters: &mut Parameters<'_>,
+    ) {
         let (w, v) = (&mut parameters.values[at], &mut parameters.momentum[at]);
-        match &self.rule {
-            UpdateRule::Sgd(sgd) => self.apply_sgd(sgd, gradient, w, v),
-            UpdateRule::Adam(adam) => {
-                self.apply_adam(adam, gradient, w, v, &mut parameters.second[at]);
-            }
-        }
+        let mut none = 0.0;
+        let s = if second_of(rule) { &mut parameters.second[at] } else { &mut none };
+        self.apply(rule, gradient, w, v, s);
     }
 
-    // References and not the slices: so the compiler knows that they are of different numbers.
     #[inline(always)]
-    fn apply_sgd(&self, sgd: &Sgd, gradient_sum: f32, w: &mut f32, v: &mut f32) {
-        let push = -self.rate * (gradient_sum * self.inverse_batch);
-        *v = sgd.momentum.mul_add(*v, push);
-        let ahead = if sgd.nesterov { sgd.momentum.mul_add(*v, push) } else { *v };
+    fn apply(&self, rule: &impl Rule, sum: f32, w: &mut f32, v: &mut f32, s: &mut f32) {
+        let ahead = rule.advance(self.rate, sum * self.inverse_batch, v, s);
         self.settle(ahead, w);
-    }
-
-    #[inline(always)]
-    fn apply_adam(&self, adam: &Adam, gradient_sum: f32, w: &mut f32, v: &mut f32, s: &mut f32) {
-        let g = gradient_sum * self.inverse_batch;
-        *v = adam.beta_1.mul_add(*v, (1.0 - adam.beta_1) * g);
-        *s = adam.beta_2.mul_add(*s, (1.0 - adam.beta_2) * (g * g));
-        let root = s.sqrt().mul_add(adam.inverse_root, adam.epsilon);
-        self.settle(-self.rate * *v / root, w);
     }
 
     #[inline(always)]
@@ -114,10 +190,7 @@ impl Step {
 
     /// Panics unless there are `n` parameters with the moments that the rule keeps.
     pub(super) fn check(&self, parameters: &Parameters<'_>, n: usize) {
-        let second = match self.rule {
-            UpdateRule::Sgd(_) => 0,
-            UpdateRule::Adam(_) => n,
-        };
+        let second = if with_rule!(&self.rule, |rule| second_of(rule)) { n } else { 0 };
         assert_eq!(parameters.values.len(), n, "internal: values are (n,)");
         assert_eq!(parameters.momentum.len(), n, "internal: momentum is (n,)");
         assert_eq!(parameters.second.len(), second, "internal: second moments are (n,) or none");

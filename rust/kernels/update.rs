@@ -8,7 +8,7 @@ use super::step::Step;
 use crate::parallel::Par;
 
 /// Values whose gradients are summed before they are spent: a few cache lines.
-const RUN: usize = 64;
+const RUN: usize = 128;
 
 #[inline(always)]
 fn update_body<S: Simd>(
