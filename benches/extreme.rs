@@ -7,7 +7,8 @@ mod common;
 use common::{bests, numbers, thread_counts};
 use trulysparse::csr::{Csr, Transpose};
 use trulysparse::kernels::{
-    self, Backward, Biases, Forward, Map, Step, limits::gather_rate, words,
+    self, Backward, Batch, BatchMut, Biases, Forward, Linear, Map, Outputs, Parameters, Record,
+    Sgd, Step, Transposed, UpdateRule, Weights, limits::gather_rate, words,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
@@ -36,17 +37,16 @@ fn main() {
         let mut momentum = vec![0.0; w.nnz()];
         let order = w.pattern().indices().to_vec();
         let step = Step {
+            rule: UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: false }),
             rate: 1e-6,
-            momentum: 0.9,
             decay: 0.0,
-            nesterov: false,
             inverse_batch: 1e-2,
             shrink: 0.0,
-            adam: None,
         };
         for &batch in &batches {
             let stride = kernels::stride(batch);
             let (x, dy) = (numbers(n * stride, 2), numbers(n * stride, 3));
+            let (x, dy) = (Batch { values: &x, stride }, Batch { values: &dy, stride });
             let (mut y, mut dx) = (numbers(n * stride, 4), numbers(n * stride, 4));
             let mut bias = vec![0.0; n];
             let mut bias_momentum = vec![0.0; n];
@@ -54,7 +54,7 @@ fn main() {
             let seen = vec![0xA5A5; n * words(stride)];
             let map = Map::Slope(0.6);
             let forward = Forward { map, mask: None };
-            let backward = Backward { map, mask_scale: None, signs: &seen, kept: &[], output: &[] };
+            let backward = Backward { signs: &seen, ..Backward::of(map) };
             let zeros = vec![0.0; n];
             let mut limit = 0.0f64;
             let (pattern, data) = w.pattern_and_data_mut();
@@ -63,52 +63,26 @@ fn main() {
                 &mut [
                     &mut || {
                         let (y, signs) = (&mut y, &mut signs[..]);
-                        kernels::spmm_activate(
-                            &par,
-                            pattern,
-                            &copy,
-                            &x,
-                            stride,
-                            &zeros,
-                            &forward,
-                            y,
-                            signs,
-                            &mut [],
-                        );
+                        let record = Record { signs, ..Record::default() };
+                        let outputs = Outputs { y: BatchMut { values: y, stride }, record };
+                        let weights = Weights { pattern, data: &copy };
+                        let linear = Linear { weights, bias: &zeros };
+                        kernels::spmm_activate(&par, linear, x, &forward, outputs);
                     },
                     &mut || {
-                        let biases = Biases {
-                            step,
-                            bias: &mut bias,
-                            momentum: &mut bias_momentum,
-                            second: &mut [],
-                        };
-                        let dx = &mut dx;
-                        kernels::spmm_transpose_derive(
-                            &par,
-                            &index,
-                            &copy,
-                            &dy,
-                            stride,
-                            &backward,
-                            dx,
-                            Some(biases),
-                        );
+                        let (values, momentum) = (&mut bias[..], &mut bias_momentum[..]);
+                        let parameters = Parameters { values, momentum, second: &mut [] };
+                        let biases = Some(Biases { step, parameters });
+                        let w = Transposed { index: &index, data: &copy };
+                        let dx = BatchMut { values: &mut dx, stride };
+                        kernels::spmm_transpose_derive(&par, w, dy, &backward, dx, biases);
                     },
                     &mut || {
-                        kernels::sddmm_update(
-                            &par,
-                            pattern,
-                            &dy,
-                            &x,
-                            stride,
-                            &step,
-                            data,
-                            &mut momentum,
-                            &mut [],
-                        );
+                        let (values, momentum) = (&mut *data, &mut momentum[..]);
+                        let parameters = Parameters { values, momentum, second: &mut [] };
+                        kernels::sddmm_update(&par, pattern, dy, x, &step, parameters);
                     },
-                    &mut || limit = limit.max(gather_rate(&par, &x, stride, &order)),
+                    &mut || limit = limit.max(gather_rate(&par, x, &order)),
                 ],
             );
             times.truncate(3);

@@ -5,7 +5,9 @@ mod common;
 
 use common::{Machine, SHAPES, medians, medians_after, numbers, thread_counts, wanted};
 use trulysparse::csr::Transpose;
-use trulysparse::kernels::{self, Step};
+use trulysparse::kernels::{
+    self, Batch, BatchMut, Linear, Parameters, Sgd, Step, Transposed, UpdateRule,
+};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
 use trulysparse::topology::{self, Buffers, Old, Thinned, merge, weakest};
@@ -30,19 +32,18 @@ fn main() {
             let mut w = shape.matrix(&par);
             let stride = kernels::stride(shape.batch);
             let (x, dy) = (numbers(shape.n_in * stride, 2), numbers(shape.n_out * stride, 3));
+            let (x, dy) = (Batch { values: &x, stride }, Batch { values: &dy, stride });
             let (mut y, mut dx) =
                 (numbers(shape.n_out * stride, 4), numbers(shape.n_in * stride, 4));
             let bias = vec![0.0; shape.n_out];
             let index = Transpose::new(&par, w.pattern()).expect("memory");
             let mut momentum = vec![0.0; w.nnz()];
             let step = Step {
+                rule: UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: false }),
                 rate: 1e-6,
-                momentum: 0.9,
                 decay: 0.0,
-                nesterov: false,
                 inverse_batch: 1e-2,
                 shrink: 0.0,
-                adam: None,
             };
             let work = (w.nnz() * shape.batch) as f64;
             let copy = w.clone();
@@ -54,30 +55,18 @@ fn main() {
                     0.5,
                     &mut [
                         &mut || {
-                            kernels::spmm(&par, pattern, copy.data(), &x, stride, &bias, &mut y);
+                            let linear = Linear { weights: (&copy).into(), bias: &bias };
+                            kernels::spmm(&par, linear, x, BatchMut { values: &mut y, stride });
                         },
                         &mut || {
-                            kernels::spmm_transpose(
-                                &par,
-                                &index,
-                                copy.data(),
-                                &dy,
-                                stride,
-                                &mut dx,
-                            );
+                            let w = Transposed { index: &index, data: copy.data() };
+                            let dx = BatchMut { values: &mut dx, stride };
+                            kernels::spmm_transpose(&par, w, dy, dx);
                         },
                         &mut || {
-                            kernels::sddmm_update(
-                                &par,
-                                pattern,
-                                &dy,
-                                &x,
-                                stride,
-                                &step,
-                                data,
-                                &mut momentum,
-                                &mut [],
-                            );
+                            let (values, momentum) = (&mut *data, &mut momentum[..]);
+                            let parameters = Parameters { values, momentum, second: &mut [] };
+                            kernels::sddmm_update(&par, pattern, dy, x, &step, parameters);
                         },
                     ],
                 )

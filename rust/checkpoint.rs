@@ -13,7 +13,8 @@
 //! of layer `l` (0 for the inputs), if a compaction removed some of that layer. The safetensors
 //! metadata has one entry, `trulysparse`: a JSON object of `version`, `config`, `counters` and
 //! `user`, an object of the caller's own strings, after a compaction `original_layer_sizes`, and
-//! `adam_since`, the number of steps after which Adam began with its moments, if there are some.
+//! `adam_since`, the number of steps after which Adam began with its moments, if there are some; of
+//! other optimisers than it and momentum SGD `state`, their `rule` and its beginning `since`.
 //! One entry, as the order of several would change from file to file: the same model gives the
 //! same bytes.
 //!
@@ -36,7 +37,9 @@ use serde::{Deserialize, Serialize};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::reserved;
-use crate::nn::{Config, Counters, Footprint, Layer, Mlp, Origin, SRelu, Standardizer};
+use crate::nn::{
+    Config, Counters, Footprint, Layer, Mlp, Origin, RuleKind, SRelu, Standardizer, State,
+};
 use crate::watch::Watch;
 use reader::{Fault, Source};
 use writer::{Contents, Durable, Tensor};
@@ -69,9 +72,19 @@ struct Header {
     /// Empty if the model was never compacted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     original_layer_sizes: Vec<usize>,
-    /// None if the model has no second moments.
+    /// The state's beginning if it is Adam's, which was the only one in the first files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     adam_since: Option<u64>,
+    /// The state of other optimisers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+}
+
+impl Header {
+    /// Whose moments the file has; none if they are momentum SGD's.
+    fn moments(&self) -> Option<State> {
+        self.adam_since.map(|since| State { rule: RuleKind::Adam, since }).or(self.state)
+    }
 }
 
 /// A number as it stands in a file.
@@ -147,7 +160,7 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
         push("momentum", Tensor::of(layer.momentum()));
         push("bias", Tensor::of(layer.bias()));
         push("bias_momentum", Tensor::of(layer.bias_momentum()));
-        if model.adam_since().is_some() {
+        if !layer.bias_second_moment().is_empty() {
             push("second_moment", Tensor::of(layer.second_moment()));
             push("bias_second_moment", Tensor::of(layer.bias_second_moment()));
         }
@@ -171,13 +184,16 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
             tensors.push((format!("units.{l}"), Tensor::of(ids)));
         }
     }
+    let state = model.state();
+    let is_adams = |state: &State| state.rule == RuleKind::Adam;
     let header = Header {
         version: VERSION,
         config: model.config().clone(),
         counters: model.counters,
         user: user.clone(),
         original_layer_sizes: model.origin().map_or(Vec::new(), |origin| origin.sizes().to_vec()),
-        adam_since: model.adam_since(),
+        adam_since: state.filter(is_adams).map(|state| state.since),
+        state: state.filter(|state| !is_adams(state)),
     };
     let json = serde_json::to_string(&header).expect("internal: plain data always serialise");
     let entries = HashMap::from([(HEADER.to_string(), json)]);
@@ -258,8 +274,9 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
     if version != VERSION {
         return Err(Fault::Damage(format!("format version {version}: expected {VERSION}")));
     }
-    let Header { config, counters, user, original_layer_sizes, adam_since, .. } =
-        serde_json::from_str(header)?;
+    let header: Header = serde_json::from_str(header)?;
+    let state = header.moments();
+    let Header { config, counters, user, original_layer_sizes, .. } = header;
     config.check()?;
     if [counters.epochs, counters.steps, counters.evolutions].iter().any(|&n| n >= MOST_COUNTED) {
         return Err(Fault::Damage(format!("{counters:?}: expected numbers below 2^63")));
@@ -268,9 +285,10 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
     let parts = vec![("the file's arrays", file.len() as f64)];
     Footprint { connections: 0.0, neurons, parts }.check(0.0)?;
 
+    let second = state.is_some_and(|state| state.rule.moments() > 1);
     let mut layers = Vec::new();
     for (i, pair) in config.layer_sizes.windows(2).enumerate() {
-        let mut layer = read_layer(&mut file, i, pair[0], adam_since.is_some())?;
+        let mut layer = read_layer(&mut file, i, pair[0], second)?;
         if i + 2 < config.layer_sizes.len() && config.activation.is_srelu(i + 1) {
             read_srelu(&mut file, i, &mut layer)?;
         }
@@ -278,8 +296,8 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
     }
     let mut model = Mlp::from_layers(config, layers)?;
     model.counters = counters;
-    if let Some(steps) = adam_since {
-        model.set_adam_since(steps)?;
+    if let Some(state) = state {
+        model.set_state(state)?;
     }
     if !original_layer_sizes.is_empty() {
         let now = model.config().layer_sizes.len();
@@ -313,14 +331,14 @@ fn read_layer(
     file: &mut Source<'_, '_, impl Read + Seek>,
     i: usize,
     n_in: usize,
-    adam: bool,
+    has_second: bool,
 ) -> reader::Result<Layer> {
     let key = |name: &str| format!("layers.{i}.{name}");
     let indptr = read_offsets(file, &key("indptr"))?;
     let (indices, data) = (file.read(&key("indices"))?, file.read(&key("data"))?);
     let (momentum, bias) = (file.read(&key("momentum"))?, file.read(&key("bias"))?);
     let bias_momentum = file.read(&key("bias_momentum"))?;
-    let second = match adam {
+    let second = match has_second {
         true => (file.read(&key("second_moment"))?, file.read(&key("bias_second_moment"))?),
         false => Default::default(),
     };
@@ -329,7 +347,7 @@ fn read_layer(
         .and_then(|weights| Layer::from_parts(weights, momentum, bias, bias_momentum))
         .and_then(|mut layer| {
             layer.set_pruned(&pruned)?;
-            if adam {
+            if has_second {
                 layer.set_second_moments(second.0, second.1)?;
             }
             Ok(layer)

@@ -23,6 +23,7 @@
 //! # Panics
 //! Slices whose lengths do not belong together are a broken contract.
 
+mod activation;
 mod blocks;
 mod columns;
 mod elementwise;
@@ -30,6 +31,7 @@ mod lanes;
 pub mod limits;
 mod math;
 mod noise;
+mod operands;
 mod pieces;
 mod scatter;
 mod sddmm;
@@ -41,18 +43,20 @@ mod step;
 mod update;
 mod warp;
 
+pub use activation::{Map, Needs};
 pub use columns::{
     Centre, ColumnSet, Picked, Selected, gradient_picked, shifted_bias, update_picked,
 };
-pub use elementwise::{Backward, Biases, Forward, Map, Mask, bias_gradient, bias_update};
+pub use elementwise::{Backward, Biases, Forward, Mask, bias_gradient, bias_update};
 pub use lanes::{LANES, stride, words};
 pub use noise::add_noise;
+pub use operands::{Batch, BatchMut, Linear, Outputs, Parameters, Record, Transposed, Weights};
 pub use scatter::spmm_transpose_scatter;
 pub use sddmm::{sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
-pub use srelu::{SRELU_PARAMETERS, SReluBackward, srelu, srelu_backward, srelu_of};
-pub use step::{Adam, Step};
+pub use srelu::{SRELU_PARAMETERS, srelu, srelu_backward, srelu_of};
+pub use step::{Adam, Sgd, Step, UpdateRule};
 pub use update::update;
 pub use warp::{Affine, Frame, warp};
 

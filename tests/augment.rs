@@ -79,7 +79,7 @@ fn the_memory_of_changed_images_is_counted() {
     let (model, x) = (network(), [0.0; 2 * FEATURES]);
     let data = Data::checked_before(Samples::Dense(&x, FEATURES), None);
     let total = |data: Data<'_>| {
-        let footprint = Footprint::of(&model, 20, None, Memory::Fast, false);
+        let footprint = Footprint::of(&model, 20, None, Memory::Fast, 1);
         data.adjust(footprint, &model, 20).unwrap().total()
     };
     let bytes = (4 * 20 * FEATURES) as f64;

@@ -82,7 +82,7 @@ fn config(layer_sizes: Vec<usize>, epsilon: f64) -> Config {
 fn what_does_not_fit_32_bits_is_refused_and_what_does_is_planned() {
     let plan = |sizes: &[usize], epsilon| {
         let (config, set) = (config(sizes.to_vec(), epsilon), Some(0.0));
-        Footprint::expected(&config, 256, set, Memory::Fast, false)
+        Footprint::expected(&config, 256, set, Memory::Fast, 1)
     };
     // Bytes beyond 2^40, connections beyond 2^32 in all layers together.
     let planned = plan(&[2_000_000_000; 5], 1.0).unwrap();

@@ -12,7 +12,7 @@ use trulysparse::checkpoint::{self, UserData};
 use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Cut, Fall, LayerRates, Loss, Mlp, Optimizer, Pruning, Rule,
-    Sparsity, Standardizer,
+    RuleKind, Sparsity, Standardizer, State,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme};
@@ -318,7 +318,7 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     model.prepare_optimizer(&adam).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
     let again = from_bytes(&bytes, "m").unwrap().0;
-    assert_eq!(again.adam_since(), Some(7));
+    assert_eq!(again.state(), Some(State { rule: RuleKind::Adam, since: 7 }));
     assert_eq!(again.layers()[0].second_moment().len(), again.layers()[0].weights().nnz());
     assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
     let since = |steps| {

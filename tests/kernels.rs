@@ -6,7 +6,8 @@
 use proptest::prelude::*;
 use trulysparse::csr::{Csr, Transpose};
 use trulysparse::kernels::{
-    self, Adam, Backward, Biases, Forward, LANES, Map, Mask, Step, stride, words,
+    self, Adam, Backward, Batch, BatchMut, Biases, Forward, LANES, Linear, Map, Mask, Outputs,
+    Parameters, Record, Sgd, Step, Transposed, UpdateRule, stride, words,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
@@ -48,14 +49,18 @@ fn batch(rows: usize, batch: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-fn adam() -> impl Strategy<Value = Option<Adam>> {
-    let half = Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 };
-    prop_oneof![Just(None), Just(Some(half))]
+fn rules() -> impl Strategy<Value = UpdateRule> {
+    let sgd = prop::bool::ANY.prop_map(|nesterov| UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov }));
+    prop_oneof![sgd, Just(ADAM)]
 }
 
-/// Second moments, if there are any.
-fn squares(n: usize, seed: u64, adam: Option<Adam>) -> Vec<f32> {
-    let values = batch(if adam.is_some() { n } else { 0 }, 1, seed ^ 5);
+const ADAM: UpdateRule =
+    UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 });
+
+/// Second moments, if the rule keeps some.
+fn squares(n: usize, seed: u64, rule: UpdateRule) -> Vec<f32> {
+    let keeps = matches!(rule, UpdateRule::Adam(_));
+    let values = batch(if keeps { n } else { 0 }, 1, seed ^ 5);
     values.iter().map(|v| v * v).collect()
 }
 
@@ -118,10 +123,35 @@ fn naive_spmm_transpose(w: &Csr, dy: &[f32], stride: usize) -> Vec<f32> {
     dx
 }
 
+fn lanes(values: &[f32], stride: usize) -> Batch<'_> {
+    Batch { values, stride }
+}
+
+fn lanes_mut(values: &mut [f32], stride: usize) -> BatchMut<'_> {
+    BatchMut { values, stride }
+}
+
+fn by_columns<'a>(w: &'a Csr, index: &'a Transpose) -> Transposed<'a> {
+    Transposed { index, data: w.data() }
+}
+
+fn linear<'a>(w: &'a Csr, bias: &'a [f32]) -> Linear<'a> {
+    Linear { weights: w.into(), bias }
+}
+
+fn spmm(par: &Par, w: &Csr, x: &[f32], bias: &[f32], y: &mut [f32]) {
+    let stride = y.len() / w.n_rows();
+    kernels::spmm(par, linear(w, bias), lanes(x, stride), lanes_mut(y, stride));
+}
+
+fn spmm_transpose(par: &Par, w: Transposed<'_>, dy: &[f32], stride: usize, dx: &mut [f32]) {
+    kernels::spmm_transpose(par, w, lanes(dy, stride), lanes_mut(dx, stride));
+}
+
 fn scatter(par: &Par, w: &Csr, dy: &[f32], stride: usize, dx: &mut [f32]) {
-    let linear =
-        Backward { map: Map::Identity, mask_scale: None, signs: &[], kept: &[], output: &[] };
-    kernels::spmm_transpose_scatter(par, w.pattern(), w.data(), dy, stride, &linear, dx, None);
+    let (dy, dx) = (lanes(dy, stride), lanes_mut(dx, stride));
+    let linear = Backward::of(Map::Identity);
+    kernels::spmm_transpose_scatter(par, w.into(), dy, &linear, dx, None);
 }
 
 proptest! {
@@ -130,45 +160,44 @@ proptest! {
         let s = stride(b);
         let (x, bias) = (batch(w.n_cols(), b, seed), batch(w.n_rows(), 1, seed ^ 1));
         let mut y = vec![f32::NAN; w.n_rows() * s];
-        kernels::spmm(&Par::seq(), w.pattern(), w.data(), &x, s, &bias, &mut y);
+        spmm(&Par::seq(), &w, &x, &bias, &mut y);
         prop_assert_eq!(bits(&y), bits(&naive_spmm(&w, &x, s, &bias)));
     }
 
     #[test]
     fn biases_step_on_the_way_as_they_do_alone(
-        w in matrix(), b in batches(), seed: u64, threads in 1usize..4, nesterov: bool,
-        adam in adam(),
+        w in matrix(), b in batches(), seed: u64, threads in 1usize..4, rule in rules(),
     ) {
         let (s, n) = (stride(b), w.n_cols());
         let dy = batch(w.n_rows(), b, seed);
         let step = Step {
-            rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 1.0 / b as f32, shrink: 0.0, adam,
+            rule, rate: 0.1, decay: 0.01, inverse_batch: 1.0 / b as f32, shrink: 0.0,
         };
         let par = Par::new(threads).unwrap();
         let signs: Vec<u16> = (0..n * words(s)).map(|i| ((i as u64 * 40_503) ^ seed) as u16).collect();
-        let backward =
-            Backward { map: Map::Slope(-0.6), mask_scale: None, signs: &signs, kept: &[], output: &[] };
+        let backward = Backward { signs: &signs, ..Backward::of(Map::Slope(-0.6)) };
         let index = Transpose::new(&par, w.pattern()).unwrap();
         let run = |together: bool, scattered: bool| {
             let mut dx = vec![f32::NAN; n * s];
             let (mut bias, mut momentum) = (batch(n, 1, seed ^ 1), batch(n, 1, seed ^ 2));
-            let mut second = squares(n, seed, adam);
-            let biases = together.then_some(Biases {
-                step, bias: &mut bias, momentum: &mut momentum, second: &mut second,
+            let mut second = squares(n, seed, rule);
+            let mut biases = Some(Biases {
+                step,
+                parameters: Parameters {
+                    values: &mut bias, momentum: &mut momentum, second: &mut second,
+                },
             });
+            let on_the_way = if together { biases.take() } else { None };
+            let (dy, out) = (lanes(&dy, s), lanes_mut(&mut dx, s));
             if scattered {
-                kernels::spmm_transpose_scatter(
-                    &par, w.pattern(), w.data(), &dy, s, &backward, &mut dx, biases,
-                );
+                let w = (&w).into();
+                kernels::spmm_transpose_scatter(&par, w, dy, &backward, out, on_the_way);
             } else {
-                kernels::spmm_transpose_derive(
-                    &par, &index, w.data(), &dy, s, &backward, &mut dx, biases,
-                );
+                let w = by_columns(&w, &index);
+                kernels::spmm_transpose_derive(&par, w, dy, &backward, out, on_the_way);
             }
-            if !together {
-                kernels::bias_update(
-                    &Par::seq(), &dx, s, &step, &mut bias, &mut momentum, &mut second,
-                );
+            if let Some(biases) = biases {
+                kernels::bias_update(&Par::seq(), lanes(&dx, s), biases);
             }
             (bits(&dx), bits(&bias), bits(&momentum), bits(&second))
         };
@@ -183,7 +212,7 @@ proptest! {
         let dy = batch(w.n_rows(), b, seed);
         let mut dx = vec![f32::NAN; w.n_cols() * s];
         let index = Transpose::new(&Par::seq(), w.pattern()).unwrap();
-        kernels::spmm_transpose(&Par::seq(), &index, w.data(), &dy, s, &mut dx);
+        spmm_transpose(&Par::seq(), by_columns(&w, &index), &dy, s, &mut dx);
         prop_assert_eq!(bits(&dx), bits(&naive_spmm_transpose(&w, &dy, s)));
         let mut scattered = vec![f32::NAN; w.n_cols() * s];
         scatter(&Par::seq(), &w, &dy, s, &mut scattered);
@@ -192,30 +221,28 @@ proptest! {
 
     #[test]
     fn sddmm_is_naive_and_its_update_too(
-        w in matrix(), b in batches(), seed: u64, nesterov: bool, decay in 0.0f32..0.1,
-        shrink in prop_oneof![Just(0.0), 0.0f32..0.1], adam in adam(),
+        w in matrix(), b in batches(), seed: u64, decay in 0.0f32..0.1,
+        shrink in prop_oneof![Just(0.0), 0.0f32..0.1], rule in rules(),
     ) {
         let s = stride(b);
         let (x, dy) = (batch(w.n_cols(), b, seed), batch(w.n_rows(), b, seed ^ 1));
         let mut grad = vec![f32::NAN; w.nnz()];
-        kernels::sddmm(&Par::seq(), w.pattern(), &dy, &x, s, &mut grad);
+        kernels::sddmm(&Par::seq(), w.pattern(), lanes(&dy, s), lanes(&x, s), &mut grad);
         // Sums that cancel to zero may differ in its sign only, where narrow lanes meet no zeros.
         prop_assert_eq!(&grad, &naive_sddmm(&w, &dy, &x, s));
 
-        let step = Step {
-            rate: 0.1, momentum: 0.9, decay, nesterov, inverse_batch: 1.0 / b as f32, shrink, adam,
-        };
-        let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2), squares(w.nnz(), seed, adam));
+        let step = Step { rule, rate: 0.1, decay, inverse_batch: 1.0 / b as f32, shrink };
+        let mut fused = (w.clone(), batch(w.nnz(), 1, seed ^ 2), squares(w.nnz(), seed, rule));
         let mut plain = (w.data().to_vec(), fused.1.clone(), fused.2.clone());
         let (pattern, data) = fused.0.pattern_and_data_mut();
-        kernels::sddmm_update(
-            &Par::seq(), pattern, &dy, &x, s, &step, data, &mut fused.1, &mut fused.2,
-        );
-        for (i, ((g, w), v)) in grad.iter().zip(&mut plain.0).zip(&mut plain.1).enumerate() {
-            match &adam {
-                None => step.apply(*g, w, v),
-                Some(adam) => step.apply_adam(adam, *g, w, v, &mut plain.2[i]),
-            }
+        let parameters =
+            Parameters { values: data, momentum: &mut fused.1, second: &mut fused.2 };
+        let (dy, x) = (lanes(&dy, s), lanes(&x, s));
+        kernels::sddmm_update(&Par::seq(), pattern, dy, x, &step, parameters);
+        let (values, momentum, second) = (&mut plain.0[..], &mut plain.1[..], &mut plain.2[..]);
+        let mut parameters = Parameters { values, momentum, second };
+        for (k, &g) in grad.iter().enumerate() {
+            step.spend_at(g, k, &mut parameters);
         }
         prop_assert_eq!(bits(fused.0.data()), bits(&plain.0));
         prop_assert_eq!(bits(&fused.1), bits(&plain.1));
@@ -236,9 +263,9 @@ proptest! {
         let mut y = vec![f32::NAN; z.len()];
         let mut signs = vec![0u16; w.n_rows() * words(s)];
         let mut kept = signs.clone();
-        kernels::spmm_activate(
-            &Par::seq(), w.pattern(), w.data(), &x, s, &bias, &forward, &mut y, &mut signs, &mut kept,
-        );
+        let record = Record { signs: &mut signs, kept: &mut kept, z: &mut [] };
+        let outputs = Outputs { y: lanes_mut(&mut y, s), record };
+        kernels::spmm_activate(&Par::seq(), linear(&w, &bias), lanes(&x, s), &forward, outputs);
         let bit = |bits: &[u16], i: usize| bits[i / s * words(s) + i % s / LANES] >> (i % s % LANES) & 1 == 1;
         let scale = mask.map_or(1.0, |m| m.scale());
         for i in 0..z.len() {
@@ -261,8 +288,10 @@ proptest! {
         let index = Transpose::new(&Par::seq(), eye.pattern()).unwrap();
         let dy = batch(n, b, seed ^ 3);
         let mut dx = vec![f32::NAN; dy.len()];
-        let backward = Backward { map, mask_scale: mask.map(|m| m.scale()), signs: &signs, kept: &kept, output: &y };
-        kernels::spmm_transpose_derive(&Par::seq(), &index, eye.data(), &dy, s, &backward, &mut dx, None);
+        let mask_scale = mask.map(|m| m.scale());
+        let backward = Backward { map, mask_scale, signs: &signs, kept: &kept, output: &y, z: &[] };
+        let (eye, out) = (by_columns(&eye, &index), lanes_mut(&mut dx, s));
+        kernels::spmm_transpose_derive(&Par::seq(), eye, lanes(&dy, s), &backward, out, None);
         for i in 0..z.len() {
             let a = f64::from(y[i]) / f64::from(scale);
             let derivative = match map {
@@ -287,14 +316,18 @@ proptest! {
         let par = Par::new(threads).unwrap();
         let mask = (rate > 0.0).then(|| Mask::new(Stream::new(seed, Purpose::Dropout, 1, 2), rate));
         let (mut y, mut saved, mut kept) = (z.clone(), vec![f32::NAN; z.len()], vec![0u16; n * w]);
-        kernels::srelu(&par, parameters, s, mask.as_ref(), &mut y, &mut saved, &mut kept);
+        let record = Record { signs: &mut [], kept: &mut kept, z: &mut saved };
+        let outputs = Outputs { y: lanes_mut(&mut y, s), record };
+        kernels::srelu(&par, parameters, mask.as_ref(), outputs);
         prop_assert_eq!(bits(&saved), bits(&z));
         let scale = mask.map(|m| m.scale());
         let bit = |i: usize| kept[i / s * w + i % s / LANES] >> (i % s % LANES) & 1 == 1;
         let through = |i: usize| scale.map_or(1.0, |scale| if bit(i) { scale } else { 0.0 });
         let (mut d, mut gradients) = (dy.clone(), vec![f32::NAN; 4 * n]);
-        let backward = kernels::SReluBackward { parameters, z: &saved, mask_scale: scale, kept: &kept };
-        kernels::srelu_backward(&par, &backward, s, &mut d, &mut gradients);
+        let backward =
+            Backward { z: &saved, mask_scale: scale, kept: &kept, ..Backward::of(Map::Identity) };
+        let out = lanes_mut(&mut d, s);
+        kernels::srelu_backward(&par, parameters, &backward, out, &mut gradients);
         for row in 0..n {
             let &[lower, below, upper, above] = &parameters[4 * row..][..4] else { unreachable!() };
             let mut sums = [[0.0f32; LANES]; 4];
@@ -325,7 +358,7 @@ proptest! {
         }
         // In place and without dropout: what predictions do.
         let mut y = z.clone();
-        kernels::srelu(&par, parameters, s, None, &mut y, &mut [], &mut []);
+        kernels::srelu(&par, parameters, None, Outputs::alone(lanes_mut(&mut y, s)));
         for i in 0..z.len() {
             prop_assert_eq!(y[i], kernels::srelu_of(&parameters[4 * (i / s)..][..4], z[i]));
         }
@@ -347,18 +380,17 @@ proptest! {
         let index = Transpose::new(&Par::seq(), w.pattern()).unwrap();
         let run = |par: &Par| {
             let mut out = [vec![0.0; 500 * s], vec![0.0; 700 * s], vec![0.0; w.nnz()]];
-            kernels::spmm(par, w.pattern(), w.data(), &x, s, &bias, &mut out[0]);
-            kernels::spmm_transpose(par, &index, w.data(), &dy, s, &mut out[1]);
-            kernels::sddmm(par, w.pattern(), &dy, &x, s, &mut out[2]);
+            spmm(par, &w, &x, &bias, &mut out[0]);
+            spmm_transpose(par, by_columns(&w, &index), &dy, s, &mut out[1]);
+            kernels::sddmm(par, w.pattern(), lanes(&dy, s), lanes(&x, s), &mut out[2]);
             let (mut data, mut momentum) = (w.data().to_vec(), batch(w.nnz(), 1, seed ^ 4));
-            let adam = Some(Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 });
-            let mut second = squares(w.nnz(), seed, adam);
-            let step = Step {
-                rate: 0.1, momentum: 0.9, decay: 0.01, nesterov: false, inverse_batch: 0.2, shrink: 1e-3, adam,
-            };
-            kernels::sddmm_update(
-                par, w.pattern(), &dy, &x, s, &step, &mut data, &mut momentum, &mut second,
-            );
+            let mut second = squares(w.nnz(), seed, ADAM);
+            let step =
+                Step { rule: ADAM, rate: 0.1, decay: 0.01, inverse_batch: 0.2, shrink: 1e-3 };
+            let parameters =
+                Parameters { values: &mut data, momentum: &mut momentum, second: &mut second };
+            let (dy, x) = (lanes(&dy, s), lanes(&x, s));
+            kernels::sddmm_update(par, w.pattern(), dy, x, &step, parameters);
             (out.map(|o| bits(&o)), [data, momentum, second].map(|o| bits(&o)))
         };
         let one = run(&Par::seq());
@@ -387,15 +419,15 @@ fn short_rows_of_many_bytes_do_not_change_the_bits() {
     let index = Transpose::new(&seq, w.pattern()).unwrap();
     let par = Par::new(3).unwrap();
     let mut y = vec![f32::NAN; n * s];
-    kernels::spmm(&par, w.pattern(), w.data(), &x, s, &bias, &mut y);
+    spmm(&par, &w, &x, &bias, &mut y);
     assert!(bits(&y) == bits(&naive_spmm(&w, &x, s, &bias)));
-    kernels::spmm_transpose(&par, &index, w.data(), &x, s, &mut y);
+    spmm_transpose(&par, by_columns(&w, &index), &x, s, &mut y);
     assert!(bits(&y) == bits(&naive_spmm_transpose(&w, &x, s)));
     let mut scattered = vec![f32::NAN; n * s];
     scatter(&par, &w, &x, s, &mut scattered);
     assert!(bits(&scattered) == bits(&y));
     let mut grad = vec![f32::NAN; w.nnz()];
-    kernels::sddmm(&par, w.pattern(), &y, &x, s, &mut grad);
+    kernels::sddmm(&par, w.pattern(), lanes(&y, s), lanes(&x, s), &mut grad);
     assert!(bits(&grad) == bits(&naive_sddmm(&w, &y, &x, s)));
 }
 
@@ -421,11 +453,11 @@ fn blocks_of_columns_do_not_change_the_bits() {
             let par = Par::new(threads).unwrap();
             let (mut y, mut dx) = (vec![f32::NAN; n_out * s], vec![f32::NAN; n_in * s]);
             let mut grad = vec![f32::NAN; w.nnz()];
-            kernels::spmm(&par, w.pattern(), w.data(), &x, s, &bias, &mut y);
-            kernels::spmm_transpose(&par, &index, w.data(), &dy, s, &mut dx);
+            spmm(&par, &w, &x, &bias, &mut y);
+            spmm_transpose(&par, by_columns(&w, &index), &dy, s, &mut dx);
             let mut scattered = vec![f32::NAN; n_in * s];
             scatter(&par, &w, &dy, s, &mut scattered);
-            kernels::sddmm(&par, w.pattern(), &dy, &x, s, &mut grad);
+            kernels::sddmm(&par, w.pattern(), lanes(&dy, s), lanes(&x, s), &mut grad);
             assert!(bits(&scattered) == bits(&dx), "scatter of {n_in} x {n_out}");
             assert!(bits(&y) == bits(&naive.0), "spmm of {n_in} x {n_out}");
             assert!(bits(&dx) == bits(&naive.1), "spmm_transpose of {n_in} x {n_out}");
@@ -444,18 +476,9 @@ fn dropout_keeps_the_right_fraction_and_no_lane_is_special() {
     let mut kept = vec![0u16; n * words(b)];
     let ones = vec![1.0; n];
     let par = Par::seq();
-    kernels::spmm_activate(
-        &par,
-        empty.pattern(),
-        &[],
-        &vec![0.0; b],
-        b,
-        &ones,
-        &forward,
-        &mut y,
-        &mut [],
-        &mut kept,
-    );
+    let record = Record { kept: &mut kept, ..Record::default() };
+    let (x, outputs) = (vec![0.0; b], Outputs { y: lanes_mut(&mut y, b), record });
+    kernels::spmm_activate(&par, linear(&empty, &ones), lanes(&x, b), &forward, outputs);
     let mean = y.iter().sum::<f32>() / y.len() as f32;
     assert!((mean - 1.0).abs() < 0.01, "inverted dropout keeps the mean: {mean}");
     for lane in 0..b {

@@ -4,10 +4,12 @@
 
 use proptest::prelude::*;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Cut, Layer, Loss, Mlp, Pruning, Sparsity,
+    Activation, ActivationKind, Config, Cut, Layer, Loss, Mlp, Pruning, RuleKind, Sparsity, State,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::{Fan, Init, Scheme, Set};
+
+const STATE: State = State { rule: RuleKind::Adam, since: 0 };
 
 fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
     let config = Config {
@@ -36,7 +38,7 @@ fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
         layer
     });
     let mut model = Mlp::from_layers(config, layers.collect()).unwrap();
-    model.set_adam_since(0).unwrap();
+    model.set_state(STATE).unwrap();
     model
 }
 
@@ -95,7 +97,7 @@ proptest! {
                 Change::Copy => model = model.try_clone().unwrap(),
             }
             aligned(&model);
-            prop_assert_eq!(model.adam_since(), Some(0));
+            prop_assert_eq!(model.state(), Some(STATE));
         }
     }
 }
@@ -123,6 +125,6 @@ fn an_average_has_none() {
     let mut model = network(&[7, 9, 3], 0.5, 1);
     let copy = model.try_clone().unwrap();
     model.average(&Par::seq(), &[&copy]).unwrap();
-    assert!(model.adam_since().is_none());
+    assert!(model.state().is_none());
     assert!(model.layers().iter().all(|l| l.second_moment().is_empty()));
 }

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::slice::from_mut;
 
 use proptest::prelude::*;
-use trulysparse::kernels::Step;
+use trulysparse::kernels::{Parameters, Sgd, Step, UpdateRule};
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Cut, Gradient, Loss, Memory, Mlp, Pruning, Replica,
     Sparsity,
@@ -129,7 +130,7 @@ impl Twin {
         for ((place, birth), g) in held.connections.iter().zip(gradients) {
             match self.connections.get_mut(place) {
                 Some(c) if c.birth == *birth => {
-                    step.apply(*g, &mut c.weight, &mut c.momentum);
+                    spend(step, *g, &mut c.weight, &mut c.momentum);
                     self.tally.applied += 1;
                 }
                 _ => self.tally.dropped += 1,
@@ -137,7 +138,7 @@ impl Twin {
         }
         let step = Step { shrink: 0.0, ..*step }; // an L1 penalty is one on connections
         for ((w, v), g) in self.biases.iter_mut().flatten().zip(biases.iter().flatten()) {
-            step.apply(*g, w, v);
+            spend(&step, *g, w, v);
         }
     }
 
@@ -192,7 +193,8 @@ proptest! {
         let mut replicas: [Option<Replica>; 3] = [None, None, None];
         let mut known = [Version::default(); 3];
         let mut held: [Option<Held>; 3] = [None, None, None];
-        let step = Step { rate: 0.1, momentum: 0.9, decay: 0.01, nesterov, inverse_batch: 0.25, shrink, adam: None };
+        let rule = UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov });
+        let step = Step { rule, rate: 0.1, decay: 0.01, inverse_batch: 0.25, shrink };
         let (mut changes, mut pushed) = (0, 0);
         for (time, action) in actions.into_iter().enumerate() {
             match action {
@@ -260,6 +262,11 @@ proptest! {
     }
 }
 
+fn spend(step: &Step, gradient: f32, weight: &mut f32, momentum: &mut f32) {
+    let (values, momentum) = (from_mut(weight), from_mut(momentum));
+    step.spend_at(gradient, 0, &mut Parameters { values, momentum, second: &mut [] });
+}
+
 fn constant(replica: &Replica, value: f32) -> Gradient {
     let layers = replica.model().layers().iter();
     let layer = layers.map(|l| (vec![value; l.weights().nnz()], vec![value; l.bias().len()]));
@@ -280,13 +287,11 @@ fn a_connection_grown_again_takes_no_stale_gradient() {
     let gradient = constant(&replica.unwrap(), 1.0);
     let before: Vec<f32> = mlp.layers()[0].weights().data().to_vec();
     let step = Step {
+        rule: UpdateRule::Sgd(Sgd { momentum: 0.0, nesterov: false }),
         rate: 1.0,
-        momentum: 0.0,
         decay: 0.0,
-        nesterov: false,
         inverse_batch: 1.0,
         shrink: 0.0,
-        adam: None,
     };
     let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert_eq!((outcome.applied, outcome.dropped), (20 - replaced, replaced));
@@ -307,13 +312,11 @@ fn gradients_older_than_what_is_remembered_are_refused() {
     }
     let gradient = constant(&replica.unwrap(), 0.0);
     let step = Step {
+        rule: UpdateRule::Sgd(Sgd { momentum: 0.0, nesterov: false }),
         rate: 1.0,
-        momentum: 0.0,
         decay: 0.0,
-        nesterov: false,
         inverse_batch: 1.0,
         shrink: 0.0,
-        adam: None,
     };
     let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert!(outcome.refused);

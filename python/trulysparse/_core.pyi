@@ -44,7 +44,9 @@ _T = TypeVar("_T")
 _Augmentation = tuple[int, int, int, float, float, bool]
 _Plan = tuple[float, int, list[tuple[str, float]], float, int | None]
 
-def plan(config: str, batch_size: int, evolves: float | None, memory: str, adam: bool) -> _Plan: ...
+def plan(
+    config: str, batch_size: int, evolves: float | None, memory: str, moments: int
+) -> _Plan: ...
 def resident_memory() -> int | None: ...
 def aside(work: Callable[[], _T], look: Callable[[], object], seconds: float) -> _T: ...
 
@@ -104,7 +106,7 @@ class Trainer:
         network: Network,
         data: Data,
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         evolves: float | None,
         memory: str,
@@ -133,7 +135,7 @@ class ParallelTrainer:
         network: Network,
         data: Data,
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         workers: int,
         local_from: int,
@@ -164,7 +166,7 @@ class RemoteServer:
         network: Network,
         shares: Sequence[int],
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         local_from: int,
         warmup: dict[str, Any] | None,
@@ -203,7 +205,7 @@ class RemoteLocal:
         network: Network,
         data: Data,
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         worker: int,
         workers: int | None,
@@ -235,7 +237,7 @@ class Network:
     def set_threads(self, threads: int) -> None: ...
     def nnz(self) -> list[int]: ...
     def weights(self, layer: int) -> tuple[_Int64, Snapshot, Snapshot]: ...
-    def plan(self, batch_size: int, evolves: float | None, memory: str, adam: bool) -> _Plan: ...
+    def plan(self, batch_size: int, evolves: float | None, memory: str, moments: int) -> _Plan: ...
     def values(self, layer: int) -> tuple[Snapshot, _Float]: ...
     def momentum(self, layer: int) -> _Float: ...
     def bias(self, layer: int) -> tuple[_Float, _Float]: ...

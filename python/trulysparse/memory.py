@@ -12,7 +12,7 @@ import numpy as np
 
 from trulysparse import _check, _core
 from trulysparse.config import Config
-from trulysparse.optim import Adam, Optimizer
+from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
 from trulysparse.training import request
 
@@ -73,7 +73,7 @@ class MemoryPlan:
         request.check(request.Alone(config, how), [request.NO_SRELU])
 
         def parts_for(batch: int) -> _Parts:
-            return footprint(batch, candidates, memory, isinstance(how, Adam))
+            return footprint(batch, candidates, memory, how._state_per_parameter)
 
         connections, neurons, parts, taken, available = parts_for(batch_size)
 

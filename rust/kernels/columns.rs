@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
+use super::operands::{Linear, Parameters, Split, Weights};
 use super::simd::{Simd, multiversion};
-use super::step::{Step, split_second};
+use super::step::Step;
 use crate::csr::{Csr, Pattern};
 use crate::error::Result;
 use crate::memory::{filled, reserved};
@@ -97,13 +98,9 @@ fn resized<T: Copy + Default>(mut vec: Vec<T>, len: usize) -> Result<Vec<T>> {
 
 impl Selected {
     /// The entries of `w` in `columns`, in memory that `self` had. 12 bytes for each of them.
-    pub fn select(
-        self,
-        par: &Par,
-        w: Pattern<'_>,
-        data: &[f32],
-        columns: &ColumnSet,
-    ) -> Result<Self> {
+    pub fn select(self, par: &Par, w: Weights<'_>, columns: &ColumnSet) -> Result<Self> {
+        w.check();
+        let Weights { pattern: w, data } = w;
         let (indptr, indices, values) = self.matrix.into_parts();
         let mut indptr = resized(indptr, w.n_rows() + 1)?;
         let rows = |rows: Range<usize>| w.indptr()[rows.start]..w.indptr()[rows.end];
@@ -112,7 +109,7 @@ impl Selected {
             super::GRAIN,
             &mut indptr[1..],
             |r| w.indptr()[r] + r,
-            |counts, range, mid| counts.split_at_mut(mid - range.start),
+            |counts, range, mid| counts.split(mid - range.start),
             |range, counts: &mut [usize]| {
                 for (row, count) in range.zip(counts) {
                     let found =
@@ -134,12 +131,7 @@ impl Selected {
             super::GRAIN,
             ((&mut indices[..], &mut values[..]), &mut positions[..]),
             |r| w.indptr()[r] + r,
-            |((i, v), p), range, mid| {
-                let cut = indptr[mid] - indptr[range.start];
-                let ((i, i_right), (v, v_right)) = (i.split_at_mut(cut), v.split_at_mut(cut));
-                let (p, p_right) = p.split_at_mut(cut);
-                (((i, v), p), ((i_right, v_right), p_right))
-            },
+            |arrays, range, mid| arrays.split(indptr[mid] - indptr[range.start]),
             |range, ((indices, values), positions)| {
                 let mut places = indices.iter_mut().zip(values).zip(positions);
                 let mut found = [(0u32, 0u32); SEARCHED];
@@ -234,74 +226,43 @@ impl Picked<'_> {
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn update_body<S: Simd>(
     _simd: S,
     w: Pattern<'_>,
     picked: &Picked<'_>,
     step: &Step,
     rows: Range<usize>,
-    data: &mut [f32],
-    momentum: &mut [f32],
-    second: &mut [f32],
+    mut parameters: Parameters<'_>,
 ) {
     let (first, step) = (w.indptr()[rows.start], *step);
     picked.visit(w, rows, |k, gradients| {
-        let range = k - first..k - first + gradients.len();
-        let (w, v) = (&mut data[range.clone()], &mut momentum[range.clone()]);
-        match &step.adam {
-            None => {
-                for ((&gradient, w), v) in gradients.iter().zip(w).zip(v) {
-                    step.apply(gradient, w, v);
-                }
-            }
-            Some(adam) => {
-                let s = &mut second[range];
-                for (((&gradient, w), v), s) in gradients.iter().zip(w).zip(v).zip(s) {
-                    step.apply_adam(adam, gradient, w, v, s);
-                }
-            }
-        }
+        step.spend(gradients, k - first, &mut parameters);
     });
 }
 multiversion! {
     fn update_rows(
-        w: Pattern<'_>, picked: &Picked<'_>, step: &Step, rows: Range<usize>, data: &mut [f32],
-        momentum: &mut [f32], second: &mut [f32],
+        w: Pattern<'_>, picked: &Picked<'_>, step: &Step, rows: Range<usize>,
+        parameters: Parameters<'_>,
     ) => update_body
 }
 
-/// One [`Step`] of every weight of `w`.
-///
-/// `data`, `momentum`: (nnz,); `second`: the second moments of Adam, (nnz,), or empty.
+/// One [`Step`] of every weight of `w`. `parameters`: (nnz,).
 pub fn update_picked(
     par: &Par,
     w: Pattern<'_>,
     picked: &Picked<'_>,
     step: &Step,
-    data: &mut [f32],
-    momentum: &mut [f32],
-    second: &mut [f32],
+    parameters: Parameters<'_>,
 ) {
     picked.check(w);
-    step.check(second, w.nnz());
-    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
-    assert_eq!(momentum.len(), w.nnz(), "internal: momentum is (nnz,)");
+    step.check(&parameters, w.nnz());
     par.for_rows(
         0..w.n_rows(),
         super::GRAIN,
-        (data, momentum, second),
+        parameters,
         |r| w.indptr()[r],
-        |(data, momentum, second), range, mid| {
-            let cut = w.indptr()[mid] - w.indptr()[range.start];
-            let (data, data_right) = data.split_at_mut(cut);
-            let (momentum, momentum_right) = momentum.split_at_mut(cut);
-            let (second, second_right) = split_second(second, cut);
-            ((data, momentum, second), (data_right, momentum_right, second_right))
-        },
-        |rows, (data, momentum, second)| {
-            update_rows(w, picked, step, rows, data, momentum, second);
-        },
+        |parameters, range, mid| parameters.split(w.indptr()[mid] - w.indptr()[range.start]),
+        |rows, parameters| update_rows(w, picked, step, rows, parameters),
     );
 }
 
@@ -314,16 +275,10 @@ pub fn gradient_picked(w: Pattern<'_>, picked: &Picked<'_>, out: &mut [f32]) {
 
 /// `out = bias - W shift`, each sum in f64 and in the order of the row.
 ///
-/// `data`: (nnz,); `shift`: (n_cols,); `bias`, `out`: (n_rows,).
-pub fn shifted_bias(
-    par: &Par,
-    w: Pattern<'_>,
-    data: &[f32],
-    shift: &[f32],
-    bias: &[f32],
-    out: &mut [f32],
-) {
-    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
+/// `shift`: (n_cols,); `out`: (n_rows,).
+pub fn shifted_bias(par: &Par, linear: Linear<'_>, shift: &[f32], out: &mut [f32]) {
+    linear.weights.check();
+    let Linear { weights: Weights { pattern: w, data }, bias } = linear;
     assert_eq!(shift.len(), w.n_cols(), "internal: shift is (n_cols,)");
     assert!(bias.len() == w.n_rows() && out.len() == w.n_rows(), "internal: bias is (n_rows,)");
     par.for_rows(
@@ -331,7 +286,7 @@ pub fn shifted_bias(
         super::GRAIN,
         out,
         |r| w.indptr()[r] + r,
-        |out, range, mid| out.split_at_mut(mid - range.start),
+        |out, range, mid| out.split(mid - range.start),
         |rows, out: &mut [f32]| {
             for (row, out) in rows.zip(out) {
                 let values = &data[w.indptr()[row]..w.indptr()[row + 1]];
@@ -346,7 +301,7 @@ pub fn shifted_bias(
 
 #[cfg(test)]
 mod tests {
-    use super::super::step::Adam;
+    use super::super::step::{Adam, Sgd, UpdateRule};
     use super::*;
 
     #[test]
@@ -374,7 +329,7 @@ mod tests {
             (vec![2], vec![0, 0, 0, 1, 1], vec![0], vec![3]),
         ] {
             set.fill(columns.into_iter());
-            selected = selected.select(&par, w.pattern(), w.data(), &set).unwrap();
+            selected = selected.select(&par, (&w).into(), &set).unwrap();
             let m = selected.matrix();
             assert_eq!((m.pattern().indptr(), m.n_cols()), (&indptr[..], set.len()));
             assert_eq!((m.pattern().indices(), &selected.positions), (&numbers[..], &positions));
@@ -418,18 +373,17 @@ mod tests {
         set.fill((0..n_cols as u32).filter(|c| c % 3 == 0 || *c > 650));
         let (shift, sums) = (numbers(n_cols, 11), numbers(w.n_rows(), 13));
         let sgd = Step {
+            rule: UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: true }),
             rate: 0.1,
-            momentum: 0.9,
             decay: 0.01,
-            nesterov: true,
             inverse_batch: 0.25,
             shrink: 0.001,
-            adam: None,
         };
-        let adam = Adam { beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 };
+        let adam =
+            UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 });
         for threads in [1, 2, 3] {
             let par = Par::new(threads).unwrap();
-            let selected = Selected::default().select(&par, pattern, w.data(), &set).unwrap();
+            let selected = Selected::default().select(&par, (&w).into(), &set).unwrap();
             let expected: Vec<_> = (0u32..)
                 .zip(pattern.indices())
                 .filter_map(|(k, &c)| Some((k, set.number(c)?)))
@@ -454,19 +408,24 @@ mod tests {
                 let mut out = vec![f32::NAN; nnz];
                 gradient_picked(pattern, &picked, &mut out);
                 assert!(out == naive, "{threads} threads");
-                for step in [sgd, Step { nesterov: false, adam: Some(adam), ..sgd }] {
-                    let seconds = if step.adam.is_some() { nnz } else { 0 };
+                for (step, seconds) in [(sgd, 0), (Step { rule: adam, ..sgd }, nnz)] {
                     let start = || {
                         let second: Vec<_> =
                             numbers(seconds, 23).iter().map(|s: &f32| s * s).collect();
                         (numbers(nnz, 7), numbers(nnz, 19), second)
                     };
                     let (mut data, mut momentum, mut second) = start();
-                    let arrays = (&mut data, &mut momentum, &mut second);
-                    update_picked(&par, pattern, &picked, &step, arrays.0, arrays.1, arrays.2);
+                    let parameters = Parameters {
+                        values: &mut data,
+                        momentum: &mut momentum,
+                        second: &mut second,
+                    };
+                    update_picked(&par, pattern, &picked, &step, parameters);
                     let (mut w, mut v, mut s) = start();
                     for (k, &gradient) in naive.iter().enumerate() {
-                        step.apply_at(gradient, k, &mut w, &mut v, &mut s);
+                        let mut all =
+                            Parameters { values: &mut w, momentum: &mut v, second: &mut s };
+                        step.spend_at(gradient, k, &mut all);
                     }
                     let bits = |values: &[f32]| -> Vec<u32> {
                         values.iter().map(|v| v.to_bits()).collect()

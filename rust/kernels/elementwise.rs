@@ -1,42 +1,12 @@
 //! What happens to a row of lanes right after its product, while it is still in the first cache.
 
+use super::activation::{Map, Needs, derive_lanes, map_lanes};
 use super::lanes::{LANES, for_tiles, words};
-use super::math;
+use super::operands::{Batch, Parameters, Record, Split};
 use super::simd::{Simd, Vector, multiversion};
-use super::step::{Step, split_second};
+use super::step::Step;
 use crate::parallel::Par;
 use crate::rng::Stream;
-
-/// An element-wise function whose derivative needs one bit or the output only.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Map {
-    /// z.
-    Identity,
-    /// z where z > 0 and slope * z elsewhere; the derivative at 0 is the slope.
-    Slope(f32),
-    /// 1 / (1 + e^-z).
-    Sigmoid,
-    /// tanh z.
-    Tanh,
-}
-
-impl Map {
-    /// The function of one value, with the bits that a batch gets.
-    pub fn apply(self, z: f32) -> f32 {
-        match self {
-            Map::Identity => z,
-            Map::Slope(slope) => {
-                if z > 0.0 {
-                    z
-                } else {
-                    z * slope
-                }
-            }
-            Map::Sigmoid => math::logistic(z),
-            Map::Tanh => math::tanh(z),
-        }
-    }
-}
 
 /// Inverted dropout of one layer in one step, 16 random bits a unit.
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +52,8 @@ pub struct Forward {
 }
 
 /// What turns the gradient of activations into that of pre-activations. `signs` and `kept` are
-/// what the forward pass recorded, `output` its activations; each is laid out as there and only
-/// looked at where the map or the mask needs it.
+/// what the forward pass recorded, `output` its activations, `z` its pre-activations; each is laid
+/// out as there and only looked at where the map or the mask needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a> {
     /// The activation of the forward pass.
@@ -96,20 +66,31 @@ pub struct Backward<'a> {
     pub kept: &'a [u16],
     /// The activations, dropout's scale included.
     pub output: &'a [f32],
+    /// The pre-activations.
+    pub z: &'a [f32],
 }
 
-/// Applies [`Forward`] to one row and records its bits: `signs` where it is not empty, `kept` where
-/// there is a mask.
+impl Backward<'_> {
+    /// The derivative of `map` where it needs nothing of the forward pass.
+    pub fn of(map: Map) -> Self {
+        Backward { map, mask_scale: None, signs: &[], kept: &[], output: &[], z: &[] }
+    }
+}
+
+/// Applies [`Forward`] to one row and records what the backward pass needs: `signs` where they are
+/// not empty, `kept` where there is a mask, pre-activations where the activation needs them.
 #[inline(always)]
 pub(super) fn forward_row<S: Simd>(
     simd: S,
     forward: &Forward,
     row: usize,
     y: &mut [f32],
-    signs: &mut [u16],
-    kept: &mut [u16],
+    record: Record<'_>,
 ) {
-    let stride = y.len();
+    let (stride, Record { signs, kept, z }) = (y.len(), record);
+    if !z.is_empty() && forward.map.needs() == Needs::PreActivations {
+        z.copy_from_slice(y);
+    }
     if let Some(mask) = &forward.mask {
         mask.fill(simd, row, kept);
     }
@@ -124,23 +105,6 @@ pub(super) fn forward_row<S: Simd>(
             keep_lanes::<S, V<S>>(simd, kept[at / LANES], mask.scale, lanes);
         }
     });
-}
-
-/// One bit a lane says where it was above zero before.
-#[inline(always)]
-fn map_lanes<S: Simd, V: Vector<S>>(simd: S, map: Map, lanes: &mut [f32]) -> u16 {
-    let z = V::load(simd, lanes);
-    match map {
-        Map::Identity => {}
-        Map::Slope(slope) => {
-            let (mapped, positive) = z.scale_unless_positive(V::splat(simd, slope));
-            mapped.store(lanes);
-            return positive;
-        }
-        Map::Sigmoid => lanes.iter_mut().for_each(|z| *z = math::logistic(*z)),
-        Map::Tanh => lanes.iter_mut().for_each(|z| *z = math::tanh(*z)),
-    }
-    z.positive()
 }
 
 /// Scales the lanes whose bit is set and zeroes the others.
@@ -172,43 +136,9 @@ pub(super) fn backward_row<S: Simd>(simd: S, backward: &Backward<'_>, row: usize
         if let Some(scale) = backward.mask_scale {
             keep_lanes::<S, V<S>>(simd, backward.kept[row * w + at / LANES], scale, lanes);
         }
-        derive_lanes::<S, V<S>>(simd, backward, row * stride + at, row * w + at / LANES, lanes);
+        let (word, lane) = (row * w + at / LANES, row * stride + at);
+        derive_lanes::<S, V<S>>(simd, backward, word, lane, lanes);
     });
-}
-
-/// `lane` and `word` are where the lanes stand in the activations and in the bits.
-#[inline(always)]
-fn derive_lanes<S: Simd, V: Vector<S>>(
-    simd: S,
-    backward: &Backward<'_>,
-    lane: usize,
-    word: usize,
-    lanes: &mut [f32],
-) {
-    // What undoes dropout's scale; a dropped unit's output is 0, but so is its gradient.
-    let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
-    match backward.map {
-        Map::Identity => {}
-        Map::Slope(slope) => {
-            // Not a choice between the product and what is there: that becomes a masked store, which
-            // takes AMD's processors dozens of cycles.
-            let one = V::splat(simd, 1.0);
-            let factor = one.select(backward.signs[word], V::splat(simd, slope));
-            V::load(simd, lanes).mul(factor).store(lanes);
-        }
-        Map::Sigmoid => {
-            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
-                let a = a * unscale;
-                *d *= a * (1.0 - a);
-            }
-        }
-        Map::Tanh => {
-            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
-                let a = a * unscale;
-                *d *= 1.0 - a * a;
-            }
-        }
-    }
 }
 
 /// Sum of one row's lanes, in the same order as `sddmm` against a row of ones.
@@ -229,103 +159,70 @@ fn row_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
 }
 
 /// Biases that step while their gradients, a row of lanes each, are near.
+#[derive(Debug)]
 pub struct Biases<'a> {
     /// The step; a copy, which no write to other arrays can change, stays in registers.
     pub step: Step,
-    /// (n,).
-    pub bias: &'a mut [f32],
-    /// (n,).
-    pub momentum: &'a mut [f32],
-    /// The second moments of Adam, (n,), or empty.
-    pub second: &'a mut [f32],
+    /// A bias for each row.
+    pub parameters: Parameters<'a>,
+}
+
+impl Split for Biases<'_> {
+    fn split(self, count: usize) -> (Self, Self) {
+        let (step, (parameters, right)) = (self.step, self.parameters.split(count));
+        (Biases { step, parameters }, Biases { step, parameters: right })
+    }
 }
 
 impl Biases<'_> {
-    /// Those before and those from `at` on.
-    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
-        let (bias, bias_right) = self.bias.split_at_mut(at);
-        let (momentum, momentum_right) = self.momentum.split_at_mut(at);
-        let (second, second_right) = split_second(self.second, at);
-        let step = self.step;
-        (
-            Biases { step, bias, momentum, second },
-            Biases { step, bias: bias_right, momentum: momentum_right, second: second_right },
-        )
-    }
-
     /// One step of bias number `at` from its gradients; the bits are those of [`bias_update`].
     #[inline(always)]
     pub(super) fn update<S: Simd>(&mut self, simd: S, at: usize, row: &[f32]) {
-        let Biases { step, bias, momentum, second } = self;
-        step.apply_at(row_sum(simd, row), at, bias, momentum, second);
+        self.step.spend_at(row_sum(simd, row), at, &mut self.parameters);
     }
 }
 
 #[inline(always)]
-fn bias_update_body<S: Simd>(
-    simd: S,
-    dy: &[f32],
-    stride: usize,
-    step: &Step,
-    bias: &mut [f32],
-    momentum: &mut [f32],
-    second: &mut [f32],
-) {
-    for (at, row) in dy.chunks_exact(stride).enumerate() {
-        step.apply_at(row_sum(simd, row), at, bias, momentum, second);
+fn bias_update_body<S: Simd>(simd: S, dy: Batch<'_>, mut biases: Biases<'_>) {
+    for (at, row) in dy.values.chunks_exact(dy.stride).enumerate() {
+        biases.update(simd, at, row);
     }
 }
 multiversion! {
-    fn bias_update_rows(
-        dy: &[f32], stride: usize, step: &Step, bias: &mut [f32], momentum: &mut [f32],
-        second: &mut [f32],
-    ) => bias_update_body
+    fn bias_update_rows(dy: Batch<'_>, biases: Biases<'_>) => bias_update_body
 }
 
-/// One optimiser step of the biases from the gradients of the pre-activations.
-/// `dy`: (n, stride); `bias`, `momentum`: (n,); `second`: the second moments of Adam, (n,), or empty.
-pub fn bias_update(
-    par: &Par,
-    dy: &[f32],
-    stride: usize,
-    step: &Step,
-    bias: &mut [f32],
-    momentum: &mut [f32],
-    second: &mut [f32],
-) {
-    assert_eq!(dy.len(), bias.len() * stride, "internal: dy is (n, stride)");
-    assert_eq!(bias.len(), momentum.len(), "internal: bias and momentum are (n,)");
-    step.check(second, bias.len());
+/// One optimiser step of the biases from the gradients of the pre-activations, a row a bias.
+pub fn bias_update(par: &Par, dy: Batch<'_>, biases: Biases<'_>) {
+    let n = biases.parameters.values.len();
+    assert!(dy.has_rows(n), "internal: dy is (n, stride)");
+    biases.step.check(&biases.parameters, n);
     par.for_rows(
-        0..bias.len(),
+        0..n,
         super::GRAIN,
-        (dy, bias, momentum, second),
-        |r| r * stride,
-        |(dy, b, v, s), range, mid| {
-            let cut = mid - range.start;
-            let (dy, dy_right) = dy.split_at(cut * stride);
-            let (b, b_right) = b.split_at_mut(cut);
-            let (v, v_right) = v.split_at_mut(cut);
-            let (s, s_right) = split_second(s, cut);
-            ((dy, b, v, s), (dy_right, b_right, v_right, s_right))
+        biases,
+        |r| r * dy.stride,
+        |biases, range, mid| biases.split(mid - range.start),
+        |rows, biases| {
+            let dy = Batch { values: dy.rows(rows), stride: dy.stride };
+            bias_update_rows(dy, biases);
         },
-        |_, (dy, b, v, s)| bias_update_rows(dy, stride, step, b, v, s),
     );
 }
 
 #[inline(always)]
-fn bias_gradient_body<S: Simd>(simd: S, dy: &[f32], stride: usize, gradient: &mut [f32]) {
-    for (row, g) in dy.chunks_exact(stride).zip(gradient) {
+fn bias_gradient_body<S: Simd>(simd: S, dy: Batch<'_>, gradient: &mut [f32]) {
+    for (row, g) in dy.values.chunks_exact(dy.stride).zip(gradient) {
         *g = row_sum(simd, row);
     }
 }
 multiversion! {
-    fn bias_gradient_rows(dy: &[f32], stride: usize, gradient: &mut [f32]) => bias_gradient_body
+    fn bias_gradient_rows(dy: Batch<'_>, gradient: &mut [f32]) => bias_gradient_body
 }
 
 /// The gradients of the biases, summed over the batch, that [`bias_update`] spends at once.
-/// `dy`: (n, stride); `gradient`: (n,).
-pub fn bias_gradient(dy: &[f32], stride: usize, gradient: &mut [f32]) {
-    assert_eq!(dy.len(), gradient.len() * stride, "internal: dy is (n, stride)");
-    bias_gradient_rows(dy, stride, gradient);
+/// `gradient`: a number for each row.
+pub fn bias_gradient(dy: Batch<'_>, gradient: &mut [f32]) {
+    assert!(dy.has_rows(gradient.len()), "internal: dy is (n, stride)");
+    bias_gradient_rows(dy, gradient);
 }

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use super::lanes::LANES;
+use super::operands::Batch;
 use super::simd::{Simd, Vector, multiversion};
 use crate::parallel::Par;
 
@@ -40,7 +41,8 @@ multiversion! {
 }
 
 #[inline(always)]
-fn gather_body<S: Simd>(simd: S, x: &[f32], stride: usize, order: &[u32], out: &mut f32) {
+fn gather_body<S: Simd>(simd: S, x: Batch<'_>, order: &[u32], out: &mut f32) {
+    let Batch { values: x, stride } = x;
     const AHEAD: usize = 128;
     let mut acc = S::V16::splat(simd, 0.0);
     for (k, &row) in order.iter().enumerate() {
@@ -55,18 +57,18 @@ fn gather_body<S: Simd>(simd: S, x: &[f32], stride: usize, order: &[u32], out: &
     *out = acc.sum();
 }
 multiversion! {
-    fn gather_loop(x: &[f32], stride: usize, order: &[u32], out: &mut f32) => gather_body
+    fn gather_loop(x: Batch<'_>, order: &[u32], out: &mut f32) => gather_body
 }
 
-/// Rows per second at which all threads together read rows of `x`, (n, stride), in the given order:
+/// Rows per second at which all threads together read rows of `x` in the given order:
 /// what memory allows a product with few connections a row.
-pub fn gather_rate(par: &Par, x: &[f32], stride: usize, order: &[u32]) -> f64 {
+pub fn gather_rate(par: &Par, x: Batch<'_>, order: &[u32]) -> f64 {
     let start = Instant::now();
     let parts = par.threads();
     let sums = par.map(parts, |i| {
         let part = &order[order.len() * i / parts..order.len() * (i + 1) / parts];
         let mut out = 0.0;
-        gather_loop(x, stride, part, &mut out);
+        gather_loop(x, part, &mut out);
         out
     });
     black_box(sums);

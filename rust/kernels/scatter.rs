@@ -6,24 +6,23 @@ use std::ops::Range;
 use super::blocks::{Block, Blocks, ENTRIES};
 use super::elementwise::{Backward, Biases};
 use super::lanes::for_tiles;
+use super::operands::{Batch, BatchMut, Split, Weights};
 use super::simd::rows::fetch_run;
 use super::simd::{Simd, Vector, multiversion};
-use super::spmm::{Columns, Derive, Finish, check_biases, split_columns};
-use crate::csr::Pattern;
+use super::spmm::{Columns, Derive, Finish};
 use crate::parallel::Par;
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn scatter_body<S: Simd>(
     simd: S,
-    w: Pattern<'_>,
-    data: &[f32],
-    dy: &[f32],
-    stride: usize,
+    w: Weights<'_>,
+    dy: Batch<'_>,
     backward: &Backward<'_>,
     columns: Range<usize>,
-    (dx, biases): Columns<'_>,
+    results: Columns<'_>,
 ) {
+    let (Weights { pattern: w, data }, stride) = (w, dy.stride);
+    let Columns { dx: BatchMut { values: dx, .. }, biases } = results;
     if columns.is_empty() {
         return;
     }
@@ -35,7 +34,7 @@ fn scatter_body<S: Simd>(
     let mut own = [(0u32, 0u16); ENTRIES + 1];
     while let Some(block) = blocks.next() {
         let Block { rows, entries } = &block;
-        let dy = &dy[rows.start * stride..rows.end * stride];
+        let dy = dy.rows(rows.clone());
         if block.is_long() {
             let row = &indices[entries.clone()];
             let start = if all { 0 } else { row.partition_point(|&c| c < first) };
@@ -69,8 +68,8 @@ fn scatter_body<S: Simd>(
 }
 multiversion! {
     fn scatter_columns(
-        w: Pattern<'_>, data: &[f32], dy: &[f32], stride: usize, backward: &Backward<'_>,
-        columns: Range<usize>, results: Columns<'_>,
+        w: Weights<'_>, dy: Batch<'_>, backward: &Backward<'_>, columns: Range<usize>,
+        results: Columns<'_>,
     ) => scatter_body
 }
 
@@ -88,30 +87,28 @@ fn add_row<S: Simd>(simd: S, value: f32, from: &[f32], to: &mut [f32]) {
 /// [`super::spmm_transpose_derive`] without an index, with the same bits. Every thread goes through
 /// all rows and adds to columns of its own.
 ///
-/// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten; `biases`: (n_cols,).
-#[allow(clippy::too_many_arguments)]
+/// `dy`: n_rows rows; `dx`: n_cols rows, overwritten; `biases`: (n_cols,).
 pub fn spmm_transpose_scatter(
     par: &Par,
-    w: Pattern<'_>,
-    data: &[f32],
-    dy: &[f32],
-    stride: usize,
+    w: Weights<'_>,
+    dy: Batch<'_>,
     backward: &Backward<'_>,
-    dx: &mut [f32],
+    dx: BatchMut<'_>,
     biases: Option<Biases<'_>>,
 ) {
-    check_biases(&biases, w.n_cols());
-    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
-    assert_eq!(dy.len(), w.n_rows() * stride, "internal: dy is (n_rows, stride)");
-    assert_eq!(dx.len(), w.n_cols() * stride, "internal: dx is (n_cols, stride)");
+    let (n_rows, n_cols) = (w.pattern.n_rows(), w.pattern.n_cols());
+    let results = Columns { dx, biases };
+    w.check();
+    assert!(dy.has_rows(n_rows), "internal: dy is (n_rows, stride)");
+    results.check(n_cols, dy.stride);
     // Going through the rows has its price, so no more pieces than threads.
-    let grain = (w.n_cols() / par.threads() + 1).max(super::GRAIN / stride);
+    let grain = (n_cols / par.threads() + 1).max(super::GRAIN / dy.stride);
     par.for_rows(
-        0..w.n_cols(),
+        0..n_cols,
         grain,
-        (dx, biases),
+        results,
         |c| c,
-        |results, range, mid| split_columns(results, stride, mid - range.start),
-        |columns, results| scatter_columns(w, data, dy, stride, backward, columns, results),
+        |results, range, mid| results.split(mid - range.start),
+        |columns, results| scatter_columns(w, dy, backward, columns, results),
     );
 }

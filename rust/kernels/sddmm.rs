@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::blocks::Blocks;
+use super::operands::{Batch, Parameters, Split};
 use super::pieces::{Piece, Pieces, Worth};
 use super::simd::rows::{Gather, Sink, fetch_run};
 use super::simd::{Simd, multiversion};
-use super::step::{Step, split_second};
-
+use super::step::Step;
 use crate::csr::Pattern;
 use crate::parallel::Par;
 
@@ -23,17 +23,17 @@ const NARROW: usize = 64;
 fn gradients<S: Simd>(
     simd: S,
     w: Pattern<'_>,
-    dy: &[f32],
-    x: &[f32],
-    stride: usize,
+    dy: Batch<'_>,
+    x: Batch<'_>,
     rows: Range<usize>,
     sink: &mut impl Sink,
 ) {
-    let gather = Gather::new(w.bounded(), x, stride);
+    let stride = x.stride;
+    let gather = Gather::new(w.bounded(), x);
     if Blocks::pay(w.indptr(), stride, NARROW) {
         let mut blocks = Blocks::new(w.indptr(), rows, stride);
         while let Some(block) = blocks.next() {
-            let d = &dy[block.rows.start * stride..][..block.rows.len() * stride];
+            let d = dy.rows(block.rows.clone());
             if block.is_long() {
                 dots(simd, gather, d, block.entries, sink);
             } else {
@@ -50,7 +50,7 @@ fn gradients<S: Simd>(
             fetch_run(simd, w.indices(), start, count);
             sink.fetch(simd, start, count);
         }
-        dots(simd, gather, &dy[row * stride..][..stride], entries, sink);
+        dots(simd, gather, dy.row(row), entries, sink);
     }
 }
 
@@ -90,172 +90,116 @@ impl Sink for Store<'_> {
 }
 
 /// Spends gradients on a step; `first` is the position of the first weight.
-struct Update<'a> {
+struct Spend<'a> {
     first: usize,
     /// A copy, as in [`super::Biases`].
     step: Step,
-    data: &'a mut [f32],
-    momentum: &'a mut [f32],
-    /// Empty but for Adam.
-    second: &'a mut [f32],
+    parameters: Parameters<'a>,
 }
 
-impl Sink for Update<'_> {
+impl Sink for Spend<'_> {
     #[inline(always)]
     fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize) {
-        fetch_run(simd, self.data, k - self.first, count);
-        fetch_run(simd, self.momentum, k - self.first, count);
-        if !self.second.is_empty() {
-            fetch_run(simd, self.second, k - self.first, count);
+        let Parameters { values, momentum, second } = &self.parameters;
+        fetch_run(simd, values, k - self.first, count);
+        fetch_run(simd, momentum, k - self.first, count);
+        if !second.is_empty() {
+            fetch_run(simd, second, k - self.first, count);
         }
     }
 
     #[inline(always)]
     fn take(&mut self, k: usize, sums: [f32; 8], count: usize) {
-        let w = &mut self.data[k - self.first..][..count];
-        let v = &mut self.momentum[k - self.first..][..count];
+        let first = k - self.first;
         // The common case has a constant length, so that it becomes vector instructions.
-        if let Some(adam) = &self.step.adam {
-            let s = &mut self.second[k - self.first..][..count];
-            let eight = (
-                <&mut [f32; 8]>::try_from(&mut *w),
-                <&mut [f32; 8]>::try_from(&mut *v),
-                <&mut [f32; 8]>::try_from(&mut *s),
-            );
-            if let (Ok(w), Ok(v), Ok(s)) = eight {
-                for i in 0..8 {
-                    self.step.apply_adam(adam, sums[i], &mut w[i], &mut v[i], &mut s[i]);
-                }
-            } else {
-                for i in 0..count {
-                    self.step.apply_adam(adam, sums[i], &mut w[i], &mut v[i], &mut s[i]);
-                }
-            }
-            return;
-        }
-        match (<&mut [f32; 8]>::try_from(&mut *w), <&mut [f32; 8]>::try_from(&mut *v)) {
-            (Ok(w), Ok(v)) => {
-                for i in 0..8 {
-                    self.step.apply(sums[i], &mut w[i], &mut v[i]);
-                }
-            }
-            _ => {
-                for i in 0..count {
-                    self.step.apply(sums[i], &mut w[i], &mut v[i]);
-                }
-            }
+        if count == 8 {
+            self.step.spend(&sums, first, &mut self.parameters);
+        } else {
+            self.step.spend(&sums[..count], first, &mut self.parameters);
         }
     }
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn sddmm_body<S: Simd>(
     simd: S,
     w: Pattern<'_>,
-    dy: &[f32],
-    x: &[f32],
-    stride: usize,
+    dy: Batch<'_>,
+    x: Batch<'_>,
     rows: Range<usize>,
     grad: &mut [f32],
 ) {
     let first = w.indptr()[rows.start];
-    gradients(simd, w, dy, x, stride, rows, &mut Store { first, grad });
+    gradients(simd, w, dy, x, rows, &mut Store { first, grad });
 }
 multiversion! {
     fn sddmm_rows(
-        w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize, rows: Range<usize>, grad: &mut [f32],
+        w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>, rows: Range<usize>, grad: &mut [f32],
     ) => sddmm_body
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn sddmm_update_body<S: Simd>(
     simd: S,
     w: Pattern<'_>,
-    dy: &[f32],
-    x: &[f32],
-    stride: usize,
+    dy: Batch<'_>,
+    x: Batch<'_>,
     step: &Step,
     rows: Range<usize>,
-    data: &mut [f32],
-    momentum: &mut [f32],
-    second: &mut [f32],
+    parameters: Parameters<'_>,
 ) {
     let first = w.indptr()[rows.start];
-    gradients(
-        simd,
-        w,
-        dy,
-        x,
-        stride,
-        rows,
-        &mut Update { first, step: *step, data, momentum, second },
-    );
+    gradients(simd, w, dy, x, rows, &mut Spend { first, step: *step, parameters });
 }
 multiversion! {
     fn sddmm_update_rows(
-        w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize, step: &Step, rows: Range<usize>,
-        data: &mut [f32], momentum: &mut [f32], second: &mut [f32],
+        w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>, step: &Step, rows: Range<usize>,
+        parameters: Parameters<'_>,
     ) => sddmm_update_body
 }
 
-fn check(w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize) {
-    assert_eq!(dy.len(), w.n_rows() * stride, "internal: dy is (n_rows, stride)");
-    assert_eq!(x.len(), w.n_cols() * stride, "internal: x is (n_cols, stride)");
+fn check(w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>) {
+    assert_eq!(dy.stride, x.stride, "internal: dy and x are of one batch");
+    assert!(dy.has_rows(w.n_rows()), "internal: dy is (n_rows, stride)");
+    assert!(x.has_rows(w.n_cols()), "internal: x is (n_cols, stride)");
 }
 
 /// `grad[k] = sum_b dY[row(k), b] X[column(k), b]` for every entry k, summed over the batch.
 ///
-/// `dy`: (n_rows, stride), padding zero; `x`: (n_cols, stride), padding finite; `grad`: (nnz,).
-pub fn sddmm(par: &Par, w: Pattern<'_>, dy: &[f32], x: &[f32], stride: usize, grad: &mut [f32]) {
-    check(w, dy, x, stride);
+/// `dy`: n_rows rows, padding zero; `x`: n_cols rows, padding finite; `grad`: (nnz,).
+pub fn sddmm(par: &Par, w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>, grad: &mut [f32]) {
+    check(w, dy, x);
     assert_eq!(grad.len(), w.nnz(), "internal: grad is (nnz,)");
     par.for_rows(
         0..w.n_rows(),
         super::GRAIN,
         grad,
-        |r| w.indptr()[r] * stride,
-        |grad, range, mid| grad.split_at_mut(w.indptr()[mid] - w.indptr()[range.start]),
-        |rows, grad| sddmm_rows(w, dy, x, stride, rows, grad),
+        |r| w.indptr()[r] * x.stride,
+        |grad, range, mid| grad.split(w.indptr()[mid] - w.indptr()[range.start]),
+        |rows, grad| sddmm_rows(w, dy, x, rows, grad),
     );
 }
 
 /// [`sddmm`] with the gradients spent at once on a [`Step`] of every weight; the bits are those of
 /// the two passes one after the other.
 ///
-/// `dy`: (n_rows, stride), padding zero; `x`: (n_cols, stride), padding finite; `data`,
-/// `momentum`: (nnz,); `second`: the second moments of Adam, (nnz,), or empty.
-#[allow(clippy::too_many_arguments)]
+/// `dy`: n_rows rows, padding zero; `x`: n_cols rows, padding finite; `parameters`: (nnz,).
 pub fn sddmm_update(
     par: &Par,
     w: Pattern<'_>,
-    dy: &[f32],
-    x: &[f32],
-    stride: usize,
+    dy: Batch<'_>,
+    x: Batch<'_>,
     step: &Step,
-    data: &mut [f32],
-    momentum: &mut [f32],
-    second: &mut [f32],
+    parameters: Parameters<'_>,
 ) {
-    check(w, dy, x, stride);
-    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
-    assert_eq!(momentum.len(), w.nnz(), "internal: momentum is (nnz,)");
-    step.check(second, w.nnz());
+    check(w, dy, x);
+    step.check(&parameters, w.nnz());
     par.for_rows(
         0..w.n_rows(),
         super::GRAIN,
-        (data, momentum, second),
-        |r| w.indptr()[r] * stride,
-        |(data, momentum, second), range, mid| {
-            let cut = w.indptr()[mid] - w.indptr()[range.start];
-            let (data, data_right) = data.split_at_mut(cut);
-            let (momentum, momentum_right) = momentum.split_at_mut(cut);
-            let (second, second_right) = split_second(second, cut);
-            ((data, momentum, second), (data_right, momentum_right, second_right))
-        },
-        |rows, (data, momentum, second)| {
-            sddmm_update_rows(w, dy, x, stride, step, rows, data, momentum, second);
-        },
+        parameters,
+        |r| w.indptr()[r] * x.stride,
+        |parameters, range, mid| parameters.split(w.indptr()[mid] - w.indptr()[range.start]),
+        |rows, parameters| sddmm_update_rows(w, dy, x, step, rows, parameters),
     );
 }

@@ -174,16 +174,13 @@ pub trait Vector<S>: Copy {
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident ($($arg:ident : $ty:ty),* $(,)?) => $body:path) => {
         $(#[$meta])*
-        #[allow(clippy::too_many_arguments)]
         $vis fn $name($($arg: $ty),*) {
             use $crate::kernels::simd;
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-                #[allow(clippy::too_many_arguments)]
                 fn avx512(token: simd::avx512::Avx512, $($arg: $ty),*) { $body(token, $($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
-                #[allow(clippy::too_many_arguments)]
                 fn avx2(token: simd::avx2::Avx2, $($arg: $ty),*) { $body(token, $($arg),*) }
                 match simd::isa() {
                     // SAFETY: `isa` returns Avx512 only after detecting each of these features.

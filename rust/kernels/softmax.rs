@@ -1,14 +1,16 @@
 //! The output layer's functions over a batch: lanes are samples, rows are classes.
 
 use super::math;
+use super::operands::BatchMut;
 use super::simd::{Simd, multiversion};
 
 /// Lanes handled together; their running values stay in registers.
 const CHUNK: usize = 16;
 
 #[inline(always)]
-fn softmax_body<S: Simd>(_: S, z: &mut [f32], stride: usize, lse: &mut [f32]) {
-    let n = z.len() / stride;
+fn softmax_body<S: Simd>(_: S, batch: BatchMut<'_>, lse: &mut [f32]) {
+    let n = batch.n_rows();
+    let BatchMut { values: z, stride } = batch;
     let mut at = 0;
     while at < stride {
         let width = CHUNK.min(stride - at);
@@ -40,16 +42,17 @@ fn softmax_body<S: Simd>(_: S, z: &mut [f32], stride: usize, lse: &mut [f32]) {
     }
 }
 multiversion! {
-    fn softmax_dispatch(z: &mut [f32], stride: usize, lse: &mut [f32]) => softmax_body
+    fn softmax_dispatch(z: BatchMut<'_>, lse: &mut [f32]) => softmax_body
 }
 
 /// Turns logits into probabilities, lane by lane, summing classes in ascending order, and gives
 /// each lane's log of the sum of exponentials.
 ///
-/// `z`: (n, stride); `lse`: (stride,).
-pub fn softmax(z: &mut [f32], stride: usize, lse: &mut [f32]) {
-    assert!(z.len().is_multiple_of(stride) && lse.len() == stride, "internal: z is (n, stride)");
-    softmax_dispatch(z, stride, lse);
+/// `lse`: (stride,).
+pub fn softmax(z: BatchMut<'_>, lse: &mut [f32]) {
+    assert!(z.values.len().is_multiple_of(z.stride), "internal: z is (n, stride)");
+    assert_eq!(lse.len(), z.stride, "internal: lse is (stride,)");
+    softmax_dispatch(z, lse);
 }
 
 #[inline(always)]

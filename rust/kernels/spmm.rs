@@ -2,67 +2,71 @@
 
 use std::ops::Range;
 
+use super::activation::Map;
 use super::blocks::{Blocks, Lanes};
-use super::elementwise::{Backward, Biases, Forward, Map, backward_row, forward_row};
+use super::elementwise::{Backward, Biases, Forward, backward_row, forward_row};
 use super::lanes::{LANES, for_tiles, words};
+use super::operands::{Batch, BatchMut, Linear, Outputs, Record, Split, Transposed, Weights};
 use super::pieces::{Piece, Pieces, Worth};
 use super::simd::rows::{Gather, Values, fetch_run};
 use super::simd::{Simd, Vector, multiversion};
-use crate::csr::{Pattern, Transpose};
 use crate::parallel::Par;
 
 /// Measured on 4096 x 4096 at batch 128: blocks gain from these counts on.
 const WORTH: Worth = Worth { first: 10.0, second: 12.0 };
 
-/// Products of the rows `rows` of a matrix with `x`, into `y`, starting from the bias or 0;
-/// `finish` gets each row when it is complete.
+/// Rows of a matrix, or of its transpose, that a thread multiplies.
+struct Rows<'a> {
+    indptr: &'a [usize],
+    range: Range<usize>,
+    /// What the sums start from, for all rows of the matrix, if not from 0.
+    bias: Option<&'a [f32]>,
+}
+
+/// Products of some rows with the batch that `gather` has, into `y`; `finish` gets each row when it
+/// is complete.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn products<S: Simd>(
     simd: S,
     gather: Gather<'_>,
     values: Values<'_>,
-    indptr: &[usize],
-    rows: Range<usize>,
-    bias: Option<&[f32]>,
+    rows: Rows<'_>,
     y: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
     // Where rows are short, looking at the stride for each of them takes as long as the product.
     // Not for a transpose, which waits for values at random positions.
     if let Values::Direct(data) = values
-        && Blocks::pay(indptr, gather.stride, LANES)
+        && Blocks::pay(rows.indptr, gather.stride, LANES)
     {
         return match gather.stride {
-            8 => products_of_blocks(simd, gather, 8, data, indptr, rows, bias, y, finish),
-            16 => products_of_blocks(simd, gather, 16, data, indptr, rows, bias, y, finish),
-            other => products_of_blocks(simd, gather, other, data, indptr, rows, bias, y, finish),
+            8 => products_of_blocks(simd, gather, 8, data, rows, y, finish),
+            16 => products_of_blocks(simd, gather, 16, data, rows, y, finish),
+            other => products_of_blocks(simd, gather, other, data, rows, y, finish),
         };
     }
     match gather.stride {
-        16 => products_of_pieces(simd, gather, 16, values, indptr, rows, bias, y, finish),
-        32 => products_of_pieces(simd, gather, 32, values, indptr, rows, bias, y, finish),
-        other => products_of_pieces(simd, gather, other, values, indptr, rows, bias, y, finish),
+        16 => products_of_pieces(simd, gather, 16, values, rows, y, finish),
+        32 => products_of_pieces(simd, gather, 32, values, rows, y, finish),
+        other => products_of_pieces(simd, gather, other, values, rows, y, finish),
     }
 }
 
 /// [`products`] of rows in turn or in pieces.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn products_of_pieces<S: Simd>(
     simd: S,
     gather: Gather<'_>,
     stride: usize,
     values: Values<'_>,
-    indptr: &[usize],
-    rows: Range<usize>,
-    bias: Option<&[f32]>,
+    rows: Rows<'_>,
     y: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
-    let (gather, first_row) = (gather.of_lanes(stride), rows.start);
+    let Rows { indptr, range, bias } = rows;
+    let (gather, first_row) = (gather.of_lanes(stride), range.start);
     let (indices, below) = (gather.indices.indices(), gather.indices.below());
-    let pieces = Pieces::new(indptr, indices, below, rows, stride, WORTH);
+    let pieces = Pieces::new(indptr, indices, below, range, stride, WORTH);
     let whole = pieces.whole();
     let gather = if whole { gather } else { gather.near() };
     for piece in pieces {
@@ -107,20 +111,18 @@ fn add_product<S: Simd>(
 
 /// [`products`] of rows with few entries and a vector of lanes at most.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn products_of_blocks<S: Simd>(
     simd: S,
     gather: Gather<'_>,
     stride: usize,
     data: &[f32],
-    indptr: &[usize],
-    rows: Range<usize>,
-    bias: Option<&[f32]>,
+    rows: Rows<'_>,
     y: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
-    let (gather, first_row) = (gather.of_lanes(stride), rows.start);
-    let mut blocks = Blocks::new(indptr, rows, stride);
+    let Rows { indptr, range, bias } = rows;
+    let (gather, first_row) = (gather.of_lanes(stride), range.start);
+    let mut blocks = Blocks::new(indptr, range, stride);
     let far = blocks.are_far(stride);
     let mut lanes = Lanes::default();
     while let Some(block) = blocks.next() {
@@ -129,14 +131,8 @@ fn products_of_blocks<S: Simd>(
         let sums = if far { &mut lanes.0[..y.len()] } else { &mut *y };
         let start = |row: usize| bias.map_or(0.0, |bias| bias[row]);
         if block.is_long() {
-            add_product(
-                simd,
-                gather,
-                Values::Direct(data),
-                block.entries,
-                Some(start(rows.start)),
-                sums,
-            );
+            let (values, start) = (Values::Direct(data), Some(start(rows.start)));
+            add_product(simd, gather, values, block.entries, start, sums);
         } else {
             for (row, sums) in rows.clone().zip(sums.chunks_exact_mut(stride)) {
                 for_tiles!(S, stride, |offset, V, T| for t in 0..T {
@@ -190,23 +186,24 @@ pub(super) trait Finish<S> {
     fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]);
 }
 
-/// Activations; `first` is the first row, the bits are those from it on, or empty.
+/// Activations; `first` is the first row, the record is that of the rows from it on.
 struct Activate<'a> {
     first: usize,
     words: usize,
     forward: &'a Forward,
-    signs: &'a mut [u16],
-    kept: &'a mut [u16],
+    record: Record<'a>,
 }
 
 impl<S: Simd> Finish<S> for Activate<'_> {
     #[inline(always)]
     fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]) {
-        let at = (row - self.first) * self.words;
-        let signs =
-            if self.signs.is_empty() { &mut [] } else { &mut self.signs[at..][..self.words] };
-        let kept = if self.kept.is_empty() { &mut [] } else { &mut self.kept[at..][..self.words] };
-        forward_row(simd, self.forward, row, lanes, signs, kept);
+        let Record { signs, kept, z } = &mut self.record;
+        let (row_of, words) = (row - self.first, self.words);
+        let signs = if signs.is_empty() { &mut [] } else { &mut signs[row_of * words..][..words] };
+        let kept = if kept.is_empty() { &mut [] } else { &mut kept[row_of * words..][..words] };
+        let n = lanes.len();
+        let z = if z.is_empty() { &mut [][..] } else { &mut z[row_of * n..][..n] };
+        forward_row(simd, self.forward, row, lanes, Record { signs, kept, z });
     }
 }
 
@@ -227,193 +224,143 @@ impl<S: Simd> Finish<S> for Derive<'_, '_> {
     }
 }
 
-/// What a thread writes to of a product with the transpose.
-pub(super) type Columns<'a> = (&'a mut [f32], Option<Biases<'a>>);
-
-/// Cuts it behind `columns` columns.
-pub(super) fn split_columns(
-    (dx, biases): Columns<'_>,
-    stride: usize,
-    columns: usize,
-) -> (Columns<'_>, Columns<'_>) {
-    let (left, right) = biases.map(|biases| biases.split_at(columns)).unzip();
-    let (dx, dx_right) = dx.split_at_mut(columns * stride);
-    ((dx, left), (dx_right, right))
+/// What a product with the transpose writes.
+pub(super) struct Columns<'a> {
+    pub(super) dx: BatchMut<'a>,
+    /// Those whose gradients `dx` are.
+    pub(super) biases: Option<Biases<'a>>,
 }
 
-/// Panics unless there is a bias for each column.
-pub(super) fn check_biases(biases: &Option<Biases<'_>>, n_cols: usize) {
-    let fit = |b: &Biases<'_>| b.bias.len() == n_cols && b.momentum.len() == n_cols;
-    assert!(biases.as_ref().is_none_or(fit), "internal: bias and momentum are (n_cols,)");
-    if let Some(biases) = biases {
-        biases.step.check(biases.second, n_cols);
+impl Columns<'_> {
+    /// Panics unless they are `n_cols` columns of `stride` lanes.
+    pub(super) fn check(&self, n_cols: usize, stride: usize) {
+        assert_eq!(self.dx.stride, stride, "internal: dx and dy are of one batch");
+        assert!(self.dx.as_batch().has_rows(n_cols), "internal: dx is (n_cols, stride)");
+        if let Some(Biases { step, parameters }) = &self.biases {
+            step.check(parameters, n_cols);
+        }
+    }
+}
+
+impl Split for Columns<'_> {
+    fn split(self, columns: usize) -> (Self, Self) {
+        let (dx, dx_right) = self.dx.split(columns);
+        let (biases, biases_right) = self.biases.split(columns);
+        (Columns { dx, biases }, Columns { dx: dx_right, biases: biases_right })
     }
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn spmm_body<S: Simd>(
     simd: S,
-    w: Pattern<'_>,
-    data: &[f32],
-    x: &[f32],
-    stride: usize,
-    bias: &[f32],
+    linear: Linear<'_>,
+    x: Batch<'_>,
     forward: &Forward,
     rows: Range<usize>,
     y: &mut [f32],
-    signs: &mut [u16],
-    kept: &mut [u16],
+    record: Record<'_>,
 ) {
-    let mut finish = Activate { first: rows.start, words: words(stride), forward, signs, kept };
-    let gather = Gather::new(w.bounded(), x, stride);
-    let values = Values::Direct(data);
-    products(simd, gather, values, w.indptr(), rows, Some(bias), y, &mut finish);
+    let Linear { weights: Weights { pattern, data }, bias } = linear;
+    let mut finish = Activate { first: rows.start, words: words(x.stride), forward, record };
+    let gather = Gather::new(pattern.bounded(), x);
+    let rows = Rows { indptr: pattern.indptr(), range: rows, bias: Some(bias) };
+    products(simd, gather, Values::Direct(data), rows, y, &mut finish);
 }
 multiversion! {
     fn spmm_rows(
-        w: Pattern<'_>, data: &[f32], x: &[f32], stride: usize, bias: &[f32], forward: &Forward,
-        rows: Range<usize>, y: &mut [f32], signs: &mut [u16], kept: &mut [u16],
+        linear: Linear<'_>, x: Batch<'_>, forward: &Forward, rows: Range<usize>, y: &mut [f32],
+        record: Record<'_>,
     ) => spmm_body
 }
 
-/// `Y = W X + bias`.
-///
-/// `data`: (nnz,); `x`: (n_cols, stride); `bias`: (n_rows,); `y`: (n_rows, stride), overwritten.
-pub fn spmm(
-    par: &Par,
-    w: Pattern<'_>,
-    data: &[f32],
-    x: &[f32],
-    stride: usize,
-    bias: &[f32],
-    y: &mut [f32],
-) {
-    let linear = Forward { map: Map::Identity, mask: None };
-    spmm_activate(par, w, data, x, stride, bias, &linear, y, &mut [], &mut []);
+/// `Y = W X + bias`. `x`: n_cols rows; `y`: n_rows rows, overwritten.
+pub fn spmm(par: &Par, linear: Linear<'_>, x: Batch<'_>, y: BatchMut<'_>) {
+    let identity = Forward { map: Map::Identity, mask: None };
+    spmm_activate(par, linear, x, &identity, Outputs::alone(y));
 }
 
-/// `Y = forward(W X + bias)`, recording a bit a unit: in `signs` where it is not empty, and in
-/// `kept`, which must not be empty if there is a mask.
-///
-/// `data`: (nnz,); `x`: (n_cols, stride); `bias`: (n_rows,); `y`: (n_rows, stride), overwritten;
-/// `signs`, `kept`: (n_rows, [`words`](super::words)`(stride)`) or empty.
-#[allow(clippy::too_many_arguments)]
+/// `Y = forward(W X + bias)`. `x`: n_cols rows; `outputs`: n_rows rows, overwritten; `signs` of its
+/// record are written, its pre-activations if the activation needs them, and `kept`, which must not be
+/// empty if there is a mask.
 pub fn spmm_activate(
     par: &Par,
-    w: Pattern<'_>,
-    data: &[f32],
-    x: &[f32],
-    stride: usize,
-    bias: &[f32],
+    linear: Linear<'_>,
+    x: Batch<'_>,
     forward: &Forward,
-    y: &mut [f32],
-    signs: &mut [u16],
-    kept: &mut [u16],
+    outputs: Outputs<'_>,
 ) {
-    let words = words(stride);
-    assert_eq!(data.len(), w.nnz(), "internal: data is (nnz,)");
-    assert_eq!(x.len(), w.n_cols() * stride, "internal: x is (n_cols, stride)");
-    assert_eq!(y.len(), w.n_rows() * stride, "internal: y is (n_rows, stride)");
-    assert_eq!(bias.len(), w.n_rows(), "internal: bias is (n_rows,)");
-    for bits in [&*signs, &*kept] {
-        assert!(
-            bits.is_empty() || bits.len() == w.n_rows() * words,
-            "internal: bits are (n_rows, words)"
-        );
-    }
-    assert!(
-        forward.mask.is_none() || !kept.is_empty() || y.is_empty(),
-        "internal: a mask needs kept bits"
-    );
+    let (w, stride) = (linear.weights.pattern, x.stride);
+    linear.weights.check();
+    outputs.check(w.n_rows());
+    assert_eq!(outputs.y.stride, stride, "internal: x and y are of one batch");
+    assert!(x.has_rows(w.n_cols()), "internal: x is (n_cols, stride)");
+    assert_eq!(linear.bias.len(), w.n_rows(), "internal: bias is (n_rows,)");
+    let masked = forward.mask.is_none() || !outputs.record.kept.is_empty() || w.n_rows() == 0;
+    assert!(masked, "internal: a mask needs kept bits");
     par.for_rows(
         0..w.n_rows(),
         super::GRAIN,
-        (y, signs, kept),
+        outputs,
         |r| (w.indptr()[r] + r) * stride,
-        |(y, signs, kept), range, mid| {
-            let cut = mid - range.start;
-            let (y, y_right) = y.split_at_mut(cut * stride);
-            let (signs, signs_right) = split_bits(signs, cut * words);
-            let (kept, kept_right) = split_bits(kept, cut * words);
-            ((y, signs, kept), (y_right, signs_right, kept_right))
-        },
-        |rows, (y, signs, kept)| spmm_rows(w, data, x, stride, bias, forward, rows, y, signs, kept),
+        |outputs, range, mid| outputs.split(mid - range.start),
+        |rows, Outputs { y, record }| spmm_rows(linear, x, forward, rows, y.values, record),
     );
 }
 
-fn split_bits(bits: &mut [u16], at: usize) -> (&mut [u16], &mut [u16]) {
-    if bits.is_empty() { (&mut [], &mut []) } else { bits.split_at_mut(at) }
-}
-
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn spmm_transpose_body<S: Simd>(
     simd: S,
-    index: &Transpose,
-    data: &[f32],
-    dy: &[f32],
-    stride: usize,
+    w: Transposed<'_>,
+    dy: Batch<'_>,
     backward: &Backward<'_>,
     columns: Range<usize>,
-    (dx, biases): Columns<'_>,
+    dx: &mut [f32],
+    biases: Option<Biases<'_>>,
 ) {
-    let gather = Gather::new(index.rows(), dy, stride);
+    let Transposed { index, data } = w;
+    let gather = Gather::new(index.rows(), dy);
     let values = Values::At(index.positions(), data);
     let mut derive = Derive { first: columns.start, backward, biases };
-    products(simd, gather, values, index.indptr(), columns, None, dx, &mut derive);
+    let rows = Rows { indptr: index.indptr(), range: columns, bias: None };
+    products(simd, gather, values, rows, dx, &mut derive);
 }
 multiversion! {
     fn spmm_transpose_columns(
-        index: &Transpose, data: &[f32], dy: &[f32], stride: usize, backward: &Backward<'_>,
-        columns: Range<usize>, results: Columns<'_>,
+        w: Transposed<'_>, dy: Batch<'_>, backward: &Backward<'_>, columns: Range<usize>,
+        dx: &mut [f32], biases: Option<Biases<'_>>,
     ) => spmm_transpose_body
 }
 
-/// `dX = W^T dY`.
-///
-/// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten.
-pub fn spmm_transpose(
-    par: &Par,
-    index: &Transpose,
-    data: &[f32],
-    dy: &[f32],
-    stride: usize,
-    dx: &mut [f32],
-) {
-    let linear =
-        Backward { map: Map::Identity, mask_scale: None, signs: &[], kept: &[], output: &[] };
-    spmm_transpose_derive(par, index, data, dy, stride, &linear, dx, None);
+/// `dX = W^T dY`. `dy`: n_rows rows; `dx`: n_cols rows, overwritten.
+pub fn spmm_transpose(par: &Par, w: Transposed<'_>, dy: Batch<'_>, dx: BatchMut<'_>) {
+    spmm_transpose_derive(par, w, dy, &Backward::of(Map::Identity), dx, None);
 }
 
 /// `dX = (W^T dY) * derivative`, the derivative that of the activation which made `X`; and a step
 /// of the biases, if there are some, whose gradients `dX` are.
 ///
-/// `data`: (nnz,); `dy`: (n_rows, stride); `dx`: (n_cols, stride), overwritten; `biases`: (n_cols,).
-#[allow(clippy::too_many_arguments)]
+/// `dy`: n_rows rows; `dx`: n_cols rows, overwritten; `biases`: (n_cols,).
 pub fn spmm_transpose_derive(
     par: &Par,
-    index: &Transpose,
-    data: &[f32],
-    dy: &[f32],
-    stride: usize,
+    w: Transposed<'_>,
+    dy: Batch<'_>,
     backward: &Backward<'_>,
-    dx: &mut [f32],
+    dx: BatchMut<'_>,
     biases: Option<Biases<'_>>,
 ) {
+    let (index, stride, results) = (w.index, dy.stride, Columns { dx, biases });
     let n_cols = index.n_cols();
-    check_biases(&biases, n_cols);
-    assert_eq!(dy.len(), index.n_rows() * stride, "internal: dy is (n_rows, stride)");
-    assert_eq!(data.len(), index.indptr()[n_cols], "internal: data is (nnz,)");
-    assert_eq!(dx.len(), n_cols * stride, "internal: dx is (n_cols, stride)");
+    assert!(dy.has_rows(index.n_rows()), "internal: dy is (n_rows, stride)");
+    assert_eq!(w.data.len(), index.indptr()[n_cols], "internal: data is (nnz,)");
+    results.check(n_cols, stride);
     par.for_rows(
         0..n_cols,
         super::GRAIN,
-        (dx, biases),
+        results,
         |c| (index.indptr()[c] + c) * stride,
-        |results, range, mid| split_columns(results, stride, mid - range.start),
-        |columns, results| {
-            spmm_transpose_columns(index, data, dy, stride, backward, columns, results);
+        |results, range, mid| results.split(mid - range.start),
+        |columns, Columns { dx, biases }| {
+            spmm_transpose_columns(w, dy, backward, columns, dx.values, biases);
         },
     );
 }

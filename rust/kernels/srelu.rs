@@ -3,8 +3,9 @@
 //! Plain multiplications and additions, which no compiler contracts: the bits are the same on every
 //! instruction set.
 
-use super::elementwise::{Mask, keep_row};
+use super::elementwise::{Backward, Mask, keep_row};
 use super::lanes::{LANES, words};
+use super::operands::{BatchMut, Outputs, Record, Split};
 use super::simd::{Simd, multiversion};
 use crate::parallel::Par;
 
@@ -48,23 +49,20 @@ pub fn srelu_of(parameters: &[f32], z: f32) -> f32 {
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn srelu_body<S: Simd>(
     simd: S,
     parameters: &[f32],
-    stride: usize,
     mask: Option<&Mask>,
     first: usize,
-    y: &mut [f32],
-    z: &mut [f32],
-    kept: &mut [u16],
+    outputs: Outputs<'_>,
 ) {
-    let w = words(stride);
+    let Outputs { y, record: Record { kept, z, .. } } = outputs;
+    let w = words(y.stride);
     if !z.is_empty() {
-        z.copy_from_slice(y);
+        z.copy_from_slice(y.values);
     }
-    let rows = y.chunks_exact_mut(stride).zip(parameters.chunks_exact(SRELU_PARAMETERS));
-    for (r, (y, parameters)) in rows.enumerate() {
+    let rows = y.values.chunks_exact_mut(y.stride);
+    for (r, (y, parameters)) in rows.zip(parameters.chunks_exact(SRELU_PARAMETERS)).enumerate() {
         let curve = Curve::of(parameters);
         y.iter_mut().for_each(|y| *y = curve.apply(*y));
         if let Some(mask) = mask {
@@ -74,110 +72,90 @@ fn srelu_body<S: Simd>(
 }
 multiversion! {
     fn srelu_rows(
-        parameters: &[f32], stride: usize, mask: Option<&Mask>, first: usize, y: &mut [f32],
-        z: &mut [f32], kept: &mut [u16],
+        parameters: &[f32], mask: Option<&Mask>, first: usize, outputs: Outputs<'_>,
     ) => srelu_body
 }
 
 /// SReLU of every row, and dropout if there is a mask.
 ///
-/// `parameters`: (n, [`SRELU_PARAMETERS`]); `y`: (n, stride), pre-activations that become activations;
-/// `z`: (n, stride), takes the pre-activations, or empty; `kept`: (n, [`words`](super::words)`(stride)`),
-/// takes a bit a unit, or empty if there is no mask.
-pub fn srelu(
-    par: &Par,
-    parameters: &[f32],
-    stride: usize,
-    mask: Option<&Mask>,
-    y: &mut [f32],
-    z: &mut [f32],
-    kept: &mut [u16],
-) {
-    let n = parameters.len() / SRELU_PARAMETERS;
-    let words = words(stride);
-    assert_eq!(y.len(), n * stride, "internal: y is (n, stride)");
-    assert!(z.is_empty() || z.len() == y.len(), "internal: z is (n, stride)");
-    assert!(mask.is_none() || kept.len() == n * words, "internal: a mask needs kept bits");
-    let kept = if mask.is_none() { &mut [] } else { kept };
-    let cut = |values: &mut [f32], at: usize| if values.is_empty() { 0 } else { at };
+/// `parameters`: (n, [`SRELU_PARAMETERS`]); `outputs`: n rows of pre-activations that become
+/// activations; `z` and `kept` of its record are written, `kept` must not be empty with a mask.
+pub fn srelu(par: &Par, parameters: &[f32], mask: Option<&Mask>, outputs: Outputs<'_>) {
+    let (n, stride) = (parameters.len() / SRELU_PARAMETERS, outputs.y.stride);
+    outputs.check(n);
+    let masked = mask.is_none() || n == 0 || !outputs.record.kept.is_empty();
+    assert!(masked, "internal: a mask needs kept bits");
     par.for_rows(
         0..n,
         super::GRAIN,
-        (parameters, y, z, kept),
+        outputs,
         |r| r * stride,
-        |(parameters, y, z, kept), range, mid| {
-            let rows = mid - range.start;
-            let (p, p_right) = parameters.split_at(rows * SRELU_PARAMETERS);
-            let (y, y_right) = y.split_at_mut(rows * stride);
-            let at = cut(z, rows * stride);
-            let (z, z_right) = z.split_at_mut(at);
-            let at = if kept.is_empty() { 0 } else { rows * words };
-            let (kept, kept_right) = kept.split_at_mut(at);
-            ((p, y, z, kept), (p_right, y_right, z_right, kept_right))
-        },
-        |rows, (parameters, y, z, kept)| {
-            srelu_rows(parameters, stride, mask, rows.start, y, z, kept);
+        |outputs, range, mid| outputs.split(mid - range.start),
+        |rows, outputs| {
+            let own = rows.start * SRELU_PARAMETERS..rows.end * SRELU_PARAMETERS;
+            srelu_rows(&parameters[own], mask, rows.start, outputs);
         },
     );
-}
-
-/// What the backward pass knows of the forward pass.
-#[derive(Clone, Copy, Debug)]
-pub struct SReluBackward<'a> {
-    /// (n, [`SRELU_PARAMETERS`]).
-    pub parameters: &'a [f32],
-    /// The pre-activations, (n, stride).
-    pub z: &'a [f32],
-    /// [`Mask::scale`], if there was a mask.
-    pub mask_scale: Option<f32>,
-    /// One bit a unit: dropout kept it.
-    pub kept: &'a [u16],
 }
 
 #[inline(always)]
 fn backward_body<S: Simd>(
     _simd: S,
-    backward: &SReluBackward<'_>,
-    stride: usize,
+    parameters: &[f32],
+    backward: &Backward<'_>,
     first: usize,
-    dy: &mut [f32],
+    dy: BatchMut<'_>,
     gradients: &mut [f32],
 ) {
+    let Backward { z, kept, mask_scale, .. } = *backward;
+    let BatchMut { values: dy, stride } = dy;
     let w = words(stride);
     let rows = dy.chunks_exact_mut(stride).zip(gradients.chunks_exact_mut(SRELU_PARAMETERS));
     for (r, (dy, gradient)) in rows.enumerate() {
         let row = first + r;
-        let curve = Curve::of(&backward.parameters[row * SRELU_PARAMETERS..][..SRELU_PARAMETERS]);
-        let z = &backward.z[row * stride..][..stride];
+        let curve = Curve::of(&parameters[row * SRELU_PARAMETERS..][..SRELU_PARAMETERS]);
+        let z = &z[row * stride..][..stride];
         let mut sums = [[0.0f32; LANES]; SRELU_PARAMETERS];
         for (block, (dy, z)) in dy.chunks_mut(LANES).zip(z.chunks(LANES)).enumerate() {
-            if let Some(scale) = backward.mask_scale {
-                let bits = backward.kept[row * w + block];
-                for (i, d) in dy.iter_mut().enumerate() {
-                    *d = if bits >> i & 1 == 1 { *d * scale } else { 0.0 };
-                }
+            if let Some(scale) = mask_scale {
+                keep(kept[row * w + block], scale, dy);
             }
-            for (i, (d, &z)) in dy.iter_mut().zip(z).enumerate() {
-                let g = *d;
-                let high = z >= curve.upper;
-                let low = z <= curve.lower && !high;
-                let pick = |yes: bool, value: f32| if yes { value } else { 0.0 };
-                sums[0][i] += pick(low, g * (1.0 - curve.below));
-                sums[1][i] += pick(low, g * (z - curve.lower));
-                sums[2][i] += pick(high, g * (1.0 - curve.above));
-                sums[3][i] += pick(high, g * (z - curve.upper));
-                let slope = if high { curve.above } else { curve.below };
-                *d = if high || low { g * slope } else { g };
-            }
+            derive(curve, z, dy, &mut sums);
         }
         for (gradient, sums) in gradient.iter_mut().zip(&sums) {
             *gradient = tree_sum(sums);
         }
     }
 }
+
+/// Scales the lanes whose bit is set and zeroes the others.
+#[inline(always)]
+fn keep(bits: u16, scale: f32, dy: &mut [f32]) {
+    for (i, d) in dy.iter_mut().enumerate() {
+        *d = if bits >> i & 1 == 1 { *d * scale } else { 0.0 };
+    }
+}
+
+/// Multiplies at most [`LANES`] gradients by the derivative at `z`, and adds those of the parameters
+/// to `sums`.
+#[inline(always)]
+fn derive(curve: Curve, z: &[f32], dy: &mut [f32], sums: &mut [[f32; LANES]; SRELU_PARAMETERS]) {
+    for (i, (d, &z)) in dy.iter_mut().zip(z).enumerate() {
+        let g = *d;
+        let high = z >= curve.upper;
+        let low = z <= curve.lower && !high;
+        let pick = |yes: bool, value: f32| if yes { value } else { 0.0 };
+        sums[0][i] += pick(low, g * (1.0 - curve.below));
+        sums[1][i] += pick(low, g * (z - curve.lower));
+        sums[2][i] += pick(high, g * (1.0 - curve.above));
+        sums[3][i] += pick(high, g * (z - curve.upper));
+        let slope = if high { curve.above } else { curve.below };
+        *d = if high || low { g * slope } else { g };
+    }
+}
 multiversion! {
     fn backward_rows(
-        backward: &SReluBackward<'_>, stride: usize, first: usize, dy: &mut [f32],
+        parameters: &[f32], backward: &Backward<'_>, first: usize, dy: BatchMut<'_>,
         gradients: &mut [f32],
     ) => backward_body
 }
@@ -197,20 +175,21 @@ fn tree_sum(lanes: &[f32; LANES]) -> f32 {
 }
 
 /// From the gradients of the activations to those of the pre-activations and of the parameters.
+/// Of `backward` the pre-activations and dropout's part are used.
 ///
-/// `dy`: (n, stride), overwritten; `gradients`: (n, [`SRELU_PARAMETERS`]), overwritten by sums over
-/// the batch.
+/// `parameters`: (n, [`SRELU_PARAMETERS`]); `dy`: n rows, overwritten; `gradients`: as `parameters`,
+/// overwritten by sums over the batch.
 pub fn srelu_backward(
     par: &Par,
-    backward: &SReluBackward<'_>,
-    stride: usize,
-    dy: &mut [f32],
+    parameters: &[f32],
+    backward: &Backward<'_>,
+    dy: BatchMut<'_>,
     gradients: &mut [f32],
 ) {
-    let n = backward.parameters.len() / SRELU_PARAMETERS;
-    assert_eq!(dy.len(), n * stride, "internal: dy is (n, stride)");
-    assert_eq!(backward.z.len(), dy.len(), "internal: z is (n, stride)");
-    assert_eq!(gradients.len(), backward.parameters.len(), "internal: a gradient a parameter");
+    let (n, stride) = (parameters.len() / SRELU_PARAMETERS, dy.stride);
+    assert_eq!(dy.values.len(), n * stride, "internal: dy is (n, stride)");
+    assert_eq!(backward.z.len(), dy.values.len(), "internal: z is (n, stride)");
+    assert_eq!(gradients.len(), parameters.len(), "internal: a gradient a parameter");
     par.for_rows(
         0..n,
         super::GRAIN,
@@ -218,10 +197,10 @@ pub fn srelu_backward(
         |r| r * stride,
         |(dy, gradients), range, mid| {
             let rows = mid - range.start;
-            let (dy, dy_right) = dy.split_at_mut(rows * stride);
-            let (g, g_right) = gradients.split_at_mut(rows * SRELU_PARAMETERS);
+            let (dy, dy_right) = dy.split(rows);
+            let (g, g_right) = gradients.split(rows * SRELU_PARAMETERS);
             ((dy, g), (dy_right, g_right))
         },
-        |rows, (dy, gradients)| backward_rows(backward, stride, rows.start, dy, gradients),
+        |rows, (dy, gradients)| backward_rows(parameters, backward, rows.start, dy, gradients),
     );
 }

@@ -1,33 +1,49 @@
-//! One step of an optimiser on one parameter.
+//! One step of an optimiser on some parameters, by an update rule.
 
-/// A step of momentum SGD as plain numbers (arXiv 2102.01732): with the mean gradient `g`,
-/// `v <- momentum * v - rate * g` and `w <- w + v - decay * w`; with Nesterov's variant
-/// `w <- w + momentum * v - rate * g - decay * w` instead. With [`Adam`] `v` is the mean of
-/// gradients, `v <- momentum * v + (1 - momentum) * g`, and `w <- w - rate * v / root - decay * w`.
-/// Then `shrink` takes of the magnitude of `w` what there is: the proximal step of an L1 penalty,
-/// which leaves exact zeros.
+use super::operands::Parameters;
+
+/// A step as plain numbers. With the mean gradient `g` the update rule says by how much a parameter
+/// moves, `w <- w + move - decay * w`. Then `shrink` takes of the magnitude of `w` what there is: the
+/// proximal step of an L1 penalty, which leaves exact zeros.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
+    /// The update rule.
+    pub rule: UpdateRule,
     /// The learning rate.
     pub rate: f32,
-    /// The momentum coefficient.
-    pub momentum: f32,
     /// The decay per step, not multiplied by the learning rate.
     pub decay: f32,
-    /// Nesterov's variant.
-    pub nesterov: bool,
     /// One over the number of samples whose gradients were summed.
     pub inverse_batch: f32,
     /// What every magnitude loses at the end, down to 0.
     pub shrink: f32,
-    /// Adam's second half.
-    pub adam: Option<Adam>,
 }
 
-/// What Adam knows of the squares of gradients: `s <- beta_2 * s + (1 - beta_2) * g^2` and
-/// `root = sqrt(s) * inverse_root + epsilon`.
+/// By how much a step moves a parameter, and what is kept of gradients for the steps to come.
+#[derive(Clone, Copy, Debug)]
+pub enum UpdateRule {
+    /// Momentum SGD.
+    Sgd(Sgd),
+    /// Adam.
+    Adam(Adam),
+}
+
+/// Momentum SGD (arXiv 2102.01732): `v <- momentum * v - rate * g`, and the move is `v`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    /// The momentum coefficient.
+    pub momentum: f32,
+    /// Nesterov's variant: the move is `momentum * v - rate * g`.
+    pub nesterov: bool,
+}
+
+/// Adam: `v <- beta_1 * v + (1 - beta_1) * g` and `s <- beta_2 * s + (1 - beta_2) * g^2`; the move is
+/// `-rate * v / (sqrt(s) * inverse_root + epsilon)`. Root and quotient are IEEE's, so the bits are
+/// those of every processor.
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
+    /// The coefficient of the mean of gradients.
+    pub beta_1: f32,
     /// The coefficient of the mean of squares.
     pub beta_2: f32,
     /// Keeps the root from 0.
@@ -37,31 +53,131 @@ pub struct Adam {
     pub inverse_root: f32,
 }
 
-impl Step {
-    /// Updates one parameter from the sum of its gradients over the batch, by momentum SGD.
+/// What differs between update rules. `v` and `s` are a parameter's moments.
+trait Rule {
+    /// Whether there are second moments.
+    const SECOND: bool;
+    /// By how much a parameter moves with the mean gradient `g`.
+    fn advance(&self, rate: f32, g: f32, v: &mut f32, s: &mut f32) -> f32;
+}
+
+impl Rule for Sgd {
+    const SECOND: bool = false;
     #[inline(always)]
-    pub fn apply(&self, gradient_sum: f32, w: &mut f32, v: &mut f32) {
-        let push = -self.rate * (gradient_sum * self.inverse_batch);
+    fn advance(&self, rate: f32, g: f32, v: &mut f32, _: &mut f32) -> f32 {
+        let push = -rate * g;
         *v = self.momentum.mul_add(*v, push);
-        let ahead = if self.nesterov { self.momentum.mul_add(*v, push) } else { *v };
-        self.settle(ahead, w);
+        if self.nesterov { self.momentum.mul_add(*v, push) } else { *v }
+    }
+}
+
+impl Rule for Adam {
+    const SECOND: bool = true;
+    #[inline(always)]
+    fn advance(&self, rate: f32, g: f32, v: &mut f32, s: &mut f32) -> f32 {
+        *v = self.beta_1.mul_add(*v, (1.0 - self.beta_1) * g);
+        *s = self.beta_2.mul_add(*s, (1.0 - self.beta_2) * (g * g));
+        let root = s.sqrt().mul_add(self.inverse_root, self.epsilon);
+        -rate * *v / root
+    }
+}
+
+#[inline(always)]
+fn second_of<R: Rule>(_: &R) -> bool {
+    R::SECOND
+}
+
+/// Evaluates an expression with the rule as its own type.
+macro_rules! with_rule {
+    ($of:expr, |$rule:ident| $body:expr) => {
+        match $of {
+            UpdateRule::Sgd($rule) => $body,
+            UpdateRule::Adam($rule) => $body,
+        }
+    };
+}
+
+impl Step {
+    /// Spends the sums of gradients over the batch on the parameters from number `at` on.
+    #[inline(always)]
+    pub fn spend(&self, gradients: &[f32], at: usize, parameters: &mut Parameters<'_>) {
+        with_rule!(&self.rule, |rule| self.spend_by(rule, gradients, at, parameters));
     }
 
-    /// The same by Adam. Root and quotient are IEEE's, so the bits are those of every processor.
     #[inline(always)]
-    pub fn apply_adam(
+    fn spend_by(
         &self,
-        adam: &Adam,
-        gradient_sum: f32,
-        w: &mut f32,
-        v: &mut f32,
-        s: &mut f32,
+        rule: &impl Rule,
+        gradients: &[f32],
+        at: usize,
+        parameters: &mut Parameters<'_>,
     ) {
-        let g = gradient_sum * self.inverse_batch;
-        *v = self.momentum.mul_add(*v, (1.0 - self.momentum) * g);
-        *s = adam.beta_2.mul_add(*s, (1.0 - adam.beta_2) * (g * g));
-        let root = s.sqrt().mul_add(adam.inverse_root, adam.epsilon);
-        self.settle(-self.rate * *v / root, w);
+        let mut done = 0;
+        while gradients.len() - done >= 16 {
+            self.spend_array::<16>(rule, &gradients[done..], at + done, parameters);
+            done += 16;
+        }
+        if gradients.len() - done >= 8 {
+            self.spend_array::<8>(rule, &gradients[done..], at + done, parameters);
+            done += 8;
+        }
+        for i in done..gradients.len() {
+            self.spend_one(rule, gradients[i], at + i, parameters);
+        }
+    }
+
+    /// The first N gradients: copies of a known length, so that they become vector instructions.
+    #[inline(always)]
+    fn spend_array<const N: usize>(
+        &self,
+        rule: &impl Rule,
+        gradients: &[f32],
+        at: usize,
+        parameters: &mut Parameters<'_>,
+    ) {
+        let (w_from, v_from) =
+            (&mut parameters.values[at..][..N], &mut parameters.momentum[at..][..N]);
+        let (mut w, mut v, mut s, mut g) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
+        g.copy_from_slice(&gradients[..N]);
+        w.copy_from_slice(w_from);
+        v.copy_from_slice(v_from);
+        if second_of(rule) {
+            s.copy_from_slice(&parameters.second[at..][..N]);
+        }
+        for i in 0..N {
+            self.apply(rule, g[i], &mut w[i], &mut v[i], &mut s[i]);
+        }
+        w_from.copy_from_slice(&w);
+        v_from.copy_from_slice(&v);
+        if second_of(rule) {
+            parameters.second[at..][..N].copy_from_slice(&s);
+        }
+    }
+
+    /// [`Step::spend`] of a single sum.
+    #[inline(always)]
+    pub fn spend_at(&self, gradient: f32, at: usize, parameters: &mut Parameters<'_>) {
+        with_rule!(&self.rule, |rule| self.spend_one(rule, gradient, at, parameters));
+    }
+
+    #[inline(always)]
+    fn spend_one(
+        &self,
+        rule: &impl Rule,
+        gradient: f32,
+        at: usize,
+        parameters: &mut Parameters<'_>,
+    ) {
+        let (w, v) = (&mut parameters.values[at], &mut parameters.momentum[at]);
+        let mut none = 0.0;
+        let s = if second_of(rule) { &mut parameters.second[at] } else { &mut none };
+        self.apply(rule, gradient, w, v, s);
+    }
+
+    #[inline(always)]
+    fn apply(&self, rule: &impl Rule, sum: f32, w: &mut f32, v: &mut f32, s: &mut f32) {
+        let ahead = rule.advance(self.rate, sum * self.inverse_batch, v, s);
+        self.settle(ahead, w);
     }
 
     #[inline(always)]
@@ -72,35 +188,13 @@ impl Step {
         *w = if left < 0.0 { 0.0 } else { left.copysign(new) };
     }
 
-    /// Updates one of several parameters; `s` is empty unless there is [`Adam`].
-    #[inline(always)]
-    pub(super) fn apply_at(
-        &self,
-        gradient_sum: f32,
-        at: usize,
-        w: &mut [f32],
-        v: &mut [f32],
-        s: &mut [f32],
-    ) {
-        match &self.adam {
-            None => self.apply(gradient_sum, &mut w[at], &mut v[at]),
-            Some(adam) => {
-                self.apply_adam(adam, gradient_sum, &mut w[at], &mut v[at], &mut s[at]);
-            }
-        }
+    /// Panics unless there are `n` parameters with the moments that the rule keeps.
+    pub(super) fn check(&self, parameters: &Parameters<'_>, n: usize) {
+        let second = if with_rule!(&self.rule, |rule| second_of(rule)) { n } else { 0 };
+        assert_eq!(parameters.values.len(), n, "internal: values are (n,)");
+        assert_eq!(parameters.momentum.len(), n, "internal: momentum is (n,)");
+        assert_eq!(parameters.second.len(), second, "internal: second moments are (n,) or none");
     }
-
-    /// Panics unless there are as many second moments as the step needs.
-    pub(super) fn check(&self, second: &[f32], len: usize) {
-        let expected = if self.adam.is_some() { len } else { 0 };
-        assert_eq!(second.len(), expected, "internal: second moments are (n,) or none");
-    }
-}
-
-/// Cuts second moments, of which there may be none.
-pub(super) fn split_second(second: &mut [f32], at: usize) -> (&mut [f32], &mut [f32]) {
-    let at = at.min(second.len());
-    second.split_at_mut(at)
 }
 
 #[cfg(test)]
@@ -108,13 +202,11 @@ mod tests {
     use super::*;
 
     const STILL: Step = Step {
+        rule: UpdateRule::Sgd(Sgd { momentum: 0.0, nesterov: false }),
         rate: 0.0,
-        momentum: 0.0,
         decay: 0.0,
-        nesterov: false,
         inverse_batch: 1.0,
         shrink: 0.0,
-        adam: None,
     };
 
     fn settled(shrink: f32, w: f32) -> f32 {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::per_layer::PerLayer;
-use crate::kernels::Map;
+use crate::kernels::{Map, Needs};
 
 /// The names of activation functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,11 @@ impl Activation {
             ActivationKind::Tanh => Map::Tanh,
             ActivationKind::Identity | ActivationKind::Srelu => Map::Identity,
         }
+    }
+
+    /// What the backward pass needs of hidden layer `hidden`, counted from 1.
+    pub(super) fn needs(&self, hidden: usize) -> Needs {
+        if self.is_srelu(hidden) { Needs::PreActivations } else { self.map(hidden).needs() }
     }
 
     /// Whether hidden layer `hidden`, counted from 1, has SReLU.

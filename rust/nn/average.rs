@@ -71,7 +71,7 @@ impl Mlp {
             layer.transpose = None;
             layer.second = Second::default();
         }
-        self.adam_since = None;
+        self.state = None;
         self.counters = models[0].counters;
         Ok(())
     }

@@ -3,11 +3,12 @@
 use super::config::Config;
 use super::input::SparseInput;
 use super::layer::Layer;
-use super::mlp::Draw;
 use super::srelu::SRelu;
 use super::workspace::Workspace;
-use crate::csr::Csr;
-use crate::kernels::{Backward, Biases, spmm_transpose_derive, spmm_transpose_scatter};
+use crate::kernels::{
+    Backward, Batch, BatchMut, Biases, Linear, Transposed, spmm_transpose_derive,
+    spmm_transpose_scatter, srelu_backward,
+};
 use crate::parallel::Par;
 
 /// The weights and biases of layer `l` that the batch needs.
@@ -15,10 +16,10 @@ pub(super) fn needed_of<'a>(
     layer: &'a Layer,
     l: usize,
     sparse: Option<&'a SparseInput>,
-) -> (&'a Csr, &'a [f32]) {
+) -> Linear<'a> {
     match sparse {
-        Some(input) if l == 0 => (input.weights(), input.bias().unwrap_or(&layer.bias)),
-        _ => (&layer.weights, &layer.bias),
+        Some(input) if l == 0 => input.linear(layer),
+        _ => layer.linear(),
     }
 }
 
@@ -27,39 +28,50 @@ pub(super) fn needed_of<'a>(
 pub(super) fn pass_back(
     par: &Par,
     config: &Config,
-    (layer, srelu): (&Layer, Option<&SRelu>),
+    layer: &Layer,
+    srelu: Option<&SRelu>,
     l: usize,
     workspace: &mut Workspace,
-    stride: usize,
     biases: Option<Biases<'_>>,
 ) {
     let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
     workspace.passed += layer.weights.nnz() as u64;
     let Workspace { activations, slots, pre_activations, signs, kept, gradients, deltas, .. } =
         workspace;
+    let stride = workspace.stride;
     let [first, second] = deltas;
-    // As in [`Workspace::products`].
+    // As in [`Workspace::deltas`].
     let depth = config.layer_sizes.len() - 2 - l;
     let (incoming, outgoing) =
         if depth.is_multiple_of(2) { (first, second) } else { (second, first) };
     let incoming = if depth == 0 { &activations[slots.of(l + 1)] } else { &*incoming };
-    let dy = &incoming[..n_out * stride];
-    let mask_scale = config.mask(l, Draw { seed: 0, step: 0 }).map(|mask| mask.scale());
+    let dy = Batch::new(incoming, n_out, stride);
+    let mut dx = BatchMut::new(outgoing, n_in, stride);
+    let z = &pre_activations[slots.of(l)];
     let backward = Backward {
         map: config.activation.map(l),
-        mask_scale: mask_scale.filter(|_| srelu.is_none()),
+        mask_scale: config.mask(l, workspace.draw).map(|mask| mask.scale()),
         signs: &signs[l],
         kept: &kept[l],
         output: &activations[slots.of(l)][..n_in * stride],
+        z: &z[..z.len().min(n_in * stride)],
     };
-    let (w, data) = (layer.weights.pattern(), layer.weights.data());
-    let dx = &mut outgoing[..n_in * stride];
+    // Dropout comes behind SReLU, whose derivative is a pass of its own.
+    let first =
+        Backward { mask_scale: backward.mask_scale.filter(|_| srelu.is_none()), ..backward };
     match &layer.transpose {
-        Some(index) => spmm_transpose_derive(par, index, data, dy, stride, &backward, dx, biases),
-        None => spmm_transpose_scatter(par, w, data, dy, stride, &backward, dx, biases),
+        Some(index) => {
+            let w = Transposed { index, data: layer.weights.data() };
+            spmm_transpose_derive(par, w, dy, &first, dx.reborrow(), biases);
+        }
+        None => {
+            let w = (&layer.weights).into();
+            spmm_transpose_scatter(par, w, dy, &first, dx.reborrow(), biases);
+        }
     }
     if let Some(srelu) = srelu {
-        let z = &pre_activations[slots.of(l)];
-        srelu.derive(par, z, (mask_scale, &kept[l]), stride, dx, gradients);
+        let parameters = srelu.parameters();
+        let gradients = &mut gradients[..parameters.len()];
+        srelu_backward(par, parameters, &backward, dx, gradients);
     }
 }

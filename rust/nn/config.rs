@@ -10,7 +10,7 @@ use super::per_layer::PerLayer;
 use super::sparsity::Sparsity;
 use crate::csr::NONE;
 use crate::error::{Error, Result};
-use crate::kernels::Mask;
+use crate::kernels::{Mask, Needs};
 use crate::rng::{Purpose, Stream};
 use crate::topology::{Init, expected_connections};
 
@@ -50,10 +50,20 @@ impl Config {
 
     /// Neurons of the layers that have SReLU, inputs first, and 0 for the others.
     pub(super) fn srelu_sizes(&self) -> Vec<usize> {
+        self.sizes_of(|l| self.activation.is_srelu(l))
+    }
+
+    /// Neurons of the layers of whose pre-activations the backward pass needs all, or what side of
+    /// zero they were on; inputs first, and 0 for the others.
+    pub(super) fn sizes_needing(&self, needs: Needs) -> Vec<usize> {
+        self.sizes_of(|l| self.activation.needs(l) == needs)
+    }
+
+    /// Neurons of the hidden layers that are chosen, and 0 for the others.
+    fn sizes_of(&self, chosen: impl Fn(usize) -> bool) -> Vec<usize> {
         let last = self.layer_sizes.len() - 1;
-        let has = |l: usize| l > 0 && l < last && self.activation.is_srelu(l);
         let sizes = self.layer_sizes.iter().enumerate();
-        sizes.map(|(l, &n)| if has(l) { n } else { 0 }).collect()
+        sizes.map(|(l, &n)| if l > 0 && l < last && chosen(l) { n } else { 0 }).collect()
     }
 
     /// Checks every value; the message names the argument as users know it.

@@ -11,7 +11,7 @@ use super::mlp::{Draw, Mlp};
 use super::{Answers, Workspace};
 use crate::csr::Pattern;
 use crate::error::{Error, Result};
-use crate::kernels::{sddmm, stride};
+use crate::kernels::{Batch, sddmm};
 use crate::memory::reserved;
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
@@ -105,15 +105,14 @@ fn gradients(
     par: &Par,
     places: Pattern<'_>,
     sparse: Option<&SparseInput>,
-    x: &[f32],
-    dy: &[f32],
-    stride: usize,
+    dy: Batch<'_>,
+    x: Batch<'_>,
     out: &mut [f32],
 ) -> Result<()> {
     match sparse {
-        Some(input) => input.gradient_at(par, places, (dy, x, stride), out),
+        Some(input) => input.gradient_at(par, places, dy, x, out),
         None => {
-            sddmm(par, places, dy, x, stride, out);
+            sddmm(par, places, dy, x, out);
             Ok(())
         }
     }
@@ -190,20 +189,18 @@ impl Mlp {
     ) -> Result<Vec<Turnover>> {
         rule.check()?;
         let evolution = self.evolution(rule, false);
-        let (stride, draw) = (stride(samples.len()), self.next_draw());
-        self.score_batch(par, workspace, samples, answers, draw);
+        self.score_batch(par, workspace, samples, answers, self.next_draw());
         let mut turnover = vec![Turnover::default(); self.layers.len()];
         let mut buffers = Buffers::default();
         for l in (0..self.layers.len()).rev() {
-            self.deltas_behind(par, workspace, stride, draw, l);
+            self.deltas_behind(par, workspace, l);
             if l + 1 == self.layers.len() {
                 continue;
             }
-            let (x, dy) = workspace.products(self, stride, l, workspace.sparse.as_deref());
             let sparse = workspace.sparse.as_deref().filter(|_| l == 0);
-            let gradients = |places: Pattern<'_>, out: &mut [f32]| {
-                gradients(par, places, sparse, x, dy, stride, out)
-            };
+            let (dy, x) = (workspace.deltas(l), workspace.inputs(l, sparse));
+            let gradients =
+                |places: Pattern<'_>, out: &mut [f32]| gradients(par, places, sparse, dy, x, out);
             let new = evolution.of(par, &self.layers[l], l, Some(&gradients), &mut buffers)?;
             turnover[l] = new.evolved.turnover;
             self.layers[l].replace(new, &mut buffers);
@@ -229,16 +226,15 @@ impl Mlp {
         places: Places<'_>,
         out: &mut [f32],
     ) -> Result<()> {
-        let (stride, draw) = (stride(samples.len()), self.next_draw());
         let Places { layer, pattern } = places;
-        self.score_batch(par, workspace, samples, answers, draw);
+        self.score_batch(par, workspace, samples, answers, self.next_draw());
         for l in (layer + 1..self.layers.len()).rev() {
-            self.deltas_behind(par, workspace, stride, draw, l);
+            self.deltas_behind(par, workspace, l);
         }
-        self.recall(par, workspace, stride, draw, layer);
-        let (x, dy) = workspace.products(self, stride, layer, workspace.sparse.as_deref());
+        self.recall(par, workspace, layer);
         let sparse = workspace.sparse.as_deref().filter(|_| layer == 0);
-        gradients(par, pattern, sparse, x, dy, stride, out)?;
+        let (dy, x) = (workspace.deltas(layer), workspace.inputs(layer, sparse));
+        gradients(par, pattern, sparse, dy, x, out)?;
         let inverse = 1.0 / samples.len() as f32;
         out.iter_mut().for_each(|g| *g *= inverse);
         Ok(())
@@ -250,18 +246,11 @@ impl Mlp {
     }
 
     /// From the deltas of layer `l` to those of the layer before, if there is one.
-    fn deltas_behind(
-        &self,
-        par: &Par,
-        workspace: &mut Workspace,
-        stride: usize,
-        draw: Draw,
-        l: usize,
-    ) {
-        self.recall(par, workspace, stride, draw, l);
+    fn deltas_behind(&self, par: &Par, workspace: &mut Workspace, l: usize) {
+        self.recall(par, workspace, l);
         if l > 0 {
-            let layers = (&self.layers[l], self.layers[l - 1].srelu());
-            pass_back(par, &self.config, layers, l, workspace, stride, None);
+            let (layer, srelu) = (&self.layers[l], self.layers[l - 1].srelu());
+            pass_back(par, &self.config, layer, srelu, l, workspace, None);
         }
     }
 

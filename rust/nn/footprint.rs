@@ -4,7 +4,7 @@ use super::config::Config;
 use super::mlp::Mlp;
 use super::workspace::{Memory, Slots};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};
+use crate::kernels::{Needs, SRELU_PARAMETERS, stride, words};
 use crate::memory::available;
 use crate::topology::{candidate_bytes, expected_connections};
 
@@ -25,13 +25,14 @@ type Sizes = (f64, f64, f64);
 impl Footprint {
     /// Of a network that is yet to be made, and of its training on batches of `batch` samples; no
     /// training if that is 0. `evolves`: candidates for growth that an evolution looks at for each
-    /// connection, 0 in SET; None without evolutions. `adam` counts second moments.
+    /// connection, 0 in SET; None without evolutions. `moments`: what the
+    /// update rule keeps for each parameter.
     pub fn expected(
         config: &Config,
         batch: usize,
         evolves: Option<f64>,
         memory: Memory,
-        adam: bool,
+        moments: usize,
     ) -> Result<Self> {
         config.check()?;
         let layer = |(pair, probability): (&[usize], f64)| {
@@ -42,17 +43,23 @@ impl Footprint {
         let probabilities = config.sparsity.probabilities(&config.layer_sizes);
         let layers = config.layer_sizes.windows(2).zip(probabilities).map(layer);
         let layers = layers.collect::<Result<Vec<_>>>()?;
-        Ok(Self::of_layers(config, &layers, batch, evolves, memory, adam))
+        Ok(Self::of_layers(config, &layers, batch, evolves, memory, moments))
     }
 
-    /// Of a network as it is, but for second moments.
-    pub fn of(model: &Mlp, batch: usize, evolves: Option<f64>, memory: Memory, adam: bool) -> Self {
+    /// Of a network as it is, but for `moments`.
+    pub fn of(
+        model: &Mlp,
+        batch: usize,
+        evolves: Option<f64>,
+        memory: Memory,
+        moments: usize,
+    ) -> Self {
         let layer = |l: &super::Layer| {
             let w = l.weights();
             (w.n_cols() as f64, w.n_rows() as f64, w.nnz() as f64)
         };
         let layers: Vec<_> = model.layers().iter().map(layer).collect();
-        Self::of_layers(model.config(), &layers, batch, evolves, memory, adam)
+        Self::of_layers(model.config(), &layers, batch, evolves, memory, moments)
     }
 
     fn of_layers(
@@ -61,7 +68,7 @@ impl Footprint {
         batch: usize,
         evolves: Option<f64>,
         memory: Memory,
-        adam: bool,
+        moments: usize,
     ) -> Self {
         let sum = |bytes: &dyn Fn(&Sizes) -> f64| layers.iter().map(bytes).sum::<f64>();
         let connections = sum(&|&(_, _, nnz)| nnz);
@@ -72,9 +79,10 @@ impl Footprint {
             ("biases with momentum, row offsets", sum(&|&(_, n_out, _)| 16.0 * n_out)),
             ("parameters of SReLU with momentum", 8.0 * srelu_parameters(config).0),
         ];
-        if adam {
-            let moments = sum(&|&(_, n_out, nnz)| 4.0 * (nnz + n_out));
-            parts.push(("second moments", moments));
+        if moments > 1 {
+            let more = 4.0 * (moments - 1) as f64;
+            let more = sum(&|&(_, n_out, nnz)| more * (nnz + n_out));
+            parts.push(("second moments", more));
         }
         if batch > 0 {
             if memory == Memory::Fast {
@@ -85,7 +93,7 @@ impl Footprint {
             if let Some(candidates) = evolves {
                 let evolved = layers[..layers.len() - 1].iter();
                 // Second moments follow a map of the connections.
-                let each = if adam { 28.0 } else { 20.0 };
+                let each = if moments > 1 { 28.0 } else { 20.0 };
                 let most = evolved.clone().map(|&(_, n_out, nnz)| each * nnz + 8.0 * n_out);
                 parts.push(("evolution of a layer", most.fold(0.0, f64::max)));
                 if candidates > 0.0 {
@@ -160,11 +168,12 @@ fn buffers(config: &Config, batch: usize, memory: Memory) -> Vec<(&'static str, 
     let units = |keep: &dyn Fn(usize) -> bool| {
         hidden.clone().filter(|&l| keep(l)).map(|l| sizes[l] as f64).sum::<f64>()
     };
-    let signs = units(&|l| matches!(config.activation.map(l), Map::Slope(_)));
+    let signs = units(&|l| config.activation.needs(l) == Needs::Signs);
     let kept = units(&|l| config.dropout.of(l - 1) > 0.0);
     let largest = hidden.clone().map(|l| sizes[l]).max().unwrap_or(0) as f64;
     let deltas = if last > 2 { 2.0 } else { 1.0 };
-    let curved = Slots::new(sizes, memory).rows(&config.srelu_sizes());
+    let kept_z = config.sizes_needing(Needs::PreActivations);
+    let curved = Slots::new(sizes, memory).rows(&kept_z);
     vec![
         ("pre-activations", 4.0 * stride * curved.iter().map(|&n| n as f64).sum::<f64>()),
         ("gradients of SReLU", 4.0 * srelu_parameters(config).1),

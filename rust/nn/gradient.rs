@@ -9,7 +9,7 @@ use super::moments::Second;
 use super::{Answers, Layer, Memory, SRelu, Score, Update, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
-use crate::kernels::{bias_gradient, sddmm, stride, update};
+use crate::kernels::{bias_gradient, sddmm, update};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 
@@ -156,26 +156,25 @@ impl Mlp {
         draw: Draw,
         out: &mut [f32],
     ) -> Score {
-        let stride = stride(samples.len());
         let mut score = self.score_batch(par, workspace, samples, answers, draw);
         let mut left = out;
         for (l, layer) in self.layers.iter().enumerate().rev() {
-            self.recall(par, workspace, stride, draw, l);
+            self.recall(par, workspace, l);
             if l > 0 {
-                let layers = (layer, self.layers[l - 1].srelu());
-                pass_back(par, &self.config, layers, l, workspace, stride, None);
+                let srelu = self.layers[l - 1].srelu();
+                pass_back(par, &self.config, layer, srelu, l, workspace, None);
             }
             let mut sparse = workspace.sparse.take();
-            let (x, dy) = workspace.products(self, stride, l, sparse.as_deref());
+            let (x, dy) = (workspace.inputs(l, sparse.as_deref()), workspace.deltas(l));
             let length = left.len().checked_sub(layer.weights.nnz() + layer.others());
             let (rest, own) = left.split_at_mut(length.expect("internal: out is (parameters,)"));
             let (weights, others) = own.split_at_mut(layer.weights.nnz());
-            let passed = needed_of(layer, l, sparse.as_deref()).0.nnz() as u64;
+            let passed = needed_of(layer, l, sparse.as_deref()).weights.pattern.nnz() as u64;
             match &mut sparse {
-                Some(input) if l == 0 => input.gradient(par, layer, (dy, x, stride), weights),
-                _ => sddmm(par, layer.weights.pattern(), dy, x, stride, weights),
+                Some(input) if l == 0 => input.gradient(par, layer, dy, x, weights),
+                _ => sddmm(par, layer.weights.pattern(), dy, x, weights),
             }
-            bias_gradient(dy, stride, &mut others[..layer.bias.len()]);
+            bias_gradient(dy, &mut others[..layer.bias.len()]);
             workspace.sparse = sparse;
             workspace.passed += passed;
             if let Some(srelu) = l.checked_sub(1).and_then(|before| self.layers[before].srelu()) {
@@ -210,23 +209,24 @@ impl Mlp {
         };
         let layers = self.layers.iter().map(layer).collect::<Result<_>>()?;
         let counters = self.counters;
-        Ok(Mlp { config, layers, standardizer: None, origin: None, adam_since: None, counters })
+        Ok(Mlp { config, layers, standardizer: None, origin: None, state: None, counters })
     }
 
     /// One step of every parameter from the sum of gradients that were made on this structure,
     /// added up in their order. One alone gives the bits of [`Mlp::train_step`].
     ///
     /// # Panics
-    /// If a gradient was made on another structure, or by Adam.
+    /// If a gradient was made on another structure, or the update is of a rule that takes its
+    /// step with the gradients only.
     pub fn apply(&mut self, par: &Par, gradients: &[GradientView<'_>], update_by: &Update) {
-        self.expect_sgd(update_by);
+        self.expect_shared(update_by);
         let mut layers: Vec<_> = gradients.iter().map(GradientView::layers).collect();
         for l in 0..self.layers.len() {
             let step = update_by.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
             let next = |own: &mut _| Iterator::next(own).expect("internal: a gradient per layer");
             let (weights, others): (Vec<_>, Vec<_>) = layers.iter_mut().map(next).unzip();
-            update(par, &weights, &step, layer.weights.data_mut(), &mut layer.momentum);
+            update(par, &weights, &step, layer.weights_mut().1);
             layer.step_others(&others, update_by);
         }
     }
@@ -245,23 +245,21 @@ impl Mlp {
         origins: &[Option<Vec<u32>>],
         update_by: &Update,
     ) -> usize {
-        self.expect_sgd(update_by);
+        self.expect_shared(update_by);
         let mut applied = 0;
         for (l, ((weights, others), origin)) in gradient.layers().zip(origins).enumerate() {
             let step = update_by.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
-            let data = layer.weights.data_mut();
+            let mut parameters = layer.weights_mut().1;
             match origin {
                 None => {
-                    update(par, &[weights], &step, data, &mut layer.momentum);
-                    applied += data.len();
+                    applied += parameters.values.len();
+                    update(par, &[weights], &step, parameters);
                 }
                 Some(origin) => {
-                    for ((w, v), &from) in data.iter_mut().zip(&mut layer.momentum).zip(origin) {
-                        if from != NONE {
-                            step.apply(weights[from as usize], w, v);
-                            applied += 1;
-                        }
+                    for (k, &from) in origin.iter().enumerate().filter(|(_, from)| **from != NONE) {
+                        step.spend_at(weights[from as usize], k, &mut parameters);
+                        applied += 1;
                     }
                 }
             }
@@ -281,7 +279,7 @@ impl Replica {
             layers: Vec::new(),
             standardizer: None, // the batches come standardised
             origin: None,
-            adam_since: None,
+            state: None,
             counters: model.counters,
         };
         let mut replica = Replica(copy);

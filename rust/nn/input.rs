@@ -5,8 +5,8 @@ use super::standardize::Standardizer;
 use crate::csr::{Csr, Pattern};
 use crate::error::Result;
 use crate::kernels::{
-    Centre, ColumnSet, Picked, Selected, Step, bias_gradient, gradient_picked, sddmm, shifted_bias,
-    stride, update_picked,
+    Batch, Centre, ColumnSet, Linear, Picked, Selected, Step, Weights, bias_gradient,
+    gradient_picked, sddmm, shifted_bias, stride, update_picked,
 };
 use crate::memory::{Lanes, area, filled, reserved};
 use crate::parallel::Par;
@@ -120,8 +120,12 @@ impl SparseInput {
         layer: &Layer,
         standardizer: Option<&Standardizer>,
     ) -> Result<()> {
-        let (w, data) = (layer.weights.pattern(), layer.weights.data());
-        self.selected = std::mem::take(&mut self.selected).select(par, w, data, &self.columns)?;
+        let w = layer.weights.pattern();
+        self.selected = std::mem::take(&mut self.selected).select(
+            par,
+            (&layer.weights).into(),
+            &self.columns,
+        )?;
         let nnz = self.selected.matrix().nnz();
         if self.gradients.capacity() < nnz {
             self.gradients = reserved(nnz + nnz / 4, WHAT)?;
@@ -136,7 +140,7 @@ impl SparseInput {
                 self.bias = filled(w.n_rows(), 0.0, WHAT)?;
                 self.sums = filled(w.n_rows(), 0.0, WHAT)?;
             }
-            shifted_bias(par, w, data, &self.shift, &layer.bias, &mut self.bias);
+            shifted_bias(par, layer.linear(), &self.shift, &mut self.bias);
         }
         Ok(())
     }
@@ -146,22 +150,18 @@ impl SparseInput {
         self.columns.len()
     }
 
-    /// The first layer's connections from them.
-    pub(super) fn weights(&self) -> &Csr {
-        self.selected.matrix()
+    /// The first layer's connections from them, and the biases to use instead of the layer's.
+    pub(super) fn linear<'a>(&'a self, layer: &'a Layer) -> Linear<'a> {
+        let bias = if self.bias.is_empty() { &layer.bias } else { &self.bias };
+        Linear { weights: self.selected.matrix().into(), bias }
     }
 
-    /// The biases to use instead of the layer's, if there are some.
-    pub(super) fn bias(&self) -> Option<&[f32]> {
-        (!self.bias.is_empty()).then_some(&self.bias)
-    }
-
-    /// Gradients of all connections of the first layer from the deltas of its outputs, (n_out,
-    /// stride), and the lanes of the batch.
-    fn picked(&mut self, par: &Par, dy: &[f32], x: &[f32], stride: usize) -> Picked<'_> {
-        sddmm(par, self.selected.matrix().pattern(), dy, x, stride, &mut self.gradients);
+    /// Gradients of all connections of the first layer from the deltas of its outputs and the lanes
+    /// of the batch.
+    fn picked(&mut self, par: &Par, dy: Batch<'_>, x: Batch<'_>) -> Picked<'_> {
+        sddmm(par, self.selected.matrix().pattern(), dy, x, &mut self.gradients);
         let centre = (!self.shift.is_empty()).then(|| {
-            bias_gradient(dy, stride, &mut self.sums);
+            bias_gradient(dy, &mut self.sums);
             Centre { shift: &self.shift, sums: &self.sums }
         });
         Picked { selected: &self.selected, gradients: &self.gradients, centre }
@@ -172,13 +172,13 @@ impl SparseInput {
         &mut self,
         par: &Par,
         layer: &mut Layer,
-        (dy, x, stride): (&[f32], &[f32], usize),
+        dy: Batch<'_>,
+        x: Batch<'_>,
         step: &Step,
     ) {
-        let picked = self.picked(par, dy, x, stride);
-        let (pattern, data) = layer.weights.pattern_and_data_mut();
-        let (momentum, second) = (&mut layer.momentum, &mut layer.second.weights);
-        update_picked(par, pattern, &picked, step, data, momentum, second);
+        let picked = self.picked(par, dy, x);
+        let (pattern, parameters) = layer.weights_mut();
+        update_picked(par, pattern, &picked, step, parameters);
     }
 
     /// The gradients that connections of the first layer at other places would have, (places.nnz(),).
@@ -186,16 +186,18 @@ impl SparseInput {
         &self,
         par: &Par,
         places: Pattern<'_>,
-        (dy, x, stride): (&[f32], &[f32], usize),
+        dy: Batch<'_>,
+        x: Batch<'_>,
         out: &mut [f32],
     ) -> Result<()> {
         let zeros = filled(places.nnz(), 0.0, WHAT)?;
-        let selected = Selected::default().select(par, places, &zeros, &self.columns)?;
+        let candidates = Weights { pattern: places, data: &zeros };
+        let selected = Selected::default().select(par, candidates, &self.columns)?;
         let mut gradients = filled(selected.matrix().nnz(), 0.0, WHAT)?;
-        sddmm(par, selected.matrix().pattern(), dy, x, stride, &mut gradients);
+        sddmm(par, selected.matrix().pattern(), dy, x, &mut gradients);
         let mut sums = filled(self.sums.len(), 0.0, WHAT)?;
         let centre = (!self.shift.is_empty()).then(|| {
-            bias_gradient(dy, stride, &mut sums);
+            bias_gradient(dy, &mut sums);
             Centre { shift: &self.shift, sums: &sums }
         });
         gradient_picked(
@@ -211,10 +213,11 @@ impl SparseInput {
         &mut self,
         par: &Par,
         layer: &Layer,
-        (dy, x, stride): (&[f32], &[f32], usize),
+        dy: Batch<'_>,
+        x: Batch<'_>,
         out: &mut [f32],
     ) {
-        let picked = self.picked(par, dy, x, stride);
+        let picked = self.picked(par, dy, x);
         gradient_picked(layer.weights.pattern(), &picked, out);
     }
 }

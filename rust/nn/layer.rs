@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::moments::Second;
 use super::srelu::SRelu;
-use crate::csr::{Csr, Transpose};
+use crate::csr::{Csr, Pattern, Transpose};
 use crate::error::{Error, Result};
+use crate::kernels::{Linear, Parameters};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
@@ -108,6 +109,27 @@ impl Layer {
     /// The momentum of the biases, (n_out,).
     pub fn bias_momentum(&self) -> &[f32] {
         &self.bias_momentum
+    }
+
+    /// What it adds up.
+    pub(super) fn linear(&self) -> Linear<'_> {
+        Linear { weights: (&self.weights).into(), bias: &self.bias }
+    }
+
+    /// The structure, and the weights as a step of the optimiser takes them.
+    pub(super) fn weights_mut(&mut self) -> (Pattern<'_>, Parameters<'_>) {
+        let (pattern, values) = self.weights.pattern_and_data_mut();
+        let (momentum, second) = (&mut self.momentum, &mut self.second.weights);
+        (pattern, Parameters { values, momentum, second })
+    }
+
+    /// The biases as a step of the optimiser takes them.
+    pub(super) fn biases_mut(&mut self) -> Parameters<'_> {
+        Parameters {
+            values: &mut self.bias,
+            momentum: &mut self.bias_momentum,
+            second: &mut self.second.bias,
+        }
     }
 
     /// Which neurons were pruned for good, (n_out,), or empty if none was.

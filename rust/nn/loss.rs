@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{sigmoid, softmax};
+use crate::kernels::{BatchMut, sigmoid, softmax};
 
 /// A loss; per sample, summed over outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,17 @@ pub enum Loss {
     SquaredError,
     /// Sigmoid outputs, `1/2 sum_k (p_k - y_k)^2`; its gradient is `(p - y) p (1 - p)`.
     SquaredErrorSigmoid,
+}
+
+/// What dense targets of a loss may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetRange {
+    /// Any finite numbers.
+    Finite,
+    /// Numbers in [0, 1].
+    Unit,
+    /// Numbers in [0, 1], the sum of a sample's 1.
+    Probabilities,
 }
 
 /// What a network should have answered.
@@ -92,11 +103,23 @@ fn argmax(values: impl Iterator<Item = f32>) -> usize {
 }
 
 impl Loss {
-    /// Turns pre-activations into what `predict` returns. `z`: (outputs, stride); `scratch`: (stride,).
-    pub fn outputs(self, z: &mut [f32], stride: usize, scratch: &mut [f32]) {
+    /// What dense targets may be.
+    pub fn target_range(self) -> TargetRange {
         match self {
-            Loss::CrossEntropy => softmax(z, stride, &mut scratch[..stride]),
-            Loss::BinaryCrossEntropy | Loss::SquaredErrorSigmoid => sigmoid(z),
+            Loss::CrossEntropy => TargetRange::Probabilities,
+            Loss::BinaryCrossEntropy | Loss::SquaredErrorSigmoid => TargetRange::Unit,
+            Loss::SquaredError => TargetRange::Finite,
+        }
+    }
+
+    /// Turns pre-activations, a row an output, into what `predict` returns. `scratch`: (stride,).
+    pub fn outputs(self, z: BatchMut<'_>, scratch: &mut [f32]) {
+        match self {
+            Loss::CrossEntropy => {
+                let stride = z.stride;
+                softmax(z, &mut scratch[..stride]);
+            }
+            Loss::BinaryCrossEntropy | Loss::SquaredErrorSigmoid => sigmoid(z.values),
             Loss::SquaredError => {}
         }
     }
@@ -104,15 +127,15 @@ impl Loss {
     /// Scores a batch and turns pre-activations into the gradient of the summed loss, times the
     /// sample's weight; zero in padding lanes.
     ///
-    /// `z`: (outputs, stride), lane b is sample `samples[b]` of the answers; `scratch`: (stride,).
+    /// `z`: a row an output, lane b is sample `samples[b]` of the answers; `scratch`: (stride,).
     pub fn score(
         self,
-        z: &mut [f32],
-        stride: usize,
+        z: BatchMut<'_>,
         samples: &[u32],
         answers: Answers<'_>,
         scratch: &mut [f32],
     ) -> Score {
+        let BatchMut { values: z, stride } = z;
         let weight = |sample| f64::from(answers.weight(sample));
         let outputs = z.len() / stride;
         let mut score = Score { samples: samples.len(), ..Score::default() };
@@ -125,7 +148,7 @@ impl Loss {
                     score.correct += f64::from(u8::from(best == class));
                 }
                 let lse = &mut scratch[..stride];
-                softmax(z, stride, lse);
+                softmax(BatchMut { values: &mut *z, stride }, lse);
                 let lses = samples.iter().zip(&*lse).map(|(&s, &l)| weight(s) * f64::from(l));
                 score.loss += lses.sum::<f64>();
                 for (b, &s) in samples.iter().enumerate() {
@@ -142,7 +165,7 @@ impl Loss {
                     score.correct += f64::from(u8::from(right));
                 }
                 let lse = &mut scratch[..stride];
-                softmax(z, stride, lse);
+                softmax(BatchMut { values: &mut *z, stride }, lse);
                 for (b, &s) in samples.iter().enumerate() {
                     let y = target(y, s, outputs);
                     let sum = y.iter().map(|&y| f64::from(y)).sum::<f64>();

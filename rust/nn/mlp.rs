@@ -11,13 +11,15 @@ use super::config::Config;
 use super::footprint::Footprint;
 use super::layer::Layer;
 use super::loss::{Answers, Score};
+use super::moments::State;
 use super::optimizer::{Optimizer, Update};
 use super::srelu::SRelu;
 use super::standardize::Standardizer;
 use super::workspace::{Inference, Memory, Workspace};
 use crate::error::{Error, Result};
 use crate::kernels::{
-    Biases, Forward, Map, add_noise, bias_update, sddmm_update, spmm_activate, srelu, stride, words,
+    Batch, BatchMut, Biases, Forward, Map, Outputs, Parameters, add_noise, bias_update,
+    sddmm_update, spmm_activate, srelu, stride,
 };
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
@@ -52,8 +54,8 @@ pub struct Mlp {
     pub(super) standardizer: Option<Standardizer>,
     /// Where the neurons come from, once a compaction has removed some.
     pub(super) origin: Option<Origin>,
-    /// After how many steps Adam began with its moments, if there are some.
-    pub(super) adam_since: Option<u64>,
+    /// Whose moments there are, if not momentum SGD's.
+    pub(super) state: Option<State>,
     /// What the network has been through.
     pub counters: Counters,
 }
@@ -67,7 +69,7 @@ impl Mlp {
     /// [`Mlp::new`] under a watch, which counts as [`Layer::random`] does.
     pub fn new_watched(par: &Par, config: Config, watch: &mut Watch<'_>) -> Result<Self> {
         config.check()?;
-        let footprint = Footprint::expected(&config, 0, None, Memory::Fast, false)?;
+        let footprint = Footprint::expected(&config, 0, None, Memory::Fast, 1)?;
         footprint.check(0.0)?;
         watch.begin((2.0 * footprint.connections) as u64);
         let layers = config
@@ -110,14 +112,14 @@ impl Mlp {
             }
         }
         let counters = Counters::default();
-        Ok(Mlp { config, layers, standardizer: None, origin: None, adam_since: None, counters })
+        Ok(Mlp { config, layers, standardizer: None, origin: None, state: None, counters })
     }
 
     /// The bytes of all layers as they are now, transpose indices included.
     pub fn bytes(&self) -> f64 {
         let built = |l: &Layer| l.transpose.as_ref().map_or(0, |t| t.bytes()) as f64;
         let indices = self.layers.iter().map(built).sum::<f64>();
-        Footprint::of(self, 0, None, Memory::Fast, self.adam_since.is_some()).total() + indices
+        Footprint::of(self, 0, None, Memory::Fast, self.rule().moments()).total() + indices
     }
 
     /// A copy; weights share memory until they are changed.
@@ -129,7 +131,7 @@ impl Mlp {
             layers,
             standardizer: standardizer.transpose()?,
             origin: self.origin.as_ref().map(Origin::try_clone).transpose()?,
-            adam_since: self.adam_since,
+            state: self.state,
             counters: self.counters,
         })
     }
@@ -225,9 +227,9 @@ impl Mlp {
     ) -> Score {
         let draw = self.next_draw();
         let mut score = self.score_batch(par, workspace, samples, answers, draw);
-        let taken = self.counters.steps - self.adam_since.unwrap_or(0);
+        let taken = self.counters.steps - self.state.map_or(0, |state| state.since);
         let step = optimizer.step(at, taken, samples.len());
-        self.backward(par, workspace, stride(samples.len()), draw, &step);
+        self.backward(par, workspace, &step);
         self.counters.steps += 1;
         score.multiply_adds = workspace.passed * samples.len() as u64;
         score
@@ -243,118 +245,80 @@ impl Mlp {
         draw: Draw,
     ) -> Score {
         let batch = samples.len();
-        let stride = stride(batch);
-        workspace.passed = 0;
+        (workspace.stride, workspace.draw, workspace.passed) = (stride(batch), draw, 0);
         if self.config.input_noise > 0.0 {
             let deviation = self.config.input_noise as f32;
             let stream = Stream::new(draw.seed, Purpose::InputNoise, 0, draw.step);
-            add_noise(par, &stream, deviation, batch, stride, workspace.dense(batch));
+            add_noise(par, &stream, deviation, batch, workspace.dense(batch));
         }
-        self.forward_training(par, workspace, 0..self.layers.len(), stride, draw);
-        let outputs = self.n_outputs() * stride;
+        self.forward_training(par, workspace, 0..self.layers.len());
         let last = workspace.slots.of(self.layers.len());
-        self.config.loss.score(
-            &mut workspace.activations[last][..outputs],
-            stride,
-            samples,
-            answers,
-            &mut workspace.scratch,
-        )
+        let outputs = &mut workspace.activations[last];
+        let outputs = BatchMut::new(outputs, self.n_outputs(), workspace.stride);
+        self.config.loss.score(outputs, samples, answers, &mut workspace.scratch)
     }
 
     /// The activations behind some of the layers, from those before them.
-    fn forward_training(
-        &self,
-        par: &Par,
-        workspace: &mut Workspace,
-        layers: Range<usize>,
-        stride: usize,
-        draw: Draw,
-    ) {
-        let words = words(stride);
+    fn forward_training(&self, par: &Par, workspace: &mut Workspace, layers: Range<usize>) {
+        let draw = workspace.draw;
         // The shared buffers hold what is computed last; the outputs have one of their own.
         let last = layers.end.min(self.layers.len() - 1);
         workspace.live = workspace.slots.owner(last.saturating_sub(1));
         for l in layers {
             let layer = &self.layers[l];
-            let n_out = layer.weights.n_rows();
-            let slots = [workspace.slots.of(l), workspace.slots.of(l + 1)];
-            let [x, y] =
-                workspace.activations.get_disjoint_mut(slots).expect("internal: two slots");
             let hidden = l + 1 < self.layers.len();
             let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
             let mask = if hidden { self.config.mask(l + 1, draw) } else { None };
             let forward = Forward { map, mask: mask.filter(|_| layer.srelu.is_none()) };
-            let bits = |bits: &mut Vec<u16>| if bits.is_empty() { 0 } else { n_out * words };
-            let (signs, kept) = (&mut workspace.signs[l + 1], &mut workspace.kept[l + 1]);
-            let (signs_len, kept_len) = (bits(signs), bits(kept));
-            let (w, bias) = needed_of(layer, l, workspace.sparse.as_deref());
+            let sparse = workspace.sparse.take();
+            let linear = needed_of(layer, l, sparse.as_deref());
+            let w = linear.weights.pattern;
             workspace.passed += w.nnz() as u64;
-            spmm_activate(
-                par,
-                w.pattern(),
-                w.data(),
-                &x[..w.n_cols() * stride],
-                stride,
-                bias,
-                &forward,
-                &mut y[..n_out * stride],
-                &mut signs[..signs_len],
-                &mut kept[..kept_len],
-            );
-            if let Some(srelu) = &layer.srelu {
-                workspace.activate(par, srelu, l + 1, stride, mask.as_ref());
+            let (x, outputs) = workspace.pass(l, w.n_cols());
+            spmm_activate(par, linear, x, &forward, outputs);
+            if let Some(SRelu { parameters, .. }) = &layer.srelu {
+                srelu(par, parameters, mask.as_ref(), workspace.pass(l, w.n_cols()).1);
             }
+            workspace.sparse = sparse;
         }
     }
 
     /// From the deltas in the last activation buffer to the updated parameters of every layer.
-    fn backward(
-        &mut self,
-        par: &Par,
-        workspace: &mut Workspace,
-        stride: usize,
-        draw: Draw,
-        update: &Update,
-    ) {
-        assert_eq!(update.is_adam(), self.adam_since.is_some(), "internal: another's moments");
+    fn backward(&mut self, par: &Par, workspace: &mut Workspace, update: &Update) {
+        assert_eq!(update.kind(), self.rule(), "internal: another's moments");
         let last = self.layers.len() - 1;
-        let of_biases = &update.of_biases();
+        let of_biases = update.of_biases();
         for l in (0..=last).rev() {
-            self.recall(par, workspace, stride, draw, l);
+            self.recall(par, workspace, l);
             let (before, layers) = self.layers.split_at_mut(l);
-            let layer = &mut layers[0];
             // Before the update: the gradient of the inputs belongs to the old weights.
-            if let Some(Layer { bias, bias_momentum: momentum, second, srelu, .. }) =
-                before.last_mut()
-            {
+            if let Some(before) = before.last_mut() {
+                let Layer { bias: values, bias_momentum: momentum, second, srelu, .. } = before;
+                let parameters = Parameters { values, momentum, second: &mut second.bias };
                 // Their deltas are never as near again; those of SReLU are yet to be made.
-                let second = &mut second.bias;
-                let biases = Biases { step: *of_biases, bias, momentum, second };
+                let biases = Biases { step: of_biases, parameters };
                 let biases = Some(biases).filter(|_| srelu.is_none());
-                let layers = (&*layer, srelu.as_ref());
-                pass_back(par, &self.config, layers, l, workspace, stride, biases);
+                pass_back(par, &self.config, &layers[0], srelu.as_ref(), l, workspace, biases);
                 if let Some(srelu) = srelu {
                     let gradients = &workspace.gradients[..srelu.parameters.len()];
                     srelu.step(par, &[gradients], update);
                 }
             }
             let mut sparse = workspace.sparse.take();
-            let (x, dy) = workspace.products(self, stride, l, sparse.as_deref());
+            let (x, dy) = (workspace.inputs(l, sparse.as_deref()), workspace.deltas(l));
             let step = update.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
-            let passed = needed_of(layer, l, sparse.as_deref()).0.nnz() as u64;
+            let passed = needed_of(layer, l, sparse.as_deref()).weights.pattern.nnz() as u64;
             match &mut sparse {
-                Some(input) if l == 0 => input.update(par, layer, (dy, x, stride), &step),
+                Some(input) if l == 0 => input.update(par, layer, dy, x, &step),
                 _ => {
-                    let (pattern, data) = layer.weights.pattern_and_data_mut();
-                    let (momentum, second) = (&mut layer.momentum, &mut layer.second.weights);
-                    sddmm_update(par, pattern, dy, x, stride, &step, data, momentum, second);
+                    let (pattern, parameters) = layer.weights_mut();
+                    sddmm_update(par, pattern, dy, x, &step, parameters);
                 }
             }
             if l == last || layer.srelu.is_some() {
-                let Layer { bias, bias_momentum, second, .. } = layer;
-                bias_update(par, dy, stride, of_biases, bias, bias_momentum, &mut second.bias);
+                let biases = Biases { step: of_biases, parameters: layer.biases_mut() };
+                bias_update(par, dy, biases);
             }
             workspace.sparse = sparse;
             workspace.passed += passed;
@@ -362,27 +326,21 @@ impl Mlp {
     }
 
     /// The activations before layer `l`, computed once more if they are not there.
-    pub(super) fn recall(
-        &self,
-        par: &Par,
-        workspace: &mut Workspace,
-        stride: usize,
-        draw: Draw,
-        l: usize,
-    ) {
+    pub(super) fn recall(&self, par: &Par, workspace: &mut Workspace, l: usize) {
         let owner = workspace.slots.owner(l);
         if owner != l && owner != workspace.live {
-            self.forward_training(par, workspace, owner..l, stride, draw);
+            self.forward_training(par, workspace, owner..l);
         }
     }
 
-    /// The outputs' pre-activations of the batch in `inference`: (outputs, `stride(batch)`), beside a scratch of (stride,).
+    /// The outputs' pre-activations of the batch in `inference`, a row an output, beside a scratch
+    /// of (stride,).
     pub fn forward<'a>(
         &self,
         par: &Par,
         inference: &'a mut Inference,
         batch: usize,
-    ) -> (&'a mut [f32], &'a mut [f32]) {
+    ) -> (BatchMut<'a>, &'a mut [f32]) {
         let stride = stride(batch);
         for (l, layer) in self.layers.iter().enumerate() {
             let n_out = layer.weights.n_rows();
@@ -394,25 +352,17 @@ impl Mlp {
             };
             let hidden = l + 1 < self.layers.len();
             let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
-            let (w, bias) = needed_of(layer, l, inference.sparse.as_deref());
-            spmm_activate(
-                par,
-                w.pattern(),
-                w.data(),
-                &x[..w.n_cols() * stride],
-                stride,
-                bias,
-                &Forward { map, mask: None },
-                &mut y[..n_out * stride],
-                &mut [],
-                &mut [],
-            );
+            let linear = needed_of(layer, l, inference.sparse.as_deref());
+            let x = Batch::new(x, linear.weights.pattern.n_cols(), stride);
+            let mut y = BatchMut::new(y, n_out, stride);
+            let forward = Forward { map, mask: None };
+            spmm_activate(par, linear, x, &forward, Outputs::alone(y.reborrow()));
             if let Some(SRelu { parameters, .. }) = &layer.srelu {
-                let y = &mut y[..n_out * stride];
-                srelu(par, parameters, stride, None, y, &mut [], &mut []);
+                srelu(par, parameters, None, Outputs::alone(y));
             }
         }
         let outputs = &mut inference.layers[(self.layers.len() - 1) % 2];
-        (&mut outputs[..self.n_outputs() * stride], &mut inference.scratch[..stride])
+        let outputs = BatchMut::new(outputs, self.n_outputs(), stride);
+        (outputs, &mut inference.scratch[..stride])
     }
 }

@@ -1,17 +1,29 @@
-//! The second moments of Adam: arrays that exist only while it trains the network.
+//! What an optimiser keeps for each parameter beside the momentum: arrays that exist only while
+//! one that needs them trains the network.
 
 use super::layer::Layer;
 use super::mlp::Mlp;
-use super::optimizer::{Optimizer, Update};
+use super::optimizer::{Optimizer, RuleKind, Update};
 use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 use crate::topology;
+use serde::{Deserialize, Serialize};
 
 const WHAT: &str = "second moments";
 
+/// Which rule the moments are of, and after how many steps it began with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The rule.
+    pub rule: RuleKind,
+    /// The steps.
+    pub since: u64,
+}
+
 /// Means of squared gradients, one for each weight, aligned with its entries, and for each bias;
-/// none but with Adam.
+/// none if the rule keeps none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Second {
     pub(super) weights: Vec<f32>,
@@ -19,7 +31,10 @@ pub(super) struct Second {
 }
 
 impl Second {
-    fn zeros(layer: &Layer) -> Result<Self> {
+    fn zeros(layer: &Layer, rule: RuleKind) -> Result<Self> {
+        if rule.moments() < 2 {
+            return Ok(Second::default());
+        }
         let weights = filled(layer.weights.nnz(), 0.0, WHAT)?;
         Ok(Second { weights, bias: filled(layer.bias.len(), 0.0, WHAT)? })
     }
@@ -44,12 +59,12 @@ impl Second {
 }
 
 impl Layer {
-    /// The second moment of each weight, aligned with its entries; empty but with Adam.
+    /// The second moment of each weight, aligned with its entries; empty without.
     pub fn second_moment(&self) -> &[f32] {
         &self.second.weights
     }
 
-    /// The second moments of the biases, (n_out,); empty but with Adam.
+    /// The second moments of the biases, (n_out,); empty without.
     pub fn bias_second_moment(&self) -> &[f32] {
         &self.second.bias
     }
@@ -68,62 +83,66 @@ impl Layer {
 }
 
 impl Mlp {
-    /// The number of steps after which Adam began with the moments that there are; none if there
-    /// are none.
-    pub fn adam_since(&self) -> Option<u64> {
-        self.adam_since
+    /// Whose moments there are; none of a network that only momentum SGD has trained.
+    pub fn state(&self) -> Option<State> {
+        self.state
     }
 
-    /// Sets it, for a network whose layers have second moments.
-    pub fn set_adam_since(&mut self, steps: u64) -> Result<()> {
-        if steps > self.counters.steps {
+    /// The rule whose moments there are.
+    pub(super) fn rule(&self) -> RuleKind {
+        self.state.map_or(RuleKind::default(), |state| state.rule)
+    }
+
+    /// Sets it, for a network whose layers have these moments.
+    pub fn set_state(&mut self, state: State) -> Result<()> {
+        if state.since > self.counters.steps {
             let expected = format!("at most the {} steps trained", self.counters.steps);
-            return Err(Error::invalid("adam_since", steps, expected));
+            return Err(Error::invalid("adam_since", state.since, expected));
         }
-        self.check_adam()?;
-        self.adam_since = Some(steps);
+        self.check_rule(state.rule)?;
+        self.state = Some(state);
         Ok(())
     }
 
-    /// An error if Adam cannot train this network.
-    fn check_adam(&self) -> Result<()> {
-        if self.layers.iter().any(|layer| layer.srelu.is_some()) {
+    /// An error if this rule cannot train this network.
+    fn check_rule(&self, rule: RuleKind) -> Result<()> {
+        if !rule.applies_alone() && self.layers.iter().any(|layer| layer.srelu.is_some()) {
             let expected = "SGD, which alone trains SReLU's parameters";
-            return Err(Error::invalid("optimizer", "Adam", expected));
+            return Err(Error::invalid("optimizer", rule.name(), expected));
         }
         Ok(())
     }
 
     /// An error if this optimiser cannot train this network.
     pub fn check_optimizer(&self, optimizer: &Optimizer) -> Result<()> {
-        if optimizer.is_adam() { self.check_adam() } else { Ok(()) }
+        self.check_rule(optimizer.kind())
     }
 
-    /// Makes the state of the network that of this optimiser: if another one has trained it before,
-    /// momentum starts from 0, as it means something else now; and the second moments that Adam
+    /// Makes the state of the network that of this optimiser: if another rule has trained it before,
+    /// momentum starts from 0, as it means something else now; and the second moments that a rule
     /// needs come or go. If memory runs out nothing has changed.
     pub fn prepare_optimizer(&mut self, optimizer: &Optimizer) -> Result<()> {
-        if optimizer.is_adam() == self.adam_since.is_some() {
+        let rule = optimizer.kind();
+        if rule == self.rule() {
             return Ok(());
         }
-        if optimizer.is_adam() {
-            self.check_adam()?;
-            let second = self.layers.iter().map(Second::zeros).collect::<Result<Vec<_>>>()?;
-            self.forget_momentum();
-            for (layer, second) in self.layers.iter_mut().zip(second) {
-                layer.second = second;
-            }
-            self.adam_since = Some(self.counters.steps);
-        } else {
-            self.forget_momentum();
+        self.check_rule(rule)?;
+        let second = self.layers.iter().map(|layer| Second::zeros(layer, rule));
+        let second = second.collect::<Result<Vec<_>>>()?;
+        self.forget_momentum();
+        for (layer, second) in self.layers.iter_mut().zip(second) {
+            layer.second = second;
         }
+        let since = self.counters.steps;
+        self.state = (rule != RuleKind::default()).then_some(State { rule, since });
         Ok(())
     }
 
-    /// As [`Mlp::prepare_optimizer`] for SGD; a panic if the update is another's.
-    pub(super) fn expect_sgd(&mut self, update: &Update) {
-        assert!(!update.is_adam(), "internal: Adam takes its step with the gradients");
-        if self.adam_since.is_some() {
+    /// As [`Mlp::prepare_optimizer`] for the gradients of workers; a panic if the update is of a rule
+    /// that cannot apply them.
+    pub(super) fn expect_shared(&mut self, update: &Update) {
+        assert!(update.kind().applies_alone(), "internal: it takes its step with the gradients");
+        if self.rule() != update.kind() {
             self.forget_momentum();
         }
     }
@@ -147,6 +166,6 @@ impl Mlp {
             layer.momentum.fill(0.0);
             layer.bias_momentum.fill(0.0);
         }
-        self.adam_since = None;
+        self.state = None;
     }
 }

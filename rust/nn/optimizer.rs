@@ -1,11 +1,11 @@
-//! Momentum SGD and Adam.
+//! Optimisers: an update rule with its numbers, a learning rate and its schedule.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::layer::Layer;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
-use crate::kernels::{Adam, Step};
+use crate::kernels::{Adam, Sgd, Step, UpdateRule};
 
 /// By what the learning rate is multiplied for the weights of each layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,26 +51,75 @@ impl Update {
                 let smallest = layers.iter().map(fan_in).fold(f64::INFINITY, f64::min);
                 let factor = smallest / fan_in(&layers[l]);
                 let times = |value: f32| (f64::from(value) * factor) as f32;
-                let Step { rate, shrink, decay, adam, .. } = self.step;
-                // SGD's decay knows nothing of the rate.
-                let decay = if adam.is_some() { times(decay) } else { decay };
+                let Step { rate, shrink, decay, .. } = self.step;
+                let decay = if self.kind().decay_follows_rate() { times(decay) } else { decay };
                 Step { rate: times(rate), shrink: times(shrink), decay, ..self.step }
             }
         }
     }
 
-    /// Whether it needs second moments.
-    pub(super) fn is_adam(&self) -> bool {
-        self.step.adam.is_some()
+    /// Which rule's it is.
+    pub(super) fn kind(&self) -> RuleKind {
+        match self.step.rule {
+            UpdateRule::Sgd(_) => RuleKind::Sgd,
+            UpdateRule::Adam(_) => RuleKind::Adam,
+        }
+    }
+}
+
+/// The update rules by name, and what each can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleKind {
+    /// Stochastic gradient descent with momentum.
+    #[default]
+    Sgd,
+    /// Adam.
+    Adam,
+}
+
+impl RuleKind {
+    /// The name as users know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RuleKind::Sgd => "SGD",
+            RuleKind::Adam => "Adam",
+        }
+    }
+
+    /// Numbers that it keeps for each parameter: 1, or 2 with second moments.
+    pub fn moments(self) -> usize {
+        match self {
+            RuleKind::Sgd => 1,
+            RuleKind::Adam => 2,
+        }
+    }
+
+    /// Whether it can apply gradients that other workers made, and train SReLU's parameters.
+    pub fn applies_alone(self) -> bool {
+        match self {
+            RuleKind::Sgd => true,
+            RuleKind::Adam => false,
+        }
+    }
+
+    /// Whether the weight decay is multiplied by the learning rate.
+    fn decay_follows_rate(self) -> bool {
+        match self {
+            RuleKind::Sgd => false,
+            RuleKind::Adam => true,
+        }
     }
 }
 
 /// By which rule gradients become steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Rule {
     /// Stochastic gradient descent with momentum.
     Sgd {
         /// The momentum coefficient.
+        #[serde(deserialize_with = "single")]
         momentum: f32,
         /// Nesterov's variant.
         nesterov: bool,
@@ -80,16 +129,25 @@ pub enum Rule {
     /// Adam (Kingma and Ba, 2015) with decoupled decay (Loshchilov and Hutter, 2019).
     Adam {
         /// The coefficient of the mean of gradients.
+        #[serde(deserialize_with = "single")]
         beta_1: f32,
         /// The coefficient of the mean of their squares.
+        #[serde(deserialize_with = "single")]
         beta_2: f32,
         /// Added to the root of that mean.
+        #[serde(deserialize_with = "single")]
         epsilon: f32,
     },
 }
 
+/// A number of single precision by way of a double one, as Python has it.
+fn single<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f32, D::Error> {
+    f64::deserialize(deserializer).map(|value| value as f32)
+}
+
 /// An optimiser.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Optimizer {
     /// The rule.
     pub rule: Rule,
@@ -141,9 +199,12 @@ impl Optimizer {
         self.schedule.check()
     }
 
-    /// Whether it needs second moments.
-    pub fn is_adam(&self) -> bool {
-        matches!(self.rule, Rule::Adam { .. })
+    /// Which rule it follows.
+    pub fn kind(&self) -> RuleKind {
+        match self.rule {
+            Rule::Sgd { .. } => RuleKind::Sgd,
+            Rule::Adam { .. } => RuleKind::Adam,
+        }
     }
 
     /// The learning rate of step `step` of `total`.
@@ -152,40 +213,29 @@ impl Optimizer {
     }
 
     /// The numbers of one step over a batch of `batch` samples: step `step` of `total` in the
-    /// schedule, after `taken` steps that Adam has taken on its moments.
-    pub fn step(&self, (step, total): (u64, u64), taken: u64, batch: usize) -> Update {
+    /// schedule, after `taken` steps on the moments that there are.
+    pub fn step(&self, at: (u64, u64), taken: u64, batch: usize) -> Update {
+        let (step, total) = at;
         let rate = self.rate(step, total);
         let shrink = (rate * self.l1) as f32;
-        let inverse_batch = 1.0 / batch as f32;
+        let of = |rule, rate: f64, decay: f64| Step {
+            rule,
+            rate: rate as f32,
+            decay: decay as f32,
+            inverse_batch: 1.0 / batch as f32,
+            shrink,
+        };
         let step = match self.rule {
             Rule::Sgd { momentum, nesterov, schedule_decay } => {
                 let factor = if schedule_decay { self.schedule.factor(step, total) } else { 1.0 };
-                Step {
-                    rate: rate as f32,
-                    momentum,
-                    decay: (factor * self.weight_decay) as f32,
-                    nesterov,
-                    inverse_batch,
-                    shrink,
-                    adam: None,
-                }
+                of(UpdateRule::Sgd(Sgd { momentum, nesterov }), rate, factor * self.weight_decay)
             }
             Rule::Adam { beta_1, beta_2, epsilon } => {
                 // What the means have of the gradients so far; the rest is the zero of the start.
                 let weight = |beta: f32| 1.0 - libm::pow(beta.into(), (taken + 1) as f64);
-                Step {
-                    rate: (rate / weight(beta_1)) as f32,
-                    momentum: beta_1,
-                    decay: (rate * self.weight_decay) as f32,
-                    nesterov: false,
-                    inverse_batch,
-                    shrink,
-                    adam: Some(Adam {
-                        beta_2,
-                        epsilon,
-                        inverse_root: (1.0 / weight(beta_2).sqrt()) as f32,
-                    }),
-                }
+                let inverse_root = (1.0 / weight(beta_2).sqrt()) as f32;
+                let rule = UpdateRule::Adam(Adam { beta_1, beta_2, epsilon, inverse_root });
+                of(rule, rate / weight(beta_1), rate * self.weight_decay)
             }
         };
         Update { step, layer_rates: self.layer_rates }

@@ -1,10 +1,13 @@
 //! Learning-rate schedules: factors of the learning rate over the steps of a fit.
 
+use serde::Deserialize;
+
 use crate::error::{Error, Result};
 
 /// How the learning rate changes over a fit: a warm-up, and what comes after it. All lengths are
 /// fractions of steps, so that a schedule means the same whatever the number of epochs.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// The fraction of the fit's steps, rounded to whole ones, over which the rate rises in equal
     /// steps to the full one; in [0, 1).
@@ -14,7 +17,8 @@ pub struct Schedule {
 }
 
 /// How the learning rate falls from the full one.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fall {
     /// It does not.
     Constant,
@@ -33,6 +37,7 @@ pub enum Fall {
     /// Half a cosine down to the fraction `last` at the end.
     Cosine {
         /// In [0, 1].
+        #[serde(rename = "final")]
         last: f64,
     },
 }

@@ -2,11 +2,8 @@
 
 use super::layer::Layer;
 use super::optimizer::Update;
-use super::workspace::Workspace;
 use crate::error::{Error, Result};
-use crate::kernels::{
-    self, Mask, SRELU_PARAMETERS, SReluBackward, Step, srelu_backward, srelu_of, update, words,
-};
+use crate::kernels::{Parameters, SRELU_PARAMETERS, Step, srelu_of, update};
 use crate::memory::{copied, filled, reserved};
 use crate::parallel::Par;
 
@@ -82,28 +79,17 @@ impl SRelu {
         srelu_of(&self.parameters[index * SRELU_PARAMETERS..][..SRELU_PARAMETERS], z)
     }
 
-    /// From the gradients of the activations, `dy`: (n_out, stride), to those of the pre-activations,
-    /// `z`; those of the parameters go to `gradients`, (n_out, [`SRELU_PARAMETERS`]), both larger
-    /// perhaps.
-    pub(super) fn derive(
-        &self,
-        par: &Par,
-        z: &[f32],
-        (mask_scale, kept): (Option<f32>, &[u16]),
-        stride: usize,
-        dy: &mut [f32],
-        gradients: &mut [f32],
-    ) {
-        let (parameters, z) = (&self.parameters[..], &z[..dy.len()]);
-        let backward = SReluBackward { parameters, z, mask_scale, kept };
-        srelu_backward(par, &backward, stride, dy, &mut gradients[..parameters.len()]);
+    /// Its parameters as a step of the optimiser takes them.
+    fn parameters_mut(&mut self) -> Parameters<'_> {
+        let (values, momentum) = (&mut self.parameters, &mut self.momentum);
+        Parameters { values, momentum, second: &mut [] }
     }
 
     /// One step from the sum of gradients, (n_out, [`SRELU_PARAMETERS`]) each, that were summed over
     /// a batch. There is no decay: thresholds and slopes of 0 are nothing to tend to.
     pub(super) fn step(&mut self, par: &Par, gradients: &[&[f32]], update_by: &Update) {
         let step = Step { decay: 0.0, ..update_by.of_biases() };
-        update(par, gradients, &step, &mut self.parameters, &mut self.momentum);
+        update(par, gradients, &step, self.parameters_mut());
     }
 }
 
@@ -123,7 +109,7 @@ impl Layer {
     pub(super) fn step_others(&mut self, gradients: &[&[f32]], update_by: &Update) {
         let (par, cut) = (Par::seq(), self.bias.len());
         let (biases, srelus): (Vec<_>, Vec<_>) = gradients.iter().map(|g| g.split_at(cut)).unzip();
-        update(&par, &biases, &update_by.of_biases(), &mut self.bias, &mut self.bias_momentum);
+        update(&par, &biases, &update_by.of_biases(), self.biases_mut());
         if let Some(srelu) = &mut self.srelu {
             srelu.step(&par, &srelus, update_by);
         }
@@ -143,25 +129,5 @@ impl Layer {
         let neurons = self.weights.n_rows();
         self.srelu = Some(SRelu::from_parts(neurons, srelu.parameters, srelu.momentum)?);
         Ok(())
-    }
-}
-
-impl Workspace {
-    /// SReLU of the pre-activations of hidden layer `l`, counted from 1: they are where its
-    /// activations go.
-    pub(super) fn activate(
-        &mut self,
-        par: &Par,
-        srelu: &SRelu,
-        l: usize,
-        stride: usize,
-        mask: Option<&Mask>,
-    ) {
-        let (slot, n) = (self.slots.of(l), srelu.parameters.len() / SRELU_PARAMETERS);
-        let y = &mut self.activations[slot][..n * stride];
-        let z = &mut self.pre_activations[slot][..n * stride];
-        let kept = if mask.is_some() { n * words(stride) } else { 0 };
-        let kept = &mut self.kept[l][..kept];
-        kernels::srelu(par, &srelu.parameters, stride, mask, y, z, kept);
     }
 }

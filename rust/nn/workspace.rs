@@ -1,9 +1,9 @@
 //! Buffers of a training step and of a prediction, allocated once and reused.
 
 use super::input::{Buffers, SparseInput, check_batch};
-use super::mlp::Mlp;
+use super::mlp::{Draw, Mlp};
 use crate::error::{Error, Result};
-use crate::kernels::{Map, SRELU_PARAMETERS, stride, words};
+use crate::kernels::{Batch, BatchMut, Needs, Outputs, Record, SRELU_PARAMETERS, stride, words};
 use crate::memory::{Lanes, area, copied, filled, zeros};
 
 /// How much memory training may take beside the network; the bits are the same.
@@ -75,18 +75,25 @@ pub struct Workspace {
     pub(super) max_batch: usize,
     /// Connections that the products of this batch went through so far, each as often as they did.
     pub(super) passed: u64,
+    /// Lanes of a row of the batch that is there.
+    pub(super) stride: usize,
+    /// The random numbers of its step.
+    pub(super) draw: Draw,
     memory: Memory,
     pub(super) slots: Slots,
     /// The layer with a buffer of its own behind which the shared ones hold activations.
     pub(super) live: usize,
     /// Neurons of each layer that the buffers are for.
-    sizes: Vec<usize>,
+    pub(super) sizes: Vec<usize>,
+    /// Which layers' pre-activations the backward pass needs.
+    keeps_z: Vec<bool>,
     /// `activations[slots.of(l)]`: (n_l, stride); of layer 0 the gathered batch, once there was one,
     /// of the last the outputs.
     pub(super) activations: Vec<Lanes>,
     /// If the batch has few of the features: which.
     pub(super) sparse: Option<Box<SparseInput>>,
-    /// `pre_activations[slots.of(l)]`: (n_l, stride), for hidden layers with SReLU.
+    /// `pre_activations[slots.of(l)]`: (n_l, stride), for hidden layers whose derivative
+    /// needs it.
     pub(super) pre_activations: Vec<Lanes>,
     /// (largest hidden layer with SReLU, [`SRELU_PARAMETERS`]).
     pub(super) gradients: Vec<f32>,
@@ -120,11 +127,14 @@ impl Workspace {
         let mut workspace = Workspace {
             max_batch,
             passed: 0,
+            stride,
+            draw: Draw { seed: 0, step: 0 },
             memory,
             activations: activations.collect::<Result<_>>()?,
             sparse: None,
             slots,
             live: 0,
+            keeps_z: Vec::new(),
             pre_activations: Vec::new(),
             gradients: Vec::new(),
             sizes: copied(sizes, "a batch")?,
@@ -136,14 +146,16 @@ impl Workspace {
         };
         for (l, &n) in sizes.iter().enumerate() {
             let hidden = l > 0 && l < last;
-            let slope = hidden && matches!(model.config().activation.map(l), Map::Slope(_));
-            workspace.signs.push(bits(n, slope)?);
+            let signs = hidden && model.config().activation.needs(l) == Needs::Signs;
+            workspace.signs.push(bits(n, signs)?);
             workspace.kept.push(bits(n, hidden && model.config().dropout.of(l - 1) > 0.0)?);
         }
-        let curved = model.config().srelu_sizes();
-        for n in workspace.slots.rows(&curved) {
+        let kept = model.config().sizes_needing(Needs::PreActivations);
+        workspace.keeps_z = kept.iter().map(|&n| n > 0).collect();
+        for n in workspace.slots.rows(&kept) {
             workspace.pre_activations.push(floats(n, "pre-activations")?);
         }
+        let curved = model.config().srelu_sizes();
         let most = curved.iter().copied().max().unwrap_or(0) * SRELU_PARAMETERS;
         workspace.gradients = filled(most, 0.0, "gradients of SReLU")?;
         let largest = sizes[1..last].iter().copied().max().unwrap_or(0);
@@ -195,22 +207,36 @@ impl Workspace {
         if self.sizes == model.config().layer_sizes { Ok(()) } else { Err(Error::Compacted) }
     }
 
-    /// The inputs of layer `l` and the deltas of its outputs while they are passed back:
-    /// (n_in, stride) and (n_out, stride); the first layer's inputs are those of `sparse`.
-    pub(super) fn products(
-        &self,
-        model: &Mlp,
-        stride: usize,
-        l: usize,
-        sparse: Option<&SparseInput>,
-    ) -> (&[f32], &[f32]) {
-        let sizes = &model.config().layer_sizes;
+    /// The inputs of layer `l`; the first layer's are those of `sparse`, if there is one.
+    pub(super) fn inputs(&self, l: usize, sparse: Option<&SparseInput>) -> Batch<'_> {
+        let n_in = sparse.filter(|_| l == 0).map_or(self.sizes[l], SparseInput::features);
+        Batch::new(&self.activations[self.slots.of(l)], n_in, self.stride)
+    }
+
+    /// The deltas of layer `l`'s outputs while they are passed back.
+    pub(super) fn deltas(&self, l: usize) -> Batch<'_> {
         // The last layer's pass writes to the second buffer, the next one to the first, and so on.
-        let depth = sizes.len() - 2 - l;
-        let of = |layer| &self.activations[self.slots.of(layer)];
-        let deltas = if depth == 0 { of(l + 1) } else { &self.deltas[depth % 2] };
-        let n_in = sparse.filter(|_| l == 0).map_or(sizes[l], SparseInput::features);
-        (&of(l)[..n_in * stride], &deltas[..sizes[l + 1] * stride])
+        let depth = self.sizes.len() - 2 - l;
+        let outputs = &self.activations[self.slots.of(l + 1)];
+        let deltas = if depth == 0 { outputs } else { &self.deltas[depth % 2] };
+        Batch::new(deltas, self.sizes[l + 1], self.stride)
+    }
+
+    /// Where layer `l` reads and writes in a forward pass: `n_in` rows, and the rows of the layer
+    /// behind it with what they are recorded in.
+    pub(super) fn pass(&mut self, l: usize, n_in: usize) -> (Batch<'_>, Outputs<'_>) {
+        let (n_out, stride, words) = (self.sizes[l + 1], self.stride, words(self.stride));
+        let slots = [self.slots.of(l), self.slots.of(l + 1)];
+        let [x, y] = self.activations.get_disjoint_mut(slots).expect("internal: two slots");
+        let bits = |bits: &'_ [u16]| if bits.is_empty() { 0 } else { n_out * words };
+        let (signs, kept) = (&mut self.signs[l + 1], &mut self.kept[l + 1]);
+        let (signs_len, kept_len) = (bits(signs), bits(kept));
+        let z: &mut [f32] = match self.keeps_z[l + 1] {
+            true => &mut self.pre_activations[slots[1]][..n_out * stride],
+            false => &mut [],
+        };
+        let record = Record { signs: &mut signs[..signs_len], kept: &mut kept[..kept_len], z };
+        (Batch::new(x, n_in, stride), Outputs { y: BatchMut::new(y, n_out, stride), record })
     }
 
     /// Where a batch goes before a step.
@@ -236,11 +262,11 @@ impl Workspace {
         self.rows = rows;
     }
 
-    /// The batch of `batch` samples that [`Workspace::buffers`] took: (n_0, stride).
-    pub(super) fn dense(&mut self, batch: usize) -> &mut [f32] {
+    /// The batch of `samples` samples that [`Workspace::buffers`] took.
+    pub(super) fn dense(&mut self, samples: usize) -> BatchMut<'_> {
         assert!(self.sparse.is_none(), "internal: noise for a batch of few features");
-        check_batch(batch, self.max_batch);
-        &mut self.activations[0][..self.sizes[0] * stride(batch)]
+        check_batch(samples, self.max_batch);
+        BatchMut::new(&mut self.activations[0], self.sizes[0], stride(samples))
     }
 }
 

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::csr::{Csr, NONE, Transpose};
 use crate::error::{Error, Result};
-use crate::kernels::stride;
+use crate::kernels::{Batch, BatchMut, Linear, Transposed, stride};
 use crate::memory::{area, collected, copied, filled, reserved};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream, symmetric};
@@ -93,7 +93,9 @@ pub mod kernels {
             return Err(Error::invalid("bias", format!("{} values", bias.len()), w.n_rows()).into());
         }
         let mut y = zeros(w.n_rows(), stride)?;
-        crate::kernels::spmm(&Par::new(threads)?, w.pattern(), w.data(), &x, stride, bias, &mut y);
+        let (par, linear) = (Par::new(threads)?, Linear { weights: (&w).into(), bias });
+        let x = Batch { values: &x, stride };
+        crate::kernels::spmm(&par, linear, x, BatchMut { values: &mut y, stride });
         unpadded(py, &y, stride, batch)
     }
 
@@ -111,7 +113,9 @@ pub mod kernels {
         let (dy, stride, batch) = padded("dy", &dy, w.n_rows())?;
         let mut dx = zeros(n_in, stride)?;
         let index = Transpose::new(&Par::seq(), w.pattern())?;
-        crate::kernels::spmm_transpose(&Par::new(threads)?, &index, w.data(), &dy, stride, &mut dx);
+        let (par, w) = (Par::new(threads)?, Transposed { index: &index, data: w.data() });
+        let dy = Batch { values: &dy, stride };
+        crate::kernels::spmm_transpose(&par, w, dy, BatchMut { values: &mut dx, stride });
         unpadded(py, &dx, stride, batch)
     }
 
@@ -132,7 +136,8 @@ pub mod kernels {
             return Err(Error::invalid("x", format!("{x_batch} samples"), batch).into());
         }
         let mut grad = zeros(w.nnz(), 1)?;
-        crate::kernels::sddmm(&Par::new(threads)?, w.pattern(), &dy, &x, stride, &mut grad);
+        let (dy, x) = (Batch { values: &dy, stride }, Batch { values: &x, stride });
+        crate::kernels::sddmm(&Par::new(threads)?, w.pattern(), dy, x, &mut grad);
         Ok(PyArray1::from_vec(py, grad))
     }
 

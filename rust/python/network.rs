@@ -122,11 +122,11 @@ pub fn plan(
     batch_size: usize,
     evolves: Option<f64>,
     memory: &str,
-    adam: bool,
+    moments: usize,
 ) -> PyResult<PlanParts> {
     let memory = parse::memory(memory)?;
     let expected =
-        Footprint::expected(&Config::from_json(config)?, batch_size, evolves, memory, adam)?;
+        Footprint::expected(&Config::from_json(config)?, batch_size, evolves, memory, moments)?;
     Ok(plan_parts(&expected, 0.0))
 }
 
@@ -215,13 +215,13 @@ impl Network {
         batch_size: usize,
         evolves: Option<f64>,
         memory: &str,
-        adam: bool,
+        moments: usize,
     ) -> PyResult<PlanParts> {
         let memory = parse::memory(memory)?;
         Ok(py.detach(|| {
             let mlp = self.read()?;
             Ok::<_, Error>(plan_parts(
-                &Footprint::of(&mlp, batch_size, evolves, memory, adam),
+                &Footprint::of(&mlp, batch_size, evolves, memory, moments),
                 mlp.bytes(),
             ))
         })?)

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{OptimizerArguments, WarmUpArguments};
+use super::parse::{self, WarmUpArguments};
 use super::rules::{Evolved, Pruned, told};
 use super::until_tick;
 use crate::error::{Error, Result};
@@ -68,14 +68,14 @@ impl RemoteServer {
         network: Py<Network>,
         shares: Vec<usize>,
         batch_size: usize,
-        optimizer: OptimizerArguments,
+        optimizer: &str,
         total_steps: u64,
         local_from: u64,
         warmup: Option<WarmUpArguments>,
         max_staleness: Option<u64>,
     ) -> PyResult<Self> {
         let strategy = Strategy::new(warmup.map(Into::into), max_staleness);
-        let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
+        let plan = Plan { batch_size, optimizer: parse::shared_optimizer(optimizer)?, total_steps };
         let state = State {
             hub: Hub::new(plan, &shares, max_staleness)?,
             rounds: Rounds::new(plan, shares.iter().sum())?,
@@ -391,12 +391,12 @@ impl RemoteLocal {
         network: Py<Network>,
         data: Py<Data>,
         batch_size: usize,
-        optimizer: OptimizerArguments,
+        optimizer: &str,
         total_steps: u64,
         worker: usize,
         workers: Option<usize>,
     ) -> PyResult<Self> {
-        let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
+        let plan = Plan { batch_size, optimizer: parse::shared_optimizer(optimizer)?, total_steps };
         let local = data.get().with(py, |data| {
             let share = share(worker, workers, data.samples())?;
             Local::of(&*network.get().read()?, plan, std::iter::once(share))

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{OptimizerArguments, WarmUpArguments};
+use super::parse::{self, WarmUpArguments};
 use super::rules::{Evolved, Pruned, told};
 use super::until_tick;
 use crate::error::Error;
@@ -34,7 +34,7 @@ impl ParallelTrainer {
         network: Py<Network>,
         data: Py<Data>,
         batch_size: usize,
-        optimizer: OptimizerArguments,
+        optimizer: &str,
         total_steps: u64,
         workers: usize,
         local_from: u64,
@@ -42,7 +42,7 @@ impl ParallelTrainer {
         max_staleness: Option<u64>,
     ) -> PyResult<Self> {
         let batch_size = batch_size.min(data.get().samples());
-        let plan = Plan { batch_size, optimizer: optimizer.parallel()?, total_steps };
+        let plan = Plan { batch_size, optimizer: parse::shared_optimizer(optimizer)?, total_steps };
         let strategy = Strategy::new(warmup.map(Into::into), max_staleness);
         let par = network.get().par()?;
         let team = data.get().with(py, |data| {

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::csr::{Csr, Transpose};
 use crate::error::Result;
 use crate::kernels::limits::gather_rate as rate_of_gathering;
-use crate::kernels::{sddmm, spmm, spmm_transpose, stride};
+use crate::kernels::{Batch, BatchMut, Linear, Transposed, sddmm, spmm, spmm_transpose, stride};
 use crate::memory::{Lanes, area, filled};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream, symmetric};
@@ -54,6 +54,9 @@ fn run(
     let (mut y, mut dx) = (numbers(n_out, stride)?, numbers(n_in, stride)?);
     let mut grad = filled(w.nnz(), 0.0f32, "a bench")?;
     let bias = filled(n_out, 0.0f32, "a bench")?;
+    let (x, dy) = (Batch { values: &x, stride }, Batch { values: &dy, stride });
+    let linear = Linear { weights: (&w).into(), bias: &bias };
+    let by_columns = Transposed { index: &index, data: w.data() };
     let time = |run: &mut (dyn FnMut() + Send)| {
         let mut seconds: Vec<f64> = (0..=repeats)
             .map(|_| {
@@ -67,9 +70,9 @@ fn run(
     };
     Ok(par.awake(|| {
         [
-            time(&mut || spmm(par, w.pattern(), w.data(), &x, stride, &bias, &mut y)),
-            time(&mut || spmm_transpose(par, &index, w.data(), &dy, stride, &mut dx)),
-            time(&mut || sddmm(par, w.pattern(), &dy, &x, stride, &mut grad)),
+            time(&mut || spmm(par, linear, x, BatchMut { values: &mut y, stride })),
+            time(&mut || spmm_transpose(par, by_columns, dy, BatchMut { values: &mut dx, stride })),
+            time(&mut || sddmm(par, w.pattern(), dy, x, &mut grad)),
         ]
     }))
 }
@@ -94,7 +97,8 @@ pub fn gather_rate(
         let mut order = filled(count, 0u32, "a bench")?;
         let mut block = stream.block(0);
         order.iter_mut().for_each(|row| *row = block.below(rows as u64) as u32);
-        let rates = (0..repeats).map(|_| rate_of_gathering(&par, &x, stride, &order));
+        let rates =
+            (0..repeats).map(|_| rate_of_gathering(&par, Batch { values: &x, stride }, &order));
         Ok(rates.fold(0.0, f64::max))
     })?)
 }

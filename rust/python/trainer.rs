@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::data::Data;
 use super::network::Network;
-use super::parse::{self, OptimizerArguments};
+use super::parse;
 use super::rules::{Evolved, told};
 use super::until_tick;
 use crate::csr::Csr;
@@ -48,7 +48,7 @@ impl Trainer {
         network: Py<Network>,
         data: Py<Data>,
         batch_size: usize,
-        optimizer: OptimizerArguments,
+        optimizer: &str,
         total_steps: u64,
         evolves: Option<f64>,
         memory: &str,
@@ -60,14 +60,15 @@ impl Trainer {
             0 => batch_size,
             size => size.min(data.get().samples()),
         };
-        let plan = Plan { batch_size, optimizer: optimizer.optimizer()?, total_steps };
+        let plan = Plan { batch_size, optimizer: parse::optimizer(optimizer)?, total_steps };
         plan.check()?;
         let par = network.get().par()?;
         let workspace = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;
             mlp.check_optimizer(&plan.optimizer)?;
-            let (adam, largest) = (plan.optimizer.is_adam(), batch_size.max(growth_batch));
-            let footprint = Footprint::of(&mlp, largest, evolves, memory, adam);
+            let moments = plan.optimizer.kind().moments();
+            let largest = batch_size.max(growth_batch);
+            let footprint = Footprint::of(&mlp, largest, evolves, memory, moments);
             data.adjust(footprint, &mlp, largest)?.check(mlp.bytes())?;
             mlp.prepare_training(&par, memory)?;
             Workspace::new(&mlp, largest, memory)

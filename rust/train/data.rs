@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::kernels::stride;
 use crate::memory::reserved;
 use crate::nn::{
-    Answers, Buffers, Draw, Footprint, Layer, Loss, Mlp, Standardizer, Targets, Workspace,
+    Answers, Buffers, Draw, Footprint, Layer, Loss, Mlp, Standardizer, TargetRange, Targets,
+    Workspace,
 };
 use crate::parallel::Par;
 
@@ -331,13 +332,14 @@ fn check_dense(par: &Par, name: &str, y: &[f32], loss: Loss, outputs: usize) -> 
         let value = format!("{} in row {}, column {}", y[i], i / outputs, i % outputs);
         Err(Error::invalid(name, value, expected))
     };
-    if loss == Loss::SquaredError {
+    let range = loss.target_range();
+    if range == TargetRange::Finite {
         return first_bad(par, y, |v| v.is_finite()).map_or(Ok(()), |i| bad(i, "finite numbers"));
     }
     if let Some(i) = first_bad(par, y, |v| (0.0..=1.0).contains(&v)) {
         return bad(i, "numbers in [0, 1]");
     }
-    if loss == Loss::CrossEntropy {
+    if range == TargetRange::Probabilities {
         let sum = |row: &[f32]| row.iter().map(|&v| f64::from(v)).sum::<f64>();
         let wrong = |row: &[f32]| (sum(row) - 1.0).abs() > SUM_TOLERANCE;
         if let Some(i) = y.chunks_exact(outputs).position(wrong) {

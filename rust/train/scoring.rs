@@ -2,7 +2,7 @@
 
 use super::{Data, Progress};
 use crate::error::{Error, Result};
-use crate::kernels::stride;
+use crate::kernels::{Batch, BatchMut};
 use crate::memory::reserved;
 use crate::nn::{Inference, Mlp, Score};
 use crate::parallel::Par;
@@ -71,7 +71,7 @@ impl Sweep {
         let loss = model.config().loss;
         let mut score = self.score;
         self.run(par, model, data, go_on, |samples, z, scratch| {
-            score.add(loss.score(z, stride(samples.len()), samples, data.answers(), scratch));
+            score.add(loss.score(z, samples, data.answers(), scratch));
         })?;
         self.score = score;
         Ok(())
@@ -89,9 +89,9 @@ impl Sweep {
     ) -> Result<()> {
         let outputs = model.n_outputs();
         assert_eq!(out.len(), data.samples() * outputs, "internal: out is (samples, outputs)");
-        self.run(par, model, data, go_on, |samples, z, scratch| {
-            let stride = stride(samples.len());
-            model.config().loss.outputs(z, stride, scratch);
+        self.run(par, model, data, go_on, |samples, mut z, scratch| {
+            model.config().loss.outputs(z.reborrow(), scratch);
+            let Batch { values: z, stride } = z.as_batch();
             for (lane, &sample) in samples.iter().enumerate() {
                 let row = &mut out[sample as usize * outputs..][..outputs];
                 row.iter_mut().enumerate().for_each(|(k, o)| *o = z[k * stride + lane]);
@@ -105,7 +105,7 @@ impl Sweep {
         model: &Mlp,
         data: &Data<'_>,
         mut go_on: impl FnMut() -> bool + Send,
-        mut each: impl FnMut(&[u32], &mut [f32], &mut [f32]) + Send,
+        mut each: impl FnMut(&[u32], BatchMut<'_>, &mut [f32]) + Send,
     ) -> Result<()> {
         self.inference.check(model)?;
         // Inside the pool once, so that the kernels neither hand work over nor wake threads; for a

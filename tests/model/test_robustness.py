@@ -182,20 +182,23 @@ def test_the_core_takes_c_order_only():
 def test_the_core_refuses_what_the_facade_would():
     model = make_model()
     data = _core.Data(model._core, X, Y.astype(np.uint32))
-    sgd = ts.SGD()._core()
+    text = ts.SGD()._core()
+    sgd = json.loads(text)
     with pytest.raises(ValueError, match="batch_size"):
-        _core.Trainer(model._core, data, 0, sgd, 1, None, "fast")
+        _core.Trainer(model._core, data, 0, text, 1, None, "fast")
     with pytest.raises(ValueError, match="batch_size"):
         model._core.evaluate(data, 0)
     for name, wrong in [
         ("learning_rate", {"learning_rate": 0.0}),
         ("momentum", {"rule": sgd["rule"] | {"momentum": 1.0}}),
-        ("beta_2", {"rule": {"beta_1": 0.9, "beta_2": 1.0, "epsilon": 1e-8}}),
+        ("beta_2", {"rule": {"name": "adam", "beta_1": 0.9, "beta_2": 1.0, "epsilon": 1e-8}}),
+        ("optimizer", {"rule": {"name": "adam", "beta_1": 0.9}}),
+        ("optimizer", {"unknown": 1}),
         ("weight_decay", {"weight_decay": -1.0}),
         ("l1", {"l1": -1.0}),
     ]:
         with pytest.raises(ValueError, match=name):
-            _core.Trainer(model._core, data, 5, sgd | wrong, 1, None, "fast")
+            _core.Trainer(model._core, data, 5, json.dumps(sgd | wrong), 1, None, "fast")
     for name, arguments in [
         ("zeta", {"zeta": 1.0, "grow_init": 1.0}),
         ("zeta", {"zeta": -0.1, "grow_init": 1.0}),

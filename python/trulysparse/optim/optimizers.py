@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeAlias
@@ -75,9 +76,6 @@ class SGD:
         If a value is out of its range.
     """
 
-    parallel: ClassVar[bool] = True
-    trains_srelu: ClassVar[bool] = True
-
     learning_rate: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 2e-4
@@ -86,6 +84,11 @@ class SGD:
     layer_rates: str = "equal"
     l1: float = 0.0
     schedule_decay: bool = False
+
+    # Numbers that it keeps for each parameter.
+    _state_per_parameter: ClassVar[int] = 1
+    # Whether it applies the gradients of workers, and trains SReLU's parameters.
+    _applies_alone: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -116,9 +119,8 @@ class SGD:
             weight_decay=factor * self.weight_decay,
         )
 
-    def _core(self) -> dict[str, Any]:
-        names = ("momentum", "nesterov", "schedule_decay")
-        return _core(self, **{name: getattr(self, name) for name in names})
+    def _core(self) -> str:
+        return _core(self, "sgd", ("momentum", "nesterov", "schedule_decay"))
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,6 @@ class Adam:
         If a value is out of its range.
     """
 
-    parallel: ClassVar[bool] = False
-    trains_srelu: ClassVar[bool] = False
-
     learning_rate: float = 0.001
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -170,6 +169,9 @@ class Adam:
     l1: float = 0.0
     schedule: str | Schedule = "constant"
     layer_rates: str = "equal"
+
+    _state_per_parameter: ClassVar[int] = 2
+    _applies_alone: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -194,8 +196,8 @@ class Adam:
         """As `SGD._at`."""
         return replace(self, learning_rate=max(rate, _SMALLEST), schedule="constant")
 
-    def _core(self) -> dict[str, Any]:
-        return _core(self, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
+    def _core(self) -> str:
+        return _core(self, "adam", ("beta_1", "beta_2", "epsilon"))
 
 
 Optimizer: TypeAlias = SGD | Adam
@@ -203,13 +205,15 @@ OPTIMIZERS = (SGD, Adam)
 BY_NAME: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
 
 
-def _core(optimizer: Optimizer, **rule: Any) -> dict[str, Any]:
-    """The arguments of the core."""
-    return {
-        "rule": rule,
-        "learning_rate": optimizer.learning_rate,
-        "weight_decay": optimizer.weight_decay,
-        "l1": optimizer.l1,
-        "schedule": schedules.resolved(optimizer.schedule)._core(),
-        "layer_rates": optimizer.layer_rates,
-    }
+def _core(optimizer: Optimizer, rule: str, numbers: tuple[str, ...]) -> str:
+    """The optimiser as the core reads it: its rule by name, with the rule's own numbers."""
+    return json.dumps(
+        {
+            "rule": {"name": rule} | {name: getattr(optimizer, name) for name in numbers},
+            "learning_rate": optimizer.learning_rate,
+            "weight_decay": optimizer.weight_decay,
+            "l1": optimizer.l1,
+            "schedule": schedules.resolved(optimizer.schedule)._core(),
+            "layer_rates": optimizer.layer_rates,
+        }
+    )

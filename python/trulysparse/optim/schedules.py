@@ -39,8 +39,8 @@ class _Scheduled:
             object.__setattr__(self, name, number)
 
     def _core(self) -> dict[str, Any]:
-        numbers = {"warmup": 0.0, "every": 1.0, "factor": 1.0, "final": 0.0} | vars(self)
-        return {"name": self._name, "last": numbers.pop("final"), **numbers}
+        numbers = dict(vars(self))
+        return {"warmup": numbers.pop("warmup"), "fall": {"name": self._name, **numbers}}
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,9 @@ def check(fit: Any, conflicts: Sequence[Conflict]) -> None:
 
 
 NO_SRELU = Conflict(
-    lambda fit: "srelu" in np.atleast_1d(fit.config.activation) and not fit.optimizer.trains_srelu,
+    lambda fit: (
+        "srelu" in np.atleast_1d(fit.config.activation) and not fit.optimizer._applies_alone
+    ),
     "optimizer = {fit.optimizer!r}: expected a trulysparse.SGD with the activation 'srelu'",
 )
 
@@ -174,7 +176,7 @@ CONFLICTS = (
         TypeError,
     ),
     Conflict(
-        lambda fit: fit.strategy and not fit.optimizer.parallel,
+        lambda fit: fit.strategy and not fit.optimizer._applies_alone,
         "optimizer = {fit.optimizer!r}: expected a trulysparse.SGD with a strategy",
     ),
     NO_SRELU,

@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::super::operands::Batch;
 use super::{Simd, Vector};
 use crate::csr::Bounded;
 
@@ -101,7 +102,8 @@ pub fn fetch_run<S: Simd, T>(simd: S, array: &[T], start: usize, count: usize) {
 impl<'a> Gather<'a> {
     /// `x`: (bound of the indices, stride).
     #[inline(always)]
-    pub fn new(indices: Bounded<'a>, x: &'a [f32], stride: usize) -> Self {
+    pub fn new(indices: Bounded<'a>, x: Batch<'a>) -> Self {
+        let Batch { values: x, stride } = x;
         let ahead = (LINES_AHEAD / stride.div_ceil(16)).max(ENTRIES_AHEAD);
         Gather { indices, x, stride, prefetch: size_of_val(x) > NEAR_BYTES, ahead }
     }
@@ -217,7 +219,6 @@ impl<'a> Gather<'a> {
     /// the entries number i of `range` with `numbers[i]` = n, in order, a fused multiply-add each.
     /// Rows without entries stay. `numbers` ascend.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
     pub fn sums_of_rows<S: Simd>(
         &self,
         simd: S,

@@ -46,7 +46,7 @@ class Server:
         strategy: Strategy,
         shares: list[int],
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         local_from: int,
     ) -> None:

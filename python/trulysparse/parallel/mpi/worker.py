@@ -26,7 +26,7 @@ class Worker:
         network: _core.Network,
         data: _core.Data,
         batch_size: int,
-        optimizer: dict[str, Any],
+        optimizer: str,
         total_steps: int,
         *,
         sharded: bool,

@@ -1,0 +1,163 @@
+//! Activations: each with its derivative, and what the derivative needs of the forward pass.
+
+use super::elementwise::Backward;
+use super::math;
+use super::simd::{Simd, Vector};
+
+/// An element-wise function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Map {
+    /// z.
+    Identity,
+    /// z where z > 0 and slope * z elsewhere; the derivative at 0 is the slope.
+    Slope(f32),
+    /// 1 / (1 + e^-z).
+    Sigmoid,
+    /// tanh z.
+    Tanh,
+}
+
+/// What a derivative needs of the forward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// On which side of zero the pre-activation was, a bit a unit.
+    Signs,
+    /// The activation, which is there for the next layer in any case.
+    Outputs,
+    /// The pre-activation, four bytes a unit.
+    PreActivations,
+}
+
+/// A function without a case for each side of zero.
+trait Smooth {
+    /// What the derivative is a function of: outputs or pre-activations.
+    const NEEDS: Needs;
+    /// The value at a pre-activation.
+    fn value(z: f32) -> f32;
+    /// The derivative, from the value or the pre-activation.
+    fn derivative(of: f32) -> f32;
+}
+
+struct Sigmoid;
+
+impl Smooth for Sigmoid {
+    const NEEDS: Needs = Needs::Outputs;
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        math::logistic(z)
+    }
+    #[inline(always)]
+    fn derivative(a: f32) -> f32 {
+        a * (1.0 - a)
+    }
+}
+
+struct Tanh;
+
+impl Smooth for Tanh {
+    const NEEDS: Needs = Needs::Outputs;
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        math::tanh(z)
+    }
+    #[inline(always)]
+    fn derivative(a: f32) -> f32 {
+        1.0 - a * a
+    }
+}
+
+/// Evaluates one of the expressions, by the kind of a map; in the last `$curve` is its type.
+macro_rules! match_map {
+    ($map:expr, identity => $identity:expr, slope($slope:ident) => $side:expr,
+     smooth($curve:ident) => $smooth:expr) => {
+        match $map {
+            Map::Identity => $identity,
+            Map::Slope($slope) => $side,
+            Map::Sigmoid => {
+                type $curve = Sigmoid;
+                $smooth
+            }
+            Map::Tanh => {
+                type $curve = Tanh;
+                $smooth
+            }
+        }
+    };
+}
+
+impl Map {
+    /// The function of one value, with the bits that a batch gets.
+    pub fn apply(self, z: f32) -> f32 {
+        match_map!(
+            self,
+            identity => z,
+            slope(slope) => if z > 0.0 { z } else { z * slope },
+            smooth(Curve) => Curve::value(z)
+        )
+    }
+
+    /// What its derivative needs.
+    pub fn needs(self) -> Needs {
+        match_map!(
+            self,
+            identity => Needs::Nothing,
+            slope(_slope) => Needs::Signs,
+            smooth(Curve) => Curve::NEEDS
+        )
+    }
+}
+
+/// Applies the function to a vector of lanes; one bit a lane says where it was above zero before.
+#[inline(always)]
+pub(super) fn map_lanes<S: Simd, V: Vector<S>>(simd: S, map: Map, lanes: &mut [f32]) -> u16 {
+    let z = V::load(simd, lanes);
+    match_map!(
+        map,
+        identity => {},
+        slope(slope) => {
+            let (mapped, positive) = z.scale_unless_positive(V::splat(simd, slope));
+            mapped.store(lanes);
+            return positive;
+        },
+        smooth(Curve) => lanes.iter_mut().for_each(|z| *z = Curve::value(*z))
+    );
+    z.positive()
+}
+
+/// Multiplies a vector of gradients by the derivative. `word` and `lane` are where the lanes stand in
+/// the bits and in the activations.
+#[inline(always)]
+pub(super) fn derive_lanes<S: Simd, V: Vector<S>>(
+    simd: S,
+    backward: &Backward<'_>,
+    word: usize,
+    lane: usize,
+    lanes: &mut [f32],
+) {
+    match_map!(
+        backward.map,
+        identity => {},
+        slope(slope) => {
+            // Not a choice between the product and what is there: that becomes a masked store, which
+            // takes AMD's processors dozens of cycles.
+            let one = V::splat(simd, 1.0);
+            let factor = one.select(backward.signs[word], V::splat(simd, slope));
+            V::load(simd, lanes).mul(factor).store(lanes);
+        },
+        smooth(Curve) => {
+            if Curve::NEEDS == Needs::PreActivations {
+                for (d, z) in lanes.iter_mut().zip(&backward.z[lane..]) {
+                    *d *= Curve::derivative(*z);
+                }
+            } else {
+                // What undoes dropout's scale; a dropped unit's output is 0, but so is its gradient.
+                let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
+                for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
+                    *d *= Curve::derivative(a * unscale);
+                }
+            }
+        }
+    );
+}
