@@ -180,6 +180,7 @@ pub struct Init {
 impl Init {
     /// The factor by which a draw from the scheme's unit distribution is scaled for a neuron with
     /// `row_nnz` incoming connections.
+    #[inline]
     pub fn scale(&self, shape: Shape, row_nnz: usize) -> f32 {
         let (fan_in, fan_out) = match self.fan {
             Fan::Layer => (shape.n_in as f64, shape.n_out as f64),
@@ -195,6 +196,7 @@ impl Init {
     }
 
     /// Draw number `index` of a stream, unscaled.
+    #[inline]
     pub fn unit(&self, stream: Stream, index: u64) -> f32 {
         match self.scheme {
             Scheme::Normal => normal(stream.at(index), stream.at(index ^ (1 << 63))),
