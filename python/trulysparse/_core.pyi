@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 __all__ = [
     "Data",
+    "Evolved",
     "Network",
     "ParallelTrainer",
+    "Pruned",
     "RemoteLocal",
     "RemoteServer",
     "RemoteWorker",
