@@ -10,9 +10,10 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, overload
 
 from trulysparse import _check, _core, activations
 from trulysparse.losses import LOSSES
@@ -29,6 +30,7 @@ MOST_NEURONS = 2**32 - 2
 MOST_THREADS = 1024
 
 Check: TypeAlias = Callable[[str, Any], Any]
+T = TypeVar("T")
 
 
 def _real(expected: str, **limits: Any) -> Check:
@@ -204,6 +206,34 @@ def _parsed(text: str) -> Config:
     nested = {name: given[place][key] for name, (place, key) in _NESTED.items()}
     known = {field.name for field in fields(Config)}
     return Config(**{name: given[name] for name in given if name in known} | drawn | nested)
+
+
+class Setting(property, Generic[T]):
+    """A read-only property: a setting of the network in `_core`, by the property's name.
+
+    Each access gives a new list, which may be changed.
+    """
+
+    def __init__(self, doc: str) -> None:
+        super().__init__(lambda model: copy(getattr(Config.of(model._core), self._name)), doc=doc)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)  # type: ignore[misc]  # typeshed does not have it
+        self._name = name
+        assert self.fget is not None
+        self.fget.__annotations__["return"] = Config.__annotations__[name]
+
+    @overload
+    def __get__(self, model: None, owner: type | None = None) -> Setting[T]: ...
+    @overload
+    def __get__(self, model: object, owner: type | None = None) -> T: ...
+    def __get__(self, model: object, owner: type | None = None) -> Setting[T] | T:
+        given: Setting[T] | T = super().__get__(model, owner)
+        return given
+
+    def __set__(self, model: object, value: NoReturn) -> None:
+        """Raise AttributeError."""
+        super().__set__(model, value)
 
 
 def threads(value: int | None) -> int:

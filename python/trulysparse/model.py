@@ -6,9 +6,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from copy import copy
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +15,17 @@ import scipy.sparse
 
 from trulysparse import _check, _core, _progress
 from trulysparse.callbacks import Callback
-from trulysparse.config import MOST_THREADS, Config
+from trulysparse.config import MOST_THREADS, Config, Setting
 from trulysparse.config import threads as threads_of
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.data.samples import Samples, given, held_out
+from trulysparse.data.samples import Samples, given
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
 from trulysparse.importance import KINDS
-from trulysparse.layer import Layer, table
-from trulysparse.losses import LOSSES, scores
+from trulysparse.layer import Layer, layers, table
+from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.parallel.mpi.session import session
@@ -34,12 +33,10 @@ from trulysparse.parallel.strategies import Strategy
 from trulysparse.topology import ImportancePruning, Rule
 from trulysparse.topology.curve import pruning_curve
 from trulysparse.topology.pruning import OVER, amount, core_rule, reported
-from trulysparse.topology.tolerance import Tolerance, furthest
+from trulysparse.topology.tolerance import both_or_none, tolerated
 from trulysparse.training import request, single
 from trulysparse.training.start import start
 from trulysparse.training.stream import gives_batches
-
-_T = TypeVar("_T")
 
 
 class ModelBusyError(RuntimeError):
@@ -47,92 +44,85 @@ class ModelBusyError(RuntimeError):
 
 
 class SparseMLP:
-    """A multilayer perceptron of which only the existing connections are stored and trained.
+    """A multilayer perceptron that stores and trains only the connections that exist.
 
     The defaults are the paper's settings (arXiv 2102.01732). The example has those that we
     recommend, `RECIPE`.
 
-    Threads may share a model: reads beside a fit wait for a moment between two of its steps, and
-    what would change the model raises `ModelBusyError`. It can be pickled and copied, with the
-    content of `save`. A forked process can use it too, unless another thread was changing it at
-    the moment of the fork: then its calls raise RuntimeError in the child.
+    Threads may share a model. Reads beside a fit wait for a moment between two of its steps; what
+    would change the model raises `ModelBusyError`. Pickles and copies have the content of `save`. A
+    forked process can use the model too, unless another thread was changing it at the moment of the
+    fork: then its calls raise RuntimeError in the child.
 
     Parameters
     ----------
     layer_sizes
-        Neurons of each layer: inputs, hidden layers, outputs; at least two numbers. With
-        cross-entropy there is an output per class, so two or more.
+        Neurons of each layer: inputs, hidden layers, outputs. At least two numbers. Cross-entropy
+        has an output per class, so two or more.
     epsilon
-        The Erdos-Renyi control parameter: a connection exists with probability
-        ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1, so a layer has about
-        ``epsilon * (n_in + n_out)`` of them. Positive; 20 if `density` is not given either. Or a
-        sequence of one per layer of weights.
+        The Erdos-Renyi control parameter, positive: a connection exists with probability
+        ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1. A number, or one per layer of
+        weights. Default 20 if `density` is not given either.
     density
-        The probability of a connection itself, in (0, 1], instead of `epsilon`: in all layers of
-        weights, or a sequence of one for each.
+        The probability of a connection itself, in (0, 1], instead of `epsilon`. A number, or one
+        per layer of weights.
     allocation
-        Makes `density`, one number, that of the whole network and spreads it over the layers:
-        ``"er"`` in proportion to ``(n_in + n_out) / (n_in * n_out)``, as one `epsilon` for all
-        does, but what would be beyond a dense layer goes to the others; ``"erk"`` is the same (it
-        differs for convolutions only, by their kernels); ``"uniform"`` evenly. Default None.
+        Makes `density`, then a number, that of the whole network, and spreads it over the layers.
+        ``"uniform"``: evenly. ``"er"``: in proportion to ``(n_in + n_out) / (n_in * n_out)``, as
+        `epsilon` does; what a dense layer cannot hold goes to the others. ``"erk"``: the same, as
+        it differs for convolutions only. Default None.
     activation
-        Of hidden layers, one for all or a sequence of one for each: ``"all_relu"`` (default; its
-        negative side has the slope ``-slope`` in the first, third, ... hidden layer and ``+slope``
-        in the others, whatever those have), ``"relu"``, ``"leaky_relu"``, ``"sigmoid"``,
-        ``"tanh"``, ``"identity"`` or ``"srelu"``. SReLU (Jin et al., 2016) has four trained numbers
-        per neuron: it is z between its two thresholds, continued with one slope below the lower and
-        another above the upper one. They start as 0 and 1 with slopes of 0.2 and 1, and take the
-        optimiser's steps without its weight decay; see `Layer.srelu`.
+        Of hidden layers, one for all or one for each: ``"all_relu"`` (default), ``"relu"``,
+        ``"leaky_relu"``, ``"sigmoid"``, ``"tanh"``, ``"identity"`` or ``"srelu"``. The negative
+        side of All-ReLU has the slope ``-slope`` in the first, third, ... hidden layer, and
+        ``+slope`` in the others. `Layer.srelu` describes SReLU.
     slope
         The paper's alpha, for All-ReLU and leaky ReLU. Default 0.6.
     loss
-        ``"cross_entropy"`` (default, softmax output), ``"binary_cross_entropy"`` (sigmoid outputs,
-        summed over outputs), ``"squared_error"`` (identity outputs, ``1/2 sum (z - y)^2``; scale
-        `y` to a standard deviation of about 1 first, as larger targets make training diverge) or
-        ``"squared_error_sigmoid"`` (sigmoid outputs p, ``1/2 sum (p - y)^2``, as the paper's proof
-        of concept has it for Madelon; where p saturates the gradient vanishes, so binary
-        cross-entropy learns faster).
+        ``"cross_entropy"`` (default): softmax outputs. ``"binary_cross_entropy"``: sigmoid outputs,
+        summed over outputs. ``"squared_error"``: identity outputs, ``1/2 sum (z - y)^2``; scale `y`
+        to a standard deviation of about 1, as larger targets make training diverge.
+        ``"squared_error_sigmoid"``: sigmoid outputs p, ``1/2 sum (p - y)^2``, as in the paper's
+        proof of concept for Madelon; learns more slowly than binary cross-entropy, as the gradient
+        vanishes where p saturates.
     init
-        ``"he_uniform"`` (default, U(-+ sqrt(6 / fan_in))), ``"xavier"``
-        (U(-+ sqrt(6 / (fan_in + fan_out)))), ``"lecun_uniform"`` (U(-+ sqrt(3 / fan_in))) or
-        ``"normal"`` (N(0, 1) / 10). Biases start at 0.
+        ``"he_uniform"`` (default): U(-+ sqrt(6 / fan_in)). ``"xavier"``:
+        U(-+ sqrt(6 / (fan_in + fan_out))). ``"lecun_uniform"``: U(-+ sqrt(3 / fan_in)).
+        ``"normal"``: N(0, 1) / 10. Biases start at 0.
     fan
-        What fan_in and fan_out are: ``"layer"`` (default) takes the layer's sizes, as the paper
-        does; ``"real"`` the connections that a neuron has (for fan_out the layer's mean), which
-        makes learning start earlier.
+        What fan_in and fan_out are. ``"layer"`` (default): the layer's sizes, as in the paper.
+        ``"real"``: the connections that a neuron has (for fan_out the layer's mean), which makes
+        learning start earlier.
     dropout
-        The probability with which a hidden unit is dropped in training, in [0, 1): in all hidden
-        layers, or a sequence of one for each. Default 0.3. Kept units are scaled by the inverse of
-        the probability of being kept.
+        The probability of dropping a hidden unit in training, in [0, 1): one for all hidden layers,
+        or one for each. Default 0.3. Kept units are divided by the probability of being kept.
     input_noise
-        The standard deviation of Gaussian noise that is added to every input in training, newly
-        drawn in each step; in units of the inputs' own standard deviations if they are
-        standardised. At least 0; default 0. With a squared error against the inputs themselves
-        this makes a denoising autoencoder.
+        The standard deviation of Gaussian noise, drawn anew and added to the inputs in each
+        training step; in units of their own standard deviations if they are standardised. At least
+        0; default 0. With a squared error against the inputs it makes a denoising autoencoder.
     standardize
         Standardise inputs with the means and standard deviations of the first training data, which
-        are saved with the model. A feature with one value becomes 0: its mean is that value, its
-        scale is 1. Default False.
+        are saved with the model. A constant feature becomes 0. Default False.
     seed
         Of everything random, from 0 to 2^64 - 1; drawn from the system if None. The same seed
         gives the same bits for any number of threads.
     threads
         Threads to use; all that the process may use if None.
     progress
-        Draw a progress bar if it takes more than a second to make the model, on the standard error
-        stream if that is a terminal, or in a notebook. Default False.
+        Draw a progress bar if making the model takes more than a second, where `fit` draws its bar.
+        Default False.
 
     Attributes
     ----------
     metadata : dict of str to str
-        Yours: notes such as the names of classes, saved and pickled with the model. The command
-        line keeps ``dataset``, ``class_names``, ``feature_names`` and ``label`` there, as JSON.
+        Your notes, saved and pickled with the model. The command line keeps ``dataset``,
+        ``class_names``, ``feature_names`` and ``label`` there, as JSON.
     history : History
-        Of the last fit, or of the one that is running; what a fit that Ctrl-C ended got done is
-        here. Empty at first; not saved.
+        Of the last fit, or of the one that is running; after Ctrl-C, of the epochs that were done.
+        Empty at first; not saved.
     stop_training : bool
-        Set it to True in a callback to end the fit after the current epoch; every fit starts
-        with False.
+        Set it to True in a callback to end the fit after the current epoch. Every fit starts with
+        False.
 
     Raises
     ------
@@ -225,7 +215,7 @@ class SparseMLP:
         seed: int | None = None,
         threads: int | None = None,
     ) -> SparseMLP:
-        """Build a model whose connections and weights are given.
+        """Build a model from weights, whose places are its connections.
 
         Parameters
         ----------
@@ -262,14 +252,9 @@ class SparseMLP:
 
     @classmethod
     def from_npz(cls, folder: str | os.PathLike[str], *, threads: int | None = None) -> SparseMLP:
-        """Build a model from the files that `export_npz` wrote; they may have been changed since.
+        """Build a model from the files that `export_npz` wrote, which may have been changed since.
 
-        Parameters
-        ----------
-        folder
-            The folder.
-        threads
-            Threads to use; all that the process may use if None.
+        `threads` as in the constructor.
 
         Raises
         ------
@@ -307,59 +292,53 @@ class SparseMLP:
     ) -> History:
         """Train.
 
-        Every epoch uses every sample once, in a new order; the last, shorter batch included.
-        Ctrl-C raises KeyboardInterrupt within a second or one step and leaves the model at its
-        last completed step. The loop runs without holding the interpreter's lock.
+        Every epoch uses every sample once, in a new order, the last, shorter batch included. Ctrl-C
+        raises KeyboardInterrupt within a second or one step and leaves the model at its last
+        completed step. The loop runs without the interpreter's lock.
 
         Parameters
         ----------
         x
-            Samples, (samples, n_0): any real dtype and order; computed with in float32. An array of
-            float32 in C order is not copied, so one that is mapped from a file
+            Samples, (samples, n_0), of any real dtype and order; computed with in float32. An array
+            of float32 in C order is not copied, so one that is mapped from a file
             (``np.load(path, mmap_mode="r")``) need not fit into memory. A SciPy sparse matrix or
-            array is copied in compressed form, 8 bytes a stored value, and never becomes dense: a
-            step costs what its samples' features and the first layer's connections cost. A
-            standardising model then only scales stored values, and moves the pre-activations
-            instead of the zeros, at the price of digits where a feature's mean is ten thousand
-            deviations or more from 0. Or an iterator of batches ``(x, y)`` or
-            ``(x, y, sample_weight)`` without end, or an iterable that starts anew when it has
-            ended: only one batch is in memory at a time, and a standardising model takes its
-            statistics from the first.
+            array is copied in compressed form, 8 bytes a stored value, and never becomes dense,
+            also where the model standardises (the guide's "Text and one-hot tables"). Or an
+            iterator of batches ``(x, y)`` or ``(x, y, sample_weight)`` without end, or an iterable
+            that starts anew when it has ended: only one batch is in memory at a time, and
+            statistics of standardisation are those of the first.
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy and squared error with a sigmoid: values in [0, 1], (samples,
             outputs). Squared error: values, (samples, outputs). With one output (samples,) will
             do. None with an iterator.
         epochs
-            The epoch to train up to, counted from 1, as in Keras: ``epochs - initial_epoch`` of
-            them are run. Default 100. Zero trains nothing. A second fit without `initial_epoch`
-            trains `epochs` more and starts the schedule anew; momentum, shuffling and dropout go
-            on where they were.
+            The epoch to train up to, as in Keras: ``epochs - initial_epoch`` are run. Default 100;
+            0 trains nothing. A second fit without `initial_epoch` trains `epochs` more and starts
+            the schedule anew; momentum, shuffling and dropout go on where they were.
         steps_per_epoch
-            How many batches of an iterator make an epoch; by default as many as `x` has, if it has
-            a length. None (default) with arrays.
+            Batches of an iterator in an epoch; by default as many as `x` has, if it has a length.
+            None (default) with arrays.
         batch_size
             Samples per step; with an iterator those of validation only. Default 128.
         sample_weight
-            How much each sample counts, (samples,), at least 0: its loss and its gradient are
-            multiplied by it. The mean over a batch divides by the number of samples, not by their
-            weights, so give weights with a mean of about 1. Accuracy counts samples. Default None,
-            1 each; None with an iterator.
+            By what each sample's loss and gradient are multiplied, (samples,), at least 0. The mean
+            over a batch divides by the number of samples, so give weights with a mean of about 1.
+            Accuracy counts samples. Default None, 1 each; None with an iterator.
         validation_data
-            ``(x, y)`` that is evaluated after every epoch.
+            ``(x, y)`` to evaluate after every epoch. Default None.
         optimizer
             An `SGD` or an `Adam`; ``SGD()``, the paper's settings, if None.
         topology
             How the topology evolves after every epoch but the last: a `SET`, the default, a
-            `GradientGrowth`, or a `TopologyRule` of your own. None keeps it static.
+            `GradientGrowth`, or a `TopologyRule` that you write. None keeps it static.
         pruning
-            When neurons are pruned, as an `ImportancePruning`; None (default) prunes none. It comes
-            before the evolution after the same epoch, also when one goes on from a checkpoint.
+            When neurons are pruned, before the evolution after the same epoch: an
+            `ImportancePruning`. None (default) prunes none.
         strategy
-            How several workers train together, as a `WASSP` or a `WASAP`; with these `batch_size`
-            is that of a worker. None (default) trains on one batch at a time. A parallel fit that
-            goes on from a checkpoint in its last, local phase goes on from the average of the
-            workers.
+            How several workers train together: a `WASSP` or a `WASAP`, with batches of `batch_size`
+            for each worker. A fit that goes on from a checkpoint in its last, local phase goes on
+            from the workers' average. None (default) trains on one batch at a time.
         memory
             What memory to spend beside the network's own; the results are the same bits.
             ``"fast"`` (default): 20 bytes a connection, momentum included, and all activations.
@@ -369,16 +348,15 @@ class SparseMLP:
         callbacks
             `Callback` objects, such as `EarlyStopping` and `ModelCheckpoint`.
         progress
-            Draw a progress bar on the standard error stream if that is a terminal, or in a
-            notebook. Default True.
+            Draw a progress bar in a notebook, or on the standard error stream if that is a
+            terminal. Default True.
         initial_epoch
-            The epoch to start at, for the schedule and the history of a fit that goes on: after a
-            fit of 10 epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30.
-            Default 0. The user guide has the recipe for going on from a checkpoint.
+            The epoch to start at, for the schedule and the history of a fit that goes on: after 10
+            epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30. Default 0. The
+            guide has the recipe for going on from a checkpoint.
         augment
-            How the samples, which are images then, are turned, moved and mirrored whenever a step
-            uses them, as an `ImageAugmentation` of their shape; also with a `strategy` and with an
-            iterator of batches. Not for sparse samples. None (default) leaves them as they are.
+            How samples that are images are turned, moved and mirrored in every step: an
+            `ImageAugmentation` of their shape. Not for sparse samples. Default None.
 
         Returns
         -------
@@ -436,9 +414,8 @@ class SparseMLP:
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
-        A standardising model that has no statistics yet takes them from these samples. Every call
-        uses the optimiser's `learning_rate`: give each its own ``SGD`` or ``Adam`` to have another.
-        `x`, `sample_weight` and `memory` as in `fit`.
+        A standardising model without statistics takes them from these samples. The step has the
+        optimiser's `learning_rate`, without its schedule. The arguments are those of `fit`.
 
         Returns
         -------
@@ -461,8 +438,8 @@ class SparseMLP:
     def learning_rate(self) -> float | None:
         """The learning rate of the fit that is running, before its schedule's factor.
 
-        Callbacks may set it, to any positive finite number; the steps that follow have it. None
-        where no fit is running, and in one with a strategy, where it cannot be set.
+        Callbacks may set it to any positive finite number, for the steps that follow. None where no
+        fit is running, and in one with a strategy, where it cannot be set.
         """
         rate: float | None = getattr(self._driver, "learning_rate_before_schedule", None)
         return rate
@@ -537,18 +514,7 @@ class SparseMLP:
         return scores(self.loss, *self._core.evaluate(data, batch_size))
 
     def test_on_batch(self, x: Samples, y: npt.ArrayLike) -> dict[str, float]:
-        """Score these samples as one batch.
-
-        Returns
-        -------
-        dict
-            As `evaluate`.
-
-        Raises
-        ------
-        ValueError, TypeError, MemoryError
-            As `evaluate`.
-        """
+        """Score these samples as one batch; otherwise as `evaluate`."""
         data, _, count = given(self._core, x, y)
         return scores(self.loss, *self._core.evaluate(data, count))
 
@@ -558,7 +524,7 @@ class SparseMLP:
         Parameters
         ----------
         x
-            Samples, (samples, n_0); dense or sparse, mapped from a file or not, as in `fit`.
+            Samples, as `fit` takes them.
         batch_size
             Samples that are computed together; a sample's bits do not depend on it. Default 128.
 
@@ -593,12 +559,12 @@ class SparseMLP:
         Parameters
         ----------
         topology
-            A `SET`, a `GradientGrowth` or a `TopologyRule`; ``SET()`` if None. Its `zeta` is taken
-            as it is, whatever its schedule: `SET.at` has that of an epoch.
+            As in `fit`; ``SET()`` if None. Its `zeta` is taken without its schedule: `SET.at` gives
+            the rule of an epoch.
         x, y
             Samples and targets, as `fit` takes them, for rules that take gradients.
         batch_size
-            Samples whose gradients are taken if the rule does not say. Default 128, as in `fit`.
+            Samples whose gradients are taken if the rule does not say. Default 128.
         memory
             As in `fit`.
 
@@ -609,13 +575,8 @@ class SparseMLP:
 
         Raises
         ------
-        ValueError, TypeError
-            If an argument is wrong, or a rule of your own makes a mistake; the network is as it
-            was.
-        ModelBusyError
-            If a fit of this model is running.
-        MemoryError
-            If there is not enough memory for it.
+        ValueError, TypeError, ModelBusyError, MemoryError
+            As `fit`. If a `TopologyRule` makes a mistake, the network is as it was.
         """
         with self._exclusive("evolve"):
             rule = request.topology(topology) or request.PAPER_SET
@@ -626,7 +587,9 @@ class SparseMLP:
         return [{"dropped": layer.dropped, "grown": layer.grown} for layer in report]
 
     def importance(self, layer: int) -> npt.NDArray[np.float32]:
-        """Give the importance of a layer's neurons (importance pruning, arXiv 2102.01732).
+        """Sum the absolute values of the incoming weights of each neuron in a layer.
+
+        This is the importance of importance pruning (arXiv 2102.01732).
 
         Parameters
         ----------
@@ -636,7 +599,6 @@ class SparseMLP:
         Returns
         -------
         float32 array of shape (neurons,)
-            The incoming strength: the sum of the absolute values of a neuron's incoming weights.
 
         Raises
         ------
@@ -649,29 +611,22 @@ class SparseMLP:
     def feature_importance(self, kind: str = "path") -> npt.NDArray[np.float64]:
         """Score the input features by the weights that leave them.
 
-        Weights multiply features, so the scores of two features can be compared only if both were
-        standardised (``standardize=True``, or before `fit`); a feature in a small unit needs, and
-        gets, large weights. A feature that is constant in training keeps the random weights that
-        it was given, as it has no gradients: leave such columns out.
+        Compare scores only of features on one scale (``standardize=True``), and leave constant
+        features out: nothing trains their weights. The guide says more, and which kind finds more.
 
         Parameters
         ----------
         kind
             ``"path"`` (default): the absolute values of the weights multiplied along every path
-            from the feature to an output, and summed over the paths. It tells a strong connection
-            to a neuron that matters from one to a neuron that does not, as the relative
-            importances of Garson (1991) and the sensitivity of synapses in SynFlow (Tanaka et
-            al., 2020) do; activations and signs are left out. ``"strength"``: the sum of the
-            absolute values of the feature's own weights, the neuron strength of QuickSelection
-            (Atashgahi et al., 2022). Of Madelon's 20 features with signal the 20 best by path were
-            17.6 on pruned networks, by strength 16.4, by mean absolute gradients 17.2; on networks
-            that were not pruned 13.4, 12.0 and 14.8 (``experiments/importance.py``).
+            from the feature to an output, and summed over the paths; as Garson (1991) and SynFlow
+            (Tanaka et al., 2020) do. ``"strength"``: the sum of the absolute values of the
+            feature's own weights, as QuickSelection does (Atashgahi et al., 2022).
 
         Returns
         -------
         float64 array of shape (n_0,)
             At least 0; 0 for a feature without connections. After ``compact(inputs=True)`` of the
-            features that remain: ``units(0)`` says which.
+            features that remain, ``units(0)``.
 
         Raises
         ------
@@ -694,30 +649,25 @@ class SparseMLP:
     ) -> list[dict[str, int]]:
         """Remove all incoming connections of the hidden neurons that matter least, now.
 
-        These are the neurons of each hidden layer whose `importance` is at or below the threshold
+        These are the neurons of each hidden layer whose `importance` is at or below a threshold
         (arXiv 2102.01732, "Importance pruning"). Weights go with their momentum, biases stay, so a
         pruned neuron's output is a constant, which `compact` takes out. `pruning_curve` helps to
         choose, and ``fit(pruning=ImportancePruning(...))`` prunes while training.
 
+        Give one of `percentile`, `threshold` and `tolerance`.
+
         Parameters
         ----------
-        percentile
-            The threshold as a percentile, above 0 and below 100, of the importances of the layer's
-            neurons, interpolated linearly as by `numpy.percentile`.
-        threshold
-            The threshold itself, at least 0.
+        percentile, threshold, over
+            As in `ImportancePruning`; `over` is ``"all"`` by default.
         tolerance
             Prune as far as costs at most that much accuracy on `validation_data`, in [0, 1); 0.003
             is 0.3 points. First all layers alike, then each beside the others. Without accuracy
-            (squared error) the loss may grow by that share. Exactly one of `percentile`,
-            `threshold` and `tolerance` must be given.
+            (squared error) the loss may grow by that share.
         validation_data
-            ``(x, y)`` that `tolerance` is measured on: not those that are reported later. None
-            (default) without it.
+            ``(x, y)`` that `tolerance` is measured on: not those that are reported later.
         regrow
             Whether SET may grow connections to the pruned neurons again. Default False.
-        over
-            As of `ImportancePruning`. Default ``"all"``.
         batch_size
             Samples of `validation_data` that are computed together. Default 128.
 
@@ -729,35 +679,24 @@ class SparseMLP:
 
         Raises
         ------
-        ValueError, TypeError
-            If an argument is wrong; nothing was changed.
-        ModelBusyError
-            If a fit of this model is running.
-        MemoryError
-            If the new layers do not fit into memory beside the old ones; nothing was changed.
+        ValueError, TypeError, ModelBusyError, MemoryError
+            As `fit`.
 
         Warns
         -----
         RuntimeWarning
-            If a layer is left alone: fewer than two connected neurons would be left, or fewer than
-            both the number of outputs and a tenth of the layer; an output would no longer depend
-            on any input; or an importance is not finite.
+            If a layer is left alone: pruning would ruin it, as `ImportancePruning` describes, or an
+            importance is not finite.
         """
         percentile, threshold, tolerance = amount(percentile, threshold, tolerance, required=True)
         regrow = _check.boolean("regrow", regrow)
         over = _check.choice("over", over, OVER)
         batch_size = _check.integer("batch_size", batch_size, 1)
-        if (tolerance is None) != (validation_data is None):
-            shown = "None" if validation_data is None else "(x, y)"
-            raise ValueError(
-                f"tolerance = {tolerance!r} and validation_data = {shown}: expected both or none"
-            )
+        both_or_none(tolerance, validation_data)
         with self._exclusive("prune"):
             percentiles: float | list[float] | None = percentile
             if tolerance is not None:
-                data = held_out(self._core, validation_data)
-                limit = Tolerance(tolerance, has_accuracy=LOSSES[self.loss].has_accuracy)
-                percentiles = furthest(self._core, data, batch_size, limit) or 0.0
+                percentiles = tolerated(self._core, validation_data, tolerance, batch_size)
                 over = "connected"
             rule = core_rule(percentile=percentiles, threshold=threshold, over=over, regrow=regrow)
             return reported(self._core.prune(rule), stacklevel=3)
@@ -772,47 +711,35 @@ class SparseMLP:
     ) -> dict[str, npt.NDArray[Any]]:
         """Score the model as it would be after ``prune(percentile=p)``, for each p.
 
-        The model stays as it is; every percentile is pruned from it anew. It takes the memory of
-        a copy. A layer that pruning would ruin is left alone, without a warning.
+        The model stays as it is; every percentile is pruned from a copy. A layer that pruning would
+        ruin is left alone, without a warning. `x`, `y` and `batch_size` as in `evaluate`.
 
         Parameters
         ----------
-        x, y
-            Samples and targets, as `evaluate` takes them.
         percentiles
             Numbers from 0 to below 100; 0 stands for the model as it is. Default 0, 5, ..., 95.
-        batch_size
-            Samples that are computed together. Default 128.
 
         Returns
         -------
         dict of arrays of shape (len(percentiles),)
             ``percentile`` (float64); what is left then, ``connections`` and ``neurons`` (int64;
             hidden neurons with incoming connections); ``refused`` (int64), how many layers were
-            left alone; ``loss`` and ``accuracy`` (float64, as
-            `evaluate` has them; no accuracy with a squared error).
+            left alone; ``loss`` and ``accuracy`` (float64, those of `evaluate`).
 
         Raises
         ------
-        ValueError, TypeError
-            If an argument is wrong; the message names it.
-        MemoryError
-            If the copy or the buffers for `batch_size` samples do not fit into memory.
+        ValueError, TypeError, MemoryError
+            As `evaluate`.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         return pruning_curve(self._core, given(self._core, x, y).data, percentiles, batch_size)
 
     def gradient_norms(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """How strongly each layer is pulled: Euclidean norms of gradients.
+        """Compute how strongly each layer is pulled, the Euclidean norms of its gradients.
 
-        Of the mean loss over these samples, without dropout and noise, by the weights of each
-        layer. The samples are one batch, and memory is taken for its activations. The model stays
-        as it is.
-
-        Parameters
-        ----------
-        x, y
-            Samples and targets, as `fit` takes them.
+        The gradients are those of the mean loss by the layer's weights, without dropout and noise.
+        The samples are one batch, and memory is taken for its activations. The model stays as it
+        is. `x` and `y` as in `fit`.
 
         Returns
         -------
@@ -828,23 +755,19 @@ class SparseMLP:
     def compact(self, *, inputs: bool = False) -> list[dict[str, int]]:
         """Remove the neurons that cannot matter; the model computes the same without them.
 
-        A hidden neuron without incoming connections has the constant output f(bias): its
-        contribution is added to the next layer's biases and it goes. A hidden neuron without
-        outgoing connections goes as it is. Both go on until there are none left, so removals
-        travel through the layers. Outputs stay, and a hidden layer that would lose all of its
-        neurons keeps one, without connections.
+        A hidden neuron without incoming connections has the constant output f(bias): the next
+        layer's biases take it over. A hidden neuron without outgoing connections goes as it is. So
+        do neurons that lose their last connections by this. A hidden layer keeps one neuron at
+        least.
 
         Predictions agree with those before to the rounding of the biases. Training can go on, in a
-        smaller network: momentum is kept, and dropout, which draws by the neurons' numbers, draws
-        anew. It also no longer drops the constants: a neuron without connections that dropout
-        switched on and off was noise in training, and is none once its output is in the biases.
+        smaller network, with its momentum. Dropout draws anew, and no longer drops the constants.
 
         Parameters
         ----------
         inputs
-            Also remove the inputs without outgoing connections (but for one, if none has any).
-            The model then takes the remaining columns only: ``x[:, model.units(0)]``. Default
-            False.
+            Also remove the inputs without outgoing connections, but for one if none has any. The
+            model then takes the remaining columns only: ``x[:, model.units(0)]``. Default False.
 
         Returns
         -------
@@ -855,12 +778,8 @@ class SparseMLP:
 
         Raises
         ------
-        TypeError
-            If `inputs` is not True or False.
-        ModelBusyError
-            If a fit of this model is running.
-        MemoryError
-            If the new layers do not fit into memory beside the old ones; nothing was changed.
+        TypeError, ModelBusyError, MemoryError
+            As `fit`.
         """
         inputs = _check.boolean("inputs", inputs)
         with self._exclusive("compact"):
@@ -896,14 +815,26 @@ class SparseMLP:
 
     # --- what it is -------------------------------------------------------------------------------
 
-    @property
-    def _config(self) -> Config:
-        return Config.of(self._core)
-
-    @property
-    def layer_sizes(self) -> list[int]:
-        """Neurons of each layer."""
-        return list(self._config.layer_sizes)
+    layer_sizes = Setting[list[int]]("Neurons of each layer.")
+    epsilon = Setting[float | list[float] | None](
+        "The Erdos-Renyi parameter, or one per layer, if the model was made with one."
+    )
+    allocation = Setting[str | None](
+        "How the model's density was spread over its layers, if it was made with a rule."
+    )
+    activation = Setting[str | list[str]]("The activation of hidden layers, or that of each.")
+    slope = Setting[float]("The paper's alpha.")
+    loss = Setting[str]("The loss.")
+    init = Setting[str]("The distribution of initial and grown weights.")
+    fan = Setting[str]("What the initial distribution is scaled by.")
+    dropout = Setting[float | list[float]](
+        "The probability of dropping a hidden unit, or that of each hidden layer."
+    )
+    input_noise = Setting[float](
+        "The standard deviation of the noise that training adds to inputs."
+    )
+    standardize = Setting[bool]("Whether inputs are standardised.")
+    seed = Setting[int]("The seed, also if it was drawn from the system.")
 
     @property
     def original_layer_sizes(self) -> list[int]:
@@ -914,7 +845,7 @@ class SparseMLP:
     @property
     def layers(self) -> list[Layer]:
         """The layers with weights: ``layers[0]`` leads to the first hidden layer."""
-        return [Layer(self._core, index) for index in range(len(self.layer_sizes) - 1)]
+        return layers(self._core)
 
     @property
     def nnz(self) -> int:
@@ -924,63 +855,7 @@ class SparseMLP:
     @property
     def density(self) -> float:
         """Connections as a fraction of all possible ones."""
-        sizes = self.layer_sizes
-        return self.nnz / sum(a * b for a, b in pairwise(sizes))
-
-    @property
-    def epsilon(self) -> float | list[float] | None:
-        """The Erdos-Renyi parameter, or one per layer, if the model was made with one."""
-        return _copied(self._config.epsilon)
-
-    @property
-    def allocation(self) -> str | None:
-        """How the model's density was spread over its layers, if it was made with a rule."""
-        return self._config.allocation
-
-    @property
-    def activation(self) -> str | list[str]:
-        """The activation of hidden layers, or that of each."""
-        return _copied(self._config.activation)
-
-    @property
-    def slope(self) -> float:
-        """The paper's alpha."""
-        return self._config.slope
-
-    @property
-    def loss(self) -> str:
-        """The loss."""
-        return self._config.loss
-
-    @property
-    def init(self) -> str:
-        """The distribution of initial and grown weights."""
-        return self._config.init
-
-    @property
-    def fan(self) -> str:
-        """What the initial distribution is scaled by."""
-        return self._config.fan
-
-    @property
-    def dropout(self) -> float | list[float]:
-        """The probability of dropping a hidden unit, or that of each hidden layer."""
-        return _copied(self._config.dropout)
-
-    @property
-    def input_noise(self) -> float:
-        """The standard deviation of the noise that training adds to inputs."""
-        return self._config.input_noise
-
-    @property
-    def standardize(self) -> bool:
-        """Whether inputs are standardised."""
-        return self._config.standardize
-
-    @property
-    def seed(self) -> int:
-        """The seed, also if it was drawn from the system."""
-        return self._config.seed
+        return self.nnz / sum(a * b for a, b in pairwise(self.layer_sizes))
 
     @property
     def threads(self) -> int:
@@ -999,7 +874,7 @@ class SparseMLP:
 
     @property
     def scale(self) -> npt.NDArray[np.float64] | None:
-        """One over the standard deviations of the inputs, beside `mean`."""
+        """One over the standard deviations of the inputs, beside `mean`; 1 for constant inputs."""
         statistics = self._core.standardizer()
         return None if statistics is None else statistics[1]
 
@@ -1026,12 +901,12 @@ class SparseMLP:
         memory: str = "fast",
         optimizer: Optimizer | None = None,
     ) -> MemoryPlan:
-        """What a fit with batches of `batch_size` samples takes in memory, and what there is.
+        """Tell what a fit takes in memory, and what there is.
 
-        `evolves`: with a topology that evolves, or by what it does; `optimizer`: as of `fit`. The
-        function `plan` tells it of a model that is yet to be made.
+        The function `plan` has the same arguments, and tells it of a model that is yet to be made.
         """
-        return MemoryPlan.of(self._core.plan, self._config, batch_size, evolves, memory, optimizer)
+        config = Config.of(self._core)
+        return MemoryPlan.of(self._core.plan, config, batch_size, evolves, memory, optimizer)
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print a table of the layers, line by line with `print_fn`."""
@@ -1045,10 +920,10 @@ class SparseMLP:
     # --- other libraries --------------------------------------------------------------------------
 
     def to_scipy(self) -> tuple[list[scipy.sparse.csc_array], list[npt.NDArray[np.float32]]]:
-        """The weights and biases of all layers, as copies that can be changed.
+        """Copy the weights and biases of all layers, for `from_scipy` or to change them.
 
-        `SparseMLP.from_scipy` takes both. Statistics of standardisation are not part of them: a
-        model that has some computes with ``(x - model.mean) * model.scale``.
+        Statistics of standardisation are not part of them: a model that has some computes with
+        ``(x - model.mean) * model.scale``.
 
         Returns
         -------
@@ -1066,8 +941,8 @@ class SparseMLP:
         For each layer ``weight_0.npz`` (`scipy.sparse.save_npz`, (n_in, n_out)) and ``bias_0.npy``;
         ``mean.npy`` and ``scale.npy`` if the model has statistics of standardisation;
         ``settings.json``; and a ``README.txt`` that says how outputs are computed from them.
-        `from_npz` reads them again. Momentum, counters, what was pruned and the user's metadata are
-        in `SparseMLP.save`'s files only.
+        `from_npz` reads them. Momentum, counters, what was pruned and `metadata` are in the files
+        of `save` only.
 
         Parameters
         ----------
@@ -1084,12 +959,11 @@ class SparseMLP:
         npz.write(self._core, _check.path("folder", folder))
 
     def to_torch(self, *, dense: bool = False, logits: bool = False) -> Any:
-        """A PyTorch module that computes the same outputs; needs the extra ``torch``.
+        """Make a `torch.nn.Module` that computes the same outputs; needs the extra ``torch``.
 
-        Its layers have sparse CSR weights of the connections that exist; the values and the biases
-        are parameters, which PyTorch's optimisers can train, and can be saved with `state_dict`.
-        Standardisation is part of it; dropout and noise on the inputs are not. Inputs are float32,
-        (samples, n_0).
+        Its layers have sparse CSR weights of the connections that exist. Weights and biases are
+        parameters, which PyTorch can train and save. Standardisation is part of it; dropout and
+        noise on the inputs are not. Inputs are float32, (samples, n_0).
 
         Parameters
         ----------
@@ -1098,11 +972,7 @@ class SparseMLP:
             tools that know no sparse tensors. Default False.
         logits
             Return what goes into the softmax or sigmoid of the output, as PyTorch's losses take it,
-            instead of the probabilities that `predict` returns. Default False.
-
-        Returns
-        -------
-        torch.nn.Module
+            instead of probabilities. Default False.
 
         Raises
         ------
@@ -1124,15 +994,8 @@ class SparseMLP:
         """Save everything that the model is to one safetensors file.
 
         Structure, weights, the optimiser's state, biases, standardisation, configuration, counters
-        and `metadata`. The file is written beside `path` and takes its place when it is complete:
-        whatever ends the saving before, Ctrl-C or a crash, leaves the old file as it was.
-
-        Parameters
-        ----------
-        path
-            The file.
-        progress
-            Draw a progress bar if it takes more than a second. Default False.
+        and `metadata`. The file is written beside `path` and takes its place when it is complete,
+        so Ctrl-C or a crash leaves an old file as it was. `progress` as in the constructor.
 
         Raises
         ------
@@ -1145,11 +1008,8 @@ class SparseMLP:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Support pickle and copy with the bytes that `save` writes."""
-        return _from_bytes, (
-            type(self),
-            self._core.to_bytes(_check.strings("metadata", self.metadata)),
-            self.threads,
-        )
+        data = self._core.to_bytes(_check.strings("metadata", self.metadata))
+        return _from_bytes, (type(self), data, self.threads)
 
 
 def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
@@ -1163,14 +1023,7 @@ def load(
 ) -> SparseMLP:
     """Load a model that `SparseMLP.save` wrote; training goes on as if it had not been saved.
 
-    Parameters
-    ----------
-    path
-        The file.
-    threads
-        Threads to use; all that the process may use if None.
-    progress
-        Draw a progress bar if it takes more than a second. Default False.
+    `threads` and `progress` as in `SparseMLP`.
 
     Raises
     ------
@@ -1187,8 +1040,3 @@ def load(
     model = SparseMLP.__new__(SparseMLP)
     model._attach(core, metadata)
     return model
-
-
-def _copied(setting: _T) -> _T:
-    """A setting, which the reader of a list may change without changing the model's."""
-    return copy(setting)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from trulysparse import _core
+from trulysparse.config import Config
+from trulysparse.data.samples import held_out
+from trulysparse.losses import LOSSES
 from trulysparse.topology.pruning import core_rule
 
 _MOST = 99  # the largest percentile that is tried
@@ -48,6 +52,25 @@ class Tolerance:
         means = [statistics.fmean(scores[max(end - every, 0) : end]) for end in ends]
         best = max(means)
         return self.allowed(best) - (best - means[-1])
+
+
+def both_or_none(tolerance: float | None, validation_data: Any) -> None:
+    """Raise ValueError if there is a tolerance and nothing to measure it on, or the reverse."""
+    if (tolerance is None) != (validation_data is None):
+        shown = "None" if validation_data is None else "(x, y)"
+        raise ValueError(
+            f"tolerance = {tolerance!r} and validation_data = {shown}: expected both or none"
+        )
+
+
+def tolerated(
+    network: _core.Network, validation_data: Any, tolerance: float, batch_size: int
+) -> Percentiles | float:
+    """Give the percentile of each hidden layer's connected neurons that can go, or 0 for all."""
+    data = held_out(network, validation_data)
+    has_accuracy = LOSSES[Config.of(network).loss].has_accuracy
+    limit = Tolerance(tolerance, has_accuracy=has_accuracy)
+    return furthest(network, data, batch_size, limit) or 0.0
 
 
 def furthest(
