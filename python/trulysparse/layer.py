@@ -123,11 +123,12 @@ class Layer:
 
     @property
     def srelu(self) -> npt.NDArray[np.float32] | None:
-        """SReLU's parameters, float32 of shape (n_out, 4), or None; a copy.
+        """SReLU's parameters (Jin et al., 2016), float32 of shape (n_out, 4), or None; a copy.
 
         Columns: the lower threshold, the slope below it, the upper threshold, the slope above it.
-        A pre-activation at or above the upper threshold has the upper slope, even if training has
-        moved the thresholds past each other.
+        Between the thresholds SReLU is the identity. They start as 0, 0.2, 1 and 1, and take the
+        optimiser's steps without its weight decay. A pre-activation at or above the upper threshold
+        has the upper slope, even if training has moved the thresholds past each other.
         """
         parameters = self._core.srelu(self._index)
         return None if parameters is None else _read_only(parameters[0].reshape(-1, 4))

@@ -126,10 +126,8 @@ class SparseMLP:
 
     Raises
     ------
-    ValueError, TypeError
-        If an argument is out of its range; the message names it.
-    MemoryError
-        If the connections do not fit into memory.
+    ValueError, TypeError, MemoryError
+        If an argument is out of its range (the message names it), or memory does not suffice.
 
     Examples
     --------
@@ -192,11 +190,8 @@ class SparseMLP:
         self.stop_training = False
 
     def _exclusive(self, what: str) -> AbstractContextManager[None]:
-        return self._turn.take(
-            ModelBusyError(
-                f"{what} would change the model while a fit or another change is running"
-            )
-        )
+        message = f"{what} would change the model while a fit or another change is running"
+        return self._turn.take(ModelBusyError(message))
 
     @classmethod
     def from_scipy(
@@ -217,6 +212,9 @@ class SparseMLP:
     ) -> SparseMLP:
         """Build a model from weights, whose places are its connections.
 
+        Shapes that do not fit each other, a damaged matrix and a value that is not finite are a
+        ValueError or a TypeError.
+
         Parameters
         ----------
         weights
@@ -226,11 +224,6 @@ class SparseMLP:
             An array of shape (n_out,) per layer; zeros if None.
         activation, slope, loss, init, fan, dropout, input_noise, standardize, seed, threads
             As in the constructor; `init` and `fan` say how grown connections start.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If shapes do not fit each other, a matrix is damaged or a value is not finite.
         """
         sizes, matrices = from_matrices.to_core(weights, biases)
         config = Config.given(
@@ -254,14 +247,8 @@ class SparseMLP:
     def from_npz(cls, folder: str | os.PathLike[str], *, threads: int | None = None) -> SparseMLP:
         """Build a model from the files that `export_npz` wrote, which may have been changed since.
 
-        `threads` as in the constructor.
-
-        Raises
-        ------
-        FileNotFoundError
-            If one of the files is missing.
-        ValueError, TypeError
-            If a file is not as expected, or the files do not fit each other.
+        `threads` as in the constructor. A file that is missing is a FileNotFoundError. Files that
+        are not as expected, or do not fit each other, are a ValueError or a TypeError.
         """
         files = npz.read(_check.path("folder", folder))
         model = cls.from_scipy(files.weights, files.biases, threads=threads, **files.settings)
@@ -358,18 +345,11 @@ class SparseMLP:
             How samples that are images are turned, moved and mirrored in every step: an
             `ImageAugmentation` of their shape. Not for sparse samples. Default None.
 
-        Returns
-        -------
-        History
-
         Raises
         ------
-        ValueError, TypeError
-            If an argument is wrong; nothing was changed.
-        ModelBusyError
-            If another fit of this model is running.
-        MemoryError
-            If the buffers for `batch_size` samples do not fit into memory; nothing was changed.
+        ValueError, TypeError, ModelBusyError, MemoryError
+            If an argument is wrong (the message names it), another fit of this model is running, or
+            the buffers for `batch_size` samples do not fit into memory; nothing was changed.
         """
         with self._exclusive("fit"), session(strategy) as ranks:
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
@@ -415,17 +395,12 @@ class SparseMLP:
         """Take one training step on all of these samples; the topology does not change.
 
         A standardising model without statistics takes them from these samples. The step has the
-        optimiser's `learning_rate`, without its schedule. The arguments are those of `fit`.
+        optimiser's `learning_rate`, without its schedule. Arguments and errors are those of `fit`.
 
         Returns
         -------
         dict
             ``loss`` and ``accuracy`` of the samples before the step, with dropout.
-
-        Raises
-        ------
-        ValueError, TypeError, ModelBusyError, MemoryError
-            As `fit`.
         """
         with self._exclusive("train_on_batch"):
             batch = given(self._core, x, y, sample_weight=sample_weight, trains=True)
@@ -455,26 +430,14 @@ class SparseMLP:
         self._driver.learning_rate_before_schedule = rate
 
     def snapshot(self) -> Any:
-        """Copy the network as it is now, for `restore`; up to 12 bytes a connection.
-
-        Raises
-        ------
-        MemoryError
-            If there is no memory for the copy.
-        """
+        """Copy the network as it is now, for `restore`; takes up to 12 bytes a connection."""
         return self._core.copy()
 
     def restore(self, snapshot: Any) -> None:
         """Go back to a network that `snapshot` copied: as if it had been saved then and loaded.
 
-        The snapshot is used up. A callback may call this in `Callback.on_train_end`.
-
-        Raises
-        ------
-        TypeError
-            If it is no snapshot.
-        ModelBusyError
-            If a fit of this model is running and does not end.
+        The snapshot is used up. A callback may call this in `Callback.on_train_end`; before that, a
+        fit that is running is a ModelBusyError. What is no snapshot is a TypeError.
         """
         expected = "what SparseMLP.snapshot gave"
         snapshot = _check.instance("snapshot", snapshot, _core.Network, expected)
@@ -494,48 +457,28 @@ class SparseMLP:
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
     ) -> dict[str, float]:
-        """Score every sample, without dropout; `x` and `sample_weight` as in `fit`.
+        """Score every sample, without dropout; arguments and errors are those of `fit`.
 
         Returns
         -------
         dict
             ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
             and outputs, p > 0.5 against y > 0.5; none with ``"squared_error"``).
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument is wrong; the message names it.
-        MemoryError
-            If the buffers for `batch_size` samples do not fit into memory.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         data = given(self._core, x, y, sample_weight=sample_weight).data
         return scores(self.loss, *self._core.evaluate(data, batch_size))
 
     def test_on_batch(self, x: Samples, y: npt.ArrayLike) -> dict[str, float]:
-        """Score these samples as one batch; otherwise as `evaluate`."""
+        """Score these samples as one batch; results and errors are those of `evaluate`."""
         data, _, count = given(self._core, x, y)
         return scores(self.loss, *self._core.evaluate(data, count))
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
         """Compute the outputs: probabilities, or values with ``"squared_error"``.
 
-        Parameters
-        ----------
-        x
-            Samples, as `fit` takes them.
-        batch_size
-            Samples that are computed together; a sample's bits do not depend on it. Default 128.
-
-        Returns
-        -------
-        float32 array of shape (samples, n_outputs)
-
-        Raises
-        ------
-        ValueError, TypeError, MemoryError
-            As `evaluate`.
+        They are float32 of shape (samples, n_outputs). `x` and errors as in `fit`. A sample's bits
+        do not depend on `batch_size`, the number of samples that are computed together.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         inputs = arrays.samples("x", x, self.layer_sizes[0])
@@ -556,27 +499,21 @@ class SparseMLP:
     ) -> list[dict[str, int]]:
         """Evolve the topology of every layer but the last once.
 
+        Errors are those of `fit`. If a `TopologyRule` makes a mistake, the network is as it was.
+
         Parameters
         ----------
-        topology
-            As in `fit`; ``SET()`` if None. Its `zeta` is taken without its schedule: `SET.at` gives
-            the rule of an epoch.
-        x, y
-            Samples and targets, as `fit` takes them, for rules that take gradients.
-        batch_size
-            Samples whose gradients are taken if the rule does not say. Default 128.
-        memory
-            As in `fit`.
+        topology, memory
+            As in `fit`; ``SET()`` if `topology` is None. Its `zeta` is taken without its schedule:
+            `SET.at` gives the rule of an epoch.
+        x, y, batch_size
+            Samples and targets, as `fit` takes them, for rules that take gradients. `batch_size` of
+            them are used if the rule does not say.
 
         Returns
         -------
         list of dict
             ``dropped`` and ``grown`` connections for each layer.
-
-        Raises
-        ------
-        ValueError, TypeError, ModelBusyError, MemoryError
-            As `fit`. If a `TopologyRule` makes a mistake, the network is as it was.
         """
         with self._exclusive("evolve"):
             rule = request.topology(topology) or request.PAPER_SET
@@ -589,21 +526,9 @@ class SparseMLP:
     def importance(self, layer: int) -> npt.NDArray[np.float32]:
         """Sum the absolute values of the incoming weights of each neuron in a layer.
 
-        This is the importance of importance pruning (arXiv 2102.01732).
-
-        Parameters
-        ----------
-        layer
-            1 is the first hidden layer; the last is the output layer.
-
-        Returns
-        -------
-        float32 array of shape (neurons,)
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is no such layer.
+        These sums, float32 of shape (neurons,), are the importance of importance pruning (arXiv
+        2102.01732). Layer 1 is the first hidden layer, the last is the output layer. Without such a
+        layer: ValueError.
         """
         last = len(self.layer_sizes) - 1
         return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
@@ -612,7 +537,7 @@ class SparseMLP:
         """Score the input features by the weights that leave them.
 
         Compare scores only of features on one scale (``standardize=True``), and leave constant
-        features out: nothing trains their weights. The guide says more, and which kind finds more.
+        features out: nothing trains their weights. The guide compares the kinds.
 
         Parameters
         ----------
@@ -627,11 +552,6 @@ class SparseMLP:
         float64 array of shape (n_0,)
             At least 0; 0 for a feature without connections. After ``compact(inputs=True)`` of the
             features that remain, ``units(0)``.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is no such kind.
         """
         score = KINDS[_check.choice("kind", kind, tuple(KINDS))]
         return score(self._core)
@@ -652,41 +572,29 @@ class SparseMLP:
         These are the neurons of each hidden layer whose `importance` is at or below a threshold
         (arXiv 2102.01732, "Importance pruning"). Weights go with their momentum, biases stay, so a
         pruned neuron's output is a constant, which `compact` takes out. `pruning_curve` helps to
-        choose, and ``fit(pruning=ImportancePruning(...))`` prunes while training.
-
-        Give one of `percentile`, `threshold` and `tolerance`.
+        choose, and ``fit(pruning=ImportancePruning(...))`` prunes while training. A layer that
+        pruning would ruin, as described there, or with an importance that is not finite is left
+        alone with a RuntimeWarning. Errors are those of `fit`.
 
         Parameters
         ----------
         percentile, threshold, over
-            As in `ImportancePruning`; `over` is ``"all"`` by default.
+            As in `ImportancePruning`. Give one of `percentile`, `threshold` and `tolerance`.
         tolerance
             Prune as far as costs at most that much accuracy on `validation_data`, in [0, 1); 0.003
             is 0.3 points. First all layers alike, then each beside the others. Without accuracy
             (squared error) the loss may grow by that share.
-        validation_data
-            ``(x, y)`` that `tolerance` is measured on: not those that are reported later.
+        validation_data, batch_size
+            ``(x, y)`` that `tolerance` is measured on, `batch_size` samples together: not those
+            that are reported later.
         regrow
             Whether SET may grow connections to the pruned neurons again. Default False.
-        batch_size
-            Samples of `validation_data` that are computed together. Default 128.
 
         Returns
         -------
         list of dict
             For each hidden layer ``layer``, its number from 1, and the ``neurons`` and their
             ``connections`` that were pruned.
-
-        Raises
-        ------
-        ValueError, TypeError, ModelBusyError, MemoryError
-            As `fit`.
-
-        Warns
-        -----
-        RuntimeWarning
-            If a layer is left alone: pruning would ruin it, as `ImportancePruning` describes, or an
-            importance is not finite.
         """
         percentile, threshold, tolerance = amount(percentile, threshold, tolerance, required=True)
         regrow = _check.boolean("regrow", regrow)
@@ -711,13 +619,9 @@ class SparseMLP:
     ) -> dict[str, npt.NDArray[Any]]:
         """Score the model as it would be after ``prune(percentile=p)``, for each p.
 
-        The model stays as it is; every percentile is pruned from a copy. A layer that pruning would
-        ruin is left alone, without a warning. `x`, `y` and `batch_size` as in `evaluate`.
-
-        Parameters
-        ----------
-        percentiles
-            Numbers from 0 to below 100; 0 stands for the model as it is. Default 0, 5, ..., 95.
+        The percentiles go from 0, the model as it is, to below 100. Each is pruned from a copy, so
+        the model stays as it is. A layer that pruning would ruin is left alone, without a warning.
+        Other arguments and errors are those of `evaluate`.
 
         Returns
         -------
@@ -725,11 +629,6 @@ class SparseMLP:
             ``percentile`` (float64); what is left then, ``connections`` and ``neurons`` (int64;
             hidden neurons with incoming connections); ``refused`` (int64), how many layers were
             left alone; ``loss`` and ``accuracy`` (float64, those of `evaluate`).
-
-        Raises
-        ------
-        ValueError, TypeError, MemoryError
-            As `evaluate`.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         return pruning_curve(self._core, given(self._core, x, y).data, percentiles, batch_size)
@@ -737,18 +636,9 @@ class SparseMLP:
     def gradient_norms(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Compute how strongly each layer is pulled, the Euclidean norms of its gradients.
 
-        The gradients are those of the mean loss by the layer's weights, without dropout and noise.
-        The samples are one batch, and memory is taken for its activations. The model stays as it
-        is. `x` and `y` as in `fit`.
-
-        Returns
-        -------
-        float64 array of shape (layers,)
-
-        Raises
-        ------
-        ValueError, TypeError, MemoryError
-            As `evaluate`.
+        These norms, float64 of shape (layers,), are of the mean loss's gradients by the layer's
+        weights, without dropout and noise. The samples are one batch, in memory as well. Arguments
+        and errors are those of `evaluate`.
         """
         return np.array(self._core.gradient_norms(given(self._core, x, y).data))
 
@@ -757,11 +647,10 @@ class SparseMLP:
 
         A hidden neuron without incoming connections has the constant output f(bias): the next
         layer's biases take it over. A hidden neuron without outgoing connections goes as it is. So
-        do neurons that lose their last connections by this. A hidden layer keeps one neuron at
-        least.
+        do neurons that lose their last connections by this. A hidden layer keeps one at least.
 
-        Predictions agree with those before to the rounding of the biases. Training can go on, in a
-        smaller network, with its momentum. Dropout draws anew, and no longer drops the constants.
+        Predictions agree with those before to the rounding of the biases. Training can go on, with
+        the momentum. Dropout draws anew, and no longer drops the constants. Errors as in `fit`.
 
         Parameters
         ----------
@@ -775,11 +664,6 @@ class SparseMLP:
             For each layer ``layer``, its number (0 for the inputs), ``neurons`` removed,
             ``constant``, those of them without incoming connections, and ``connections``, the
             incoming ones of the layer that were removed.
-
-        Raises
-        ------
-        TypeError, ModelBusyError, MemoryError
-            As `fit`.
         """
         inputs = _check.boolean("inputs", inputs)
         with self._exclusive("compact"):
@@ -790,22 +674,10 @@ class SparseMLP:
         ]
 
     def units(self, layer: int) -> npt.NDArray[np.int64]:
-        """Give the numbers that a layer's neurons had before any compaction.
+        """Give the numbers, from 0, that a layer's neurons had before any compaction.
 
-        Parameters
-        ----------
-        layer
-            0 for the inputs, 1 for the first hidden layer; the last is the output layer.
-
-        Returns
-        -------
-        int64 array of shape (neurons,)
-            Ascending, from 0; all of them if the layer was never compacted.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is no such layer.
+        They are int64 of shape (neurons,) and ascending. Layer 0 has the inputs, the last the
+        outputs. Without such a layer: ValueError.
         """
         layer = _check.integer("layer", layer, 0, len(self.layer_sizes) - 1)
         origin = self._core.origin()
@@ -922,15 +794,8 @@ class SparseMLP:
     def to_scipy(self) -> tuple[list[scipy.sparse.csc_array], list[npt.NDArray[np.float32]]]:
         """Copy the weights and biases of all layers, for `from_scipy` or to change them.
 
-        Statistics of standardisation are not part of them: a model that has some computes with
-        ``(x - model.mean) * model.scale``.
-
-        Returns
-        -------
-        weights : list of csc_array
-            float32, (n_in, n_out) each.
-        biases : list of arrays
-            float32, (n_out,) each.
+        They are float32, (n_in, n_out) and (n_out,) for each layer. Statistics of standardisation
+        are no part of them: a model with some computes with ``(x - model.mean) * model.scale``.
         """
         layers = self.layers
         return [layer.weight.copy() for layer in layers], [layer.bias.copy() for layer in layers]
@@ -944,17 +809,8 @@ class SparseMLP:
         `from_npz` reads them. Momentum, counters, what was pruned and `metadata` are in the files
         of `save` only.
 
-        Parameters
-        ----------
-        folder
-            Made if it does not exist. Files of an earlier export are replaced.
-
-        Raises
-        ------
-        OSError
-            If a file cannot be written.
-        ValueError
-            If the model has SReLU layers.
+        The folder is made if it does not exist, and files of an earlier export are replaced. A file
+        that cannot be written is an OSError, a model with SReLU layers a ValueError.
         """
         npz.write(self._core, _check.path("folder", folder))
 
@@ -963,7 +819,8 @@ class SparseMLP:
 
         Its layers have sparse CSR weights of the connections that exist. Weights and biases are
         parameters, which PyTorch can train and save. Standardisation is part of it; dropout and
-        noise on the inputs are not. Inputs are float32, (samples, n_0).
+        noise on the inputs are not. Inputs are float32, (samples, n_0). Without PyTorch:
+        ImportError. An activation that the module does not know, such as SReLU, is a ValueError.
 
         Parameters
         ----------
@@ -973,13 +830,6 @@ class SparseMLP:
         logits
             Return what goes into the softmax or sigmoid of the output, as PyTorch's losses take it,
             instead of probabilities. Default False.
-
-        Raises
-        ------
-        ImportError
-            If PyTorch is not installed.
-        ValueError
-            If the model has an activation that the module does not know.
         """
         dense, logits = _check.boolean("dense", dense), _check.boolean("logits", logits)
         try:
@@ -995,12 +845,8 @@ class SparseMLP:
 
         Structure, weights, the optimiser's state, biases, standardisation, configuration, counters
         and `metadata`. The file is written beside `path` and takes its place when it is complete,
-        so Ctrl-C or a crash leaves an old file as it was. `progress` as in the constructor.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
+        so Ctrl-C or a crash leaves an old file as it was. `progress` as in the constructor. A file
+        that cannot be written is an OSError.
         """
         path, strings = _check.path("path", path), _check.strings("metadata", self.metadata)
         with _progress.slow("saving", enabled=_check.boolean("progress", progress)) as tick:
@@ -1023,16 +869,9 @@ def load(
 ) -> SparseMLP:
     """Load a model that `SparseMLP.save` wrote; training goes on as if it had not been saved.
 
-    `threads` and `progress` as in `SparseMLP`.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read (`FileNotFoundError` if there is none).
-    ValueError
-        If it is not a valid model file.
-    MemoryError
-        If the model does not fit into memory.
+    `threads` and `progress` as in `SparseMLP`. A file that cannot be read is an OSError
+    (FileNotFoundError if there is none), one that is no valid model file a ValueError, and a model
+    that does not fit into memory a MemoryError.
     """
     path, threads = _check.path("path", path), threads_of(threads)
     with _progress.slow("loading", enabled=_check.boolean("progress", progress)) as tick:
