@@ -24,7 +24,7 @@ import numpy as np
 import process
 import trulysparse as ts
 from trulysparse import _core
-from trulysparse._config import threads as all_threads
+from trulysparse.config import threads as all_threads
 from trulysparse.datasets import load_synthetic
 
 FEATURES = 65536

@@ -31,7 +31,7 @@ class Activation:
 
 
 def _alternating(slope: float, layer: int) -> float:
-    """All-ReLU's (arXiv 2102.01732, "All-ReLU: Alternated Left ReLU")."""
+    """Give the slope of All-ReLU (arXiv 2102.01732, "All-ReLU: Alternated Left ReLU")."""
     return -slope if layer % 2 == 0 else slope
 
 

@@ -215,7 +215,8 @@ class Setting(property, Generic[T]):
     """
 
     def __init__(self, doc: str) -> None:
-        super().__init__(lambda model: copy(getattr(Config.of(model._core), self._name)), doc=doc)
+        super().__init__(lambda model: copy(getattr(Config.of(model._core), self._name)))
+        self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
         super().__set_name__(owner, name)  # type: ignore[misc]  # typeshed does not have it
@@ -237,7 +238,7 @@ class Setting(property, Generic[T]):
 
 
 def threads(value: int | None) -> int:
-    """A number of threads; all that the process may use if None."""
+    """Check a number of threads; give all that the process may use if it is None."""
     if value is not None:
         return _check.integer("threads", value, 1, MOST_THREADS)
     if hasattr(os, "sched_getaffinity"):

@@ -133,18 +133,17 @@ def plan(
     Parameters
     ----------
     layer_sizes, epsilon, density, allocation
-        As of `SparseMLP`.
+        As in `SparseMLP`.
     batch_size
-        Of the fit. Default 128.
+        The batch size of the fit. Default 128.
     evolves
         Whether its topology evolves, or by what: a `GradientGrowth` has candidates. Default True.
     memory
-        As of `SparseMLP.fit`: ``"fast"`` (default), ``"lean"`` or ``"least"``.
+        As in `SparseMLP.fit`: ``"fast"`` (default), ``"lean"`` or ``"least"``.
     optimizer
-        As of `SparseMLP.fit`: an `Adam` takes 4 bytes a connection more than an `SGD`, the default.
+        As in `SparseMLP.fit`: an `Adam` takes 4 bytes a connection more than an `SGD`, the default.
     **settings
-        `activation`, `slope`, `loss` and `dropout` as of `SparseMLP`; what is left out has the
-        defaults there.
+        `activation`, `slope`, `loss` and `dropout` as in `SparseMLP`, with the same defaults.
 
     Raises
     ------
@@ -160,7 +159,7 @@ def plan(
 
 
 def _candidates(evolves: Any) -> float | None:
-    """Candidates for growth per connection of what a plan is asked for; None without evolution."""
+    """Give the candidates for growth per connection; None without evolution."""
     if isinstance(evolves, bool | np.bool_):
         return 0.0 if evolves else None
     rule: Rule = _check.instance("evolves", evolves, Rule, "True or False, or a rule of topology")

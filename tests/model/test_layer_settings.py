@@ -15,6 +15,7 @@ from helpers.judged import close, models_agree
 from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse import cli
+from trulysparse.config import Config
 from trulysparse.model import _from_bytes
 
 SIZES = [7, 12, 9, 10, 5]
@@ -130,7 +131,7 @@ def test_settings_are_saved(settings: dict[str, Any], tmp_path: Any, state_of: A
         assert getattr(loaded, key) == getattr(model, key)
         if key in settings:
             assert getattr(loaded, key) == settings[key]
-    assert loaded._config == model._config
+    assert Config.of(loaded._core) == Config.of(model._core)
     x, y = o.random_data("cross_entropy", 50, SIZES[0], SIZES[-1])
     for each in (model, loaded):
         each.fit(x, y, epochs=3, batch_size=16, progress=False)

@@ -12,6 +12,7 @@ from helpers import oracle as o
 from helpers.judged import close
 from helpers.small_model import SIZES, X, Y, fit, make_model
 from trulysparse import cli
+from trulysparse.config import Config
 
 
 def trained(loss="cross_entropy", **options):
@@ -78,7 +79,7 @@ def test_files_and_back(loss, activation, standardize, tmp_path, monkeypatch):
     close(by_readme(folder)(X, monkeypatch), o.from_model(model).predict(X), 1e-6)
     again = ts.SparseMLP.from_npz(str(folder), threads=1)
     assert again.predict(X).tobytes() == model.predict(X).tobytes()
-    assert again._config == replace(model._config, epsilon=None, density=None)
+    assert Config.of(again._core) == replace(Config.of(model._core), epsilon=None, density=None)
     assert again.threads == 1
     y = Y if loss == "cross_entropy" else np.eye(SIZES[-1])[Y]
     fit(again, 1, y)
@@ -143,7 +144,8 @@ def test_export_on_the_command_line(tmp_path, capsys):
 
 def test_without_pytorch_there_is_the_way_to_it(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "trulysparse._torch", raising=False)
+    monkeypatch.delitem(sys.modules, "trulysparse.export.torch", raising=False)
+    monkeypatch.delattr("trulysparse.export.torch", raising=False)
     model = trained()
     with pytest.raises(ImportError, match=r"pip install 'trulysparse\[torch\]'"):
         model.to_torch()

@@ -72,16 +72,16 @@ class Callback:
         self.params = params
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Before the first epoch; `logs` is empty."""
+        """Run before the first epoch; `logs` is empty."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        """Before an epoch, counted from 0; `logs` is empty."""
+        """Run before an epoch, counted from 0; `logs` is empty."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """After an epoch; `logs` has the numbers of `History`. Pruning and evolution come after."""
+        """Run after an epoch, before pruning and evolution; `logs` has the numbers of `History`."""
 
     def on_train_end(self, logs: Logs) -> None:
-        """After the last epoch; `logs` is that of the last epoch."""
+        """Run after the last epoch; `logs` is that of the last epoch."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model out of pickles and copies."""

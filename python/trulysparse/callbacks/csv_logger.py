@@ -59,7 +59,7 @@ class CSVLogger(Callback):
         super().set_params(params)
 
     def _header(self) -> list[str] | None:
-        """The first line of the file, or None if there is none."""
+        """Read the first line of the file, or give None if there is none."""
         try:
             with open(self._filename, newline="", encoding="utf-8") as file:
                 return next(csv.reader(file, delimiter=self._separator), None)

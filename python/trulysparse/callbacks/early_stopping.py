@@ -22,8 +22,8 @@ class EarlyStopping(Callback):
         An epoch improves the number if it is better than the best by more than this; at least 0.
         Default 0.
     patience
-        The fit ends after so many epochs in a row without an improvement; with 0, the default,
-        after the first one.
+        The number of epochs in a row without an improvement after which the fit ends; with 0, the
+        default, after the first one.
     mode
         ``"min"``, ``"max"`` or ``"auto"`` (default): less is better of a loss and more of an
         accuracy.
@@ -32,10 +32,10 @@ class EarlyStopping(Callback):
         best so far never ends the fit, but the next one does if the baseline was not beaten for
         `patience` epochs. None (default) asks for no more than the best.
     restore_best_weights
-        At the end of the fit, whatever ended it but an exception or Ctrl-C, bring the model back to
-        where it was after its best epoch: connections, weights, biases, momentum and counters, as
-        if it had been saved then and loaded. The best network is kept in memory, which takes up to
-        12 bytes a connection. Default False.
+        At the end of the fit bring the model back to where it was after its best epoch:
+        connections, weights, biases, momentum and counters, as if it had been saved then and
+        loaded. After an exception or Ctrl-C it stays as it is. The best network is kept in memory,
+        which takes up to 12 bytes a connection. Default False.
     start_from_epoch
         Watch from this epoch on, counted from 0. Default 0.
 

@@ -10,7 +10,7 @@ from trulysparse.callbacks.base import Callback, Logs
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate of every epoch by a function, as Keras's does.
+    """Set the learning rate of every epoch by a function, as Keras's does.
 
     In place of a schedule of the optimiser, which must be the constant one without a warm-up, and
     without a `strategy`: `SparseMLP.fit` refuses others.

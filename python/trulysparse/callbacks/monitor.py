@@ -40,20 +40,20 @@ class Monitor:
         )
 
     def value(self, logs: Logs) -> float:
-        """The number of this epoch."""
+        """Give the number of this epoch."""
         if self.name not in logs:
             self.check(list(logs))
         return float(logs[self.name])
 
     def improves(self, value: float) -> bool:
-        """Whether the value is better than the best so far, which it becomes."""
+        """Tell whether the value is better than the best so far, and keep it if so."""
         better = self.beats(value, self.best)
         if better:
             self.best = value
         return better
 
     def beats(self, value: float, other: float | None) -> bool:
-        """Whether a value is better than another one, by more than the least difference."""
+        """Tell whether a value is better than another one, by more than the least difference."""
         if not math.isfinite(value):
             return False
         if other is None:

@@ -143,7 +143,7 @@ def _indices(layers: Sequence[int]) -> list[int]:
 
 
 def _counts(indices: npt.NDArray[np.integer], size: int) -> npt.NDArray[np.int64]:
-    """How often each of ``0..size-1`` occurs."""
+    """Count how often each of ``0..size-1`` occurs."""
     counts = np.zeros(size, dtype=np.int64)
     # In pieces: bincount makes 8 bytes of each index. No shorter than what is added up for each.
     chunk = max(_CHUNK, size)

@@ -110,7 +110,7 @@ class SGD:
         return schedules.resolved(self.schedule) == schedules.Constant()
 
     def _at(self, rate: float, base_rate: float) -> SGD:
-        """The optimiser of one step, at a rate that the schedule made of `base_rate`."""
+        """Give the optimiser of one step, at a rate that the schedule made of `base_rate`."""
         factor = rate / base_rate if self.schedule_decay else 1.0
         return replace(
             self,
@@ -150,10 +150,10 @@ class Adam:
         At least 0; default 0. Unlike SGD's it *is* multiplied by the learning rate, as AdamW's: the
         fraction ``learning_rate * weight_decay`` of every parameter is taken away per step.
     l1
-        As of `SGD`: every weight loses ``learning_rate * l1`` of its magnitude per step, down to
+        As in `SGD`: every weight loses ``learning_rate * l1`` of its magnitude per step, down to
         exactly 0. It is not divided by the root of ``s``.
     schedule, layer_rates
-        As of `SGD`. The rate of a layer also multiplies its weight decay.
+        As in `SGD`. The rate of a layer also multiplies its weight decay.
 
     Raises
     ------
@@ -193,7 +193,7 @@ class Adam:
         return schedules.resolved(self.schedule) == schedules.Constant()
 
     def _at(self, rate: float, base_rate: float) -> Adam:
-        """As `SGD._at`."""
+        """Give the optimiser of one step, as `SGD._at` does."""
         return replace(self, learning_rate=max(rate, _SMALLEST), schedule="constant")
 
     def _core(self) -> str:
@@ -206,7 +206,7 @@ BY_NAME: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
 
 
 def _core(optimizer: Optimizer, rule: str, numbers: tuple[str, ...]) -> str:
-    """The optimiser as the core reads it: its rule by name, with the rule's own numbers."""
+    """Give the optimiser's JSON text for the core: its rule by name, with the rule's numbers."""
     return json.dumps(
         {
             "rule": {"name": rule} | {name: getattr(optimizer, name) for name in numbers},

@@ -65,7 +65,7 @@ class Constant(_Scheduled):
 
 @dataclass(frozen=True)
 class StepDecay(_Scheduled):
-    """The learning rate multiplied by a factor every so often.
+    """The learning rate multiplied by a factor at equal intervals.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class StepDecay(_Scheduled):
     factor
         In (0, 1]. Default 0.1.
     warmup
-        As of `Constant`.
+        As in `Constant`.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class ExponentialDecay(_Scheduled):
         In (0, 1]: what is left of the rate at the end of the fit; after half of the steps it is the
         root of this. Default 0.01. A factor ``f`` per epoch is ``f**epochs``.
     warmup
-        As of `Constant`.
+        As in `Constant`.
 
     Raises
     ------
@@ -121,7 +121,7 @@ class Cosine(_Scheduled):
     final
         In [0, 1]: what is left of the rate at the end of the fit. Default 0.
     warmup
-        As of `Constant`.
+        As in `Constant`.
 
     Raises
     ------
@@ -142,7 +142,7 @@ BY_NAME: dict[str, type[Schedule]] = {
 
 
 def check(value: Any) -> str | Schedule:
-    """A schedule or the name of one, as it is."""
+    """Check a schedule or the name of one."""
     if isinstance(value, str):
         return _check.choice("schedule", value, tuple(BY_NAME))
     kinds = ", ".join(kind.__name__ for kind in BY_NAME.values())
@@ -153,5 +153,5 @@ def check(value: Any) -> str | Schedule:
 
 
 def resolved(schedule: str | Schedule) -> Schedule:
-    """The schedule that a name stands for."""
+    """Give the schedule that a name stands for."""
     return BY_NAME[schedule]() if isinstance(schedule, str) else schedule

@@ -16,10 +16,10 @@ _MOST_WORKERS = 1024
 class WASSP:
     """Synchronous parallel training, WASSP-SGD.
 
-    *Phase 1.* In every step each worker takes the gradient of a batch of its own share of the
+    *Phase 1.* In every step each worker takes the gradient of a batch from its share of the
     samples, and one step is made of all of them. So a step uses up to ``workers * batch_size``
-    samples. *Phase 2*, the last `local_fraction` of the epochs: every worker trains and evolves a
-    network of its own on its share, and the result is their average over the union of their
+    samples. *Phase 2*, the last `local_fraction` of the epochs: every worker trains and evolves its
+    copy of the network on its share. The result is their average over the union of their
     connections, cut back in each layer to the number of connections before, those closest to zero
     first, of each sign in proportion.
 
@@ -48,8 +48,8 @@ class WASSP:
         From 1 to 1024, and no more than there are samples. Default 4; with `comm` its ranks
         without the server.
     warmup_epochs
-        Over so many epochs the learning rate grows from the optimiser's to `workers` times it; 0
-        starts there. At least 0; default 5.
+        The number of epochs over which the learning rate grows from the optimiser's to `workers`
+        times it; 0 starts there. At least 0; default 5.
     local_fraction
         Of the epochs, in [0, 1]; rounded to whole epochs. Default 0.3.
     comm
@@ -62,7 +62,7 @@ class WASSP:
         With `comm`: whether `x` and `y` hold the rank's own samples only, and none on rank 0. By
         default False: all ranks have all samples, or see them in a memory-mapped array.
     timeout
-        With `comm`: a rank that gives no sign of life for so many seconds has failed, and the job
+        With `comm`: the seconds without a sign of life after which a rank has failed, and the job
         ends with a `PeerError`. It must be longer than a step and than any callback. Default 60.
     checkpoint
         A file that takes the model after every epoch. A fit with the same arguments that finds it
@@ -117,9 +117,9 @@ class WASSP:
 class WASAP:
     """Asynchronous parallel training, WASAP-SGD.
 
-    *Phase 1.* Every worker, a thread of its own, pulls the network, takes the gradient of a batch
-    of its share and pushes it; the server applies it at once, and nobody waits for anybody. An
-    epoch ends after as many updates as all shares have batches; then the topology evolves, and
+    *Phase 1.* Every worker is a thread that pulls the network, takes the gradient of a batch of its
+    share and pushes it. The server applies it at once, and no worker waits for another. An epoch
+    ends after as many updates as all shares have batches; then the topology evolves, and
     gradients that were under way are pushed after that. Of those the server applies the entries
     whose connections have existed without a break since the pull, and drops the others. *Phase 2*
     and the shares are those of `WASSP`.
@@ -158,7 +158,7 @@ class WASAP:
         With `comm`: whether `x` and `y` hold the rank's own samples only, and none on rank 0. By
         default False: all ranks have all samples, or see them in a memory-mapped array.
     timeout
-        With `comm`: a rank that gives no sign of life for so many seconds has failed, and the job
+        With `comm`: the seconds without a sign of life after which a rank has failed, and the job
         ends with a `PeerError`. It must be longer than a step and than any callback. Default 60.
     checkpoint
         A file that takes the model after every epoch. A fit with the same arguments that finds it
@@ -257,15 +257,15 @@ def _check_path(name: str, path: Any) -> None:
 
 
 def local_from(strategy: Strategy, epochs: int) -> int:
-    """The first epoch of phase 2, counted from 0."""
+    """Give the first epoch of phase 2, counted from 0."""
     return epochs - round(strategy.local_fraction * epochs)
 
 
 def shares(strategy: Strategy, samples: int) -> list[int]:
-    """How many samples each worker has if all can see all of them."""
+    """Count the samples of each worker if all can see all of them."""
     return [len(range(k, samples, strategy.workers)) for k in range(strategy.workers)]
 
 
 def steps_per_epoch(shares: list[int], batch_size: int) -> int:
-    """The batches of the largest share."""
+    """Count the batches of the largest share."""
     return math.ceil(max(shares) / batch_size)

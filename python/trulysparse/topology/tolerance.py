@@ -34,15 +34,15 @@ class Tolerance:
         self._has_accuracy = has_accuracy
 
     def of(self, loss: float, accuracy: float) -> float:
-        """The score of a network, which is better if it is higher."""
+        """Give the score of a network, which is better if it is higher."""
         return accuracy if self._has_accuracy else -loss
 
     def allowed(self, score: float) -> float:
-        """How much of a score may be lost."""
+        """Tell how much of a score may be lost."""
         return self._tolerance * (1.0 if self._has_accuracy else abs(score))
 
     def remaining(self, scores: Sequence[float], start: int, every: int) -> float:
-        """How much may still be lost at the end of `scores`, one an epoch.
+        """Tell how much may still be lost at the end of `scores`, one an epoch.
 
         Pruning is due after epoch `start`, counted from 1, and every `every` from there. A single
         score is noisy, so the means over the epochs before each of these times are compared: what
@@ -80,7 +80,7 @@ def furthest(
     tolerance: Tolerance,
     allowed: float | None = None,
 ) -> Percentiles | None:
-    """The percentile of each hidden layer's connected neurons that can go, 0 for none.
+    """Find the percentile of each hidden layer's connected neurons that can go, 0 for none.
 
     First the largest percentile that all layers can have together, then, layer by layer, the
     largest for that layer beside those of the others; both by bisection in whole numbers. `allowed`
@@ -110,7 +110,7 @@ def furthest(
 
 
 def _largest(low: int, high: int, will_do: Callable[[float], bool]) -> float:
-    """The largest whole number that will do, if `low` does and none beyond one that does not."""
+    """Find the largest whole number that will do, where `low` does and those that do come first."""
     while low < high:
         middle = (low + high + 1) // 2
         if will_do(float(middle)):

@@ -60,7 +60,7 @@ class Checkpoint:
         self.past.epoch, self.past.history = epoch, history
 
     def resume(self, core: _core.Network) -> dict[str, str] | None:
-        """Bring the network to where the fit was, if a file was found; the user's metadata then."""
+        """Bring the network to where the fit was, if a file was found; give the user's metadata."""
         if self._found is None:
             return None
         (found, metadata), self._found = self._found, None
@@ -68,11 +68,11 @@ class Checkpoint:
         return metadata
 
     def write(self, core: _core.Network, metadata: dict[str, str], history: History) -> None:
-        """Take the place of the last one."""
+        """Replace the file by one of the network as it is."""
         fit = {"about": self._about, "epoch": history.epoch, "history": history.history}
         strings = _check.strings("metadata", metadata)
         core.save(self._path, {**strings, _KEY: json.dumps(fit)})
 
     def remove(self) -> None:
-        """The fit has ended."""
+        """Remove the file: the fit has ended."""
         self._path.unlink(missing_ok=True)

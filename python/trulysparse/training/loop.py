@@ -129,7 +129,7 @@ class Loop:
             warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
 
     def _past(self) -> History:
-        """What a fit that was broken off has done already; its network is in the model."""
+        """Give the history of a fit that was broken off; its network is in the model."""
         past = None if self.checkpoint is None else self.checkpoint.past
         return History() if past is None else past
 
@@ -153,7 +153,7 @@ class Loop:
             callback.on_epoch_end(epoch, dict(logs))
 
     def _epoch(self, epoch: int, bar: EpochBar) -> dict[str, float]:
-        """Train and validate; the numbers of the epoch."""
+        """Train and validate; give the numbers of the epoch."""
         driver, loss = self.driver, self.fit.config.loss
         first_step = epoch * self.steps_per_epoch
         bar.epoch_starts(epoch)
@@ -212,7 +212,7 @@ class Loop:
         reported(self.driver.prune(how), stacklevel=_TO_CALLER + 3)
 
     def _tolerable(self, rule: ImportancePruning) -> list[float] | None:
-        """The percentile of each layer's connected neurons that can go, or None."""
+        """Give the percentile of each layer's connected neurons that can go, or None."""
         assert self.validation is not None
         assert rule.tolerance is not None
         assert isinstance(rule.start, int)

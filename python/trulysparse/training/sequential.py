@@ -31,15 +31,15 @@ class Sequential:
 
     @property
     def multiply_adds(self) -> int:
-        """Of all epochs of the fit so far."""
+        """The multiply-adds of all epochs of the fit so far."""
         return self._trainer.multiply_adds
 
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
-        """Train for an epoch; loss and accuracy."""
+        """Train for an epoch; give its loss and accuracy."""
         return self._trainer.epoch(first_step, tick=tick)
 
     def learning_rate(self, epoch: int, step: int) -> float:
-        """The learning rate of a step."""
+        """Give the learning rate of a step."""
         return self._trainer.learning_rate(step)
 
     def evolve(self, rule: Rule) -> object:
@@ -47,7 +47,7 @@ class Sequential:
         return rule._apply(self._core, self._trainer)
 
     def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
-        """Loss and accuracy on held-out samples."""
+        """Score held-out samples: loss and accuracy."""
         return self._trainer.evaluate(data)
 
     def aside(self, work: Callable[[], T]) -> T:
@@ -59,5 +59,5 @@ class Sequential:
         return {}
 
     def staleness_histogram(self) -> None:
-        """None: there are no stale gradients."""
+        """Give None: there are no stale gradients."""
         return None

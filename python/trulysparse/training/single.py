@@ -15,7 +15,7 @@ from trulysparse.training.request import NO_SRELU, PAPER_SGD, Alone, check
 def step(
     core: _core.Network, batch: Given, optimizer: Optimizer, memory: str
 ) -> tuple[float, float]:
-    """Take one training step on all samples; the loss and accuracy before it."""
+    """Take one training step on all samples; give the loss and accuracy before it."""
     check(Alone(Config.of(core), optimizer), [NO_SRELU])
     trainer = _core.Trainer(core, batch.data, batch.samples, optimizer._core(), 1, None, memory)
     core.standardize_on(batch.data)

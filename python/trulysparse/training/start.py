@@ -48,7 +48,7 @@ class Serving:
         return self.model.history
 
     def end(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the server has ended the fit."""
 
 
 @dataclass
@@ -186,7 +186,7 @@ def _standardize(fit: Request, inputs: Inputs, session: Session | None) -> None:
 
 
 def _serves(session: Session | None) -> bool:
-    """Whether this rank needs no samples, as it is the server of others that have them."""
+    """Tell whether this rank needs no samples, as it is the server of others that have them."""
     return session is not None and session.sharded and session.is_server
 
 

@@ -37,12 +37,12 @@ class Stream:
         self._taken = 0
 
     def peek(self) -> tuple[_core.Data, int]:
-        """The first batch, which `next` will return once more."""
+        """Draw the first batch, which `next` will return once more."""
         self._peeked = self.next()
         return self._peeked
 
     def next(self) -> tuple[_core.Data, int]:
-        """The next batch, and its number of samples."""
+        """Draw the next batch, and give its number of samples."""
         if self._peeked is not None:
             batch, self._peeked = self._peeked, None
             return batch
