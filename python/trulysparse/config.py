@@ -215,13 +215,15 @@ class Setting(property, Generic[T]):
     """
 
     def __init__(self, doc: str) -> None:
-        super().__init__(lambda model: copy(getattr(Config.of(model._core), self._name)))
-        self.__doc__ = doc
+        def setting(model: Any) -> Any:
+            return copy(getattr(Config.of(model._core), self._name))
+
+        setting.__doc__ = doc  # for pdoc and help(), as is the type below
+        super().__init__(setting)
 
     def __set_name__(self, owner: type, name: str) -> None:
         super().__set_name__(owner, name)  # type: ignore[misc]  # typeshed does not have it
         self._name = name
-        assert self.fget is not None
         self.fget.__annotations__["return"] = Config.__annotations__[name]
 
     @overload

@@ -2,6 +2,7 @@
 
 import csv
 import doctest
+import inspect
 import sys
 
 import numpy as np
@@ -70,6 +71,17 @@ def test_layers_describe_the_network():
     assert model.density == pytest.approx(
         model.nnz / sum(la.n_in * la.n_out for la in model.layers)
     )
+
+
+def test_settings_are_read_only_copies_with_docstrings():
+    model = ts.SparseMLP(SIZES, density=0.5, dropout=[0.1, 0.2], seed=0)
+    for name in ("layer_sizes", "dropout", "seed", "loss"):
+        with pytest.raises(AttributeError):
+            setattr(model, name, getattr(model, name))
+    model.dropout.append(0.3)
+    model.layer_sizes.clear()
+    assert (model.dropout, model.layer_sizes) == ([0.1, 0.2], SIZES)
+    assert inspect.getdoc(ts.SparseMLP.seed) == "The seed, also if it was drawn from the system."
 
 
 @pytest.mark.parametrize(("n_in", "n_out", "epsilon"), [(300, 200, 5), (1000, 10, 2), (30, 4, 50)])
