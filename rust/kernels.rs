@@ -24,40 +24,37 @@
 //! Slices whose lengths do not belong together are a broken contract.
 
 mod activation;
-mod blocks;
-mod columns;
-mod elementwise;
-mod lanes;
+mod epilogue;
 pub mod limits;
 mod math;
 mod noise;
 mod operands;
-mod pieces;
 mod scatter;
 mod sddmm;
 pub mod simd;
 mod softmax;
+mod sparse_batch;
 mod spmm;
 mod srelu;
 mod step;
-mod update;
+mod tiles;
+mod traversal;
 mod warp;
 
 pub use activation::{Map, Needs};
-pub use columns::{
-    Centre, ColumnSet, Picked, Selected, gradient_picked, shifted_bias, update_picked,
-};
-pub use elementwise::{Backward, Biases, Forward, Mask, bias_gradient, bias_update};
-pub use lanes::{LANES, stride, words};
+pub use epilogue::{Backward, Biases, Forward, Mask, bias_gradient, bias_update};
 pub use noise::add_noise;
 pub use operands::{Batch, BatchMut, Linear, Outputs, Parameters, Record, Transposed, Weights};
 pub use scatter::spmm_transpose_scatter;
 pub use sddmm::{sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
+pub use sparse_batch::{
+    Centre, ColumnSet, Picked, Selected, gradient_picked, shifted_bias, update_picked,
+};
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
 pub use srelu::{SRELU_PARAMETERS, srelu, srelu_backward, srelu_of};
-pub use step::{Adam, Sgd, Step, UpdateRule};
-pub use update::update;
+pub use step::{Adam, Sgd, Step, UpdateRule, spend_stored};
+pub use tiles::{LANES, stride, words};
 pub use warp::{Affine, Frame, warp};
 
 /// Below this many multiply-adds a kernel stays on the calling thread: waking another one costs

@@ -1,6 +1,6 @@
 //! Activations: each with its derivative, and what the derivative needs of the forward pass.
 
-use super::elementwise::Backward;
+use super::epilogue::Backward;
 use super::math;
 use super::simd::{Simd, Vector};
 

@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::lanes::LANES;
 use super::operands::Batch;
 use super::simd::{Simd, Vector, multiversion};
+use super::tiles::LANES;
 use crate::parallel::Par;
 
 /// Independent accumulators: more than the latency of a fused multiply-add times those per cycle.

@@ -1,9 +1,9 @@
 //! Gaussian noise on a batch.
 
-use super::lanes::LANES;
 use super::math;
 use super::operands::{BatchMut, Split};
 use super::simd::{Simd, multiversion};
+use super::tiles::LANES;
 use crate::parallel::Par;
 use crate::rng::Stream;
 

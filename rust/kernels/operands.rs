@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::lanes::words;
+use super::tiles::words;
 use crate::csr::{Csr, Pattern, Transpose};
 
 /// What has a part for each of some rows, or of some entries, in their order.

@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
-use super::blocks::{Block, Blocks, ENTRIES};
-use super::elementwise::{Backward, Biases};
-use super::lanes::for_tiles;
+use super::epilogue::{Backward, Biases};
 use super::operands::{Batch, BatchMut, Split, Weights};
 use super::simd::rows::fetch_run;
 use super::simd::{Simd, Vector, multiversion};
 use super::spmm::{Columns, Derive, Finish};
+use super::tiles::for_tiles;
+use super::traversal::blocks::{Block, Blocks, ENTRIES};
 use crate::parallel::Par;
 
 #[inline(always)]

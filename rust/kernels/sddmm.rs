@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::blocks::Blocks;
 use super::operands::{Batch, Parameters, Split};
-use super::pieces::{Piece, Pieces, Worth};
 use super::simd::rows::{Gather, Sink, fetch_run};
 use super::simd::{Simd, multiversion};
 use super::step::Step;
+use super::traversal::blocks::Blocks;
+use super::traversal::panels::{Panels, Visit, Worth};
 use crate::csr::Pattern;
 use crate::parallel::Par;
 
@@ -43,9 +43,9 @@ fn gradients<S: Simd>(
         }
         return;
     }
-    let pieces = Pieces::new(w.indptr(), w.indices(), w.n_cols(), rows, stride, WORTH);
-    let gather = if pieces.whole() { gather } else { gather.near() };
-    for Piece { row, entries, soon, .. } in pieces {
+    let visits = Panels::new(w.indptr(), w.indices(), w.n_cols(), rows, stride, WORTH);
+    let gather = if visits.whole() { gather } else { gather.near() };
+    for Visit { row, entries, soon, .. } in visits {
         if let Some((start, count)) = soon {
             fetch_run(simd, w.indices(), start, count);
             sink.fetch(simd, start, count);

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use super::activation::Map;
-use super::blocks::{Blocks, Lanes};
-use super::elementwise::{Backward, Biases, Forward, backward_row, forward_row};
-use super::lanes::{LANES, for_tiles, words};
+use super::epilogue::{Backward, Biases, Forward, backward_row, forward_row};
 use super::operands::{Batch, BatchMut, Linear, Outputs, Record, Split, Transposed, Weights};
-use super::pieces::{Piece, Pieces, Worth};
 use super::simd::rows::{Gather, Values, fetch_run};
 use super::simd::{Simd, Vector, multiversion};
+use super::tiles::{LANES, for_tiles, words};
+use super::traversal::blocks::{Blocks, Lanes};
+use super::traversal::panels::{Panels, Visit, Worth};
 use crate::parallel::Par;
 
 /// Measured on 4096 x 4096 at batch 128: blocks gain from these counts on.
@@ -46,15 +46,15 @@ fn products<S: Simd>(
         };
     }
     match gather.stride {
-        16 => products_of_pieces(simd, gather, 16, values, rows, y, finish),
-        32 => products_of_pieces(simd, gather, 32, values, rows, y, finish),
-        other => products_of_pieces(simd, gather, other, values, rows, y, finish),
+        16 => products_of_panels(simd, gather, 16, values, rows, y, finish),
+        32 => products_of_panels(simd, gather, 32, values, rows, y, finish),
+        other => products_of_panels(simd, gather, other, values, rows, y, finish),
     }
 }
 
-/// [`products`] of rows in turn or in pieces.
+/// [`products`] of rows in turn or in visits.
 #[inline(always)]
-fn products_of_pieces<S: Simd>(
+fn products_of_panels<S: Simd>(
     simd: S,
     gather: Gather<'_>,
     stride: usize,
@@ -66,20 +66,20 @@ fn products_of_pieces<S: Simd>(
     let Rows { indptr, range, bias } = rows;
     let (gather, first_row) = (gather.of_lanes(stride), range.start);
     let (indices, below) = (gather.indices.indices(), gather.indices.below());
-    let pieces = Pieces::new(indptr, indices, below, range, stride, WORTH);
-    let whole = pieces.whole();
+    let visits = Panels::new(indptr, indices, below, range, stride, WORTH);
+    let whole = visits.whole();
     let gather = if whole { gather } else { gather.near() };
-    for piece in pieces {
+    for visit in visits {
         if whole {
-            gather.fetch_entries(simd, values, &piece.entries);
+            gather.fetch_entries(simd, values, &visit.entries);
         } else {
-            fetch_pieces(simd, indices, values, &piece);
+            fetch_visits(simd, indices, values, &visit);
         }
-        let y = &mut y[(piece.row - first_row) * stride..][..stride];
-        let start = piece.first.then(|| bias.map_or(0.0, |bias| bias[piece.row]));
-        add_product(simd, gather, values, piece.entries, start, y);
-        if piece.last {
-            finish.row(simd, piece.row, y);
+        let y = &mut y[(visit.row - first_row) * stride..][..stride];
+        let start = visit.first.then(|| bias.map_or(0.0, |bias| bias[visit.row]));
+        add_product(simd, gather, values, visit.entries, start, y);
+        if visit.last {
+            finish.row(simd, visit.row, y);
         }
     }
 }
@@ -156,22 +156,22 @@ fn products_of_blocks<S: Simd>(
     }
 }
 
-/// Asks for the entries of pieces to come: the processor does not foresee where they start.
+/// Asks for the entries of visits to come: the processor does not foresee where they start.
 #[inline(always)]
-fn fetch_pieces<S: Simd>(simd: S, indices: &[u32], values: Values<'_>, piece: &Piece) {
+fn fetch_visits<S: Simd>(simd: S, indices: &[u32], values: Values<'_>, visit: &Visit) {
     match values {
         Values::Direct(data) => {
-            if let Some((start, count)) = piece.soon {
+            if let Some((start, count)) = visit.soon {
                 fetch_run(simd, indices, start, count);
                 fetch_run(simd, data, start, count);
             }
         }
         Values::At(positions, data) => {
-            if let Some((start, count)) = piece.later {
+            if let Some((start, count)) = visit.later {
                 fetch_run(simd, indices, start, count);
                 fetch_run(simd, positions, start, count);
             }
-            if let Some((start, count)) = piece.soon {
+            if let Some((start, count)) = visit.soon {
                 let end = positions.len().min(start + count);
                 for &position in &positions[start..end] {
                     fetch_run(simd, data, position as usize, 1);

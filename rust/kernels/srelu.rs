@@ -3,10 +3,10 @@
 //! Plain multiplications and additions, which no compiler contracts: the bits are the same on every
 //! instruction set.
 
-use super::elementwise::{Backward, Mask, keep_row};
-use super::lanes::{LANES, words};
+use super::epilogue::{Backward, Mask, keep_row};
 use super::operands::{BatchMut, Outputs, Record, Split};
 use super::simd::{Simd, multiversion};
+use super::tiles::{LANES, words};
 use crate::parallel::Par;
 
 /// Parameters of a neuron: the lower threshold and the slope below it, the upper threshold and the

@@ -9,7 +9,7 @@ use super::moments::Second;
 use super::{Answers, Layer, Memory, SRelu, Score, Update, Workspace};
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
-use crate::kernels::{bias_gradient, sddmm, update};
+use crate::kernels::{bias_gradient, sddmm, spend_stored};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
 
@@ -226,7 +226,7 @@ impl Mlp {
             let layer = &mut self.layers[l];
             let next = |own: &mut _| Iterator::next(own).expect("internal: a gradient per layer");
             let (weights, others): (Vec<_>, Vec<_>) = layers.iter_mut().map(next).unzip();
-            update(par, &weights, &step, layer.weights_mut().1);
+            spend_stored(par, &weights, &step, layer.weights_mut().1);
             layer.step_others(&others, update_by);
         }
     }
@@ -254,7 +254,7 @@ impl Mlp {
             match origin {
                 None => {
                     applied += parameters.values.len();
-                    update(par, &[weights], &step, parameters);
+                    spend_stored(par, &[weights], &step, parameters);
                 }
                 Some(origin) => {
                     for (k, &from) in origin.iter().enumerate().filter(|(_, from)| **from != NONE) {

@@ -3,7 +3,7 @@
 use super::layer::Layer;
 use super::optimizer::Update;
 use crate::error::{Error, Result};
-use crate::kernels::{Parameters, SRELU_PARAMETERS, Step, srelu_of, update};
+use crate::kernels::{Parameters, SRELU_PARAMETERS, Step, spend_stored, srelu_of};
 use crate::memory::{copied, filled, reserved};
 use crate::parallel::Par;
 
@@ -89,7 +89,7 @@ impl SRelu {
     /// a batch. There is no decay: thresholds and slopes of 0 are nothing to tend to.
     pub(super) fn step(&mut self, par: &Par, gradients: &[&[f32]], update_by: &Update) {
         let step = Step { decay: 0.0, ..update_by.of_biases() };
-        update(par, gradients, &step, self.parameters_mut());
+        spend_stored(par, gradients, &step, self.parameters_mut());
     }
 }
 
@@ -109,7 +109,7 @@ impl Layer {
     pub(super) fn step_others(&mut self, gradients: &[&[f32]], update_by: &Update) {
         let (par, cut) = (Par::seq(), self.bias.len());
         let (biases, srelus): (Vec<_>, Vec<_>) = gradients.iter().map(|g| g.split_at(cut)).unzip();
-        update(&par, &biases, &update_by.of_biases(), self.biases_mut());
+        spend_stored(&par, &biases, &update_by.of_biases(), self.biases_mut());
         if let Some(srelu) = &mut self.srelu {
             srelu.step(&par, &srelus, update_by);
         }

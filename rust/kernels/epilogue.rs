@@ -1,10 +1,10 @@
 //! What happens to a row of lanes right after its product, while it is still in the first cache.
 
 use super::activation::{Map, Needs, derive_lanes, map_lanes};
-use super::lanes::{LANES, for_tiles, words};
 use super::operands::{Batch, Parameters, Record, Split};
 use super::simd::{Simd, Vector, multiversion};
 use super::step::Step;
+use super::tiles::{LANES, for_tiles, words};
 use crate::parallel::Par;
 use crate::rng::Stream;
 

@@ -13,19 +13,19 @@ const FAR: usize = 32 << 20;
 /// Rows of a block at most.
 const ROWS: usize = 256;
 /// Entries of a block at most.
-pub(super) const ENTRIES: usize = 1024;
+pub(in crate::kernels) const ENTRIES: usize = 1024;
 /// Numbers that are written for a row at once.
 const AT_ONCE: usize = 8;
 
 /// Rows whose entries are visited together.
-pub(super) struct Block {
-    pub(super) rows: Range<usize>,
-    pub(super) entries: Range<usize>,
+pub(in crate::kernels) struct Block {
+    pub(in crate::kernels) rows: Range<usize>,
+    pub(in crate::kernels) entries: Range<usize>,
 }
 
 /// Lanes of a block's rows, while sums grow.
 #[repr(align(64))]
-pub(super) struct Lanes(pub(super) [f32; BYTES / 4]);
+pub(in crate::kernels) struct Lanes(pub(in crate::kernels) [f32; BYTES / 4]);
 
 impl Default for Lanes {
     #[inline(always)]
@@ -35,7 +35,7 @@ impl Default for Lanes {
 }
 
 /// Covers rows by blocks; a row that is too long for a block is one of its own, without numbers.
-pub(super) struct Blocks<'a> {
+pub(in crate::kernels) struct Blocks<'a> {
     indptr: &'a [usize],
     rows: Range<usize>,
     most: usize,
@@ -45,7 +45,7 @@ pub(super) struct Blocks<'a> {
 impl Block {
     /// A single row that has no numbers.
     #[inline(always)]
-    pub(super) fn is_long(&self) -> bool {
+    pub(in crate::kernels) fn is_long(&self) -> bool {
         self.entries.len() > ENTRIES
     }
 }
@@ -54,26 +54,26 @@ impl<'a> Blocks<'a> {
     /// Whether to use them for a matrix of these offsets and rows of `stride` lanes, if they pay for
     /// `narrow` lanes at most: the work on longer rows hides a misprediction.
     #[inline(always)]
-    pub(super) fn pay(indptr: &[usize], stride: usize, narrow: usize) -> bool {
+    pub(in crate::kernels) fn pay(indptr: &[usize], stride: usize, narrow: usize) -> bool {
         let entries = indptr[indptr.len() - 1];
         stride <= narrow && entries <= FEW * (indptr.len() - 1)
     }
 
     #[inline(always)]
-    pub(super) fn new(indptr: &'a [usize], rows: Range<usize>, stride: usize) -> Self {
+    pub(in crate::kernels) fn new(indptr: &'a [usize], rows: Range<usize>, stride: usize) -> Self {
         let most = (BYTES / (4 * stride)).clamp(1, ROWS);
         Blocks { indptr, rows, most, numbers: [0; ENTRIES + AT_ONCE] }
     }
 
     /// Whether all rows of lanes together are too many for any cache.
     #[inline(always)]
-    pub(super) fn are_far(&self, stride: usize) -> bool {
+    pub(in crate::kernels) fn are_far(&self, stride: usize) -> bool {
         4 * stride * (self.indptr.len() - 1) >= FAR
     }
 
     /// The next block.
     #[inline(always)]
-    pub(super) fn next(&mut self) -> Option<Block> {
+    pub(in crate::kernels) fn next(&mut self) -> Option<Block> {
         let start = self.rows.start;
         if start == self.rows.end {
             return None;
@@ -101,7 +101,7 @@ impl<'a> Blocks<'a> {
 
     /// For each entry of a block that is not long the number of its row in the block.
     #[inline(always)]
-    pub(super) fn numbers(&self, block: &Block) -> &[u16] {
+    pub(in crate::kernels) fn numbers(&self, block: &Block) -> &[u16] {
         &self.numbers[..block.entries.len()]
     }
 }

@@ -16,30 +16,30 @@ const PANEL: usize = 1024;
 /// Entries that a row must have in a block, on average, for blocks to pay: what a visit costs in
 /// registers loaded and stored and in branches is spread over them.
 #[derive(Clone, Copy)]
-pub(super) struct Worth {
+pub(in crate::kernels) struct Worth {
     /// For blocks that stay in the first cache.
-    pub(super) first: f64,
+    pub(in crate::kernels) first: f64,
     /// For blocks that stay in the second cache.
-    pub(super) second: f64,
+    pub(in crate::kernels) second: f64,
 }
 
 /// Entries of one row that are visited together.
-pub(super) struct Piece {
-    pub(super) row: usize,
-    pub(super) entries: Range<usize>,
-    /// The row's first piece.
-    pub(super) first: bool,
-    /// The row's last piece.
-    pub(super) last: bool,
-    /// Where the piece after the next starts, and about how many entries it has, if entries do not
+pub(in crate::kernels) struct Visit {
+    pub(in crate::kernels) row: usize,
+    pub(in crate::kernels) entries: Range<usize>,
+    /// The row's first visit.
+    pub(in crate::kernels) first: bool,
+    /// The row's last visit.
+    pub(in crate::kernels) last: bool,
+    /// Where the visit after the next starts, and about how many entries it has, if entries do not
     /// come in order.
-    pub(super) soon: Option<(usize, usize)>,
-    /// The same, for the piece two later.
-    pub(super) later: Option<(usize, usize)>,
+    pub(in crate::kernels) soon: Option<(usize, usize)>,
+    /// The same, for the visit two later.
+    pub(in crate::kernels) later: Option<(usize, usize)>,
 }
 
 /// Visits every entry of `rows` once, those of a row in ascending order; rows without entries too.
-pub(super) struct Pieces<'a> {
+pub(in crate::kernels) struct Panels<'a> {
     indptr: &'a [usize],
     indices: &'a [u32],
     below: usize,
@@ -49,14 +49,14 @@ pub(super) struct Pieces<'a> {
     panel: Range<usize>,
     limit: usize,
     row: usize,
-    /// Where the next piece of each of the panel's rows starts.
+    /// Where the next visit of each of the panel's rows starts.
     next: [usize; PANEL],
 }
 
-impl<'a> Pieces<'a> {
+impl<'a> Panels<'a> {
     /// `indices` are below `below`, ascending within a row; a row of `x` has `stride` lanes.
     #[inline(always)]
-    pub(super) fn new(
+    pub(in crate::kernels) fn new(
         indptr: &'a [usize],
         indices: &'a [u32],
         below: usize,
@@ -77,18 +77,18 @@ impl<'a> Pieces<'a> {
         let (panel, row) = (rows.start..rows.start, rows.start);
         let expected = (density * block as f64).ceil() as usize;
         let next = [0; PANEL];
-        Pieces { indptr, indices, below, block, expected, rows, panel, limit: below, row, next }
+        Panels { indptr, indices, below, block, expected, rows, panel, limit: below, row, next }
     }
 
     /// Whether rows come whole.
     #[inline(always)]
-    pub(super) fn whole(&self) -> bool {
+    pub(in crate::kernels) fn whole(&self) -> bool {
         self.block >= self.below
     }
 
     /// The first of the entries from `start` on whose index is not below the limit, or `end`.
     #[inline(always)]
-    fn end_of_piece(&self, start: usize, end: usize) -> usize {
+    fn end_of_visit(&self, start: usize, end: usize) -> usize {
         // Counting whole vectors of indices has one branch that is hard to predict; a binary search
         // would have one a step.
         let mut at = start;
@@ -104,11 +104,11 @@ impl<'a> Pieces<'a> {
     }
 }
 
-impl Iterator for Pieces<'_> {
-    type Item = Piece;
+impl Iterator for Panels<'_> {
+    type Item = Visit;
 
     #[inline(always)]
-    fn next(&mut self) -> Option<Piece> {
+    fn next(&mut self) -> Option<Visit> {
         if self.whole() {
             let row = self.row;
             if row >= self.rows.end {
@@ -116,7 +116,7 @@ impl Iterator for Pieces<'_> {
             }
             self.row += 1;
             let entries = self.indptr[row]..self.indptr[row + 1];
-            return Some(Piece { row, entries, first: true, last: true, soon: None, later: None });
+            return Some(Visit { row, entries, first: true, last: true, soon: None, later: None });
         }
         if self.row == self.panel.end {
             if self.limit < self.below {
@@ -136,13 +136,13 @@ impl Iterator for Pieces<'_> {
         let start = self.next[row - self.panel.start];
         let last = self.limit >= self.below;
         let row_end = self.indptr[row + 1];
-        let end = if last { row_end } else { self.end_of_piece(start, row_end) };
+        let end = if last { row_end } else { self.end_of_visit(start, row_end) };
         self.next[row - self.panel.start] = end;
         let start_of = |row: usize| {
             (row < self.panel.end).then(|| (self.next[row - self.panel.start], self.expected))
         };
         let (soon, later) = (start_of(row + 2), start_of(row + 4));
-        Some(Piece { row, entries: start..end, first: self.limit == self.block, last, soon, later })
+        Some(Visit { row, entries: start..end, first: self.limit == self.block, last, soon, later })
     }
 }
 
@@ -169,9 +169,9 @@ mod tests {
                 let mut seen = vec![0; n_rows];
                 let mut done = vec![false; n_rows];
                 let mut count = 0usize;
-                let pieces = Pieces::new(&indptr, &indices, n_cols, rows.clone(), 128, worth);
-                assert!(!pieces.whole() && (least_block..2 * least_block).contains(&pieces.block));
-                for p in pieces {
+                let visits = Panels::new(&indptr, &indices, n_cols, rows.clone(), 128, worth);
+                assert!(!visits.whole() && (least_block..2 * least_block).contains(&visits.block));
+                for p in visits {
                     assert!(rows.contains(&p.row) && !done[p.row]);
                     assert!(!p.first || seen[p.row] == 0);
                     assert_eq!(p.entries.start, indptr[p.row] + seen[p.row]);
@@ -192,8 +192,8 @@ mod tests {
         let indptr: Vec<usize> = (0..=4000).collect();
         let indices: Vec<u32> = (0..4000).collect();
         let worth = Worth { first: 2.0, second: 2.0 };
-        let pieces = Pieces::new(&indptr, &indices, 4000, 10..20, 128, worth);
-        assert!(pieces.whole());
-        assert!(pieces.zip(10..20).all(|(p, r)| p.row == r && p.entries == (r..r + 1) && p.last));
+        let visits = Panels::new(&indptr, &indices, 4000, 10..20, 128, worth);
+        assert!(visits.whole());
+        assert!(visits.zip(10..20).all(|(p, r)| p.row == r && p.entries == (r..r + 1) && p.last));
     }
 }
