@@ -1,13 +1,15 @@
-//! What a pass through a layer reads and writes, and the pass back.
+//! The pass back, from the deltas of the outputs to a step of every parameter.
 
+use super::batch::SparseInput;
 use super::config::Config;
-use super::input::SparseInput;
 use super::layer::Layer;
+use super::mlp::Mlp;
+use super::optimizer::Update;
 use super::srelu::SRelu;
 use super::workspace::Workspace;
 use crate::kernels::{
-    Backward, Batch, BatchMut, Biases, Linear, Transposed, spmm_transpose_derive,
-    spmm_transpose_scatter, srelu_backward,
+    Backward, Batch, BatchMut, Biases, Linear, Parameters, Transposed, bias_update, sddmm_update,
+    spmm_transpose_derive, spmm_transpose_scatter, srelu_backward,
 };
 use crate::parallel::Par;
 
@@ -73,5 +75,49 @@ pub(super) fn pass_back(
         let parameters = srelu.parameters();
         let gradients = &mut gradients[..parameters.len()];
         srelu_backward(par, parameters, &backward, dx, gradients);
+    }
+}
+
+impl Mlp {
+    /// From the deltas in the last activation buffer to the updated parameters of every layer.
+    pub(super) fn backward(&mut self, par: &Par, workspace: &mut Workspace, update: &Update) {
+        assert_eq!(update.kind(), self.rule(), "internal: another's moments");
+        let last = self.layers.len() - 1;
+        let of_biases = update.of_biases();
+        for l in (0..=last).rev() {
+            self.recall(par, workspace, l);
+            let (before, layers) = self.layers.split_at_mut(l);
+            // Before the update: the gradient of the inputs belongs to the old weights.
+            if let Some(before) = before.last_mut() {
+                let Layer { bias: values, bias_momentum: momentum, second, srelu, .. } = before;
+                let parameters = Parameters { values, momentum, second: &mut second.bias };
+                // Their deltas are never as near again; those of SReLU are yet to be made.
+                let biases = Biases { step: of_biases, parameters };
+                let biases = Some(biases).filter(|_| srelu.is_none());
+                pass_back(par, &self.config, &layers[0], srelu.as_ref(), l, workspace, biases);
+                if let Some(srelu) = srelu {
+                    let gradients = &workspace.gradients[..srelu.parameters.len()];
+                    srelu.step(par, &[gradients], update);
+                }
+            }
+            let mut sparse = workspace.sparse.take();
+            let (x, dy) = (workspace.inputs(l, sparse.as_deref()), workspace.deltas(l));
+            let step = update.of_weights(&self.layers, l);
+            let layer = &mut self.layers[l];
+            let passed = needed_of(layer, l, sparse.as_deref()).weights.pattern.nnz() as u64;
+            match &mut sparse {
+                Some(input) if l == 0 => input.update(par, layer, dy, x, &step),
+                _ => {
+                    let (pattern, parameters) = layer.weights_mut();
+                    sddmm_update(par, pattern, dy, x, &step, parameters);
+                }
+            }
+            if l == last || layer.srelu.is_some() {
+                let biases = Biases { step: of_biases, parameters: layer.biases_mut() };
+                bias_update(par, dy, biases);
+            }
+            workspace.sparse = sparse;
+            workspace.passed += passed;
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::mem::{replace, take};
 
 use super::backward::pass_back;
-use super::input::SparseInput;
+use super::batch::SparseInput;
 use super::layer::Layer;
 use super::mlp::{Draw, Mlp};
 use super::{Answers, Workspace};

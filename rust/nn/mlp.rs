@@ -1,28 +1,21 @@
 //! The multilayer perceptron: what it is made of, one step of training, one forward pass.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::backward::{needed_of, pass_back};
 use super::compact::Origin;
 use super::config::Config;
 use super::footprint::Footprint;
 use super::layer::Layer;
 use super::loss::{Answers, Score};
 use super::moments::State;
-use super::optimizer::{Optimizer, Update};
+use super::optimizer::Optimizer;
 use super::srelu::SRelu;
 use super::standardize::Standardizer;
-use super::workspace::{Inference, Memory, Workspace};
+use super::workspace::{Memory, Workspace};
 use crate::error::{Error, Result};
-use crate::kernels::{
-    Batch, BatchMut, Biases, Forward, Map, Outputs, Parameters, add_noise, bias_update,
-    sddmm_update, spmm_activate, srelu, stride,
-};
 use crate::parallel::Par;
-use crate::rng::{Purpose, Stream};
 use crate::watch::Watch;
 
 /// What a network has been through; random numbers are keyed by these.
@@ -233,136 +226,5 @@ impl Mlp {
         self.counters.steps += 1;
         score.multiply_adds = workspace.passed * samples.len() as u64;
         score
-    }
-
-    /// Forward in training; leaves the deltas of the outputs in the last activation buffer.
-    pub(super) fn score_batch(
-        &self,
-        par: &Par,
-        workspace: &mut Workspace,
-        samples: &[u32],
-        answers: Answers<'_>,
-        draw: Draw,
-    ) -> Score {
-        let batch = samples.len();
-        (workspace.stride, workspace.draw, workspace.passed) = (stride(batch), draw, 0);
-        if self.config.input_noise > 0.0 {
-            let deviation = self.config.input_noise as f32;
-            let stream = Stream::new(draw.seed, Purpose::InputNoise, 0, draw.step);
-            add_noise(par, &stream, deviation, batch, workspace.dense(batch));
-        }
-        self.forward_training(par, workspace, 0..self.layers.len());
-        let last = workspace.slots.of(self.layers.len());
-        let outputs = &mut workspace.activations[last];
-        let outputs = BatchMut::new(outputs, self.n_outputs(), workspace.stride);
-        self.config.loss.score(outputs, samples, answers, &mut workspace.scratch)
-    }
-
-    /// The activations behind some of the layers, from those before them.
-    fn forward_training(&self, par: &Par, workspace: &mut Workspace, layers: Range<usize>) {
-        let draw = workspace.draw;
-        // The shared buffers hold what is computed last; the outputs have one of their own.
-        let last = layers.end.min(self.layers.len() - 1);
-        workspace.live = workspace.slots.owner(last.saturating_sub(1));
-        for l in layers {
-            let layer = &self.layers[l];
-            let hidden = l + 1 < self.layers.len();
-            let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
-            let mask = if hidden { self.config.mask(l + 1, draw) } else { None };
-            let forward = Forward { map, mask: mask.filter(|_| layer.srelu.is_none()) };
-            let sparse = workspace.sparse.take();
-            let linear = needed_of(layer, l, sparse.as_deref());
-            let w = linear.weights.pattern;
-            workspace.passed += w.nnz() as u64;
-            let (x, outputs) = workspace.pass(l, w.n_cols());
-            spmm_activate(par, linear, x, &forward, outputs);
-            if let Some(SRelu { parameters, .. }) = &layer.srelu {
-                srelu(par, parameters, mask.as_ref(), workspace.pass(l, w.n_cols()).1);
-            }
-            workspace.sparse = sparse;
-        }
-    }
-
-    /// From the deltas in the last activation buffer to the updated parameters of every layer.
-    fn backward(&mut self, par: &Par, workspace: &mut Workspace, update: &Update) {
-        assert_eq!(update.kind(), self.rule(), "internal: another's moments");
-        let last = self.layers.len() - 1;
-        let of_biases = update.of_biases();
-        for l in (0..=last).rev() {
-            self.recall(par, workspace, l);
-            let (before, layers) = self.layers.split_at_mut(l);
-            // Before the update: the gradient of the inputs belongs to the old weights.
-            if let Some(before) = before.last_mut() {
-                let Layer { bias: values, bias_momentum: momentum, second, srelu, .. } = before;
-                let parameters = Parameters { values, momentum, second: &mut second.bias };
-                // Their deltas are never as near again; those of SReLU are yet to be made.
-                let biases = Biases { step: of_biases, parameters };
-                let biases = Some(biases).filter(|_| srelu.is_none());
-                pass_back(par, &self.config, &layers[0], srelu.as_ref(), l, workspace, biases);
-                if let Some(srelu) = srelu {
-                    let gradients = &workspace.gradients[..srelu.parameters.len()];
-                    srelu.step(par, &[gradients], update);
-                }
-            }
-            let mut sparse = workspace.sparse.take();
-            let (x, dy) = (workspace.inputs(l, sparse.as_deref()), workspace.deltas(l));
-            let step = update.of_weights(&self.layers, l);
-            let layer = &mut self.layers[l];
-            let passed = needed_of(layer, l, sparse.as_deref()).weights.pattern.nnz() as u64;
-            match &mut sparse {
-                Some(input) if l == 0 => input.update(par, layer, dy, x, &step),
-                _ => {
-                    let (pattern, parameters) = layer.weights_mut();
-                    sddmm_update(par, pattern, dy, x, &step, parameters);
-                }
-            }
-            if l == last || layer.srelu.is_some() {
-                let biases = Biases { step: of_biases, parameters: layer.biases_mut() };
-                bias_update(par, dy, biases);
-            }
-            workspace.sparse = sparse;
-            workspace.passed += passed;
-        }
-    }
-
-    /// The activations before layer `l`, computed once more if they are not there.
-    pub(super) fn recall(&self, par: &Par, workspace: &mut Workspace, l: usize) {
-        let owner = workspace.slots.owner(l);
-        if owner != l && owner != workspace.live {
-            self.forward_training(par, workspace, owner..l);
-        }
-    }
-
-    /// The outputs' pre-activations of the batch in `inference`, a row an output, beside a scratch
-    /// of (stride,).
-    pub fn forward<'a>(
-        &self,
-        par: &Par,
-        inference: &'a mut Inference,
-        batch: usize,
-    ) -> (BatchMut<'a>, &'a mut [f32]) {
-        let stride = stride(batch);
-        for (l, layer) in self.layers.iter().enumerate() {
-            let n_out = layer.weights.n_rows();
-            let [first, second] = &mut inference.layers;
-            let (x, y) = match l {
-                0 => (&inference.input, first),
-                l if l % 2 == 1 => (&*first, second),
-                _ => (&*second, first),
-            };
-            let hidden = l + 1 < self.layers.len();
-            let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
-            let linear = needed_of(layer, l, inference.sparse.as_deref());
-            let x = Batch::new(x, linear.weights.pattern.n_cols(), stride);
-            let mut y = BatchMut::new(y, n_out, stride);
-            let forward = Forward { map, mask: None };
-            spmm_activate(par, linear, x, &forward, Outputs::alone(y.reborrow()));
-            if let Some(SRelu { parameters, .. }) = &layer.srelu {
-                srelu(par, parameters, None, Outputs::alone(y));
-            }
-        }
-        let outputs = &mut inference.layers[(self.layers.len() - 1) % 2];
-        let outputs = BatchMut::new(outputs, self.n_outputs(), stride);
-        (outputs, &mut inference.scratch[..stride])
     }
 }

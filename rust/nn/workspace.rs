@@ -1,6 +1,6 @@
 //! Buffers of a training step and of a prediction, allocated once and reused.
 
-use super::input::{Buffers, SparseInput, check_batch};
+use super::batch::{Buffers, SparseInput, check_batch};
 use super::mlp::{Draw, Mlp};
 use crate::error::{Error, Result};
 use crate::kernels::{Batch, BatchMut, Needs, Outputs, Record, SRELU_PARAMETERS, stride, words};

@@ -1,0 +1,105 @@
+//! Passes from inputs to outputs, in training and in predictions.
+
+use std::ops::Range;
+
+use super::backward::needed_of;
+use super::loss::{Answers, Score};
+use super::mlp::{Draw, Mlp};
+use super::srelu::SRelu;
+use super::workspace::{Inference, Workspace};
+use crate::kernels::{
+    Batch, BatchMut, Forward, Map, Outputs, add_noise, spmm_activate, srelu, stride,
+};
+use crate::parallel::Par;
+use crate::rng::{Purpose, Stream};
+
+impl Mlp {
+    /// Forward in training; leaves the deltas of the outputs in the last activation buffer.
+    pub(super) fn score_batch(
+        &self,
+        par: &Par,
+        workspace: &mut Workspace,
+        samples: &[u32],
+        answers: Answers<'_>,
+        draw: Draw,
+    ) -> Score {
+        let batch = samples.len();
+        (workspace.stride, workspace.draw, workspace.passed) = (stride(batch), draw, 0);
+        if self.config.input_noise > 0.0 {
+            let deviation = self.config.input_noise as f32;
+            let stream = Stream::new(draw.seed, Purpose::InputNoise, 0, draw.step);
+            add_noise(par, &stream, deviation, batch, workspace.dense(batch));
+        }
+        self.forward_training(par, workspace, 0..self.layers.len());
+        let last = workspace.slots.of(self.layers.len());
+        let outputs = &mut workspace.activations[last];
+        let outputs = BatchMut::new(outputs, self.n_outputs(), workspace.stride);
+        self.config.loss.score(outputs, samples, answers, &mut workspace.scratch)
+    }
+
+    /// The activations behind some of the layers, from those before them.
+    fn forward_training(&self, par: &Par, workspace: &mut Workspace, layers: Range<usize>) {
+        let draw = workspace.draw;
+        // The shared buffers hold what is computed last; the outputs have one of their own.
+        let last = layers.end.min(self.layers.len() - 1);
+        workspace.live = workspace.slots.owner(last.saturating_sub(1));
+        for l in layers {
+            let layer = &self.layers[l];
+            let hidden = l + 1 < self.layers.len();
+            let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
+            let mask = if hidden { self.config.mask(l + 1, draw) } else { None };
+            let forward = Forward { map, mask: mask.filter(|_| layer.srelu.is_none()) };
+            let sparse = workspace.sparse.take();
+            let linear = needed_of(layer, l, sparse.as_deref());
+            let w = linear.weights.pattern;
+            workspace.passed += w.nnz() as u64;
+            let (x, outputs) = workspace.pass(l, w.n_cols());
+            spmm_activate(par, linear, x, &forward, outputs);
+            if let Some(SRelu { parameters, .. }) = &layer.srelu {
+                srelu(par, parameters, mask.as_ref(), workspace.pass(l, w.n_cols()).1);
+            }
+            workspace.sparse = sparse;
+        }
+    }
+
+    /// The activations before layer `l`, computed once more if they are not there.
+    pub(super) fn recall(&self, par: &Par, workspace: &mut Workspace, l: usize) {
+        let owner = workspace.slots.owner(l);
+        if owner != l && owner != workspace.live {
+            self.forward_training(par, workspace, owner..l);
+        }
+    }
+
+    /// The outputs' pre-activations of the batch in `inference`, a row an output, beside a scratch
+    /// of (stride,).
+    pub fn forward<'a>(
+        &self,
+        par: &Par,
+        inference: &'a mut Inference,
+        batch: usize,
+    ) -> (BatchMut<'a>, &'a mut [f32]) {
+        let stride = stride(batch);
+        for (l, layer) in self.layers.iter().enumerate() {
+            let n_out = layer.weights.n_rows();
+            let [first, second] = &mut inference.layers;
+            let (x, y) = match l {
+                0 => (&inference.input, first),
+                l if l % 2 == 1 => (&*first, second),
+                _ => (&*second, first),
+            };
+            let hidden = l + 1 < self.layers.len();
+            let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
+            let linear = needed_of(layer, l, inference.sparse.as_deref());
+            let x = Batch::new(x, linear.weights.pattern.n_cols(), stride);
+            let mut y = BatchMut::new(y, n_out, stride);
+            let forward = Forward { map, mask: None };
+            spmm_activate(par, linear, x, &forward, Outputs::alone(y.reborrow()));
+            if let Some(SRelu { parameters, .. }) = &layer.srelu {
+                srelu(par, parameters, None, Outputs::alone(y));
+            }
+        }
+        let outputs = &mut inference.layers[(self.layers.len() - 1) % 2];
+        let outputs = BatchMut::new(outputs, self.n_outputs(), stride);
+        (outputs, &mut inference.scratch[..stride])
+    }
+}
