@@ -109,52 +109,51 @@ impl Step {
     }
 
     #[inline(always)]
-    fn spend_by(
+    fn spend_by<R: Rule>(
         &self,
-        rule: &impl Rule,
+        rule: &R,
         gradients: &[f32],
         at: usize,
         parameters: &mut Parameters<'_>,
     ) {
-        let mut done = 0;
-        while gradients.len() - done >= 16 {
-            self.spend_array::<16>(rule, &gradients[done..], at + done, parameters);
-            done += 16;
-        }
-        if gradients.len() - done >= 8 {
-            self.spend_array::<8>(rule, &gradients[done..], at + done, parameters);
-            done += 8;
-        }
-        for i in done..gradients.len() {
-            self.spend_one(rule, gradients[i], at + i, parameters);
+        let n = gradients.len();
+        let Parameters { values, momentum, second } = parameters;
+        let (w, v) = (&mut values[at..][..n], &mut momentum[at..][..n]);
+        let s = if R::SECOND { &mut second[at..][..n] } else { &mut [][..] };
+        self.spend_arrays::<R, 16>(rule, gradients, w, v, s);
+        let rest = n / 16 * 16;
+        let s = if R::SECOND { &mut s[rest..] } else { &mut [][..] };
+        let (g, w, v) = (&gradients[rest..], &mut w[rest..], &mut v[rest..]);
+        self.spend_arrays::<R, 8>(rule, g, w, v, s);
+        for i in g.len() / 8 * 8..g.len() {
+            let s = if R::SECOND { &mut s[i] } else { &mut 0.0 };
+            self.apply(rule, g[i], &mut w[i], &mut v[i], s);
         }
     }
 
-    /// The first N gradients: copies of a known length, so that they become vector instructions.
+    /// Spends whole arrays of N; what is left stays. They are copied, so that they become vector
+    /// instructions: nothing that is stored can be what is loaded next.
     #[inline(always)]
-    fn spend_array<const N: usize>(
+    fn spend_arrays<R: Rule, const N: usize>(
         &self,
-        rule: &impl Rule,
+        rule: &R,
         gradients: &[f32],
-        at: usize,
-        parameters: &mut Parameters<'_>,
+        w: &mut [f32],
+        v: &mut [f32],
+        s: &mut [f32],
     ) {
-        let (w_from, v_from) =
-            (&mut parameters.values[at..][..N], &mut parameters.momentum[at..][..N]);
-        let (mut w, mut v, mut s, mut g) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
-        g.copy_from_slice(&gradients[..N]);
-        w.copy_from_slice(w_from);
-        v.copy_from_slice(v_from);
-        if second_of(rule) {
-            s.copy_from_slice(&parameters.second[at..][..N]);
-        }
-        for i in 0..N {
-            self.apply(rule, g[i], &mut w[i], &mut v[i], &mut s[i]);
-        }
-        w_from.copy_from_slice(&w);
-        v_from.copy_from_slice(&v);
-        if second_of(rule) {
-            parameters.second[at..][..N].copy_from_slice(&s);
+        let (gradients, arrays) = (gradients.as_chunks::<N>().0, w.as_chunks_mut::<N>().0);
+        let (momentum, second) = (v.as_chunks_mut::<N>().0, s.as_chunks_mut::<N>().0);
+        for i in 0..gradients.len() {
+            let (g, mut w, mut v) = (gradients[i], arrays[i], momentum[i]);
+            let mut s = if R::SECOND { second[i] } else { [0.0; N] };
+            for k in 0..N {
+                self.apply(rule, g[k], &mut w[k], &mut v[k], &mut s[k]);
+            }
+            (arrays[i], momentum[i]) = (w, v);
+            if R::SECOND {
+                second[i] = s;
+            }
         }
     }
 
@@ -165,16 +164,16 @@ impl Step {
     }
 
     #[inline(always)]
-    fn spend_one(
+    fn spend_one<R: Rule>(
         &self,
-        rule: &impl Rule,
+        rule: &R,
         gradient: f32,
         at: usize,
         parameters: &mut Parameters<'_>,
     ) {
         let (w, v) = (&mut parameters.values[at], &mut parameters.momentum[at]);
         let mut none = 0.0;
-        let s = if second_of(rule) { &mut parameters.second[at] } else { &mut none };
+        let s = if R::SECOND { &mut parameters.second[at] } else { &mut none };
         self.apply(rule, gradient, w, v, s);
     }
 
