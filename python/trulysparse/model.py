@@ -19,7 +19,7 @@ from trulysparse.config import MOST_THREADS, Config, Setting
 from trulysparse.config import threads as threads_of
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.data.samples import Samples, given
+from trulysparse.data.samples import Samples, given, held_out
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
@@ -604,7 +604,8 @@ class SparseMLP:
         with self._exclusive("prune"):
             percentiles: float | list[float] | None = percentile
             if tolerance is not None:
-                percentiles = tolerated(self._core, validation_data, tolerance, batch_size)
+                data = held_out(self._core, validation_data)
+                percentiles = tolerated(self._core, data, tolerance, batch_size)
                 over = "connected"
             rule = core_rule(percentile=percentiles, threshold=threshold, over=over, regrow=regrow)
             return reported(self._core.prune(rule), stacklevel=3)

@@ -9,7 +9,6 @@ from typing import Any
 
 from trulysparse import _core
 from trulysparse.config import Config
-from trulysparse.data.samples import held_out
 from trulysparse.losses import LOSSES
 from trulysparse.topology.pruning import core_rule
 
@@ -64,10 +63,9 @@ def both_or_none(tolerance: float | None, validation_data: Any) -> None:
 
 
 def tolerated(
-    network: _core.Network, validation_data: Any, tolerance: float, batch_size: int
+    network: _core.Network, data: _core.Data, tolerance: float, batch_size: int
 ) -> Percentiles | float:
     """Give the percentile of each hidden layer's connected neurons that can go, or 0 for all."""
-    data = held_out(network, validation_data)
     has_accuracy = LOSSES[Config.of(network).loss].has_accuracy
     limit = Tolerance(tolerance, has_accuracy=has_accuracy)
     return furthest(network, data, batch_size, limit) or 0.0
