@@ -73,9 +73,10 @@ class SparseMLP:
         it differs for convolutions only. Default None.
     activation
         Of hidden layers, one for all or one for each: ``"all_relu"`` (default), ``"relu"``,
-        ``"leaky_relu"``, ``"sigmoid"``, ``"tanh"``, ``"identity"`` or ``"srelu"``. The negative
-        side of All-ReLU has the slope ``-slope`` in the first, third, ... hidden layer, and
-        ``+slope`` in the others. `Layer.srelu` describes SReLU.
+        ``"leaky_relu"``, ``"sigmoid"``, ``"tanh"``, ``"silu"``, ``"gelu"`` (with the error
+        function), ``"identity"`` or ``"srelu"``. The negative side of All-ReLU has the slope
+        ``-slope`` in the first, third, ... hidden layer, and ``+slope`` in the others. SiLU and
+        GELU take 4 bytes a neuron and sample more in training. `Layer.srelu` describes SReLU.
     slope
         The paper's alpha, for All-ReLU and leaky ReLU. Default 0.6.
     loss

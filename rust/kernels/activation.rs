@@ -15,6 +15,10 @@ pub enum Map {
     Sigmoid,
     /// tanh z.
     Tanh,
+    /// z / (1 + e^-z), also called swish (Elfwing et al., 2018).
+    Silu,
+    /// z times the normal distribution function at z, exactly (Hendrycks and Gimpel, 2016).
+    Gelu,
 }
 
 /// What a derivative needs of the forward pass.
@@ -70,6 +74,38 @@ impl Smooth for Tanh {
     }
 }
 
+#[derive(Clone, Copy)]
+pub(super) struct Silu;
+
+impl Smooth for Silu {
+    const NEEDS: Needs = Needs::PreActivations;
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        // Below it the exponential ends, which is never infinite.
+        if z < -87.0 { 0.0 } else { z * math::logistic(z) }
+    }
+    #[inline(always)]
+    fn derivative(z: f32) -> f32 {
+        let p = math::logistic(z);
+        if z < -87.0 { 0.0 } else { p * (1.0 + z * (1.0 - p)) }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Gelu;
+
+impl Smooth for Gelu {
+    const NEEDS: Needs = Needs::PreActivations;
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        z * math::normal_below(z)
+    }
+    #[inline(always)]
+    fn derivative(z: f32) -> f32 {
+        math::normal_below(z) + z * math::normal_density(z)
+    }
+}
+
 /// Evaluates one of the expressions, by the kind of a map; in the last `$curve` is its type.
 macro_rules! match_map {
     ($map:expr, identity => $identity:expr, slope($slope:ident) => $side:expr,
@@ -84,6 +120,14 @@ macro_rules! match_map {
             }
             Map::Tanh => {
                 use activation::Tanh as $curve;
+                $smooth
+            }
+            Map::Silu => {
+                use activation::Silu as $curve;
+                $smooth
+            }
+            Map::Gelu => {
+                use activation::Gelu as $curve;
                 $smooth
             }
         }

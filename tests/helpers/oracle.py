@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
+ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "identity")
 LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid")
 
 
@@ -31,7 +31,14 @@ def activate(activation: str, z: np.ndarray, slope: float) -> np.ndarray:
         return np.where(z > 0, z, slope * z)
     if activation == "sigmoid":
         return sigmoid(z)
+    if activation in ("silu", "gelu"):
+        return z * (sigmoid(z) if activation == "silu" else normal_below(z))
     return np.tanh(z) if activation == "tanh" else z
+
+
+def normal_below(z: np.ndarray) -> np.ndarray:
+    """The standard normal distribution function."""
+    return np.vectorize(lambda z: 0.5 * math.erfc(-z / math.sqrt(2.0)), otypes=[float])(z)
 
 
 def activation_derivative(activation: str, z: np.ndarray, slope: float) -> np.ndarray:
@@ -39,6 +46,10 @@ def activation_derivative(activation: str, z: np.ndarray, slope: float) -> np.nd
         return np.where(z > 0, 1.0, slope)
     if activation == "sigmoid":
         return sigmoid(z) * sigmoid(-z)
+    if activation == "silu":
+        return sigmoid(z) * (1.0 + z * sigmoid(-z))
+    if activation == "gelu":
+        return normal_below(z) + z * np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
     return 1.0 - np.tanh(z) ** 2 if activation == "tanh" else np.ones_like(z)
 
 
