@@ -35,7 +35,7 @@ class History:
         Biases, activations, the optimiser's step, validation and evolution do not count.
     staleness_histogram : list of int, or None
         How many gradients of a `WASAP` fit had staleness 0, 1, 2 and so on, refused ones included,
-        over all of its epochs so far; the last of 1024 numbers, if there are so many, counts all
+        over all of its epochs so far; the last of 1024 numbers, if there are that many, counts all
         beyond. None for other fits. It has no place in `to_csv`, which is by epoch.
     """
 

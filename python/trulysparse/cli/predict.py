@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Array:
-    """The features of every row of a .csv or .npz, float32, (rows, features).
+    """Read the features of every row of a .csv or .npz, float32, (rows, features).
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Arr
 def _write_table(
     path: Path, outputs: npt.NDArray[np.float32], classes: Sequence[str] | None
 ) -> None:
-    """A .csv with a line per row: class and probabilities, or without `classes` the outputs."""
+    """Write a .csv, a line per row: class and probabilities, or without `classes` the outputs."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         if classes is None:

@@ -1,4 +1,4 @@
-"""Messages between the server and its workers, none of which is waited for for ever."""
+"""Messages between the server and its workers, with a timeout."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Link:
         self._finish_posts(peer)
 
     def post(self, peer: int, *arrays: npt.NDArray[Any]) -> None:
-        """Send arrays from where they are while other things are done; nobody may change them."""
+        """Send arrays from where they are while other things are done; they must not change."""
         posted = self._posted.setdefault(peer, [])
         for piece in self._pieces(arrays):
             posted.append((self._comm.Isend([piece, self._mpi.BYTE], peer, _DATA), piece))

@@ -129,7 +129,7 @@ class Server:
     def _give(self, worker: int, *, place: int = -1, epoch: int = 0, step: int = 0) -> None:
         """Send the network: the values, and the structure if the worker has another one.
 
-        Nobody waits until they have arrived: the core copies what is under way before it changes.
+        Returns before they have arrived: the core copies what is under way before it changes.
         """
         core, peer = self._network, worker + 1
         version = self._core.topology() if self._synchronous else self._core.give(worker)
@@ -174,7 +174,7 @@ class Server:
         return values, (*scores, int(header["samples"]), int(header["multiply_adds"]))
 
     def _discard_gradients(self) -> None:
-        """Take what workers have under way and nobody needs any more."""
+        """Receive and drop the gradients that workers have under way and that have no use now."""
         for worker, owing in enumerate(self._owing):
             if owing:
                 self._take_gradient(worker)
