@@ -94,12 +94,34 @@ pub(super) fn forward_row<S: Simd>(
     if let Some(mask) = &forward.mask {
         mask.fill(simd, row, kept);
     }
+    match forward.map {
+        Map::Identity => map_row(simd, Same, forward, y, signs, kept),
+        Map::Slope(slope) => map_row(simd, Sloped(slope), forward, y, signs, kept),
+        _ => map_smooth_row(forward, y, signs, kept),
+    }
+}
+
+#[inline(always)]
+fn map_smooth_body<S: Simd>(
+    simd: S,
+    forward: &Forward,
+    y: &mut [f32],
+    signs: &mut [u16],
+    kept: &[u16],
+) {
     match_map!(
         forward.map,
-        identity => map_row(simd, Same, forward, y, signs, kept),
-        slope(slope) => map_row(simd, Sloped(slope), forward, y, signs, kept),
+        identity => {},
+        slope(_slope) => {},
         smooth(Curve) => map_row(simd, Curve, forward, y, signs, kept)
     );
+}
+multiversion! {
+    /// A function of its own, so that products, whose code has no exponentials then, stay in registers.
+    #[inline(never)]
+    fn map_smooth_row(
+        forward: &Forward, y: &mut [f32], signs: &mut [u16], kept: &[u16],
+    ) => map_smooth_body
 }
 
 /// [`forward_row`] with a map that the compiler knows.
@@ -146,12 +168,26 @@ pub(super) fn keep_row<S: Simd>(simd: S, mask: &Mask, row: usize, y: &mut [f32],
 /// Multiplies one row of gradients by the derivative of what [`forward_row`] did.
 #[inline(always)]
 pub(super) fn backward_row<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy: &mut [f32]) {
+    match backward.map {
+        Map::Identity => derive_row(simd, Same, backward, row, dy),
+        Map::Slope(slope) => derive_row(simd, Sloped(slope), backward, row, dy),
+        _ => derive_smooth_row(backward, row, dy),
+    }
+}
+
+#[inline(always)]
+fn derive_smooth_body<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy: &mut [f32]) {
     match_map!(
         backward.map,
-        identity => derive_row(simd, Same, backward, row, dy),
-        slope(slope) => derive_row(simd, Sloped(slope), backward, row, dy),
+        identity => {},
+        slope(_slope) => {},
         smooth(Curve) => derive_row(simd, Curve, backward, row, dy)
     );
+}
+multiversion! {
+    /// A function of its own, as that of the forward pass.
+    #[inline(never)]
+    fn derive_smooth_row(backward: &Backward<'_>, row: usize, dy: &mut [f32]) => derive_smooth_body
 }
 
 /// [`backward_row`] with a map that the compiler knows.
