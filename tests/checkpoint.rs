@@ -11,11 +11,10 @@ use serde_json::Value;
 use trulysparse::checkpoint::{self, UserData};
 use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Loss, Mlp, Optimizer, Pruning, Rule,
+    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Mlp, Optimizer, Pruning, Rule,
     RuleKind, Sparsity, Standardizer, State,
 };
 use trulysparse::parallel::Par;
-use trulysparse::topology::{Fan, Init, Scheme};
 use trulysparse::watch::Watch;
 
 fn to_bytes(model: &Mlp, user: &UserData) -> Result<Vec<u8>> {
@@ -32,15 +31,12 @@ fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
 
 fn model(standardize: bool) -> Mlp {
     let config = Config {
-        layer_sizes: vec![3, 4, 2],
         sparsity: Sparsity::Density(0.5.into()),
         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-        loss: Loss::CrossEntropy,
-        init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
-        dropout: 0.0.into(),
         input_noise: 0.25,
         standardize,
         seed: 1,
+        ..Config::plain(vec![3, 4, 2])
     };
     Mlp::new(&Par::seq(), config).unwrap()
 }

@@ -163,9 +163,9 @@ class Config:
         config = cls(layer_sizes, **settings)  # type: ignore[arg-type]  # a list from the check on
         # The softmax of one number is always 1: such a network would learn nothing. Old files
         # have some.
-        if config.layer_sizes[-1] == 1 and config.loss == "cross_entropy":
+        if config.layer_sizes[-1] == 1 and LOSSES[config.loss].output == "softmax":
             raise ValueError(
-                "layer_sizes ends with one output and loss = 'cross_entropy': expected "
+                f"layer_sizes ends with one output and loss = {config.loss!r}: expected "
                 "loss='binary_cross_entropy', or two outputs"
             )
         return config

@@ -463,7 +463,7 @@ class SparseMLP:
         -------
         dict
             ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
-            and outputs, p > 0.5 against y > 0.5; none with ``"squared_error"``).
+            and outputs, p > 0.5 against y > 0.5; none where outputs are values).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         data = given(self._core, x, y, sample_weight=sample_weight).data
@@ -475,7 +475,7 @@ class SparseMLP:
         return scores(self.loss, *self._core.evaluate(data, count))
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
-        """Compute the outputs: probabilities, or values with ``"squared_error"``.
+        """Compute the outputs: probabilities, or values with an identity as the output.
 
         They are float32 of shape (samples, n_outputs). `x` and errors as in `fit`. A sample's bits
         do not depend on `batch_size`, the number of samples that are computed together.

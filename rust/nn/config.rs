@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::activation::Activation;
+use super::activation::{Activation, ActivationKind};
 use super::loss::Loss;
 use super::mlp::Draw;
 use super::per_layer::PerLayer;
@@ -12,7 +12,7 @@ use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{Mask, Needs};
 use crate::rng::{Purpose, Stream};
-use crate::topology::{Init, expected_connections};
+use crate::topology::{Fan, Init, Scheme, expected_connections};
 
 /// What defines a network besides its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,22 @@ pub struct Config {
 }
 
 impl Config {
+    /// The plainest settings, for `..`: connections are given, hidden layers have ReLU, the loss is
+    /// cross-entropy, training adds nothing, and the seed is 0.
+    pub fn plain(layer_sizes: Vec<usize>) -> Self {
+        Config {
+            layer_sizes,
+            sparsity: Sparsity::Given,
+            activation: Activation { kind: ActivationKind::Relu.into(), slope: 0.0 },
+            loss: Loss::CrossEntropy,
+            init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
+            dropout: 0.0.into(),
+            input_noise: 0.0,
+            standardize: false,
+            seed: 0,
+        }
+    }
+
     /// Dropout of a hidden layer, counted from 1, in a step; its scale depends on the rate only.
     pub(super) fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
         let rate = self.dropout.of(layer - 1);
