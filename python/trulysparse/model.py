@@ -81,7 +81,9 @@ class SparseMLP:
     loss
         ``"cross_entropy"`` (default): softmax outputs. ``"binary_cross_entropy"``: sigmoid outputs,
         summed over outputs. ``"squared_error"``: identity outputs, ``1/2 sum (z - y)^2``; scale `y`
-        to a standard deviation of about 1, as larger targets make training diverge.
+        to a standard deviation of about 1, as larger targets make training diverge. ``"huber"``:
+        identity outputs, the sum of ``d^2 / 2`` where ``d = z - y`` is in [-1, 1], and of
+        ``|d| - 1/2`` elsewhere (Huber, 1964), for `y` with outliers; scale `y` in the same way.
         ``"squared_error_sigmoid"``: sigmoid outputs p, ``1/2 sum (p - y)^2``, as in the paper's
         proof of concept for Madelon; learns more slowly than binary cross-entropy, as the gradient
         vanishes where p saturates.
@@ -297,8 +299,8 @@ class SparseMLP:
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy and squared error with a sigmoid: values in [0, 1], (samples,
-            outputs). Squared error: values, (samples, outputs). With one output (samples,) will
-            do. None with an iterator.
+            outputs). Squared error and Huber: values, (samples, outputs). With one output
+            (samples,) will do. None with an iterator.
         epochs
             The epoch to train up to, as in Keras: ``epochs - initial_epoch`` are run. Default 100;
             0 trains nothing. A second fit without `initial_epoch` trains `epochs` more and starts

@@ -17,6 +17,9 @@ pub enum Loss {
     BinaryCrossEntropy,
     /// Identity outputs, `1/2 sum_k (z_k - y_k)^2`.
     SquaredError,
+    /// Identity outputs; the sum of `d^2 / 2` where `|d| <= 1`, and of `|d| - 1/2` elsewhere, with
+    /// `d = z - y` (Huber, 1964); its gradient is d within [-1, 1].
+    Huber,
     /// Sigmoid outputs, `1/2 sum_k (p_k - y_k)^2`; its gradient is `(p - y) p (1 - p)`.
     SquaredErrorSigmoid,
 }
@@ -111,6 +114,7 @@ impl Loss {
             Loss::CrossEntropy => &CrossEntropy,
             Loss::BinaryCrossEntropy => &BinaryCrossEntropy,
             Loss::SquaredError => &SquaredError,
+            Loss::Huber => &Huber,
             Loss::SquaredErrorSigmoid => &SquaredErrorSigmoid,
         }
     }
@@ -327,6 +331,26 @@ impl Formula for SquaredError {
         score_outputs(z, asked, |z, y| {
             *z -= y;
             Part { loss: half_square(*z), is_right: false }
+        })
+    }
+}
+
+struct Huber;
+
+impl Formula for Huber {
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Finite
+    }
+
+    fn outputs(&self, _: BatchMut<'_>, _: &mut [f32]) {}
+
+    fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+        score_outputs(z, asked, |z, y| {
+            let difference = *z - y;
+            let size = difference.abs();
+            let loss = if size <= 1.0 { half_square(difference) } else { f64::from(size) - 0.5 };
+            *z = difference.clamp(-1.0, 1.0);
+            Part { loss, is_right: false }
         })
     }
 }

@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
-LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid")
+LOSSES = (
+    "cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid", "huber",
+)  # fmt: skip
+WITHOUT_ACCURACY = ("squared_error", "huber")
 
 
 def hidden_slope(activation: str, slope: float, hidden_index: int) -> float:
@@ -83,6 +86,9 @@ def mean_loss(loss: str, z: np.ndarray, target: np.ndarray) -> float:
     elif loss == "binary_cross_entropy":
         # -y log p - (1 - y) log(1 - p) in logits, which never takes the log of zero.
         per_sample = (np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
+    elif loss == "huber":
+        d = np.abs(z - target)
+        per_sample = np.where(d <= 1, d**2 / 2, d - 0.5).sum(axis=1)
     else:
         per_sample = 0.5 * ((output(loss, z) - target) ** 2).sum(axis=1)
     return float(per_sample.mean())
@@ -185,7 +191,10 @@ class Oracle:
         """What `gradients` gives, and SReLU's gradients, (units, 4), by the layer that has them."""
         srelus = {}
         inputs, pre_activations = self.pass_through(x, masks)
-        delta = (output(self.loss, pre_activations[-1]) - self.targets(y)) / len(inputs[0])
+        delta = output(self.loss, pre_activations[-1]) - self.targets(y)
+        if self.loss == "huber":
+            delta = delta.clip(-1, 1)
+        delta = delta / len(inputs[0])
         if self.loss == "squared_error_sigmoid":
             z = pre_activations[-1]
             delta = delta * sigmoid(z) * sigmoid(-z)

@@ -58,7 +58,7 @@ def test_cross_entropy_with_one_output():
         ts.SparseMLP([4, 6, 1])
     with pytest.raises(ValueError, match=advice):
         ts.SparseMLP.from_scipy([sp.csc_array(np.ones((4, 1)))])
-    for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid"):
+    for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid", "huber"):
         assert ts.SparseMLP([4, 6, 1], loss=loss).layer_sizes == [4, 6, 1]
 
 
@@ -159,6 +159,7 @@ BAD_Y = {
     | {"rows: not summing to one": (ROWS / 2, VALUE)},
     "binary_cross_entropy": PROBABILITIES | {"a vector for three outputs": (Y * 1.0, VALUE)},
     "squared_error": DENSE | {"a vector for three outputs": (Y * 1.0, VALUE)},
+    "huber": DENSE | {"a vector for three outputs": (Y * 1.0, VALUE)},
     "squared_error_sigmoid": PROBABILITIES | {"a vector for three outputs": (Y * 1.0, VALUE)},
 }
 Y_CASES = [(loss, name) for loss, cases in BAD_Y.items() for name in cases]
