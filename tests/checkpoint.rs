@@ -256,7 +256,11 @@ fn names(bytes: &[u8]) -> BTreeSet<String> {
 fn a_damaged_name_or_version_takes_nothing_away() {
     let par = Par::seq();
     let adam = Rule::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 };
-    let config = Config { layer_sizes: vec![6, 20, 9, 2], ..model(true).config().clone() };
+    let config = Config {
+        layer_sizes: vec![6, 20, 9, 2],
+        label_smoothing: 0.25,
+        ..model(true).config().clone()
+    };
     let mut model = Mlp::new(&par, config).unwrap();
     let constant = (0..6).collect();
     let statistics = Standardizer::from_parts(vec![0.5; 6], vec![1.0; 6], constant).unwrap();
@@ -269,6 +273,7 @@ fn a_damaged_name_or_version_takes_nothing_away() {
     let expected = names(&whole);
     let optional = [
         "adam_since",
+        "label_smoothing",
         "original_layer_sizes",
         "layers.0.pruned",
         "units.1",

@@ -87,6 +87,10 @@ class SparseMLP:
         ``"squared_error_sigmoid"``: sigmoid outputs p, ``1/2 sum (p - y)^2``, as in the paper's
         proof of concept for Madelon; learns more slowly than binary cross-entropy, as the gradient
         vanishes where p saturates.
+    label_smoothing
+        With cross-entropy, training learns ``(1 - s) y + s / classes`` instead of the targets y
+        (Szegedy et al., 2016): a number s in [0, 1), by default 0. `evaluate`, validation and
+        accuracy take y itself, so that losses compare between models, whatever s they had.
     init
         ``"he_uniform"`` (default): U(-+ sqrt(6 / fan_in)). ``"xavier"``:
         U(-+ sqrt(6 / (fan_in + fan_out))). ``"lecun_uniform"``: U(-+ sqrt(3 / fan_in)).
@@ -152,6 +156,7 @@ class SparseMLP:
         activation: str | Sequence[str] = Config.activation,
         slope: float = Config.slope,
         loss: str = Config.loss,
+        label_smoothing: float = Config.label_smoothing,
         init: str = Config.init,
         fan: str = Config.fan,
         dropout: float | Sequence[float] = Config.dropout,
@@ -169,6 +174,7 @@ class SparseMLP:
             activation=activation,
             slope=slope,
             loss=loss,
+            label_smoothing=label_smoothing,
             init=init,
             fan=fan,
             dropout=dropout,
@@ -204,6 +210,7 @@ class SparseMLP:
         activation: str | Sequence[str] = Config.activation,
         slope: float = Config.slope,
         loss: str = Config.loss,
+        label_smoothing: float = Config.label_smoothing,
         init: str = Config.init,
         fan: str = Config.fan,
         dropout: float | Sequence[float] = Config.dropout,
@@ -224,7 +231,7 @@ class SparseMLP:
             zeros are connections; duplicates are summed.
         biases
             An array of shape (n_out,) per layer; zeros if None.
-        activation, slope, loss, init, fan, dropout, input_noise, standardize, seed, threads
+        activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize
             As in the constructor; `init` and `fan` say how grown connections start.
         """
         sizes, matrices = from_matrices.to_core(weights, biases)
@@ -233,6 +240,7 @@ class SparseMLP:
             activation=activation,
             slope=slope,
             loss=loss,
+            label_smoothing=label_smoothing,
             init=init,
             fan=fan,
             dropout=dropout,
@@ -640,8 +648,8 @@ class SparseMLP:
         """Compute how strongly each layer is pulled, the Euclidean norms of its gradients.
 
         These norms, float64 of shape (layers,), are of the mean loss's gradients by the layer's
-        weights, without dropout and noise. The samples are one batch, in memory as well. Arguments
-        and errors are those of `evaluate`.
+        weights, with smoothed labels as in training, but without dropout and noise. The samples are
+        one batch, in memory as well. Arguments and errors are those of `evaluate`.
         """
         return np.array(self._core.gradient_norms(given(self._core, x, y).data))
 
@@ -700,6 +708,7 @@ class SparseMLP:
     activation = Setting[str | list[str]]("The activation of hidden layers, or that of each.")
     slope = Setting[float]("The paper's alpha.")
     loss = Setting[str]("The loss.")
+    label_smoothing = Setting[float]("How much of the targets training spreads over the classes.")
     init = Setting[str]("The distribution of initial and grown weights.")
     fan = Setting[str]("What the initial distribution is scaled by.")
     dropout = Setting[float | list[float]](

@@ -26,6 +26,9 @@ pub struct Config {
     pub activation: Activation,
     /// The loss and with it the output function.
     pub loss: Loss,
+    /// How much of each target of cross-entropy training spreads evenly over the classes.
+    #[serde(default, skip_serializing_if = "is_zero")] // files without it stay as they were
+    pub label_smoothing: f64,
     /// The distribution of initial and of grown weights.
     pub init: Init,
     /// The probability with which a hidden unit is dropped while training, in all hidden layers or
@@ -49,6 +52,7 @@ impl Config {
             sparsity: Sparsity::Given,
             activation: Activation { kind: ActivationKind::Relu.into(), slope: 0.0 },
             loss: Loss::CrossEntropy,
+            label_smoothing: 0.0,
             init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
             dropout: 0.0.into(),
             input_noise: 0.0,
@@ -99,6 +103,14 @@ impl Config {
         for (pair, probability) in sizes.windows(2).zip(self.sparsity.probabilities(sizes)) {
             expected_connections(pair[0], pair[1], probability)?;
         }
+        let smoothing = self.label_smoothing;
+        if !(0.0..1.0).contains(&smoothing) {
+            return Err(Error::invalid("label_smoothing", smoothing, "a number in [0, 1)"));
+        }
+        if smoothing > 0.0 && self.loss != Loss::CrossEntropy {
+            let value = format!("{smoothing} with loss = {:?}", self.loss);
+            return Err(Error::invalid("label_smoothing", value, "cross-entropy"));
+        }
         self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
         self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;
         if !(self.activation.slope as f32).is_finite() {
@@ -127,4 +139,8 @@ impl Config {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("internal: plain data always serialise")
     }
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }

@@ -111,7 +111,7 @@ fn argmax(values: impl Iterator<Item = f32>) -> usize {
 impl Loss {
     fn formula(self) -> &'static dyn Formula {
         match self {
-            Loss::CrossEntropy => &CrossEntropy,
+            Loss::CrossEntropy => &CrossEntropy { smoothing: 0.0 },
             Loss::BinaryCrossEntropy => &BinaryCrossEntropy,
             Loss::SquaredError => &SquaredError,
             Loss::Huber => &Huber,
@@ -145,7 +145,7 @@ impl Loss {
 }
 
 impl Config {
-    /// Scores a batch of training, where settings may change what is learnt; else as
+    /// Scores a batch of training, with smoothed targets if the settings say so; else as
     /// [`Loss::score`].
     pub(super) fn score_in_training(
         &self,
@@ -154,7 +154,12 @@ impl Config {
         answers: Answers<'_>,
         scratch: &mut [f32],
     ) -> Score {
-        score(self.loss.formula(), z, Asked { samples, answers }, scratch)
+        let smoothed = CrossEntropy { smoothing: self.label_smoothing };
+        let formula = match self.loss {
+            Loss::CrossEntropy => &smoothed,
+            loss => loss.formula(),
+        };
+        score(formula, z, Asked { samples, answers }, scratch)
     }
 }
 
@@ -220,7 +225,11 @@ trait Formula {
     fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, scratch: &mut [f32]) -> Score;
 }
 
-struct CrossEntropy;
+/// Targets become `(1 - smoothing) y + smoothing / classes` (Szegedy et al., 2016); answers are right
+/// by the targets as they are.
+struct CrossEntropy {
+    smoothing: f64,
+}
 
 impl Formula for CrossEntropy {
     fn target_range(&self) -> TargetRange {
@@ -241,6 +250,11 @@ impl Formula for CrossEntropy {
 }
 
 impl CrossEntropy {
+    /// A target as it is learnt; the same bits without smoothing.
+    fn smoothed(&self, y: f32, classes: usize) -> f64 {
+        (1.0 - self.smoothing) * f64::from(y) + self.smoothing / classes as f64
+    }
+
     fn score_classes(
         &self,
         mut z: BatchMut<'_>,
@@ -248,18 +262,27 @@ impl CrossEntropy {
         y: &[u32],
         scratch: &mut [f32],
     ) -> Score {
-        let (stride, mut score) = (z.stride, Score::default());
+        let (stride, classes, mut score) = (z.stride, z.n_rows(), Score::default());
+        let [no, yes] = [0.0, 1.0].map(|y| self.smoothed(y, classes));
         let weight = |sample| f64::from(answers.weight(sample));
         for (b, &s) in samples.iter().enumerate() {
             let class = y[s as usize] as usize;
-            score.loss -= weight(s) * f64::from(z.values[class * stride + b]);
+            score.loss -= weight(s) * ((yes - no) * f64::from(z.values[class * stride + b]));
+            if no > 0.0 {
+                score.loss -= weight(s) * (no * lane(&z, b).map(f64::from).sum::<f64>());
+            }
             score.correct += f64::from(u8::from(argmax(lane(&z, b)) == class));
         }
         self.outputs(z.reborrow(), scratch);
         let log_sums = samples.iter().zip(&*scratch).map(|(&s, &l)| weight(s) * f64::from(l));
         score.loss += log_sums.sum::<f64>();
         for (b, &s) in samples.iter().enumerate() {
-            z.values[y[s as usize] as usize * stride + b] -= 1.0;
+            let own = y[s as usize] as usize * stride + b;
+            let gradient = z.values[own] - yes as f32;
+            if no > 0.0 {
+                lane_mut(&mut z, b).for_each(|p| *p -= no as f32);
+            }
+            z.values[own] = gradient;
         }
         score
     }
@@ -271,17 +294,18 @@ impl CrossEntropy {
         scratch: &mut [f32],
     ) -> Score {
         let (outputs, mut score) = (z.n_rows(), Score::default());
+        let smoothed = |y| self.smoothed(y, outputs);
         for Row { lane: b, y, weight } in asked.rows(outputs) {
-            let products = lane(&z, b).zip(y).map(|(z, y)| f64::from(z) * f64::from(*y));
+            let products = lane(&z, b).zip(y).map(|(z, y)| f64::from(z) * smoothed(*y));
             score.loss -= weight * products.sum::<f64>();
             let right = argmax(lane(&z, b)) == argmax(y.iter().copied());
             score.correct += f64::from(u8::from(right));
         }
         self.outputs(z.reborrow(), scratch);
         for Row { lane: b, y, weight } in asked.rows(outputs) {
-            let sum = y.iter().map(|&y| f64::from(y)).sum::<f64>();
+            let sum = y.iter().map(|&y| smoothed(y)).sum::<f64>();
             score.loss += weight * (f64::from(scratch[b]) * sum);
-            lane_mut(&mut z, b).zip(y).for_each(|(p, y)| *p -= y);
+            lane_mut(&mut z, b).zip(y).for_each(|(p, y)| *p -= smoothed(*y) as f32);
         }
         score
     }

@@ -136,6 +136,7 @@ class Oracle:
     slope: float = 0.6
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
+    label_smoothing: float = 0.0
 
     def activations(self) -> list[str]:
         hidden = len(self.layers) - 1
@@ -152,6 +153,11 @@ class Oracle:
 
     def targets(self, y: np.ndarray) -> np.ndarray:
         return as_targets(self.loss, y, self.layers[-1].weight.shape[1])
+
+    def smoothed(self, y: np.ndarray) -> np.ndarray:
+        """The targets that training learns."""
+        targets = self.targets(y)
+        return (1 - self.label_smoothing) * targets + self.label_smoothing / targets.shape[1]
 
     def standardise(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, dtype=np.float64)
@@ -177,6 +183,10 @@ class Oracle:
     def evaluate(self, x, y, masks=None) -> float:
         return mean_loss(self.loss, self.logits(x, masks), self.targets(y))
 
+    def training_loss(self, x, y, masks=None) -> float:
+        """The loss whose gradients a step takes."""
+        return mean_loss(self.loss, self.logits(x, masks), self.smoothed(y))
+
     def accuracy(self, x, y) -> float:
         prediction, target = self.predict(x), self.targets(y)
         if self.loss in ("binary_cross_entropy", "squared_error_sigmoid"):
@@ -191,7 +201,8 @@ class Oracle:
         """What `gradients` gives, and SReLU's gradients, (units, 4), by the layer that has them."""
         srelus = {}
         inputs, pre_activations = self.pass_through(x, masks)
-        delta = output(self.loss, pre_activations[-1]) - self.targets(y)
+        target = self.smoothed(y) if self.label_smoothing > 0 else self.targets(y)
+        delta = output(self.loss, pre_activations[-1]) - target
         if self.loss == "huber":
             delta = delta.clip(-1, 1)
         delta = delta / len(inputs[0])
@@ -402,6 +413,7 @@ def from_model(model) -> Oracle:
         for la in model.layers
     ]
     oracle = Oracle(layers, model.activation, model.loss, float(model.slope))
+    oracle.label_smoothing = model.label_smoothing
     if model.standardize and model.mean is not None:
         oracle.mean = np.array(model.mean, dtype=np.float64)
         oracle.scale = np.array(model.scale, dtype=np.float64)

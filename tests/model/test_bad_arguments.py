@@ -38,6 +38,10 @@ CONSTRUCTOR = [
     *[("density", v, k) for v, k in [*NOT_PER_LAYER, (0, VALUE), (-0.1, VALUE), (1.01, VALUE)]],
     *[("dropout", v, k) for v, k in [*NOT_PER_LAYER, (1.0, VALUE), (-0.1, VALUE), (True, TYPE)]],
     *[("input_noise", v, k) for v, k in [*NOT_REALS, (1e39, VALUE), (-0.1, VALUE), (True, TYPE)]],
+    *[
+        ("label_smoothing", v, k)
+        for v, k in [*NOT_REALS, (1.0, VALUE), (-0.1, VALUE), (True, TYPE)]
+    ],
     *[("slope", v, k) for v, k in NOT_REALS],
     *[(a, v, k) for a in ("activation", "loss", "init", "fan") for v, k in NOT_NAMES],
     *[("seed", v, k) for v, k in [(-1, VALUE), (2**64, VALUE), (1.5, TYPE), ("1", TYPE)]],
@@ -50,6 +54,20 @@ CONSTRUCTOR = [
 def test_constructor(argument, value, kind):
     options = {"layer_sizes": SIZES, argument: value}
     check_raises(argument, kind, lambda: ts.SparseMLP(**options))
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "squared_error", "huber"])
+def test_label_smoothing_is_of_cross_entropy(loss):
+    message = rf"label_smoothing = 0\.1 and loss = '{loss}': expected loss='cross_entropy'"
+    for make in (
+        lambda s: ts.SparseMLP(SIZES, loss=loss, label_smoothing=s),
+        lambda s: ts.SparseMLP.from_scipy(
+            [sp.csc_array(np.ones((4, 2)))], loss=loss, label_smoothing=s
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make(0.1)
+        assert make(0).label_smoothing == 0
 
 
 def test_cross_entropy_with_one_output():
