@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "identity")
-LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid")
+LOSSES = (
+    "cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid", "huber",
+)  # fmt: skip
+WITHOUT_ACCURACY = ("squared_error", "huber")
 
 
 def hidden_slope(activation: str, slope: float, hidden_index: int) -> float:
@@ -94,6 +97,9 @@ def mean_loss(loss: str, z: np.ndarray, target: np.ndarray) -> float:
     elif loss == "binary_cross_entropy":
         # -y log p - (1 - y) log(1 - p) in logits, which never takes the log of zero.
         per_sample = (np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
+    elif loss == "huber":
+        d = np.abs(z - target)
+        per_sample = np.where(d <= 1, d**2 / 2, d - 0.5).sum(axis=1)
     else:
         per_sample = 0.5 * ((output(loss, z) - target) ** 2).sum(axis=1)
     return float(per_sample.mean())
@@ -141,6 +147,7 @@ class Oracle:
     slope: float = 0.6
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
+    label_smoothing: float = 0.0
 
     def activations(self) -> list[str]:
         hidden = len(self.layers) - 1
@@ -157,6 +164,11 @@ class Oracle:
 
     def targets(self, y: np.ndarray) -> np.ndarray:
         return as_targets(self.loss, y, self.layers[-1].weight.shape[1])
+
+    def smoothed(self, y: np.ndarray) -> np.ndarray:
+        """The targets that training learns."""
+        targets = self.targets(y)
+        return (1 - self.label_smoothing) * targets + self.label_smoothing / targets.shape[1]
 
     def standardise(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, dtype=np.float64)
@@ -182,6 +194,10 @@ class Oracle:
     def evaluate(self, x, y, masks=None) -> float:
         return mean_loss(self.loss, self.logits(x, masks), self.targets(y))
 
+    def training_loss(self, x, y, masks=None) -> float:
+        """The loss whose gradients a step takes."""
+        return mean_loss(self.loss, self.logits(x, masks), self.smoothed(y))
+
     def accuracy(self, x, y) -> float:
         prediction, target = self.predict(x), self.targets(y)
         if self.loss in ("binary_cross_entropy", "squared_error_sigmoid"):
@@ -196,7 +212,11 @@ class Oracle:
         """What `gradients` gives, and SReLU's gradients, (units, 4), by the layer that has them."""
         srelus = {}
         inputs, pre_activations = self.pass_through(x, masks)
-        delta = (output(self.loss, pre_activations[-1]) - self.targets(y)) / len(inputs[0])
+        target = self.smoothed(y) if self.label_smoothing > 0 else self.targets(y)
+        delta = output(self.loss, pre_activations[-1]) - target
+        if self.loss == "huber":
+            delta = delta.clip(-1, 1)
+        delta = delta / len(inputs[0])
         if self.loss == "squared_error_sigmoid":
             z = pre_activations[-1]
             delta = delta * sigmoid(z) * sigmoid(-z)
@@ -404,6 +424,7 @@ def from_model(model) -> Oracle:
         for la in model.layers
     ]
     oracle = Oracle(layers, model.activation, model.loss, float(model.slope))
+    oracle.label_smoothing = model.label_smoothing
     if model.standardize and model.mean is not None:
         oracle.mean = np.array(model.mean, dtype=np.float64)
         oracle.scale = np.array(model.scale, dtype=np.float64)

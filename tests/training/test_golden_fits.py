@@ -34,6 +34,7 @@ GOLDEN = {
     "gelu": "0b0884cdfb243e7583321ad9bf2a1c193fde71925c659f5bad0c3ac9afb7d78d",
     "binary_cross_entropy": "5895b03ab792a1ac8eeaa4f18dc1f06c934359a7dc66ab777b25b95910380c41",
     "squared_error": "75730732282de19af9388e0f11df04e2c0d14acd55a2ca04707fb917d9d1fb6e",
+    "huber": "2e2fbec33ee62cf48dd4b464de2ea00d04ae98f6bafefbdbdf9c3120c273ba10",
     "squared_error_sigmoid": "ede991c510022a1dd76fab58ac49134758c3375e99225f56fb47cfe29864ae40",
 }
 
@@ -94,7 +95,7 @@ for activation in (
     "all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity", "srelu", "silu", "gelu",
 ):
     fit(activation, {"activation": activation, "standardize": False, "init": "xavier"})
-for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid"):
+for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid", "huber"):
     y = np.eye(5, dtype=np.float32)[x[:, :5].argmax(axis=1)]
     fit(loss, {"loss": loss, "fan": "real", "init": "lecun_uniform"})
 """

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from trulysparse.cli import metadata
 from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, read_model, say
 from trulysparse.data.readers import Array, check_features, read_features, read_npz
+from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
 
 _KEYS = ("x", "x_test", "x_train")
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.data} has {x.shape[1]} features, the model takes {model.layer_sizes[0]}"
         )
     classes = None
-    if model.loss == "cross_entropy":
+    if LOSSES[model.loss].takes_classes:
         count = model.layer_sizes[-1]
         classes = metadata.names(model, "class_names") or [str(i) for i in range(count)]
         if len(classes) != count:
