@@ -328,6 +328,10 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     assert!(with("other", &[], 3).ends_with("\"other\" is not a tensor of this model"));
     assert!(with("other", &[], 8).contains("expected at most the 7 steps trained"));
     assert!(with("layers.1.second_moment", &[0], 7).contains("layers.1.second_moment"));
+    let twice = |header: &str| {
+        header.replace("\"adam_since\":7", r#""adam_since":7,"state":{"rule":"adam","since":7}"#)
+    };
+    assert!(edited(&model, "other", &[], twice).contains("state: expected none beside adam_since"));
 
     model.prepare_optimizer(&sgd).unwrap();
     assert_eq!(to_bytes(&model, &UserData::new()).unwrap(), plain);

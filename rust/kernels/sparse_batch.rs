@@ -301,7 +301,7 @@ pub fn shifted_bias(par: &Par, linear: Linear<'_>, shift: &[f32], out: &mut [f32
 
 #[cfg(test)]
 mod tests {
-    use super::super::step::{Adam, Sgd, UpdateRule};
+    use super::super::step::RULES;
     use super::*;
 
     #[test]
@@ -372,15 +372,13 @@ mod tests {
         let mut set = ColumnSet::new(n_cols).unwrap();
         set.fill((0..n_cols as u32).filter(|c| c % 3 == 0 || *c > 650));
         let (shift, sums) = (numbers(n_cols, 11), numbers(w.n_rows(), 13));
-        let sgd = Step {
-            rule: UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: true }),
+        let steps = RULES.map(|rule| Step {
+            rule,
             rate: 0.1,
             decay: 0.01,
             inverse_batch: 0.25,
             shrink: 0.001,
-        };
-        let adam =
-            UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 });
+        });
         for threads in [1, 2, 3] {
             let par = Par::new(threads).unwrap();
             let selected = Selected::default().select(&par, (&w).into(), &set).unwrap();
@@ -408,10 +406,10 @@ mod tests {
                 let mut out = vec![f32::NAN; nnz];
                 gradient_picked(pattern, &picked, &mut out);
                 assert!(out == naive, "{threads} threads");
-                for (step, seconds) in [(sgd, 0), (Step { rule: adam, ..sgd }, nnz)] {
+                for step in steps {
                     let start = || {
-                        let second: Vec<_> =
-                            numbers(seconds, 23).iter().map(|s: &f32| s * s).collect();
+                        let second = numbers(step.seconds(nnz), 23);
+                        let second: Vec<_> = second.iter().map(|s| s * s).collect();
                         (numbers(nnz, 7), numbers(nnz, 19), second)
                     };
                     let (mut data, mut momentum, mut second) = start();

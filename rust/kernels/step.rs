@@ -191,9 +191,14 @@ impl Step {
         *w = if left < 0.0 { 0.0 } else { left.copysign(new) };
     }
 
+    /// Second moments that the rule keeps of `n` parameters.
+    pub(super) fn seconds(&self, n: usize) -> usize {
+        if with_rule!(&self.rule, |rule| second_of(rule)) { n } else { 0 }
+    }
+
     /// Panics unless there are `n` parameters with the moments that the rule keeps.
     pub(super) fn check(&self, parameters: &Parameters<'_>, n: usize) {
-        let second = if with_rule!(&self.rule, |rule| second_of(rule)) { n } else { 0 };
+        let second = self.seconds(n);
         assert_eq!(parameters.values.len(), n, "internal: values are (n,)");
         assert_eq!(parameters.momentum.len(), n, "internal: momentum is (n,)");
         assert_eq!(parameters.second.len(), second, "internal: second moments are (n,) or none");
@@ -247,6 +252,13 @@ pub fn spend_stored(par: &Par, gradients: &[&[f32]], step: &Step, parameters: Pa
         |range, parameters| spend_range(gradients, step, range, parameters),
     );
 }
+
+/// One of each update rule, for tests of kernels that make steps.
+#[cfg(test)]
+pub(super) const RULES: [UpdateRule; 2] = [
+    UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: true }),
+    UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 }),
+];
 
 #[cfg(test)]
 mod tests {

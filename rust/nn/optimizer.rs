@@ -154,7 +154,7 @@ pub struct Optimizer {
     /// The learning rate before the schedule.
     pub learning_rate: f64,
     /// Subtracted from every parameter per step as this fraction of it; multiplied by the learning
-    /// rate with Adam only.
+    /// rate except with SGD.
     pub weight_decay: f64,
     /// Subtracted from the magnitude of every weight per step, down to 0; multiplied by the learning
     /// rate.
