@@ -14,7 +14,7 @@ from trulysparse.optim.schedules import Schedule
 # A schedule may end at 0, where the smallest rate does as much.
 _SMALLEST = sys.float_info.min
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["SGD", "Adam", "Lion", "Optimizer"]
 
 LAYER_RATES = ("equal", "fan_in")
 
@@ -230,7 +230,69 @@ class Adam(_Optimizer):
         )
 
 
-Optimizer: TypeAlias = SGD | Adam
+@dataclass(frozen=True)
+class Lion(_Optimizer):
+    """Lion, whose steps have one length (Chen et al., 2023).
+
+    With the gradient ``g``, the mean over the batch, a step is ``c = beta_1 * m + (1 - beta_1) *
+    g``, ``w = w - learning_rate * (sign(c) + weight_decay * w)`` and ``m = beta_2 * m + (1 -
+    beta_2) * g``, for biases as for weights. The sign of 0 is 0.
+
+    Takes as much memory as `SGD`, 4 bytes a connection less than `Adam`: ``m`` is where SGD's
+    momentum is. It stays with its connection through evolution, pruning and compaction, and is
+    saved with the model; grown connections start with 0, and so does a model that another optimiser
+    has trained. Without a `strategy` only, and not for SReLU.
+
+    Parameters
+    ----------
+    learning_rate
+        Positive; the rate at the start, and how far every parameter moves in a step. Default
+        0.0001; the authors advise a third to a tenth of Adam's.
+    beta_1, beta_2
+        In [0, 1): how much of ``m`` decides where a step goes, and how much of it is kept. Default
+        0.9 and 0.99.
+    weight_decay
+        At least 0; default 0. Multiplied by the learning rate, as Adam's.
+    l1
+        As in `SGD`: every weight loses ``learning_rate * l1`` of its magnitude per step, down to
+        exactly 0.
+    schedule, layer_rates
+        As in `SGD`. The rate of a layer also multiplies its weight decay.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range.
+    """
+
+    learning_rate: float = 0.0001
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+    weight_decay: float = 0.0
+    l1: float = 0.0
+    schedule: str | Schedule = "constant"
+    layer_rates: str = "equal"
+
+    _name: ClassVar[str] = "lion"
+    _summary: ClassVar[str] = "Lion, whose steps have one length"
+    _numbers: ClassVar[tuple[str, ...]] = ("beta_1", "beta_2")
+    _state_per_parameter: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        _set(
+            self,
+            learning_rate=_positive("learning_rate", self.learning_rate),
+            beta_1=_fraction("beta_1", self.beta_1),
+            beta_2=_fraction("beta_2", self.beta_2),
+            weight_decay=_amount("weight_decay", self.weight_decay),
+            l1=_amount("l1", self.l1),
+            schedule=schedules.check(self.schedule),
+            layer_rates=_check.choice("layer_rates", self.layer_rates, LAYER_RATES),
+        )
+
+
+Optimizer: TypeAlias = SGD | Adam | Lion
 OPTIMIZERS: tuple[type[Optimizer], ...] = get_args(Optimizer)
 BY_NAME: dict[str, type[Optimizer]] = {kind._name: kind for kind in OPTIMIZERS}
 EXPECTED = f"a trulysparse.{_check.either([kind.__name__ for kind in OPTIMIZERS])}"
