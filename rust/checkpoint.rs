@@ -81,9 +81,25 @@ struct Header {
 }
 
 impl Header {
-    /// Whose moments the file has; none if they are momentum SGD's.
-    fn moments(&self) -> Option<State> {
-        self.adam_since.map(|since| State { rule: RuleKind::Adam, since }).or(self.state)
+    /// The fields of a state: none for momentum SGD, one for any other rule.
+    fn fields(state: Option<State>) -> (Option<u64>, Option<State>) {
+        match state {
+            Some(State { rule: RuleKind::Adam, since }) => (Some(since), None),
+            other => (None, other.filter(|state| state.rule != RuleKind::default())),
+        }
+    }
+
+    /// Whose moments the file has; none if they are momentum SGD's. An error if the fields are not
+    /// those that such a model is saved with.
+    fn moments(&self) -> reader::Result<Option<State>> {
+        let adam = self.adam_since.map(|since| State { rule: RuleKind::Adam, since });
+        let state = adam.or(self.state);
+        if Self::fields(state) != (self.adam_since, self.state) {
+            return Err(Fault::Damage(
+                "state: expected none beside adam_since, nor that of sgd or adam".into(),
+            ));
+        }
+        Ok(state)
     }
 }
 
@@ -184,16 +200,15 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
             tensors.push((format!("units.{l}"), Tensor::of(ids)));
         }
     }
-    let state = model.state();
-    let is_legacy = |state: &State| state.rule == RuleKind::Adam;
+    let (adam_since, state) = Header::fields(model.state());
     let header = Header {
         version: VERSION,
         config: model.config().clone(),
         counters: model.counters,
         user: user.clone(),
         original_layer_sizes: model.origin().map_or(Vec::new(), |origin| origin.sizes().to_vec()),
-        adam_since: state.filter(is_legacy).map(|state| state.since),
-        state: state.filter(|state| !is_legacy(state)),
+        adam_since,
+        state,
     };
     let json = serde_json::to_string(&header).expect("internal: plain data always serialise");
     let entries = HashMap::from([(HEADER.to_string(), json)]);
@@ -275,7 +290,7 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
         return Err(Fault::Damage(format!("format version {version}: expected {VERSION}")));
     }
     let header: Header = serde_json::from_str(header)?;
-    let state = header.moments();
+    let state = header.moments()?;
     let Header { config, counters, user, original_layer_sizes, .. } = header;
     config.check()?;
     if [counters.epochs, counters.steps, counters.evolutions].iter().any(|&n| n >= MOST_COUNTED) {

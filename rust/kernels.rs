@@ -53,7 +53,7 @@ pub use sparse_batch::{
 };
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
 pub use srelu::{SRELU_PARAMETERS, srelu, srelu_backward, srelu_of};
-pub use step::{Adam, Sgd, Step, UpdateRule, spend_stored};
+pub use step::*;
 pub use tiles::{LANES, stride, words};
 pub use warp::{Affine, Frame, warp};
 

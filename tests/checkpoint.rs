@@ -329,9 +329,40 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     assert!(with("other", &[], 3).ends_with("\"other\" is not a tensor of this model"));
     assert!(with("other", &[], 8).contains("expected at most the 7 steps trained"));
     assert!(with("layers.1.second_moment", &[0], 7).contains("layers.1.second_moment"));
+    let twice = |header: &str| {
+        header.replace("\"adam_since\":7", r#""adam_since":7,"state":{"rule":"adam","since":7}"#)
+    };
+    assert!(edited(&model, "other", &[], twice).contains("state: expected none beside adam_since"));
 
     model.prepare_optimizer(&sgd).unwrap();
     assert_eq!(to_bytes(&model, &UserData::new()).unwrap(), plain);
+}
+
+#[test]
+fn the_momentum_of_lion_comes_back_as_lions() {
+    let mut model = model(false);
+    model.counters.steps = 7;
+    let lion = optimizer(Rule::Lion { beta_1: 0.9, beta_2: 0.99 });
+    model.prepare_optimizer(&lion).unwrap();
+    let bytes = to_bytes(&model, &UserData::new()).unwrap();
+    assert!(!names(&bytes).contains("adam_since") && names(&bytes).contains("state"));
+    let again = from_bytes(&bytes, "m").unwrap().0;
+    assert_eq!(again.state(), Some(State { rule: RuleKind::Lion, since: 7 }));
+    assert!(again.layers()[0].second_moment().is_empty());
+    assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
+
+    let with = |new: &'static str| {
+        let change = move |header: &str| header.replace(r#""rule":"lion","since":7"#, new);
+        edited(&model, "other", &[], change)
+    };
+    assert!(with(r#""rule":"lion","since":6"#).ends_with("is not a tensor of this model"));
+    assert!(with(r#""rule":"lion","since":8"#).contains("expected at most the 7 steps trained"));
+    let unknown = with(r#""rule":"tiger","since":7"#);
+    assert!(unknown.contains("unknown variant `tiger`"), "{unknown}");
+    for other in [r#""rule":"sgd","since":7"#, r#""rule":"adam","since":7"#] {
+        assert!(with(other).contains("state: expected none"), "{other}");
+    }
+    assert!(with(r#""rule":"lion""#).contains("missing field `since`"));
 }
 
 #[test]

@@ -6,8 +6,8 @@
 use proptest::prelude::*;
 use trulysparse::csr::{Csr, Transpose};
 use trulysparse::kernels::{
-    self, Adam, Backward, Batch, BatchMut, Biases, Forward, LANES, Linear, Map, Mask, Outputs,
-    Parameters, Record, Sgd, Step, Transposed, UpdateRule, stride, words,
+    self, Adam, Backward, Batch, BatchMut, Biases, Forward, LANES, Linear, Lion, Map, Mask,
+    Outputs, Parameters, Record, Sgd, Step, Transposed, UpdateRule, stride, words,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
@@ -51,11 +51,48 @@ fn batch(rows: usize, batch: usize, seed: u64) -> Vec<f32> {
 
 fn rules() -> impl Strategy<Value = UpdateRule> {
     let sgd = prop::bool::ANY.prop_map(|nesterov| UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov }));
-    prop_oneof![sgd, Just(ADAM)]
+    prop_oneof![sgd, Just(ADAM), Just(LION)]
 }
 
 const ADAM: UpdateRule =
     UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 1.5 });
+
+const LION: UpdateRule = UpdateRule::Lion(Lion { beta_1: 0.9, beta_2: 0.99 });
+
+proptest! {
+    /// Against the formulas one by one, with any finite gradients and means: zeros of both signs,
+    /// denormal and huge ones.
+    #[test]
+    fn lion_moves_by_the_rate_along_a_sign(
+        numbers in prop::collection::vec((any_finite(), any_finite(), value()), 1..70),
+        threads in 1usize..4,
+    ) {
+        let (beta_1, beta_2, rate, decay) = (0.9f32, 0.99f32, 0.125f32, 0.0625f32);
+        let rule = UpdateRule::Lion(Lion { beta_1, beta_2 });
+        let step = Step { rule, rate, decay, inverse_batch: 1.0, shrink: 0.0 };
+        let gradients: Vec<_> = numbers.iter().map(|(g, ..)| *g).collect();
+        let mut momentum: Vec<_> = numbers.iter().map(|(_, m, _)| *m).collect();
+        let mut values: Vec<_> = numbers.iter().map(|(.., w)| *w).collect();
+        let parameters =
+            Parameters { values: &mut values, momentum: &mut momentum, second: &mut [] };
+        let par = Par::new(threads).unwrap();
+        kernels::spend_stored(&par, &[&gradients], &step, parameters);
+        for (i, (g, m, w)) in numbers.into_iter().enumerate() {
+            let mean = |beta: f32| beta.mul_add(m, (1.0 - beta) * g);
+            let sign = mean(beta_1).partial_cmp(&0.0).unwrap() as i8;
+            prop_assert_eq!(momentum[i].to_bits(), mean(beta_2).to_bits());
+            let expected = (-decay).mul_add(w, w - rate * f32::from(sign));
+            prop_assert_eq!(values[i], expected, "{} {} {}", g, m, w);
+        }
+    }
+}
+
+/// Finite numbers of either sign, all magnitudes alike, and many denormal ones.
+fn any_finite() -> impl Strategy<Value = f32> {
+    let magnitude = prop_oneof![0u32..0x0080_0000, 0u32..0x7f80_0000, Just(0), Just(1)];
+    (magnitude, any::<bool>())
+        .prop_map(|(bits, negative)| f32::from_bits(bits | u32::from(negative) << 31))
+}
 
 /// Second moments, if the rule keeps some.
 fn squares(n: usize, seed: u64, rule: UpdateRule) -> Vec<f32> {

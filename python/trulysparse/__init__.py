@@ -29,7 +29,7 @@ from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.memory import MemoryPlan, plan
 from trulysparse.model import ModelBusyError, SparseMLP, load
-from trulysparse.optim import SGD, Adam, Constant, Cosine, ExponentialDecay, StepDecay
+from trulysparse.optim import SGD, Adam, Constant, Cosine, ExponentialDecay, Lion, StepDecay
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.parallel.mpi.link import PeerError
 from trulysparse.presets import Preset, preset
@@ -71,6 +71,7 @@ __all__ = [
     "ImportancePruning",
     "Layer",
     "LearningRateScheduler",
+    "Lion",
     "MemoryPlan",
     "ModelBusyError",
     "ModelCheckpoint",

@@ -79,6 +79,12 @@ def choice(name: str, value: Any, options: Sequence[str]) -> str:
     return value
 
 
+def either(names: Sequence[str]) -> str:
+    """A list in words: "a, b or c"."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def instance(name: str, value: _T, kinds: type | tuple[type, ...], expected: str) -> _T:
     """An object of one of the given classes, described to users by `expected`."""
     if not isinstance(value, kinds):

@@ -89,7 +89,10 @@ class Layer:
 
     @property
     def momentum(self) -> csc_array:
-        """The momentum of each weight, with the structure of `weight`; a copy."""
+        """The momentum of each weight, with the structure of `weight`; a copy.
+
+        `SGD`'s velocity ``v``; of other optimisers the mean of gradients ``m``.
+        """
         indptr, indices, _ = self._core.weights(self._index)
         return self._matrix(indptr, np.asarray(indices), self._core.momentum(self._index))
 
@@ -97,7 +100,7 @@ class Layer:
     def second_moment(self) -> csc_array | None:
         """`Adam`'s mean of squared gradients of each weight, structured as `weight`; a copy.
 
-        None if Adam has not trained the model, or `SGD` has since.
+        None if Adam has not trained the model, or another optimiser has since.
         """
         moments, of_biases = self._core.second_moments(self._index)
         if len(of_biases) == 0:

@@ -326,7 +326,7 @@ class SparseMLP:
         validation_data
             ``(x, y)`` to evaluate after every epoch. Default None.
         optimizer
-            An `SGD` or an `Adam`; ``SGD()``, the paper's settings, if None.
+            One of `trulysparse.optim`; ``SGD()``, with the paper's settings, if None.
         topology
             How the topology evolves after every epoch but the last: a `SET`, the default, a
             `GradientGrowth`, or a `TopologyRule` that you write. None keeps it static.

@@ -301,7 +301,7 @@ pub fn shifted_bias(par: &Par, linear: Linear<'_>, shift: &[f32], out: &mut [f32
 
 #[cfg(test)]
 mod tests {
-    use super::super::step::{Adam, Sgd, UpdateRule};
+    use super::super::step::RULES;
     use super::*;
 
     #[test]
@@ -365,9 +365,8 @@ mod tests {
         step: &Step,
     ) {
         let nnz = gradients.len();
-        let seconds = if matches!(step.rule, UpdateRule::Adam(_)) { nnz } else { 0 };
         let start = || {
-            let second: Vec<f32> = numbers(seconds, 23).iter().map(|s| s * s).collect();
+            let second: Vec<f32> = numbers(step.seconds(nnz), 23).iter().map(|s| s * s).collect();
             [numbers(nnz, 7), numbers(nnz, 19), second]
         };
         let ([mut values, mut momentum, mut second], [mut w, mut v, mut s]) = (start(), start());
@@ -401,15 +400,13 @@ mod tests {
         let mut set = ColumnSet::new(n_cols).unwrap();
         set.fill((0..n_cols as u32).filter(|c| c % 3 == 0 || *c > 650));
         let (shift, sums) = (numbers(n_cols, 11), numbers(w.n_rows(), 13));
-        let sgd = Step {
-            rule: UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: true }),
+        let steps = RULES.map(|rule| Step {
+            rule,
             rate: 0.1,
             decay: 0.01,
             inverse_batch: 0.25,
             shrink: 0.001,
-        };
-        let adam =
-            UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 });
+        });
         for threads in [1, 2, 3] {
             let par = Par::new(threads).unwrap();
             let selected = Selected::default().select(&par, (&w).into(), &set).unwrap();
@@ -437,7 +434,7 @@ mod tests {
                 let mut out = vec![f32::NAN; nnz];
                 gradient_picked(pattern, &picked, &mut out);
                 assert!(out == naive, "{threads} threads");
-                for step in [sgd, Step { rule: adam, ..sgd }] {
+                for step in steps {
                     updates_as_one_by_one(&par, pattern, &picked, &naive, &step);
                 }
             }

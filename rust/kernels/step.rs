@@ -30,6 +30,8 @@ pub enum UpdateRule {
     Sgd(Sgd),
     /// Adam.
     Adam(Adam),
+    /// Lion.
+    Lion(Lion),
 }
 
 /// Momentum SGD (arXiv 2102.01732): `v <- momentum * v - rate * g`, and the move is `v`.
@@ -55,6 +57,16 @@ pub struct Adam {
     /// One over the root of the weight that the mean of squares has so far: the correction of its
     /// bias. That of the mean of gradients is in the rate.
     pub inverse_root: f32,
+}
+
+/// Lion: with `c = beta_1 * v + (1 - beta_1) * g` the move is `-rate * sign(c)`, and
+/// `v <- beta_2 * v + (1 - beta_2) * g`. The sign of 0 is 0, and that of NaN is NaN.
+#[derive(Clone, Copy, Debug)]
+pub struct Lion {
+    /// The coefficient of the mean of gradients in the move.
+    pub beta_1: f32,
+    /// The coefficient of the mean of gradients that is kept.
+    pub beta_2: f32,
 }
 
 /// What differs between update rules. `v` and `s` are a parameter's moments.
@@ -86,6 +98,17 @@ impl Rule for Adam {
     }
 }
 
+impl Rule for Lion {
+    const SECOND: bool = false;
+    #[inline(always)]
+    fn advance(&self, rate: f32, g: f32, v: &mut f32, _: &mut f32) -> f32 {
+        let c = self.beta_1.mul_add(*v, (1.0 - self.beta_1) * g);
+        *v = self.beta_2.mul_add(*v, (1.0 - self.beta_2) * g);
+        // Not `signum`, which has no 0.
+        -rate * if c == 0.0 || c.is_nan() { c } else { 1.0f32.copysign(c) }
+    }
+}
+
 #[inline(always)]
 fn second_of<R: Rule>(_: &R) -> bool {
     R::SECOND
@@ -97,6 +120,7 @@ macro_rules! with_rule {
         match $of {
             UpdateRule::Sgd($rule) => $body,
             UpdateRule::Adam($rule) => $body,
+            UpdateRule::Lion($rule) => $body,
         }
     };
 }
@@ -191,9 +215,14 @@ impl Step {
         *w = if left < 0.0 { 0.0 } else { left.copysign(new) };
     }
 
+    /// Second moments that the rule keeps of `n` parameters.
+    pub(super) fn seconds(&self, n: usize) -> usize {
+        if with_rule!(&self.rule, |rule| second_of(rule)) { n } else { 0 }
+    }
+
     /// Panics unless there are `n` parameters with the moments that the rule keeps.
     pub(super) fn check(&self, parameters: &Parameters<'_>, n: usize) {
-        let second = if with_rule!(&self.rule, |rule| second_of(rule)) { n } else { 0 };
+        let second = self.seconds(n);
         assert_eq!(parameters.values.len(), n, "internal: values are (n,)");
         assert_eq!(parameters.momentum.len(), n, "internal: momentum is (n,)");
         assert_eq!(parameters.second.len(), second, "internal: second moments are (n,) or none");
@@ -248,6 +277,14 @@ pub fn spend_stored(par: &Par, gradients: &[&[f32]], step: &Step, parameters: Pa
     );
 }
 
+/// One of each update rule, for tests of kernels that make steps.
+#[cfg(test)]
+pub(super) const RULES: [UpdateRule; 3] = [
+    UpdateRule::Sgd(Sgd { momentum: 0.9, nesterov: true }),
+    UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, inverse_root: 2.0 }),
+    UpdateRule::Lion(Lion { beta_1: 0.9, beta_2: 0.99 }),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +301,29 @@ mod tests {
         let mut new = w;
         Step { shrink, ..STILL }.settle(0.0, &mut new);
         new
+    }
+
+    #[test]
+    fn lion_moves_by_the_sign_of_a_mean() {
+        let rule = UpdateRule::Lion(Lion { beta_1: 0.5, beta_2: 0.75 });
+        let step = Step { rule, rate: 0.25, ..STILL };
+        let after = |g: f32, v: f32| {
+            let (mut w, mut v) = ([1.0], [v]);
+            let mut parameters = Parameters { values: &mut w, momentum: &mut v, second: &mut [] };
+            step.spend_at(g, 0, &mut parameters);
+            (w[0], v[0])
+        };
+        assert_eq!(after(4.0, 0.0), (0.75, 1.0));
+        assert_eq!(after(-4.0, 0.0), (1.25, -1.0));
+        assert_eq!(after(-1.0, 2.0), (0.75, 1.25)); // the mean decides, not the gradient
+        assert_eq!(after(-2.0, 2.0), (1.0, 1.0)); // the sign of 0 is 0
+        assert_eq!(after(0.0, 0.0), (1.0, 0.0));
+        assert_eq!(after(-0.0, -0.0), (1.0, 0.0));
+        assert_eq!(after(1e-40, 0.0).0, 0.75); // a denormal number has a sign
+        assert_eq!(after(f32::from_bits(1), 0.0), (1.0, 0.0)); // half of the least is 0
+        assert_eq!(after(f32::INFINITY, 0.0).0, 0.75);
+        let (w, v) = after(f32::NAN, 0.0);
+        assert!(w.is_nan() && v.is_nan());
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Mlp {
     pub fn set_state(&mut self, state: State) -> Result<()> {
         if state.since > self.counters.steps {
             let expected = format!("at most the {} steps trained", self.counters.steps);
-            return Err(Error::invalid("adam_since", state.since, expected));
+            return Err(Error::invalid("since", state.since, expected));
         }
         self.check_rule(state.rule)?;
         self.state = Some(state);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::layer::Layer;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
-use crate::kernels::{Adam, Sgd, Step, UpdateRule};
+use crate::kernels::{Adam, Lion, Sgd, Step, UpdateRule};
 
 /// By what the learning rate is multiplied for the weights of each layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,7 @@ impl Update {
         match self.step.rule {
             UpdateRule::Sgd(_) => RuleKind::Sgd,
             UpdateRule::Adam(_) => RuleKind::Adam,
+            UpdateRule::Lion(_) => RuleKind::Lion,
         }
     }
 }
@@ -76,6 +77,8 @@ pub enum RuleKind {
     Sgd,
     /// Adam.
     Adam,
+    /// Lion.
+    Lion,
 }
 
 impl RuleKind {
@@ -84,13 +87,14 @@ impl RuleKind {
         match self {
             RuleKind::Sgd => "SGD",
             RuleKind::Adam => "Adam",
+            RuleKind::Lion => "Lion",
         }
     }
 
     /// Numbers that it keeps for each parameter: 1, or 2 with second moments.
     pub fn moments(self) -> usize {
         match self {
-            RuleKind::Sgd => 1,
+            RuleKind::Sgd | RuleKind::Lion => 1,
             RuleKind::Adam => 2,
         }
     }
@@ -99,7 +103,7 @@ impl RuleKind {
     pub fn applies_alone(self) -> bool {
         match self {
             RuleKind::Sgd => true,
-            RuleKind::Adam => false,
+            RuleKind::Adam | RuleKind::Lion => false,
         }
     }
 
@@ -107,7 +111,7 @@ impl RuleKind {
     fn decay_follows_rate(self) -> bool {
         match self {
             RuleKind::Sgd => false,
-            RuleKind::Adam => true,
+            RuleKind::Adam | RuleKind::Lion => true,
         }
     }
 }
@@ -138,6 +142,15 @@ pub enum Rule {
         #[serde(deserialize_with = "single")]
         epsilon: f32,
     },
+    /// Lion (Chen et al., 2023), whose steps have one length.
+    Lion {
+        /// The coefficient of the mean of gradients in the move.
+        #[serde(deserialize_with = "single")]
+        beta_1: f32,
+        /// The coefficient of the mean of gradients that is kept.
+        #[serde(deserialize_with = "single")]
+        beta_2: f32,
+    },
 }
 
 /// A number of single precision by way of a double one, as Python has it.
@@ -154,7 +167,7 @@ pub struct Optimizer {
     /// The learning rate before the schedule.
     pub learning_rate: f64,
     /// Subtracted from every parameter per step as this fraction of it; multiplied by the learning
-    /// rate with Adam only.
+    /// rate except with SGD.
     pub weight_decay: f64,
     /// Subtracted from the magnitude of every weight per step, down to 0; multiplied by the learning
     /// rate.
@@ -194,6 +207,11 @@ impl Optimizer {
                 }
                 amount("weight_decay", self.weight_decay)?;
             }
+            Rule::Lion { beta_1, beta_2 } => {
+                fraction("beta_1", beta_1)?;
+                fraction("beta_2", beta_2)?;
+                amount("weight_decay", self.weight_decay)?;
+            }
         }
         amount("l1", self.l1)?;
         self.schedule.check()
@@ -204,6 +222,7 @@ impl Optimizer {
         match self.rule {
             Rule::Sgd { .. } => RuleKind::Sgd,
             Rule::Adam { .. } => RuleKind::Adam,
+            Rule::Lion { .. } => RuleKind::Lion,
         }
     }
 
@@ -237,6 +256,9 @@ impl Optimizer {
                 let rule = UpdateRule::Adam(Adam { beta_1, beta_2, epsilon, inverse_root });
                 of(rule, rate / weight(beta_1), rate * self.weight_decay)
             }
+            Rule::Lion { beta_1, beta_2 } => {
+                of(UpdateRule::Lion(Lion { beta_1, beta_2 }), rate, rate * self.weight_decay)
+            }
         };
         Update { step, layer_rates: self.layer_rates }
     }
@@ -265,7 +287,9 @@ mod tests {
         }
         let adam = |beta_1, beta_2, epsilon| Rule::Adam { beta_1, beta_2, epsilon };
         let with = |rule| Optimizer { rule, ..GOOD };
+        let lion = |beta_1, beta_2| Rule::Lion { beta_1, beta_2 };
         with(adam(0.9, 0.999, 1e-8)).check().unwrap();
+        with(lion(0.9, 0.99)).check().unwrap();
         for bad in [-0.1, 1.0, f32::NAN, f32::INFINITY] {
             let weight_decay = bad.into();
             let sgd = Rule::Sgd { momentum: bad, nesterov: true, schedule_decay: true };
@@ -273,12 +297,16 @@ mod tests {
             assert!(refused(Optimizer { weight_decay, ..GOOD }).starts_with("weight_decay = "));
             assert!(refused(with(adam(bad, 0.9, 1.0))).starts_with("beta_1 = "));
             assert!(refused(with(adam(0.9, bad, 1.0))).starts_with("beta_2 = "));
+            assert!(refused(with(lion(bad, 0.9))).starts_with("beta_1 = "));
+            assert!(refused(with(lion(0.9, bad))).starts_with("beta_2 = "));
         }
         for bad in [-1.0, f64::NAN, f64::INFINITY, 1e39] {
             assert!(refused(with(adam(0.9, 0.9, bad as f32))).starts_with("epsilon = "));
             assert!(refused(Optimizer { l1: bad, ..GOOD }).starts_with("l1 = "));
-            let decays = Optimizer { weight_decay: bad, ..with(adam(0.9, 0.9, 1.0)) };
-            assert!(refused(decays).starts_with("weight_decay = "));
+            for rule in [adam(0.9, 0.9, 1.0), lion(0.9, 0.9)] {
+                let decays = Optimizer { weight_decay: bad, ..with(rule) };
+                assert!(refused(decays).starts_with("weight_decay = "));
+            }
         }
         let schedule = Schedule { warmup: 1.0, fall: Fall::Constant };
         assert!(refused(Optimizer { schedule, ..GOOD }).starts_with("warmup = "));

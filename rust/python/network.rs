@@ -260,7 +260,7 @@ impl Network {
         Ok((PyArray1::from_vec(py, bias), PyArray1::from_vec(py, momentum)))
     }
 
-    /// Adam's second moments of a layer's weights and biases; empty if there are none.
+    /// Second moments of a layer's weights and biases; empty if there are none.
     #[allow(clippy::type_complexity)]
     fn second_moments<'py>(
         &self,

@@ -224,9 +224,13 @@ def test_the_optimizer_is_that_of_the_parameters(estimator, wine):
     assert by_name.loss_curve_ != estimator(**QUICK).fit(x, y).loss_curve_
 
     settings = {"learning_rate_init": 0.003, "momentum": 0.8, "weight_decay": 0.1}
-    by_name = estimator(**QUICK, **settings, optimizer="adam").fit(x, y)
-    adam = ts.Adam(0.003, beta_1=0.8, weight_decay=0.1, schedule="cosine")
-    assert by_name.loss_curve_ == estimator(**QUICK, optimizer=adam).fit(x, y).loss_curve_
+    for name, kind in {"adam": ts.Adam, "lion": ts.Lion}.items():
+        by_name = estimator(**QUICK, **settings, optimizer=name).fit(x, y)
+        given = kind(0.003, beta_1=0.8, weight_decay=0.1, schedule="cosine")
+        assert by_name.loss_curve_ == estimator(**QUICK, optimizer=given).fit(x, y).loss_curve_
+        by_name = estimator(**QUICK, optimizer=name).fit(x, y)
+        given = kind(schedule="cosine")
+        assert by_name.loss_curve_ == estimator(**QUICK, optimizer=given).fit(x, y).loss_curve_
 
 
 @BOTH

@@ -124,7 +124,7 @@ def test_partial_fit_cannot_balance_classes(wine):
         ({"nesterovs_momentum": 1}, "nesterovs_momentum = 1"),
         ({"weight_decay": -1}, "weight_decay"),
         ({"weight_decay": "none"}, "weight_decay = 'none'"),
-        ({"optimizer": "lbfgs"}, "optimizer = 'lbfgs': expected 'auto', 'sgd', 'adam' or a truly"),
+        ({"optimizer": "lbfgs"}, "optimizer = 'lbfgs': expected 'auto', 'sgd', 'adam', 'lion' or"),
         ({"optimizer": "adam", "momentum": 1}, "momentum = 1"),
         ({"optimizer": "adam", "weight_decay": -1}, "weight_decay = -1"),
         ({"max_iter": 0}, "max_iter = 0"),

@@ -317,6 +317,32 @@ class Oracle:
                 new = w - rate * (m_hat / (np.sqrt(s_hat) + epsilon) + weight_decay * w)
                 setattr(layer, name, soft(new, rate * l1) if name == "weight" else new)
 
+    def lion_step(
+        self,
+        x,
+        y,
+        *,
+        lr=0.0001,
+        beta_1=0.9,
+        beta_2=0.99,
+        weight_decay=0.0,
+        l1=0.0,
+        by_fan_in=False,
+    ):
+        """One step of Lion. Gives the numbers whose signs it went by, as layers have them."""
+        fan_ins, decisive = self.fan_ins(), []
+        for i, (layer, (gw, gb)) in enumerate(zip(self.layers, self.gradients(x, y), strict=True)):
+            slower = lr * min(fan_ins) / fan_ins[i] if by_fan_in else lr
+            cw = beta_1 * layer.momentum + (1 - beta_1) * gw
+            cb = beta_1 * layer.bias_momentum + (1 - beta_1) * gb
+            layer.momentum = beta_2 * layer.momentum + (1 - beta_2) * gw
+            layer.bias_momentum = beta_2 * layer.bias_momentum + (1 - beta_2) * gb
+            new = layer.weight - slower * (np.sign(cw) + weight_decay * layer.weight)
+            layer.weight = soft(new, slower * l1)
+            layer.bias = layer.bias - lr * (np.sign(cb) + weight_decay * layer.bias)
+            decisive.append((cw, cb))
+        return decisive
+
     def feature_importance(self, kind: str) -> np.ndarray:
         """Strength of the inputs' own weights, or of all paths from them to the outputs."""
         matrices = [np.abs(layer.weight) for layer in self.layers]

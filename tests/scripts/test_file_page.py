@@ -27,7 +27,7 @@ def read(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("optimizer", [ts.SGD(), ts.Adam()])
+@pytest.mark.parametrize("optimizer", [ts.SGD(), ts.Adam(), ts.Lion()])
 def test_the_example_reads_the_weights(optimizer, read):
     model = make_model(standardize=True)
     model.fit(X, Y, epochs=2, optimizer=optimizer, progress=False)
@@ -51,9 +51,11 @@ def test_every_name_of_a_file_is_on_the_page(read):
     adam.fit(X, Y, epochs=1, optimizer=ts.Adam(), progress=False)
     adam.prune(percentile=40)
     adam.compact()
-    for found in (read(model), read(adam)):
+    lion = make_model()
+    lion.fit(X, Y, epochs=1, optimizer=ts.Lion(), progress=False)
+    for found in (read(model), read(adam), read(lion)):
         about = found["about"]
-        names = {*about, *about["config"], *about["counters"]}
+        names = {*about, *about["config"], *about["counters"], *about.get("state", ())}
         names |= {re.sub(r"^(layers)\.\d+", r"\1.i", name) for name in found["tensors"]}
         names = {re.sub(r"^(units)\.\d+", r"\1.l", name) for name in names}
         assert {name for name in names if f"`{name}`" not in text} == set()

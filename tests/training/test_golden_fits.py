@@ -14,6 +14,7 @@ from helpers import limits
 GOLDEN = {
     "SGD": "840104700a261700bfeb2968973035c0ba8fc46331e38e1958406adb685bdc7e",
     "Adam": "5c60813bf44998b9dc3a5db17541e0ab81927a817e38e138f2e46111651422c1",
+    "Lion": "d131bdd7ae46f74b9c34ab2aab4a43f15aa847812b44a9c81eaa9cb3bada535c",
     "pruning": "1b67dcf0628322a9d19354e60ea64b71572a2be594ad4c8eeae38f140d8ad5e4",
     "WASSP": "e3b6765eb4e8c246dca81afc61b631b0c9ef427750103bca92d3e044e071df40",
     "WASAP": "bc3f40aa9e9d307de7f795a7a265d810814f9270848a0f7dd4c1655ae7918b0a",
@@ -80,6 +81,7 @@ fit("SGD", optimizer=ts.SGD(0.02, nesterov=True, schedule="cosine"), topology=ts
     validation_data=(x_more, y_more))
 fit("Adam", optimizer=ts.Adam(0.005, schedule=ts.StepDecay(1, 0.5)),
     topology=ts.GradientGrowth(0.3, schedule="cosine"), epochs=4)
+fit("Lion", optimizer=ts.Lion(0.002, weight_decay=0.1, schedule="cosine"), topology=ts.SET(0.3))
 fit("pruning", pruning=ts.ImportancePruning(start=1, every=1, percentile=15), epochs=4,
     model={"activation": ["srelu", "all_relu", "srelu"]})
 fit("WASSP", strategy=ts.WASSP(workers=2, warmup_epochs=1, local_fraction=0.4), epochs=5)

@@ -1,7 +1,10 @@
-"""Adam, the L1 penalty and the schedules, against the float64 oracle and by what they promise."""
+"""Optimisers, the L1 penalty and schedules, against the float64 oracle and by their promises."""
 
+import copy
+import itertools
 import math
 import os
+import pickle
 import subprocess
 import sys
 
@@ -14,7 +17,10 @@ from helpers.biased_model import BATCHES, SIZES, make_model
 from helpers.judged import close, models_agree
 from hypothesis import given
 from hypothesis import strategies as st
+from trulysparse.optim.optimizers import BY_NAME
 
+KINDS = list(BY_NAME.values())
+OTHERS = [kind for kind in KINDS if kind is not ts.SGD]
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(60, SIZES[0])).astype(np.float32)
 Y = RNG.integers(0, SIZES[-1], size=len(X))
@@ -80,39 +86,51 @@ def test_adam_learns_digits(digits):
     assert model.evaluate(x_test, y_test)["accuracy"] > 0.9
 
 
-def test_moments_follow_the_topology():
+def moments(layer):
+    """Of weights, by the name of the moment."""
+    both = {"momentum": layer.momentum, "second": layer.second_moment}
+    return {name: matrix for name, matrix in both.items() if matrix is not None}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_moments_follow_the_topology(kind):
     model = ts.SparseMLP([*SIZES[:-1], SIZES[-1]], density=0.5, seed=1)
-    fit(model, optimizer=ts.Adam(), topology=ts.SET(0.3))
+    fit(model, optimizer=kind(), topology=ts.SET(0.3))
     for change in (
         lambda: model.evolve(ts.SET(0.4)),
         lambda: model.prune(percentile=30),
         lambda: model.evolve(ts.SET(0.2)),
     ):
-        before = [(la.weight, la.second_moment) for la in model.layers]
+        before = [(la.weight, moments(la)) for la in model.layers]
         change()
-        for (weight, moments), layer in zip(before, model.layers, strict=True):
-            now = layer.second_moment
-            assert now.indices.tobytes() == layer.weight.indices.tobytes()
+        for (weight, old), layer in zip(before, model.layers, strict=True):
             # An old connection has its old weight; a grown one at the same place has another.
             kept = (layer.weight.toarray() == weight.toarray()) & o.support_of(layer.weight)
-            expected = np.where(kept, moments.toarray(), 0)
-            assert np.array_equal(now.toarray(), expected)
-            assert layer.bias_second_moment.shape == layer.bias.shape
+            now = moments(layer)
+            assert len(now) == kind._state_per_parameter
+            assert now.keys() == old.keys()
+            for name, matrix in now.items():
+                assert matrix.indices.tobytes() == layer.weight.indices.tobytes()
+                assert np.array_equal(matrix.toarray(), np.where(kept, old[name].toarray(), 0))
+            if kind is ts.Adam:
+                assert layer.bias_second_moment.shape == layer.bias.shape
     model.compact()
     for layer in model.layers:
-        assert layer.second_moment.shape == layer.weight.shape
-        assert layer.bias_second_moment.shape == layer.bias.shape
-    fit(model, 1, optimizer=ts.Adam())  # and training goes on
+        assert all(matrix.shape == layer.weight.shape for matrix in moments(layer).values())
+        if kind is ts.Adam:
+            assert layer.bias_second_moment.shape == layer.bias.shape
+    fit(model, 1, optimizer=kind())  # and training goes on
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("memory", ["fast", "lean", "least"])
-def test_threads_and_memory_modes_do_not_change_the_bits(state_of, threads, memory):
+def test_threads_and_memory_modes_do_not_change_the_bits(state_of, threads, memory, kind):
     states = []
     for options in ({"threads": 1}, {"threads": threads, "memory": memory}):
         model = ts.SparseMLP([7, 300, 200, 5], epsilon=9, seed=2, threads=options.pop("threads"))
-        adam = ts.Adam(0.01, weight_decay=0.1, l1=0.01, schedule="cosine")
-        fit(model, optimizer=adam, topology=ts.SET(0.3), **options)
+        optimizer = kind(0.01, weight_decay=0.1, l1=0.01, schedule="cosine")
+        fit(model, optimizer=optimizer, topology=ts.SET(0.3), **options)
         states.append(state_of(model))
     assert states[0] == states[1]
 
@@ -125,15 +143,17 @@ import trulysparse as ts
 n = 100
 x = ((np.arange(n * 30).reshape(n, 30) * 7919 % 101) / 101).astype(np.float32)
 y = np.arange(n) * 31 % 5
-model = ts.SparseMLP([30, 70, 200, 40, 5], epsilon=8, init="normal", seed=7)
-model.fit(x, y, epochs=3, batch_size=33, progress=False,
-          optimizer=ts.Adam(0.01, weight_decay=0.01, l1=1e-3, schedule=ts.ExponentialDecay(0.1)))
-digest = hashlib.sha256()
-for layer in model.layers:
-    for matrix in (layer.weight, layer.momentum, layer.second_moment):
-        digest.update(matrix.data.astype("<f4").tobytes())
-    digest.update(layer.bias.astype("<f4").tobytes())
-print(digest.hexdigest())
+for kind in (ts.Adam, ts.Lion):
+    model = ts.SparseMLP([30, 70, 200, 40, 5], epsilon=8, init="normal", seed=7)
+    model.fit(x, y, epochs=3, batch_size=33, progress=False,
+              optimizer=kind(0.01, weight_decay=0.01, l1=1e-3, schedule=ts.ExponentialDecay(0.1)))
+    digest = hashlib.sha256()
+    for layer in model.layers:
+        for matrix in (layer.weight, layer.momentum, layer.second_moment):
+            if matrix is not None:
+                digest.update(matrix.data.astype("<f4").tobytes())
+        digest.update(layer.bias.astype("<f4").tobytes())
+    print(kind.__name__, digest.hexdigest())
 """
 
 
@@ -156,18 +176,52 @@ def test_instruction_sets_do_not_change_the_bits():
     assert len(set(hashes.values())) == 1, hashes
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("change", [None, ts.SET(0.3)])
-def test_a_saved_model_goes_on_with_the_same_bits(state_of, tmp_path, change):
-    options = {"optimizer": ts.Adam(0.01, schedule="cosine"), "topology": change}
+def test_a_saved_model_goes_on_with_the_same_bits(state_of, tmp_path, change, kind):
+    options = {"optimizer": kind(0.01, schedule="cosine"), "topology": change}
     straight, resumed = (ts.SparseMLP(SIZES, density=0.5, seed=3) for _ in range(2))
     for model in (straight, resumed):
         fit(model, 2, **options)
     resumed.save(tmp_path / "model.safetensors")
+    pickled = pickle.loads(pickle.dumps(resumed))
     resumed = ts.load(tmp_path / "model.safetensors")
-    assert state_of(straight) == state_of(resumed)
-    for model in (straight, resumed):
+    assert state_of(straight) == state_of(resumed) == state_of(pickled)
+    for model in (straight, resumed, pickled):
         fit(model, 4, initial_epoch=2, **options)
-    assert state_of(straight) == state_of(resumed)
+    assert state_of(straight) == state_of(resumed) == state_of(pickled)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_of_an_iterator_give_the_bits_of_single_steps(state_of, kind):
+    single, stream = make_model(), make_model()
+    for i in range(3):  # samples, as the order in a batch would decide how sums are rounded
+        single.train_on_batch(X[[i]], Y[[i]], optimizer=kind(0.01))
+    options = {"steps_per_epoch": 3, "epochs": 1, "topology": None, "progress": False}
+    stream.fit(((X[[i]], Y[[i]]) for i in range(3)), optimizer=kind(0.01), **options)
+    assert state_of(single)[0] == state_of(stream)[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_best_weights_come_back_with_their_momentum(state_of, kind):
+    model, states = make_model(), []
+    stopping = ts.EarlyStopping(patience=2, monitor="loss", restore_best_weights=True)
+
+    class Keep(ts.Callback):
+        def on_epoch_end(self, epoch, logs):
+            states.append(state_of(self.model))
+
+    history = fit(model, 9, optimizer=kind(0.3), callbacks=[Keep(), stopping])
+    best = int(np.argmin(history.history["loss"]))
+    assert state_of(model) == states[best]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_optimiser_survives_pickles_and_copies(kind):
+    optimizer = kind(0.02, schedule=ts.Cosine(final=0.1))
+    assert pickle.loads(pickle.dumps(optimizer)) == optimizer == copy.deepcopy(optimizer)
+    with pytest.raises(AttributeError):
+        optimizer.learning_rate = 1.0
 
 
 def test_the_other_optimiser_starts_from_nothing(state_of):
@@ -188,9 +242,10 @@ def test_the_other_optimiser_starts_from_nothing(state_of):
     assert used.layers[0].bias_second_moment is None
 
 
-def test_nothing_is_kept_for_sgd():
+@pytest.mark.parametrize("kind", [ts.SGD, ts.Lion])
+def test_only_momentum_is_kept(kind):
     model = make_model()
-    fit(model)
+    fit(model, optimizer=kind())
     assert all(la.second_moment is None and la.bias_second_moment is None for la in model.layers)
 
 
@@ -211,6 +266,10 @@ def test_the_plan_counts_second_moments_for_adam_only():
     assert model.plan().taken == before + expected
     model.train_on_batch(x, y)
     assert model.plan().taken == before
+    lion = model.plan(optimizer=ts.Lion())
+    assert lion.parts == model.plan().parts
+    model.train_on_batch(x, y, optimizer=ts.Lion())
+    assert model.plan().taken == before
     planned = ts.plan([30, 40, 20, 4], density=0.5, optimizer=ts.Adam())
     assert planned.parts["second moments"] == pytest.approx(expected, rel=0.2)
     assert "second moments" not in ts.plan([30, 40, 20, 4], density=0.5).parts
@@ -218,18 +277,21 @@ def test_the_plan_counts_second_moments_for_adam_only():
         model.plan(optimizer="adam")
 
 
+@pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("strategy", [ts.WASSP(workers=2), ts.WASAP(workers=2)])
-def test_adam_is_refused_with_several_workers(state_of, strategy):
+def test_others_are_refused_with_several_workers(state_of, strategy, kind):
     model = make_model()
     before = state_of(model)
-    with pytest.raises(ValueError, match=r"optimizer = Adam\(.*expected a trulysparse.SGD with"):
-        fit(model, optimizer=ts.Adam(), strategy=strategy)
+    message = rf"optimizer = {kind.__name__}\(.*expected a trulysparse.SGD with"
+    with pytest.raises(ValueError, match=message):
+        fit(model, optimizer=kind(), strategy=strategy)
     assert state_of(model) == before
 
 
-def test_workers_forget_the_moments_of_adam():
+@pytest.mark.parametrize("kind", OTHERS)
+def test_workers_forget_the_moments_of_others(kind):
     one, other = make_model(), make_model()
-    fit(one, 1, optimizer=ts.Adam())
+    fit(one, 1, optimizer=kind())
     weights = [layer.weight for layer in one.layers]
     other = ts.SparseMLP.from_scipy(weights, [la.bias for la in one.layers], dropout=0.0, seed=5)
     for model in (one, other):
@@ -259,7 +321,7 @@ def test_l1_steps(nesterov, layer_rates):
     assert abs(stored - zeros) <= 2  # rounding decides at the threshold
 
 
-@pytest.mark.parametrize("kind", [ts.SGD, ts.Adam])
+@pytest.mark.parametrize("kind", KINDS)
 def test_l1_leaves_zeros_that_set_drops_first_and_spares_biases(kind):
     model = make_model()
     # A penalty above any weight, without a gradient that would matter.
@@ -373,6 +435,11 @@ def test_rates_rise_in_the_warm_up_and_never_after(kind, warmup, epochs):
         (lambda v: ts.Adam(weight_decay=-v), ValueError, "weight_decay"),
         (lambda v: ts.Adam(l1=-v), ValueError, "l1"),
         (lambda v: ts.SGD(l1=-v), ValueError, "l1"),
+        (lambda v: ts.Lion(beta_1=v), ValueError, "beta_1"),
+        (lambda v: ts.Lion(beta_2=v), ValueError, "beta_2"),
+        (lambda v: ts.Lion(learning_rate=-v), ValueError, "learning_rate"),
+        (lambda v: ts.Lion(weight_decay=-v), ValueError, "weight_decay"),
+        (lambda v: ts.Lion(l1=-v), ValueError, "l1"),
     ],
 )
 def test_values_out_of_range_are_named(make, error, name):
@@ -385,12 +452,14 @@ def test_values_out_of_range_are_named(make, error, name):
 
 
 def test_wrong_schedules_and_optimisers_are_named():
-    for make in (ts.SGD, ts.Adam):
+    for make in KINDS:
         with pytest.raises(ValueError, match=r"schedule = 'linear': expected one of 'constant', "):
             make(schedule="linear")
         with pytest.raises(TypeError, match=r"schedule = 3: expected one of .*StepDecay"):
             make(schedule=3)
-    with pytest.raises(TypeError, match=r"optimizer = 'adam': expected a trulysparse.SGD"):
+    with pytest.raises(
+        TypeError, match=r"optimizer = 'adam': expected a trulysparse.SGD, Adam or Lion"
+    ):
         fit(make_model(), optimizer="adam")
     # As float32, in which the core computes, it is 1.
     with pytest.raises(ValueError, match="beta_2 = 1"):
@@ -475,8 +544,12 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
     assert train("--l1", "0.01", "--schedule", "exponential") == 0
     assert (seen[-1].l1, seen[-1].schedule) == (0.01, "exponential")
     assert "--l1 0.01" in capsys.readouterr().out
-    for flag in (["--momentum", "0.5"], ["--no-nesterov"], ["--schedule-decay"]):
-        assert train("--optimizer", "adam", *flag) == 2
+    assert train("--optimizer", "lion", "--weight-decay", "0.2") == 0
+    assert seen[-1] == ts.Lion(0.0001, weight_decay=0.2, schedule="cosine")
+    assert "--optimizer lion" in capsys.readouterr().out
+    flags = (["--momentum", "0.5"], ["--no-nesterov"], ["--schedule-decay"])
+    for name, flag in itertools.product(("adam", "lion"), flags):
+        assert train("--optimizer", name, *flag) == 2
         name = flag[0].replace("--no-", "--")
         assert f"{name}: expected --optimizer sgd" in capsys.readouterr().err
     assert train("--warmup", "1") == 2
@@ -484,6 +557,8 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
 
     plan = ["plan", "--features", "100", "--hidden", "50"]
     assert cli.main(plan) == 0
+    assert "second moments" not in capsys.readouterr().out
+    assert cli.main([*plan, "--optimizer", "lion"]) == 0
     assert "second moments" not in capsys.readouterr().out
     assert cli.main([*plan, "--optimizer", "adam"]) == 0
     assert "second moments" in capsys.readouterr().out
@@ -508,12 +583,14 @@ def test_second_moments_outlast_a_layer_without_connections(tmp_path, state_of):
     assert state_of(ts.load(tmp_path / "m.safetensors")) == state_of(model)
 
 
+@pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("call", ["fit", "train_on_batch", "plan"])
-def test_adam_is_refused_before_anything_changes_where_srelu_trains(call, state_of):
+def test_others_are_refused_before_anything_changes_where_srelu_trains(call, kind, state_of):
     x, y = np.random.default_rng(0).normal(size=(60, 8)), np.arange(60) % 2
     model = ts.SparseMLP([8, 6, 2], activation="srelu", standardize=True, seed=0)
     before = state_of(model)
     data = () if call == "plan" else (x, y)
-    with pytest.raises(ValueError, match=r"optimizer = Adam\(.*expected a trulysparse.SGD"):
-        getattr(model, call)(*data, optimizer=ts.Adam())
+    message = rf"optimizer = {kind.__name__}\(.*expected a trulysparse.SGD"
+    with pytest.raises(ValueError, match=message):
+        getattr(model, call)(*data, optimizer=kind())
     assert state_of(model) == before

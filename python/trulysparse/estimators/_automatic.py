@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from trulysparse import _check, presets
-from trulysparse.optim import Adam
+from trulysparse.optim import SGD
+from trulysparse.optim.optimizers import BY_NAME, EXPECTED
 from trulysparse.presets import TABLE
 from trulysparse.topology import SET, GradientGrowth
 
@@ -25,7 +26,7 @@ def solver(optimizer: Any, activation: Any, *, is_sparse: bool) -> str:
     name = "auto" if optimizer is None else optimizer
     if not isinstance(name, str):
         return ""
-    _named("optimizer", name, ("auto", "sgd", "adam"), "a trulysparse.SGD or Adam")
+    _named("optimizer", name, ("auto", *BY_NAME), EXPECTED)
     if name != "auto":
         return name
     # A step of Adam is as long for a feature that few samples have; SReLU is SGD's.
@@ -49,14 +50,15 @@ def rates(value: Any, first: float, *, named: str, retry: bool) -> list[float]:
     """
     if isinstance(value, str):
         _check.choice("learning_rate_init", value, ("auto",))
-        rate = Adam.learning_rate if named == "adam" else first
+        kind = BY_NAME.get(named, SGD)
+        rate = first if kind is SGD else kind.learning_rate
         return presets.rates(rate, TABLE.retries if retry and named else 0)
     expected = "'auto' or a positive finite number"
     return [_check.real("learning_rate_init", value, expected, low=0, low_open=True)]
 
 
 def weight_decay(value: Any, samples: int, size: int, *, named: str) -> Any:
-    """Give the weight decay; `SGD` or `Adam` check a number."""
+    """Give the weight decay; the optimiser checks a number."""
     if not isinstance(value, str):
         return value
     _check.choice("weight_decay", value, ("auto",))

@@ -24,7 +24,8 @@ from trulysparse.estimators._targets import Array, Floats, Targets
 from trulysparse.estimators._weighted import WeightedSamples, weights
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
-from trulysparse.optim import SGD, Adam, Optimizer
+from trulysparse.optim import SGD, Optimizer
+from trulysparse.optim.optimizers import BY_NAME
 from trulysparse.presets import TABLE
 from trulysparse.topology import ImportancePruning, Rule
 
@@ -343,18 +344,14 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             return self.optimizer
         decay = _automatic.weight_decay(self.weight_decay, samples, size, named=named)
         nesterov = _check.boolean("nesterovs_momentum", self.nesterovs_momentum)
-        if named == "adam":
-            momentum = _check.real(
-                "momentum", self.momentum, "a number in [0, 1)", low=0, high=1, high_open=True
-            )
-            return Adam(rate, beta_1=momentum, weight_decay=decay, schedule=schedule)
-        return SGD(
-            rate,
-            momentum=self.momentum,
-            nesterov=nesterov,
-            weight_decay=decay,
-            schedule=schedule,
+        kind: Any = BY_NAME[named]
+        settings = {"weight_decay": decay, "schedule": schedule}
+        if kind is SGD:
+            return kind(rate, momentum=self.momentum, nesterov=nesterov, **settings)
+        momentum = _check.real(
+            "momentum", self.momentum, "a number in [0, 1)", low=0, high=1, high_open=True
         )
+        return kind(rate, beta_1=momentum, **settings)
 
     def _diverged(self, rate: float) -> ValueError:
         if self._solver(is_sparse=False):

@@ -11,6 +11,8 @@ import re
 import textwrap
 from typing import Any, TypeVar
 
+from trulysparse.optim.optimizers import BY_NAME
+
 T = TypeVar("T", bound=type)
 
 PARTS = {
@@ -38,19 +40,20 @@ batch_size
 learning_rate
     ``"cosine"`` (default), down to 0 over `max_iter`, or ``"constant"``.
 learning_rate_init
-    The step size at the start. Default ``"auto"``: {rate}, or 0.001 for Adam, and if training
-    diverges with that `fit` starts anew with a fourth of it, up to four times.
+    The step size at the start. Default ``"auto"``: {rate}, or that of another optimiser than
+    `SGD`, and if training diverges with that `fit` starts anew with a fourth of it, up to four
+    times.
 momentum
-    In [0, 1); Adam's `beta_1`. Default 0.9.
+    In [0, 1); SGD's `momentum`, or another optimiser's `beta_1`. Default 0.9.
 nesterovs_momentum
-    Whether momentum is Nesterov's; not for Adam. Default True.
+    Whether SGD's momentum is Nesterov's. Default True.
 weight_decay
     The fraction of every parameter that is taken away per step, in [0, 1); *not* multiplied by
-    the learning rate. Adam's is, and may be any number of at least 0. Default ``"auto"``: 0.005
-    by the number of steps in an epoch, so that it takes the same fraction per epoch from small
-    and large data; 0 for Adam.
+    the learning rate. That of other optimisers than `SGD` is, and may be any number of at least
+    0. Default ``"auto"``: 0.005 by the number of steps in an epoch, so that it takes the same
+    fraction per epoch from small and large data; 0 for other optimisers.
 optimizer
-    ``"sgd"``, ``"adam"``, or ``"auto"`` (default): `Adam` for sparse `X`, whose rare features
+    {optimizers}, or ``"auto"`` (default): `Adam` for sparse `X`, whose rare features
     have small gradients, and `SGD` otherwise; None is the same. Or one that `SparseMLP.fit`
     takes, instead of the five parameters before. What is ``"auto"``, here and below, goes by
     the first training data and stays with `warm_start` and `partial_fit`.
@@ -151,7 +154,8 @@ X_val, y_val
 
 def documented(cls: T) -> T:
     """Fill in the placeholders in the docstrings of a class and of its methods."""
-    values = {"rate": cls._RATE}  # type: ignore[attr-defined]
+    names = ", ".join(f'``"{name}"``' for name in BY_NAME)
+    values = {"rate": cls._RATE, "optimizers": names}  # type: ignore[attr-defined]
     for parameter in inspect.signature(cls).parameters.values():
         values[parameter.name] = parameter.default
     for item in (cls, *filter(inspect.isfunction, vars(cls).values())):

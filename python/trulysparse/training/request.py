@@ -14,7 +14,7 @@ from trulysparse.callbacks.base import Callback
 from trulysparse.config import MEMORY, Config
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.optim import SGD, Optimizer
-from trulysparse.optim.optimizers import OPTIMIZERS
+from trulysparse.optim.optimizers import EXPECTED, OPTIMIZERS
 from trulysparse.parallel.mpi.session import fingerprint
 from trulysparse.parallel.strategies import STRATEGIES, Strategy
 from trulysparse.topology import SET, ImportancePruning, Rule
@@ -211,8 +211,7 @@ CONFLICTS = (
 
 def optimizer(given: Optimizer | None) -> Optimizer:
     """Check an optimiser; the paper's if it is None."""
-    expected = "a trulysparse.SGD or Adam"
-    return _check.instance("optimizer", PAPER_SGD if given is None else given, OPTIMIZERS, expected)
+    return _check.instance("optimizer", PAPER_SGD if given is None else given, OPTIMIZERS, EXPECTED)
 
 
 def topology(given: Rule | None) -> Rule | None:

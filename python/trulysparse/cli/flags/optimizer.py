@@ -6,13 +6,15 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
+from trulysparse import _check
 from trulysparse.cli.common import of_preset
 from trulysparse.cli.presets import Chosen
 from trulysparse.optim import SGD, Optimizer, schedules
-from trulysparse.optim.optimizers import BY_NAME, LAYER_RATES
+from trulysparse.optim.optimizers import BY_NAME, LAYER_RATES, OPTIMIZERS
 from trulysparse.presets import rates
 
-_SGD = next(name for name, kind in BY_NAME.items() if kind is SGD)
+_SGD = SGD._name
+_OTHERS = {name: kind for name, kind in BY_NAME.items() if kind is not SGD}
 # The presets' numbers are SGD's; the schedule is for all.
 _OF_PRESETS = ("learning_rate", "momentum", "nesterov", "weight_decay", "schedule_decay")
 
@@ -59,7 +61,7 @@ def add_optimizer(parser: Any) -> None:
         "--optimizer",
         choices=list(BY_NAME),
         default=_SGD,
-        help="momentum SGD, or Adam, which takes 4 bytes a connection more (default: %(default)s)",
+        help=f"{'; or '.join(kind._summary for kind in OPTIMIZERS)} (default: %(default)s)",
     )
 
 
@@ -74,8 +76,8 @@ def _add_momentum_and_decay(parser: Any) -> None:
     of_preset(
         parser,
         "--weight-decay",
-        "fraction of every parameter taken away per step; with --optimizer adam times the learning "
-        "rate",
+        f"fraction of every parameter taken away per step; with --optimizer "
+        f"{_check.either(list(_OTHERS))} times the learning rate",
         _of_others("weight_decay"),
         type=float,
     )
@@ -89,9 +91,8 @@ def _add_momentum_and_decay(parser: Any) -> None:
 
 def _of_others(setting: str) -> str:
     """Give the defaults of the optimisers that no preset is for."""
-    others = {name: kind for name, kind in BY_NAME.items() if kind is not SGD}
     return "".join(
-        f"; {getattr(kind, setting):g} with --optimizer {name}" for name, kind in others.items()
+        f"; {getattr(kind, setting):g} with --optimizer {name}" for name, kind in _OTHERS.items()
     )
 
 
