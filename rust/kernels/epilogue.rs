@@ -117,7 +117,8 @@ fn map_smooth_body<S: Simd>(
     );
 }
 multiversion! {
-    /// A function of its own, so that products, whose code has no exponentials then, stay in registers.
+    /// Maps a row by a smooth activation. It is never inlined: exponentials in the code of a
+    /// product would take the registers that its sums stay in.
     #[inline(never)]
     fn map_smooth_row(
         forward: &Forward, y: &mut [f32], signs: &mut [u16], kept: &[u16],
@@ -185,7 +186,8 @@ fn derive_smooth_body<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy:
     );
 }
 multiversion! {
-    /// A function of its own, as that of the forward pass.
+    /// Multiplies a row by a smooth activation's derivative. It is never inlined, for the same
+    /// reason as [`map_smooth_row`].
     #[inline(never)]
     fn derive_smooth_row(backward: &Backward<'_>, row: usize, dy: &mut [f32]) => derive_smooth_body
 }
