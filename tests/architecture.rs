@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which modules each module may import. `error`, `memory`, `parallel`, `rng` and `watch` are everybody's.
+/// Which modules each module may import. All may import `error`, `memory`, `parallel`, `rng` and
+/// `watch`.
 const ALLOWED: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("memory", &["error"]),

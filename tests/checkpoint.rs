@@ -79,7 +79,8 @@ fn a_file_is_what_the_library_would_write() {
     assert_eq!(safetensors::serialize(tensors, metadata.metadata().clone()).unwrap(), bytes);
 }
 
-/// What an operation does that is stopped at its `n`th look, if there are so many.
+/// Whether an operation stops that is told to at its `n`th look; it does not if it looks less
+/// often.
 fn stopped<T>(n: usize, operation: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> bool {
     let mut looks = 0;
     let mut look = |_, _| {
@@ -168,7 +169,7 @@ fn pruned_and_compacted_models_come_back() {
     assert_eq!(again.standardizer(), model.standardizer());
     assert_eq!(again.standardizer().unwrap().constant().len(), model.config().layer_sizes[0]);
     assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
-    // The copy of before is one, and has nothing that older files have not.
+    // The copy from before has not changed: its file has none of the names that came since.
     let names = to_bytes(&before, &UserData::new()).unwrap();
     let tensors = SafeTensors::deserialize(&names).unwrap();
     assert!(tensors.names().iter().all(|n| !n.contains("units") && !n.contains("pruned")));
@@ -285,7 +286,7 @@ fn a_damaged_name_or_version_takes_nothing_away() {
     for (at, bit) in (8..header).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << bit;
-        // What is read all the same has another value somewhere: only a checksum could tell.
+        // A flipped bit in a value goes unseen without a checksum; one in a name must not.
         match from_bytes(&bytes, "m") {
             Ok((again, user)) => assert_eq!(names(&to_bytes(&again, &user).unwrap()), expected),
             Err(_) => refused += 1,

@@ -12,7 +12,7 @@ use trulysparse::kernels::{
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
 
-/// A matrix with empty rows, full rows, empty columns, no entries: whatever comes.
+/// Any matrix: also with empty rows, full rows, empty columns, or no entries.
 fn matrix() -> impl Strategy<Value = Csr> {
     (1usize..14, 1usize..14, 0usize..5).prop_flat_map(|(n_in, n_out, kind)| {
         let density = [0.0, 0.1, 0.4, 0.9, 1.0][kind];
@@ -312,7 +312,7 @@ proptest! {
             z if z.abs() > 50.0 => f64::from(u8::from(z > 0.0)),
             z => (smooth(z + 1e-5) - smooth(z - 1e-5)) / 2e-5,
         };
-        // What is nearly zero on the far left has an error of its own.
+        // Far on the left values are nearly zero, and the bound on the error is absolute.
         let rest = f64::from(scale) * match map {
             Map::Gelu => 1e-6,
             Map::Silu => 1e-35,
@@ -456,7 +456,7 @@ proptest! {
 
 #[test]
 fn short_rows_of_many_bytes_do_not_change_the_bits() {
-    // So many that results are written past the caches, and one row too long for a block.
+    // Enough rows for results to be written past the caches, and one row too long for a block.
     let (n, seq) = (550_000usize, Par::seq());
     let s = stride(16);
     let structure = Stream::new(3, Purpose::Structure, 0, 0);

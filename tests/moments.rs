@@ -1,4 +1,4 @@
-//! The second moments of Adam stay with their connections, whatever happens to these.
+//! The second moments of Adam stay with their connections when these change.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +19,7 @@ fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
         ..Config::plain(sizes.to_vec())
     };
     let plain = Mlp::new(&Par::seq(), config.clone()).unwrap();
-    // Momentum and second moment of every parameter are a number that no other has.
+    // Momentum and second moment of a parameter are the same number, and differ between parameters.
     let mut next = 0;
     let mut numbers = |count: usize| -> Vec<f32> {
         next += count;
@@ -37,7 +37,7 @@ fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
     model
 }
 
-/// They are where momentum is, which other tests follow.
+/// Checks that second moments are where momentum is; other tests follow momentum.
 fn aligned(model: &Mlp) {
     for layer in model.layers() {
         assert_eq!(layer.second_moment(), layer.momentum());

@@ -1,5 +1,5 @@
-//! The rules of the topology and their parts: SET's invariants over drawn matrices, its bits for any
-//! threads, and rules made of other parts, against naive twins.
+//! The rules of the topology and their parts: SET's invariants over drawn matrices, its bits for
+//! any threads, and rules made of other parts, against naive twins.
 
 #![allow(clippy::unwrap_used)]
 
@@ -134,14 +134,14 @@ proptest! {
     }
 }
 
-/// A rule of other parts: which go is decided by their place, half as many come, where gradients are
-/// largest among twice as many candidates.
+/// A rule of other parts. Which connections go depends on their place; half as many come, where
+/// gradients are largest among twice as many candidates.
 #[derive(Debug)]
 struct Thinning {
     every: u32,
 }
 
-/// In every row the columns that its number hits; of the first row all.
+/// Drops the entries that [`hits`] names.
 struct Hits<'a> {
     columns: &'a [u32],
     every: u32,

@@ -81,7 +81,7 @@ impl Smooth for Silu {
     const NEEDS: Needs = Needs::PreActivations;
     #[inline(always)]
     fn value(z: f32) -> f32 {
-        // Below it the exponential ends, which is never infinite.
+        // The exponential is clamped just below: without this case the result would not go to 0.
         if z < -87.0 { 0.0 } else { z * math::logistic(z) }
     }
     #[inline(always)]
@@ -106,7 +106,7 @@ impl Smooth for Gelu {
     }
 }
 
-/// Evaluates one of the expressions, by the kind of a map; in the last `$curve` is its type.
+/// Evaluates the expression for the kind of a map; in `$smooth`, `$curve` is the function's type.
 macro_rules! match_map {
     ($map:expr, identity => $identity:expr, slope($slope:ident) => $side:expr,
      smooth($curve:ident) => $smooth:expr) => {{
@@ -157,10 +157,10 @@ impl Map {
     }
 }
 
-/// What happens to a vector of lanes. Each kind of map has a type, so that rows are gone through by
-/// code that knows which it is.
+/// What a map does to a vector of lanes. Each kind of map is a type, so that the loop over a row is
+/// compiled for that kind.
 pub(super) trait Lanes: Copy {
-    /// Applies the function; one bit a lane says where it was above zero before.
+    /// Applies the function. Returns one bit a lane: whether the pre-activation was above zero.
     fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16;
     /// Multiplies gradients by the derivative. `word` and `lane` are where the lanes stand in the
     /// bits and in the activations.
@@ -218,8 +218,8 @@ impl Lanes for Sloped {
         _: usize,
         lanes: &mut [f32],
     ) {
-        // Not a choice between the product and what is there: that becomes a masked store, which
-        // takes AMD's processors dozens of cycles.
+        // Multiplies by 1 where nothing changes: choosing between the product and the old value
+        // becomes a masked store, which takes AMD's processors dozens of cycles.
         let one = V::splat(simd, 1.0);
         let factor = one.select(backward.signs[word], V::splat(simd, self.0));
         V::load(simd, lanes).mul(factor).store(lanes);
@@ -248,7 +248,7 @@ impl<C: Smooth> Lanes for C {
                 *d *= C::derivative(*z);
             }
         } else {
-            // What undoes dropout's scale; a dropped unit's output is 0, but so is its gradient.
+            // Undoes dropout's scale. A dropped unit's output is 0, and so is its gradient.
             let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
             for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
                 *d *= C::derivative(a * unscale);

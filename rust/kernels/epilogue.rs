@@ -51,9 +51,9 @@ pub struct Forward {
     pub mask: Option<Mask>,
 }
 
-/// What turns the gradient of activations into that of pre-activations. `signs` and `kept` are
-/// what the forward pass recorded, `output` its activations, `z` its pre-activations; each is laid
-/// out as there and only looked at where the map or the mask needs it.
+/// What turns the gradient of activations into that of pre-activations. `signs`, `kept`, `output`
+/// and `z` are what the forward pass recorded, in its layout; each is read only if the map or the
+/// mask needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a> {
     /// The activation of the forward pass.
@@ -117,7 +117,8 @@ fn map_smooth_body<S: Simd>(
     );
 }
 multiversion! {
-    /// A function of its own, so that products, whose code has no exponentials then, stay in registers.
+    /// Maps a row by a smooth activation. It is never inlined: exponentials in the code of a
+    /// product would take the registers that its sums stay in.
     #[inline(never)]
     fn map_smooth_row(
         forward: &Forward, y: &mut [f32], signs: &mut [u16], kept: &[u16],
@@ -185,7 +186,8 @@ fn derive_smooth_body<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy:
     );
 }
 multiversion! {
-    /// A function of its own, as that of the forward pass.
+    /// Multiplies a row by a smooth activation's derivative. It is never inlined, for the same
+    /// reason as [`map_smooth_row`].
     #[inline(never)]
     fn derive_smooth_row(backward: &Backward<'_>, row: usize, dy: &mut [f32]) => derive_smooth_body
 }
@@ -232,7 +234,7 @@ fn row_sum<S: Simd>(simd: S, row: &[f32]) -> f32 {
 /// Biases that step while their gradients, a row of lanes each, are near.
 #[derive(Debug)]
 pub struct Biases<'a> {
-    /// The step; a copy, which no write to other arrays can change, stays in registers.
+    /// The step. It is a copy, which stays in registers as no write to an array can change it.
     pub step: Step,
     /// A bias for each row.
     pub parameters: Parameters<'a>,
@@ -291,8 +293,8 @@ multiversion! {
     fn bias_gradient_rows(dy: Batch<'_>, gradient: &mut [f32]) => bias_gradient_body
 }
 
-/// The gradients of the biases, summed over the batch, that [`bias_update`] spends at once.
-/// `gradient`: a number for each row.
+/// The gradients of the biases, summed over the batch; [`bias_update`] computes the same and makes
+/// the step at once. `gradient`: a number for each row.
 pub fn bias_gradient(dy: Batch<'_>, gradient: &mut [f32]) {
     assert!(dy.has_rows(gradient.len()), "internal: dy is (n, stride)");
     bias_gradient_rows(dy, gradient);

@@ -1,5 +1,5 @@
-//! Exponential, hyperbolic tangent and normal draws in f32: branch-free, so they vectorise, and made of IEEE
-//! operations only, so they give the same bits on every platform.
+//! Exponential, hyperbolic tangent and normal draws in f32: branch-free, so they vectorise, and
+//! made of IEEE operations only, so they give the same bits on every platform.
 
 /// e^x within about 1 unit in the last place; arguments are clamped to [-87.3, 88.7], so the
 /// result is never zero, denormal or infinite. NaN stays NaN.

@@ -7,7 +7,7 @@ use super::tiles::LANES;
 use crate::parallel::Par;
 use crate::rng::Stream;
 
-/// One word gives the noise of two lanes.
+/// Random words for [`LANES`] lanes: one word gives the noise of two.
 const WORDS: usize = LANES / 2;
 
 #[inline(always)]
@@ -38,8 +38,8 @@ multiversion! {
     ) => add_noise_body
 }
 
-/// Adds independent draws of N(0, deviation^2) to the first `samples` lanes of each row; the draw of
-/// a row's lane depends on the stream, the row and the lane only.
+/// Adds independent draws of N(0, deviation^2) to the first `samples` lanes of each row. The draw
+/// of a row's lane depends on the stream, the row and the lane only.
 pub fn add_noise(par: &Par, stream: &Stream, deviation: f32, samples: usize, x: BatchMut<'_>) {
     let stride = x.stride;
     assert!(x.values.len().is_multiple_of(stride) && samples <= stride, "internal: (n, stride)");
@@ -70,7 +70,7 @@ mod tests {
             noise.chunks(48).flat_map(|row| &row[..37]).map(|v| v.to_bits()).collect();
         let distinct: std::collections::HashSet<_> = drawn.iter().collect();
         assert!(distinct.len() > drawn.len() * 99 / 100);
-        // One thread and portable code give the same bits, whatever was there is added to.
+        // One thread and portable code give the same bits, and noise is added to what was there.
         let mut again = vec![0.0; noise.len()];
         add_noise_body(Portable, &stream, 0.5, 0, 37, BatchMut { values: &mut again, stride: 48 });
         assert_eq!(noise, again);

@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::tiles::words;
 use crate::csr::{Csr, Pattern, Transpose};
 
-/// What has a part for each of some rows, or of some entries, in their order.
+/// An operand with a part for each row, or for each entry, in order.
 pub(super) trait Split: Sized {
-    /// The parts of the first `count` rows, and those of the others.
+    /// The parts of the first `count` rows, and the rest.
     fn split(self, count: usize) -> (Self, Self);
 }
 
@@ -37,7 +37,7 @@ impl<A: Split> Split for Option<A> {
     }
 }
 
-/// Cuts an array that may be empty instead of having a part for each row.
+/// Cuts an array that is either empty or has a part for each row.
 fn split_optional<T>(array: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
     let at = at.min(array.len());
     array.split_at_mut(at)
@@ -46,7 +46,7 @@ fn split_optional<T>(array: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
 /// A feature-major batch: a row a feature, a lane a sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// (n, stride).
+    /// The values, (n, stride).
     pub values: &'a [f32],
     /// Lanes of a row, padding included: [`super::stride`] of the samples.
     pub stride: usize,
@@ -58,13 +58,13 @@ impl<'a> Batch<'a> {
         Batch { values: &values[..rows * stride], stride }
     }
 
-    /// Whether there are so many rows.
+    /// Whether there are `n` rows.
     #[inline(always)]
     pub(super) fn has_rows(&self, n: usize) -> bool {
         self.values.len() == n * self.stride
     }
 
-    /// A row.
+    /// One row.
     #[inline(always)]
     pub(super) fn row(&self, row: usize) -> &'a [f32] {
         &self.values[row * self.stride..][..self.stride]
@@ -80,7 +80,7 @@ impl<'a> Batch<'a> {
 /// A [`Batch`] that is written.
 #[derive(Debug)]
 pub struct BatchMut<'a> {
-    /// (n, stride).
+    /// The values, (n, stride).
     pub values: &'a mut [f32],
     /// As in [`Batch`].
     pub stride: usize,
@@ -97,12 +97,12 @@ impl<'a> BatchMut<'a> {
         self.values.len() / self.stride
     }
 
-    /// To be read.
+    /// The same batch, to be read.
     pub fn as_batch(&self) -> Batch<'_> {
         Batch { values: self.values, stride: self.stride }
     }
 
-    /// To be written for a while.
+    /// The same batch, borrowed for a shorter time.
     pub fn reborrow(&mut self) -> BatchMut<'_> {
         BatchMut { values: self.values, stride: self.stride }
     }
@@ -119,9 +119,9 @@ impl Split for BatchMut<'_> {
 /// A sparse matrix: where its entries are, and their values.
 #[derive(Clone, Copy, Debug)]
 pub struct Weights<'a> {
-    /// Where.
+    /// Where the entries are.
     pub pattern: Pattern<'a>,
-    /// (nnz,).
+    /// The values, (nnz,).
     pub data: &'a [f32],
 }
 
@@ -137,12 +137,12 @@ impl<'a> From<&'a Csr> for Weights<'a> {
     }
 }
 
-/// What a layer adds up: `W X + bias`.
+/// The linear part of a layer: `W X + bias`.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'a> {
-    /// W.
+    /// The weights, W.
     pub weights: Weights<'a>,
-    /// (n_rows,).
+    /// The biases, (n_rows,).
     pub bias: &'a [f32],
 }
 
@@ -151,12 +151,12 @@ pub struct Linear<'a> {
 pub struct Transposed<'a> {
     /// Where the entries of each column are.
     pub index: &'a Transpose,
-    /// (nnz,).
+    /// The values, (nnz,).
     pub data: &'a [f32],
 }
 
-/// What the forward pass keeps for the backward pass. Each array has a part for each row or is
-/// empty, if nobody will ask for it.
+/// What the forward pass keeps for the backward pass. Each array has a part for each row, or is
+/// empty if the backward pass does not need it.
 #[derive(Debug, Default)]
 pub struct Record<'a> {
     /// One bit a unit, (n, [`words`]): the pre-activation was positive.
@@ -170,14 +170,14 @@ pub struct Record<'a> {
 /// What a forward pass writes.
 #[derive(Debug)]
 pub struct Outputs<'a> {
-    /// (n, stride).
+    /// The activations, (n, stride).
     pub y: BatchMut<'a>,
-    /// What it keeps.
+    /// What is kept for the backward pass.
     pub record: Record<'a>,
 }
 
 impl<'a> Outputs<'a> {
-    /// Activations of which nothing is kept.
+    /// Activations without a record.
     pub fn alone(y: BatchMut<'a>) -> Self {
         Outputs { y, record: Record::default() }
     }
@@ -210,7 +210,7 @@ impl Split for Outputs<'_> {
 /// Parameters that an optimiser changes, and what it keeps for each.
 #[derive(Debug)]
 pub struct Parameters<'a> {
-    /// (n,).
+    /// The values, (n,).
     pub values: &'a mut [f32],
     /// The first moments, (n,).
     pub momentum: &'a mut [f32],

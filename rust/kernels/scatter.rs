@@ -44,7 +44,7 @@ fn scatter_body<S: Simd>(
             }
             continue;
         }
-        // Those in the range of columns, found without a branch, and their rows on the way.
+        // Finds the entries in the range of columns without a branch, and prefetches their rows.
         let mut found = 0;
         for ((k, &c), &number) in
             (0u32..).zip(&indices[entries.clone()]).zip(blocks.numbers(&block))
@@ -85,7 +85,7 @@ fn add_row<S: Simd>(simd: S, value: f32, from: &[f32], to: &mut [f32]) {
 }
 
 /// [`super::spmm_transpose_derive`] without an index, with the same bits. Every thread goes through
-/// all rows and adds to columns of its own.
+/// all rows and adds to its share of the columns.
 ///
 /// `dy`: n_rows rows; `dx`: n_cols rows, overwritten; `biases`: (n_cols,).
 pub fn spmm_transpose_scatter(
@@ -101,7 +101,7 @@ pub fn spmm_transpose_scatter(
     w.check();
     assert!(dy.has_rows(n_rows), "internal: dy is (n_rows, stride)");
     results.check(n_cols, dy.stride);
-    // Going through the rows has its price, so no more pieces than threads.
+    // Each piece goes through all rows, so there are no more pieces than threads.
     let grain = (n_cols / par.threads() + 1).max(super::GRAIN / dy.stride);
     par.for_rows(
         0..n_cols,

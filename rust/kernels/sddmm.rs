@@ -18,7 +18,7 @@ const WORTH: Worth = Worth { first: f64::INFINITY, second: 24.0 };
 /// Lanes up to which blocks of short rows pay.
 const NARROW: usize = 64;
 
-/// Gives the gradients of all entries of `rows` to `sink`.
+/// Computes the gradients of all entries of `rows` and gives them to `sink`.
 #[inline(always)]
 fn gradients<S: Simd>(
     simd: S,
@@ -180,8 +180,8 @@ pub fn sddmm(par: &Par, w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>, grad: &mut 
     );
 }
 
-/// [`sddmm`] with the gradients spent at once on a [`Step`] of every weight; the bits are those of
-/// the two passes one after the other.
+/// [`sddmm`] with a [`Step`] of every weight from its gradient at once. The bits are those of the
+/// two passes one after the other.
 ///
 /// `dy`: n_rows rows, padding zero; `x`: n_cols rows, padding finite; `parameters`: (nnz,).
 pub fn sddmm_update(

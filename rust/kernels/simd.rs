@@ -27,7 +27,7 @@ pub enum Isa {
     Avx512,
     /// AVX2 with FMA.
     Avx2,
-    /// Whatever the target's baseline is.
+    /// The baseline of the target.
     Portable,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn isa() -> Isa {
     cached().unwrap_or(Isa::Portable)
 }
 
-/// A token that its instruction set may be used: whoever has one may make vectors.
+/// Proof that an instruction set may be used: vectors are made from it.
 pub trait Simd: Copy + Send + Sync {
     /// Sixteen lanes.
     type V16: Vector<Self>;
@@ -104,14 +104,15 @@ pub trait Simd: Copy + Send + Sync {
     /// For each of the counters `counter..counter + 16` a keyed random word; the 32 bits say which
     /// of the words' low halves, then of their high halves, are at least `threshold`.
     fn above(self, key: u64, counter: u32, threshold: u32) -> u32;
-    /// Copies values past the caches, if there is an instruction for it: for what is not needed again
-    /// before the caches are full of other things. Nothing is read in order to be overwritten then.
-    /// After the last copy [`Simd::copied_past`] must follow.
+    /// Copies values past the caches, if there is an instruction for it. It is for results that are
+    /// read only after other data have filled the caches; the lines that it overwrites are not read
+    /// first. [`Simd::copied_past`] must follow the last copy.
     #[inline(always)]
     fn copy_past(self, from: &[f32], to: &mut [f32]) {
         to.copy_from_slice(from);
     }
-    /// Makes such copies visible to what other threads do after this one has told them.
+    /// Orders the copies of [`Simd::copy_past`] before later writes, by which other threads learn
+    /// of them.
     #[inline(always)]
     fn copied_past(self) {}
 }

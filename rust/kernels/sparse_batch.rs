@@ -1,6 +1,6 @@
-//! Products with a batch of which most features are zero in every sample: only the columns of those
-//! that are not take part, as a smaller matrix. The sums are those of the whole matrix, in which the
-//! other columns would add zeros.
+//! Sparse batches: select the columns of W whose feature occurs in the batch, then multiply that
+//! smaller matrix. The sums are those of the whole matrix, in which the other columns would add
+//! zeros.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::parallel::Par;
 const WHAT: &str = "sparse inputs";
 /// Entries that are searched before those found are copied.
 const SEARCHED: usize = 256;
-/// Entries whose gradients are made before they are spent: a few cache lines.
+/// Entries whose gradients are computed before any of them is used: a few cache lines.
 const RUN: usize = 64;
 
 /// Some of the columns of a matrix, numbered in ascending order. A bit and a half for each column.
@@ -29,13 +29,13 @@ pub struct ColumnSet {
 }
 
 impl ColumnSet {
-    /// None of `n` columns.
+    /// The empty set of `n` columns.
     pub fn new(n: usize) -> Result<Self> {
         let words = n.div_ceil(64);
         Ok(ColumnSet { words: filled(words, 0, WHAT)?, before: filled(words, 0, WHAT)?, len: 0 })
     }
 
-    /// Becomes the given columns; any may come several times.
+    /// Replaces the set by the given columns; any may come several times.
     pub fn fill(&mut self, columns: impl Iterator<Item = u32>) {
         self.words.fill(0);
         columns.for_each(|c| self.words[c as usize / 64] |= 1 << (c % 64));
@@ -46,24 +46,24 @@ impl ColumnSet {
         }
     }
 
-    /// How many there are.
+    /// The number of columns in the set.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The number of a column among those that are in the set, if it is.
+    /// The rank of a column among those in the set; None if it is not in the set.
     #[inline(always)]
     pub fn number(&self, column: u32) -> Option<u32> {
         let (smaller, is_there) = self.rank(column);
         is_there.then_some(smaller)
     }
 
-    /// How many of the set are smaller than a column, and whether it is in the set.
+    /// How many columns of the set are smaller than this one, and whether this one is in the set.
     #[inline(always)]
     fn rank(&self, column: u32) -> (u32, bool) {
         let (word, bit) = (self.words[column as usize / 64], 1u64 << (column % 64));
@@ -87,7 +87,7 @@ impl Default for Selected {
     }
 }
 
-/// The given length with values to be overwritten; what is there is used again.
+/// Resizes a vector whose values will be overwritten, reusing its memory.
 fn resized<T: Copy + Default>(mut vec: Vec<T>, len: usize) -> Result<Vec<T>> {
     if vec.capacity() < len {
         vec = reserved(len + len / 4, WHAT)?;
@@ -97,7 +97,7 @@ fn resized<T: Copy + Default>(mut vec: Vec<T>, len: usize) -> Result<Vec<T>> {
 }
 
 impl Selected {
-    /// The entries of `w` in `columns`, in memory that `self` had. 12 bytes for each of them.
+    /// The entries of `w` in `columns`, 12 bytes each. Reuses the memory of `self`.
     pub fn select(self, par: &Par, w: Weights<'_>, columns: &ColumnSet) -> Result<Self> {
         w.check();
         let Weights { pattern: w, data } = w;
@@ -137,7 +137,8 @@ impl Selected {
                 let mut found = [(0u32, 0u32); SEARCHED];
                 let entries = rows(range);
                 for start in entries.clone().step_by(SEARCHED) {
-                    // Written in any case: a branch would be mispredicted at most that are found.
+                    // Every entry is written, and only a column of the set is counted: a branch
+                    // would be mispredicted at most of those found.
                     let mut count = 0;
                     let end = entries.end.min(start + SEARCHED);
                     for (&column, k) in w.indices()[start..end].iter().zip(start as u32..) {
@@ -163,29 +164,30 @@ impl Selected {
     }
 }
 
-/// What features that are not zero at their mean take from every sample: feature c of a sample is
-/// what the batch has less `shift[c]`.
+/// The shift of features that are not zero at their mean: the true value of feature c is the one in
+/// the batch less `shift[c]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Centre<'a> {
-    /// (n_cols,).
+    /// What is subtracted from each feature, (n_cols,).
     pub shift: &'a [f32],
     /// Sums of the rows of deltas, (n_rows,).
     pub sums: &'a [f32],
 }
 
-/// The gradients of all entries of a matrix, of which those that were selected have their own.
+/// The gradients of all entries of a matrix, from those of the selected entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Picked<'a> {
-    /// Which entries.
+    /// The selected entries.
     pub selected: &'a Selected,
-    /// Their gradients, in their order.
+    /// The gradients of the selected entries, in order. The others have none but by the shift.
     pub gradients: &'a [f32],
-    /// What the others and they have besides.
+    /// The shift of the features, which adds to the gradient of every entry.
     pub centre: Option<Centre<'a>>,
 }
 
 impl Picked<'_> {
-    /// Calls `take(k, gradients)` for every run of entries of some rows, in order; `k` is the first.
+    /// Calls `take(k, gradients)` for every run of entries of some rows, in order; `k` is the
+    /// first.
     #[inline(always)]
     fn visit(&self, w: Pattern<'_>, rows: Range<usize>, mut take: impl FnMut(usize, &[f32])) {
         let offsets = self.selected.matrix.pattern();

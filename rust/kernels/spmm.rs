@@ -34,8 +34,8 @@ fn products<S: Simd>(
     y: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
-    // Where rows are short, looking at the stride for each of them takes as long as the product.
-    // Not for a transpose, which waits for values at random positions.
+    // In short rows, matching the stride for each of them takes as long as the product. A transpose
+    // has no such case: it waits for values at random positions.
     if let Values::Direct(data) = values
         && Blocks::pay(rows.indptr, gather.stride, LANES)
     {
@@ -156,7 +156,7 @@ fn products_of_blocks<S: Simd>(
     }
 }
 
-/// Asks for the entries of visits to come: the processor does not foresee where they start.
+/// Prefetches the entries of later visits: the processor cannot predict where they start.
 #[inline(always)]
 fn fetch_visits<S: Simd>(simd: S, indices: &[u32], values: Values<'_>, visit: &Visit) {
     match values {
@@ -181,7 +181,7 @@ fn fetch_visits<S: Simd>(simd: S, indices: &[u32], values: Values<'_>, visit: &V
     }
 }
 
-/// What happens to a row once its product is complete. A trait for the reason that `Sink` is one.
+/// What happens to a row once its product is complete. It is a trait for the same reason as `Sink`.
 pub(super) trait Finish<S> {
     fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]);
 }
@@ -227,7 +227,7 @@ impl<S: Simd> Finish<S> for Derive<'_, '_> {
 /// What a product with the transpose writes.
 pub(super) struct Columns<'a> {
     pub(super) dx: BatchMut<'a>,
-    /// Those whose gradients `dx` are.
+    /// The biases that step from the rows of `dx`, if any.
     pub(super) biases: Option<Biases<'a>>,
 }
 
@@ -279,8 +279,8 @@ pub fn spmm(par: &Par, linear: Linear<'_>, x: Batch<'_>, y: BatchMut<'_>) {
     spmm_activate(par, linear, x, &identity, Outputs::alone(y));
 }
 
-/// `Y = forward(W X + bias)`. `x`: n_cols rows; `outputs`: n_rows rows, overwritten; `signs` of its
-/// record are written, its pre-activations if the activation needs them, and `kept`, which must not be
+/// `Y = forward(W X + bias)`. `x`: n_cols rows; `outputs`: n_rows rows, overwritten. Of the record,
+/// `signs` are written, pre-activations if the activation needs them, and `kept`, which must not be
 /// empty if there is a mask.
 pub fn spmm_activate(
     par: &Par,
@@ -336,8 +336,8 @@ pub fn spmm_transpose(par: &Par, w: Transposed<'_>, dy: Batch<'_>, dx: BatchMut<
     spmm_transpose_derive(par, w, dy, &Backward::of(Map::Identity), dx, None);
 }
 
-/// `dX = (W^T dY) * derivative`, the derivative that of the activation which made `X`; and a step
-/// of the biases, if there are some, whose gradients `dX` are.
+/// `dX = (W^T dY) * derivative`, with the derivative of the activation that made `X`. The biases,
+/// if there are any, make a step from the rows of `dX`, their gradients.
 ///
 /// `dy`: n_rows rows; `dx`: n_cols rows, overwritten; `biases`: (n_cols,).
 pub fn spmm_transpose_derive(

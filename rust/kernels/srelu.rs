@@ -1,7 +1,7 @@
-//! SReLU: an activation with four parameters of its own for every neuron.
+//! SReLU: an activation with four trained parameters for every neuron.
 //!
-//! Plain multiplications and additions, which no compiler contracts: the bits are the same on every
-//! instruction set.
+//! It is made of multiplications and additions, which no compiler contracts: the bits are the same
+//! on every instruction set.
 
 use super::epilogue::{Backward, Mask, keep_row};
 use super::operands::{BatchMut, Outputs, Record, Split};
@@ -136,8 +136,8 @@ fn keep(bits: u16, scale: f32, dy: &mut [f32]) {
     }
 }
 
-/// Multiplies at most [`LANES`] gradients by the derivative at `z`, and adds those of the parameters
-/// to `sums`.
+/// Multiplies at most [`LANES`] gradients by the derivative at `z`, and adds the gradients of the
+/// parameters to `sums`.
 #[inline(always)]
 fn derive(curve: Curve, z: &[f32], dy: &mut [f32], sums: &mut [[f32; LANES]; SRELU_PARAMETERS]) {
     for (i, (d, &z)) in dy.iter_mut().zip(z).enumerate() {
@@ -174,11 +174,11 @@ fn tree_sum(lanes: &[f32; LANES]) -> f32 {
     sums[0]
 }
 
-/// From the gradients of the activations to those of the pre-activations and of the parameters.
+/// Turns the gradients of the activations into those of the pre-activations and of the parameters.
 /// Of `backward` the pre-activations and dropout's part are used.
 ///
-/// `parameters`: (n, [`SRELU_PARAMETERS`]); `dy`: n rows, overwritten; `gradients`: as `parameters`,
-/// overwritten by sums over the batch.
+/// `parameters`: (n, [`SRELU_PARAMETERS`]); `dy`: n rows, overwritten; `gradients`: as
+/// `parameters`, overwritten by sums over the batch.
 pub fn srelu_backward(
     par: &Par,
     parameters: &[f32],

@@ -1,6 +1,7 @@
 //! Images moved by an affine map: bilinear between pixels, the nearest edge's value outside.
 //!
-//! Plain multiplications and additions in a fixed order, so the bits are the same everywhere.
+//! It is made of multiplications and additions in a fixed order, so the bits are the same
+//! everywhere.
 
 /// The shape of an image that lies row by row, the channels of a pixel together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ impl Frame {
     }
 }
 
-/// Where the pixel in row r and column c comes from: `origin + r * down + c * right`, each of them a
-/// row and a column.
+/// Where the pixel in row r and column c comes from: `origin + r * down + c * right`, each of them
+/// a row and a column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine {
     /// The source of the first pixel.
@@ -48,16 +49,17 @@ const CHUNK: usize = 32;
 struct Taps {
     /// The place of the upper left one of each pixel's four neighbours.
     at: [u32; CHUNK],
-    /// What counts of it, of its right, lower, and lower right neighbour.
+    /// The weights of that neighbour, of its right, its lower, and its lower right one.
     weights: [[f32; CHUNK]; 4],
 }
 
-/// Adding it to a number from 0 to 2^22 rounds that to an integer, which the low bits then are.
+/// Adding it to a number from 0 to 2^22 rounds the number to an integer, which is then in the low
+/// bits.
 const ROUND: f32 = 12_582_912.0;
 const LOW_BITS: u32 = (1 << 22) - 1;
 
-/// The pixel before a place and the distance from it, in [0, 1]; the place is moved to the nearest
-/// one in [0, last] first, and there is a pixel behind the one before unless `last` is 0.
+/// The pixel before a place and the distance from it, in [0, 1]. The place is clamped to [0, last]
+/// first. Another pixel follows the one before, unless `last` is 0.
 #[inline(always)]
 fn before(place: f32, last: f32) -> (u32, f32) {
     // Comparisons that vectorise, where `max` and `min` also look for NaN.
@@ -90,10 +92,10 @@ impl Taps {
     }
 }
 
-/// Writes to `out` the image that `map` makes of `image`; both are of the shape `frame`.
+/// Writes to `out` the image that `map` makes of `image`; both have the shape `frame`.
 ///
 /// # Panics
-/// If they are not, or the shape is larger than [`Frame::MOST`] allows.
+/// If they have another shape, or the shape is larger than [`Frame::MOST`] allows.
 pub fn warp(image: &[f32], frame: Frame, map: &Affine, out: &mut [f32]) {
     let Frame { height, width, channels } = frame;
     let values = frame.values().expect("internal: an image of a countable size");
@@ -122,7 +124,7 @@ pub fn warp(image: &[f32], frame: Frame, map: &Affine, out: &mut [f32]) {
     }
 }
 
-/// Calls `pixels` with the sources of pixels and with these, piece by piece.
+/// Calls `pixels` with the sources of up to [`CHUNK`] pixels and with the pixels, piece by piece.
 #[inline(always)]
 fn warp_rows(frame: Frame, map: &Affine, out: &mut [f32], pixels: impl Fn(&Taps, &mut [f32])) {
     let mut taps = Taps { at: [0; CHUNK], weights: [[0.0; CHUNK]; 4] };
@@ -137,7 +139,7 @@ fn warp_rows(frame: Frame, map: &Affine, out: &mut [f32], pixels: impl Fn(&Taps,
     }
 }
 
-/// `N` values from a place on.
+/// `N` values from index `at` on.
 #[inline(always)]
 fn window<const N: usize>(image: &[f32], at: usize) -> &[f32; N] {
     image[at..at + N].first_chunk().expect("internal: a window has its length")
@@ -163,7 +165,8 @@ fn gray(image: &[f32], row: usize, taps: &Taps, out: &mut [f32]) {
 /// Pixels of three values, in an image of at least two rows and columns.
 #[inline(always)]
 fn colour(image: &[f32], row: usize, taps: &Taps, out: &mut [f32]) {
-    // Four lanes are what a vector holds: the last one is nothing, and the next pixel overwrites it.
+    // A vector holds four lanes: the fourth is not part of the pixel, and the next pixel overwrites
+    // it.
     let mut pixels = [0.0; 3 * CHUNK + 1];
     for i in 0..out.len() / 3 {
         let at = taps.at[i] as usize;

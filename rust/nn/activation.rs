@@ -25,7 +25,7 @@ pub enum ActivationKind {
     Gelu,
     /// z.
     Identity,
-    /// S-shaped ReLU: z between two thresholds and a slope of its own beyond each, four trained
+    /// S-shaped ReLU: z between two thresholds, and a slope beyond each; these are four trained
     /// parameters for every neuron (Jin et al., 2016).
     Srelu,
 }
@@ -35,14 +35,14 @@ pub enum ActivationKind {
 pub struct Activation {
     /// Which function, in all hidden layers or in each.
     pub kind: PerLayer<ActivationKind>,
-    /// The paper's alpha; only All-ReLU and leaky ReLU look at it.
+    /// Alpha in arXiv 2102.01732; only All-ReLU and leaky ReLU use it.
     pub slope: f64,
 }
 
 impl Activation {
-    /// The function of hidden layer `hidden`, counted from 1. In the paper's count the input is
-    /// layer 1, so the first hidden layer is even and its slope is `-alpha`. Of SReLU, whose
-    /// parameters are the neurons', the part that comes before it: z.
+    /// The function of hidden layer `hidden`, counted from 1. arXiv 2102.01732 counts the input as
+    /// layer 1, so the first hidden layer is even and its slope is `-alpha`. For SReLU it is the
+    /// identity: SReLU has parameters for each neuron and is applied afterwards.
     pub fn map(&self, hidden: usize) -> Map {
         let slope = self.slope as f32;
         match self.kind.of(hidden - 1) {

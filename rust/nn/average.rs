@@ -17,13 +17,15 @@ impl Mlp {
         Ok(copy)
     }
 
-    /// Takes over the average of networks that were made from this one: weights and momentum over the
-    /// union of their connections, cut back in each layer to the mean of their numbers of connections
-    /// (see [`average`]); biases, SReLU's parameters and their momentum; the counters of the first. A neuron stays closed
-    /// if it is in all of them. The average of one network is that network.
+    /// Takes over the average of networks that were made from this one.
     ///
-    /// If memory runs out nothing has changed. For a moment there is up to the union of all
-    /// connections, 12 bytes each.
+    /// Weights and momentum are averaged over the union of the connections, which is cut back in
+    /// each layer to the mean number of connections (see [`average`]). Biases, SReLU's parameters
+    /// and their momentum are averaged too. The counters are those of the first network. A neuron
+    /// stays closed if it is closed in all of them. The average of one network is that network.
+    ///
+    /// If memory runs out nothing has changed. At its peak this takes 12 bytes for each connection
+    /// of the union.
     ///
     /// # Panics
     /// Without networks, or if one has other layers.

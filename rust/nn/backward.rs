@@ -25,8 +25,9 @@ pub(super) fn needed_of<'a>(
     }
 }
 
-/// From the deltas of a layer, number `l` and not the first, to those of the layer before, whose
-/// biases step on the way if they are given, and whose SReLU's gradients go to the workspace.
+/// Passes the deltas of layer `l`, which is not the first, back to the layer before. The biases of
+/// that layer make a step on the way if they are given; the gradients of its SReLU go to the
+/// workspace.
 pub(super) fn pass_back(
     par: &Par,
     config: &Config,
@@ -58,7 +59,7 @@ pub(super) fn pass_back(
         output: &activations[slots.of(l)][..n_in * stride],
         z: &z[..z.len().min(n_in * stride)],
     };
-    // Dropout comes behind SReLU, whose derivative is a pass of its own.
+    // Dropout comes after SReLU, whose derivative takes a separate pass.
     let first =
         Backward { mask_scale: backward.mask_scale.filter(|_| srelu.is_none()), ..backward };
     match &layer.transpose {
@@ -79,7 +80,7 @@ pub(super) fn pass_back(
 }
 
 impl Mlp {
-    /// From the deltas in the last activation buffer to the updated parameters of every layer.
+    /// Updates the parameters of every layer, from the deltas in the last activation buffer.
     pub(super) fn backward(&mut self, par: &Par, workspace: &mut Workspace, update: &Update) {
         assert_eq!(update.kind(), self.rule(), "internal: another's moments");
         let last = self.layers.len() - 1;
@@ -91,7 +92,8 @@ impl Mlp {
             if let Some(before) = before.last_mut() {
                 let Layer { bias: values, bias_momentum: momentum, second, srelu, .. } = before;
                 let parameters = Parameters { values, momentum, second: &mut second.bias };
-                // Their deltas are never as near again; those of SReLU are yet to be made.
+                // The biases step while their deltas are in the cache. With SReLU they step
+                // later, as its pass has yet to make those deltas.
                 let biases = Biases { step: of_biases, parameters };
                 let biases = Some(biases).filter(|_| srelu.is_none());
                 pass_back(par, &self.config, &layers[0], srelu.as_ref(), l, workspace, biases);

@@ -13,16 +13,16 @@ use crate::parallel::Par;
 
 const WHAT: &str = "sparse inputs";
 
-/// A batch of which only the features are stored that are not zero in all of its samples, and the
-/// first layer's connections from them. The lanes of those features, (features of the batch,
-/// stride), are where those of all features would be.
+/// A sparse batch: the features that some sample has, and the first layer's connections from them.
+/// The lanes of these features, (features of the batch, stride), are in the buffer in which a dense
+/// batch has all features.
 #[derive(Debug)]
 pub struct SparseInput {
     columns: ColumnSet,
     selected: Selected,
-    /// What standardisation takes from each feature, (features,); empty without.
+    /// What standardisation subtracts from each feature, (features,); empty without.
     shift: Vec<f32>,
-    /// The layer's biases less what that makes of them, (n_out,); empty without.
+    /// The layer's biases less its weights times that shift, (n_out,); empty without.
     bias: Vec<f32>,
     /// Gradients of the selected connections.
     gradients: Vec<f32>,
@@ -30,7 +30,7 @@ pub struct SparseInput {
     sums: Vec<f32>,
 }
 
-/// Where a batch goes before a pass through the network: buffers that become what is needed.
+/// The buffers that a batch is put in before a pass through the network.
 #[derive(Debug)]
 pub struct Buffers<'a> {
     pub(super) lanes: &'a mut Lanes,
@@ -51,9 +51,9 @@ impl<'a> Buffers<'a> {
         Ok(&mut self.lanes[..features * stride(batch)])
     }
 
-    /// Takes some rows of `x`, (samples, features), as the batch, and from `layer`, the first one,
-    /// what they need of it. Standardised features are scaled here and moved in the layer, but for
-    /// those that were constant, which are moved here as well.
+    /// Takes some rows of `x`, (samples, features), as the batch, and selects the connections of
+    /// `layer`, the first one, that they need. Standardisation scales features here and shifts them
+    /// in the layer's biases; constant features are shifted here.
     pub fn sparse(
         self,
         par: &Par,
@@ -68,7 +68,8 @@ impl<'a> Buffers<'a> {
             None => self.sparse.insert(Box::new(SparseInput::new(x.n_cols())?)),
         };
         let (pattern, values) = (x.pattern(), x.data());
-        // Constant features are moved here: no sum of weights would take all of a large one away.
+        // Constant features are shifted here: a shift of the biases would not cancel a large one
+        // exactly.
         let constant = standardizer.map_or(&[][..], Standardizer::constant);
         let stored = samples.iter().flat_map(|&s| pattern.row(s as usize));
         input.columns.fill(stored.chain(constant).copied());
@@ -150,7 +151,7 @@ impl SparseInput {
         self.columns.len()
     }
 
-    /// The first layer's connections from them, and the biases to use instead of the layer's.
+    /// The first layer's connections from the batch's features, and the biases to use with them.
     pub(super) fn linear<'a>(&'a self, layer: &'a Layer) -> Linear<'a> {
         let bias = if self.bias.is_empty() { &layer.bias } else { &self.bias };
         Linear { weights: self.selected.matrix().into(), bias }
@@ -181,7 +182,8 @@ impl SparseInput {
         update_picked(par, pattern, &picked, step, parameters);
     }
 
-    /// The gradients that connections of the first layer at other places would have, (places.nnz(),).
+    /// The gradients that connections of the first layer at other places would have,
+    /// (places.nnz(),).
     pub(super) fn gradient_at(
         &self,
         par: &Par,

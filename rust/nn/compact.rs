@@ -1,4 +1,4 @@
-//! Compaction: neurons that cannot matter leave the network, which computes the same without them.
+//! Compaction: neurons that cannot matter are removed, and the network computes the same.
 
 use super::layer::Layer;
 use super::mlp::Mlp;
@@ -16,7 +16,7 @@ const WHAT: &str = "compaction";
 pub struct Removed {
     /// Neurons.
     pub neurons: usize,
-    /// Those of them without incoming connections, whose constant output went to biases.
+    /// Those among them without incoming connections, whose constant output went to biases.
     pub constant: usize,
     /// Incoming connections of the layer.
     pub connections: usize,
@@ -127,7 +127,7 @@ impl Mlp {
         let mut layers = Vec::new();
         for (l, layer) in self.layers.iter().enumerate() {
             let columns = new_numbers(&fates[l])?;
-            // The one that a layer keeps in any case loses its connections.
+            // The neuron that a layer keeps so as not to be empty loses its connections.
             let loses = |r: u32| fates[l + 1][r as usize] != Fate::Stays;
             let rows = kept[l + 1].iter().map(|&r| if loses(r) { NONE } else { r });
             let rows = collected(rows, WHAT)?;
@@ -191,7 +191,8 @@ impl Mlp {
             }
             plan.biases.push(bias);
         }
-        // Neurons that nobody listens to, from the outputs to the inputs, for the same reason.
+        // Neurons without outgoing connections, from the outputs to the inputs, for the same
+        // reason.
         for (l, layer) in self.layers.iter().enumerate().rev().filter(|(l, _)| *l > 0 || inputs) {
             let mut heard = filled(sizes[l], false, WHAT)?;
             for (r, fate) in plan.fates[l + 1].iter().enumerate() {

@@ -41,8 +41,8 @@ pub struct Places<'a> {
 /// or [`crate::csr::NONE`] if it was grown; nothing for a layer that has not changed.
 pub type Sources = Vec<Option<Vec<u32>>>;
 
-/// Connections up to which all layers evolve at the same time. An evolution has parts that take one
-/// thread, but also needs up to 8 bytes a connection for a moment: 4 MiB for so many.
+/// Connections up to which all layers evolve at the same time. It is faster, as parts of an
+/// evolution use one thread, but takes up to 8 bytes a connection: 4 MiB at most.
 const AT_ONCE: usize = 1 << 19;
 
 /// An evolution: its rule, and what all layers have in common.
@@ -50,9 +50,9 @@ struct Evolution<'a> {
     rule: &'a dyn Rule,
     init: Init,
     seed: u64,
-    /// Evolutions of the network before.
+    /// How many evolutions the network has had before.
     number: u64,
-    /// Whether the sources are wanted.
+    /// Whether the caller wants the sources.
     track: bool,
 }
 
@@ -122,10 +122,10 @@ impl Mlp {
     /// Evolves every layer but the output layer by a rule that needs no samples; returns how many
     /// connections of each layer went and came.
     ///
-    /// Large networks evolve layer by layer, the one with most connections first, and its memory
-    /// does for the others; see [`super::Footprint`]. If there is no memory for it nothing has
-    /// changed. Only if somebody else takes memory in the middle, or a snapshot holds some, an error
-    /// can leave a network some layers of which have evolved; it is as good as any other then.
+    /// Large networks evolve layer by layer, the one with most connections first; the others use
+    /// its memory again (see [`super::Footprint`]). If there is no memory for the first nothing has
+    /// changed. If memory runs out later, because another process takes it or a snapshot holds
+    /// some, some layers have evolved and some have not; such a network can be used like any other.
     pub fn evolve(&mut self, par: &Par, rule: &dyn Rule) -> Result<Vec<Turnover>> {
         self.evolve_tracked(par, rule, false).map(|(turnover, _)| turnover)
     }
@@ -144,7 +144,7 @@ impl Mlp {
         }
         let evolution = self.evolution(rule, track);
         let evolving = self.layers.len() - 1;
-        // Not part of what the network is: training builds them again.
+        // Drops the transpose indices: training builds them again.
         self.layers[..evolving].iter_mut().for_each(|layer| layer.transpose = None);
         let mut turnover = vec![Turnover::default(); evolving + 1];
         let mut sources: Sources = vec![None; evolving + 1];
@@ -162,7 +162,7 @@ impl Mlp {
             }
         } else {
             let mut buffers = Buffers::default();
-            // Each finds arrays that are as large as it needs or larger.
+            // In this order each layer finds arrays that are large enough.
             let mut order: Vec<_> = layers.iter_mut().enumerate().collect();
             order.sort_by_key(|(_, layer)| Reverse(layer.weights.nnz()));
             for (l, layer) in order {
@@ -174,8 +174,9 @@ impl Mlp {
         Ok((turnover, sources))
     }
 
-    /// [`Mlp::evolve`] by a rule that may use the gradients of the loss on the batch in `workspace`.
-    /// `answers` as in [`Mlp::train_step`]; dropout and noise are those of the next step.
+    /// [`Mlp::evolve`] by a rule that may use the gradients of the loss on the batch in
+    /// `workspace`. `answers` as in [`Mlp::train_step`]; dropout and noise are those of the next
+    /// step.
     ///
     /// Layers evolve from the last one to the first, each when its deltas have been passed on. An
     /// error can leave a network some layers of which have evolved, as it can in [`Mlp::evolve`].
@@ -214,9 +215,9 @@ impl Mlp {
         Evolution { rule, init, seed, number: self.counters.evolutions, track }
     }
 
-    /// Writes the gradients that the mean loss of the batch in `workspace` has, or would have, at
-    /// some places to `out`, one for each. Otherwise as [`Mlp::evolve_on_batch`]; the network stays
-    /// as it is.
+    /// Writes to `out` the gradients of the mean loss of the batch in `workspace` at some places,
+    /// one for each; where there is no connection, the gradient that one would have. Otherwise as
+    /// [`Mlp::evolve_on_batch`]; the network does not change.
     pub fn gradient_at(
         &self,
         par: &Par,
@@ -245,7 +246,7 @@ impl Mlp {
         Draw { seed: self.config.seed, step: self.counters.steps }
     }
 
-    /// From the deltas of layer `l` to those of the layer before, if there is one.
+    /// Passes the deltas of layer `l` back to the layer before, if there is one.
     fn deltas_behind(&self, par: &Par, workspace: &mut Workspace, l: usize) {
         self.recall(par, workspace, l);
         if l > 0 {

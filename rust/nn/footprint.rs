@@ -23,10 +23,10 @@ pub struct Footprint {
 type Sizes = (f64, f64, f64);
 
 impl Footprint {
-    /// Of a network that is yet to be made, and of its training on batches of `batch` samples; no
-    /// training if that is 0. `evolves`: candidates for growth that an evolution looks at for each
-    /// connection, 0 in SET; None without evolutions. `moments`: what the
-    /// update rule keeps for each parameter.
+    /// The footprint of a network that is yet to be made, and of its training on batches of `batch`
+    /// samples; without training if that is 0. `evolves`: candidates for growth that an evolution
+    /// looks at for each connection, 0 in SET; None without evolutions. `moments`: how many numbers
+    /// the update rule keeps for each parameter.
     pub fn expected(
         config: &Config,
         batch: usize,
@@ -46,7 +46,8 @@ impl Footprint {
         Ok(Self::of_layers(config, &layers, batch, evolves, memory, moments))
     }
 
-    /// Of a network as it is, but for `moments`.
+    /// The footprint of a network as it is, trained with `moments` numbers a parameter; see
+    /// [`Footprint::expected`].
     pub fn of(
         model: &Mlp,
         batch: usize,
@@ -92,7 +93,7 @@ impl Footprint {
             parts.extend(buffers(config, batch, memory));
             if let Some(candidates) = evolves {
                 let evolved = layers[..layers.len() - 1].iter();
-                // Second moments follow a map of the connections.
+                // To move second moments takes a map of the connections.
                 let each = if moments > 1 { 28.0 } else { 20.0 };
                 let most = evolved.clone().map(|&(_, n_out, nnz)| each * nnz + 8.0 * n_out);
                 parts.push(("evolution of a layer", most.fold(0.0, f64::max)));
@@ -108,8 +109,8 @@ impl Footprint {
         Footprint { connections, neurons, parts }
     }
 
-    /// The same for batches of `batch` samples that have at most so many of the features together,
-    /// and are stored without the others.
+    /// The same footprint for sparse batches of `batch` samples that have at most `features` of the
+    /// features together.
     pub fn sparse_inputs(mut self, model: &Mlp, batch: usize, features: usize) -> Self {
         let (all, lane) = (model.config().layer_sizes[0] as f64, 4.0 * stride(batch) as f64);
         let share = features as f64 / all;
@@ -118,13 +119,13 @@ impl Footprint {
                 *bytes -= (all - features as f64) * lane;
             }
         }
-        // The connections from them with their gradients, and the set of features.
+        // The connections from those features with their gradients, and the set of features.
         let connections = 16.0 * model.layers()[0].weights().nnz() as f64 * share;
         self.parts.push(("sparse inputs", connections + 12.0 * all / 64.0));
         self
     }
 
-    /// The same for samples that are changed before they become a batch of `batch`.
+    /// The same footprint for samples that are changed before they become a batch of `batch`.
     pub fn changed_inputs(mut self, model: &Mlp, batch: usize) -> Self {
         let bytes = 4.0 * batch as f64 * model.config().layer_sizes[0] as f64;
         self.parts.push(("augmented samples", bytes));
@@ -136,8 +137,8 @@ impl Footprint {
         self.parts.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// An error that says what there is and what is needed, if this is more than `taken` bytes, which
-    /// the process has already, and what the machine can still give.
+    /// Fails unless the machine has the memory. `taken`: bytes that the process has already. The
+    /// message says how much is needed and how much there is.
     pub fn check(&self, taken: f64) -> Result<()> {
         match available() {
             Some(free) if self.total() - taken > free as f64 => Err(Error::TooLarge {

@@ -37,7 +37,7 @@ impl Mlp {
         self.config.score_in_training(outputs, samples, answers, &mut workspace.scratch)
     }
 
-    /// The activations behind some of the layers, from those before them.
+    /// Computes the activations of some layers, from those before them.
     fn forward_training(&self, par: &Par, workspace: &mut Workspace, layers: Range<usize>) {
         let draw = workspace.draw;
         // The shared buffers hold what is computed last; the outputs have one of their own.
@@ -62,7 +62,7 @@ impl Mlp {
         }
     }
 
-    /// The activations before layer `l`, computed once more if they are not there.
+    /// Computes the activations before layer `l` once more, if they are not there.
     pub(super) fn recall(&self, par: &Par, workspace: &mut Workspace, l: usize) {
         let owner = workspace.slots.owner(l);
         if owner != l && owner != workspace.live {

@@ -15,8 +15,8 @@ use crate::parallel::Par;
 
 const WHAT: &str = "a worker's gradient";
 
-/// Where the parameters of each layer are in one array of all: its weights, aligned with its
-/// entries, then its others, biases before SReLU's parameters; layer after layer.
+/// Where each layer's parameters are in one array: weights in the order of the entries, then
+/// biases, then SReLU's parameters; layer after layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout(Vec<(usize, usize)>);
 
@@ -28,7 +28,7 @@ pub struct Gradient {
     samples: usize,
 }
 
-/// A gradient that is somebody else's memory.
+/// A gradient in borrowed memory.
 #[derive(Clone, Copy, Debug)]
 pub struct GradientView<'a> {
     values: &'a [f32],
@@ -57,7 +57,7 @@ impl Layout {
         self.0.iter().copied().eq(own)
     }
 
-    /// Weights and others of each layer.
+    /// The weights of each layer, and its other parameters.
     fn split<'a>(&self, mut values: &'a [f32]) -> impl Iterator<Item = (&'a [f32], &'a [f32])> {
         assert_eq!(values.len(), self.parameters(), "internal: values are (parameters,)");
         self.0.iter().map(move |&(weights, others)| {
@@ -79,12 +79,12 @@ impl Gradient {
         Ok(())
     }
 
-    /// Its memory, (parameters,), in the order of [`Layout`].
+    /// The values, (parameters,), in the order of [`Layout`].
     pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
 
-    /// Says of how many samples it is the sum.
+    /// Sets the number of samples that were summed.
     pub fn set_samples(&mut self, samples: usize) {
         self.samples = samples;
     }
@@ -173,7 +173,7 @@ impl Mlp {
             workspace.sparse = sparse;
             workspace.passed += passed;
             if let Some(srelu) = l.checked_sub(1).and_then(|before| self.layers[before].srelu()) {
-                // The last of the layer before.
+                // They are the last parameters of the layer before.
                 let gradients = &workspace.gradients[..srelu.parameters().len()];
                 let start = rest.len() - gradients.len();
                 rest[start..].copy_from_slice(gradients);
@@ -208,7 +208,7 @@ impl Mlp {
     }
 
     /// One step of every parameter from the sum of gradients that were made on this structure,
-    /// added up in their order. One alone gives the bits of [`Mlp::train_step`].
+    /// added in order. A single gradient gives the bits of [`Mlp::train_step`].
     ///
     /// # Panics
     /// If a gradient was made on another structure, or the update is of a rule that takes its
@@ -226,10 +226,13 @@ impl Mlp {
         }
     }
 
-    /// One step of biases, of SReLU's parameters and of those connections that the gradient has an entry for, from a
-    /// gradient that was made on an older structure. `origins`: for each layer where its entries
-    /// were then, or nothing if the layer is as it was. All other connections stay as they are,
-    /// decay and momentum included. Returns how many entries were used.
+    /// One step from a gradient that was made on an older structure: of biases, of SReLU's
+    /// parameters, and of those connections that the gradient has an entry for. All other
+    /// connections stay as they are, decay and momentum included. Returns how many entries were
+    /// used.
+    ///
+    /// `origins`: for each layer where its entries were then, or nothing if the layer has not
+    /// changed.
     ///
     /// # Panics
     /// As [`Mlp::apply`].

@@ -24,9 +24,8 @@ pub struct Layer {
     pub(super) second: Second,
     /// The parameters of SReLU, if that is the activation.
     pub(super) srelu: Option<SRelu>,
-    /// Which neurons were pruned for good: their rows have no entries and no rule grows
-    /// any. Empty if
-    /// none was.
+    /// Which neurons were pruned for good: their rows have no entries and no rule grows any. Empty
+    /// if none was.
     pub(super) pruned: Vec<bool>,
     /// Built when training first needs it; dropped whenever the structure changes.
     pub(super) transpose: Option<Arc<Transpose>>,
@@ -112,7 +111,7 @@ impl Layer {
         &self.bias_momentum
     }
 
-    /// What it adds up.
+    /// The weights and biases as a product takes them.
     pub(super) fn linear(&self) -> Linear<'_> {
         Linear { weights: (&self.weights).into(), bias: &self.bias }
     }

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::parallel::Par;
 use crate::watch::Watch;
 
-/// What a network has been through; random numbers are keyed by these.
+/// How far a network has been trained; random numbers are keyed by these counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counters {
@@ -47,9 +47,9 @@ pub struct Mlp {
     pub(super) standardizer: Option<Standardizer>,
     /// Where the neurons come from, once a compaction has removed some.
     pub(super) origin: Option<Origin>,
-    /// Whose moments there are, if not momentum SGD's.
+    /// The optimiser that the moments belong to, unless it is SGD.
     pub(super) state: Option<State>,
-    /// What the network has been through.
+    /// How far the network has been trained.
     pub counters: Counters,
 }
 
@@ -164,7 +164,7 @@ impl Mlp {
         self.standardizer = None;
     }
 
-    /// All connections.
+    /// The number of connections in all layers.
     pub fn nnz(&self) -> usize {
         self.layers.iter().map(|l| l.weights.nnz()).sum()
     }
@@ -183,9 +183,9 @@ impl Mlp {
         self.layers.last().map_or(0, |l| l.weights.n_rows())
     }
 
-    /// Takes all memory that a step needs beside its buffers: transpose indices, if it has some, and
-    /// copies of weights that snapshots share. Call it after every change of the structure and
-    /// whenever somebody else may have taken a snapshot.
+    /// Takes all memory that a step needs beside its buffers: transpose indices, if it has some,
+    /// and copies of weights that snapshots share. Call it after every change of the structure, and
+    /// whenever a snapshot may have been taken.
     pub fn prepare_training(&mut self, par: &Par, memory: Memory) -> Result<()> {
         self.layers.iter_mut().try_for_each(|layer| layer.weights.unshare())?;
         if memory != Memory::Fast {
@@ -201,14 +201,15 @@ impl Mlp {
         Ok(())
     }
 
-    /// One step over the batch in `workspace`; lane b is sample `samples[b]` of the answers. `at`, a
-    /// step of a total, is where the learning-rate schedule stands.
-    /// Returns the scores of the batch before the step.
+    /// One step over the batch in `workspace`; lane b is sample `samples[b]` of the answers. `at`,
+    /// a step of a total, is where the learning-rate schedule stands. Returns the scores of the
+    /// batch before the step.
     ///
     /// Without [`Mlp::prepare_training`] since the last change of the structure it is slower.
     ///
     /// # Panics
-    /// Without [`Mlp::prepare_optimizer`] since another kind of optimiser made a step.
+    /// If another kind of optimiser made a step and [`Mlp::prepare_optimizer`] was not called
+    /// since.
     pub fn train_step(
         &mut self,
         par: &Par,

@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PerLayer<T> {
-    /// The same in all.
+    /// One value for all layers.
     Same(T),
-    /// One for each.
+    /// A value for each layer.
     Each(Vec<T>),
 }
 
@@ -21,10 +21,10 @@ impl<T> From<T> for PerLayer<T> {
 }
 
 impl<T: Copy> PerLayer<T> {
-    /// That of layer `index`, counted from 0.
+    /// The value of layer `index`, counted from 0.
     ///
     /// # Panics
-    /// If there are values, but none for it.
+    /// If there is a list of values, and none in it for this layer.
     pub fn of(&self, index: usize) -> T {
         match self {
             PerLayer::Same(value) => *value,

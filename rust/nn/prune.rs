@@ -18,7 +18,7 @@ const WHAT: &str = "pruning";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pruning {
-    /// The importance at or below which they are.
+    /// The importance at or below which neurons are pruned.
     pub cut: Cut,
     /// Whether no rule grows connections to them again.
     pub close: bool,
@@ -32,7 +32,8 @@ pub enum Cut {
     /// linearly. Those without connections count with importance 0, so the more there are, the
     /// fewer go. 0 leaves the layer alone.
     Percentile(PerLayer<f64>),
-    /// The same of the layer's neurons that have connections: as large a share of them every time.
+    /// The percentile of the layer's connected neurons only: every pruning takes the same share of
+    /// them.
     ConnectedPercentile(PerLayer<f64>),
     /// The importance itself, at least 0.
     Threshold(f64),
@@ -111,7 +112,8 @@ impl Cut {
     }
 }
 
-/// Which neurons of hidden layer `index` go by `cut`, and what that is; None if the layer stays.
+/// Which neurons of hidden layer `index` are pruned by `cut`, with the counts; None if the layer
+/// stays.
 fn chosen(
     par: &Par,
     layer: &Layer,

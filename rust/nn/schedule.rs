@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 
 /// How the learning rate changes over a fit: a warm-up, and what comes after it. All lengths are
-/// fractions of steps, so that a schedule means the same whatever the number of epochs.
+/// fractions of steps, so that a schedule means the same for any number of epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
@@ -20,7 +20,7 @@ pub struct Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fall {
-    /// It does not.
+    /// The rate stays at its full value.
     Constant,
     /// It is multiplied by `factor` after every fraction `every` of the steps.
     Step {
@@ -29,7 +29,7 @@ pub enum Fall {
         /// In (0, 1].
         factor: f64,
     },
-    /// By the same factor in each step, `factor` over all.
+    /// It is multiplied by the same number after each step, which makes `factor` over all steps.
     Exponential {
         /// In (0, 1].
         factor: f64,
@@ -82,7 +82,7 @@ impl Schedule {
         match self.fall {
             Fall::Constant => 1.0,
             Fall::Step { every, factor } => {
-                // A quotient that is whole but for its rounding is that whole number.
+                // A quotient just below a whole number is that number, but for rounding.
                 libm::pow(factor, (past / (every * rest) + 1e-9).floor())
             }
             Fall::Exponential { factor } => libm::pow(factor, done),
@@ -126,7 +126,7 @@ mod tests {
         close(&factors(Fall::Constant, 0.5, 6), &[0.25, 0.5, 0.75, 1.0, 1.0, 1.0]);
         let cosine = Fall::Cosine { last: 0.0 };
         close(&factors(cosine, 0.5, 4), &[1.0 / 3.0, 2.0 / 3.0, 1.0, 0.5]);
-        // A fit of one step, as of one batch, has the full rate.
+        // A fit of one step has the full rate: it may have a single batch.
         close(&factors(Fall::Constant, 0.99, 1), &[1.0]);
     }
 

@@ -31,7 +31,7 @@ pub enum Allocation {
     /// A layer's density is proportional to `(n_in + n_out) / (n_in * n_out)`, and at most 1; what
     /// is beyond goes to the other layers.
     Er,
-    /// All layers have the same.
+    /// All layers have the same density.
     Uniform,
 }
 

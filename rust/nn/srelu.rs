@@ -18,8 +18,8 @@ pub struct SRelu {
 }
 
 impl SRelu {
-    /// What a neuron starts with: a leaky ReLU of slope 0.2 that can bend above 1 (Jin et al., 2016,
-    /// who take the upper threshold from the data).
+    /// What a neuron starts with: a leaky ReLU of slope 0.2 that can bend above 1 (Jin et al.,
+    /// 2016, who take the upper threshold from the data).
     pub const START: [f32; SRELU_PARAMETERS] = [0.0, 0.2, 1.0, 1.0];
 
     /// Parameters for `neurons` neurons, without momentum.
@@ -30,7 +30,7 @@ impl SRelu {
         Ok(SRelu { parameters, momentum })
     }
 
-    /// From both arrays, checked.
+    /// Parameters and momentum, checked.
     pub fn from_parts(neurons: usize, parameters: Vec<f32>, momentum: Vec<f32>) -> Result<Self> {
         let expected = neurons * SRELU_PARAMETERS;
         for (name, values) in [("srelu", &parameters), ("srelu momentum", &momentum)] {
@@ -42,12 +42,12 @@ impl SRelu {
         Ok(SRelu { parameters, momentum })
     }
 
-    /// (n_out, [`SRELU_PARAMETERS`]).
+    /// The parameters, (n_out, [`SRELU_PARAMETERS`]).
     pub fn parameters(&self) -> &[f32] {
         &self.parameters
     }
 
-    /// (n_out, [`SRELU_PARAMETERS`]).
+    /// Their momentum, (n_out, [`SRELU_PARAMETERS`]).
     pub fn momentum(&self) -> &[f32] {
         &self.momentum
     }
@@ -63,7 +63,7 @@ impl SRelu {
         Ok(SRelu { parameters: copied(&self.parameters, WHAT)?, momentum })
     }
 
-    /// Those of the neurons `kept`.
+    /// The parameters of the neurons `kept`.
     pub(super) fn restricted(&self, kept: &[u32]) -> Result<Self> {
         let pick = |values: &[f32]| {
             let mut picked = reserved(kept.len() * SRELU_PARAMETERS, WHAT)?;
@@ -85,8 +85,8 @@ impl SRelu {
         Parameters { values, momentum, second: &mut [] }
     }
 
-    /// One step from the sum of gradients, (n_out, [`SRELU_PARAMETERS`]) each, that were summed over
-    /// a batch. There is no decay: thresholds and slopes of 0 are nothing to tend to.
+    /// One step from the sum of gradients, (n_out, [`SRELU_PARAMETERS`]) each, that were summed
+    /// over a batch. There is no decay: thresholds and slopes should not tend to 0.
     pub(super) fn step(&mut self, par: &Par, gradients: &[&[f32]], update_by: &Update) {
         let step = Step { decay: 0.0, ..update_by.of_biases() };
         spend_stored(par, gradients, &step, self.parameters_mut());
@@ -124,7 +124,7 @@ impl Layer {
         }
     }
 
-    /// Sets them.
+    /// Sets SReLU's parameters.
     pub fn set_srelu(&mut self, srelu: SRelu) -> Result<()> {
         let neurons = self.weights.n_rows();
         self.srelu = Some(SRelu::from_parts(neurons, srelu.parameters, srelu.momentum)?);

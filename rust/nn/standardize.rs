@@ -1,5 +1,6 @@
-//! Standardisation of inputs, with the statistics of the first training data. Batches are standardised
-//! where they are gathered: dense samples in `train/data.rs`, sparse ones in `batch.rs`.
+//! Standardisation of inputs, with the statistics of the first training data. Batches are
+//! standardised where they are gathered: dense samples in `train/data.rs`, sparse ones in
+//! `batch.rs`.
 
 use crate::csr::Csr;
 use crate::error::{Error, Result};
@@ -123,8 +124,8 @@ impl Standardizer {
         Standardizer::found(mean, scale, constant)
     }
 
-    /// A value of feature `i` with the standard deviation 1, but moved to the mean 0 only if the
-    /// feature [is constant](Standardizer::constant).
+    /// A value of feature `i`, scaled to the standard deviation 1. It is shifted to the mean 0 only
+    /// if the feature [is constant](Standardizer::constant).
     #[inline]
     pub fn scaled(&self, i: usize, value: f32) -> f32 {
         if self.is_constant(i) {
@@ -134,7 +135,7 @@ impl Standardizer {
         }
     }
 
-    /// What is still to be taken from values of feature `i` that were [`Standardizer::scaled`].
+    /// What must still be subtracted from values of feature `i` that were [`Standardizer::scaled`].
     #[inline]
     pub fn shift(&self, i: usize) -> f32 {
         if self.is_constant(i) { -0.0 } else { -self.apply(i, 0.0) }
@@ -142,7 +143,7 @@ impl Standardizer {
 
     #[inline]
     fn is_constant(&self, i: usize) -> bool {
-        // All but few are told apart by their scale.
+        // The scale is compared first: it rules out most features.
         self.scale[i] == 1.0 && self.constant.binary_search(&(i as u32)).is_ok()
     }
 

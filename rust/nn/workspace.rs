@@ -23,14 +23,14 @@ pub enum Memory {
 /// between two of them share buffers with the layers of other such runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Slots {
-    /// Every so many layers one has a buffer of its own.
+    /// Layers whose number is a multiple of this have a buffer for them alone.
     every: usize,
     /// The layers, the inputs and the outputs included.
     layers: usize,
 }
 
 impl Slots {
-    /// Those that take the least memory, or a buffer for each layer.
+    /// The slots that take the least memory, if that is wanted, or a buffer for each layer.
     pub(super) fn new(sizes: &[usize], memory: Memory) -> Self {
         let layers = sizes.len();
         let with = |every| Slots { every, layers };
@@ -62,7 +62,7 @@ impl Slots {
         rows
     }
 
-    /// The nearest layer at or before this one that has a buffer of its own.
+    /// The nearest layer at or before this one that shares no buffer.
     pub(super) fn owner(&self, layer: usize) -> usize {
         layer / self.every * self.every
     }
@@ -73,7 +73,7 @@ impl Slots {
 pub struct Workspace {
     /// The largest batch that fits.
     pub(super) max_batch: usize,
-    /// Connections that the products of this batch went through so far, each as often as they did.
+    /// Connections that the products of this batch went through so far, counted each time.
     pub(super) passed: u64,
     /// Lanes of a row of the batch that is there.
     pub(super) stride: usize,
@@ -81,21 +81,22 @@ pub struct Workspace {
     pub(super) draw: Draw,
     memory: Memory,
     pub(super) slots: Slots,
-    /// The layer with a buffer of its own behind which the shared ones hold activations.
+    /// The shared buffers hold the activations of the layers between this one and the next that
+    /// shares none.
     pub(super) live: usize,
     /// Neurons of each layer that the buffers are for.
     pub(super) sizes: Vec<usize>,
     /// Which layers' pre-activations the backward pass needs.
     keeps_z: Vec<bool>,
-    /// `activations[slots.of(l)]`: (n_l, stride); of layer 0 the gathered batch, once there was one,
-    /// of the last the outputs.
+    /// `activations[slots.of(l)]`: (n_l, stride). Those of layer 0 are the gathered batch, once
+    /// there was one; those of the last are the outputs.
     pub(super) activations: Vec<Lanes>,
-    /// If the batch has few of the features: which.
+    /// The features of a sparse batch, and the connections from them.
     pub(super) sparse: Option<Box<SparseInput>>,
     /// `pre_activations[slots.of(l)]`: (n_l, stride), for hidden layers whose derivative
     /// needs it.
     pub(super) pre_activations: Vec<Lanes>,
-    /// (largest hidden layer with SReLU, [`SRELU_PARAMETERS`]).
+    /// Gradients of SReLU, (largest hidden layer with SReLU, [`SRELU_PARAMETERS`]).
     pub(super) gradients: Vec<f32>,
     /// `signs[l]`: (n_l, words), one bit a unit, for hidden layers whose derivative needs it.
     pub(super) signs: Vec<Vec<u16>>,
@@ -103,9 +104,10 @@ pub struct Workspace {
     pub(super) kept: Vec<Vec<u16>>,
     /// Two buffers of (largest hidden layer, stride): the deltas that come in and go out.
     pub(super) deltas: [Lanes; 2],
-    /// (stride,).
+    /// Scratch memory, (stride,).
     pub(super) scratch: Lanes,
-    /// (max_batch, n_0), once there was a batch of samples that are changed first.
+    /// Samples that are changed before they become a batch, (max_batch, n_0); empty before the
+    /// first.
     rows: Vec<f32>,
 }
 
@@ -121,7 +123,7 @@ impl Workspace {
             filled(if needed { area(n, words, what)? } else { 0 }, 0u16, what)
         };
         let slots = Slots::new(sizes, memory);
-        // The inputs' come with the first batch: how large they are depends on the data.
+        // The buffer of the inputs comes with the first batch: its size depends on the data.
         let rows = slots.rows(sizes).into_iter().enumerate();
         let activations = rows.map(|(i, n)| floats(if i == 0 { 0 } else { n }, "activations"));
         let mut workspace = Workspace {
@@ -165,8 +167,9 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// Buffers for predictions in batches of up to `batch` samples, between two steps: some of these
-    /// if they are large enough. [`Workspace::take_back`] must follow.
+    /// Lends buffers for predictions in batches of up to `batch` samples, between two steps. They
+    /// are those of this workspace if large enough, and new ones otherwise.
+    /// [`Workspace::take_back`] must follow.
     pub fn lend(&mut self, model: &Mlp, batch: usize) -> Result<Inference> {
         let [first, second] = [1, 2].map(|from| Inference::largest(&self.sizes, from));
         let stride = stride(self.max_batch);
@@ -249,7 +252,8 @@ impl Workspace {
     }
 
     /// Lends a place for the samples of a batch, (max_batch, n_0) row-major, in which they can be
-    /// changed before they go to [`Workspace::buffers`]. [`Workspace::take_back_rows`] should follow.
+    /// changed before they go to [`Workspace::buffers`]. [`Workspace::take_back_rows`] should
+    /// follow.
     pub fn lend_rows(&mut self) -> Result<Vec<f32>> {
         if self.rows.is_empty() {
             return zeros(area(self.max_batch, self.sizes[0], "a batch")?, "a batch");
@@ -299,7 +303,7 @@ impl Inference {
         })
     }
 
-    /// The largest of every other layer from one on.
+    /// The size of the largest of every second layer, `from` being the first.
     fn largest(sizes: &[usize], from: usize) -> usize {
         sizes.iter().skip(from).step_by(2).copied().max().unwrap_or(0)
     }

@@ -7,12 +7,16 @@ use crate::memory::{collected, reserved};
 
 const WHAT: &str = "the average of workers";
 
-/// The average of matrices of one shape over the union of their connections, an absent one counting
-/// as 0, cut back to `target` connections: exact zeros go first, by position; what is still too many
-/// is shared between the signs in proportion to their numbers (rounded down for the positive ones),
-/// and of each sign those closest to zero go, ties by position. NaN stays. Beside each matrix goes an
-/// array that is aligned with its entries and averaged in the same way: it is the second result.
-/// Sums are taken in f64 in the order of the matrices, so that one matrix stays as it is.
+/// The average of matrices of one shape over the union of their connections, cut back to `target`
+/// connections. An absent connection counts as 0.
+///
+/// Exact zeros go first, by position. If there are still too many, the surplus is shared between
+/// the signs in proportion to their numbers (rounded down for the positive ones); of each sign
+/// those closest to zero go, ties by position. NaN stays.
+///
+/// The array beside each matrix is aligned with its entries and averaged in the same way; that is
+/// the second result. Sums are taken in f64 in the order of the matrices, so that one matrix stays
+/// as it is.
 ///
 /// Time O(union * matrices).
 ///
@@ -55,7 +59,7 @@ pub fn average(parts: &[(&Csr, &[f32])], target: usize) -> Result<(Csr, Vec<f32>
         }
         *end = kept;
     }
-    // Exact allocations again: the union is up to so many times as large as there are matrices.
+    // Exact allocations again: the union of k matrices can be k times as large.
     let indices = collected(indices[..kept].iter().copied(), WHAT)?;
     let data = collected(data[..kept].iter().copied(), WHAT)?;
     let beside = collected(beside[..kept].iter().copied(), WHAT)?;
@@ -86,7 +90,7 @@ fn merge(parts: &[(&Csr, &[f32])], r: usize, mut take: impl FnMut(u32, f64, f64)
     }
 }
 
-/// What is to go of zeros, positive and negative values, in the order of positions.
+/// What still has to go of zeros, positive and negative values; asked in the order of positions.
 struct Cut {
     zeros: usize,
     /// For each sign the largest magnitude that goes, and how many that are equal to it.

@@ -15,9 +15,9 @@ pub fn evolution_bytes(n_rows: f64, nnz: f64, dropped: f64) -> f64 {
     8.0 * (n_rows + 1.0) + 12.0 * nnz + 8.0 * dropped
 }
 
-/// Arrays for the matrix that an evolution makes. Given back those of the matrix before, the next
-/// evolution of as large a matrix takes no memory from the system, nor the time that it needs to
-/// clear it.
+/// Arrays for the matrix that an evolution makes. With the arrays of a matrix that is no longer
+/// needed, the next evolution of that size takes no memory from the system, and no time to clear
+/// it.
 #[derive(Debug, Default)]
 pub struct Buffers {
     pub(super) indptr: Vec<usize>,
@@ -27,9 +27,9 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Has arrays for a matrix of this size; their content is undefined.
+    /// Makes arrays for a matrix of this size; their content is undefined.
     pub fn fit(&mut self, n_rows: usize, nnz: usize, carries: bool) -> Result<()> {
-        // What does not fit goes before anything new comes.
+        // What does not fit is freed before anything is allocated.
         let offsets = keep(&mut self.indptr, n_rows + 1);
         let columns = keep(&mut self.indices, nnz);
         let values = keep(&mut self.data, nnz);
@@ -41,7 +41,7 @@ impl Buffers {
         Ok(())
     }
 
-    /// Takes the arrays of a matrix that is no longer needed; what snapshots share stays theirs.
+    /// Takes the arrays of a matrix that is no longer needed, but for those that a snapshot shares.
     pub fn recycle(&mut self, matrix: Csr, carried: Vec<f32>) {
         (self.indptr, self.indices, self.data) = matrix.into_parts();
         self.carried = carried;

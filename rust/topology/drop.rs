@@ -9,14 +9,14 @@ use crate::parallel::Par;
 
 const SIGN: u32 = 1 << 31;
 
-/// Which entries of a matrix survive a drop. It is asked for every entry, in each of several passes,
+/// Which entries of a matrix survive a drop. It is asked for every entry in each of several passes,
 /// so it is a type and not a trait object.
 pub trait Survival: Sync {
     /// Whether [`Survival::survives`] looks at the row; counting is faster if it does not.
     const BY_ROW: bool = true;
 
-    /// Whether the entry at position `k` stays, in row `row`, with value `v`. Rows are counted along
-    /// the open ones.
+    /// Whether the entry at position `k` stays, in row `row`, with value `v`. Rows are counted
+    /// along the open ones.
     fn survives(&self, k: u32, row: u32, v: f32) -> bool;
 }
 
@@ -36,8 +36,8 @@ impl Survival for Cuts {
     #[inline(always)]
     fn survives(&self, k: u32, _row: u32, v: f32) -> bool {
         let bits = v.to_bits();
-        // The other sign's bits lie beyond every magnitude when seen from a sign. No branch: which
-        // of the weights survive cannot be predicted.
+        // Each test lets values of the other sign pass: the sign bit puts them above every
+        // magnitude. There is no branch, as it cannot be predicted which weights survive.
         let stays =
             |bits: u32, sign: usize| bits > self.last[sign] - u32::from(k >= self.until[sign]);
         stays(bits, 0) & stays(bits ^ SIGN, 1)
@@ -46,7 +46,7 @@ impl Survival for Cuts {
 
 /// The highest bits of a value: sign, exponent and three of the magnitude's further bits.
 const SHIFT: u32 = 2 * LOW;
-/// The rest is looked at in two digits of so many bits.
+/// The rest is looked at in two digits of this many bits.
 const LOW: u32 = 10;
 const BINS: usize = 1 << (32 - SHIFT);
 /// Bins of the magnitudes of one sign.
@@ -59,7 +59,7 @@ const CHUNK: usize = 1 << 15;
 /// The cuts that select, of the positive and of the negative values, the `fraction` (rounded
 /// down) closest to zero. Zeros and NaN belong to neither sign; zeros go in any case.
 pub fn weakest(par: &Par, data: &[f32], fraction: f64) -> Result<Cuts> {
-    // A few chunks for each thread, as each has a table of its own.
+    // A few chunks for each thread, as each chunk has a table.
     let chunk = data.len().div_ceil(4 * par.threads()).max(CHUNK);
     weakest_by(par, data, fraction, chunk)
 }
@@ -104,7 +104,8 @@ fn weakest_by(par: &Par, data: &[f32], fraction: f64, chunk: usize) -> Result<Cu
         let Some(bin) = bins[sign] else { continue };
         let (mut prefix, mut rank, mut equal) = (bin, ranks[sign], 0);
         for shift in [LOW, 0] {
-            // The bin's number is an index, never a branch: what does not match has one of its own.
+            // The bin's number is an index, not a branch: values that do not match have an extra
+            // bin.
             let mut counts = [0u32; (1 << LOW) + 1];
             for bits in &bits {
                 let digit = bits >> shift & ((1 << LOW) - 1);
@@ -166,7 +167,8 @@ fn candidates(
         |range, found| {
             let mut values = data[range.start * chunk..data.len().min(range.end * chunk)].iter();
             let mut at = 0;
-            // Without a branch on what cannot be predicted: the next overwrites what does not count.
+            // No branch, as it could not be predicted: the next value overwrites one that does not
+            // count.
             while at < found.len() {
                 let Some(v) = values.next() else { break };
                 let bits = v.to_bits();

@@ -85,7 +85,7 @@ pub fn percentile(values: &mut [f32], p: f64) -> f64 {
     if t < 0.5 { low + step * t } else { high - step * (1.0 - t) }
 }
 
-/// All incoming connections of some neurons go.
+/// Drops all incoming connections of some neurons.
 struct Neurons<'a> {
     goes: &'a [bool],
 }
@@ -100,7 +100,7 @@ impl Survival for Neurons<'_> {
 /// A matrix without the incoming connections of the neurons that go, (n_rows,); nothing grows.
 pub fn without_neurons(par: &Par, old: Old<'_>, goes: &[bool]) -> Result<Evolved> {
     assert_eq!(goes.len(), old.weights.n_rows(), "internal: a flag a row");
-    // Rows are counted along the open ones; nothing grows, so all may be open.
+    // `goes` counts all rows, but a survival only the open ones: nothing grows, so all may be open.
     let thinned = Thinned::new(par, Old { closed: &[], ..old }, Neurons { goes })?;
     merge(par, &thinned, Vec::new(), |_| |_| 0.0, &mut Buffers::default())
 }

@@ -99,8 +99,8 @@ pub fn erdos_renyi_watched(
     Ok((indptr, indices))
 }
 
-/// A few pieces at a time, so that what is drawn does not exist twice as a whole: an eighth of the
-/// layer at most, unless a single piece has more (it holds a whole row at least).
+/// How many pieces are drawn at a time: few, so that the layer does not exist twice as a whole.
+/// They are an eighth of it at most, unless a single piece, which has at least a row, is more.
 fn pieces_at_once(threads: usize, per_piece: f64, expected: f64) -> usize {
     let most = (PIECE * 4.0 * threads as f64).max(expected / 8.0);
     ((most / per_piece.max(1.0)) as usize).clamp(1, threads * 4)
@@ -147,11 +147,11 @@ pub enum Scheme {
     Normal,
 }
 
-/// What a neuron's fan is.
+/// How a neuron's fan is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fan {
-    /// The layer's size, as in the paper.
+    /// The layer's size, as in arXiv 2102.01732.
     Layer,
     /// The connections that a neuron really has. For the fan-out the layer's mean is taken.
     Real,

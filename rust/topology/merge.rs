@@ -35,10 +35,10 @@ pub struct Turnover {
     pub grown: usize,
 }
 
-/// The survivors and, at some of the empty places, distinct and in ascending order, new connections.
-/// `value(row_nnz)(i)` is the weight of grown connection number `i`, counted in the order of the new
-/// matrix, in a row (the incoming connections of a neuron) that has `row_nnz` after growth. The new
-/// arrays are those of `buffers`.
+/// Merges the survivors with new connections at some of the empty places, which are distinct and in
+/// ascending order. `value(row_nnz)(i)` is the weight of grown connection number `i`, counted in
+/// the order of the new matrix, in a row (the incoming connections of a neuron) that has `row_nnz`
+/// after growth. The new arrays are those of `buffers`.
 ///
 /// Time O(nnz + n_rows), memory as [`super::evolution_bytes`] has it.
 ///
@@ -138,8 +138,8 @@ impl New<'_> {
     }
 }
 
-/// Merges the survivors of some rows with what grows there, without a look at where rows end and
-/// without a branch on what is random: half of all predictions would be wrong.
+/// Merges the survivors of some rows with what grows there. It does not look at where rows end, and
+/// no branch depends on what is random: half of all predictions would be wrong.
 struct Merge<'a, S> {
     thinned: &'a Thinned<'a, S>,
     rows: Range<usize>,
@@ -231,8 +231,8 @@ impl<'a, S: Survival> Merge<'a, S> {
         }
     }
 
-    /// Survivors, of which the empty places before each are known, and all that grows before the
-    /// last of them.
+    /// Merges survivors with all that grows before the last of them. `gaps`: how many empty places
+    /// are before each.
     fn merge(&mut self, gaps: &[u64], from: &[u32]) {
         let mut s = 0;
         while s < gaps.len() {
@@ -252,7 +252,8 @@ impl<'a, S: Survival> Merge<'a, S> {
     }
 
     /// Writes the next `count` entries, but not the weights of grown ones: these depend on how many
-    /// their rows have in the end. In place of its number each leaves its row and position.
+    /// entries their rows have in the end. Replaces the number of each grown one by its row and
+    /// position.
     fn write(&mut self, count: usize) {
         let New { ends, indices, data, carried, source, places } = &mut self.new;
         let here = self.written..self.written + count;
@@ -263,7 +264,7 @@ impl<'a, S: Survival> Merge<'a, S> {
             let (row, remainder) = self.divisor.divide(place);
             *column = remainder as u32;
             ends[row as usize] += 1;
-            // The next overwrites one that does not count.
+            // The next entry overwrites this one if it was not grown.
             grown[found] = row << 32 | at;
             found += usize::from(from == NONE);
         }
@@ -280,7 +281,7 @@ impl<'a, S: Survival> Merge<'a, S> {
     }
 }
 
-/// Division by a number that is known before, as a multiplication.
+/// Division by a number that is known in advance, as a multiplication.
 #[derive(Clone, Copy)]
 struct Divisor {
     divisor: u64,
@@ -323,8 +324,8 @@ pub fn carry(par: &Par, source: &[u32], old: &[f32]) -> Result<Vec<f32>> {
     Ok(new)
 }
 
-/// Values of the old entries, anything for those that were grown: like this it is a minimum, not a
-/// branch that is wrong every other time.
+/// Values of the old entries, and any values for those that were grown: a minimum takes the place
+/// of a branch that would be wrong every other time.
 fn gather(source: &[u32], old: &[f32], new: &mut [f32]) {
     let Some(last) = old.len().checked_sub(1) else { return };
     for (v, &source) in new.iter_mut().zip(source) {

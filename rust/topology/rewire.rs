@@ -1,4 +1,4 @@
-//! A change of the topology that somebody else has decided on: checked, then done.
+//! A change of the topology that the caller decides on: checked, then done.
 
 use crate::csr::{Csr, NONE};
 use crate::error::{Error, Result};
@@ -29,9 +29,9 @@ pub struct Rewired {
 }
 
 /// Drops the entries for which `drop`, (nnz,), is true, then grows connections at places that hold
-/// none; rows for which `closed`, (n_rows,) or empty, is true grow nothing. Errors name the mistake,
-/// by the number of the grown connection or by neurons. Time O(nnz + n_rows + g log g), memory
-/// 12 bytes a new entry and 16 a grown one.
+/// none; rows for which `closed`, (n_rows,) or empty, is true grow nothing. Errors name the mistake
+/// by the number of the grown connection or by neurons. Time O(nnz + n_rows + g log g), memory 12
+/// bytes a new entry and 16 a grown one.
 pub fn rewire(w: &Csr, drop: &[bool], grown: &Grown<'_>, closed: &[bool]) -> Result<Rewired> {
     if drop.len() != w.nnz() {
         let expected = format!("{}, one for each connection", w.nnz());

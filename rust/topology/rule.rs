@@ -1,8 +1,8 @@
 //! The rules by which a topology evolves. A rule puts parts together: which connections go
-//! ([`super::weakest`], or another [`super::Survival`]), how many come, where ([`Thinned`]) and which
-//! ([`Thinned::draw`], [`largest`]). [`Set`] is the shortest.
+//! ([`super::weakest`], or another [`super::Survival`]), how many come, where ([`Thinned`]) and
+//! which ([`Thinned::draw`], [`largest`]). [`Set`] is the shortest.
 //!
-//! When a topology evolves is decided outside.
+//! The caller decides when a topology evolves.
 
 mod gradient;
 mod set;
@@ -38,7 +38,8 @@ pub trait Rule: Debug + Sync {
     fn evolve(&self, par: &Par, layer: &Evolving<'_>, buffers: &mut Buffers) -> Result<Evolved>;
 }
 
-/// The rules that have a name. A new one is a file beside the others, and here a variant and an arm.
+/// The rules that have a name. To add one, write its file beside the others, and a variant and an
+/// arm here.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum NamedRule {
@@ -86,7 +87,7 @@ pub struct Evolving<'a> {
     pub places: Stream,
     /// Random numbers that choose weights.
     pub values: Stream,
-    /// None without samples.
+    /// The gradients of the loss on a batch; None without samples.
     pub gradients: Option<Gradients<'a>>,
 }
 

@@ -11,8 +11,8 @@ const WHAT: &str = "sampled places";
 
 /// Draws per block of the stream: fixed, so that the numbers do not depend on the threads.
 const CHUNK: usize = 4096;
-/// At least so many draws for each bucket, unless there are [`MOST_BUCKETS`]: a bucket is sorted in
-/// a first-level cache, but each has a cache line that is being written to.
+/// The fewest draws for each bucket, up to [`MOST_BUCKETS`] buckets. A bucket is sorted in a
+/// first-level cache, but while buckets are filled each takes a cache line.
 const BUCKET: usize = 1 << 12;
 const MOST_BUCKETS: usize = 1 << 9;
 

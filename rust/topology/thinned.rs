@@ -1,8 +1,8 @@
 //! A matrix between a drop and the growth that follows: what survives, and which places are empty.
 //!
 //! The empty places are numbered along the open rows, column by column, and the new connections are
-//! chosen as numbers: no list of places is made. The empty places of a part of a row are consecutive
-//! numbers, so a rule that grows in a part of the layer draws from ranges.
+//! chosen as numbers: no list of places is made. The empty places of a part of a row are
+//! consecutive numbers, so a rule that grows in a part of the layer draws from ranges.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,10 +23,10 @@ pub(super) const GRAIN: usize = 1 << 14;
 pub struct Old<'a> {
     /// The weights, a row an output neuron.
     pub weights: &'a Csr,
-    /// Goes with the entries that survive: (nnz,), or empty.
+    /// Values that go with the entries that survive: (nnz,), or empty.
     pub carried: &'a [f32],
-    /// Where connections grow: which rows grow none, nothing if all rows may. Closed rows must have
-    /// no entries.
+    /// Which rows are closed: they have no entries, and none grow there. Empty if all rows are
+    /// open.
     pub closed: &'a [bool],
     /// Whether the map from new entries to old ones is wanted.
     pub track: bool,
@@ -54,7 +54,7 @@ impl<'a, S: Survival> Thinned<'a, S> {
         Self::in_blocks(GRAIN, par, old, survival)
     }
 
-    /// In blocks of about `grain` rows and entries.
+    /// [`Thinned::new`] in blocks of about `grain` rows and entries.
     pub(super) fn in_blocks(grain: usize, par: &Par, old: Old<'a>, survival: S) -> Result<Self> {
         let (w, carried) = (old.weights, old.carried);
         let fits = carried.is_empty() || carried.len() == w.nnz();
@@ -131,7 +131,8 @@ impl<'a, S: Survival> Thinned<'a, S> {
             let (mut passed, mut at) = (*kept as u64, 0);
             for (row, end) in rows.clone().zip(ends.iter_mut()) {
                 let start = row as u64 * n_cols;
-                // Those before a place of the matrix that `passed` survivors precede.
+                // Writes the columns of the places before `place`, which `passed` survivors
+                // precede.
                 let mut until = |place: u64, passed: u64| {
                     while at < places.len() && places[at] + passed < place {
                         columns[at] = (places[at] + passed - start) as u32;

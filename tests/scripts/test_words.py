@@ -34,11 +34,23 @@ PLAIN = (
     "rust/checkpoint",
     "rust/csr",
     "rust/error.rs",
+    "rust/kernels",
     "rust/lib.rs",
     "rust/memory.rs",
+    "rust/nn",
     "rust/parallel.rs",
     "rust/rng.rs",
+    "rust/topology",
     "rust/watch.rs",
+    "tests/architecture.rs",
+    "tests/augment.rs",
+    "tests/beyond_32_bits.rs",
+    "tests/checkpoint.rs",
+    "tests/kernels.rs",
+    "tests/moments.rs",
+    "tests/parallel.rs",
+    "tests/server.rs",
+    "tests/topology.rs",
 )
 
 

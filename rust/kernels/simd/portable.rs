@@ -1,8 +1,8 @@
-//! Vectors as arrays: for any target, and the judge of the others.
+//! Vectors as arrays, for any target; tests hold the other instruction sets against them.
 
 use super::{MIX, Simd, Vector};
 
-/// Needs nothing.
+/// The token of portable code, which needs no feature.
 #[derive(Clone, Copy)]
 pub struct Portable;
 

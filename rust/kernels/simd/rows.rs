@@ -4,8 +4,8 @@
 //! a bound, so one look at the lengths covers them all. Checking each entry cost a third of the
 //! speed where the lanes are in the first cache.
 //!
-//! Loops over arrays of vectors are written out: an adapter such as `map` may be left as a
-//! function of its own, which then lacks the target features.
+//! Loops over arrays of vectors are written out: the compiler may leave an adapter such as `map` as
+//! a separate function, which then lacks the target features.
 #![allow(unsafe_code, clippy::needless_range_loop)]
 
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub enum Values<'a> {
 }
 
 impl Values<'_> {
-    /// Panics unless there is one for each entry.
+    /// Panics unless there is a value for each entry.
     #[inline(always)]
     fn check(&self, entries: usize) {
         let values = match self {
@@ -34,7 +34,7 @@ impl Values<'_> {
         assert_eq!(values, entries, "internal: a value for each entry");
     }
 
-    /// That of entry `k`.
+    /// The value of entry `k`.
     ///
     /// # Safety
     /// `k` is below the number of entries, for which `check` has passed.
@@ -59,37 +59,37 @@ pub struct Gather<'a> {
     x: &'a [f32],
     /// Lanes of a row.
     pub stride: usize,
-    /// Bring rows near before they are needed: for an `x` that is larger than the near caches.
+    /// Whether to prefetch rows: for an `x` that is larger than the near caches.
     prefetch: bool,
-    /// How many entries before.
+    /// How many entries ahead to prefetch.
     ahead: usize,
 }
 
-/// What takes dot products as they come. A trait and not a closure: a closure that is called from
-/// several places may become a function of its own, which then lacks the target features.
+/// Takes dot products as they are computed. It is a trait and not a closure: a closure that is
+/// called from several places may become a separate function, which then lacks the target features.
 pub trait Sink {
     /// Takes `sums[..count]`, those of the entries `k..k + count`.
     fn take(&mut self, k: usize, sums: [f32; 8], count: usize);
-    /// Asks for what the sums of the entries `k..k + count` will be spent on.
+    /// Prefetches what the sums of the entries `k..k + count` will change.
     fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize);
 }
 
-/// Lines ahead of the current one that are asked for: memory serves so many at a time. With 6
+/// Cache lines to prefetch ahead of the current one: as many as memory serves at a time. With 6
 /// entries, where rows are a line or two, products took more than twice as long.
 const LINES_AHEAD: usize = 128;
 /// The fewest entries ahead, for rows of many lines.
 const ENTRIES_AHEAD: usize = 8;
 
-/// The same for what comes in order, entries and rows: between random reads the processor does not
-/// ask for it early enough by itself.
+/// Elements to prefetch ahead in what is read in order, entries and rows: between random reads the
+/// processor does not prefetch them early enough by itself.
 const RUN_AHEAD: usize = 512;
 const ROWS_AHEAD: usize = 64;
 
 /// Bytes of `x` up to which the processor finds its rows in time by itself.
 const NEAR_BYTES: usize = 640 << 10;
 
-/// Asks for the lines of `count` elements of an array from `start` on: where a kernel jumps in it,
-/// the processor does not foresee them.
+/// Prefetches the lines of `count` elements of an array from `start` on, for a kernel that jumps in
+/// it: the processor cannot predict that.
 #[inline(always)]
 pub fn fetch_run<S: Simd, T>(simd: S, array: &[T], start: usize, count: usize) {
     let lines = (count * size_of::<T>()).div_ceil(64);
@@ -108,14 +108,14 @@ impl<'a> Gather<'a> {
         Gather { indices, x, stride, prefetch: size_of_val(x) > NEAR_BYTES, ahead }
     }
 
-    /// The same with a number of lanes, the stride, that the compiler may know.
+    /// The same gather with a number of lanes, the stride, that the compiler may know.
     #[inline(always)]
     pub fn of_lanes(self, stride: usize) -> Self {
         assert_eq!(stride, self.stride, "internal: the lanes of a row");
         Gather { stride, ..self }
     }
 
-    /// For rows of `x` that are visited while they are near.
+    /// The same gather without prefetching, for rows of `x` that are visited while they are near.
     #[inline(always)]
     pub fn near(self) -> Self {
         Gather { prefetch: false, ..self }
@@ -143,7 +143,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Asks for lanes of the row of an entry to come, if there is one.
+    /// Prefetches lanes of the row of a later entry, if there is one.
     #[inline(always)]
     fn fetch<S: Simd, V: Vector<S>>(&self, simd: S, k: usize, offset: usize, lanes: usize) {
         if let Some(&index) = self.indices.indices().get(k) {
@@ -182,7 +182,7 @@ impl<'a> Gather<'a> {
         acc
     }
 
-    /// Asks for the entries that come some time after those of a short row.
+    /// Prefetches the entries that come some time after those of a short row.
     #[inline(always)]
     pub fn fetch_entries<S: Simd>(&self, simd: S, values: Values<'_>, row: &Range<usize>) {
         if self.prefetch {
@@ -195,7 +195,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Asks for what [`Gather::ahead`] entries later will be multiplied.
+    /// Prefetches what will be multiplied [`Gather::ahead`] entries later.
     #[inline(always)]
     fn fetch_ahead<S: Simd, V: Vector<S>>(
         &self,
@@ -215,9 +215,9 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Row n of `y`, (rows, stride), becomes `starts[n]`, or 0, plus the sum of `value * x[index]` over
-    /// the entries number i of `range` with `numbers[i]` = n, in order, a fused multiply-add each.
-    /// Rows without entries stay. `numbers` ascend.
+    /// Row n of `y`, (rows, stride), becomes `starts[n]`, or 0, plus the sum of `value * x[index]`
+    /// over the entries number i of `range` with `numbers[i]` = n, in order, a fused multiply-add
+    /// each. Rows without entries stay. `numbers` ascend.
     #[inline(always)]
     pub fn sums_of_rows<S: Simd>(
         &self,
@@ -261,8 +261,8 @@ impl<'a> Gather<'a> {
             let lanes = &mut y[usize::from(number) * V::N..][..V::N];
             // SAFETY: k is below the number of entries, for which `check` has passed.
             let value = V::splat(simd, unsafe { values.get(k) });
-            // A choice and not a branch, and the sum stays in registers: what was just stored
-            // would have to be waited for.
+            // Selecting without a branch keeps the sum in registers: to read back what was just
+            // stored would mean to wait for it.
             let start = V::splat(simd, starts.map_or(0.0, |starts| starts[usize::from(number)]));
             let same = if number == row { u16::MAX } else { 0 };
             row = number;
@@ -273,8 +273,8 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// [`Gather::dots`] of entries of several rows: entry number i of `range` is multiplied with row
-    /// `numbers[i]` of `d`, (rows, stride).
+    /// [`Gather::dots`] of entries of several rows: entry number i of `range` is multiplied with
+    /// row `numbers[i]` of `d`, (rows, stride).
     #[inline(always)]
     pub fn dots_of_rows<S: Simd>(
         &self,
@@ -339,8 +339,8 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Calls `sink.take(k, sums, count)`: `sums[i]` is the dot product of `d`, (stride,), with the row
-    /// of `x` that entry `k + i` takes, for the first `count` of them. The range is covered in
+    /// Calls `sink.take(k, sums, count)`: `sums[i]` is the dot product of `d`, (stride,), with the
+    /// row of `x` that entry `k + i` takes, for the first `count` of them. The range is covered in
     /// groups, so that the reduction of eight sums is shared.
     #[inline(always)]
     pub fn dots<S: Simd, V: Vector<S>>(
@@ -350,7 +350,7 @@ impl<'a> Gather<'a> {
         range: Range<usize>,
         sink: &mut impl Sink,
     ) {
-        // Looking at each product whether to fetch something cost a fifth of the speed in near rows.
+        // To decide at each product whether to prefetch cost a fifth of the speed in near rows.
         if self.prefetch {
             self.dots_with::<S, V, true>(simd, d, range, sink);
         } else {
@@ -397,8 +397,8 @@ impl<'a> Gather<'a> {
         let mut k = range.start;
         while k < range.end {
             let count = (range.end - k).min(8);
-            // Many requests at once hold up the group's own reads, so each product has its own,
-            // unless the group is small.
+            // Many prefetches at once delay the group's reads, so each product makes one, unless
+            // the group is small.
             let (small, next) = (count < 8 && (1..=2).contains(&T), k + self.ahead);
             if FETCH && small {
                 for i in 0..count {
@@ -450,7 +450,7 @@ impl<'a> Gather<'a> {
         acc
     }
 
-    /// The same for rows of any number of vectors.
+    /// The lanes of a dot product with a row of any number of vectors.
     ///
     /// # Safety
     /// `row` is as long as `d`, a multiple of N.

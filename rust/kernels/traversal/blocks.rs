@@ -1,6 +1,6 @@
-//! Rows of few entries, visited in blocks: the number of entries changes from row to row, and a
-//! loop over each row's own would mispredict its end more often than not. Within a block the entries
-//! come in one run, each with the number of its row. Sums do not depend on it.
+//! Rows of few entries, visited in blocks. The number of entries changes from row to row, so a loop
+//! over the entries of each row would mispredict its end more often than not. Within a block the
+//! entries come in one run, each with the number of its row. Sums do not depend on the blocks.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use std::ops::Range;
 const FEW: usize = 8;
 /// Bytes of a block's rows of lanes: they stay in the first cache.
 const BYTES: usize = 8 << 10;
-/// Bytes of a result from which on it does not stay in any cache until it is read.
+/// The size in bytes from which on a result has left all caches before it is read.
 const FAR: usize = 32 << 20;
 /// Rows of a block at most.
 const ROWS: usize = 256;
@@ -34,7 +34,7 @@ impl Default for Lanes {
     }
 }
 
-/// Covers rows by blocks; a row that is too long for a block is one of its own, without numbers.
+/// Covers rows by blocks; a row that is too long for a block is a block alone, without numbers.
 pub(in crate::kernels) struct Blocks<'a> {
     indptr: &'a [usize],
     rows: Range<usize>,
@@ -51,7 +51,7 @@ impl Block {
 }
 
 impl<'a> Blocks<'a> {
-    /// Whether to use them for a matrix of these offsets and rows of `stride` lanes, if they pay for
+    /// Whether blocks pay for a matrix of these offsets and rows of `stride` lanes. They pay for
     /// `narrow` lanes at most: the work on longer rows hides a misprediction.
     #[inline(always)]
     pub(in crate::kernels) fn pay(indptr: &[usize], stride: usize, narrow: usize) -> bool {
@@ -86,8 +86,8 @@ impl<'a> Blocks<'a> {
         if !block.is_long() {
             let mut from = 0;
             for (number, end) in (0u16..).zip(&ends[..count]) {
-                // More than most rows have, so that nothing depends on the length; the next row's
-                // overwrite what is too many.
+                // Writes more numbers than most rows have entries, so that no branch depends on the
+                // length; the next row overwrites those that are too many.
                 self.numbers[from..from + AT_ONCE].fill(number);
                 let end = end - first;
                 if end > from + AT_ONCE {

@@ -1,6 +1,6 @@
-//! The order in which entries are visited: rows in turn, or, where `x` is larger than a cache and
-//! rows have entries enough, blocks of columns within panels of rows, so that the rows of `x` in a
-//! block are used many times while they are near. Sums do not depend on it.
+//! The order in which entries are visited: rows in turn, or blocks of columns within panels of
+//! rows. Blocks are used where `x` is larger than a cache and rows have enough entries: the rows of
+//! `x` in a block are then used many times while they are near. Sums do not depend on the order.
 
 use std::ops::Range;
 
@@ -13,8 +13,8 @@ const FIRST_CACHE: usize = 56 << 10;
 /// panel's own rows stay near too.
 const PANEL: usize = 1024;
 
-/// Entries that a row must have in a block, on average, for blocks to pay: what a visit costs in
-/// registers loaded and stored and in branches is spread over them.
+/// Entries that a row must have in a block, on average, for blocks to pay. They share what a visit
+/// costs: registers loaded and stored, and branches.
 #[derive(Clone, Copy)]
 pub(in crate::kernels) struct Worth {
     /// For blocks that stay in the first cache.

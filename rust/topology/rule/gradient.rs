@@ -21,8 +21,8 @@ pub struct GradientGrowth {
     pub samples: f64,
 }
 
-/// The bytes that the choice among `candidates` takes: the number of each, its column and its score,
-/// and offsets of rows.
+/// The bytes that the choice among `candidates` takes: the number of each, its column and its
+/// score, and offsets of rows.
 pub fn candidate_bytes(n_rows: f64, candidates: f64) -> f64 {
     8.0 * (n_rows + 1.0) + 16.0 * candidates
 }
@@ -53,8 +53,8 @@ impl Rule for GradientGrowth {
     }
 }
 
-/// The `count` of some candidates, empty places in ascending order, where gradients have the largest
-/// magnitudes, of equal ones the first.
+/// The `count` candidates where gradients have the largest magnitudes, of equal ones the first.
+/// Candidates are empty places in ascending order.
 pub fn largest<S: Survival>(
     par: &Par,
     thinned: &Thinned<'_, S>,
@@ -85,7 +85,7 @@ fn keep_largest(places: &mut Vec<u64>, scores: &[f32], count: usize) {
     });
 }
 
-/// A magnitude's bits, which as integers are ordered like it. NaN, of which there are many, is none.
+/// The bits of a magnitude, which as integers are ordered like the magnitudes. NaN counts as 0.
 fn magnitude(score: &f32) -> u32 {
     if score.is_nan() { 0 } else { score.abs().to_bits() }
 }
