@@ -24,6 +24,7 @@ import numpy as np
 import trulysparse as ts
 from trulysparse import _core
 from trulysparse._config import threads as all_threads
+from trulysparse._fit_settings import of_trainer
 from trulysparse.datasets import load_synthetic
 
 FEATURES = 65536
@@ -66,17 +67,18 @@ def measure(
     fit = {"batch_size": batch, "optimizer": SGD, "progress": False, **mode(memory_mode)}
     # The trainer of a fit, so that an epoch can be timed whose buffers have been touched before.
     data = model._data(x, y).data
-    trainer = _core.Trainer(model._core, data, batch, SGD._core(), 100, 0.0, memory_mode or "fast")
-    losses = [trainer.epoch(0)[0]]
+    options = {"candidates": 0, "memory": memory_mode or "fast"}
+    trainer = _core.Trainer(model._core, data, of_trainer(batch, SGD._core(), 100, **options))
+    losses = [trainer.epoch(0).loss]
     # Steps and random rows of the same size in turns, so that both meet the same neighbours. The
     # rows' memory is not the training's: it does not count for the peak.
     peak, count = memory("VmHWM"), min(20_000_000, 4 * sizes[1])
     times, rates = [], []
     for _ in range(5):
         rates.append(_core.kernels.gather_rate(sizes[1], batch, count, threads, 1))
-        seconds, (loss, _) = timed(lambda: trainer.epoch(0))
+        seconds, scores = timed(lambda: trainer.epoch(0))
         times.append(seconds / steps)
-        losses.append(loss)
+        losses.append(scores.loss)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
     best, rate = float(np.median(times)), float(np.median(rates))
     trainer = None
@@ -118,8 +120,8 @@ def evolve(
 ) -> tuple[float, float]:
     """Seconds of an evolution, and of the transpose indices that the step after it makes."""
     data = model._data(x, y).data
-    options = (len(x), SGD._core(), 100, 0.0, memory_mode or "fast")
-    trainer = _core.Trainer(model._core, data, *options)
+    options = {"candidates": 0, "memory": memory_mode or "fast"}
+    trainer = _core.Trainer(model._core, data, of_trainer(len(x), SGD._core(), 100, **options))
     evolutions, differences = [], []
     for _ in range(3):
         evolutions.append(timed(lambda: model.evolve(SET))[0])

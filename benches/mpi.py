@@ -87,18 +87,18 @@ def main() -> None:
         return Timed(_core.RemoteServer(*arguments), clock, ["push"])
 
     def worker(*arguments: Any) -> Timed:
-        return Timed(_core.RemoteWorker(*arguments), clock, ["next_gradient", "set_values"])
+        return Timed(_core.RemoteGradientWorker(*arguments), clock, ["next_gradient", "set_values"])
 
     sessions.Link = Link  # type: ignore[misc]
     for module, name, made in (
         (servers, "RemoteServer", server),
-        (workers, "RemoteWorker", worker),
+        (workers, "RemoteGradientWorker", worker),
     ):
         core = type("Core", (), {"__getattr__": lambda _, key: getattr(_core, key)})()
         setattr(core, name, made)
         module._core = core  # type: ignore[attr-defined]
-    clock.watch(servers.Server, "_give")
-    clock.watch(servers.Server, "_take_gradient")
+    clock.watch(servers.ServerRank, "_send_network")
+    clock.watch(servers.ServerRank, "_take_gradient")
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(args.samples, 784)).astype(np.float32)
@@ -117,7 +117,7 @@ def main() -> None:
     updates = sum(history.history["updates"])
     sent, received = opened[0].bytes_sent / updates, opened[0].bytes_received / updates
     step = float(np.median([sum(step) for step in steps[1:]]))
-    push, give, take = map(clock.median, ("push", "_give", "_take_gradient"))
+    push, give, take = map(clock.median, ("push", "_send_network", "_take_gradient"))
     print(
         f"{comm.size - 1} workers, batch {args.batch_size}, {updates:,.0f} updates, "
         f"{updates / sum(history.history['seconds']):,.0f} per second"

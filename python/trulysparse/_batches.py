@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from trulysparse import _check, _core, _evolution, _fit, _settings, schedules
+from trulysparse import _check, _core, _evolution, _fit, _fit_settings, _settings, schedules
 from trulysparse.optim import SGD
 
 if TYPE_CHECKING:
@@ -174,21 +174,20 @@ class Batches:
         self, data: _core.Data, samples: int, settings: dict[str, Any] | None = None
     ) -> _core.Trainer:
         topology = self._job.topology
-        return _core.Trainer(
-            self._core,
-            data,
+        text = _fit_settings.of_trainer(
             samples,
             self._job.optimizer._core() | (settings or {}),
             self._total,
-            _settings.candidates(topology) if len(self._job.epochs) > 1 else None,
-            self._job.memory,
-            _settings.growth_batch(topology),
+            candidates=_settings.candidates(topology) if len(self._job.epochs) > 1 else None,
+            memory=self._job.memory,
+            growth_batch=_settings.growth_batch(topology),
         )
+        return _core.Trainer(self._core, data, text)
 
     def evolve(self, rule: SET | TopologyRule) -> object:
         return _evolution.evolve(rule, self._job.model, self._last)
 
-    def epoch(self, epoch: int, first_step: int, tick: _fit.Tick) -> tuple[float, float]:
+    def epoch(self, epoch: int, first_step: int, tick: _fit.Tick) -> _core.Scores:
         """Take the steps of an epoch; `tick` gets how many of them are done."""
         loss, accuracy, samples, due = 0.0, 0.0, 0, time.monotonic() + _TICK
         self._last = None
@@ -197,16 +196,16 @@ class Batches:
             scores, count = self._step(
                 *self._stream.next(), first_step + done - 1, done == self._stream.steps
             )
-            loss, accuracy = loss + count * scores[0], accuracy + count * scores[1]
+            loss, accuracy = loss + count * scores.loss, accuracy + count * scores.accuracy
             samples += count
             if done == self._stream.steps or time.monotonic() >= due:
                 tick(done, loss / samples, accuracy / samples)
                 due = time.monotonic() + _TICK
-        return loss / samples, accuracy / samples
+        return _core.Scores(loss / samples, accuracy / samples)
 
     def _step(
         self, data: _core.Data, samples: int, step: int, last: bool
-    ) -> tuple[tuple[float, float], int]:
+    ) -> tuple[_core.Scores, int]:
         rate, optimizer = self.learning_rate(0, step), self._job.optimizer
         # A schedule may end at 0, where the smallest rate does as much.
         settings = {
@@ -226,7 +225,7 @@ class Batches:
     def learning_rate(self, epoch: int, step: int) -> float:
         return self._schedule.learning_rate(step)
 
-    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+    def evaluate(self, data: _core.Data, batch_size: int) -> _core.Scores:
         return self._core.evaluate(data, batch_size)
 
     def aside(self, work: Callable[[], T]) -> T:

@@ -134,17 +134,17 @@ class Described:
     @property
     def epochs_trained(self) -> int:
         """Completed epochs over the model's life."""
-        return self._core.counters()[0]
+        return self._core.counters().epochs
 
     @property
     def steps_trained(self) -> int:
         """Completed training steps over the model's life."""
-        return self._core.counters()[1]
+        return self._core.counters().steps
 
     @property
     def evolutions(self) -> int:
         """Completed evolutions over the model's life."""
-        return self._core.counters()[2]
+        return self._core.counters().evolutions
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print a table of the layers, line by line with `print_fn`."""

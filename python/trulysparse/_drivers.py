@@ -7,12 +7,12 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from trulysparse import _core, _fit, _settings
+from trulysparse import _core, _fit, _fit_settings, _settings
 from trulysparse._batches import Batches, Stream
 from trulysparse._checkpoint import Checkpoint
-from trulysparse._mpi.server import Server
+from trulysparse._mpi.server import ServerRank
 from trulysparse._mpi.session import Session, fingerprint
-from trulysparse._mpi.worker import Worker
+from trulysparse._mpi.worker import WorkerRank
 from trulysparse.augmentation import ImageAugmentation
 from trulysparse.callbacks import Callback
 from trulysparse.history import History
@@ -47,12 +47,12 @@ class Job:
 
     def about(self) -> dict[str, Any]:
         """What makes it the same fit as another, in JSON's types."""
-        strategy = self.strategy
+        strategy, counters = self.strategy, self.model._core.counters()
         about = {
             "version": _core.__version__,
             "model": self.model._config.to_dict(),
             "network": fingerprint(self.model._core),
-            "counters": self.model._core.counters(),
+            "counters": [counters.epochs, counters.steps, counters.evolutions],
             "epochs": [self.epochs.start, self.epochs.stop],
             "batch_size": self.batch_size,
             "optimizer": asdict(self.optimizer),
@@ -84,8 +84,8 @@ class Start:
     steps_per_epoch: int
     samples: int  # of an epoch; steps of a stream, whose samples nobody knows
     driver: _fit.Driver | None = None
-    worker: Worker | None = None
-    server: Server | None = None
+    worker: WorkerRank | None = None
+    server: ServerRank | None = None
     checkpoint: Checkpoint | None = None
 
 
@@ -135,16 +135,15 @@ def start(job: Job, session: Session | None) -> Start:
     if strategy is None:
         assert job.data is not None
         steps = math.ceil(job.samples / job.batch_size)
-        trainer = _core.Trainer(
-            model._core,
-            job.data,
+        settings = _fit_settings.of_trainer(
             job.batch_size,
             job.optimizer._core(),
             job.epochs.stop * steps,
-            _settings.candidates(job.topology) if len(job.epochs) > 1 else None,
-            job.memory,
-            _settings.growth_batch(job.topology),
+            candidates=_settings.candidates(job.topology) if len(job.epochs) > 1 else None,
+            memory=job.memory,
+            growth_batch=_settings.growth_batch(job.topology),
         )
+        trainer = _core.Trainer(model._core, job.data, settings)
         started = Start(steps, job.samples, _fit.Sequential(model, trainer))
         _standardize(job, session)
         return started
@@ -201,17 +200,15 @@ def _on_threads(job: Job, strategy: WASSP | WASAP) -> Start:
     steps = steps_per_epoch(parts, job.batch_size)
     local = local_from(strategy, job.epochs.stop)
     assert job.data is not None
-    trainer = _core.ParallelTrainer(
-        job.model._core,
-        job.data,
+    settings = _fit_settings.of_workers(
         job.batch_size,
         job.optimizer._core(),
         job.epochs.stop * steps,
-        strategy.workers,
-        local,
-        strategy._core() if isinstance(strategy, WASSP) else None,
-        strategy.max_staleness if isinstance(strategy, WASAP) else None,
+        strategy=strategy._core(),
+        workers=strategy.workers,
+        local_from=local,
     )
+    trainer = _core.ParallelTrainer(job.model._core, job.data, settings)
     driver = _fit.Parallel(job.model._core, trainer, strategy, _about_record(job, strategy, local))
     return Start(steps, job.samples, driver)
 
@@ -225,12 +222,21 @@ def _on_ranks(job: Job, session: Session) -> Start:
     optimizer, total = job.optimizer._core(), job.epochs.stop * steps
     if not session.is_server:
         assert job.data is not None
-        worker = Worker(
-            link, job.model._core, job.data, batch_size, optimizer, total, sharded=session.sharded
+        settings = _fit_settings.of_steps(batch_size, optimizer, total)
+        worker = WorkerRank(
+            link, job.model._core, job.data, batch_size, settings, sharded=session.sharded
         )
         return Start(steps, sum(parts), worker=worker)
     local = local_from(strategy, job.epochs.stop)
-    server = Server(link, job.model._core, strategy, parts, batch_size, optimizer, total, local)
+    settings = _fit_settings.of_workers(
+        batch_size,
+        optimizer,
+        total,
+        strategy=strategy._core(),
+        workers=len(parts),
+        local_from=local,
+    )
+    server = ServerRank(link, job.model._core, strategy, parts, settings, local)
     driver = _fit.Parallel(job.model._core, server, strategy, _about_record(job, strategy, local))
     return Start(steps, sum(parts), driver, server=server)
 

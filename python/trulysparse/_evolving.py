@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from trulysparse import _check, _core, _evolution, _settings
+from trulysparse import _check, _core, _evolution, _fit_settings, _settings
 from trulysparse._neurons import Neurons
 from trulysparse.rules import TopologyRule
 from trulysparse.topology import SET, GradientGrowth
@@ -60,16 +60,15 @@ class Evolving(Neurons):
                 gradients = not isinstance(rule, SET) or isinstance(rule, GradientGrowth)
                 data = self._data(x, y, trains=gradients).data
                 if gradients:
-                    trainer = _core.Trainer(
-                        self._core,
-                        data,
+                    settings = _fit_settings.of_trainer(
                         batch_size,
                         _settings.PAPER_SGD._core(),
                         1,
-                        _settings.candidates(rule),
-                        memory,
-                        _settings.growth_batch(rule),
+                        candidates=_settings.candidates(rule),
+                        memory=memory,
+                        growth_batch=_settings.growth_batch(rule),
                     )
+                    trainer = _core.Trainer(self._core, data, settings)
                     fresh = self._core.standardizer() is None
             elif x is not None or y is not None or isinstance(rule, GradientGrowth):
                 missing = "x" if x is None else "y"

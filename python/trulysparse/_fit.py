@@ -21,7 +21,7 @@ from trulysparse.topology import SET
 
 if TYPE_CHECKING:
     from trulysparse._checkpoint import Checkpoint
-    from trulysparse._mpi.server import Server
+    from trulysparse._mpi.server import ServerRank
     from trulysparse.model import SparseMLP
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def introduce(callbacks: list[Callback], model: SparseMLP, params: Mapping[str, 
 class Driver(Protocol):
     """What trains, evolves and prunes in a fit."""
 
-    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]: ...
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores: ...
     def learning_rate(self, epoch: int, step: int) -> float: ...
     def numbers(self) -> dict[str, float]: ...
     def staleness_histogram(self) -> list[int] | None: ...
@@ -79,7 +79,7 @@ class Driver(Protocol):
     def multiply_adds(self) -> int: ...
     @property
     def prune(self) -> Prune: ...
-    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]: ...
+    def evaluate(self, data: _core.Data, batch_size: int) -> _core.Scores: ...
     def aside(self, work: Callable[[], T]) -> T: ...
 
 
@@ -102,7 +102,7 @@ class Sequential:
         """Of all epochs of the fit so far."""
         return self._trainer.multiply_adds
 
-    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:
         return self._trainer.epoch(first_step, tick=tick)
 
     def learning_rate(self, epoch: int, step: int) -> float:
@@ -111,7 +111,7 @@ class Sequential:
     def evolve(self, rule: SET | TopologyRule) -> object:
         return _evolution.evolve(rule, self._model, self._trainer)
 
-    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+    def evaluate(self, data: _core.Data, batch_size: int) -> _core.Scores:
         return self._trainer.evaluate(data)
 
     def aside(self, work: Callable[[], T]) -> T:
@@ -130,7 +130,7 @@ class Parallel:
     def __init__(
         self,
         core: _core.Network,
-        trainer: _core.ParallelTrainer | Server,
+        trainer: _core.ParallelTrainer | ServerRank,
         strategy: WASSP | WASAP,
         about: dict[str, int],
     ) -> None:
@@ -153,7 +153,7 @@ class Parallel:
         """Of all workers and epochs of the fit so far."""
         return self._trainer.multiply_adds
 
-    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:
         replay = None
         local = epoch >= self._local_from
         if self._replay is not None and not local:
@@ -170,7 +170,7 @@ class Parallel:
         assert isinstance(rule, SET)
         return self._trainer.evolve(rule.zeta, rule.grow_init)
 
-    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+    def evaluate(self, data: _core.Data, batch_size: int) -> _core.Scores:
         return self.aside(lambda: self._core.evaluate(data, batch_size))
 
     def aside(self, work: Callable[[], T]) -> T:
@@ -181,18 +181,19 @@ class Parallel:
     def numbers(self) -> dict[str, float]:
         if not self._counts:
             return {}
-        pairs = zip(self._trainer.tally()[:6], self._before[:6], strict=True)
-        updates, refused, applied, dropped, staleness, idle = (now - old for now, old in pairs)
+        now, before = self._trainer.tally(), self._before
+        updates, refused = now.updates - before.updates, now.refused - before.refused
+        applied, dropped = now.applied - before.applied, now.dropped - before.dropped
         return {
             "updates": updates,
             "refused": refused,
-            "staleness": staleness / max(updates + refused, 1),
+            "staleness": (now.staleness - before.staleness) / max(updates + refused, 1),
             "dropped": dropped / max(applied + dropped, 1),
-            "idle": idle,
+            "idle": now.idle - before.idle,
         }
 
     def staleness_histogram(self) -> list[int] | None:
-        return self._trainer.tally()[6] if self._counts else None
+        return self._trainer.tally().histogram if self._counts else None
 
 
 @dataclass
@@ -327,14 +328,14 @@ class Run:
 
         scores = self.trainer.epoch(epoch, first_step, tick)
         seconds = time.perf_counter() - started
-        logs = self.model._scores(*scores)
+        logs = self.model._scores(scores)
         validation_seconds = 0.0
         if self.validation is not None:
             bar.does("validating", epoch)
             validating = time.perf_counter()
             scores = self.trainer.evaluate(self.validation, self.batch_size)
             validation_seconds = time.perf_counter() - validating
-            validation = self.model._scores(*scores)
+            validation = self.model._scores(scores)
             logs |= {f"val_{name}": value for name, value in validation.items()}
         logs["connections"] = self.model.nnz
         logs["neurons"] = sum(self.model._core.connected_neurons()[:-1])

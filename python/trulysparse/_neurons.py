@@ -248,7 +248,7 @@ class Neurons(Scoring):
                 "connections": sum(core.nnz()),
                 "neurons": sum(core.connected_neurons()[:-1]),
                 "refused": sum(reason is not None for _, _, reason in report),
-                **self._scores(*core.evaluate(data, batch_size)),
+                **self._scores(core.evaluate(data, batch_size)),
             }
             for name, value in row.items():
                 curve.setdefault(name, []).append(value)

@@ -47,10 +47,11 @@ class Scoring(Exports):
                 "samples, as noise would leave none of them zero"
             )
         count, outputs = inputs.shape[0], self.layer_sizes[-1]
-        classes, dense = _arrays.targets(names[1], y, count, outputs, self.loss)
+        classes, rows = _arrays.targets(names[1], y, count, outputs, self.loss)
+        targets = rows if classes is None else classes
         weights = _arrays.sample_weights(sample_weight, count)
         images = None if augment is None else augment._core()
-        data = _core.Data(self._core, inputs, classes, dense, weights, names, images)
+        data = _core.Data(self._core, inputs, targets, weights, names=names, augment=images)
         return _Given(data, inputs, count)
 
     def plan(
@@ -74,13 +75,13 @@ class Scoring(Exports):
             lambda batch: self._core.plan(batch, candidates, memory, adam), batch_size
         )
 
-    def _scores(self, loss: float, accuracy: float) -> dict[str, float]:
+    def _scores(self, scores: _core.Scores) -> dict[str, float]:
         if self.loss == "squared_error":
-            return {"loss": loss}
-        return {"loss": loss, "accuracy": accuracy}
+            return {"loss": scores.loss}
+        return {"loss": scores.loss, "accuracy": scores.accuracy}
 
     def _evaluate(self, data: _core.Data, batch_size: int) -> dict[str, float]:
-        return self._scores(*self._core.evaluate(data, batch_size))
+        return self._scores(self._core.evaluate(data, batch_size))
 
     def evaluate(
         self,

@@ -15,6 +15,7 @@ from trulysparse import (
     _check,
     _core,
     _drivers,
+    _fit_settings,
     _progress,
     _settings,
 )
@@ -191,7 +192,7 @@ class SparseMLP(Evolving):
 
     def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
         self._core = core
-        self._turn = _core.Turn()
+        self._lock = _core.CallLock()
         self.metadata = metadata
         self.history = History()
         self.stop_training = False
@@ -251,7 +252,7 @@ class SparseMLP(Evolving):
     # --- training -----------------------------------------------------------------------------
 
     def _exclusive(self, what: str) -> AbstractContextManager[None]:
-        return self._turn.take(
+        return self._lock.hold(
             ModelBusyError(
                 f"{what} would change the model while a fit or another change is running"
             )
@@ -438,9 +439,10 @@ class SparseMLP(Evolving):
             data, _, count = self._data(x, y, sample_weight=sample_weight, trains=True)
             rates = _settings.optimizer(optimizer, None, self.activation)._core()
             memory = _settings.memory(memory)
-            trainer = _core.Trainer(self._core, data, count, rates, 1, None, memory)
+            settings = _fit_settings.of_trainer(count, rates, 1, memory=memory)
+            trainer = _core.Trainer(self._core, data, settings)
             self._core.standardize_on(data)
-            return self._scores(*trainer.step())
+            return self._scores(trainer.step())
 
     # --- files --------------------------------------------------------------------------------
 

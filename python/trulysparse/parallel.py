@@ -104,7 +104,7 @@ class WASSP:
 
     def _core(self) -> dict[str, Any]:
         names = ("warmup_epochs", "momentum_correction", "scale_local_rate")
-        return {name: getattr(self, name) for name in names}
+        return {"wassp": {name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,9 @@ class WASAP:
             raise ValueError("replay: expected no comm, as a record is replayed on threads")
         if self.record is not None and self.sharded:
             raise ValueError("record: expected sharded=False, as nothing could replay it")
+
+    def _core(self) -> dict[str, Any]:
+        return {"wasap": {"max_staleness": self.max_staleness}}
 
     @property
     def ranks(self) -> int:

@@ -8,11 +8,12 @@ use numpy::{PyArray1, PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
+use super::convert::{self, PruningArguments, offsets};
 use super::data::Data;
-use super::parse::{self, PruningArguments};
-use super::shelter::Shelter;
+use super::interrupt::{Tick, watched, watched_with_locks};
+use super::results::{Counters, Scores};
+use super::shared_network::SharedNetwork;
 use super::until_tick;
-use super::watched::{Tick, watched, watched_with_locks};
 use crate::checkpoint::{self, UserData};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
@@ -20,7 +21,7 @@ use crate::memory::{available, collected, copied, reserved};
 use crate::nn::{Config, Footprint, Layer, Mlp, Origin, SRelu, Set, Standardizer};
 use crate::parallel::Par;
 use crate::topology::{Grown, incoming_strength, outgoing_strength, path_strength};
-use crate::train::{Sweep, gradient_norms};
+use crate::train::{InferencePass, gradient_norms};
 use crate::watch::Watch;
 
 /// One matrix as Python hands it over: offsets, columns, values and biases.
@@ -43,8 +44,8 @@ type OwnedChange = (Vec<bool>, Vec<u32>, Vec<u32>, Vec<f32>);
 /// A network and the threads that it uses.
 #[pyclass(frozen, module = "trulysparse._core")]
 pub struct Network {
-    shared: Shelter,
-    /// The JSON text of the settings, which nobody waits for; looked at with the interpreter's lock.
+    shared: SharedNetwork,
+    /// The JSON text of the settings, which is never waited for; looked at with the interpreter's lock.
     config: Mutex<Py<PyString>>,
 }
 
@@ -54,8 +55,8 @@ pub struct Network {
 pub struct Snapshot(Shared);
 
 impl Deref for Network {
-    type Target = Shelter;
-    fn deref(&self) -> &Shelter {
+    type Target = SharedNetwork;
+    fn deref(&self) -> &SharedNetwork {
         &self.shared
     }
 }
@@ -69,7 +70,7 @@ enum Shared {
 impl Network {
     pub(super) fn wrap(py: Python<'_>, mlp: Mlp, par: Par) -> Self {
         let config = PyString::new(py, &mlp.config().to_json()).unbind();
-        Network { shared: Shelter::new(mlp, par), config: Mutex::new(config) }
+        Network { shared: SharedNetwork::new(mlp, par), config: Mutex::new(config) }
     }
 
     /// Reads the settings anew, after they may have changed.
@@ -123,7 +124,7 @@ pub fn plan(
     memory: &str,
     adam: bool,
 ) -> PyResult<PlanParts> {
-    let memory = parse::memory(memory)?;
+    let memory = convert::memory(memory)?;
     let expected =
         Footprint::expected(&Config::from_json(config)?, batch_size, evolves, memory, adam)?;
     Ok(plan_parts(&expected, 0.0))
@@ -150,7 +151,7 @@ impl Network {
         let (config, par) = (Config::from_json(config)?, Par::new(threads)?);
         let mut layers = Vec::new();
         for ((indptr, indices, data, bias), n_in) in matrices.iter().zip(&config.layer_sizes) {
-            let indptr = super::kernels::offsets(indptr)?;
+            let indptr = offsets(indptr)?;
             let indices = copied(indices.as_slice()?, "connections")?;
             let weights = Csr::new(*n_in, indptr, indices, copied(data.as_slice()?, "weights")?)?;
             let bias = copied(bias.as_slice()?, "biases")?;
@@ -169,10 +170,9 @@ impl Network {
         self.config_lock().clone_ref(py)
     }
 
-    /// Completed (epochs, steps, evolutions).
-    fn counters(&self, py: Python<'_>) -> PyResult<(u64, u64, u64)> {
-        let counters = py.detach(|| self.read().map(|mlp| mlp.counters))?;
-        Ok((counters.epochs, counters.steps, counters.evolutions))
+    /// What the network has been through.
+    fn counters(&self, py: Python<'_>) -> PyResult<Counters> {
+        Ok(py.detach(|| self.read().map(|mlp| mlp.counters))?.into())
     }
 
     #[getter]
@@ -216,7 +216,7 @@ impl Network {
         memory: &str,
         adam: bool,
     ) -> PyResult<PlanParts> {
-        let memory = parse::memory(memory)?;
+        let memory = convert::memory(memory)?;
         Ok(py.detach(|| {
             let mlp = self.read()?;
             Ok::<_, Error>(plan_parts(
@@ -435,7 +435,7 @@ impl Network {
     ) -> PyResult<Vec<(usize, usize, Option<&'static str>)>> {
         let (par, rule) = (self.par()?, rule.pruning()?);
         let reports = py.detach(|| self.write()?.prune(&par, &rule))?;
-        Ok(parse::pruned(reports))
+        Ok(convert::pruned(reports))
     }
 
     /// Removes neurons that cannot matter; returns for each layer from the inputs on the neurons,
@@ -497,16 +497,16 @@ impl Network {
         Ok(Network::wrap(py, mlp, par))
     }
 
-    /// (loss, accuracy) over all samples.
-    fn evaluate(&self, py: Python<'_>, data: &Data, batch_size: usize) -> PyResult<(f64, f64)> {
+    /// The scores of all samples.
+    fn evaluate(&self, py: Python<'_>, data: &Data, batch_size: usize) -> PyResult<Scores> {
         let par = self.par()?;
-        let mut sweep = data.with(py, |data| Sweep::new(&*self.read()?, data, batch_size))?;
-        while !sweep.is_finished() {
-            data.with(py, |data| sweep.evaluate(&par, &*self.read()?, data, until_tick()))?;
+        let mut pass =
+            data.with(py, |data| InferencePass::new(&*self.read()?, data, batch_size))?;
+        while !pass.is_finished() {
+            data.with(py, |data| pass.evaluate(&par, &*self.read()?, data, until_tick()))?;
             py.check_signals()?;
         }
-        let score = sweep.progress().score;
-        Ok((score.mean_loss(), score.accuracy()))
+        Ok(pass.progress().score.into())
     }
 
     /// Writes the outputs of all samples to `out`, (samples, outputs).
@@ -525,9 +525,10 @@ impl Network {
             return Err(Error::invalid("out", found, format!("{expected:?} in C order")).into());
         }
         let out = out.as_slice_mut()?;
-        let mut sweep = data.with(py, |data| Sweep::new(&*self.read()?, data, batch_size))?;
-        while !sweep.is_finished() {
-            data.with(py, |data| sweep.predict(&par, &*self.read()?, data, out, until_tick()))?;
+        let mut pass =
+            data.with(py, |data| InferencePass::new(&*self.read()?, data, batch_size))?;
+        while !pass.is_finished() {
+            data.with(py, |data| pass.predict(&par, &*self.read()?, data, out, until_tick()))?;
             py.check_signals()?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Growth by gradients on training data: the batch that an evolution looks at.
 
-use super::Data;
+use super::DataView;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled};
@@ -18,7 +18,7 @@ pub fn evolve_by_gradient(
     par: &Par,
     model: &mut Mlp,
     workspace: &mut Workspace,
-    data: &Data<'_>,
+    data: &DataView<'_>,
     batch_size: usize,
     growth: &GradientGrowth,
 ) -> Result<Vec<usize>> {
@@ -35,7 +35,7 @@ pub fn gradient_at(
     par: &Par,
     model: &Mlp,
     workspace: &mut Workspace,
-    data: &Data<'_>,
+    data: &DataView<'_>,
     batch_size: usize,
     (layer, places): (usize, &Csr),
 ) -> Result<Vec<f32>> {
@@ -64,7 +64,7 @@ fn gather(
     par: &Par,
     model: &Mlp,
     workspace: &mut Workspace,
-    data: &Data<'_>,
+    data: &DataView<'_>,
     batch_size: usize,
 ) -> Result<Vec<u32>> {
     workspace.check(model)?;

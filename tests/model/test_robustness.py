@@ -14,6 +14,7 @@ import scipy.sparse as sp
 import trulysparse as ts
 from helpers import limits
 from trulysparse import _core
+from trulysparse._fit_settings import of_trainer
 
 SIZES = [4, 6, 3]
 RNG = np.random.default_rng(0)
@@ -112,7 +113,7 @@ from trulysparse._core import kernels
 limit(1000)
 none = np.zeros(1, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.float32)
 n = 2**32 - 2
-print(refused(lambda: kernels.spmm_transpose(*none, n, np.zeros((0, 1), np.float32), 1)))
+print(refused(lambda: kernels.spmm_transpose((*none, n), np.zeros((0, 1), np.float32), 1)))
 print(refused(lambda: kernels.erdos_renyi(n, 2, 0.4, 0, 2)))
 """
     )
@@ -174,7 +175,7 @@ def test_the_core_takes_c_order_only():
         model._core.predict(_core.Data(model._core, X), 5, out)
     with pytest.raises(ValueError, match="C order"):
         _core.kernels.spmm_transpose(
-            np.arange(11), np.zeros(10, np.uint32), np.ones(10, np.float32), 1, fortran, 1
+            (np.arange(11), np.zeros(10, np.uint32), np.ones(10, np.float32), 1), fortran, 1
         )
 
 
@@ -183,7 +184,7 @@ def test_the_core_refuses_what_the_facade_would():
     data = _core.Data(model._core, X, Y.astype(np.uint32))
     sgd = ts.SGD()._core()
     with pytest.raises(ValueError, match="batch_size"):
-        _core.Trainer(model._core, data, 0, sgd, 1, None, "fast")
+        _core.Trainer(model._core, data, of_trainer(0, sgd, 1))
     with pytest.raises(ValueError, match="batch_size"):
         model._core.evaluate(data, 0)
     for name, wrong in [
@@ -194,7 +195,7 @@ def test_the_core_refuses_what_the_facade_would():
         ("l1", {"l1": -1.0}),
     ]:
         with pytest.raises(ValueError, match=name):
-            _core.Trainer(model._core, data, 5, sgd | wrong, 1, None, "fast")
+            _core.Trainer(model._core, data, of_trainer(5, sgd | wrong, 1))
     for name, arguments in [
         ("zeta", (1.0, 1.0)),
         ("zeta", (np.nan, 1)),

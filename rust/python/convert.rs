@@ -1,13 +1,15 @@
-//! Names and numbers from Python as the core's types.
+//! Settings from Python as the core's types.
 
+use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
 
 use crate::error::{Error, Result};
+use crate::memory::collected;
 use crate::nn::{Cut, Fall, Memory, Optimizer, PerLayer, Pruned, Pruning, Refusal, Rule, Schedule};
-use crate::train::WarmUp;
+use crate::train::{FitSettings, ParallelSettings, Strategy};
 
 /// The value that `name` stands for among those that the type's file format knows.
 pub fn name<'de, T: Deserialize<'de>>(argument: &str, value: &'de str) -> Result<T> {
@@ -17,6 +19,18 @@ pub fn name<'de, T: Deserialize<'de>>(argument: &str, value: &'de str) -> Result
         let expected = text.split("expected ").last().unwrap_or_default().replace('`', "'");
         Error::invalid(argument, format!("{value:?}"), expected)
     })
+}
+
+/// What the JSON text `text` says.
+pub fn from_json<'de, T: Deserialize<'de>>(argument: &str, text: &'de str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|e| Error::invalid(argument, text, format!("the settings that it has ({e})")))
+}
+
+/// Offsets from Python; negative ones become too large and are refused by the structure's check.
+pub fn offsets(indptr: &PyReadonlyArray1<'_, i64>) -> PyResult<Vec<usize>> {
+    let offsets = indptr.as_slice()?.iter().map(|&p| usize::try_from(p).unwrap_or(usize::MAX));
+    Ok(collected(offsets, "row offsets")?)
 }
 
 /// What a pruning did to each layer, in plain values: neurons, connections, and why not, if so.
@@ -91,9 +105,9 @@ impl PruningArguments {
     }
 }
 
-/// The keyword arguments of an optimiser.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
+/// An optimiser.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OptimizerArguments {
     rule: RuleArguments,
     learning_rate: f64,
@@ -103,29 +117,16 @@ pub struct OptimizerArguments {
     layer_rates: String,
 }
 
-#[derive(FromPyObject)]
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
 enum RuleArguments {
-    Sgd {
-        #[pyo3(item)]
-        momentum: f32,
-        #[pyo3(item)]
-        nesterov: bool,
-        #[pyo3(item)]
-        schedule_decay: bool,
-    },
-    Adam {
-        #[pyo3(item)]
-        beta_1: f32,
-        #[pyo3(item)]
-        beta_2: f32,
-        #[pyo3(item)]
-        epsilon: f32,
-    },
+    Sgd { momentum: f32, nesterov: bool, schedule_decay: bool },
+    Adam { beta_1: f32, beta_2: f32, epsilon: f32 },
 }
 
-/// The numbers that a schedule of this name does not have are of no account.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
+/// Numbers that a schedule of this name does not have are not used.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ScheduleArguments {
     name: String,
     warmup: f64,
@@ -135,7 +136,7 @@ struct ScheduleArguments {
 }
 
 impl OptimizerArguments {
-    pub fn optimizer(self) -> Result<Optimizer> {
+    fn optimizer(self) -> Result<Optimizer> {
         Ok(Optimizer {
             rule: match self.rule {
                 RuleArguments::Sgd { momentum, nesterov, schedule_decay } => {
@@ -152,33 +153,63 @@ impl OptimizerArguments {
             layer_rates: name("layer_rates", &self.layer_rates)?,
         })
     }
+}
 
-    /// One that servers can apply the gradients of others with.
-    pub fn parallel(self) -> Result<Optimizer> {
-        let optimizer = self.optimizer()?;
-        if optimizer.is_adam() {
+/// How a fit takes its steps.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitArguments {
+    batch_size: usize,
+    optimizer: OptimizerArguments,
+    total_steps: u64,
+}
+
+impl FitArguments {
+    /// The core's type.
+    pub fn settings(self) -> Result<FitSettings> {
+        let FitArguments { batch_size, optimizer, total_steps } = self;
+        Ok(FitSettings { batch_size, optimizer: optimizer.optimizer()?, total_steps })
+    }
+
+    /// The same for several workers: a server can apply their gradients with SGD only.
+    pub fn parallel(self) -> Result<FitSettings> {
+        let settings = self.settings()?;
+        if settings.optimizer.is_adam() {
             return Err(Error::invalid("optimizer", "Adam", "SGD with several workers"));
         }
-        Ok(optimizer)
+        Ok(settings)
     }
 }
 
-/// How a synchronous fit warms up.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub struct WarmUpArguments {
-    warmup_epochs: usize,
-    momentum_correction: bool,
-    scale_local_rate: bool,
+/// A fit on one network, and the memory that it may take.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainerArguments {
+    /// How it takes its steps.
+    pub fit: FitArguments,
+    /// As of [`memory`].
+    pub memory: String,
+    /// Candidates for growth per connection; None if the topology does not evolve.
+    pub candidates: Option<f64>,
+    /// Samples whose gradients say where connections grow; 0 for those of a step.
+    pub growth_batch: usize,
 }
 
-impl From<WarmUpArguments> for WarmUp {
-    fn from(given: WarmUpArguments) -> Self {
-        WarmUp {
-            epochs: given.warmup_epochs,
-            momentum_correction: given.momentum_correction,
-            scale_local_rate: given.scale_local_rate,
-        }
+/// A fit on several workers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParallelArguments {
+    fit: FitArguments,
+    strategy: Strategy,
+    workers: usize,
+    local_from: u64,
+}
+
+impl ParallelArguments {
+    /// The core's type.
+    pub fn settings(self) -> Result<ParallelSettings> {
+        let ParallelArguments { fit, strategy, workers, local_from } = self;
+        Ok(ParallelSettings { fit: fit.parallel()?, strategy, workers, local_from })
     }
 }
 
