@@ -43,7 +43,10 @@ mod _core {
     #[pymodule_export]
     use super::interrupt::aside;
     #[pymodule_export]
-    use super::network::{Network, Snapshot, plan, resident_memory};
+    use super::network::{
+        Footprint, LayerWeights, Network, RemovedNeurons, Snapshot, expected_footprint,
+        resident_memory,
+    };
     #[pymodule_export]
     use super::parallel::ParallelTrainer;
     #[pymodule_export]

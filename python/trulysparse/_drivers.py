@@ -82,7 +82,7 @@ class Start:
     """How a fit starts: its driver or, on a worker's rank, the worker."""
 
     steps_per_epoch: int
-    samples: int  # of an epoch; steps of a stream, whose samples nobody knows
+    samples: int  # of an epoch; steps of a stream, whose samples are not known
     driver: _fit.Driver | None = None
     worker: WorkerRank | None = None
     server: ServerRank | None = None

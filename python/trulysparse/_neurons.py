@@ -318,8 +318,13 @@ class Neurons(Scoring):
         with self._exclusive("compact"):
             removed = self._core.compact(inputs)
         return [
-            {"layer": layer, "neurons": neurons, "constant": constant, "connections": connections}
-            for layer, (neurons, constant, connections) in enumerate(removed)
+            {
+                "layer": layer,
+                "neurons": one.neurons,
+                "constant": one.constant,
+                "connections": one.connections,
+            }
+            for layer, one in enumerate(removed)
         ]
 
     def units(self, layer: int) -> npt.NDArray[np.int64]:

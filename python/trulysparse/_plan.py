@@ -14,8 +14,6 @@ from trulysparse.topology import SET
 
 __all__ = ["MemoryPlan", "plan"]
 
-_Parts = tuple[float, int, list[tuple[str, float]], float, int | None]
-
 # Between two of them nothing is gained: lanes are padded to these.
 _BATCHES = (1, 4, 8, *range(16, 4097, 16))
 
@@ -52,22 +50,22 @@ class MemoryPlan:
     largest_batch_size: int
 
     @classmethod
-    def of(cls, parts_for: Callable[[int], _Parts], batch_size: int) -> MemoryPlan:
-        """Make the plan from a function that gives the parts for a batch size."""
-        connections, neurons, parts, taken, available = parts_for(batch_size)
+    def of(cls, footprint_for: Callable[[int], _core.Footprint], batch_size: int) -> MemoryPlan:
+        """Make the plan from a function that gives the footprint for a batch size."""
+        own = footprint_for(batch_size)
 
         def fits(batch: int) -> bool:
-            needed = sum(part for _, part in parts_for(batch)[2])
-            return available is None or needed - taken <= available
+            needed = sum(part for _, part in footprint_for(batch).parts)
+            return own.available is None or needed - own.taken <= own.available
 
         largest = max(filter(fits, _BATCHES), default=0)
         return cls(
             batch_size,
-            round(connections),
-            neurons,
-            {name: math.ceil(part) for name, part in parts},
-            math.ceil(taken),
-            available,
+            round(own.connections),
+            own.neurons,
+            {name: math.ceil(part) for name, part in own.parts},
+            math.ceil(own.taken),
+            own.available,
             largest,
         )
 
@@ -140,7 +138,7 @@ def plan(
     adam = _settings.is_adam(optimizer, config.activation)
     text = config.to_json()
     return MemoryPlan.of(
-        lambda batch: _core.plan(text, batch, candidates, memory, adam), batch_size
+        lambda batch: _core.expected_footprint(text, batch, candidates, memory, adam), batch_size
     )
 
 

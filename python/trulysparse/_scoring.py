@@ -72,7 +72,7 @@ class Scoring(Exports):
         memory = _settings.memory(memory)
         adam = _settings.is_adam(optimizer, self.activation)
         return MemoryPlan.of(
-            lambda batch: self._core.plan(batch, candidates, memory, adam), batch_size
+            lambda batch: self._core.footprint(batch, candidates, memory, adam), batch_size
         )
 
     def _scores(self, scores: _core.Scores) -> dict[str, float]:

@@ -121,12 +121,13 @@ class TopologyRecorder(Callback):
         for layer in self.connections:
             n_in, n_out = self.layer_sizes[layer : layer + 2]
             # Released on return: training would copy what is still shared.
-            indptr, indices, _ = self.model._core.weights(layer)
+            weights = self.model._core.weights(layer)
+            indptr = weights.indptr
             degrees = np.diff(indptr)
             self.connections[layer].append(int(indptr[-1]))
             self.neurons[layer].append(int(np.count_nonzero(degrees)))
             if self._degrees:
-                counts = _counts(np.asarray(indices), n_in)
+                counts = _counts(np.asarray(weights.indices), n_in)
                 self.in_degrees[layer].append(degrees.astype(np.min_scalar_type(n_in)))
                 self.out_degrees[layer].append(counts.astype(np.min_scalar_type(n_out)))
 

@@ -187,7 +187,7 @@ impl FitArguments {
 pub struct TrainerArguments {
     /// How it takes its steps.
     pub fit: FitArguments,
-    /// As of [`memory`].
+    /// A name that [`memory`] takes.
     pub memory: String,
     /// Candidates for growth per connection; None if the topology does not evolve.
     pub candidates: Option<f64>,

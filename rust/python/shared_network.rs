@@ -86,7 +86,7 @@ impl SharedNetwork {
     /// The network, to look at.
     pub fn read(&self) -> Result<RwLockReadGuard<'_, Mlp>> {
         if !self.is_ours() {
-            // Inherited readers do no harm: nobody writes here before the lock is ours.
+            // Inherited readers do no harm: there is no writer here before the lock is ours.
             let guard = patiently(|| match self.is_ours() {
                 true => Some(None),
                 false => free(self.mlp.try_read()).map(Some),

@@ -18,6 +18,15 @@ mod timing;
 
 type Vector<'py, T> = PyReadonlyArray1<'py, T>;
 type Matrix<'py> = PyReadonlyArray2<'py, f32>;
+/// Offsets and columns.
+type Structure<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u32>>);
+/// Offsets, columns and values, and where each entry was before.
+type Evolved<'py> = (
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<u32>>,
+    Bound<'py, PyArray1<f32>>,
+    Bound<'py, PyArray1<i64>>,
+);
 
 /// A matrix as Python has it: offsets, columns, values and the number of inputs.
 #[derive(FromPyObject)]
@@ -141,7 +150,6 @@ pub mod kernels {
     }
 
     #[pyfunction]
-    #[allow(clippy::type_complexity)]
     fn erdos_renyi<'py>(
         py: Python<'py>,
         n_in: usize,
@@ -149,7 +157,7 @@ pub mod kernels {
         probability: f64,
         seed: u64,
         threads: usize,
-    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u32>>)> {
+    ) -> PyResult<Structure<'py>> {
         let stream = Stream::new(seed, Purpose::Structure, 0, 0);
         let (indptr, indices) =
             topology::erdos_renyi(&Par::new(threads)?, n_in, n_out, probability, stream)?;
@@ -160,7 +168,6 @@ pub mod kernels {
     /// The new matrix and, for each of its entries, the old position or -1.
     #[pyfunction]
     #[pyo3(signature = (w, zeta, seed, epoch, threads, closed=None))]
-    #[allow(clippy::type_complexity)]
     fn evolve<'py>(
         py: Python<'py>,
         w: GivenMatrix<'py>,
@@ -169,12 +176,7 @@ pub mod kernels {
         epoch: u64,
         threads: usize,
         closed: Option<Vec<bool>>,
-    ) -> PyResult<(
-        Bound<'py, PyArray1<i64>>,
-        Bound<'py, PyArray1<u32>>,
-        Bound<'py, PyArray1<f32>>,
-        Bound<'py, PyArray1<i64>>,
-    )> {
+    ) -> PyResult<Evolved<'py>> {
         let w = w.csr()?;
         let places = Stream::new(seed, Purpose::GrowPlaces, 0, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, 0, epoch);

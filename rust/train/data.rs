@@ -239,7 +239,8 @@ impl<'a> DataView<'a> {
         augmentation.apply(par, x, samples, draw, &mut rows[..samples.len() * features]);
     }
 
-    /// As [`DataView::gather`] of the `batch` samples that [`DataView::change`] has written to `rows`.
+    /// As [`DataView::gather`] of the `batch` samples that [`DataView::change`] has written to
+    /// `rows`.
     pub(super) fn gather_changed(
         &self,
         par: &Par,

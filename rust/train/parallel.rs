@@ -1,9 +1,9 @@
 //! Training on several workers: WASSP-SGD (synchronous) and WASAP-SGD (asynchronous), arXiv
-//! 2102.01732, "Parallel training".
+//! 2102.01732.
 //!
 //! Phase 1, one network on a server: each worker takes gradients of batches of its share of the
-//! samples. Phase 2, the last epochs: each worker trains a network of its own, and the result is
-//! their average.
+//! samples. Phase 2, the last epochs: each worker trains its own network, and the result is their
+//! average.
 //!
 //! - `share`: which samples a worker has; `worker`: the gradients of their batches;
 //! - `wassp`: synchronous workers on threads; `sync_server`: steps made of the gradients of all;

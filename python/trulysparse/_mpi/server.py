@@ -128,8 +128,8 @@ class ServerRank:
         if new:
             self._link.post(peer, np.array(core.nnz(), np.int64))
             for layer in layers:
-                indptr, indices, _ = core.weights(layer)
-                self._link.post(peer, indptr, np.asarray(indices))
+                weights = core.weights(layer)
+                self._link.post(peer, weights.indptr, np.asarray(weights.indices))
         self._link.post(peer, *values)
         self._known[worker], self._owing[worker] = version, True
 

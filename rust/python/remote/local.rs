@@ -43,8 +43,8 @@ impl RemoteLocalWorker {
         Ok(RemoteLocalWorker { network, data, local: Mutex::new(local) })
     }
 
-    /// Trains an epoch that starts at step `first_step`, with the factors that `RemoteServer.scaling` gives;
-    /// `tick(samples, loss, correct)`, sums so far, is called every tenth of a second.
+    /// Trains an epoch that starts at step `first_step`, with the factors that `RemoteServer.scaling`
+    /// gives; `tick(samples, loss, correct)`, sums so far, is called every tenth of a second.
     fn epoch(
         &self,
         py: Python<'_>,
@@ -80,13 +80,13 @@ impl RemoteLocalWorker {
         Ok(Network::wrap(py, copy, par))
     }
 
-    /// As `Network.evolve`, of its own network.
+    /// As `Network.evolve`, for the worker's network.
     fn evolve(&self, py: Python<'_>, zeta: f64, grow_init: f32) -> PyResult<Vec<usize>> {
         let (par, set) = (self.network.get().par()?, Set { zeta, grow_init });
         Ok(py.detach(|| lock(&self.local).evolve(&par, &set))?)
     }
 
-    /// As `Network.prune`, of its own network.
+    /// As `Network.prune`, for the worker's network.
     fn prune(
         &self,
         py: Python<'_>,

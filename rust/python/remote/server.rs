@@ -71,7 +71,7 @@ impl Scaling {
 
 #[pymethods]
 impl RemoteServer {
-    /// `shares`: the samples of each worker; `settings` as of `ParallelTrainer`.
+    /// `shares`: the samples of each worker; `settings`: those of `ParallelTrainer`.
     #[new]
     fn new(network: Py<Network>, shares: Vec<usize>, settings: &str) -> PyResult<Self> {
         let settings: ParallelArguments = convert::from_json("settings", settings)?;

@@ -1,5 +1,5 @@
-//! The server of an asynchronous fit and the epoch that it is in, whatever way its workers take to
-//! it: threads of this process or other machines.
+//! The server of an asynchronous fit and the epoch that it is in. Its workers may be threads of this
+//! process or other machines.
 
 use super::updates::{Tally, ValidUpdates, Version};
 use super::{FitSettings, Progress};
@@ -42,8 +42,8 @@ struct EpochState {
 }
 
 impl AsyncServer {
-    /// A server of workers whose shares have these numbers of samples. `max_staleness`: a gradient is refused if more updates
-    /// were made since its pull.
+    /// A server of workers whose shares have these numbers of samples. `max_staleness`: a gradient
+    /// is refused if more updates were made since its pull.
     pub fn new(
         settings: FitSettings,
         shares: &[usize],

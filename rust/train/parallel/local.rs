@@ -1,5 +1,5 @@
-//! Phase 2 of parallel training: every worker trains a network of its own on its share, and the
-//! average of all is what the fit has learned (WASAP-SGD, arXiv 2102.01732).
+//! Phase 2 of parallel training: every worker trains its own network on its share, and the average of
+//! all is what the fit has learned (WASAP-SGD, arXiv 2102.01732).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,11 +11,11 @@ use crate::parallel::Par;
 
 /// The workers of the local phase.
 ///
-/// *What the paper leaves open.* Every worker starts with the server's weights and momentum, goes on
-/// along the schedule of the fit with the [scaling](Scaling) that the caller gives for
-/// each epoch, and evolves and prunes its own topology with random numbers of its own. After
-/// every epoch the average can be looked at ([`LocalPhase::publish`]), while each worker goes on with its
-/// own network; the last average is the result.
+/// *What the paper leaves open.* Every worker starts with the server's weights and momentum and goes
+/// on along the schedule of the fit, with the [scaling](Scaling) that the caller gives for each
+/// epoch. It evolves and prunes its own topology with its own random numbers. After every epoch the
+/// average can be looked at ([`LocalPhase::publish`]), while each worker goes on with its own
+/// network; the last average is the result.
 #[derive(Debug)]
 pub struct LocalPhase {
     settings: FitSettings,

@@ -1,5 +1,5 @@
-//! The server of a synchronous fit and the epoch that it is in, whatever way the gradients of its
-//! workers take to it.
+//! The server of a synchronous fit and the epoch that it is in. Its workers may be threads of this
+//! process or other machines.
 
 use super::{FitSettings, Progress};
 use crate::error::Result;

@@ -12,8 +12,8 @@ use crate::parallel::Par;
 
 /// The workers of a synchronous fit. All read the same network, so none has a copy of its values.
 ///
-/// *What the paper leaves open.* The gradient of a step is the mean over all of its samples, whatever
-/// the sizes of the batches: gradients are summed in the order of the workers and divided by the
+/// *What the paper leaves open.* The gradient of a step is the mean over all of its samples, also
+/// where batches differ in size: gradients are summed in the order of the workers and divided by the
 /// number of samples, so the bits depend on the seed and the number of workers only. An epoch has as
 /// many steps as the largest share has batches; a worker whose share has run out is left out.
 /// One worker gives the bits of a sequential fit.

@@ -93,7 +93,7 @@ impl GradientWorker {
         Ok(Some(model.gradient(par, &mut self.workspace, samples, answers, draw, out)))
     }
 
-    /// As [`GradientWorker::gradient_at`] of the next batch, however often the share must be gone through.
+    /// As [`GradientWorker::gradient_at`] of the next batch. A share that has run out starts again.
     pub fn next_gradient(
         &mut self,
         par: &Par,
