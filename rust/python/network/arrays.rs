@@ -15,6 +15,12 @@ use crate::topology::{incoming_strength, outgoing_strength, path_strength};
 /// An array, and the momentum of its values.
 type WithMomentum<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>);
 
+/// Neurons of each layer before any compaction, and the numbers that those had that are left.
+type BeforeCompaction<'py> = (Vec<usize>, Vec<Bound<'py, PyArray1<u32>>>);
+
+/// Means and scales of the inputs.
+type MeansAndScales<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
+
 /// A layer's connections: a matrix in CSR with a row for each output neuron.
 #[pyclass(frozen, get_all, module = "trulysparse._core")]
 pub struct LayerWeights {
@@ -142,10 +148,7 @@ impl Network {
 
     /// Neurons of each layer before any compaction, and the original numbers of those that are
     /// left, empty for layers that have all of them; None without a compaction.
-    fn origin<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Option<(Vec<usize>, Vec<Bound<'py, PyArray1<u32>>>)>> {
+    fn origin<'py>(&self, py: Python<'py>) -> PyResult<Option<BeforeCompaction<'py>>> {
         let origin = py
             .detach(|| -> Result<_> { self.read()?.origin().map(Origin::try_clone).transpose() })?;
         Ok(origin.map(|origin| {
@@ -155,10 +158,7 @@ impl Network {
     }
 
     /// Means and scales of the inputs, if there are statistics.
-    fn standardizer<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Option<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)>> {
+    fn standardizer<'py>(&self, py: Python<'py>) -> PyResult<Option<MeansAndScales<'py>>> {
         let statistics = py.detach(|| -> Result<_> {
             let mlp = self.read()?;
             let what = "statistics";
