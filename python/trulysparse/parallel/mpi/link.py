@@ -1,4 +1,4 @@
-"""Messages between the server and its workers, none of which is waited for for ever."""
+"""Messages with a timeout between the server and its workers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEADER = np.dtype(
     [
         ("kind", "<i8"),
         ("topology", "<i8"),  # changes of the topology before
-        ("place", "<i8"),  # where the batch starts in the share's order; -1: the worker's next one
+        ("start", "<i8"),  # where the batch starts in the share's order; -1: the worker's next one
         ("epoch", "<i8"),
         ("step", "<i8"),
         ("samples", "<i8"),
@@ -85,7 +85,7 @@ class Link:
         self._finish_posts(peer)
 
     def post(self, peer: int, *arrays: npt.NDArray[Any]) -> None:
-        """Send arrays from where they are while other things are done; nobody may change them."""
+        """Send arrays from where they are while other things are done; they must not change."""
         posted = self._posted.setdefault(peer, [])
         for piece in self._pieces(arrays):
             posted.append((self._comm.Isend([piece, self._mpi.BYTE], peer, _DATA), piece))

@@ -15,20 +15,20 @@ use crate::parallel::Par;
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long a forked child looks whether a lock is held by another of its threads, for a moment,
-/// or by a thread of its parent, for ever.
+/// or by a thread of its parent, always.
 const DOUBT: Duration = Duration::from_millis(200);
 
 /// A network behind a lock, and the threads that it uses.
 ///
-/// Call its functions only while detached from the interpreter, [`Shelter::par`] excepted.
+/// Call its functions only while detached from the interpreter, [`SharedNetwork::par`] excepted.
 ///
-/// *Fairness.* The standard library's lock lets a loop that unlocks and locks again win for ever,
+/// *Fairness.* The standard library's lock lets a loop that unlocks and locks again always win,
 /// so readers that find the lock taken are counted, and a training loop that sees some lets go of
 /// the lock and waits until they have been in.
 ///
 /// *Forks.* A child inherits its parent's locks as they were, held by threads that it does not
 /// have. Until it has seen that the lock is free, it never blocks on it.
-pub struct Shelter {
+pub struct SharedNetwork {
     mlp: RwLock<Mlp>,
     /// The process in which the lock is known to be held by living threads only.
     process: AtomicU32,
@@ -59,10 +59,10 @@ fn patiently<G>(mut attempt: impl FnMut() -> Option<G>) -> Option<G> {
     }
 }
 
-impl Shelter {
-    /// A network that nobody uses yet.
+impl SharedNetwork {
+    /// A network that is not in use yet.
     pub fn new(mlp: Mlp, par: Par) -> Self {
-        Shelter {
+        SharedNetwork {
             mlp: RwLock::new(mlp),
             process: AtomicU32::new(std::process::id()),
             waiting: AtomicU64::new(0),
@@ -86,7 +86,7 @@ impl Shelter {
     /// The network, to look at.
     pub fn read(&self) -> Result<RwLockReadGuard<'_, Mlp>> {
         if !self.is_ours() {
-            // Inherited readers do no harm: nobody writes here before the lock is ours.
+            // Inherited readers do no harm: there is no writer here before the lock is ours.
             let guard = patiently(|| match self.is_ours() {
                 true => Some(None),
                 false => free(self.mlp.try_read()).map(Some),
@@ -112,7 +112,7 @@ impl Shelter {
     }
 
     /// Exchanges the contents of two networks.
-    pub fn exchange(&self, other: &Shelter) -> Result<()> {
+    pub fn exchange(&self, other: &SharedNetwork) -> Result<()> {
         if std::ptr::eq(self, other) {
             return Ok(());
         }
@@ -127,7 +127,7 @@ impl Shelter {
         Ok(())
     }
 
-    /// Whether somebody waits to look at the network.
+    /// Whether other threads wait to look at the network.
     pub fn has_waiting_readers(&self) -> bool {
         self.waiting.load(SeqCst) > 0
     }
