@@ -36,7 +36,13 @@ pub struct SharedNetwork {
     waiting: AtomicU64,
     /// Readers that waited and have been let in.
     entered: AtomicU64,
-    par: Mutex<(Par, u32)>,
+    threads: Mutex<Threads>,
+}
+
+/// The threads to use, and the process that they are in.
+struct Threads {
+    par: Par,
+    process: u32,
 }
 
 /// The lock, if it is free; a panic in a kernel leaves numbers, not broken invariants, behind.
@@ -67,7 +73,7 @@ impl SharedNetwork {
             process: AtomicU32::new(std::process::id()),
             waiting: AtomicU64::new(0),
             entered: AtomicU64::new(0),
-            par: Mutex::new((par, std::process::id())),
+            threads: Mutex::new(Threads { par, process: std::process::id() }),
         }
     }
 
@@ -146,33 +152,36 @@ impl SharedNetwork {
         }
     }
 
-    fn par_lock(&self) -> Result<MutexGuard<'_, (Par, u32)>> {
+    fn threads_lock(&self) -> Result<MutexGuard<'_, Threads>> {
         // Held for a moment only, so it is free soon or was taken in the parent at the fork.
-        patiently(|| free(self.par.try_lock())).ok_or(Error::Forked)
+        patiently(|| free(self.threads.try_lock())).ok_or(Error::Forked)
     }
 
     /// The threads to use. A forked child has none of its parent's threads and gets its own.
     pub fn par(&self) -> Result<Par> {
-        let mut par = self.par_lock()?;
-        if par.1 != std::process::id() {
-            let fresh = Par::new(par.0.threads())?;
-            replace(&mut par, fresh);
+        let mut threads = self.threads_lock()?;
+        if threads.process != std::process::id() {
+            let fresh = Par::new(threads.par.threads())?;
+            threads.replace(fresh);
         }
-        Ok(par.0.clone())
+        Ok(threads.par.clone())
     }
 
     /// Sets the threads to use.
     pub fn set_par(&self, fresh: Par) -> Result<()> {
-        replace(&mut *self.par_lock()?, fresh);
+        self.threads_lock()?.replace(fresh);
         Ok(())
     }
 }
 
-fn replace(par: &mut (Par, u32), fresh: Par) {
-    let (old, process) = std::mem::replace(par, (fresh, std::process::id()));
-    if process != std::process::id() {
-        // Dropping the parent's pool would wake its threads, which are not here, through locks
-        // that they may have held at the fork.
-        std::mem::forget(old);
+impl Threads {
+    fn replace(&mut self, fresh: Par) {
+        let new = Threads { par: fresh, process: std::process::id() };
+        let old = std::mem::replace(self, new);
+        if old.process != std::process::id() {
+            // Dropping the parent's pool would wake its threads, which are not here, through locks
+            // that they may have held at the fork.
+            std::mem::forget(old.par);
+        }
     }
 }
