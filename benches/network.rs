@@ -5,11 +5,11 @@ mod common;
 use common::{NETWORKS, medians, numbers, thread_counts, wanted};
 use trulysparse::kernels;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Fall, Inference, LayerRates, Loss, Memory, Mlp, Optimizer,
-    Rule, Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Fall, Inference, LayerRates, Memory, Mlp, Optimizer, Rule,
+    Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
-use trulysparse::topology::{Fan, Init, Scheme, Set};
+use trulysparse::topology::Set;
 use trulysparse::train::{DataView, Samples};
 
 /// The batch that evolutions are compared with, the same for all networks.
@@ -41,15 +41,10 @@ fn main() {
         for threads in thread_counts() {
             let par = Par::new(threads).expect("threads");
             let config = Config {
-                layer_sizes: network.sizes.to_vec(),
                 sparsity: Sparsity::Epsilon(network.epsilon.into()),
                 activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-                loss: Loss::CrossEntropy,
-                init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
                 dropout: 0.3.into(),
-                input_noise: 0.0,
-                standardize: false,
-                seed: 0,
+                ..Config::plain(network.sizes.to_vec())
             };
             let (features, batch) = (network.sizes[0], network.batch);
             let most = batch.max(PLAIN_BATCH);

@@ -11,11 +11,10 @@ use std::time::Instant;
 
 use common::{NETWORKS, numbers, thread_counts, wanted};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Draw, Fall, Gradient, LayerRates, Loss, Memory, Mlp,
-    Optimizer, Replica, Rule, Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Draw, Fall, Gradient, LayerRates, Memory, Mlp, Optimizer,
+    Replica, Rule, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
-use trulysparse::topology::{Fan, Init, Scheme};
 use trulysparse::train::{DataView, Samples, ValidUpdates, Version};
 
 /// Updates of each worker; the first tenth warms up.
@@ -45,15 +44,10 @@ fn main() {
     for network in NETWORKS.iter().filter(|n| wanted("server") || wanted(n.name)) {
         for workers in thread_counts() {
             let config = Config {
-                layer_sizes: network.sizes.to_vec(),
                 sparsity: Sparsity::Epsilon(network.epsilon.into()),
                 activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-                loss: Loss::CrossEntropy,
-                init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
                 dropout: 0.3.into(),
-                input_noise: 0.0,
-                standardize: false,
-                seed: 0,
+                ..Config::plain(network.sizes.to_vec())
             };
             let mut mlp = Mlp::new(&Par::seq(), config).expect("a network");
             mlp.prepare_training(&Par::seq(), Memory::Fast).expect("memory");

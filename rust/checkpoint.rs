@@ -185,15 +185,15 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
         }
     }
     let state = model.state();
-    let is_adams = |state: &State| state.rule == RuleKind::Adam;
+    let is_legacy = |state: &State| state.rule == RuleKind::Adam;
     let header = Header {
         version: VERSION,
         config: model.config().clone(),
         counters: model.counters,
         user: user.clone(),
         original_layer_sizes: model.origin().map_or(Vec::new(), |origin| origin.sizes().to_vec()),
-        adam_since: state.filter(is_adams).map(|state| state.since),
-        state: state.filter(|state| !is_adams(state)),
+        adam_since: state.filter(is_legacy).map(|state| state.since),
+        state: state.filter(|state| !is_legacy(state)),
     };
     let json = serde_json::to_string(&header).expect("internal: plain data always serialise");
     let entries = HashMap::from([(HEADER.to_string(), json)]);

@@ -57,15 +57,11 @@
 //! let mut model = Mlp::new(
 //!     &par,
 //!     Config {
-//!         layer_sizes: vec![8, 30, 2],
 //!         sparsity: Sparsity::Epsilon(3.0.into()),
 //!         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-//!         loss: Loss::CrossEntropy,
 //!         init: Init { scheme: Scheme::HeUniform, fan: Fan::Real },
-//!         dropout: 0.0.into(),
-//!         input_noise: 0.0,
-//!         standardize: false,
 //!         seed: 1,
+//!         ..Config::plain(vec![8, 30, 2])
 //!     },
 //! )?;
 //! let optimizer = Optimizer {

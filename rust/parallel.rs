@@ -1,4 +1,5 @@
-//! Parallelism as a value: a [`Par`] says how many threads a kernel may use.
+//! Parallelism as a value: a [`Par`] says how many threads a kernel may use. The caller chooses the
+//! number; `config.threads` does in Python.
 //!
 //! Work over rows is split recursively where the *amount of work* halves, not the number of rows,
 //! and every output element is computed by exactly one thread, in an order that does not depend

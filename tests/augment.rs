@@ -5,8 +5,8 @@
 use trulysparse::checkpoint;
 use trulysparse::kernels::Frame;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Fall, Footprint, LayerRates, Loss, Memory, Mlp, Optimizer,
-    Rule, Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Fall, Footprint, LayerRates, Memory, Mlp, Optimizer, Rule,
+    Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -20,15 +20,12 @@ const IMAGES: Augmentation =
 
 fn network() -> Mlp {
     let config = Config {
-        layer_sizes: vec![FEATURES, 30, 20, 2],
         sparsity: Sparsity::Epsilon(4.0.into()),
         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-        loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::HeUniform, fan: Fan::Real },
         dropout: 0.2.into(),
-        input_noise: 0.0,
-        standardize: false,
         seed: 5,
+        ..Config::plain(vec![FEATURES, 30, 20, 2])
     };
     Mlp::new(&Par::seq(), config).unwrap()
 }

@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use trulysparse::csr::Csr;
-use trulysparse::nn::{Activation, ActivationKind, Config, Footprint, Loss, Memory, Mlp, Sparsity};
+use trulysparse::nn::{Activation, ActivationKind, Config, Footprint, Memory, Mlp, Sparsity};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream};
-use trulysparse::topology::{self, Buffers, Fan, Init, Old, Scheme, Thinned, merge, weakest};
+use trulysparse::topology::{self, Buffers, Old, Thinned, merge, weakest};
 
 const WIDE: usize = 4_000_000_000;
 
@@ -66,15 +66,9 @@ fn growth_reaches_every_place() {
 
 fn config(layer_sizes: Vec<usize>, epsilon: f64) -> Config {
     Config {
-        layer_sizes,
         sparsity: Sparsity::Epsilon(epsilon.into()),
         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-        loss: Loss::CrossEntropy,
-        init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
-        dropout: 0.0.into(),
-        input_noise: 0.0,
-        standardize: false,
-        seed: 0,
+        ..Config::plain(layer_sizes)
     }
 }
 

@@ -11,11 +11,10 @@ use serde_json::Value;
 use trulysparse::checkpoint::{self, UserData};
 use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Loss, Mlp, Optimizer, Pruning, Rule,
+    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Mlp, Optimizer, Pruning, Rule,
     RuleKind, Sparsity, Standardizer, State,
 };
 use trulysparse::parallel::Par;
-use trulysparse::topology::{Fan, Init, Scheme};
 use trulysparse::watch::Watch;
 
 fn to_bytes(model: &Mlp, user: &UserData) -> Result<Vec<u8>> {
@@ -32,15 +31,12 @@ fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
 
 fn model(standardize: bool) -> Mlp {
     let config = Config {
-        layer_sizes: vec![3, 4, 2],
         sparsity: Sparsity::Density(0.5.into()),
         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-        loss: Loss::CrossEntropy,
-        init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
-        dropout: 0.0.into(),
         input_noise: 0.25,
         standardize,
         seed: 1,
+        ..Config::plain(vec![3, 4, 2])
     };
     Mlp::new(&Par::seq(), config).unwrap()
 }
@@ -260,7 +256,11 @@ fn names(bytes: &[u8]) -> BTreeSet<String> {
 fn a_damaged_name_or_version_takes_nothing_away() {
     let par = Par::seq();
     let adam = Rule::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 };
-    let config = Config { layer_sizes: vec![6, 20, 9, 2], ..model(true).config().clone() };
+    let config = Config {
+        layer_sizes: vec![6, 20, 9, 2],
+        label_smoothing: 0.25,
+        ..model(true).config().clone()
+    };
     let mut model = Mlp::new(&par, config).unwrap();
     let constant = (0..6).collect();
     let statistics = Standardizer::from_parts(vec![0.5; 6], vec![1.0; 6], constant).unwrap();
@@ -273,6 +273,7 @@ fn a_damaged_name_or_version_takes_nothing_away() {
     let expected = names(&whole);
     let optional = [
         "adam_since",
+        "label_smoothing",
         "original_layer_sizes",
         "layers.0.pruned",
         "units.1",

@@ -4,24 +4,19 @@
 
 use proptest::prelude::*;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Cut, Layer, Loss, Mlp, Pruning, RuleKind, Sparsity, State,
+    Activation, ActivationKind, Config, Cut, Layer, Mlp, Pruning, RuleKind, Sparsity, State,
 };
 use trulysparse::parallel::Par;
-use trulysparse::topology::{Fan, Init, Scheme, Set};
+use trulysparse::topology::Set;
 
 const STATE: State = State { rule: RuleKind::Adam, since: 0 };
 
 fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
     let config = Config {
-        layer_sizes: sizes.to_vec(),
         sparsity: Sparsity::Density(density.into()),
         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-        loss: Loss::CrossEntropy,
-        init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
-        dropout: 0.0.into(),
-        input_noise: 0.0,
-        standardize: false,
         seed,
+        ..Config::plain(sizes.to_vec())
     };
     let plain = Mlp::new(&Par::seq(), config.clone()).unwrap();
     // Momentum and second moment of every parameter are a number that no other has.

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use trulysparse::checkpoint;
 use trulysparse::csr::Csr;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Loss, Memory, Mlp, Optimizer,
-    Pruning, Rule, Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Memory, Mlp, Optimizer, Pruning,
+    Rule, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -24,15 +24,13 @@ const SET: Set = Set { zeta: 0.3, grow_init: 0.5 };
 
 fn network(sizes: &[usize]) -> Mlp {
     let config = Config {
-        layer_sizes: sizes.to_vec(),
         sparsity: Sparsity::Epsilon(4.0.into()),
         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
-        loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::HeUniform, fan: Fan::Real },
         dropout: 0.2.into(),
         input_noise: 0.1,
-        standardize: false,
         seed: 5,
+        ..Config::plain(sizes.to_vec())
     };
     Mlp::new(&Par::seq(), config).unwrap()
 }

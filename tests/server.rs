@@ -7,10 +7,7 @@ use std::slice::from_mut;
 
 use proptest::prelude::*;
 use trulysparse::kernels::{Parameters, Sgd, Step, UpdateRule};
-use trulysparse::nn::{
-    Activation, ActivationKind, Config, Cut, Gradient, Loss, Memory, Mlp, Pruning, Replica,
-    Sparsity,
-};
+use trulysparse::nn::{Config, Cut, Gradient, Memory, Mlp, Pruning, Replica, Sparsity};
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
 use trulysparse::topology::{Fan, Init, Scheme, Set};
@@ -18,15 +15,10 @@ use trulysparse::train::{Tally, ValidUpdates, Version};
 
 fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
     let config = Config {
-        layer_sizes: sizes.to_vec(),
         sparsity: Sparsity::Density(density.into()),
-        activation: Activation { kind: ActivationKind::Relu.into(), slope: 0.0 },
-        loss: Loss::CrossEntropy,
         init: Init { scheme: Scheme::Xavier, fan: Fan::Layer },
-        dropout: 0.0.into(),
-        input_noise: 0.0,
-        standardize: false,
         seed,
+        ..Config::plain(sizes.to_vec())
     };
     let mut mlp = Mlp::new(&Par::seq(), config).unwrap();
     mlp.prepare_training(&Par::seq(), Memory::Fast).unwrap();

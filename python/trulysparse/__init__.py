@@ -20,6 +20,7 @@ from trulysparse.callbacks import (
     GradientNorms,
     LearningRateScheduler,
     ModelCheckpoint,
+    ReduceLROnPlateau,
     TerminateOnNaN,
     TopologyRecorder,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "PeerError",
     "Preset",
     "Recipe",
+    "ReduceLROnPlateau",
     "SparseMLP",
     "StepDecay",
     "TerminateOnNaN",

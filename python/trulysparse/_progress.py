@@ -4,32 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeAlias
-
-from tqdm.asyncio import tqdm as text_bar
-from tqdm.auto import tqdm
 
 Tick: TypeAlias = Callable[[int, int], object]
 
 _PATIENCE = 1  # second, after which something is slow
 
 
-class _Bar(tqdm):  # type: ignore[misc]  # which has no types
-    """A bar that Ctrl-C is not lost in.
+@cache
+def _bars() -> tuple[type[Any], bool]:
+    """The class of bars, and whether they are drawn in a notebook; importing tqdm takes a while."""
+    from tqdm.asyncio import tqdm as text_bar
+    from tqdm.auto import tqdm
 
-    tqdm's `__del__` is Python code, in which Python drops a KeyboardInterrupt. It closes bars that
-    nothing else has closed, and ours are closed where they are used. This one is a function of C.
-    """
+    class Bar(tqdm):  # type: ignore[misc]  # which has no types
+        """A bar that Ctrl-C is not lost in.
 
-    __del__ = object.__hash__
+        tqdm's `__del__` is Python code, in which Python drops a KeyboardInterrupt. It closes bars
+        that nothing else has closed, and ours are closed where they are used. This one is a
+        function of C.
+        """
+
+        __del__ = object.__hash__
+
+    return Bar, tqdm is not text_bar
 
 
 def bar(*, enabled: bool, **options: Any) -> Any:
-    """A bar of tqdm's with these options, which draws nothing unless it is `enabled`."""
+    """Make a bar of tqdm's with these options, which draws nothing unless it is `enabled`."""
+    kind, in_notebook = _bars()
     # None leaves the bar out where the stream is no terminal. A notebook's stream says that it
     # is none, and shows a bar all the same.
-    disable = True if not enabled else None if tqdm is text_bar else False
-    return _Bar(
+    disable = True if not enabled else False if in_notebook else None
+    return kind(
         disable=disable,
         bar_format="{desc}|{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]",
         dynamic_ncols=True,

@@ -43,6 +43,8 @@ ACTIVATIONS = {
     "leaky_relu": Activation(f"leaky_relu: {_LINES}", slope=lambda slope, layer: slope),
     "sigmoid": Activation("sigmoid: 1 / (1 + exp(-x))", "Sigmoid"),
     "tanh": Activation("tanh(x)", "Tanh"),
+    "silu": Activation("silu: x / (1 + exp(-x))", "SiLU"),
+    "gelu": Activation("gelu: x * (1 + erf(x / sqrt(2))) / 2", "GELU"),
     "identity": Activation("x itself", "Identity"),
     "srelu": Activation(None),
     "softmax": Activation(

@@ -67,6 +67,7 @@ _CHECKS: dict[str, Check] = {
     "activation": _per_layer(_choice(activations.HIDDEN)),
     "slope": _real("a finite number", low=-_check.FLOAT32, high=_check.FLOAT32),
     "loss": _choice(tuple(LOSSES)),
+    "label_smoothing": _real("a number in [0, 1)", low=0, high=1, high_open=True),
     "init": _choice(INITS),
     "fan": _choice(FANS),
     "dropout": _per_layer(_real("a number in [0, 1)", low=0, high=1, high_open=True)),
@@ -112,6 +113,7 @@ class Config:
     activation: str | list[str] = "all_relu"
     slope: float = 0.6
     loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
     init: str = "he_uniform"
     fan: str = "layer"
     dropout: float | list[float] = 0.3
@@ -128,6 +130,11 @@ class Config:
             )
         for name, check in _CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
+        if self.label_smoothing > 0 and LOSSES[self.loss].output != "softmax":
+            raise ValueError(
+                f"label_smoothing = {self.label_smoothing!r} and loss = {self.loss!r}: expected "
+                "loss='cross_entropy', or no smoothing"
+            )
         if self.allocation == "erk":  # differs for convolutions only
             object.__setattr__(self, "allocation", "er")
         weights = len(self.layer_sizes) - 1
@@ -163,9 +170,9 @@ class Config:
         config = cls(layer_sizes, **settings)  # type: ignore[arg-type]  # a list from the check on
         # The softmax of one number is always 1: such a network would learn nothing. Old files
         # have some.
-        if config.layer_sizes[-1] == 1 and config.loss == "cross_entropy":
+        if config.layer_sizes[-1] == 1 and LOSSES[config.loss].output == "softmax":
             raise ValueError(
-                "layer_sizes ends with one output and loss = 'cross_entropy': expected "
+                f"layer_sizes ends with one output and loss = {config.loss!r}: expected "
                 "loss='binary_cross_entropy', or two outputs"
             )
         return config

@@ -21,7 +21,7 @@ class History:
         ``val_loss`` and ``val_accuracy`` if there are validation data; ``connections``, the number
         of connections that the epoch trained, and ``neurons``, that of hidden neurons with incoming
         connections; ``learning_rate`` at the epoch's end; what it cost, as below. `WASAP` adds the
-        numbers that it names. Models with ``"squared_error"`` have no accuracy.
+        numbers that it names. Models whose outputs are values have no accuracy.
         Costs: ``seconds`` that training took, and beside them ``validation_seconds`` and, of the
         changes between the epoch before and this one, ``pruning_seconds`` and
         ``evolution_seconds``; 0 where there was none. ``multiply_adds``, multiplications with
@@ -35,7 +35,7 @@ class History:
         Biases, activations, the optimiser's step, validation and evolution do not count.
     staleness_histogram : list of int, or None
         How many gradients of a `WASAP` fit had staleness 0, 1, 2 and so on, refused ones included,
-        over all of its epochs so far; the last of 1024 numbers, if there are so many, counts all
+        over all of its epochs so far; the last of 1024 numbers, if there are that many, counts all
         beyond. None for other fits. It has no place in `to_csv`, which is by epoch.
     """
 

@@ -30,6 +30,7 @@ LOSSES = {
     "cross_entropy": Loss("softmax", takes_classes=True),
     "binary_cross_entropy": Loss("sigmoid"),
     "squared_error": Loss("identity", has_accuracy=False),
+    "huber": Loss("identity", has_accuracy=False),
     "squared_error_sigmoid": Loss("sigmoid"),
 }
 

@@ -73,18 +73,25 @@ class SparseMLP:
         it differs for convolutions only. Default None.
     activation
         Of hidden layers, one for all or one for each: ``"all_relu"`` (default), ``"relu"``,
-        ``"leaky_relu"``, ``"sigmoid"``, ``"tanh"``, ``"identity"`` or ``"srelu"``. The negative
-        side of All-ReLU has the slope ``-slope`` in the first, third, ... hidden layer, and
-        ``+slope`` in the others. `Layer.srelu` describes SReLU.
+        ``"leaky_relu"``, ``"sigmoid"``, ``"tanh"``, ``"silu"``, ``"gelu"`` (with the error
+        function), ``"identity"`` or ``"srelu"``. The negative side of All-ReLU has the slope
+        ``-slope`` in the first, third, ... hidden layer, and ``+slope`` in the others. SiLU and
+        GELU take 4 bytes a neuron and sample more in training. `Layer.srelu` describes SReLU.
     slope
         The paper's alpha, for All-ReLU and leaky ReLU. Default 0.6.
     loss
         ``"cross_entropy"`` (default): softmax outputs. ``"binary_cross_entropy"``: sigmoid outputs,
         summed over outputs. ``"squared_error"``: identity outputs, ``1/2 sum (z - y)^2``; scale `y`
-        to a standard deviation of about 1, as larger targets make training diverge.
+        to a standard deviation of about 1, as larger targets make training diverge. ``"huber"``:
+        identity outputs, the sum of ``d^2 / 2`` where ``d = z - y`` is in [-1, 1], and of
+        ``|d| - 1/2`` elsewhere (Huber, 1964), for `y` with outliers; scale `y` in the same way.
         ``"squared_error_sigmoid"``: sigmoid outputs p, ``1/2 sum (p - y)^2``, as in the paper's
         proof of concept for Madelon; learns more slowly than binary cross-entropy, as the gradient
         vanishes where p saturates.
+    label_smoothing
+        With cross-entropy, training learns ``(1 - s) y + s / classes`` instead of the targets y
+        (Szegedy et al., 2016): a number s in [0, 1), by default 0. `evaluate`, validation and
+        accuracy take y itself, so that losses compare between models, whatever s they had.
     init
         ``"he_uniform"`` (default): U(-+ sqrt(6 / fan_in)). ``"xavier"``:
         U(-+ sqrt(6 / (fan_in + fan_out))). ``"lecun_uniform"``: U(-+ sqrt(3 / fan_in)).
@@ -150,6 +157,7 @@ class SparseMLP:
         activation: str | Sequence[str] = Config.activation,
         slope: float = Config.slope,
         loss: str = Config.loss,
+        label_smoothing: float = Config.label_smoothing,
         init: str = Config.init,
         fan: str = Config.fan,
         dropout: float | Sequence[float] = Config.dropout,
@@ -167,6 +175,7 @@ class SparseMLP:
             activation=activation,
             slope=slope,
             loss=loss,
+            label_smoothing=label_smoothing,
             init=init,
             fan=fan,
             dropout=dropout,
@@ -202,6 +211,7 @@ class SparseMLP:
         activation: str | Sequence[str] = Config.activation,
         slope: float = Config.slope,
         loss: str = Config.loss,
+        label_smoothing: float = Config.label_smoothing,
         init: str = Config.init,
         fan: str = Config.fan,
         dropout: float | Sequence[float] = Config.dropout,
@@ -222,7 +232,7 @@ class SparseMLP:
             zeros are connections; duplicates are summed.
         biases
             An array of shape (n_out,) per layer; zeros if None.
-        activation, slope, loss, init, fan, dropout, input_noise, standardize, seed, threads
+        activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize
             As in the constructor; `init` and `fan` say how grown connections start.
         """
         sizes, matrices = from_matrices.to_core(weights, biases)
@@ -231,6 +241,7 @@ class SparseMLP:
             activation=activation,
             slope=slope,
             loss=loss,
+            label_smoothing=label_smoothing,
             init=init,
             fan=fan,
             dropout=dropout,
@@ -297,8 +308,8 @@ class SparseMLP:
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy and squared error with a sigmoid: values in [0, 1], (samples,
-            outputs). Squared error: values, (samples, outputs). With one output (samples,) will
-            do. None with an iterator.
+            outputs). Squared error and Huber: values, (samples, outputs). With one output
+            (samples,) will do. None with an iterator.
         epochs
             The epoch to train up to, as in Keras: ``epochs - initial_epoch`` are run. Default 100;
             0 trains nothing. A second fit without `initial_epoch` trains `epochs` more and starts
@@ -463,7 +474,7 @@ class SparseMLP:
         -------
         dict
             ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
-            and outputs, p > 0.5 against y > 0.5; none with ``"squared_error"``).
+            and outputs, p > 0.5 against y > 0.5; none where outputs are values).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         data = given(self._core, x, y, sample_weight=sample_weight).data
@@ -475,7 +486,7 @@ class SparseMLP:
         return scores(self.loss, self._core.evaluate(data, count))
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
-        """Compute the outputs: probabilities, or values with ``"squared_error"``.
+        """Compute the outputs: probabilities, or values with an identity as the output.
 
         They are float32 of shape (samples, n_outputs). `x` and errors as in `fit`. A sample's bits
         do not depend on `batch_size`, the number of samples that are computed together.
@@ -638,8 +649,8 @@ class SparseMLP:
         """Compute how strongly each layer is pulled, the Euclidean norms of its gradients.
 
         These norms, float64 of shape (layers,), are of the mean loss's gradients by the layer's
-        weights, without dropout and noise. The samples are one batch, in memory as well. Arguments
-        and errors are those of `evaluate`.
+        weights, with smoothed labels as in training, but without dropout and noise. The samples are
+        one batch, in memory as well. Arguments and errors are those of `evaluate`.
         """
         return np.array(self._core.gradient_norms(given(self._core, x, y).data))
 
@@ -703,6 +714,7 @@ class SparseMLP:
     activation = Setting[str | list[str]]("The activation of hidden layers, or that of each.")
     slope = Setting[float]("The paper's alpha.")
     loss = Setting[str]("The loss.")
+    label_smoothing = Setting[float]("How much of the targets training spreads over the classes.")
     init = Setting[str]("The distribution of initial and grown weights.")
     fan = Setting[str]("What the initial distribution is scaled by.")
     dropout = Setting[float | list[float]](

@@ -15,6 +15,10 @@ pub enum Map {
     Sigmoid,
     /// tanh z.
     Tanh,
+    /// z / (1 + e^-z), also called swish (Elfwing et al., 2018).
+    Silu,
+    /// z times the normal distribution function at z, exactly (Hendrycks and Gimpel, 2016).
+    Gelu,
 }
 
 /// What a derivative needs of the forward pass.
@@ -31,7 +35,7 @@ pub enum Needs {
 }
 
 /// A function without a case for each side of zero.
-trait Smooth {
+pub(super) trait Smooth: Copy {
     /// What the derivative is a function of: outputs or pre-activations.
     const NEEDS: Needs;
     /// The value at a pre-activation.
@@ -40,7 +44,8 @@ trait Smooth {
     fn derivative(of: f32) -> f32;
 }
 
-struct Sigmoid;
+#[derive(Clone, Copy)]
+pub(super) struct Sigmoid;
 
 impl Smooth for Sigmoid {
     const NEEDS: Needs = Needs::Outputs;
@@ -54,7 +59,8 @@ impl Smooth for Sigmoid {
     }
 }
 
-struct Tanh;
+#[derive(Clone, Copy)]
+pub(super) struct Tanh;
 
 impl Smooth for Tanh {
     const NEEDS: Needs = Needs::Outputs;
@@ -68,24 +74,66 @@ impl Smooth for Tanh {
     }
 }
 
+#[derive(Clone, Copy)]
+pub(super) struct Silu;
+
+impl Smooth for Silu {
+    const NEEDS: Needs = Needs::PreActivations;
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        // Below it the exponential ends, which is never infinite.
+        if z < -87.0 { 0.0 } else { z * math::logistic(z) }
+    }
+    #[inline(always)]
+    fn derivative(z: f32) -> f32 {
+        let p = math::logistic(z);
+        if z < -87.0 { 0.0 } else { p * (1.0 + z * (1.0 - p)) }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Gelu;
+
+impl Smooth for Gelu {
+    const NEEDS: Needs = Needs::PreActivations;
+    #[inline(always)]
+    fn value(z: f32) -> f32 {
+        z * math::normal_below(z)
+    }
+    #[inline(always)]
+    fn derivative(z: f32) -> f32 {
+        math::normal_below(z) + z * math::normal_density(z)
+    }
+}
+
 /// Evaluates one of the expressions, by the kind of a map; in the last `$curve` is its type.
 macro_rules! match_map {
     ($map:expr, identity => $identity:expr, slope($slope:ident) => $side:expr,
-     smooth($curve:ident) => $smooth:expr) => {
+     smooth($curve:ident) => $smooth:expr) => {{
+        use $crate::kernels::activation::{self, Map};
         match $map {
             Map::Identity => $identity,
             Map::Slope($slope) => $side,
             Map::Sigmoid => {
-                type $curve = Sigmoid;
+                use activation::Sigmoid as $curve;
                 $smooth
             }
             Map::Tanh => {
-                type $curve = Tanh;
+                use activation::Tanh as $curve;
+                $smooth
+            }
+            Map::Silu => {
+                use activation::Silu as $curve;
+                $smooth
+            }
+            Map::Gelu => {
+                use activation::Gelu as $curve;
                 $smooth
             }
         }
-    };
+    }};
 }
+pub(super) use match_map;
 
 impl Map {
     /// The function of one value, with the bits that a batch gets.
@@ -109,55 +157,102 @@ impl Map {
     }
 }
 
-/// Applies the function to a vector of lanes; one bit a lane says where it was above zero before.
-#[inline(always)]
-pub(super) fn map_lanes<S: Simd, V: Vector<S>>(simd: S, map: Map, lanes: &mut [f32]) -> u16 {
-    let z = V::load(simd, lanes);
-    match_map!(
-        map,
-        identity => {},
-        slope(slope) => {
-            let (mapped, positive) = z.scale_unless_positive(V::splat(simd, slope));
-            mapped.store(lanes);
-            return positive;
-        },
-        smooth(Curve) => lanes.iter_mut().for_each(|z| *z = Curve::value(*z))
+/// What happens to a vector of lanes. Each kind of map has a type, so that rows are gone through by
+/// code that knows which it is.
+pub(super) trait Lanes: Copy {
+    /// Applies the function; one bit a lane says where it was above zero before.
+    fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16;
+    /// Multiplies gradients by the derivative. `word` and `lane` are where the lanes stand in the
+    /// bits and in the activations.
+    fn derive<S: Simd, V: Vector<S>>(
+        self,
+        simd: S,
+        backward: &Backward<'_>,
+        word: usize,
+        lane: usize,
+        lanes: &mut [f32],
     );
-    z.positive()
 }
 
-/// Multiplies a vector of gradients by the derivative. `word` and `lane` are where the lanes stand in
-/// the bits and in the activations.
-#[inline(always)]
-pub(super) fn derive_lanes<S: Simd, V: Vector<S>>(
-    simd: S,
-    backward: &Backward<'_>,
-    word: usize,
-    lane: usize,
-    lanes: &mut [f32],
-) {
-    match_map!(
-        backward.map,
-        identity => {},
-        slope(slope) => {
-            // Not a choice between the product and what is there: that becomes a masked store, which
-            // takes AMD's processors dozens of cycles.
-            let one = V::splat(simd, 1.0);
-            let factor = one.select(backward.signs[word], V::splat(simd, slope));
-            V::load(simd, lanes).mul(factor).store(lanes);
-        },
-        smooth(Curve) => {
-            if Curve::NEEDS == Needs::PreActivations {
-                for (d, z) in lanes.iter_mut().zip(&backward.z[lane..]) {
-                    *d *= Curve::derivative(*z);
-                }
-            } else {
-                // What undoes dropout's scale; a dropped unit's output is 0, but so is its gradient.
-                let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
-                for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
-                    *d *= Curve::derivative(a * unscale);
-                }
+/// [`Map::Identity`].
+#[derive(Clone, Copy)]
+pub(super) struct Same;
+
+impl Lanes for Same {
+    #[inline(always)]
+    fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16 {
+        V::load(simd, lanes).positive()
+    }
+
+    #[inline(always)]
+    fn derive<S: Simd, V: Vector<S>>(
+        self,
+        _: S,
+        _: &Backward<'_>,
+        _: usize,
+        _: usize,
+        _: &mut [f32],
+    ) {
+    }
+}
+
+/// [`Map::Slope`].
+#[derive(Clone, Copy)]
+pub(super) struct Sloped(pub(super) f32);
+
+impl Lanes for Sloped {
+    #[inline(always)]
+    fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16 {
+        let z = V::load(simd, lanes);
+        let (mapped, positive) = z.scale_unless_positive(V::splat(simd, self.0));
+        mapped.store(lanes);
+        positive
+    }
+
+    #[inline(always)]
+    fn derive<S: Simd, V: Vector<S>>(
+        self,
+        simd: S,
+        backward: &Backward<'_>,
+        word: usize,
+        _: usize,
+        lanes: &mut [f32],
+    ) {
+        // Not a choice between the product and what is there: that becomes a masked store, which
+        // takes AMD's processors dozens of cycles.
+        let one = V::splat(simd, 1.0);
+        let factor = one.select(backward.signs[word], V::splat(simd, self.0));
+        V::load(simd, lanes).mul(factor).store(lanes);
+    }
+}
+
+impl<C: Smooth> Lanes for C {
+    #[inline(always)]
+    fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16 {
+        let z = V::load(simd, lanes);
+        lanes.iter_mut().for_each(|z| *z = C::value(*z));
+        z.positive()
+    }
+
+    #[inline(always)]
+    fn derive<S: Simd, V: Vector<S>>(
+        self,
+        _: S,
+        backward: &Backward<'_>,
+        _: usize,
+        lane: usize,
+        lanes: &mut [f32],
+    ) {
+        if C::NEEDS == Needs::PreActivations {
+            for (d, z) in lanes.iter_mut().zip(&backward.z[lane..]) {
+                *d *= C::derivative(*z);
+            }
+        } else {
+            // What undoes dropout's scale; a dropped unit's output is 0, but so is its gradient.
+            let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
+            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
+                *d *= C::derivative(a * unscale);
             }
         }
-    );
+    }
 }

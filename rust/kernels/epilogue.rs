@@ -1,6 +1,6 @@
 //! What happens to a row of lanes right after its product, while it is still in the first cache.
 
-use super::activation::{Map, Needs, derive_lanes, map_lanes};
+use super::activation::{Lanes, Map, Needs, Same, Sloped, match_map};
 use super::operands::{Batch, Parameters, Record, Split};
 use super::simd::{Simd, Vector, multiversion};
 use super::step::Step;
@@ -87,17 +87,57 @@ pub(super) fn forward_row<S: Simd>(
     y: &mut [f32],
     record: Record<'_>,
 ) {
-    let (stride, Record { signs, kept, z }) = (y.len(), record);
+    let Record { signs, kept, z } = record;
     if !z.is_empty() && forward.map.needs() == Needs::PreActivations {
         z.copy_from_slice(y);
     }
     if let Some(mask) = &forward.mask {
         mask.fill(simd, row, kept);
     }
-    for_tiles!(S, stride, |offset, V, T| for t in 0..T {
+    match forward.map {
+        Map::Identity => map_row(simd, Same, forward, y, signs, kept),
+        Map::Slope(slope) => map_row(simd, Sloped(slope), forward, y, signs, kept),
+        _ => map_smooth_row(forward, y, signs, kept),
+    }
+}
+
+#[inline(always)]
+fn map_smooth_body<S: Simd>(
+    simd: S,
+    forward: &Forward,
+    y: &mut [f32],
+    signs: &mut [u16],
+    kept: &[u16],
+) {
+    match_map!(
+        forward.map,
+        identity => {},
+        slope(_slope) => {},
+        smooth(Curve) => map_row(simd, Curve, forward, y, signs, kept)
+    );
+}
+multiversion! {
+    /// A function of its own, so that products, whose code has no exponentials then, stay in registers.
+    #[inline(never)]
+    fn map_smooth_row(
+        forward: &Forward, y: &mut [f32], signs: &mut [u16], kept: &[u16],
+    ) => map_smooth_body
+}
+
+/// [`forward_row`] with a map that the compiler knows.
+#[inline(always)]
+fn map_row<S: Simd>(
+    simd: S,
+    map: impl Lanes,
+    forward: &Forward,
+    y: &mut [f32],
+    signs: &mut [u16],
+    kept: &[u16],
+) {
+    for_tiles!(S, y.len(), |offset, V, T| for t in 0..T {
         let at = offset + t * <V<S> as Vector<S>>::N;
         let lanes = &mut y[at..at + <V<S> as Vector<S>>::N];
-        let positive = map_lanes::<S, V<S>>(simd, forward.map, lanes);
+        let positive = map.map::<S, V<S>>(simd, lanes);
         if !signs.is_empty() {
             signs[at / LANES] = positive;
         }
@@ -128,6 +168,37 @@ pub(super) fn keep_row<S: Simd>(simd: S, mask: &Mask, row: usize, y: &mut [f32],
 /// Multiplies one row of gradients by the derivative of what [`forward_row`] did.
 #[inline(always)]
 pub(super) fn backward_row<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy: &mut [f32]) {
+    match backward.map {
+        Map::Identity => derive_row(simd, Same, backward, row, dy),
+        Map::Slope(slope) => derive_row(simd, Sloped(slope), backward, row, dy),
+        _ => derive_smooth_row(backward, row, dy),
+    }
+}
+
+#[inline(always)]
+fn derive_smooth_body<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy: &mut [f32]) {
+    match_map!(
+        backward.map,
+        identity => {},
+        slope(_slope) => {},
+        smooth(Curve) => derive_row(simd, Curve, backward, row, dy)
+    );
+}
+multiversion! {
+    /// A function of its own, as that of the forward pass.
+    #[inline(never)]
+    fn derive_smooth_row(backward: &Backward<'_>, row: usize, dy: &mut [f32]) => derive_smooth_body
+}
+
+/// [`backward_row`] with a map that the compiler knows.
+#[inline(always)]
+fn derive_row<S: Simd>(
+    simd: S,
+    map: impl Lanes,
+    backward: &Backward<'_>,
+    row: usize,
+    dy: &mut [f32],
+) {
     let stride = dy.len();
     let w = words(stride);
     for_tiles!(S, stride, |offset, V, T| for t in 0..T {
@@ -137,7 +208,7 @@ pub(super) fn backward_row<S: Simd>(simd: S, backward: &Backward<'_>, row: usize
             keep_lanes::<S, V<S>>(simd, backward.kept[row * w + at / LANES], scale, lanes);
         }
         let (word, lane) = (row * w + at / LANES, row * stride + at);
-        derive_lanes::<S, V<S>>(simd, backward, word, lane, lanes);
+        map.derive::<S, V<S>>(simd, backward, word, lane, lanes);
     });
 }
 

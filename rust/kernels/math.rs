@@ -48,6 +48,39 @@ pub(super) fn tanh(x: f32) -> f32 {
     if square < 0.16 { near } else { far }
 }
 
+/// The density of the standard normal distribution.
+#[inline(always)]
+pub(super) fn normal_density(x: f32) -> f32 {
+    const AT_ZERO: f32 = 0.398_942_3;
+    AT_ZERO * exp(-0.5 * x * x)
+}
+
+/// The standard normal distribution function, the probability of a draw below x, within a few units
+/// in the last place where it is not tiny.
+#[inline(always)]
+pub(super) fn normal_below(x: f32) -> f32 {
+    // erfc y = t exp(P(t) - y^2) with t = 1 / (1 + y / 2) for y >= 0: P is a Chebyshev fit of
+    // ln(erfcx(y) / t) on (0, 1], within 1.1e-7.
+    let y = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.5 * y);
+    let mut p = 0.170_872_78f32;
+    for c in [
+        -0.822_152_2,
+        1.488_515_9,
+        -1.135_204,
+        0.278_868_08,
+        -0.186_288_06,
+        0.096_784_19,
+        0.374_091_96,
+        1.000_023_7,
+        -1.265_512_2,
+    ] {
+        p = p.mul_add(t, c);
+    }
+    let above = 0.5 * t * exp((-y).mul_add(y, p));
+    if x < 0.0 { above } else { 1.0 - above }
+}
+
 /// ln u within about 1 unit in the last place, for normal numbers above 0.
 #[inline(always)]
 fn ln(u: f32) -> f32 {
@@ -116,6 +149,9 @@ mod tests {
         assert!(worst(logistic, |x| 1.0 / (1.0 + (-x).exp()), -80.0, 80.0) < 4e-7);
         assert!(worst(tanh, f64::tanh, -10.0, -1e-6) < 4e-7);
         assert!(worst(tanh, f64::tanh, 1e-6, 10.0) < 4e-7);
+        let below = |x: f64| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
+        assert!(worst(normal_below, below, -1.0, 10.0) < 5e-7);
+        assert!(worst(normal_below, below, -9.0, -1.0) < 1e-5);
         assert!(worst(ln, f64::ln, 6e-8, 1.0 - 6e-8) < 2.5e-7);
         let quarter = std::f32::consts::FRAC_PI_4;
         assert!(worst(|x| sin_cos(x).0, f64::sin, 1e-6, quarter) < 2.5e-7);

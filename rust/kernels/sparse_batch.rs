@@ -352,6 +352,38 @@ mod tests {
         }
     }
 
+    fn numbers(n: usize, a: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * a) % 1009) as f32 / 500.0 - 1.0).collect()
+    }
+
+    /// An update by picked gradients has the bits of one entry after the other.
+    fn updates_as_one_by_one(
+        par: &Par,
+        pattern: Pattern<'_>,
+        picked: &Picked<'_>,
+        gradients: &[f32],
+        step: &Step,
+    ) {
+        let nnz = gradients.len();
+        let seconds = if matches!(step.rule, UpdateRule::Adam(_)) { nnz } else { 0 };
+        let start = || {
+            let second: Vec<f32> = numbers(seconds, 23).iter().map(|s| s * s).collect();
+            [numbers(nnz, 7), numbers(nnz, 19), second]
+        };
+        let ([mut values, mut momentum, mut second], [mut w, mut v, mut s]) = (start(), start());
+        let parameters =
+            Parameters { values: &mut values, momentum: &mut momentum, second: &mut second };
+        update_picked(par, pattern, picked, step, parameters);
+        for (k, &gradient) in gradients.iter().enumerate() {
+            let mut all = Parameters { values: &mut w, momentum: &mut v, second: &mut s };
+            step.spend_at(gradient, k, &mut all);
+        }
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        for (found, expected) in [(values, w), (momentum, v), (second, s)] {
+            assert!(bits(&found) == bits(&expected));
+        }
+    }
+
     /// Rows around the lengths at which runs and searches end, and enough of them for two threads.
     #[test]
     fn runs_are_the_entries_one_by_one() {
@@ -363,9 +395,6 @@ mod tests {
             indices.extend((0..length).map(|i| (r % 97) + i));
             indptr.push(indices.len());
         }
-        let numbers = |n: usize, a: usize| -> Vec<f32> {
-            (0..n).map(|i| ((i * a) % 1009) as f32 / 500.0 - 1.0).collect()
-        };
         let nnz = indices.len();
         let w = Csr::new(n_cols, indptr, indices, numbers(nnz, 7)).unwrap();
         let pattern = w.pattern();
@@ -408,30 +437,8 @@ mod tests {
                 let mut out = vec![f32::NAN; nnz];
                 gradient_picked(pattern, &picked, &mut out);
                 assert!(out == naive, "{threads} threads");
-                for (step, seconds) in [(sgd, 0), (Step { rule: adam, ..sgd }, nnz)] {
-                    let start = || {
-                        let second: Vec<_> =
-                            numbers(seconds, 23).iter().map(|s: &f32| s * s).collect();
-                        (numbers(nnz, 7), numbers(nnz, 19), second)
-                    };
-                    let (mut data, mut momentum, mut second) = start();
-                    let parameters = Parameters {
-                        values: &mut data,
-                        momentum: &mut momentum,
-                        second: &mut second,
-                    };
-                    update_picked(&par, pattern, &picked, &step, parameters);
-                    let (mut w, mut v, mut s) = start();
-                    for (k, &gradient) in naive.iter().enumerate() {
-                        let mut all =
-                            Parameters { values: &mut w, momentum: &mut v, second: &mut s };
-                        step.spend_at(gradient, k, &mut all);
-                    }
-                    let bits = |values: &[f32]| -> Vec<u32> {
-                        values.iter().map(|v| v.to_bits()).collect()
-                    };
-                    assert!(bits(&data) == bits(&w), "{threads} threads");
-                    assert!(bits(&momentum) == bits(&v) && bits(&second) == bits(&s));
+                for step in [sgd, Step { rule: adam, ..sgd }] {
+                    updates_as_one_by_one(&par, pattern, &picked, &naive, &step);
                 }
             }
         }

@@ -19,6 +19,10 @@ pub enum ActivationKind {
     Sigmoid,
     /// tanh z.
     Tanh,
+    /// z / (1 + e^-z).
+    Silu,
+    /// z times the normal distribution function at z.
+    Gelu,
     /// z.
     Identity,
     /// S-shaped ReLU: z between two thresholds and a slope of its own beyond each, four trained
@@ -47,6 +51,8 @@ impl Activation {
             ActivationKind::Relu => Map::Slope(0.0),
             ActivationKind::Sigmoid => Map::Sigmoid,
             ActivationKind::Tanh => Map::Tanh,
+            ActivationKind::Silu => Map::Silu,
+            ActivationKind::Gelu => Map::Gelu,
             ActivationKind::Identity | ActivationKind::Srelu => Map::Identity,
         }
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::activation::Activation;
+use super::activation::{Activation, ActivationKind};
 use super::loss::Loss;
 use super::mlp::Draw;
 use super::per_layer::PerLayer;
@@ -12,7 +12,7 @@ use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{Mask, Needs};
 use crate::rng::{Purpose, Stream};
-use crate::topology::{Init, expected_connections};
+use crate::topology::{Fan, Init, Scheme, expected_connections};
 
 /// What defines a network besides its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Config {
     pub activation: Activation,
     /// The loss and with it the output function.
     pub loss: Loss,
+    /// How much of each target of cross-entropy training spreads evenly over the classes.
+    #[serde(default, skip_serializing_if = "is_zero")] // files without it stay as they were
+    pub label_smoothing: f64,
     /// The distribution of initial and of grown weights.
     pub init: Init,
     /// The probability with which a hidden unit is dropped while training, in all hidden layers or
@@ -41,6 +44,23 @@ pub struct Config {
 }
 
 impl Config {
+    /// The plainest settings, for `..`: connections are given, hidden layers have ReLU, the loss is
+    /// cross-entropy, training adds nothing, and the seed is 0.
+    pub fn plain(layer_sizes: Vec<usize>) -> Self {
+        Config {
+            layer_sizes,
+            sparsity: Sparsity::Given,
+            activation: Activation { kind: ActivationKind::Relu.into(), slope: 0.0 },
+            loss: Loss::CrossEntropy,
+            label_smoothing: 0.0,
+            init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
+            dropout: 0.0.into(),
+            input_noise: 0.0,
+            standardize: false,
+            seed: 0,
+        }
+    }
+
     /// Dropout of a hidden layer, counted from 1, in a step; its scale depends on the rate only.
     pub(super) fn mask(&self, layer: usize, draw: Draw) -> Option<Mask> {
         let rate = self.dropout.of(layer - 1);
@@ -83,6 +103,14 @@ impl Config {
         for (pair, probability) in sizes.windows(2).zip(self.sparsity.probabilities(sizes)) {
             expected_connections(pair[0], pair[1], probability)?;
         }
+        let smoothing = self.label_smoothing;
+        if !(0.0..1.0).contains(&smoothing) {
+            return Err(Error::invalid("label_smoothing", smoothing, "a number in [0, 1)"));
+        }
+        if smoothing > 0.0 && self.loss != Loss::CrossEntropy {
+            let value = format!("{smoothing} with loss = {:?}", self.loss);
+            return Err(Error::invalid("label_smoothing", value, "cross-entropy"));
+        }
         self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
         self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;
         if !(self.activation.slope as f32).is_finite() {
@@ -111,4 +139,8 @@ impl Config {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("internal: plain data always serialise")
     }
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }

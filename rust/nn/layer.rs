@@ -75,13 +75,14 @@ impl Layer {
     /// counts each connection twice: when it is there, and when it has its weight.
     pub fn random(
         par: &Par,
-        (n_in, n_out): (usize, usize),
+        sizes: [usize; 2],
         probability: f64,
         init: Init,
         seed: u64,
         index: u64,
         watch: &mut Watch<'_>,
     ) -> Result<Self> {
+        let [n_in, n_out] = sizes;
         let structure = Stream::new(seed, Purpose::Structure, index, 0);
         let (indptr, indices) =
             topology::erdos_renyi_watched(par, n_in, n_out, probability, structure, watch)?;

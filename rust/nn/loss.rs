@@ -1,7 +1,10 @@
 //! Losses with their output functions, most of which make the gradient `p - y`.
+//!
+//! A loss is a variant of [`Loss`], the [`Formula`] that it names, and a row of Python's `losses.py`.
 
 use serde::{Deserialize, Serialize};
 
+use super::config::Config;
 use crate::kernels::{BatchMut, sigmoid, softmax};
 
 /// A loss; per sample, summed over outputs.
@@ -14,6 +17,9 @@ pub enum Loss {
     BinaryCrossEntropy,
     /// Identity outputs, `1/2 sum_k (z_k - y_k)^2`.
     SquaredError,
+    /// Identity outputs; the sum of `d^2 / 2` where `|d| <= 1`, and of `|d| - 1/2` elsewhere, with
+    /// `d = z - y` (Huber, 1964); its gradient is d within [-1, 1].
+    Huber,
     /// Sigmoid outputs, `1/2 sum_k (p_k - y_k)^2`; its gradient is `(p - y) p (1 - p)`.
     SquaredErrorSigmoid,
 }
@@ -103,25 +109,24 @@ fn argmax(values: impl Iterator<Item = f32>) -> usize {
 }
 
 impl Loss {
+    fn formula(self) -> &'static dyn Formula {
+        match self {
+            Loss::CrossEntropy => &CrossEntropy { smoothing: 0.0 },
+            Loss::BinaryCrossEntropy => &BinaryCrossEntropy,
+            Loss::SquaredError => &SquaredError,
+            Loss::Huber => &Huber,
+            Loss::SquaredErrorSigmoid => &SquaredErrorSigmoid,
+        }
+    }
+
     /// What dense targets may be.
     pub fn target_range(self) -> TargetRange {
-        match self {
-            Loss::CrossEntropy => TargetRange::Probabilities,
-            Loss::BinaryCrossEntropy | Loss::SquaredErrorSigmoid => TargetRange::Unit,
-            Loss::SquaredError => TargetRange::Finite,
-        }
+        self.formula().target_range()
     }
 
     /// Turns pre-activations, a row an output, into what `predict` returns. `scratch`: (stride,).
     pub fn outputs(self, z: BatchMut<'_>, scratch: &mut [f32]) {
-        match self {
-            Loss::CrossEntropy => {
-                let stride = z.stride;
-                softmax(z, &mut scratch[..stride]);
-            }
-            Loss::BinaryCrossEntropy | Loss::SquaredErrorSigmoid => sigmoid(z.values),
-            Loss::SquaredError => {}
-        }
+        self.formula().outputs(z, scratch);
     }
 
     /// Scores a batch and turns pre-activations into the gradient of the summed loss, times the
@@ -135,110 +140,303 @@ impl Loss {
         answers: Answers<'_>,
         scratch: &mut [f32],
     ) -> Score {
-        let BatchMut { values: z, stride } = z;
+        score(self.formula(), z, Asked { samples, answers }, scratch)
+    }
+}
+
+impl Config {
+    /// Scores a batch of training, with smoothed targets if the settings say so; else as
+    /// [`Loss::score`].
+    pub(super) fn score_in_training(
+        &self,
+        z: BatchMut<'_>,
+        samples: &[u32],
+        answers: Answers<'_>,
+        scratch: &mut [f32],
+    ) -> Score {
+        let smoothed = CrossEntropy { smoothing: self.label_smoothing };
+        let formula = match self.loss {
+            Loss::CrossEntropy => &smoothed,
+            loss => loss.formula(),
+        };
+        score(formula, z, Asked { samples, answers }, scratch)
+    }
+}
+
+fn score(
+    formula: &dyn Formula,
+    mut z: BatchMut<'_>,
+    asked: Asked<'_>,
+    scratch: &mut [f32],
+) -> Score {
+    let mut score = formula.score(z.reborrow(), asked, scratch);
+    let Asked { samples, answers } = asked;
+    score.samples = samples.len();
+    if answers.weights.is_some() {
+        for row in z.values.chunks_exact_mut(z.stride) {
+            row.iter_mut().zip(samples).for_each(|(d, &s)| *d *= answers.weight(s));
+        }
+    }
+    if z.stride > samples.len() {
+        z.values.chunks_exact_mut(z.stride).for_each(|row| row[samples.len()..].fill(0.0));
+    }
+    score
+}
+
+/// The samples of a batch, lane by lane, and what they are scored against.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    samples: &'a [u32],
+    answers: Answers<'a>,
+}
+
+impl<'a> Asked<'a> {
+    /// Each sample's lane and weight, and its targets if those are dense.
+    fn rows(self, outputs: usize) -> impl Iterator<Item = Row<'a>> {
+        let Targets::Dense(y) = self.answers.targets else {
+            panic!("internal: class targets belong to cross-entropy");
+        };
+        let row = move |(b, &s): (usize, &u32)| Row {
+            lane: b,
+            y: &y[s as usize * outputs..][..outputs],
+            weight: f64::from(self.answers.weight(s)),
+        };
+        self.samples.iter().enumerate().map(row)
+    }
+}
+
+/// A sample with dense targets.
+struct Row<'a> {
+    lane: usize,
+    y: &'a [f32],
+    weight: f64,
+}
+
+/// What a loss computes.
+trait Formula {
+    /// What dense targets may be.
+    fn target_range(&self) -> TargetRange;
+
+    /// As [`Loss::outputs`].
+    fn outputs(&self, z: BatchMut<'_>, scratch: &mut [f32]);
+
+    /// Scores a batch and turns pre-activations into gradients, before the samples' weights. The
+    /// number of samples is left to the caller, and so are padding lanes.
+    fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, scratch: &mut [f32]) -> Score;
+}
+
+/// Targets become `(1 - smoothing) y + smoothing / classes` (Szegedy et al., 2016); answers are right
+/// by the targets as they are.
+struct CrossEntropy {
+    smoothing: f64,
+}
+
+impl Formula for CrossEntropy {
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Probabilities
+    }
+
+    fn outputs(&self, z: BatchMut<'_>, scratch: &mut [f32]) {
+        let stride = z.stride;
+        softmax(z, &mut scratch[..stride]);
+    }
+
+    fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, scratch: &mut [f32]) -> Score {
+        match asked.answers.targets {
+            Targets::Classes(y) => self.score_classes(z, asked, y, scratch),
+            Targets::Dense(_) => self.score_probabilities(z, asked, scratch),
+        }
+    }
+}
+
+impl CrossEntropy {
+    /// A target as it is learnt; the same bits without smoothing.
+    fn smoothed(&self, y: f32, classes: usize) -> f64 {
+        (1.0 - self.smoothing) * f64::from(y) + self.smoothing / classes as f64
+    }
+
+    fn score_classes(
+        &self,
+        mut z: BatchMut<'_>,
+        Asked { samples, answers }: Asked<'_>,
+        y: &[u32],
+        scratch: &mut [f32],
+    ) -> Score {
+        let (stride, classes, mut score) = (z.stride, z.n_rows(), Score::default());
+        let [no, yes] = [0.0, 1.0].map(|y| self.smoothed(y, classes));
         let weight = |sample| f64::from(answers.weight(sample));
-        let outputs = z.len() / stride;
-        let mut score = Score { samples: samples.len(), ..Score::default() };
-        match (self, answers.targets) {
-            (Loss::CrossEntropy, Targets::Classes(y)) => {
-                for (b, &s) in samples.iter().enumerate() {
-                    let class = y[s as usize] as usize;
-                    score.loss -= weight(s) * f64::from(z[class * stride + b]);
-                    let best = argmax(lane(z, stride, b));
-                    score.correct += f64::from(u8::from(best == class));
-                }
-                let lse = &mut scratch[..stride];
-                softmax(BatchMut { values: &mut *z, stride }, lse);
-                let lses = samples.iter().zip(&*lse).map(|(&s, &l)| weight(s) * f64::from(l));
-                score.loss += lses.sum::<f64>();
-                for (b, &s) in samples.iter().enumerate() {
-                    z[y[s as usize] as usize * stride + b] -= 1.0;
-                }
+        for (b, &s) in samples.iter().enumerate() {
+            let class = y[s as usize] as usize;
+            score.loss -= weight(s) * ((yes - no) * f64::from(z.values[class * stride + b]));
+            if no > 0.0 {
+                score.loss -= weight(s) * (no * lane(&z, b).map(f64::from).sum::<f64>());
             }
-            (Loss::CrossEntropy, Targets::Dense(y)) => {
-                for (b, &s) in samples.iter().enumerate() {
-                    let y = target(y, s, outputs);
-                    let products =
-                        lane(z, stride, b).zip(y).map(|(z, y)| f64::from(z) * f64::from(*y));
-                    score.loss -= weight(s) * products.sum::<f64>();
-                    let right = argmax(lane(z, stride, b)) == argmax(y.iter().copied());
-                    score.correct += f64::from(u8::from(right));
-                }
-                let lse = &mut scratch[..stride];
-                softmax(BatchMut { values: &mut *z, stride }, lse);
-                for (b, &s) in samples.iter().enumerate() {
-                    let y = target(y, s, outputs);
-                    let sum = y.iter().map(|&y| f64::from(y)).sum::<f64>();
-                    score.loss += weight(s) * (f64::from(lse[b]) * sum);
-                    (0..outputs).for_each(|k| z[k * stride + b] -= y[k]);
-                }
-            }
-            (Loss::BinaryCrossEntropy, Targets::Dense(y)) => {
-                for (b, &s) in samples.iter().enumerate() {
-                    let mut right = 0;
-                    for (z, y) in lane(z, stride, b).zip(target(y, s, outputs)) {
-                        let (z, t) = (f64::from(z), f64::from(*y));
-                        // log(1 + e^z) - z t without overflow.
-                        score.loss +=
-                            weight(s) * (z.max(0.0) - z * t + libm::log1p(libm::exp(-z.abs())));
-                        right += u32::from((z > 0.0) == (t > 0.5));
-                    }
-                    score.correct += f64::from(right) / outputs as f64;
-                }
-                sigmoid(z);
-                subtract(z, stride, samples, y);
-            }
-            (Loss::SquaredError, Targets::Dense(y)) => {
-                subtract(z, stride, samples, y);
-                for (b, &s) in samples.iter().enumerate() {
-                    let half = |d| 0.5 * f64::from(d) * f64::from(d);
-                    score.loss += weight(s) * lane(z, stride, b).map(half).sum::<f64>();
-                }
-            }
-            (Loss::SquaredErrorSigmoid, Targets::Dense(y)) => {
-                sigmoid(z);
-                for (b, &s) in samples.iter().enumerate() {
-                    let (mut right, mut loss) = (0, 0.0);
-                    for (k, &y) in target(y, s, outputs).iter().enumerate() {
-                        let p = &mut z[k * stride + b];
-                        right += u32::from((*p > 0.5) == (y > 0.5));
-                        let difference = *p - y;
-                        loss += 0.5 * f64::from(difference) * f64::from(difference);
-                        *p = difference * *p * (1.0 - *p);
-                    }
-                    score.loss += weight(s) * loss;
-                    score.correct += f64::from(right) / outputs as f64;
-                }
-            }
-            (_, Targets::Classes(_)) => panic!("internal: class targets belong to cross-entropy"),
+            score.correct += f64::from(u8::from(argmax(lane(&z, b)) == class));
         }
-        if answers.weights.is_some() {
-            for row in z.chunks_exact_mut(stride) {
-                row.iter_mut().zip(samples).for_each(|(d, &s)| *d *= answers.weight(s));
+        self.outputs(z.reborrow(), scratch);
+        let log_sums = samples.iter().zip(&*scratch).map(|(&s, &l)| weight(s) * f64::from(l));
+        score.loss += log_sums.sum::<f64>();
+        for (b, &s) in samples.iter().enumerate() {
+            let own = y[s as usize] as usize * stride + b;
+            let gradient = z.values[own] - yes as f32;
+            if no > 0.0 {
+                lane_mut(&mut z, b).for_each(|p| *p -= no as f32);
             }
+            z.values[own] = gradient;
         }
-        if stride > samples.len() {
-            z.chunks_exact_mut(stride).for_each(|row| row[samples.len()..].fill(0.0));
+        score
+    }
+
+    fn score_probabilities(
+        &self,
+        mut z: BatchMut<'_>,
+        asked: Asked<'_>,
+        scratch: &mut [f32],
+    ) -> Score {
+        let (outputs, mut score) = (z.n_rows(), Score::default());
+        let smoothed = |y| self.smoothed(y, outputs);
+        for Row { lane: b, y, weight } in asked.rows(outputs) {
+            let products = lane(&z, b).zip(y).map(|(z, y)| f64::from(z) * smoothed(*y));
+            score.loss -= weight * products.sum::<f64>();
+            let right = argmax(lane(&z, b)) == argmax(y.iter().copied());
+            score.correct += f64::from(u8::from(right));
+        }
+        self.outputs(z.reborrow(), scratch);
+        for Row { lane: b, y, weight } in asked.rows(outputs) {
+            let sum = y.iter().map(|&y| smoothed(y)).sum::<f64>();
+            score.loss += weight * (f64::from(scratch[b]) * sum);
+            lane_mut(&mut z, b).zip(y).for_each(|(p, y)| *p -= smoothed(*y) as f32);
         }
         score
     }
 }
 
-/// The values of one sample's lane.
-fn lane(z: &[f32], stride: usize, b: usize) -> impl Iterator<Item = f32> + '_ {
-    z.iter().skip(b).step_by(stride).copied()
-}
+struct BinaryCrossEntropy;
 
-/// One sample's targets.
-fn target(y: &[f32], sample: u32, outputs: usize) -> &[f32] {
-    &y[sample as usize * outputs..][..outputs]
-}
-
-fn subtract(z: &mut [f32], stride: usize, samples: &[u32], y: &[f32]) {
-    let outputs = z.len() / stride;
-    for (b, &s) in samples.iter().enumerate() {
-        for k in 0..outputs {
-            z[k * stride + b] -= y[s as usize * outputs + k];
-        }
+impl Formula for BinaryCrossEntropy {
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Unit
     }
+
+    fn outputs(&self, z: BatchMut<'_>, _: &mut [f32]) {
+        sigmoid(z.values);
+    }
+
+    fn score(&self, mut z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+        let (outputs, mut score) = (z.n_rows(), Score::default());
+        for Row { lane: b, y, weight } in asked.rows(outputs) {
+            let mut right = 0;
+            for (z, y) in lane(&z, b).zip(y) {
+                let (z, y) = (f64::from(z), f64::from(*y));
+                // log(1 + e^z) - z y without overflow.
+                score.loss += weight * (z.max(0.0) - z * y + libm::log1p(libm::exp(-z.abs())));
+                right += u32::from((z > 0.0) == (y > 0.5));
+            }
+            score.correct += f64::from(right) / outputs as f64;
+        }
+        sigmoid(z.values);
+        for Row { lane: b, y, .. } in asked.rows(outputs) {
+            lane_mut(&mut z, b).zip(y).for_each(|(p, y)| *p -= y);
+        }
+        score
+    }
+}
+
+struct SquaredError;
+
+impl Formula for SquaredError {
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Finite
+    }
+
+    fn outputs(&self, _: BatchMut<'_>, _: &mut [f32]) {}
+
+    fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+        score_outputs(z, asked, |z, y| {
+            *z -= y;
+            Part { loss: half_square(*z), is_right: false }
+        })
+    }
+}
+
+struct Huber;
+
+impl Formula for Huber {
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Finite
+    }
+
+    fn outputs(&self, _: BatchMut<'_>, _: &mut [f32]) {}
+
+    fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+        score_outputs(z, asked, |z, y| {
+            let difference = *z - y;
+            let size = difference.abs();
+            let loss = if size <= 1.0 { half_square(difference) } else { f64::from(size) - 0.5 };
+            *z = difference.clamp(-1.0, 1.0);
+            Part { loss, is_right: false }
+        })
+    }
+}
+
+struct SquaredErrorSigmoid;
+
+impl Formula for SquaredErrorSigmoid {
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Unit
+    }
+
+    fn outputs(&self, z: BatchMut<'_>, _: &mut [f32]) {
+        sigmoid(z.values);
+    }
+
+    fn score(&self, mut z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+        sigmoid(z.reborrow().values);
+        score_outputs(z, asked, |p, y| {
+            let is_right = (*p > 0.5) == (y > 0.5);
+            let difference = *p - y;
+            *p = difference * *p * (1.0 - *p);
+            Part { loss: half_square(difference), is_right }
+        })
+    }
+}
+
+/// What one output adds to the score of its sample.
+struct Part {
+    loss: f64,
+    is_right: bool,
+}
+
+/// Scores a batch output by output; `part` is given an output with its target, and turns it into
+/// the gradient.
+fn score_outputs(
+    mut z: BatchMut<'_>,
+    asked: Asked<'_>,
+    part: impl Fn(&mut f32, f32) -> Part,
+) -> Score {
+    let (outputs, mut score) = (z.n_rows(), Score::default());
+    for Row { lane: b, y, weight } in asked.rows(outputs) {
+        let (mut right, mut loss) = (0, 0.0);
+        for (z, &y) in lane_mut(&mut z, b).zip(y) {
+            let part = part(z, y);
+            loss += part.loss;
+            right += u32::from(part.is_right);
+        }
+        score.loss += weight * loss;
+        score.correct += f64::from(right) / outputs as f64;
+    }
+    score
+}
+
+fn half_square(difference: f32) -> f64 {
+    0.5 * f64::from(difference) * f64::from(difference)
+}
+
+/// The values of one sample's lane.
+fn lane(z: &BatchMut<'_>, b: usize) -> impl Iterator<Item = f32> {
+    z.values.iter().skip(b).step_by(z.stride).copied()
+}
+
+fn lane_mut<'a>(z: &'a mut BatchMut<'_>, b: usize) -> impl Iterator<Item = &'a mut f32> {
+    z.values.iter_mut().skip(b).step_by(z.stride)
 }

@@ -71,8 +71,8 @@ impl Mlp {
             .zip(1..)
             .zip(config.sparsity.probabilities(&config.layer_sizes))
             .map(|((pair, index), probability)| {
-                let (shape, seed) = ((pair[0], pair[1]), config.seed);
-                Layer::random(par, shape, probability, config.init, seed, index, watch)
+                let (sizes, seed) = ([pair[0], pair[1]], config.seed);
+                Layer::random(par, sizes, probability, config.init, seed, index, watch)
             })
             .collect::<Result<_>>()?;
         Mlp::from_checked(config, layers)

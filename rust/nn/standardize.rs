@@ -1,4 +1,5 @@
-//! Standardisation of inputs, with the statistics of the first training data.
+//! Standardisation of inputs, with the statistics of the first training data. Batches are standardised
+//! where they are gathered: dense samples in `train/data.rs`, sparse ones in `batch.rs`.
 
 use crate::csr::Csr;
 use crate::error::{Error, Result};

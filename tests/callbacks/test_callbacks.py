@@ -243,3 +243,46 @@ def test_ctrl_c_within_an_epoch_stops_after_a_whole_step():
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=limits.CHILD
     )
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
+
+
+def test_a_snapshot_is_what_restore_goes_back_to(state_of):
+    model = make_model()
+    fit(model, 2)
+    before, snapshot = state_of(model), model.snapshot()
+    fit(model, 2, topology=ts.SET(0.5))
+    assert state_of(model) != before
+    model.restore(snapshot)
+    assert state_of(model) == before
+    with pytest.raises(TypeError, match=r"expected what SparseMLP\.snapshot gave"):
+        model.restore(model)
+    assert state_of(model) == before
+
+
+def test_a_callback_may_restore_at_the_end_only(state_of):
+    class Restore(ts.Callback):
+        def __init__(self, moment):
+            self.moment = moment
+
+        def on_train_begin(self, logs):
+            self.start = self.model.snapshot()
+            self.do("begin")
+
+        def on_epoch_end(self, epoch, logs):
+            self.do("epoch")
+
+        def on_train_end(self, logs):
+            self.do("end")
+
+        def do(self, moment):
+            if moment == self.moment:
+                self.model.restore(self.start)
+
+    model = make_model()
+    before = state_of(model)
+    fit(model, 2, callbacks=[Restore("end")])
+    assert state_of(model) == before
+    for moment in ("begin", "epoch"):
+        with pytest.raises(ts.ModelBusyError, match="restore would change the model"):
+            fit(model, 2, callbacks=[Restore(moment)])
+    snapshot = model.snapshot()
+    model.restore(snapshot)  # the fit is over

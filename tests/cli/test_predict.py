@@ -88,8 +88,9 @@ def test_label_column_of_a_model_without_feature_names():
     assert len(table()) == 7
 
 
-def test_outputs_that_are_no_classes():
-    model = ts.SparseMLP([3, 2], loss="squared_error", seed=0)
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_outputs_that_are_no_classes(loss):
+    model = ts.SparseMLP([3, 2], loss=loss, seed=0)
     model.save("plain.safetensors")
     np.savez("new.npz", x=X)
     assert predict("new.npz", model="plain.safetensors") == 0

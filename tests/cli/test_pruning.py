@@ -209,19 +209,20 @@ def test_mistakes_of_prune_write_nothing(trained, tmp_path, capsys, arguments, m
 
 
 @pytest.mark.parametrize("how", [["--percentile", "30"], ["--tolerance", "0.5"]])
-def test_a_squared_error_has_a_loss_only(tmp_path, capsys, how):
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_such_a_loss_has_no_accuracy(tmp_path, capsys, how, loss):
     x = RNG.normal(size=(40, 3))
-    model = ts.SparseMLP([3, 30, 1], loss="squared_error", epsilon=20, seed=0)
+    model = ts.SparseMLP([3, 30, 1], loss=loss, epsilon=20, seed=0)
     model.save("model.safetensors")
     data = write_csv(tmp_path / "rows.csv", x, np.arange(40) % 2, "abcy")
     assert cli.main(["evaluate", "model.safetensors", "--data", str(data)]) == 0
-    loss = model.evaluate(x, np.arange(40) % 2)["loss"]
-    assert capsys.readouterr().out.endswith(f"\nloss {loss:.4f}\n")
+    value = model.evaluate(x, np.arange(40) % 2)["loss"]
+    assert capsys.readouterr().out.endswith(f"\nloss {value:.4f}\n")
     assert cli.main(["prune", "model.safetensors", "--data", str(data), *how]) == 0
     out = capsys.readouterr().out
     assert "note: this file has no test part, so all of its rows are scored" in out
     assert "loss on " in out
-    assert "no picture of the curve: the loss squared_error has no accuracy\n" in out
+    assert f"no picture of the curve: the loss {loss} has no accuracy\n" in out
     assert ts.load("pruned.safetensors").nnz < model.nnz
     assert not (tmp_path / "pruned.png").exists()
 

@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity")
-LOSSES = ("cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid")
+ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "identity")
+LOSSES = (
+    "cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid", "huber",
+)  # fmt: skip
+WITHOUT_ACCURACY = ("squared_error", "huber")
 
 
 def hidden_slope(activation: str, slope: float, hidden_index: int) -> float:
@@ -31,7 +34,14 @@ def activate(activation: str, z: np.ndarray, slope: float) -> np.ndarray:
         return np.where(z > 0, z, slope * z)
     if activation == "sigmoid":
         return sigmoid(z)
+    if activation in ("silu", "gelu"):
+        return z * (sigmoid(z) if activation == "silu" else normal_below(z))
     return np.tanh(z) if activation == "tanh" else z
+
+
+def normal_below(z: np.ndarray) -> np.ndarray:
+    """The standard normal distribution function."""
+    return np.vectorize(lambda z: 0.5 * math.erfc(-z / math.sqrt(2.0)), otypes=[float])(z)
 
 
 def activation_derivative(activation: str, z: np.ndarray, slope: float) -> np.ndarray:
@@ -39,6 +49,10 @@ def activation_derivative(activation: str, z: np.ndarray, slope: float) -> np.nd
         return np.where(z > 0, 1.0, slope)
     if activation == "sigmoid":
         return sigmoid(z) * sigmoid(-z)
+    if activation == "silu":
+        return sigmoid(z) * (1.0 + z * sigmoid(-z))
+    if activation == "gelu":
+        return normal_below(z) + z * np.exp(-(z**2) / 2.0) / math.sqrt(2.0 * math.pi)
     return 1.0 - np.tanh(z) ** 2 if activation == "tanh" else np.ones_like(z)
 
 
@@ -83,6 +97,9 @@ def mean_loss(loss: str, z: np.ndarray, target: np.ndarray) -> float:
     elif loss == "binary_cross_entropy":
         # -y log p - (1 - y) log(1 - p) in logits, which never takes the log of zero.
         per_sample = (np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
+    elif loss == "huber":
+        d = np.abs(z - target)
+        per_sample = np.where(d <= 1, d**2 / 2, d - 0.5).sum(axis=1)
     else:
         per_sample = 0.5 * ((output(loss, z) - target) ** 2).sum(axis=1)
     return float(per_sample.mean())
@@ -130,6 +147,7 @@ class Oracle:
     slope: float = 0.6
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
+    label_smoothing: float = 0.0
 
     def activations(self) -> list[str]:
         hidden = len(self.layers) - 1
@@ -146,6 +164,11 @@ class Oracle:
 
     def targets(self, y: np.ndarray) -> np.ndarray:
         return as_targets(self.loss, y, self.layers[-1].weight.shape[1])
+
+    def smoothed(self, y: np.ndarray) -> np.ndarray:
+        """The targets that training learns."""
+        targets = self.targets(y)
+        return (1 - self.label_smoothing) * targets + self.label_smoothing / targets.shape[1]
 
     def standardise(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, dtype=np.float64)
@@ -171,6 +194,10 @@ class Oracle:
     def evaluate(self, x, y, masks=None) -> float:
         return mean_loss(self.loss, self.logits(x, masks), self.targets(y))
 
+    def training_loss(self, x, y, masks=None) -> float:
+        """The loss whose gradients a step takes."""
+        return mean_loss(self.loss, self.logits(x, masks), self.smoothed(y))
+
     def accuracy(self, x, y) -> float:
         prediction, target = self.predict(x), self.targets(y)
         if self.loss in ("binary_cross_entropy", "squared_error_sigmoid"):
@@ -185,7 +212,11 @@ class Oracle:
         """What `gradients` gives, and SReLU's gradients, (units, 4), by the layer that has them."""
         srelus = {}
         inputs, pre_activations = self.pass_through(x, masks)
-        delta = (output(self.loss, pre_activations[-1]) - self.targets(y)) / len(inputs[0])
+        target = self.smoothed(y) if self.label_smoothing > 0 else self.targets(y)
+        delta = output(self.loss, pre_activations[-1]) - target
+        if self.loss == "huber":
+            delta = delta.clip(-1, 1)
+        delta = delta / len(inputs[0])
         if self.loss == "squared_error_sigmoid":
             z = pre_activations[-1]
             delta = delta * sigmoid(z) * sigmoid(-z)
@@ -393,6 +424,7 @@ def from_model(model) -> Oracle:
         for la in model.layers
     ]
     oracle = Oracle(layers, model.activation, model.loss, float(model.slope))
+    oracle.label_smoothing = model.label_smoothing
     if model.standardize and model.mean is not None:
         oracle.mean = np.array(model.mean, dtype=np.float64)
         oracle.scale = np.array(model.scale, dtype=np.float64)

@@ -95,6 +95,10 @@ def test_losses_by_hand():
     np.testing.assert_allclose(
         mean_loss("squared_error", np.array([[3.0, 1.0], [0.0, 0.0]]), np.zeros((2, 2))), 2.5
     )
+    np.testing.assert_allclose(
+        mean_loss("huber", np.array([[3.0, -0.5], [-1.0, 0.0]]), np.zeros((2, 2))),
+        (2.5 + 0.125 + 0.5) / 2,
+    )
 
 
 def test_losses_are_finite_for_huge_logits():

@@ -38,6 +38,10 @@ CONSTRUCTOR = [
     *[("density", v, k) for v, k in [*NOT_PER_LAYER, (0, VALUE), (-0.1, VALUE), (1.01, VALUE)]],
     *[("dropout", v, k) for v, k in [*NOT_PER_LAYER, (1.0, VALUE), (-0.1, VALUE), (True, TYPE)]],
     *[("input_noise", v, k) for v, k in [*NOT_REALS, (1e39, VALUE), (-0.1, VALUE), (True, TYPE)]],
+    *[
+        ("label_smoothing", v, k)
+        for v, k in [*NOT_REALS, (1.0, VALUE), (-0.1, VALUE), (True, TYPE)]
+    ],
     *[("slope", v, k) for v, k in NOT_REALS],
     *[(a, v, k) for a in ("activation", "loss", "init", "fan") for v, k in NOT_NAMES],
     *[("seed", v, k) for v, k in [(-1, VALUE), (2**64, VALUE), (1.5, TYPE), ("1", TYPE)]],
@@ -52,13 +56,27 @@ def test_constructor(argument, value, kind):
     check_raises(argument, kind, lambda: ts.SparseMLP(**options))
 
 
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "squared_error", "huber"])
+def test_label_smoothing_is_of_cross_entropy(loss):
+    message = rf"label_smoothing = 0\.1 and loss = '{loss}': expected loss='cross_entropy'"
+    for make in (
+        lambda s: ts.SparseMLP(SIZES, loss=loss, label_smoothing=s),
+        lambda s: ts.SparseMLP.from_scipy(
+            [sp.csc_array(np.ones((4, 2)))], loss=loss, label_smoothing=s
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make(0.1)
+        assert make(0).label_smoothing == 0
+
+
 def test_cross_entropy_with_one_output():
     advice = r"layer_sizes .*loss = 'cross_entropy': expected loss='binary_cross_entropy', or two"
     with pytest.raises(ValueError, match=advice):
         ts.SparseMLP([4, 6, 1])
     with pytest.raises(ValueError, match=advice):
         ts.SparseMLP.from_scipy([sp.csc_array(np.ones((4, 1)))])
-    for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid"):
+    for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid", "huber"):
         assert ts.SparseMLP([4, 6, 1], loss=loss).layer_sizes == [4, 6, 1]
 
 
@@ -159,6 +177,7 @@ BAD_Y = {
     | {"rows: not summing to one": (ROWS / 2, VALUE)},
     "binary_cross_entropy": PROBABILITIES | {"a vector for three outputs": (Y * 1.0, VALUE)},
     "squared_error": DENSE | {"a vector for three outputs": (Y * 1.0, VALUE)},
+    "huber": DENSE | {"a vector for three outputs": (Y * 1.0, VALUE)},
     "squared_error_sigmoid": PROBABILITIES | {"a vector for three outputs": (Y * 1.0, VALUE)},
 }
 Y_CASES = [(loss, name) for loss, cases in BAD_Y.items() for name in cases]

@@ -178,6 +178,17 @@ def test_paths(tmp_path, state_of):
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]  # no temporary file stays behind
 
 
+def test_huber_goes_through_files(tmp_path):
+    model = ts.SparseMLP([4, 6, 2], loss="huber", density=0.5, seed=0)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    again = ts.load(path)
+    assert (again.loss, again.layers[-1].activation) == ("huber", "identity")
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    assert again.predict(x).tobytes() == model.predict(x).tobytes()
+    assert again.test_on_batch(x, 5 * x[:, :2]) == model.test_on_batch(x, 5 * x[:, :2])
+
+
 def test_squared_error_with_a_sigmoid_goes_through_files_and_the_command_line(tmp_path, capsys):
     model = ts.SparseMLP([4, 6, 1], loss="squared_error_sigmoid", density=0.5, seed=0)
     path, rows = str(tmp_path / "model.safetensors"), str(tmp_path / "rows.npz")

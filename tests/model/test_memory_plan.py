@@ -93,3 +93,16 @@ def test_the_command_prints_it(capsys):
     assert "75,538 neurons" in shown
     assert "largest batch that fits" in shown
     assert cli.main([*arguments, "--hidden", "100x500000000"]) == 1
+
+
+@pytest.mark.parametrize("memory", ["fast", "lean", "least"])
+def test_silu_and_gelu_keep_their_pre_activations(memory):
+    """4 bytes a hidden neuron and lane more than tanh takes."""
+    sizes = [100, 400, 300, 10]
+
+    def total(activation):
+        return ts.plan(sizes, batch_size=32, activation=activation, memory=memory).total
+
+    more = 4 * 32 * (400 + 300)
+    assert total("silu") == total("gelu")
+    assert total("silu") - total("tanh") == pytest.approx(more, rel=0.01)

@@ -66,7 +66,9 @@ def by_readme(folder):
 
 
 @pytest.mark.parametrize("standardize", [False, True])
-@pytest.mark.parametrize("activation", ["all_relu", "leaky_relu", "relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize(
+    "activation", ["all_relu", "leaky_relu", "relu", "sigmoid", "tanh", "silu", "gelu"]
+)
 @pytest.mark.parametrize("loss", o.LOSSES)
 def test_files_and_back(loss, activation, standardize, tmp_path, monkeypatch):
     model = trained(

@@ -78,7 +78,7 @@ def test_snapshots_keep_their_values():
 
 def settings_of(model):
     names = ("loss", "activation", "slope", "dropout", "standardize", "init", "fan")
-    names += ("epsilon", "density", "seed", "layer_sizes", "input_noise")
+    names += ("epsilon", "density", "seed", "layer_sizes", "input_noise", "label_smoothing")
     return {name: getattr(model, name) for name in names}
 
 

@@ -1,15 +1,19 @@
-"""The arrows between the modules of the Python package; `architecture.rs` holds those of the core.
+"""The arrows between the modules of the Python package, and the page that shows them.
 
-An import counts wherever it stands: at the top, under TYPE_CHECKING, in a function.
+`architecture.rs` holds the arrows of the core. An import counts wherever it stands: at the top,
+under TYPE_CHECKING, in a function.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "python" / "trulysparse"
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "python" / "trulysparse"
+PAGE = ROOT / "docs" / "architecture.md"
 
 # A room is a folder or a file of the package: which rooms each may import. Every room may import
 # those of EVERYBODY. A room below `model` knows no model, and nothing imports `cli` or `__init__`.
@@ -173,6 +177,33 @@ def test_rooms_import_what_the_table_allows():
 
 def test_the_table_has_no_circle():
     assert circles(ALLOWED) == []
+
+
+def arrows(heading: str) -> Graph:
+    """The table of the page under a heading: what each room may import."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("| `"):
+            _, rooms, may, *_ = line.split("|")
+            for name in re.findall(r"`(\w+)`", rooms):
+                found[name] = set(re.findall(r"`(\w+)`", may))
+    return found
+
+
+def test_the_page_shows_the_table():
+    in_words = {"__init__", "__main__", "cli"}
+    table = {name: may for name, may in ALLOWED.items() if name not in in_words}
+    assert arrows("Rooms of the Python package") == table
+
+
+def test_the_page_shows_the_table_of_the_core():
+    text = (ROOT / "tests" / "architecture.rs").read_text(encoding="utf-8")
+    table = text.split("const ALLOWED")[1].split(" = [", 1)[1].split("\n];")[0]
+    rows = re.findall(r'\(\s*"(\w+)",\s*&\[([^\]]*)\]', table)
+    assert arrows("Rooms of the Rust crate") == {
+        name: set(re.findall(r"\w+", may)) for name, may in rows
+    }
 
 
 SOURCES = {

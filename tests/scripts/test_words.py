@@ -23,9 +23,14 @@ VAGUE = re.compile(
 # Where there are none of them: the beginnings of paths, to which more are added.
 PLAIN = (
     "CONTRIBUTING.md",
+    "README.md",
     "benches/",
+    "docs/README.md",
+    "docs/architecture.md",
     "docs/file.md",
+    "docs/tests.md",
     "experiments/",
+    "python/",
     "rust/checkpoint",
     "rust/csr",
     "rust/error.rs",

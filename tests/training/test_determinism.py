@@ -28,7 +28,7 @@ def test_threads_may_change_between_fits(state_of):
         assert state_of(model) == state_of(steady)
 
 
-@pytest.mark.parametrize("activation", ["all_relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("activation", ["all_relu", "sigmoid", "tanh", "silu", "gelu"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_row_is_predicted_the_same_in_any_company(activation, loss):
     model = make_model(activation=activation, loss=loss, standardize=False)

@@ -30,8 +30,11 @@ GOLDEN = {
     "tanh": "5db982a839176da5956ed95be03474b87c31defcb637f909e904bc363ebf8214",
     "identity": "4fc969a214dba1d15aa22d8a6706e213c064033333540ef78b6fe357d6974d9a",
     "srelu": "c2f40faa68910f2de8e93e8ede925370ad489c20bbdef137ec72dc98b09da313",
+    "silu": "1ebd4ba824302c62a8f8e298b1f892b811706bc501a1561581a21a50f1e72e2d",
+    "gelu": "0b0884cdfb243e7583321ad9bf2a1c193fde71925c659f5bad0c3ac9afb7d78d",
     "binary_cross_entropy": "5895b03ab792a1ac8eeaa4f18dc1f06c934359a7dc66ab777b25b95910380c41",
     "squared_error": "75730732282de19af9388e0f11df04e2c0d14acd55a2ca04707fb917d9d1fb6e",
+    "huber": "2e2fbec33ee62cf48dd4b464de2ea00d04ae98f6bafefbdbdf9c3120c273ba10",
     "squared_error_sigmoid": "ede991c510022a1dd76fab58ac49134758c3375e99225f56fb47cfe29864ae40",
 }
 
@@ -88,9 +91,11 @@ fit("augmentation", augment=ts.ImageAugmentation((4, 6, 1)))
 for memory in ("lean", "least"):
     fit(memory, memory=memory, optimizer=ts.SGD(0.02, nesterov=True, schedule="cosine"),
         topology=ts.SET(0.3), validation_data=(x_more, y_more))
-for activation in ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity", "srelu"):
+for activation in (
+    "all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "identity", "srelu", "silu", "gelu",
+):
     fit(activation, {"activation": activation, "standardize": False, "init": "xavier"})
-for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid"):
+for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid", "huber"):
     y = np.eye(5, dtype=np.float32)[x[:, :5].argmax(axis=1)]
     fit(loss, {"loss": loss, "fan": "real", "init": "lecun_uniform"})
 """

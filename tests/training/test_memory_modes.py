@@ -29,7 +29,7 @@ def trained(
 @given(
     hidden=st.lists(st.integers(1, 12), max_size=11),
     batch=st.sampled_from([1, 3, 8, 16, 23]),
-    activation=st.sampled_from(["all_relu", "leaky_relu", "sigmoid", "tanh"]),
+    activation=st.sampled_from(["all_relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu"]),
     dropout=st.sampled_from([0.0, 0.3]),
     threads=st.sampled_from([1, 2, 3]),
 )

@@ -19,6 +19,7 @@ def targets(loss, n):
         "cross_entropy": RNG.dirichlet(np.ones(SIZES[-1]), n),
         "binary_cross_entropy": RNG.integers(0, 2, (n, SIZES[-1])),
         "squared_error_sigmoid": RNG.random((n, SIZES[-1])),
+        "huber": 3 * RNG.normal(size=(n, SIZES[-1])),
         "squared_error": RNG.normal(size=(n, SIZES[-1])),
     }[loss]
 

@@ -33,7 +33,7 @@ def test_forward_and_loss(activation, loss, n):
         result = model.evaluate(x, y)
         assert result == pytest.approx(model.test_on_batch(x, y), rel=1e-6)
         assert result["loss"] == pytest.approx(oracle.evaluate(x, y), rel=3e-6)
-        if loss == "squared_error":
+        if loss in o.WITHOUT_ACCURACY:
             assert set(result) == {"loss"}
         else:
             assert set(result) == {"loss", "accuracy"}
@@ -52,6 +52,30 @@ def test_loss_of_huge_logits_is_exact_and_trains(loss):
     np.testing.assert_allclose(model.predict(x), [[1.0, 0.0]] * 3, rtol=0, atol=1e-37)
     model.train_on_batch(x, y)
     assert all(np.isfinite(layer.weight.data).all() for layer in model.layers)
+
+
+@pytest.mark.parametrize("d", [0.0, 0.25, -0.25, 1.0, -1.0, 1.0001, 3.0, -1e3, 1e30])
+def test_huber_of_one_number(d):
+    model = ts.SparseMLP.from_scipy([sp.csc_array(np.ones((1, 1)))], loss="huber", seed=0)
+    x, y = np.zeros((1, 1), np.float32), np.array([[-d]], np.float32)
+    d = -float(y[0, 0])
+    expected = d * d / 2 if abs(d) <= 1 else abs(d) - 0.5
+    plain = ts.SGD(1.0, momentum=0.0, weight_decay=0.0)
+    assert model.train_on_batch(x, y, optimizer=plain) == {"loss": expected}
+    assert model.layers[0].bias[0] == -np.clip(np.float32(d), -1, 1)
+
+
+def test_huber_follows_the_many_and_not_an_outlier():
+    """The best constant is near the median; that of the squared error is the mean."""
+    x, y = np.zeros((9, 1)), np.array([0.0] * 8 + [90.0])
+    found = {}
+    for loss in ("huber", "squared_error"):
+        weights = [sp.csc_array(np.ones((1, 1)))]
+        model = ts.SparseMLP.from_scipy(weights, loss=loss, seed=0)
+        sgd = ts.SGD(0.1, momentum=0.0, weight_decay=0.0)
+        model.fit(x, y, epochs=300, batch_size=9, optimizer=sgd, topology=None, progress=False)
+        found[loss] = float(model.predict(x)[0, 0])
+    assert found == pytest.approx({"huber": 1 / 8, "squared_error": 10}, abs=1e-3)
 
 
 def test_a_sigmoid_with_squared_error_learns_the_proof_of_concepts_madelon():
@@ -83,7 +107,7 @@ def test_several_steps(activation, loss, nesterov, layer_rates):
     for step, n in enumerate(BATCHES):
         x, y = o.random_data(loss, n, SIZES[0], SIZES[-1], seed=step, soft=step % 2 == 1)
         expected = {"loss": oracle.evaluate(x, y)}
-        if loss != "squared_error":
+        if loss not in o.WITHOUT_ACCURACY:
             expected["accuracy"] = oracle.accuracy(x, y)
         # The report is of the batch before its own update.
         assert model.train_on_batch(x, y, optimizer=sgd) == pytest.approx(expected, rel=1e-5)

@@ -6,6 +6,7 @@ from trulysparse.callbacks.early_stopping import EarlyStopping
 from trulysparse.callbacks.gradient_norms import GradientNorms
 from trulysparse.callbacks.learning_rate_scheduler import LearningRateScheduler
 from trulysparse.callbacks.model_checkpoint import ModelCheckpoint
+from trulysparse.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from trulysparse.callbacks.terminate_on_nan import TerminateOnNaN
 from trulysparse.callbacks.topology_recorder import TopologyRecorder
 
@@ -17,6 +18,7 @@ __all__ = [
     "LearningRateScheduler",
     "Logs",
     "ModelCheckpoint",
+    "ReduceLROnPlateau",
     "TerminateOnNaN",
     "TopologyRecorder",
 ]

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser: ``run`` is the command's; what a preset decides is there only if given."""
+    """Make the parser: ``run`` is the command's; what a preset decides is there only if given."""
     parser = argparse.ArgumentParser(
         prog="trulysparse", description="Train and use truly sparse neural networks."
     )

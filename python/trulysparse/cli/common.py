@@ -29,7 +29,7 @@ def say(line: str) -> None:
 
 
 def default(of: Callable[..., Any], name: str) -> Any:
-    """The default of a parameter: flags have those of the Python API."""
+    """Give the default of a parameter: flags have those of the Python API."""
     return inspect.signature(of).parameters[name].default
 
 
@@ -48,14 +48,14 @@ _MEMORY = default(SparseMLP.fit, "memory")
 
 
 def positive(text: str) -> int:
-    """A whole number above 0."""
+    """Read a whole number above 0."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
     return int(text)
 
 
 def layers(text: str) -> list[int]:
-    """The neurons of one layer, or of several: COUNTxSIZE."""
+    """Read the neurons of one layer, or of several: COUNTxSIZE."""
     count, times, size = text.rpartition("x")
     try:
         return [positive(size)] * (positive(count) if times else 1)
@@ -66,7 +66,7 @@ def layers(text: str) -> list[int]:
 
 
 def epoch_or_share(text: str) -> int | float:
-    """An epoch, or a share of the epochs below 1."""
+    """Read an epoch, or a share of the epochs below 1."""
     try:
         value: int | float = int(text) if text.isdecimal() else float(text)
     except ValueError:
@@ -114,7 +114,7 @@ def add_memory(parser: Any) -> None:
 
 
 def read_model(args: argparse.Namespace) -> SparseMLP:
-    """The saved model, with the threads that were given."""
+    """Load the saved model, with the threads that were given."""
     model = load(args.model, progress=True)
     if getattr(args, "threads", None) is not None:
         model.threads = args.threads
@@ -122,12 +122,12 @@ def read_model(args: argparse.Namespace) -> SparseMLP:
 
 
 def sizes(layer_sizes: Sequence[int]) -> str:
-    """The neurons of all layers in a word."""
+    """Write the neurons of all layers as one word."""
     return "-".join(map(str, layer_sizes))
 
 
 def left(model: SparseMLP) -> str:
-    """How many hidden neurons have connections, and how many were pruned for good."""
+    """Count the hidden neurons that have connections, and those that were pruned for good."""
     hidden = model.layers[:-1]
     connected = sum(int((np.diff(layer.weight.indptr) > 0).sum()) for layer in hidden)
     closed = sum(int(layer.pruned.sum()) for layer in hidden)

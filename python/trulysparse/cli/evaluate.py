@@ -50,6 +50,6 @@ def say_samples(dataset: Dataset) -> None:
 
 
 def scores(found: dict[str, float]) -> str:
-    """Scores in words."""
+    """Say the scores in words."""
     accuracy = f"accuracy {100 * found['accuracy']:.2f} %, " if "accuracy" in found else ""
     return f"{accuracy}loss {found['loss']:.4f}"

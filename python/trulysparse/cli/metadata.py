@@ -32,7 +32,7 @@ def write(model: SparseMLP, data: Dataset, label: str | None) -> None:
 
 
 def names(model: SparseMLP, key: str) -> list[str] | None:
-    """A list of names from the model's metadata, or None if it has none."""
+    """Read a list of names from the model's metadata, or None if it has none."""
     if key not in model.metadata:
         return None
     try:
@@ -45,12 +45,12 @@ def names(model: SparseMLP, key: str) -> list[str] | None:
 
 
 def label(model: SparseMLP) -> str | None:
-    """The column of the labels."""
+    """Give the column of the labels."""
     return json.loads(model.metadata["label"]) if "label" in model.metadata else None
 
 
 def feature_names(model: SparseMLP) -> list[str] | None:
-    """The names of the features that the model takes; a compaction may have removed others."""
+    """Give the names of the features that the model takes; a compaction may have removed others."""
     found = names(model, "feature_names")
     if found is None or len(found) != model.original_layer_sizes[0]:
         return found
@@ -58,7 +58,7 @@ def feature_names(model: SparseMLP) -> list[str] | None:
 
 
 def remaining(model: SparseMLP, x: Rows) -> Rows:
-    """Without the features that a compaction has removed, if they are there."""
+    """Leave out the features that a compaction has removed, if they are there."""
     original = model.original_layer_sizes[0]
     if x.shape[1] != original or original == model.layer_sizes[0]:
         return x
@@ -66,7 +66,7 @@ def remaining(model: SparseMLP, x: Rows) -> Rows:
 
 
 def read(args: argparse.Namespace) -> tuple[SparseMLP, Dataset]:
-    """A saved model, and data all of whose rows are in the test part if they have none."""
+    """Read a saved model and data; all rows are the test part if the data have none."""
     model = read_model(args)
     column = args.label
     if column is None and args.data.lower().endswith(".csv"):
@@ -75,12 +75,12 @@ def read(args: argparse.Namespace) -> tuple[SparseMLP, Dataset]:
 
 
 def matched(model: SparseMLP, data: Dataset) -> tuple[Rows, Labels]:
-    """The test part, with its columns and classes as the model counts them."""
+    """Give the test part, with its columns and classes as the model counts them."""
     return _match_features(model, data), _match_classes(model, data)
 
 
 def _match_features(model: SparseMLP, data: Dataset) -> Rows:
-    """The test part with its columns in the order that the model was trained with."""
+    """Give the test part with its columns in the order that the model was trained with."""
     original = names(model, "feature_names")
     if original is None or data.feature_names is None or original == list(data.feature_names):
         return remaining(model, data.x_test)
@@ -96,7 +96,7 @@ def _match_features(model: SparseMLP, data: Dataset) -> Rows:
 
 
 def _match_classes(model: SparseMLP, data: Dataset) -> Labels:
-    """The test part's labels as the model counts its classes.
+    """Give the test part's labels as the model counts its classes.
 
     A file may lack some of the classes, so that its own count means nothing: names decide, or
     for a model that was saved without names the labels themselves, if they are numbers.

@@ -17,14 +17,14 @@ EXPLOSION = 100
 
 
 def constant_loss(labels: npt.NDArray[np.int64]) -> float:
-    """The mean cross-entropy of the best constant prediction: the classes' frequencies."""
+    """Compute the mean cross-entropy of the best constant prediction: the classes' frequencies."""
     share = np.bincount(labels) / len(labels)
     share = share[share > 0]
     return float((share * np.log(1 / share)).sum())
 
 
 def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
-    """The loss above which a network is far worse than a constant prediction.
+    """Give the loss above which a network is far worse than a constant prediction.
 
     It is the best constant one's plus ``log(classes)``, the loss of a guess: twice the constant
     one's if the classes are equally frequent. A network that has learnt nothing is near the guess,
@@ -36,7 +36,7 @@ def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
 def trouble(
     model: SparseMLP, data: Dataset, epochs: int, *, interrupted: bool, last: bool = True
 ) -> str | None:
-    """What makes the network worthless, in half a sentence, or None.
+    """Say what makes the network worthless, in half a sentence, or None.
 
     That is a number that is not finite, or a loss beyond the `limit` both while training and
     afterwards. A large loss while training alone may come from dropout, or from the first steps if
@@ -69,7 +69,7 @@ def trouble(
 
 
 def _worst(model: SparseMLP, data: Dataset, losses: Sequence[float], most: float) -> float | None:
-    """The largest loss at the end, if it is beyond the limit while training and afterwards."""
+    """Give the largest loss at the end, if it is beyond the limit while training and afterwards."""
     if losses[-1] <= most and max(losses) <= EXPLOSION * most:
         return None
     loss = model.history.history["val_loss"][-1]
@@ -79,7 +79,7 @@ def _worst(model: SparseMLP, data: Dataset, losses: Sequence[float], most: float
 
 
 def remark(data: Dataset, loss: float) -> str | None:
-    """A line about a test loss far above a constant prediction's, or None.
+    """Remark on a test loss far above a constant prediction's, or give None.
 
     It may be overfitting, with most classes right: no reason to throw the network away.
     """
@@ -92,19 +92,19 @@ def remark(data: Dataset, loss: float) -> str | None:
 
 
 def advice(rate: float, usual: float) -> str:
-    """What learning rate to try after this one; `usual` is the preset's."""
+    """Advise on the learning rate to try after this one; `usual` is the preset's."""
     other = usual if rate > usual else rate / 4
     return f"Try a lower --learning-rate than {rate:g}, such as {other:g}."
 
 
 def _rose(losses: Sequence[float], most: float) -> int | None:
-    """The first epoch with a loss above `most` after one below it."""
+    """Find the first epoch with a loss above `most` after one below it."""
     below = next((i for i, loss in enumerate(losses) if loss <= most), len(losses))
     return next((i for i in range(below, len(losses)) if losses[i] > most), None)
 
 
 def _is_finite(model: SparseMLP) -> bool:
-    """Whether every loss and parameter is; Ctrl-C may come before there is a loss."""
+    """Tell whether every loss and parameter is; Ctrl-C may come before there is a loss."""
     return model.history.is_finite() and all(
         np.isfinite(values).all()
         for layer in model.layers

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from trulysparse.cli import metadata
 from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, read_model, say
 from trulysparse.data.readers import Array, check_features, read_features, read_npz
+from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
 
 _KEYS = ("x", "x_test", "x_train")
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.data} has {x.shape[1]} features, the model takes {model.layer_sizes[0]}"
         )
     classes = None
-    if model.loss == "cross_entropy":
+    if LOSSES[model.loss].takes_classes:
         count = model.layer_sizes[-1]
         classes = metadata.names(model, "class_names") or [str(i) for i in range(count)]
         if len(classes) != count:
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Array:
-    """The features of every row of a .csv or .npz, float32, (rows, features).
+    """Read the features of every row of a .csv or .npz, float32, (rows, features).
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Arr
 def _write_table(
     path: Path, outputs: npt.NDArray[np.float32], classes: Sequence[str] | None
 ) -> None:
-    """A .csv with a line per row: class and probabilities, or without `classes` the outputs."""
+    """Write a .csv, a line per row: class and probabilities, or without `classes` the outputs."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         if classes is None:

@@ -49,7 +49,7 @@ class Chosen:
         return replace(self, preset=replace(self.preset._for(samples, step), batch_size=size))
 
     def said(self, settings: Mapping[str, object]) -> str:
-        """The name of the preset, and settings as flags: first those that presets have."""
+        """Say the name of the preset, and settings as flags: first those that presets have."""
         names = [name for name in self.preset._flags() if settings.get(name) is not None]
         others = [name for name in settings if name not in self.preset._flags()]
         shown = {name: settings[name] for name in (*names, *others)}
@@ -67,7 +67,7 @@ def add_preset(parser: Any) -> None:
 
 
 def flags(settings: Mapping[str, object]) -> str:
-    """Settings as they are given on the command line."""
+    """Write settings as they are given on the command line."""
     return " ".join(_flag(key, value) for key, value in settings.items())
 
 
@@ -81,7 +81,7 @@ def _flag(key: str, value: object) -> str:
 
 
 def epilog() -> str:
-    """All presets: what the data sets of each have in common, then what they have not."""
+    """Describe all presets: what the data sets of each have in common, then what they have not."""
     lines = ["presets:"]
     for name, by_data in PRESETS.items():
         lines.append(_wrapped(f"{name}: {_INTRODUCTIONS[name]}", "  "))

@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _keep_silent(line: str) -> None:
-    """Instead of `say` on all ranks but one."""
+    """Say nothing: takes the place of `say` on all ranks but one."""
 
 
 @dataclass(frozen=True)

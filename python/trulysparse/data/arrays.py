@@ -91,7 +91,7 @@ def sample_weights(value: Any, count: int) -> FloatArray | None:
 def targets(
     name: str, value: Any, count: int, outputs: int, loss: str
 ) -> tuple[ClassArray | None, FloatArray | None]:
-    """`value` as class labels (count,) or as dense targets (count, outputs); the other is None."""
+    """Give `value` as class labels (count,) or dense targets (count, outputs), the other None."""
     takes_classes = LOSSES[loss].takes_classes
     text = _ENCODE if LOSSES[loss].has_accuracy else "expected an array of numbers"
     array = numeric(name, value, text=text)

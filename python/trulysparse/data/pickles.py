@@ -131,7 +131,7 @@ def _array(value: Any) -> npt.NDArray[Any]:
 
 
 def _dtype(value: Any) -> np.dtype[Any]:
-    """Integers only: of anything else NumPy's own state could be abused."""
+    """Make a dtype of integers; anything else could abuse NumPy's own state."""
     code = value.arguments[0]
     if value.name != "dtype" or code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
         raise ValueError(f"it has the type {code!r}")

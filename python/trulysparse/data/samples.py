@@ -40,7 +40,7 @@ def given(
     core
         The network that they are for.
     x, y, sample_weight, augment
-        As of `SparseMLP.fit`.
+        As in `SparseMLP.fit`.
     names
         What errors call `x` and `y`.
     trains

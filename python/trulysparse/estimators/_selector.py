@@ -322,7 +322,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _standardized(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """What the core makes of the inputs: mean 0 and variance 1; constant features become 0."""
+    """Standardise as the core does: mean 0 and variance 1; constant features become 0."""
     mean = X.mean(axis=0, dtype=np.float64)
     deviation = X.std(axis=0, dtype=np.float64)
     deviation[deviation == 0] = 1

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from trulysparse.data.numeric import refuse_sparse
 from trulysparse.estimators._support import Mask, without
 from trulysparse.estimators._targets import Array, Targets
+from trulysparse.losses import LOSSES
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class WeightedSamples:
 
         There are at least two of them, which a score needs, and one per class.
         """
-        stratified = target.loss == "cross_entropy"
+        stratified = LOSSES[target.loss].takes_classes
         count = math.ceil(fraction * self.X.shape[0])
         parts = [self.X, self.y, *([] if self.weight is None else [self.weight])]
         halves = train_test_split(

@@ -143,7 +143,7 @@ def read(folder: str) -> Files:
 
 
 def _matrix(path: Path) -> scipy.sparse.csc_array:
-    """A file's sparse matrix, checked."""
+    """Read a file's sparse matrix, and check it."""
     return sparse.loaded(str(path), _read(path, _archive))
 
 
@@ -153,7 +153,7 @@ def _archive(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _read(path: Path, reader: Any) -> Any:
-    """A file's array; nothing that is pickled."""
+    """Read a file's array; refuse what is pickled."""
     try:
         return reader(path)
     except FileNotFoundError:

@@ -22,7 +22,7 @@ Matrix = tuple[
 def to_core(
     weights: Sequence[Any], biases: Sequence[npt.ArrayLike] | None
 ) -> tuple[list[int], list[Matrix]]:
-    """Layer sizes, and (indptr, indices, data, bias) with a row per output neuron, per layer."""
+    """Give the layer sizes, and (indptr, indices, data, bias) of each layer, a row per output."""
     weights = _check.sequence("weights", weights, "a sequence of SciPy sparse matrices")
     if not weights:
         raise ValueError("weights is empty: expected a SciPy sparse matrix per layer")

@@ -76,7 +76,7 @@ class SparseLinear(nn.Module):
         return _csr(self.crow_indices, self.col_indices, self.values, size)
 
     def forward(self, x: Any) -> Any:
-        """(samples, in_features) to (samples, out_features)."""
+        """Map (samples, in_features) to (samples, out_features)."""
         size = (self.out_features, self.in_features)
         product = _Product.apply(self.crow_indices, self.col_indices, self.values, x, size)
         return product + self.bias
@@ -97,7 +97,7 @@ class Standardize(nn.Module):
         self.register_buffer("scale", torch.tensor(scale))
 
     def forward(self, x: Any) -> Any:
-        """(samples, features) to the same shape."""
+        """Map (samples, features) to the same shape."""
         return ((x - self.mean) * self.scale).to(x.dtype)
 
 
@@ -109,7 +109,7 @@ class Sloped(nn.Module):
         self.slope = slope
 
     def forward(self, x: Any) -> Any:
-        """Any shape."""
+        """Map any shape to the same shape."""
         return F.leaky_relu(x, self.slope)
 
     def extra_repr(self) -> str:
@@ -117,7 +117,7 @@ class Sloped(nn.Module):
 
 
 def network(core: _core.Network, *, dense: bool, logits: bool) -> Any:
-    """The network as an `nn.Sequential`: layers and activations in turn."""
+    """Make an `nn.Sequential` of a network: layers and activations in turn."""
     modules: list[Any] = []
     statistics = core.standardizer()
     if statistics is not None:

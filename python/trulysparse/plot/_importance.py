@@ -93,7 +93,7 @@ def importance_histogram(
 
 
 def _edges(values: _style.Values, cut: float | None) -> _style.Values:
-    """Edges of bins; a cut among the values is one of them, so that it parts no bin."""
+    """Give edges of bins; a cut among the values is one of them, so that it parts no bin."""
     n_bins = min(max(math.ceil(math.sqrt(values.size)), 5), 50)
     low, high = float(values.min()), float(values.max())
     width = (high - low) / n_bins

@@ -194,7 +194,7 @@ def _counts(history: Any) -> _style.Values:
 
 
 def _curves(name: str, value: Any) -> dict[str, dict[int, _style.Values]]:
-    """The curves by their names, "" for a single one; each in ascending order of workers."""
+    """Give the curves by name, "" for a single one; each in ascending order of workers."""
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} = {value!r}: expected a dict whose keys are numbers of workers")
     if not value:
@@ -219,7 +219,7 @@ def _runs(name: str, runs: Any) -> dict[int, _style.Values]:
 
 
 def _draw(ax: Any, number: int, label: str, workers: Iterable[int], heights: Any) -> str:
-    """A line with points; its colour."""
+    """Draw a line with points, and give its colour."""
     colour = _style.CURVES[number % len(_style.CURVES)]
     dashes = _style.DASHES[number // len(_style.CURVES) % len(_style.DASHES)]
     style: dict[str, Any] = {"linestyle": dashes, "linewidth": 1.8, "marker": "o", "markersize": 5}

@@ -11,7 +11,7 @@ from trulysparse.plot import _style
 
 
 def checked(recorder: Any) -> TopologyRecorder:
-    """`recorder`, if it is one and has records."""
+    """Give `recorder`, if it is one and has records."""
     expected = "a trulysparse.TopologyRecorder"
     recorder = _check.instance("recorder", recorder, TopologyRecorder, expected)
     if not recorder.epochs:
@@ -20,7 +20,7 @@ def checked(recorder: Any) -> TopologyRecorder:
 
 
 def layer_of(recorder: TopologyRecorder, layer: Any) -> int:
-    """`layer`, if it was recorded."""
+    """Give `layer`, if it was recorded."""
     index = _check.integer("layer", layer, 0)
     if index not in recorder.connections:
         known = _style.listed(recorder.connections)
@@ -29,7 +29,7 @@ def layer_of(recorder: TopologyRecorder, layer: Any) -> int:
 
 
 def degrees(recorder: Any, layer: Any, kind: str) -> list[Any]:
-    """The "in" or "out" degrees of a layer for each record."""
+    """Give the "in" or "out" degrees of a layer for each record."""
     recorder = checked(recorder)
     layer = layer_of(recorder, layer)
     if not recorder.in_degrees:
@@ -38,7 +38,7 @@ def degrees(recorder: Any, layer: Any, kind: str) -> list[Any]:
 
 
 def choose(recorder: TopologyRecorder, epochs: Sequence[int] | None, most: int) -> list[int]:
-    """The records of these epochs, in their order; some that are spread evenly if None."""
+    """Give the records of these epochs, in their order; some that are spread evenly if None."""
     if epochs is None:
         return _style.spread(len(recorder.epochs), most)
     listed = _check.sequence("epochs", epochs, "a sequence of integers")
@@ -55,5 +55,5 @@ def choose(recorder: TopologyRecorder, epochs: Sequence[int] | None, most: int) 
 
 
 def moment(epoch: int) -> str:
-    """When a record was made, in words."""
+    """Say when a record was made."""
     return "before training" if epoch == 0 else f"epoch {epoch}"

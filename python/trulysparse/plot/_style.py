@@ -33,7 +33,7 @@ def require_matplotlib() -> None:
 
 
 def single(ax: Any, size: tuple[float, float] = SINGLE) -> Any:
-    """`ax`, or the Axes of a new pyplot figure."""
+    """Give `ax`, or the Axes of a new pyplot figure."""
     require_matplotlib()
     if ax is None:
         import matplotlib.pyplot as plt
@@ -43,7 +43,7 @@ def single(ax: Any, size: tuple[float, float] = SINGLE) -> Any:
 
 
 def pair(ax: Any) -> tuple[Any, Any]:
-    """`ax`, or the Axes of a new pyplot figure, on the left half of its place; one on the right."""
+    """Give `ax`, or a new figure's Axes, on the left half of its place, and one on the right."""
     require_matplotlib()
     if ax is None:
         import matplotlib.pyplot as plt
@@ -60,7 +60,7 @@ def right_half(ax: Any) -> Any:
 
 
 def checked(ax: Any, name: str) -> Any:
-    """`ax` if it is a matplotlib Axes."""
+    """Give `ax` if it is a matplotlib Axes."""
     from matplotlib.axes import Axes
 
     if not isinstance(ax, Axes):
@@ -82,12 +82,12 @@ def title(panel: Any, what: str) -> None:
 
 
 def legend(panel: Any, **options: Any) -> None:
-    """A legend without a frame."""
+    """Draw a legend without a frame."""
     panel.legend(edgecolor="none", framealpha=0.8, **options)
 
 
 def over_epochs(panel: Any, epochs: list[int]) -> None:
-    """An axis of epochs, ticks at whole ones."""
+    """Make the axis one of epochs, with ticks at whole ones."""
     from matplotlib.ticker import MaxNLocator
 
     panel.set_xlabel("Epoch")
@@ -98,12 +98,12 @@ def over_epochs(panel: Any, epochs: list[int]) -> None:
 
 
 def colours(count: int) -> list[str]:
-    """Colours for things without an order."""
+    """Give colours for things without an order."""
     return [CURVES[i % len(CURVES)] for i in range(count)]
 
 
 def shades(count: int) -> list[Any]:
-    """Colours of one hue for an order of up to some five things, from light to dark."""
+    """Give colours of one hue for an order of up to some five things, from light to dark."""
     from matplotlib.colors import LinearSegmentedColormap
 
     scale = LinearSegmentedColormap.from_list("shades", ["#a9d3ec", BLUE, "#00263d"])
@@ -111,7 +111,7 @@ def shades(count: int) -> list[Any]:
 
 
 def numbers(name: str, value: Any, *, dimensions: tuple[int, ...] = (1,)) -> Values:
-    """A float64 array of finite real numbers, of one of these numbers of dimensions."""
+    """Convert to float64; finite real numbers of one of these numbers of dimensions."""
     expected = "an array of real numbers"
     try:
         array = np.asarray(value)
@@ -131,11 +131,11 @@ def numbers(name: str, value: Any, *, dimensions: tuple[int, ...] = (1,)) -> Val
 
 
 def spread(count: int, most: int) -> list[int]:
-    """Up to `most` of ``0..count-1``, evenly spread, with the first and the last."""
+    """Choose up to `most` of ``0..count-1``, evenly spread, with the first and the last."""
     return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most)).tolist()})
 
 
 def listed(items: Iterable[object], most: int = 12) -> str:
-    """Items for an error message, not too many of them."""
+    """List items for an error message, not too many of them."""
     shown = [str(item) for item in items]
     return ", ".join(shown if len(shown) <= most else [*shown[: most - 1], "...", shown[-1]])

@@ -102,7 +102,7 @@ def save_learning_curves(
 
 
 def _curves(history: Any) -> tuple[dict[str, Sequence[float]], list[int]]:
-    """The curves by key, and the epochs counted from 1."""
+    """Give the curves by key, and the epochs counted from 1."""
     if not (isinstance(history, Mapping) or hasattr(history, "history")):
         raise TypeError(f"history = {history!r}: expected what fit returned, or a dict of lists")
     values = history if isinstance(history, Mapping) else history.history

@@ -18,7 +18,7 @@ class Rule:
     Attributes
     ----------
     start, stop, every : int
-        When the topology evolves, as of `SET`.
+        When the topology evolves, as in `SET`.
     batch_size : int or None
         Samples whose gradients are taken. None: as many as a step takes.
     """
@@ -60,7 +60,7 @@ class Rule:
         return self.start <= epoch <= last and (epoch - self.start) % self.every == 0
 
     def _core(self) -> str:
-        """The rule as the core takes it, in JSON."""
+        """Give the rule as the core takes it, in JSON."""
         raise NotImplementedError(f"{type(self).__name__}: expected a rule of the core")
 
     def _apply(self, core: Network, trainer: Trainer | None) -> list[Evolved]:
@@ -71,12 +71,12 @@ class Rule:
         return core.evolve(self._core())
 
     def _settings(self) -> dict[str, Any] | None:
-        """What makes it the same rule as another, in JSON's types; None if that is not known."""
+        """Give what tells it from another rule, in JSON's types; None if that is not known."""
         return None
 
 
 def evolution_times(start: Any, stop: Any, every: Any) -> tuple[int, int | float | None, int]:
-    """When a topology evolves, checked; `stop` may be a share of the fit's epochs."""
+    """Check when a topology evolves; `stop` may be a share of the fit's epochs."""
     start = _check.integer("start", start, 1)
     if isinstance(stop, float):
         expected = "an integer, or a share of the fit's epochs between 0 and 1"
@@ -89,7 +89,7 @@ def evolution_times(start: Any, stop: Any, every: Any) -> tuple[int, int | float
 
 
 def last_evolution(start: int, stop: int | float | None, every: int, epochs: int) -> int:
-    """The epoch after which a fit evolves its topology last; below `start` if never."""
+    """Give the epoch after which a fit evolves its topology last; below `start` if never."""
     if isinstance(stop, float):
         stop = round(stop * epochs)
     last = epochs - 1 if stop is None else min(stop, epochs - 1)

@@ -27,7 +27,7 @@ def pruning_curve(
         for i, p in enumerate(listed)
     ]
     curve: dict[str, list[float]] = {}
-    whole = network.copy()  # the same for every percentile, whatever other threads do
+    whole = network.copy()  # the same for every percentile, though other threads may train
     loss = Config.of(whole).loss
     for percentile in checked:
         core = whole.copy()

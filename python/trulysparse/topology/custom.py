@@ -133,7 +133,7 @@ class TopologyRule(Rule):
     Attributes
     ----------
     start, stop, every : int
-        As of `SET`: when the topology evolves. Default 1, None and 1. Class attributes, to be
+        When the topology evolves, as in `SET`. Default 1, None and 1. Class attributes, to be
         overridden in the subclass or in its `__init__`.
     batch_size : int or None
         Samples that `EvolvingLayer.gradient` takes gradients of. None (default): as many as a step
@@ -193,7 +193,7 @@ class TopologyRule(Rule):
 
 
 def _checked(name: str, layer: EvolvingLayer, change: Any) -> tuple[Any, Any, Any, Any]:
-    """What a rule has returned, as the core takes it."""
+    """Convert what a rule has returned to what the core takes."""
     if not isinstance(change, tuple | list) or len(change) not in (3, 4):
         raise TypeError(
             f"{name}: evolve returned {type(change).__name__}: expected None, "
@@ -221,7 +221,7 @@ def _checked(name: str, layer: EvolvingLayer, change: Any) -> tuple[Any, Any, An
 
 
 def _flags(name: str, drop: Any, nnz: int) -> npt.NDArray[np.bool_]:
-    """Flags of the connections that go, from flags or positions."""
+    """Give flags of the connections that go, from flags or positions."""
     drop = _array(f"{name}: drop", drop)
     if drop.dtype == bool:
         if drop.shape != (nnz,):
@@ -238,7 +238,7 @@ def _flags(name: str, drop: Any, nnz: int) -> npt.NDArray[np.bool_]:
 
 
 def _indices(name: str, values: Any, below: int) -> npt.NDArray[np.uint32]:
-    """Neurons: integers of shape (n,) from 0 to below a number."""
+    """Check neurons: integers of shape (n,) from 0 to below a number."""
     found = _array(name, values)
     if found.ndim != 1:
         raise ValueError(f"{name} has shape {found.shape}: expected one axis")
@@ -252,7 +252,7 @@ def _indices(name: str, values: Any, below: int) -> npt.NDArray[np.uint32]:
 
 
 def _array(name: str, values: Any) -> npt.NDArray[Any]:
-    """What a rule has returned, as an array; NumPy's own error does not say of what."""
+    """Give what a rule has returned as an array; NumPy's own error does not say of what."""
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -30,9 +30,9 @@ class GradientGrowth(MagnitudeRule):
     Parameters
     ----------
     zeta, schedule, start, stop, every
-        As of `SET`. Default 0.3, after every epoch.
+        As in `SET`. Default 0.3, after every epoch.
     grow_init
-        As of `SET`, but by default 0, as in RigL.
+        As in `SET`, but by default 0, as in RigL.
     samples
         Candidates for each connection that grows, at least 1; 1 is growth at random. If there are
         fewer empty places all are candidates. Default 3.

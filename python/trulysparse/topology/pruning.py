@@ -66,8 +66,7 @@ class ImportancePruning:
         mean accuracy since the pruning before is below the best such mean counts as lost already.
         Without accuracy (squared error) the loss may grow by that share. In the local phase of a
         strategy the workers' average is what is scored; each worker then prunes the same shares of
-        its own layers. Needs `validation_data`, and the memory of a copy of the network. Default
-        None.
+        its layers. Needs `validation_data`, and the memory of a copy of the network. Default None.
 
     Raises
     ------
@@ -124,7 +123,7 @@ class ImportancePruning:
         return epoch >= start and (epoch - start) % every == 0
 
     def _core(self, percentiles: list[float] | None = None) -> str:
-        """The rule as the core takes it; `percentiles`: what `tolerance` allows each layer."""
+        """Give the rule as the core takes it; `percentiles`: what `tolerance` allows each layer."""
         if percentiles is not None:
             return core_rule(percentile=percentiles, over="connected", regrow=self.regrow)
         return core_rule(
@@ -153,7 +152,7 @@ def _epoch(value: int | float | None, default: int, epochs: int) -> int:
 def amount(
     percentile: Any, threshold: Any, tolerance: Any, *, required: bool
 ) -> tuple[float | None, float | None, float | None]:
-    """The values checked, at most one of which is given; with `required` exactly one."""
+    """Check values, at most one of which is given; with `required` exactly one."""
     given = {"percentile": percentile, "threshold": threshold, "tolerance": tolerance}
     count = sum(value is not None for value in given.values())
     if count > 1 or (required and count == 0):
@@ -180,7 +179,7 @@ def core_rule(
     over: str = "all",
     regrow: bool,
 ) -> str:
-    """A rule as the core takes it, in JSON; a percentile of 0 leaves a layer alone."""
+    """Give a rule as the core takes it, in JSON; a percentile of 0 leaves a layer alone."""
     cut: dict[str, Any] = {"threshold": threshold}
     if threshold is None:
         cut = {"connected_percentile" if over == "connected" else "percentile": percentile}

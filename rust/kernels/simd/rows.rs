@@ -163,32 +163,12 @@ impl<'a> Gather<'a> {
         values: Values<'_>,
         range: Range<usize>,
         offset: usize,
-        acc: [V; T],
-    ) -> [V; T] {
-        if self.prefetch {
-            self.accumulate_with::<S, V, T, true>(simd, values, range, offset, acc)
-        } else {
-            self.accumulate_with::<S, V, T, false>(simd, values, range, offset, acc)
-        }
-    }
-
-    /// [`Gather::accumulate`] with or without a look ahead: a look at each entry whether to take one
-    /// costs two instructions.
-    #[inline(always)]
-    fn accumulate_with<S: Simd, V: Vector<S>, const T: usize, const FETCH: bool>(
-        &self,
-        simd: S,
-        values: Values<'_>,
-        range: Range<usize>,
-        offset: usize,
         mut acc: [V; T],
     ) -> [V; T] {
         self.check(&range, offset, V::N * T);
         values.check(self.indices.indices().len());
         for k in range {
-            if FETCH {
-                self.fetch_ahead::<S, V>(simd, values, k, offset, V::N * T);
-            }
+            self.fetch_ahead::<S, V>(simd, values, k, offset, V::N * T);
             // SAFETY: k is below the number of entries, for which `check` has passed.
             let value = V::splat(simd, unsafe { values.get(k) });
             // SAFETY: `check` has passed for N * T lanes from `offset`.

@@ -35,5 +35,5 @@ def add_flags(parser: Any, **options: Any) -> None:
 
 
 def read(args: argparse.Namespace, label: str | None, *, hold_out: bool = True) -> Dataset:
-    """The data, always with the same rows in the test part."""
+    """Read the data, always with the same rows in the test part."""
     return datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=hold_out)

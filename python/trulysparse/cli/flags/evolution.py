@@ -48,7 +48,7 @@ def add_no_evolve(parser: Any) -> None:
 
 
 def make(chosen: Chosen) -> SET | GradientGrowth | None:
-    """The rule, or None if the topology is to stay."""
+    """Make the rule, or None if the topology is to stay."""
     if chosen["no_evolve"]:
         if any(name in chosen.given for name in _FLAGS):
             raise ValueError(
@@ -68,7 +68,7 @@ def make(chosen: Chosen) -> SET | GradientGrowth | None:
 
 
 def said(chosen: Chosen) -> dict[str, Any]:
-    """What the user is told, by the names of the flags."""
+    """Give what the user is told, by the names of the flags."""
     rule = make(chosen)
     if rule is None:
         return {}

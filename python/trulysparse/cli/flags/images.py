@@ -35,7 +35,7 @@ def add_flags(parser: Any) -> None:
 def augmentation(
     args: argparse.Namespace, data: Dataset, preset: ImageAugmentation | None
 ) -> ImageAugmentation | None:
-    """What the flags ask for, or the preset where they are silent.
+    """Make what the flags ask for, or the preset where they are silent.
 
     Raises
     ------

@@ -72,14 +72,14 @@ def add_standardize(parser: Any) -> None:
 
 
 def hidden(chosen: Chosen) -> list[int]:
-    """The neurons of the hidden layers."""
+    """Give the neurons of the hidden layers."""
     if "hidden" in chosen.given:
         return list(chain.from_iterable(chosen["hidden"]))
     return list(chosen["hidden"])
 
 
 def settings(chosen: Chosen) -> dict[str, Any]:
-    """Keyword arguments of `SparseMLP`."""
+    """Give keyword arguments of `SparseMLP`."""
     found = {name: chosen[name] for name in (*_OF_PRESETS, *_OTHERS)}
     if found["density"] is not None:
         found["epsilon"] = None
@@ -89,7 +89,7 @@ def settings(chosen: Chosen) -> dict[str, Any]:
 
 
 def said(chosen: Chosen) -> dict[str, Any]:
-    """What the user is told, by the names of the flags."""
+    """Give what the user is told, by the names of the flags."""
     used = settings(chosen)
     names = [*_OF_PRESETS, "density"]
     shown = {name: used[name] for name in names if used[name] is not None}

@@ -88,7 +88,7 @@ def _add_momentum_and_decay(parser: Any) -> None:
 
 
 def _of_others(setting: str) -> str:
-    """The defaults of the optimisers that no preset is for."""
+    """Give the defaults of the optimisers that no preset is for."""
     others = {name: kind for name, kind in BY_NAME.items() if kind is not SGD}
     return "".join(
         f"; {getattr(kind, setting):g} with --optimizer {name}" for name, kind in others.items()
@@ -100,7 +100,7 @@ def _has(kind: type[Optimizer], setting: str) -> bool:
 
 
 def make(chosen: Chosen) -> Optimizer:
-    """The optimiser; ValueError if it does not take what was given."""
+    """Make the optimiser; ValueError if it does not take what was given."""
     kind = BY_NAME[chosen["optimizer"]]
     schedule: Any = chosen["schedule"]
     if chosen["warmup"]:
@@ -117,19 +117,19 @@ def make(chosen: Chosen) -> Optimizer:
 
 
 def tries(chosen: Chosen) -> list[float]:
-    """The learning rates to try one after the other: only the one that was given."""
+    """Give the learning rates to try one after the other: only the one that was given."""
     retries = 0 if "learning_rate" in chosen.given else chosen.preset.retries
     return rates(make(chosen).learning_rate, retries)
 
 
 def usual_rate(chosen: Chosen) -> float:
-    """The learning rate where none was given."""
+    """Give the learning rate where none was given."""
     kind = BY_NAME[chosen["optimizer"]]
     return chosen.preset.learning_rate if kind is SGD else kind.learning_rate
 
 
 def said(chosen: Chosen) -> dict[str, Any]:
-    """What the user is told, by the names of the flags."""
+    """Give what the user is told, by the names of the flags."""
     optimizer = make(chosen)
     shown = {name: getattr(optimizer, name) for name in _OF_PRESETS if hasattr(optimizer, name)}
     unusual = {"optimizer": _SGD, "l1": SGD.l1, "warmup": schedules.Constant.warmup}

@@ -83,7 +83,7 @@ def _add(parser: Any, flag: str, text: str, **options: Any) -> None:
 
 
 def make(args: argparse.Namespace, epochs: int) -> ImportancePruning | None:
-    """The rule that the flags of `train` ask for, if they do."""
+    """Make the rule that the flags of `train` ask for, if they do."""
     prefix = "prune_"
     given = {k[len(prefix) :]: v for k, v in vars(args).items() if k.startswith(prefix)}
     switched = hasattr(args, "prune")
@@ -106,7 +106,7 @@ def make(args: argparse.Namespace, epochs: int) -> ImportancePruning | None:
 
 
 def held_out(data: Dataset) -> Dataset:
-    """The training rows only, a tenth of them as the test part."""
+    """Give the training rows only, a tenth of them as the test part."""
     from sklearn.model_selection import train_test_split
 
     x, y = data.x_train, data.y_train

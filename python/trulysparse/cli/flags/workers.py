@@ -38,7 +38,7 @@ def add_flags(parser: Any) -> None:
 
 
 def communicator(parallel: str | None) -> Any:
-    """All ranks if the command was started through mpi4py by mpiexec, or None."""
+    """Give all ranks if the command was started through mpi4py by mpiexec, or None."""
     if "mpi4py" not in sys.modules:
         counts = (os.environ.get(name, "1") for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
         if any(count != "1" for count in counts):
@@ -60,7 +60,7 @@ def communicator(parallel: str | None) -> Any:
 
 
 def strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:
-    """The strategy that was asked for, if one was."""
+    """Make the strategy that was asked for, if one was."""
     if args.parallel is None:
         if args.workers is not None:
             raise ValueError("--workers: expected --parallel as well")
@@ -73,7 +73,7 @@ def strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:
 
 
 def batch_of_worker(size: int, whole: int | None, workers: int) -> str:
-    """A line about the batch of each worker; `whole` is what was divided, if no size was given."""
+    """Say what each worker's batch is; `whole` is what was divided, if no size was given."""
     why = "as given" if whole is None else f"{whole} divided by the workers"
     rows = "row" if size == 1 else "rows"
     return f"{workers} worker{'s' * (workers > 1)}: a batch of each has {size} {rows}, {why}"

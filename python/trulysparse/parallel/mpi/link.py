@@ -1,4 +1,4 @@
-"""Messages with a timeout between the server and its workers."""
+"""Messages between the server and its workers, with a timeout."""
 
 from __future__ import annotations
 

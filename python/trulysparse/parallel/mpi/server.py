@@ -160,7 +160,7 @@ class ServerRank:
         return values, _core.ScoreSums(*scores, *counts)
 
     def _discard_gradients(self) -> None:
-        """Take what workers have under way and the server no longer needs."""
+        """Receive and drop the gradients that workers have under way and that have no use now."""
         for worker, owing in enumerate(self._owing):
             if owing:
                 self._take_gradient(worker)

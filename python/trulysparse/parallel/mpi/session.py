@@ -104,7 +104,7 @@ class Session:
 
 @contextmanager
 def session(strategy: Strategy | None) -> Iterator[Session | None]:
-    """All that a rank does in a fit; nothing special without a communicator of several ranks.
+    """Open what a rank needs for a fit; None without a communicator of several ranks.
 
     An error before ranks have greeted each other is raised by all of them, and the job may go on;
     a later one ends the job when its process ends.
@@ -149,7 +149,7 @@ def _interruptible(opened: Session) -> Iterator[None]:
 
 
 def fingerprint(core: _core.Network) -> str:
-    """A hash of structure and values of all layers."""
+    """Hash the structure and values of all layers."""
     digest = hashlib.blake2b(digest_size=16)
     for layer in range(len(core.nnz())):
         weights = core.weights(layer)
@@ -159,7 +159,7 @@ def fingerprint(core: _core.Network) -> str:
 
 
 def _statistics(x: npt.NDArray[np.float32] | CsrArrays) -> npt.NDArray[np.float64]:
-    """Of each feature: mean, sum of squared deviations, least and largest value."""
+    """Compute each feature's mean, sum of squared deviations, least and largest value."""
     if isinstance(x, CsrArrays):
         return _sparse_statistics(x)
     mean = x.mean(axis=0, dtype=np.float64)
