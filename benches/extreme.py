@@ -25,7 +25,9 @@ import process
 import trulysparse as ts
 from trulysparse import _core
 from trulysparse.config import threads as all_threads
+from trulysparse.data.samples import given
 from trulysparse.datasets import load_synthetic
+from trulysparse.training.settings import of_trainer
 
 FEATURES = 65536
 # Signal passes ten layers of two connections a neuron only if the fan-ins are the real ones, and a
@@ -60,18 +62,19 @@ def measure(
     creation, model = timed(lambda: ts.SparseMLP(sizes, activation=activation, **NETWORK))
     fit = {"batch_size": batch, "optimizer": SGD, "progress": False, **mode(memory_mode)}
     # The trainer of a fit, so that an epoch can be timed whose buffers have been touched before.
-    data = model._data(x, y).data
-    trainer = _core.Trainer(model._core, data, batch, SGD._core(), 100, 0.0, memory_mode or "fast")
-    losses = [trainer.epoch(0)[0]]
+    data = given(model._core, x, y).data
+    options = {"candidates": 0, "memory": memory_mode or "fast"}
+    trainer = _core.Trainer(model._core, data, of_trainer(batch, SGD._core(), 100, **options))
+    losses = [trainer.epoch(0).loss]
     # Steps and random rows of the same size in turns, so that both meet the same neighbours. The
     # rows' memory is not the training's: it does not count for the peak.
     peak, count = process.memory("VmHWM"), min(20_000_000, 4 * sizes[1])
     times, rates = [], []
     for _ in range(5):
         rates.append(_core.kernels.gather_rate(sizes[1], batch, count, threads, 1))
-        seconds, (loss, _) = timed(lambda: trainer.epoch(0))
+        seconds, scores = timed(lambda: trainer.epoch(0))
         times.append(seconds / steps)
-        losses.append(loss)
+        losses.append(scores.loss)
     process.forget_peak()
     best, rate = float(np.median(times)), float(np.median(rates))
     trainer = None
@@ -112,9 +115,9 @@ def evolve(
     model: ts.SparseMLP, x: np.ndarray, y: np.ndarray, memory_mode: str | None
 ) -> tuple[float, float]:
     """Seconds of an evolution, and of the transpose indices that the step after it makes."""
-    data = model._data(x, y).data
-    options = (len(x), SGD._core(), 100, 0.0, memory_mode or "fast")
-    trainer = _core.Trainer(model._core, data, *options)
+    data = given(model._core, x, y).data
+    options = {"candidates": 0, "memory": memory_mode or "fast"}
+    trainer = _core.Trainer(model._core, data, of_trainer(len(x), SGD._core(), 100, **options))
     evolutions, differences = [], []
     for _ in range(3):
         evolutions.append(timed(lambda: model.evolve(SET))[0])

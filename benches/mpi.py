@@ -77,18 +77,18 @@ def watch(clock: Clock) -> list[Any]:
         return Timed(_core.RemoteServer(*arguments), clock, ["push"])
 
     def worker(*arguments: Any) -> Timed:
-        return Timed(_core.RemoteWorker(*arguments), clock, ["next_gradient", "set_values"])
+        return Timed(_core.RemoteGradientWorker(*arguments), clock, ["next_gradient", "set_values"])
 
     sessions.Link = Link  # type: ignore[misc]
     for module, name, made in (
         (servers, "RemoteServer", server),
-        (workers, "RemoteWorker", worker),
+        (workers, "RemoteGradientWorker", worker),
     ):
         core = type("Core", (), {"__getattr__": lambda _, key: getattr(_core, key)})()
         setattr(core, name, made)
         module._core = core  # type: ignore[attr-defined]
-    clock.watch(servers.Server, "_give")
-    clock.watch(servers.Server, "_take_gradient")
+    clock.watch(servers.ServerRank, "_send_network")
+    clock.watch(servers.ServerRank, "_take_gradient")
     return opened
 
 
@@ -98,7 +98,7 @@ def report(
     """Print what an update takes, and what follows for more workers."""
     updates = sum(history["updates"])
     sent, received = link.bytes_sent / updates, link.bytes_received / updates
-    push, give, take = map(clock.median, ("push", "_give", "_take_gradient"))
+    push, give, take = map(clock.median, ("push", "_send_network", "_take_gradient"))
     print(
         f"{workers} workers, batch {batch}, {updates:,.0f} updates, "
         f"{updates / sum(history['seconds']):,.0f} per second"

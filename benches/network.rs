@@ -10,7 +10,7 @@ use trulysparse::nn::{
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::Set;
-use trulysparse::train::{Data, Samples};
+use trulysparse::train::{DataView, Samples};
 
 /// The batch that evolutions are compared with, the same for all networks.
 const PLAIN_BATCH: usize = 128;
@@ -51,7 +51,7 @@ fn main() {
             let x = numbers(features * most, 1);
             let y: Vec<u32> = (0..most as u32).map(|i| i % 2).collect();
             let data =
-                Data::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&y)));
+                DataView::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&y)));
             let samples: Vec<u32> = (0..most as u32).collect();
             let sgd = Optimizer {
                 rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },

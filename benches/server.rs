@@ -15,7 +15,7 @@ use trulysparse::nn::{
     Replica, Rule, Sparsity, Targets, Workspace,
 };
 use trulysparse::parallel::Par;
-use trulysparse::train::{Data, Samples, Server, Version};
+use trulysparse::train::{DataView, Samples, ValidUpdates, Version};
 
 /// Updates of each worker; the first tenth warms up.
 const UPDATES: u64 = 400;
@@ -52,7 +52,7 @@ fn main() {
             let mut mlp = Mlp::new(&Par::seq(), config).expect("a network");
             mlp.prepare_training(&Par::seq(), Memory::Fast).expect("memory");
             let nnz = mlp.nnz();
-            let shared = Mutex::new((Server::new(workers, None), mlp, Vec::new()));
+            let shared = Mutex::new((ValidUpdates::new(workers, None), mlp, Vec::new()));
             std::thread::scope(|scope| {
                 for worker in 0..workers {
                     let shared = &shared;
@@ -79,11 +79,17 @@ fn main() {
 }
 
 /// Pulls, takes a gradient and pushes it, again and again.
-fn work(worker: usize, shared: &Mutex<(Server, Mlp, Vec<Times>)>, features: usize, batch: usize) {
+fn work(
+    worker: usize,
+    shared: &Mutex<(ValidUpdates, Mlp, Vec<Times>)>,
+    features: usize,
+    batch: usize,
+) {
     let par = Par::seq();
     let x = numbers(features * batch, worker as u64);
     let labels: Vec<u32> = (0..batch as u32).map(|i| i % 2).collect();
-    let data = Data::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&labels)));
+    let data =
+        DataView::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&labels)));
     let samples: Vec<u32> = (0..batch as u32).collect();
     // The weights hardly move, so that the gradients stay as they are.
     let sgd = Optimizer {

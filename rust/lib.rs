@@ -43,15 +43,16 @@
 //! use trulysparse::parallel::Par;
 //! use trulysparse::rng::{Purpose, Stream, symmetric};
 //! use trulysparse::topology::{Fan, Init, Scheme, Set};
-//! use trulysparse::train::{Data, Epoch, Plan, Samples};
+//! use trulysparse::train::{ArgumentNames, DataView, Epoch, FitSettings, Samples};
 //!
 //! # fn main() -> trulysparse::error::Result<()> {
 //! let draws = Stream::new(1, Purpose::Weights, 0, 0);
 //! let x: Vec<f32> = (0..8 * 512).map(|i| symmetric(draws.at(i))).collect();
 //! let y: Vec<u32> = x.chunks(8).map(|row| u32::from(row[0] > row[1])).collect();
 //! let (par, targets) = (Par::seq(), Targets::Classes(&y));
-//! let names = ("x", "y");
-//! let data = Data::new(&par, Samples::Dense(&x, 8), Some(targets), Loss::CrossEntropy, 2, names)?;
+//! let names = ArgumentNames { x: "x", y: "y" };
+//! let samples = Samples::Dense(&x, 8);
+//! let data = DataView::new(&par, samples, Some(targets), Loss::CrossEntropy, 2, names)?;
 //!
 //! let mut model = Mlp::new(
 //!     &par,
@@ -72,11 +73,11 @@
 //!     layer_rates: LayerRates::Equal,
 //! };
 //! let (epochs, steps) = (5, 512 / 32);
-//! let plan = Plan { batch_size: 32, optimizer, total_steps: epochs * steps };
-//! let mut workspace = Workspace::new(&model, plan.batch_size, Memory::Fast)?;
+//! let settings = FitSettings { batch_size: 32, optimizer, total_steps: epochs * steps };
+//! let mut workspace = Workspace::new(&model, settings.batch_size, Memory::Fast)?;
 //! let (connections, mut losses) = (model.nnz(), Vec::new());
 //! for e in 0..epochs {
-//!     let mut epoch = Epoch::new(&model, &data, plan, e * steps)?;
+//!     let mut epoch = Epoch::new(&model, &data, settings, e * steps)?;
 //!     epoch.run(&par, &mut model, &mut workspace, &data, || true)?;
 //!     losses.push(epoch.progress().score.mean_loss());
 //!     model.evolve(&par, &Set { zeta: 0.3, grow_init: 0.1 })?;

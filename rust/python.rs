@@ -2,22 +2,22 @@
 //!
 //! The interpreter is released (`detach`) wherever a lock is taken or work is done, so a thread
 //! that waits for a lock never holds the interpreter. Long loops come back every [`TICK`] on the
-//! calling thread to see Ctrl-C; `watched` says what must hold so that none is lost.
+//! calling thread to see Ctrl-C; `interrupt` says what must hold so that none is lost.
 
 mod augment;
+mod call_lock;
+mod convert;
 mod data;
 mod errors;
-mod kernels;
+mod interrupt;
 mod network;
-mod parse;
+mod parallel;
 mod remote;
+mod results;
 mod rules;
-mod shelter;
-mod team;
-mod timing;
+mod shared_network;
+mod testing;
 mod trainer;
-mod turn;
-mod watched;
 
 use std::time::{Duration, Instant};
 
@@ -38,23 +38,30 @@ mod _core {
     #[pymodule_export]
     use super::augment::augmented;
     #[pymodule_export]
+    use super::call_lock::{CallLock, CallLockGuard};
+    #[pymodule_export]
     use super::data::Data;
     #[pymodule_export]
-    use super::kernels::kernels;
+    use super::interrupt::aside;
     #[pymodule_export]
-    use super::network::{Network, Snapshot, plan, resident_memory};
+    use super::network::{
+        Footprint, LayerWeights, Network, RemovedNeurons, Snapshot, expected_footprint,
+        resident_memory,
+    };
     #[pymodule_export]
-    use super::remote::{RemoteLocal, RemoteServer, RemoteWorker};
+    use super::parallel::ParallelTrainer;
+    #[pymodule_export]
+    use super::remote::{
+        EpochProgress, RemoteGradientWorker, RemoteLocalWorker, RemoteServer, Round, Scaling,
+    };
+    #[pymodule_export]
+    use super::results::{Counters, ScoreSums, Scores, Tally};
     #[pymodule_export]
     use super::rules::{Evolved, Pruned};
     #[pymodule_export]
-    use super::team::ParallelTrainer;
+    use super::testing::kernels;
     #[pymodule_export]
     use super::trainer::Trainer;
-    #[pymodule_export]
-    use super::turn::{Taking, Turn};
-    #[pymodule_export]
-    use super::watched::aside;
     use numpy::{PyArray1, PyArrayMethods};
     use pyo3::prelude::*;
 

@@ -2,40 +2,36 @@
 //!
 //! Nothing here knows of Python: a loop asks a function between steps whether to go on, and can
 //! be run again from where it stopped.
+//!
+//! - `data`: samples and targets, and how a batch is gathered from them;
+//! - `augment`: images that change whenever training takes them;
+//! - `settings`: what the epochs of a fit have in common;
+//! - `epoch`: sequential training;
+//! - `scoring`, `gradient_norms`: passes without training;
+//! - `evolve`: evolutions, with the batch that a rule takes its gradients on;
+//! - `parallel`: training on several workers.
 
 mod augment;
 mod data;
 mod epoch;
 mod evolve;
-mod hub;
-mod local;
-mod norms;
-mod rounds;
+mod gradient_norms;
+mod parallel;
 mod scoring;
-mod server;
-mod share;
-mod strategy;
-mod team;
-mod wasap;
-mod wassp;
-mod worker;
+mod settings;
 
 pub use augment::{Augmentation, Motion};
-pub use data::{Data, Samples};
-pub use epoch::{Epoch, Plan, single_step};
+pub use data::{ArgumentNames, DataView, Samples};
+pub use epoch::{Epoch, single_step};
 pub use evolve::{evolve, gradient_at};
-pub use hub::{Event, Hub};
-pub use local::Local;
-pub use norms::gradient_norms;
-pub use rounds::Rounds;
-pub use scoring::Sweep;
-pub use server::{Outcome, Server, Tally, Version};
-pub use share::Share;
-pub use strategy::{Pace, Strategy, WarmUp, warmup};
-pub use team::Team;
-pub use wasap::Wasap;
-pub use wassp::Wassp;
-pub use worker::{Place, Source, Worker};
+pub use gradient_norms::gradient_norms;
+pub use parallel::{
+    AsyncServer, BatchSource, Cursor, Event, GradientWorker, LocalPhase, Outcome, ParallelFit,
+    ParallelSettings, Scaling, Share, Strategy, SyncServer, Tally, ValidUpdates, Version, WarmUp,
+    Wasap, Wassp, warmup,
+};
+pub use scoring::InferencePass;
+pub use settings::FitSettings;
 
 /// How far a loop is.
 #[derive(Clone, Copy, Debug)]

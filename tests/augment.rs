@@ -11,7 +11,7 @@ use trulysparse::nn::{
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
 use trulysparse::topology::{Fan, Init, Scheme};
-use trulysparse::train::{Augmentation, Data, Epoch, Plan, Samples};
+use trulysparse::train::{Augmentation, DataView, Epoch, FitSettings, Samples};
 
 const FRAME: Frame = Frame { height: 30, width: 20, channels: 3 };
 const FEATURES: usize = 1800;
@@ -31,7 +31,7 @@ fn network() -> Mlp {
 }
 
 /// Two epochs in batches of 16 that stop after every `pause` steps and go on.
-fn trained(data: &Data<'_>, threads: usize, pause: usize) -> Vec<u8> {
+fn trained(data: &DataView<'_>, threads: usize, pause: usize) -> Vec<u8> {
     let (par, mut mlp) = (Par::new(threads).unwrap(), network());
     let optimizer = Optimizer {
         rule: Rule::Sgd { momentum: 0.9, nesterov: true, schedule_decay: false },
@@ -41,10 +41,10 @@ fn trained(data: &Data<'_>, threads: usize, pause: usize) -> Vec<u8> {
         schedule: Fall::Cosine { last: 0.0 }.into(),
         layer_rates: LayerRates::Equal,
     };
-    let plan = Plan { batch_size: 16, optimizer, total_steps: 8 };
-    let mut workspace = Workspace::new(&mlp, plan.batch_size, Memory::Fast).unwrap();
+    let settings = FitSettings { batch_size: 16, optimizer, total_steps: 8 };
+    let mut workspace = Workspace::new(&mlp, settings.batch_size, Memory::Fast).unwrap();
     for first_step in [0, 4] {
-        let mut epoch = Epoch::new(&mlp, data, plan, first_step).unwrap();
+        let mut epoch = Epoch::new(&mlp, data, settings, first_step).unwrap();
         while !epoch.is_finished() {
             let mut left = pause;
             let go_on = || {
@@ -62,7 +62,7 @@ fn pauses_and_threads_change_no_bit() {
     let draws = Stream::new(3, Purpose::Weights, 9, 9);
     let x: Vec<_> = (0..(50 * FEATURES) as u64).map(|i| symmetric(draws.at(i))).collect();
     let y: Vec<_> = (0..50).map(|i| i % 2).collect();
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let images = data.augmented(Some(IMAGES));
     let expected = trained(&images, 1, 1000);
     assert_ne!(trained(&data, 1, 1000), expected);
@@ -74,8 +74,8 @@ fn pauses_and_threads_change_no_bit() {
 #[test]
 fn the_memory_of_changed_images_is_counted() {
     let (model, x) = (network(), [0.0; 2 * FEATURES]);
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), None);
-    let total = |data: Data<'_>| {
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), None);
+    let total = |data: DataView<'_>| {
         let footprint = Footprint::of(&model, 20, None, Memory::Fast, 1);
         data.adjust(footprint, &model, 20).unwrap().total()
     };

@@ -16,7 +16,7 @@ use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
 use trulysparse::topology::{Fan, Init, Scheme, Set, average};
 use trulysparse::train::{
-    Data, Epoch, Event, Local, Pace, Plan, Samples, Tally, Wasap, Wassp, warmup,
+    DataView, Epoch, Event, FitSettings, LocalPhase, Samples, Scaling, Tally, Wasap, Wassp, warmup,
 };
 
 const FEATURES: usize = 6;
@@ -42,7 +42,7 @@ fn samples(count: usize) -> (Vec<f32>, Vec<u32>) {
     (x, y)
 }
 
-fn plan(epochs: u64, steps: u64) -> Plan {
+fn settings(epochs: u64, steps: u64) -> FitSettings {
     let optimizer = Optimizer {
         rule: Rule::Sgd { momentum: 0.9, nesterov: true, schedule_decay: false },
         learning_rate: 0.05,
@@ -51,7 +51,7 @@ fn plan(epochs: u64, steps: u64) -> Plan {
         schedule: Fall::Cosine { last: 0.0 }.into(),
         layer_rates: LayerRates::Equal,
     };
-    Plan { batch_size: 16, optimizer, total_steps: epochs * steps }
+    FitSettings { batch_size: 16, optimizer, total_steps: epochs * steps }
 }
 
 fn bytes(mlp: &Mlp) -> Vec<u8> {
@@ -59,14 +59,14 @@ fn bytes(mlp: &Mlp) -> Vec<u8> {
 }
 
 /// The sequential fit of four epochs, and its losses.
-fn sequential(sizes: &[usize], data: &Data<'_>, steps: u64) -> (Vec<u8>, Vec<f64>) {
+fn sequential(sizes: &[usize], data: &DataView<'_>, steps: u64) -> (Vec<u8>, Vec<f64>) {
     let par = Par::seq();
     let mut mlp = network(sizes);
-    let plan = plan(4, steps);
-    let mut workspace = Workspace::new(&mlp, plan.batch_size, Memory::Fast).unwrap();
+    let settings = settings(4, steps);
+    let mut workspace = Workspace::new(&mlp, settings.batch_size, Memory::Fast).unwrap();
     let mut losses = Vec::new();
     for e in 0..4 {
-        let mut epoch = Epoch::new(&mlp, data, plan, e * steps).unwrap();
+        let mut epoch = Epoch::new(&mlp, data, settings, e * steps).unwrap();
         while !epoch.is_finished() {
             epoch.run(&par, &mut mlp, &mut workspace, data, || true).unwrap();
         }
@@ -81,16 +81,16 @@ fn sequential(sizes: &[usize], data: &Data<'_>, steps: u64) -> (Vec<u8>, Vec<f64
 /// Two synchronous epochs and two local ones; interrupted after every `pause` steps.
 fn synchronous(
     sizes: &[usize],
-    data: &Data<'_>,
+    data: &DataView<'_>,
     steps: u64,
     workers: usize,
     par: &Par,
     pause: usize,
 ) -> (Vec<u8>, Vec<f64>) {
     let mut mlp = network(sizes);
-    let plan = plan(4, steps);
+    let settings = settings(4, steps);
     let mut losses = Vec::new();
-    let mut wassp = Wassp::new(&mlp, data, plan, workers).unwrap();
+    let mut wassp = Wassp::new(&mlp, data, settings, workers).unwrap();
     let mut left = pause;
     let mut go_on = || {
         left -= 1;
@@ -108,9 +108,9 @@ fn synchronous(
         mlp.evolve(par, &SET).unwrap();
     }
     let nnz = mlp.nnz();
-    let mut local = Local::new(&mlp, data, plan, workers).unwrap();
+    let mut local = LocalPhase::new(&mlp, data, settings, workers).unwrap();
     for e in 2..4 {
-        local.start_epoch(mlp.config().seed, data, e * steps, Pace::ONE).unwrap();
+        local.start_epoch(mlp.config().seed, data, e * steps, Scaling::ONE).unwrap();
         while !local.is_finished() {
             local.run(par, data, &mut go_on).unwrap();
         }
@@ -128,7 +128,7 @@ fn synchronous(
 #[test]
 fn one_worker_is_the_sequential_fit() {
     let (x, y) = samples(150);
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     for sizes in [&[FEATURES, 30, 20, 2][..], &[FEATURES, 2], &[FEATURES, 30, 2]] {
         let expected = sequential(sizes, &data, 10);
         for threads in [1, 2] {
@@ -142,7 +142,7 @@ fn one_worker_is_the_sequential_fit() {
 fn several_workers_have_the_same_bits_on_any_threads() {
     // Shares of 51 and 50 samples: the last batches have 3 and 2.
     let (x, y) = samples(151);
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let sizes = [FEATURES, 30, 20, 2];
     let expected = synchronous(&sizes, &data, 4, 3, &Par::seq(), 1000);
     for (threads, pause) in [(2, 1000), (3, 1), (5, 2)] {
@@ -156,9 +156,9 @@ fn several_workers_have_the_same_bits_on_any_threads() {
 fn a_worker_without_samples_left_is_left_out() {
     // 33 samples: the first of two workers has 17, so a second step of one sample on its own.
     let (x, y) = samples(33);
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let mut mlp = network(&[FEATURES, 20, 2]);
-    let mut wassp = Wassp::new(&mlp, &data, plan(1, 2), 2).unwrap();
+    let mut wassp = Wassp::new(&mlp, &data, settings(1, 2), 2).unwrap();
     wassp.start_epoch(&mlp, 0).unwrap();
     wassp.run(&Par::seq(), &mut mlp, &data, 1.0, || true).unwrap();
     assert!(wassp.is_finished());
@@ -167,15 +167,15 @@ fn a_worker_without_samples_left_is_left_out() {
 
 /// Three asynchronous epochs with evolution between them; replayed if there are records.
 fn asynchronous(
-    data: &Data<'_>,
+    data: &DataView<'_>,
     workers: usize,
     max_staleness: Option<u64>,
     replay: Option<&[Vec<Event>]>,
 ) -> (Vec<u8>, Vec<Vec<Event>>, Tally) {
     let par = Par::new(2).unwrap();
     let mut mlp = network(&[FEATURES, 30, 20, 2]);
-    let plan = plan(3, 10u64.div_ceil(workers as u64));
-    let mut wasap = Wasap::new(&mlp, data, plan, workers, max_staleness).unwrap();
+    let settings = settings(3, 10u64.div_ceil(workers as u64));
+    let mut wasap = Wasap::new(&mlp, data, settings, workers, max_staleness).unwrap();
     let mut asked = 0;
     let mut go_on = || {
         asked += 1;
@@ -183,7 +183,7 @@ fn asynchronous(
     };
     let mut records = Vec::new();
     for e in 0..3 {
-        wasap.start_epoch(e as u64 * plan.total_steps / 3);
+        wasap.start_epoch(e as u64 * settings.total_steps / 3);
         while !wasap.is_finished() {
             match replay {
                 None => wasap.run(&par, &mut mlp, data, &mut go_on).unwrap(),
@@ -206,7 +206,7 @@ fn asynchronous(
 #[test]
 fn an_asynchronous_fit_is_replayed_bit_for_bit() {
     let (x, y) = samples(150);
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     for (workers, most) in [(3, None), (4, Some(1)), (2, Some(0))] {
         let (model, records, tally) = asynchronous(&data, workers, most, None);
         assert_eq!(tally.histogram.iter().sum::<u64>(), tally.updates + tally.refused);
@@ -222,11 +222,11 @@ fn an_asynchronous_fit_is_replayed_bit_for_bit() {
 #[test]
 fn one_asynchronous_worker_is_the_sequential_fit() {
     let (x, y) = samples(150);
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let par = Par::new(2).unwrap();
     let sizes = [FEATURES, 30, 20, 2];
     let mut mlp = network(&sizes);
-    let mut wasap = Wasap::new(&mlp, &data, plan(4, 10), 1, Some(0)).unwrap();
+    let mut wasap = Wasap::new(&mlp, &data, settings(4, 10), 1, Some(0)).unwrap();
     let mut losses = Vec::new();
     for e in 0..4 {
         wasap.start_epoch(e * 10);
@@ -248,7 +248,7 @@ fn one_asynchronous_worker_is_the_sequential_fit() {
 #[test]
 fn a_record_of_another_fit_is_refused() {
     let (x, y) = samples(50);
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let event = |worker, push| Event { worker, push };
     for events in [
         &[][..],
@@ -257,7 +257,7 @@ fn a_record_of_another_fit_is_refused() {
         &[event(0, false), event(0, true), event(0, false)],
     ] {
         let mut mlp = network(&[FEATURES, 2]);
-        let mut wasap = Wasap::new(&mlp, &data, plan(1, 2), 2, None).unwrap();
+        let mut wasap = Wasap::new(&mlp, &data, settings(1, 2), 2, None).unwrap();
         wasap.start_epoch(0);
         let refused = wasap.replay(&Par::seq(), &mut mlp, &data, events, || true).unwrap_err();
         assert!(refused.to_string().starts_with("replay = "), "{refused}");
@@ -275,9 +275,9 @@ fn the_learning_rate_warms_up() {
 #[test]
 fn more_workers_than_samples_are_refused() {
     let (x, y) = samples(3);
-    let data = Data::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
+    let data = DataView::checked_before(Samples::Dense(&x, FEATURES), Some(Targets::Classes(&y)));
     let mlp = network(&[FEATURES, 2]);
-    let refused = Wassp::new(&mlp, &data, plan(1, 1), 4).unwrap_err().to_string();
+    let refused = Wassp::new(&mlp, &data, settings(1, 1), 4).unwrap_err().to_string();
     assert!(refused.starts_with("workers = 4: expected"), "{refused}");
 }
 

@@ -1,4 +1,4 @@
-//! The parameter server against a dictionary that knows every connection by its birth.
+//! Updates on a topology that changes, against a dictionary that knows every connection by its birth.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ use trulysparse::nn::{Config, Cut, Gradient, Memory, Mlp, Pruning, Replica, Spar
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
 use trulysparse::topology::{Fan, Init, Scheme, Set};
-use trulysparse::train::{Server, Tally, Version};
+use trulysparse::train::{Tally, ValidUpdates, Version};
 
 fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
     let config = Config {
@@ -181,7 +181,7 @@ proptest! {
         let par = Par::seq();
         let mut mlp = network(&[4, 5, 6, 3], density, seed);
         let mut twin = Twin::new(&mlp);
-        let mut server = Server::new(3, most);
+        let mut updates = ValidUpdates::new(3, most);
         let mut replicas: [Option<Replica>; 3] = [None, None, None];
         let mut known = [Version::default(); 3];
         let mut held: [Option<Held>; 3] = [None, None, None];
@@ -191,7 +191,7 @@ proptest! {
         for (time, action) in actions.into_iter().enumerate() {
             match action {
                 Action::Pull(worker) => {
-                    let version = server.pull(&mlp, worker, &mut replicas[worker], known[worker]).unwrap();
+                    let version = updates.pull(&mlp, worker, &mut replicas[worker], known[worker]).unwrap();
                     prop_assert_eq!(version, Version { topology: changes, updates: twin.tally.updates });
                     known[worker] = version;
                     let replica = replicas[worker].as_ref().unwrap().model();
@@ -223,21 +223,21 @@ proptest! {
                     let before = twin.tally.clone();
                     twin.push(&held, &weights, &biases, &step, most);
                     let outcome =
-                        server.push(&par, &mut mlp, worker, gradient.view(), held.version, &step.into()).unwrap();
+                        updates.push(&par, &mut mlp, worker, gradient.view(), held.version, &step.into()).unwrap();
                     prop_assert_eq!(outcome.applied as u64, twin.tally.applied - before.applied);
                     prop_assert_eq!(outcome.dropped as u64, twin.tally.dropped - before.dropped);
                     prop_assert_eq!(outcome.refused, twin.tally.refused > before.refused);
                 }
                 Action::Evolve(zeta) => {
                     (0..2).for_each(|layer| twin.drop_weakest(layer, zeta));
-                    server.evolve(&par, &mut mlp, &Set { zeta, grow_init: 1.0 }).unwrap();
+                    updates.evolve(&par, &mut mlp, &Set { zeta, grow_init: 1.0 }).unwrap();
                     mlp.prepare_training(&par, Memory::Fast).unwrap();
                     twin.grow(&mlp);
                     changes += 1;
                 }
                 Action::Prune(percentile) => {
                     let rule = Pruning { cut: Cut::Percentile(percentile.into()), close: true };
-                    server.prune(&par, &mut mlp, &rule).unwrap();
+                    updates.prune(&par, &mut mlp, &rule).unwrap();
                     mlp.prepare_training(&par, Memory::Fast).unwrap();
                     let left: std::collections::BTreeSet<_> =
                         places(&mlp).into_iter().map(|(place, _)| place).collect();
@@ -246,10 +246,10 @@ proptest! {
                 }
             }
             twin.check(&mlp);
-            prop_assert_eq!(server.tally(), &twin.tally);
-            prop_assert_eq!(server.tally().applied + server.tally().dropped, pushed);
+            prop_assert_eq!(updates.tally(), &twin.tally);
+            prop_assert_eq!(updates.tally().applied + updates.tally().dropped, pushed);
             let oldest = held.iter().flatten().map(|h| h.version.topology).min();
-            prop_assert!(server.remembered() as u64 <= oldest.map_or(0, |oldest| changes - oldest));
+            prop_assert!(updates.remembered() as u64 <= oldest.map_or(0, |oldest| changes - oldest));
         }
     }
 }
@@ -270,10 +270,10 @@ fn a_connection_grown_again_takes_no_stale_gradient() {
     let par = Par::seq();
     // In a full layer everything that is dropped grows again at its place.
     let mut mlp = network(&[3, 4, 2], 1.0, 1);
-    let mut server = Server::new(1, None);
+    let mut updates = ValidUpdates::new(1, None);
     let mut replica = None;
-    let version = server.pull(&mlp, 0, &mut replica, Version::default()).unwrap();
-    let turnover = server.evolve(&par, &mut mlp, &Set { zeta: 0.5, grow_init: 1.0 }).unwrap();
+    let version = updates.pull(&mlp, 0, &mut replica, Version::default()).unwrap();
+    let turnover = updates.evolve(&par, &mut mlp, &Set { zeta: 0.5, grow_init: 1.0 }).unwrap();
     let replaced = turnover[0].dropped;
     assert!(replaced > 0);
     let gradient = constant(&replica.unwrap(), 1.0);
@@ -285,7 +285,7 @@ fn a_connection_grown_again_takes_no_stale_gradient() {
         inverse_batch: 1.0,
         shrink: 0.0,
     };
-    let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
+    let outcome = updates.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert_eq!((outcome.applied, outcome.dropped), (20 - replaced, replaced));
     let same = before.iter().zip(mlp.layers()[0].weights().data()).filter(|(a, b)| a == b).count();
     assert_eq!(same, replaced);
@@ -295,12 +295,12 @@ fn a_connection_grown_again_takes_no_stale_gradient() {
 fn gradients_older_than_what_is_remembered_are_refused() {
     let par = Par::seq();
     let mut mlp = network(&[3, 4, 2], 0.7, 1);
-    let mut server = Server::new(2, None);
+    let mut updates = ValidUpdates::new(2, None);
     let mut replica = None;
-    let version = server.pull(&mlp, 0, &mut replica, Version::default()).unwrap();
+    let version = updates.pull(&mlp, 0, &mut replica, Version::default()).unwrap();
     for change in 1..20 {
-        server.evolve(&par, &mut mlp, &Set { zeta: 0.5, grow_init: 1.0 }).unwrap();
-        assert_eq!(server.remembered(), change.min(8));
+        updates.evolve(&par, &mut mlp, &Set { zeta: 0.5, grow_init: 1.0 }).unwrap();
+        assert_eq!(updates.remembered(), change.min(8));
     }
     let gradient = constant(&replica.unwrap(), 0.0);
     let step = Step {
@@ -310,8 +310,8 @@ fn gradients_older_than_what_is_remembered_are_refused() {
         inverse_batch: 1.0,
         shrink: 0.0,
     };
-    let outcome = server.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
+    let outcome = updates.push(&par, &mut mlp, 0, gradient.view(), version, &step.into()).unwrap();
     assert!(outcome.refused);
     assert_eq!((outcome.applied, outcome.dropped), (0, gradient.view().entries()));
-    assert_eq!((server.remembered(), server.tally().refused, server.tally().updates), (0, 1, 0));
+    assert_eq!((updates.remembered(), updates.tally().refused, updates.tally().updates), (0, 1, 0));
 }

@@ -3,6 +3,8 @@
 import common
 import trulysparse
 from trulysparse import _core
+from trulysparse.data.samples import given
+from trulysparse.training.settings import of_trainer
 
 
 class Bench(common.Peer):
@@ -26,18 +28,20 @@ class Bench(common.Peer):
         )
         self.batch = work.shape.batch
         core, rates = self.model._core, sgd._core()
-        self.data = self.model._data(work.x, work.y).data
-        self.trainer = _core.Trainer(core, self.data, self.batch, rates, 1, 0.0, "fast")
+        self.data = given(core, work.x, work.y).data
+        self.trainer = _core.Trainer(
+            core, self.data, of_trainer(self.batch, rates, 1, candidates=0)
+        )
         # To rebuild what an evolution leaves to the next step, at no other cost.
-        one = self.model._data(work.x[:1], work.y[:1]).data
-        self.rebuild = lambda: _core.Trainer(core, one, 1, rates, 1, 0.0, "fast")
+        one = given(core, work.x[:1], work.y[:1]).data
+        self.rebuild = lambda: _core.Trainer(core, one, of_trainer(1, rates, 1, candidates=0))
 
     def epoch(self) -> None:
         """Take all steps in one call: `step` of the others has no validation of data either."""
         self.trainer.epoch(0)
 
     def loss(self) -> float:
-        return self.model._core.evaluate(self.data, self.batch)[0]
+        return self.model._core.evaluate(self.data, self.batch).loss
 
     def evolve(self) -> None:
         self.model._core.evolve(trulysparse.SET(common.ZETA)._core())

@@ -84,8 +84,8 @@ class Layer:
 
         ``x @ layer.weight + layer.bias`` is the pre-activation.
         """
-        indptr, indices, data = self._core.weights(self._index)
-        return self._matrix(indptr, np.asarray(indices), np.asarray(data))
+        own = self._core.weights(self._index)
+        return self._matrix(own.indptr, np.asarray(own.indices), np.asarray(own.values))
 
     @property
     def momentum(self) -> csc_array:
@@ -93,8 +93,8 @@ class Layer:
 
         `SGD`'s velocity ``v``; of other optimisers the mean of gradients ``m``.
         """
-        indptr, indices, _ = self._core.weights(self._index)
-        return self._matrix(indptr, np.asarray(indices), self._core.momentum(self._index))
+        own, momentum = self._core.weights(self._index), self._core.momentum(self._index)
+        return self._matrix(own.indptr, np.asarray(own.indices), momentum)
 
     @property
     def second_moment(self) -> csc_array | None:
@@ -105,8 +105,8 @@ class Layer:
         moments, of_biases = self._core.second_moments(self._index)
         if len(of_biases) == 0:
             return None
-        indptr, indices, _ = self._core.weights(self._index)
-        return self._matrix(indptr, np.asarray(indices), moments)
+        own = self._core.weights(self._index)
+        return self._matrix(own.indptr, np.asarray(own.indices), moments)
 
     @property
     def bias(self) -> npt.NDArray[np.float32]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trulysparse import _core
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -33,8 +35,8 @@ LOSSES = {
 }
 
 
-def scores(loss: str, mean_loss: float, accuracy: float) -> dict[str, float]:
+def scores(loss: str, found: _core.Scores) -> dict[str, float]:
     """Give the numbers that a loss has, by name."""
     if LOSSES[loss].has_accuracy:
-        return {"loss": mean_loss, "accuracy": accuracy}
-    return {"loss": mean_loss}
+        return {"loss": found.loss, "accuracy": found.accuracy}
+    return {"loss": found.loss}

@@ -18,8 +18,6 @@ from trulysparse.training import request
 
 __all__ = ["MemoryPlan", "plan"]
 
-_Parts = tuple[float, int, list[tuple[str, float]], float, int | None]
-
 # Between two of them nothing is gained: lanes are padded to these.
 _BATCHES = (1, 4, 8, *range(16, 4097, 16))
 
@@ -58,7 +56,7 @@ class MemoryPlan:
     @classmethod
     def of(
         cls,
-        footprint: Callable[..., _Parts],
+        footprint: Callable[..., _core.Footprint],
         config: Config,
         batch_size: int,
         evolves: Any,
@@ -72,23 +70,23 @@ class MemoryPlan:
         how = request.optimizer(optimizer)
         request.check(request.Alone(config, how), [request.NO_SRELU])
 
-        def parts_for(batch: int) -> _Parts:
+        def footprint_for(batch: int) -> _core.Footprint:
             return footprint(batch, candidates, memory, how._state_per_parameter)
 
-        connections, neurons, parts, taken, available = parts_for(batch_size)
+        own = footprint_for(batch_size)
 
         def fits(batch: int) -> bool:
-            needed = sum(part for _, part in parts_for(batch)[2])
-            return available is None or needed - taken <= available
+            needed = sum(part for _, part in footprint_for(batch).parts)
+            return own.available is None or needed - own.taken <= own.available
 
         largest = max(filter(fits, _BATCHES), default=0)
         return cls(
             batch_size,
-            round(connections),
-            neurons,
-            {name: math.ceil(part) for name, part in parts},
-            math.ceil(taken),
-            available,
+            round(own.connections),
+            own.neurons,
+            {name: math.ceil(part) for name, part in own.parts},
+            math.ceil(own.taken),
+            own.available,
             largest,
         )
 
@@ -154,7 +152,7 @@ def plan(
         raise TypeError(f"plan() got an unexpected argument {sorted(unknown)[0]!r}")
     sparsity: dict[str, Any] = {"epsilon": epsilon, "density": density, "allocation": allocation}
     config = Config.drawn(layer_sizes, **sparsity, **settings)
-    footprint = partial(_core.plan, config.to_json())
+    footprint = partial(_core.expected_footprint, config.to_json())
     return MemoryPlan.of(footprint, config, batch_size, evolves, memory, optimizer)
 
 

@@ -191,7 +191,7 @@ class SparseMLP:
 
     def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
         self._core = core
-        self._turn = _core.Turn()
+        self._lock = _core.CallLock()
         self._driver: Any = None  # what trains in a fit without a strategy
         self._ending: int | None = None  # the thread in which a fit ends
         self.metadata = metadata
@@ -200,7 +200,7 @@ class SparseMLP:
 
     def _exclusive(self, what: str) -> AbstractContextManager[None]:
         message = f"{what} would change the model while a fit or another change is running"
-        return self._turn.take(ModelBusyError(message))
+        return self._lock.hold(ModelBusyError(message))
 
     @classmethod
     def from_scipy(
@@ -415,10 +415,10 @@ class SparseMLP:
         """
         with self._exclusive("train_on_batch"):
             batch = given(self._core, x, y, sample_weight=sample_weight, trains=True)
-            loss, accuracy = single.step(
+            found = single.step(
                 self._core, batch, request.optimizer(optimizer), request.memory(memory)
             )
-        return scores(self.loss, loss, accuracy)
+        return scores(self.loss, found)
 
     @property
     def learning_rate(self) -> float | None:
@@ -478,12 +478,12 @@ class SparseMLP:
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         data = given(self._core, x, y, sample_weight=sample_weight).data
-        return scores(self.loss, *self._core.evaluate(data, batch_size))
+        return scores(self.loss, self._core.evaluate(data, batch_size))
 
     def test_on_batch(self, x: Samples, y: npt.ArrayLike) -> dict[str, float]:
         """Score these samples as one batch; results and errors are those of `evaluate`."""
         data, _, count = given(self._core, x, y)
-        return scores(self.loss, *self._core.evaluate(data, count))
+        return scores(self.loss, self._core.evaluate(data, count))
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
         """Compute the outputs: probabilities, or values with an identity as the output.
@@ -681,8 +681,13 @@ class SparseMLP:
         with self._exclusive("compact"):
             removed = self._core.compact(inputs)
         return [
-            {"layer": layer, "neurons": neurons, "constant": constant, "connections": connections}
-            for layer, (neurons, constant, connections) in enumerate(removed)
+            {
+                "layer": layer,
+                "neurons": of.neurons,
+                "constant": of.constant,
+                "connections": of.connections,
+            }
+            for layer, of in enumerate(removed)
         ]
 
     def units(self, layer: int) -> npt.NDArray[np.int64]:
@@ -766,17 +771,17 @@ class SparseMLP:
     @property
     def epochs_trained(self) -> int:
         """Completed epochs over the model's life."""
-        return self._core.counters()[0]
+        return self._core.counters().epochs
 
     @property
     def steps_trained(self) -> int:
         """Completed training steps over the model's life."""
-        return self._core.counters()[1]
+        return self._core.counters().steps
 
     @property
     def evolutions(self) -> int:
         """Completed evolutions over the model's life."""
-        return self._core.counters()[2]
+        return self._core.counters().evolutions
 
     def plan(
         self,
@@ -791,7 +796,7 @@ class SparseMLP:
         The function `plan` has the same arguments, and tells it of a model that is yet to be made.
         """
         config = Config.of(self._core)
-        return MemoryPlan.of(self._core.plan, config, batch_size, evolves, memory, optimizer)
+        return MemoryPlan.of(self._core.footprint, config, batch_size, evolves, memory, optimizer)
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print a table of the layers, line by line with `print_fn`."""

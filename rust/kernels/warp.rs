@@ -3,8 +3,11 @@
 //! It is made of multiplications and additions in a fixed order, so the bits are the same
 //! everywhere.
 
+use serde::Deserialize;
+
 /// The shape of an image that lies row by row, the channels of a pixel together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Frame {
     /// Rows.
     pub height: usize,

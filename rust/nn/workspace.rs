@@ -1,5 +1,7 @@
 //! Buffers of a training step and of a prediction, allocated once and reused.
 
+use serde::Deserialize;
+
 use super::batch::{Buffers, SparseInput, check_batch};
 use super::mlp::{Draw, Mlp};
 use crate::error::{Error, Result};
@@ -7,7 +9,8 @@ use crate::kernels::{Batch, BatchMut, Needs, Outputs, Record, SRELU_PARAMETERS, 
 use crate::memory::{Lanes, area, copied, filled, zeros};
 
 /// How much memory training may take beside the network; the bits are the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Memory {
     /// A transpose index for every layer but the first, and all activations.
     #[default]

@@ -5,26 +5,18 @@ use numpy::{
 };
 use pyo3::prelude::*;
 
+use super::convert::from_json;
 use crate::error::{Error, Result};
-use crate::kernels::Frame;
 use crate::memory::{area, collected, zeros};
 use crate::nn::Draw;
 use crate::parallel::Par;
 use crate::train::Augmentation;
 
-/// Height, width, channels, degrees, the shift as a part of the image, and whether to mirror.
-#[derive(FromPyObject)]
-pub struct GivenAugmentation(usize, usize, usize, f64, f64, bool);
-
-impl GivenAugmentation {
-    /// The same, checked for samples with `features` values.
-    pub fn checked(&self, features: usize) -> Result<Augmentation> {
-        let &GivenAugmentation(height, width, channels, rotation, shift, mirror) = self;
-        let frame = Frame { height, width, channels };
-        let augmentation = Augmentation { frame, rotation, shift, mirror };
-        augmentation.check(features)?;
-        Ok(augmentation)
-    }
+/// What the JSON text `text` says, checked for samples with `features` values.
+pub fn augmentation(text: &str, features: usize) -> Result<Augmentation> {
+    let augmentation: Augmentation = from_json("augment", text)?;
+    augmentation.check(features)?;
+    Ok(augmentation)
 }
 
 fn draw(seed: u64, step: u64) -> Draw {
@@ -36,7 +28,7 @@ fn draw(seed: u64, step: u64) -> Draw {
 pub fn augmented<'py>(
     py: Python<'py>,
     x: PyReadonlyArray2<'py, f32>,
-    augment: GivenAugmentation,
+    augment: &str,
     seed: u64,
     step: u64,
     threads: usize,
@@ -45,7 +37,7 @@ pub fn augmented<'py>(
     if !x.is_c_contiguous() {
         return Err(Error::invalid("x", "an array in another order", "C order").into());
     }
-    let augmentation = augment.checked(features)?;
+    let augmentation = augmentation(augment, features)?;
     let (values, par) = (x.as_slice()?, Par::new(threads)?);
     let out = py.detach(|| {
         let mut out = zeros(area(samples, features, "images")?, "images")?;
@@ -61,13 +53,13 @@ pub fn augmented<'py>(
 #[pyfunction]
 pub fn motions<'py>(
     py: Python<'py>,
-    augment: GivenAugmentation,
+    augment: &str,
     seed: u64,
     step: u64,
     samples: PyReadonlyArray1<'py, u32>,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let GivenAugmentation(height, width, channels, ..) = augment;
-    let augmentation = augment.checked(height * width * channels)?;
+    let augmentation: Augmentation = from_json("augment", augment)?;
+    augmentation.check(augmentation.frame.values().unwrap_or_default())?;
     let samples = samples.as_slice()?;
     let mut rows = zeros(area(samples.len(), 4, "motions")?, "motions")?;
     for (row, &sample) in rows.chunks_exact_mut(4).zip(samples) {

@@ -3,13 +3,13 @@
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
-use super::augment::GivenAugmentation;
+use super::augment::augmentation;
 use super::network::Network;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{copied, reserved};
 use crate::nn::Targets;
-use crate::train::{self, Augmentation, Samples};
+use crate::train::{ArgumentNames, Augmentation, DataView, Samples};
 
 /// Checked samples, targets and weights for one network. Dense samples stay where NumPy has them;
 /// sparse ones, class labels and weights are copied, so that no other thread can put a label or a
@@ -28,23 +28,46 @@ enum Inputs {
     Sparse(Csr),
 }
 
-/// Samples as Python has them: a matrix, or offsets, columns, values and the number of features.
+/// Samples as Python has them: a matrix, or a `CsrArrays`.
 #[derive(FromPyObject)]
 pub enum GivenInputs<'py> {
+    #[pyo3(transparent)]
     Dense(PyReadonlyArray2<'py, f32>),
-    Sparse(
-        PyReadonlyArray1<'py, i64>,
-        PyReadonlyArray1<'py, u32>,
-        PyReadonlyArray1<'py, f32>,
-        usize,
-    ),
+    Sparse {
+        indptr: PyReadonlyArray1<'py, i64>,
+        indices: PyReadonlyArray1<'py, u32>,
+        data: PyReadonlyArray1<'py, f32>,
+        features: usize,
+    },
+}
+
+/// Targets as Python has them: class labels, or a row for each sample.
+#[derive(FromPyObject)]
+pub enum GivenTargets<'py> {
+    Classes(PyReadonlyArray1<'py, u32>),
+    Dense(PyReadonlyArray2<'py, f32>),
+}
+
+/// What samples and targets are called in errors: a pair.
+#[derive(FromPyObject)]
+pub struct GivenNames {
+    #[pyo3(item(0))]
+    x: String,
+    #[pyo3(item(1))]
+    y: String,
+}
+
+impl Default for GivenNames {
+    fn default() -> Self {
+        GivenNames { x: "x".into(), y: "y".into() }
+    }
 }
 
 impl Inputs {
     fn new(given: &GivenInputs<'_>, name: &str) -> PyResult<Self> {
         match given {
             GivenInputs::Dense(x) => Ok(Inputs::Dense(Held::new(x, name)?)),
-            GivenInputs::Sparse(indptr, indices, data, features) => {
+            GivenInputs::Sparse { indptr, indices, data, features } => {
                 let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
                 let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
                 let given = indptr.as_slice()?;
@@ -108,41 +131,42 @@ fn targets<'a>(classes: Option<&'a [u32]>, dense: Option<&'a [f32]>) -> Option<T
 
 #[pymethods]
 impl Data {
-    /// Checks `x` (samples, features), one kind of targets, or none, and weights (samples,), or none,
-    /// against the network; `augment`: how training changes samples that are images.
+    /// Checks `x` (samples, features), targets, or none, and weights (samples,), or none, against the
+    /// network; `augment`: JSON of how training changes samples that are images.
     #[new]
     #[pyo3(signature = (
-        network, x, classes=None, dense=None, weights=None, names=("x", "y"), augment=None
+        network, x, targets=None, weights=None, *, names=GivenNames::default(), augment=None
     ))]
-    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         network: &Network,
         x: GivenInputs<'_>,
-        classes: Option<PyReadonlyArray1<'_, u32>>,
-        dense: Option<PyReadonlyArray2<'_, f32>>,
+        targets: Option<GivenTargets<'_>>,
         weights: Option<PyReadonlyArray1<'_, f32>>,
-        names: (&str, &str),
-        augment: Option<GivenAugmentation>,
+        names: GivenNames,
+        augment: Option<&str>,
     ) -> PyResult<Self> {
-        let inputs = Inputs::new(&x, names.0)?;
-        let held_dense = dense.as_ref().map(|d| Held::new(d, names.1)).transpose()?;
+        let names = ArgumentNames { x: &names.x, y: &names.y };
+        let inputs = Inputs::new(&x, names.x)?;
+        let (mut labels, mut dense, mut width) = (None, None, None);
+        match &targets {
+            Some(GivenTargets::Classes(y)) => labels = Some(copied(y.as_slice()?, "class labels")?),
+            Some(GivenTargets::Dense(y)) => {
+                (dense, width) = (Some(Held::new(y, names.y)?), Some(y.shape()[1]));
+            }
+            None => {}
+        }
         let vector = |array: Option<&[f32]>| array.map(|a| copied(a, "weights")).transpose();
         let weights = vector(weights.as_ref().map(|w| w.as_slice()).transpose()?)?;
-        let labels = match classes {
-            Some(classes) => Some(copied(classes.as_slice()?, "class labels")?),
-            None => None,
-        };
         let augmentation = match (&inputs, augment) {
             (_, None) => None,
-            (Inputs::Dense(held), Some(given)) => Some(given.checked(held.shape[1])?),
+            (Inputs::Dense(held), Some(text)) => Some(augmentation(text, held.shape[1])?),
             (Inputs::Sparse(_), Some(_)) => {
-                let expected = format!("dense images, or None with sparse {}", names.0);
+                let expected = format!("dense images, or None with sparse {}", names.x);
                 return Err(Error::invalid("augment", "an ImageAugmentation", expected).into());
             }
         };
-        let data = Data { x: inputs, classes: labels, dense: held_dense, weights, augmentation };
-        let width = dense.as_ref().map(|d| d.shape()[1]);
+        let data = Data { x: inputs, classes: labels, dense, weights, augmentation };
         let par = network.par()?;
         data.checked(py, |samples, targets, weights| {
             let network = network.read()?;
@@ -150,17 +174,17 @@ impl Data {
             let features = samples.features();
             if features != expected {
                 let value = format!("{features} features");
-                return Err(Error::invalid(names.0, value, format!("{expected}")));
+                return Err(Error::invalid(names.x, value, format!("{expected}")));
             }
             if let Some(width) = width.filter(|&w| w != outputs) {
                 let value = format!("{width} columns");
-                return Err(Error::invalid(names.1, value, format!("{outputs}")));
+                return Err(Error::invalid(names.y, value, format!("{outputs}")));
             }
             if let Some(weights) = weights {
                 check_weights(weights, samples.len())?;
             }
             let loss = network.config().loss;
-            train::Data::new(&par, samples, targets, loss, outputs, names).map(|_| ())
+            DataView::new(&par, samples, targets, loss, outputs, names).map(|_| ())
         })?;
         Ok(data)
     }
@@ -183,10 +207,10 @@ impl Data {
     pub fn with<R: Send>(
         &self,
         py: Python<'_>,
-        f: impl FnOnce(&train::Data<'_>) -> Result<R> + Send,
+        f: impl FnOnce(&DataView<'_>) -> Result<R> + Send,
     ) -> PyResult<R> {
         self.checked(py, |samples, targets, weights| {
-            let data = train::Data::checked_before(samples, targets).weighted(weights);
+            let data = DataView::checked_before(samples, targets).weighted(weights);
             f(&data.augmented(self.augmentation))
         })
     }

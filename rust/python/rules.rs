@@ -1,16 +1,9 @@
 //! Rules of the topology from Python, and what they have done.
 
 use pyo3::prelude::*;
-use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
 use crate::nn::Pruned as Report;
 use crate::topology::Turnover;
-
-/// What a JSON text tells; `argument` names it in errors.
-pub fn told<T: DeserializeOwned>(argument: &str, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| Error::invalid(argument, text, e.to_string()))
-}
 
 /// How many connections of a layer were dropped and grown.
 #[pyclass(frozen, get_all, module = "trulysparse._core")]

@@ -1,87 +1,88 @@
-//! A fit as a Python object: data, plan and buffers that live as long as it does.
+//! A fit as a Python object: data, settings and buffers that live as long as it does.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
+use serde::Deserialize;
 
+use super::convert::{from_json, offsets};
 use super::data::Data;
 use super::network::Network;
-use super::parse;
-use super::rules::{Evolved, told};
+use super::results::Scores;
+use super::rules::Evolved;
 use super::until_tick;
 use crate::csr::Csr;
 use crate::memory::{copied, filled};
-use crate::nn::{Footprint, Places, Workspace};
+use crate::nn::{Footprint, Memory, Places, Workspace};
 use crate::topology::NamedRule;
-use crate::train::{Epoch, Plan, Progress, Sweep, evolve, gradient_at, single_step};
+use crate::train::{Epoch, FitSettings, InferencePass, Progress, evolve, gradient_at, single_step};
+
+/// A fit on one network, and the memory that it may take.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrainerSettings {
+    /// How it takes its steps.
+    fit: FitSettings,
+    memory: Memory,
+    /// Candidates for growth per connection; None if the topology does not evolve.
+    candidates: Option<f64>,
+    /// Samples whose gradients say where connections grow; 0 for those of a step.
+    growth_batch: usize,
+}
 
 /// Everything that the epochs of one fit have in common; all memory is taken at construction.
 #[pyclass(frozen, module = "trulysparse._core")]
 pub struct Trainer {
     network: Py<Network>,
     data: Py<Data>,
-    plan: Mutex<Plan>,
+    settings: Mutex<FitSettings>,
     growth_batch: usize,
     workspace: Mutex<Workspace>,
     multiply_adds: AtomicU64,
 }
 
 impl Trainer {
-    fn plan(&self) -> Plan {
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    fn settings(&self) -> FitSettings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
 impl Trainer {
-    /// `evolves`: candidates for growth per connection, None if the topology does not evolve;
-    /// `growth_batch`: samples whose gradients say where connections grow, 0 for those of a step.
+    /// `settings`: JSON of `TrainerSettings`.
     #[new]
-    #[pyo3(signature = (
-        network, data, batch_size, optimizer, total_steps, evolves, memory, growth_batch=0
-    ))]
-    #[allow(clippy::too_many_arguments)]
-    fn new(
-        py: Python<'_>,
-        network: Py<Network>,
-        data: Py<Data>,
-        batch_size: usize,
-        optimizer: &str,
-        total_steps: u64,
-        evolves: Option<f64>,
-        memory: &str,
-        growth_batch: usize,
-    ) -> PyResult<Self> {
-        let memory = parse::memory(memory)?;
-        let batch_size = batch_size.min(data.get().samples());
+    fn new(py: Python<'_>, network: Py<Network>, data: Py<Data>, settings: &str) -> PyResult<Self> {
+        let TrainerSettings { fit: mut settings, memory, candidates, growth_batch } =
+            from_json("settings", settings)?;
+        settings.batch_size = settings.batch_size.min(data.get().samples());
+        let batch_size = settings.batch_size;
         let growth_batch = match growth_batch {
             0 => batch_size,
             size => size.min(data.get().samples()),
         };
-        let plan = Plan { batch_size, optimizer: parse::optimizer(optimizer)?, total_steps };
-        plan.check()?;
+        settings.check()?;
         let par = network.get().par()?;
         let workspace = data.get().with(py, |data| {
             let mut mlp = network.get().write()?;
-            mlp.check_optimizer(&plan.optimizer)?;
-            let moments = plan.optimizer.kind().moments();
+            mlp.check_optimizer(&settings.optimizer)?;
+            let moments = settings.optimizer.kind().moments();
             let largest = batch_size.max(growth_batch);
-            let footprint = Footprint::of(&mlp, largest, evolves, memory, moments);
+            let footprint = Footprint::of(&mlp, largest, candidates, memory, moments);
             data.adjust(footprint, &mlp, largest)?.check(mlp.bytes())?;
             mlp.prepare_training(&par, memory)?;
             Workspace::new(&mlp, largest, memory)
         })?;
-        let (plan, workspace) = (Mutex::new(plan), Mutex::new(workspace));
+        let (settings, workspace) = (Mutex::new(settings), Mutex::new(workspace));
         let multiply_adds = AtomicU64::new(0);
-        Ok(Trainer { network, data, plan, growth_batch, workspace, multiply_adds })
+        Ok(Trainer { network, data, settings, growth_batch, workspace, multiply_adds })
     }
 
     /// As `Network.evolve`, also by a rule that needs samples: the gradients are those on a batch.
     fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
         let network = self.network.get();
-        let (par, rule) = (network.par()?, told::<NamedRule>("rule", rule)?);
+        let (par, rule) = (network.par()?, from_json::<NamedRule>("rule", rule)?);
         let layers = self.data.get().with(py, |data| {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
             let mlp = &mut *network.write()?;
@@ -101,7 +102,7 @@ impl Trainer {
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let network = self.network.get();
         let par = network.par()?;
-        let indptr = super::kernels::offsets(&indptr)?;
+        let indptr = offsets(&indptr)?;
         let indices = copied(indices.as_slice()?, "places")?;
         let gradients = self.data.get().with(py, |data| {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,49 +116,49 @@ impl Trainer {
         Ok(PyArray1::from_vec(py, gradients))
     }
 
-    /// (loss, accuracy) on other data, in the batches of the fit and in its buffers.
-    fn evaluate(&self, py: Python<'_>, data: &Data) -> PyResult<(f64, f64)> {
+    /// The scores of other data, in the batches of the fit and in its buffers.
+    fn evaluate(&self, py: Python<'_>, data: &Data) -> PyResult<Scores> {
         let network = self.network.get();
         let par = network.par()?;
-        let batch_size = self.plan().batch_size;
+        let batch_size = self.settings().batch_size;
         let lock = || self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sweep = data.with(py, |data| {
+        let mut pass = data.with(py, |data| {
             let mlp = network.read()?;
             data.check(&mlp)?;
             let inference = lock().lend(&mlp, batch_size)?;
-            Sweep::within(inference, &mlp, data, batch_size)
+            InferencePass::within(inference, &mlp, data, batch_size)
         })?;
         let mut run = || -> PyResult<()> {
-            while !sweep.is_finished() {
-                data.with(py, |data| sweep.evaluate(&par, &*network.read()?, data, until_tick()))?;
+            while !pass.is_finished() {
+                data.with(py, |data| pass.evaluate(&par, &*network.read()?, data, until_tick()))?;
                 py.check_signals()?;
             }
             Ok(())
         };
         let done = run();
-        let score = sweep.progress().score;
-        py.detach(|| lock().take_back(sweep.into_inference()));
+        let score = pass.progress().score;
+        py.detach(|| lock().take_back(pass.into_inference()));
         done?;
-        Ok((score.mean_loss(), score.accuracy()))
+        Ok(score.into())
     }
 
     /// The learning rate of step `step` of the fit.
     fn learning_rate(&self, step: u64) -> f64 {
-        self.plan().learning_rate(1.0, step)
+        self.settings().learning_rate(1.0, step)
     }
 
     /// The learning rate before the schedule.
     #[getter]
     fn base_rate(&self) -> f64 {
-        self.plan().optimizer.learning_rate
+        self.settings().optimizer.learning_rate
     }
 
-    /// Sets it, for epochs that are yet to begin.
+    /// Sets the learning rate before the schedule, for epochs that are yet to begin.
     fn set_base_rate(&self, rate: f64) -> PyResult<()> {
-        let mut plan = self.plan();
-        plan.optimizer.learning_rate = rate;
-        plan.check()?;
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+        let mut settings = self.settings();
+        settings.optimizer.learning_rate = rate;
+        settings.check()?;
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
         Ok(())
     }
 
@@ -168,20 +169,19 @@ impl Trainer {
     }
 
     /// One step over all samples in their order, which must fit one batch; counts no epoch.
-    /// Returns (loss, accuracy).
-    fn step(&self, py: Python<'_>) -> PyResult<(f64, f64)> {
+    fn step(&self, py: Python<'_>) -> PyResult<Scores> {
         let network = self.network.get();
         let par = network.par()?;
-        let plan = self.plan();
+        let settings = self.settings();
         let score = self.data.get().with(py, |data| {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
-            single_step(&par, &mut *network.write()?, &mut workspace, data, &plan.optimizer)
+            single_step(&par, &mut *network.write()?, &mut workspace, data, &settings.optimizer)
         })?;
         self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
-        Ok((score.mean_loss(), score.accuracy()))
+        Ok(score.into())
     }
 
-    /// One epoch, starting at step `first_step` of the fit; returns (loss, accuracy). About every
+    /// One epoch, starting at step `first_step` of the fit. About every
     /// 100 ms signals are looked at and `tick(samples done, loss, accuracy)` is called, if given;
     /// what they raise ends the epoch at a completed step.
     #[pyo3(signature = (first_step, tick=None))]
@@ -190,13 +190,13 @@ impl Trainer {
         py: Python<'_>,
         first_step: u64,
         tick: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<(f64, f64)> {
+    ) -> PyResult<Scores> {
         let (network, data) = (self.network.get(), self.data.get());
-        let (par, plan) = (network.par()?, self.plan());
+        let (par, settings) = (network.par()?, self.settings());
         let mut epoch =
-            data.with(py, |data| Epoch::new(&*network.read()?, data, plan, first_step))?;
+            data.with(py, |data| Epoch::new(&*network.read()?, data, settings, first_step))?;
         while !epoch.is_finished() {
-            // The lock is let go at every tick and when somebody waits for it: other threads may
+            // The lock is let go at every tick and when others wait for it: other threads may
             // look at a completed step.
             data.with(py, |data| {
                 let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
@@ -218,6 +218,6 @@ impl Trainer {
         }
         let score = epoch.progress().score;
         self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
-        Ok((score.mean_loss(), score.accuracy()))
+        Ok(score.into())
     }
 }

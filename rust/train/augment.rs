@@ -4,6 +4,8 @@
 //! What happens to a sample is a function of the seed, the step and the sample's number, so it is the
 //! same for any number of threads, and a fit that goes on does not repeat what was there.
 
+use serde::Deserialize;
+
 use crate::error::{Error, Result};
 use crate::kernels::{Affine, Frame, warp};
 use crate::nn::Draw;
@@ -14,7 +16,8 @@ use crate::rng::{Purpose, Stream, symmetric};
 const GRAIN: usize = 1 << 13;
 
 /// How images are changed: first turned about their centre, then moved, then mirrored.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Augmentation {
     /// The shape of an image.
     pub frame: Frame,

@@ -25,11 +25,20 @@ pub enum Samples<'a> {
 
 /// A data set, borrowed: samples, and targets unless it is to be predicted.
 #[derive(Clone, Copy, Debug)]
-pub struct Data<'a> {
+pub struct DataView<'a> {
     x: Samples<'a>,
     targets: Option<Targets<'a>>,
     weights: Option<&'a [f32]>,
     augmentation: Option<Augmentation>,
+}
+
+/// What the caller's samples and targets are called in errors.
+#[derive(Clone, Copy, Debug)]
+pub struct ArgumentNames<'a> {
+    /// The samples.
+    pub x: &'a str,
+    /// The targets.
+    pub y: &'a str,
 }
 
 impl Samples<'_> {
@@ -90,43 +99,42 @@ impl Samples<'_> {
     }
 }
 
-impl<'a> Data<'a> {
-    /// Checks shapes and values against a network with `features` inputs and `outputs` outputs;
-    /// errors use the names.
+impl<'a> DataView<'a> {
+    /// Checks shapes and values against a network with `outputs` outputs; errors use the names.
     pub fn new(
         par: &Par,
         x: Samples<'a>,
         targets: Option<Targets<'a>>,
         loss: Loss,
         outputs: usize,
-        (x_name, y_name): (&str, &str),
+        names: ArgumentNames<'_>,
     ) -> Result<Self> {
-        x.check(par, x_name)?;
+        x.check(par, names.x)?;
         let samples = x.len();
         match targets {
             Some(Targets::Classes(y)) => {
-                check_samples(y_name, y.len(), samples)?;
+                check_samples(names.y, y.len(), samples)?;
                 if let Some(i) = y.iter().position(|&class| class as usize >= outputs) {
                     let expected = format!("class labels from 0 to {}", outputs - 1);
-                    return Err(Error::invalid(y_name, format!("{} in row {i}", y[i]), expected));
+                    return Err(Error::invalid(names.y, format!("{} in row {i}", y[i]), expected));
                 }
             }
             Some(Targets::Dense(y)) => {
                 if outputs == 0 || !y.len().is_multiple_of(outputs) {
                     let expected = format!("rows of {outputs} outputs, at least one");
-                    return Err(Error::invalid(y_name, format!("{} values", y.len()), expected));
+                    return Err(Error::invalid(names.y, format!("{} values", y.len()), expected));
                 }
-                check_samples(y_name, y.len() / outputs, samples)?;
-                check_dense(par, y_name, y, loss, outputs)?;
+                check_samples(names.y, y.len() / outputs, samples)?;
+                check_dense(par, names.y, y, loss, outputs)?;
             }
             None => {}
         }
-        Ok(Data { x, targets, weights: None, augmentation: None })
+        Ok(DataView { x, targets, weights: None, augmentation: None })
     }
 
-    /// The same data again, after [`Data::new`] has checked them.
+    /// The same data again, after [`DataView::new`] has checked them.
     pub fn checked_before(x: Samples<'a>, targets: Option<Targets<'a>>) -> Self {
-        Data { x, targets, weights: None, augmentation: None }
+        DataView { x, targets, weights: None, augmentation: None }
     }
 
     /// The same data with a weight for each sample, by which its loss and gradient are multiplied.
@@ -136,7 +144,7 @@ impl<'a> Data<'a> {
     pub fn weighted(self, weights: Option<&'a [f32]>) -> Self {
         let fit = weights.is_none_or(|weights| weights.len() == self.samples());
         assert!(fit, "internal: weights are (samples,)");
-        Data { weights, ..self }
+        DataView { weights, ..self }
     }
 
     /// The same data as images, which are changed whenever training takes them.
@@ -148,7 +156,7 @@ impl<'a> Data<'a> {
         let fit =
             augmentation.as_ref().is_none_or(|a| matches!(self.x, Samples::Dense(..)) && fits(a));
         assert!(fit, "internal: images are dense and of the shape that is checked");
-        Data { augmentation, ..self }
+        DataView { augmentation, ..self }
     }
 
     /// An error if these data, once checked against the network, no longer fit it.
@@ -195,7 +203,7 @@ impl<'a> Data<'a> {
         Answers { targets, weights: self.weights }
     }
 
-    /// As [`Data::gather`] for a step that draws `draw`: images are changed first.
+    /// As [`DataView::gather`] for a step that draws `draw`: images are changed first.
     pub fn gather_for_step(
         &self,
         par: &Par,
@@ -232,7 +240,8 @@ impl<'a> Data<'a> {
         augmentation.apply(par, x, samples, draw, &mut rows[..samples.len() * features]);
     }
 
-    /// As [`Data::gather`] of the `batch` samples that [`Data::change`] has written to `rows`.
+    /// As [`DataView::gather`] of the `batch` samples that [`DataView::change`] has written to
+    /// `rows`.
     pub(super) fn gather_changed(
         &self,
         par: &Par,
@@ -241,7 +250,7 @@ impl<'a> Data<'a> {
         rows: &[f32],
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let x = (rows, self.x.features());
+        let x = Rows { values: rows, features: self.x.features() };
         gather_rows(par, x, standardizer, batch, |lane| lane, workspace.buffers())
     }
 
@@ -256,28 +265,35 @@ impl<'a> Data<'a> {
         samples: &[u32],
         buffers: Buffers<'_>,
     ) -> Result<()> {
-        let (x, features) = match self.x {
+        let x = match self.x {
             Samples::Sparse(x) => return buffers.sparse(par, first, standardizer, x, samples),
-            Samples::Dense(x, features) => (x, features),
+            Samples::Dense(values, features) => Rows { values, features },
         };
         let row = |lane: usize| samples[lane] as usize;
-        gather_rows(par, (x, features), standardizer, samples.len(), row, buffers)
+        gather_rows(par, x, standardizer, samples.len(), row, buffers)
     }
 }
 
-/// Makes `batch` rows of `x`, (samples, features), the batch in `buffers`: lane `i` gets row `row(i)`.
+/// Dense samples: (samples, features), row-major.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    values: &'a [f32],
+    features: usize,
+}
+
+/// Makes `batch` rows of `x` the batch in `buffers`: lane `i` gets row `row(i)`.
 fn gather_rows(
     par: &Par,
-    (x, features): (&[f32], usize),
+    x: Rows<'_>,
     standardizer: Option<&Standardizer>,
     batch: usize,
     row: impl Fn(usize) -> usize + Sync,
     buffers: Buffers<'_>,
 ) -> Result<()> {
     let stride = stride(batch);
-    let out = buffers.dense(features, batch)?;
+    let out = buffers.dense(x.features, batch)?;
     par.for_rows(
-        0..features.div_ceil(FEATURES),
+        0..x.features.div_ceil(FEATURES),
         256,
         out,
         |block| block * batch,
@@ -287,7 +303,7 @@ fn gather_rows(
         },
         |blocks, out| {
             for (block, out) in blocks.zip(out.chunks_mut(FEATURES * stride)) {
-                gather_block((x, features), standardizer, (batch, &row), block * FEATURES, out);
+                gather_block(x, standardizer, batch, &row, block * FEATURES, out);
             }
         },
     );
@@ -296,16 +312,17 @@ fn gather_rows(
 
 /// The lanes of some features, those from `start` on.
 fn gather_block(
-    (x, features): (&[f32], usize),
+    x: Rows<'_>,
     standardizer: Option<&Standardizer>,
-    (batch, row): (usize, &impl Fn(usize) -> usize),
+    batch: usize,
+    row: &impl Fn(usize) -> usize,
     start: usize,
     out: &mut [f32],
 ) {
     let stride = stride(batch);
     let width = out.len() / stride;
     for lane in 0..batch {
-        let values = &x[row(lane) * features + start..][..width];
+        let values = &x.values[row(lane) * x.features + start..][..width];
         for (i, &v) in values.iter().enumerate() {
             out[i * stride + lane] = v;
         }
@@ -370,10 +387,12 @@ fn first_bad(par: &Par, values: &[f32], good: impl Fn(f32) -> bool + Sync + Send
 mod tests {
     use super::*;
 
+    const NAMES: ArgumentNames<'_> = ArgumentNames { x: "x", y: "y" };
+
     fn refused(x: &[f32], features: usize, y: Option<&[f32]>, outputs: usize) -> String {
         let targets = y.map(Targets::Dense);
         let loss = Loss::CrossEntropy;
-        Data::new(&Par::seq(), Samples::Dense(x, features), targets, loss, outputs, ("x", "y"))
+        DataView::new(&Par::seq(), Samples::Dense(x, features), targets, loss, outputs, NAMES)
             .unwrap_err()
             .to_string()
     }
@@ -396,6 +415,6 @@ mod tests {
         let y = vec![1.0 / 4099.0; 4099];
         let targets = Some(Targets::Dense(&y));
         let (par, loss) = (Par::seq(), Loss::CrossEntropy);
-        Data::new(&par, Samples::Dense(&[1.0], 1), targets, loss, y.len(), ("x", "y")).unwrap();
+        DataView::new(&par, Samples::Dense(&[1.0], 1), targets, loss, y.len(), NAMES).unwrap();
     }
 }

@@ -1,47 +1,19 @@
 //! Sequential training: one epoch that can be paused between steps.
 
-use super::{Data, Progress};
-use crate::error::{Error, Result};
+use super::{DataView, FitSettings, Progress};
+use crate::error::Result;
 use crate::memory::reserved;
 use crate::nn::{Draw, Mlp, Optimizer, Score, Workspace};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 
-/// What the epochs of a fit have in common.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Samples per step; the last step of an epoch takes what is left.
-    pub batch_size: usize,
-    /// The optimiser.
-    pub optimizer: Optimizer,
-    /// Steps of the whole fit, for the learning-rate schedule.
-    pub total_steps: u64,
-}
-
-impl Plan {
-    /// Checks every value; the message names the argument.
-    pub fn check(&self) -> Result<()> {
-        if self.batch_size == 0 {
-            return Err(Error::invalid("batch_size", 0, "at least 1"));
-        }
-        self.optimizer.check()
-    }
-
-    /// The learning rate of step `step` of the fit, times `factor`.
-    pub fn learning_rate(&self, factor: f64, step: u64) -> f64 {
-        let mut optimizer = self.optimizer;
-        optimizer.learning_rate *= factor;
-        optimizer.rate(step, self.total_steps)
-    }
-}
-
-/// One pass over all samples in an order of its own, the last short batch included.
+/// One pass over all samples in a random order, the last short batch included.
 ///
-/// Between two calls of [`Epoch::run`] the network is at a completed step, and anybody may look
+/// Between two calls of [`Epoch::run`] the network is at a completed step, and others may look
 /// at it; its structure must not change.
 #[derive(Debug)]
 pub struct Epoch {
-    plan: Plan,
+    settings: FitSettings,
     order: Vec<u32>,
     next: usize,
     /// The step of the fit that comes next.
@@ -52,25 +24,30 @@ pub struct Epoch {
 impl Epoch {
     /// An epoch over `data` that starts at step `first_step` of the fit. The order of samples is
     /// a function of the seed and the number of epochs that the network has been through.
-    pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, first_step: u64) -> Result<Self> {
+    pub fn new(
+        model: &Mlp,
+        data: &DataView<'_>,
+        settings: FitSettings,
+        first_step: u64,
+    ) -> Result<Self> {
         let mut order = reserved(data.samples(), "the order of samples")?;
         order.extend(0..data.samples() as u32);
         let stream = Stream::new(model.config().seed, Purpose::Shuffle, 0, model.counters.epochs);
         stream.block(0).shuffle(&mut order);
-        Self::over(model, data, plan, first_step, order)
+        Self::over(model, data, settings, first_step, order)
     }
 
     /// An epoch over some of the samples of `data`, in the given order.
     pub(super) fn over(
         model: &Mlp,
-        data: &Data<'_>,
-        plan: Plan,
+        data: &DataView<'_>,
+        settings: FitSettings,
         first_step: u64,
         order: Vec<u32>,
     ) -> Result<Self> {
-        plan.check()?;
+        settings.check()?;
         data.check(model)?;
-        Ok(Epoch { plan, order, next: 0, step: first_step, score: Score::default() })
+        Ok(Epoch { settings, order, next: 0, step: first_step, score: Score::default() })
     }
 
     /// Whether every sample has been used.
@@ -90,14 +67,14 @@ impl Epoch {
         par: &Par,
         model: &mut Mlp,
         workspace: &mut Workspace,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         mut go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
         workspace.check(model)?;
         // Inside the pool once, so that the kernels of a step neither hand work over nor wake threads.
         par.awake(|| {
             model.prepare_training(par, workspace.memory())?;
-            model.prepare_optimizer(&self.plan.optimizer)?;
+            model.prepare_optimizer(&self.settings.optimizer)?;
             let mut ahead = Ahead::new(data, workspace)?;
             while !self.is_finished() {
                 self.step(par, model, workspace, data, &mut ahead)?;
@@ -114,7 +91,7 @@ impl Epoch {
 
     /// The batch that starts at a place of the order; empty at its end.
     fn batch(&self, start: usize) -> &[u32] {
-        &self.order[start..self.order.len().min(start + self.plan.batch_size)]
+        &self.order[start..self.order.len().min(start + self.settings.batch_size)]
     }
 
     /// One step. Images of the next batch are changed meanwhile, by threads that have nothing else
@@ -124,7 +101,7 @@ impl Epoch {
         par: &Par,
         model: &mut Mlp,
         workspace: &mut Workspace,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         ahead: &mut Ahead,
     ) -> Result<()> {
         let samples = self.batch(self.next);
@@ -139,9 +116,10 @@ impl Epoch {
         } else {
             data.gather(par, first, standardizer, samples, workspace.buffers())?;
         }
-        let at = (self.step, self.plan.total_steps);
-        let mut compute =
-            || model.train_step(par, workspace, samples, data.answers(), &self.plan.optimizer, at);
+        let at = (self.step, self.settings.total_steps);
+        let mut compute = || {
+            model.train_step(par, workspace, samples, data.answers(), &self.settings.optimizer, at)
+        };
         let next = self.batch(end);
         let score = if data.changes() && !next.is_empty() {
             let draw = Draw { step: draw.step + 1, ..draw };
@@ -167,7 +145,7 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn new(data: &Data<'_>, workspace: &mut Workspace) -> Result<Self> {
+    fn new(data: &DataView<'_>, workspace: &mut Workspace) -> Result<Self> {
         let rows = if data.changes() { workspace.lend_rows()? } else { Vec::new() };
         Ok(Ahead { rows, is_ready: false })
     }
@@ -181,7 +159,7 @@ pub fn single_step(
     par: &Par,
     model: &mut Mlp,
     workspace: &mut Workspace,
-    data: &Data<'_>,
+    data: &DataView<'_>,
     optimizer: &Optimizer,
 ) -> Result<Score> {
     optimizer.check()?;

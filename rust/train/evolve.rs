@@ -1,6 +1,6 @@
 //! Evolutions on training data: the batch that a rule's gradients are taken on.
 
-use super::Data;
+use super::DataView;
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled};
 use crate::nn::{Mlp, Places, Workspace};
@@ -18,7 +18,7 @@ pub fn evolve(
     par: &Par,
     model: &mut Mlp,
     workspace: &mut Workspace,
-    data: &Data<'_>,
+    data: &DataView<'_>,
     batch_size: usize,
     rule: &dyn Rule,
 ) -> Result<Vec<Turnover>> {
@@ -38,7 +38,7 @@ pub fn gradient_at(
     par: &Par,
     model: &Mlp,
     workspace: &mut Workspace,
-    data: &Data<'_>,
+    data: &DataView<'_>,
     batch_size: usize,
     places: Places<'_>,
 ) -> Result<Vec<f32>> {
@@ -66,7 +66,7 @@ fn gather(
     par: &Par,
     model: &Mlp,
     workspace: &mut Workspace,
-    data: &Data<'_>,
+    data: &DataView<'_>,
     batch_size: usize,
 ) -> Result<Vec<u32>> {
     workspace.check(model)?;

@@ -1,6 +1,6 @@
-//! Evaluation and prediction: every row is scored, whatever the batch size.
+//! Evaluation and prediction. A sample's bits do not depend on the batch size.
 
-use super::{Data, Progress};
+use super::{DataView, Progress};
 use crate::error::{Error, Result};
 use crate::kernels::{Batch, BatchMut};
 use crate::memory::reserved;
@@ -9,7 +9,7 @@ use crate::parallel::Par;
 
 /// A pass over all samples, in order and without training, that can be paused between batches.
 #[derive(Debug)]
-pub struct Sweep {
+pub struct InferencePass {
     batch_size: usize,
     next: usize,
     total: usize,
@@ -18,9 +18,9 @@ pub struct Sweep {
     score: Score,
 }
 
-impl Sweep {
+impl InferencePass {
     /// A pass over `data` in batches of `batch_size`; a sample's bits do not depend on it.
-    pub fn new(model: &Mlp, data: &Data<'_>, batch_size: usize) -> Result<Self> {
+    pub fn new(model: &Mlp, data: &DataView<'_>, batch_size: usize) -> Result<Self> {
         if batch_size == 0 {
             return Err(Error::invalid("batch_size", 0, "at least 1"));
         }
@@ -33,7 +33,7 @@ impl Sweep {
     pub fn within(
         inference: Inference,
         model: &Mlp,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         batch_size: usize,
     ) -> Result<Self> {
         data.check(model)?;
@@ -41,7 +41,7 @@ impl Sweep {
         let batch_size = batch_size.min(total);
         let samples = reserved(batch_size, "a batch")?;
         let score = Score::default();
-        Ok(Sweep { batch_size, next: 0, total, samples, inference, score })
+        Ok(InferencePass { batch_size, next: 0, total, samples, inference, score })
     }
 
     /// The buffers.
@@ -65,7 +65,7 @@ impl Sweep {
         &mut self,
         par: &Par,
         model: &Mlp,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
         let loss = model.config().loss;
@@ -83,7 +83,7 @@ impl Sweep {
         &mut self,
         par: &Par,
         model: &Mlp,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         out: &mut [f32],
         go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
@@ -103,7 +103,7 @@ impl Sweep {
         &mut self,
         par: &Par,
         model: &Mlp,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         mut go_on: impl FnMut() -> bool + Send,
         mut each: impl FnMut(&[u32], BatchMut<'_>, &mut [f32]) + Send,
     ) -> Result<()> {

@@ -83,8 +83,8 @@ class Found:
 
 def _inject(fault: str, phase: str, rank: int, folder: Path) -> None:
     """Break this rank at a call of a method that belongs to the phase."""
-    from trulysparse.parallel.mpi.server import Server
-    from trulysparse.parallel.mpi.worker import Worker
+    from trulysparse.parallel.mpi.server import ServerRank
+    from trulysparse.parallel.mpi.worker import WorkerRank
 
     calls = itertools.count(1)
 
@@ -106,17 +106,22 @@ def _inject(fault: str, phase: str, rank: int, folder: Path) -> None:
         return lambda *_: next(calls) == number
 
     if fault == "Ctrl-C":  # the job tells that it may come, and goes on
-        before(Server, "evolve", nth(2))
+        before(ServerRank, "evolve", nth(2))
     elif phase == "phase 1":  # in its second epoch
-        before(*((Server, "_give", nth(75)) if rank == 0 else (Worker, "_gradient", nth(38))))
+        broken = (
+            (ServerRank, "_send_network", nth(75))
+            if rank == 0
+            else (WorkerRank, "_gradient", nth(38))
+        )
+        before(*broken)
     elif phase == "evolution" and rank == 0:
-        before(Server, "evolve", nth(2))
+        before(ServerRank, "evolve", nth(2))
     elif phase == "evolution":  # that of phase 1 is the server's alone
-        before(Worker, "_do", lambda _, message: message["do"] == "evolve")
+        before(WorkerRank, "_do", lambda _, message: message["do"] == "evolve")
     elif rank == 0:  # averaging
-        before(Server, "aside", lambda server, _: server._local)
+        before(ServerRank, "aside", lambda server, _: server._local)
     else:
-        before(Worker, "_tick", nth(1))
+        before(WorkerRank, "_tick", nth(1))
 
 
 def job(folder: Path, strategy: str, rank: int, fault: str, phase: str) -> None:

@@ -1,6 +1,6 @@
 """Ctrl-C at chosen moments, and whether Python raised it.
 
-`rust/python/watched.rs` says how an interrupt can be lost.
+`rust/python/interrupt.rs` says how an interrupt can be lost.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 import trulysparse as ts
 from helpers import limits
 from trulysparse import _core
+from trulysparse.training.settings import of_trainer
 
 SIZES = [4, 6, 3]
 RNG = np.random.default_rng(0)
@@ -113,7 +114,7 @@ from trulysparse._core import kernels
 limit(1000)
 none = np.zeros(1, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.float32)
 n = 2**32 - 2
-print(refused(lambda: kernels.spmm_transpose(*none, n, np.zeros((0, 1), np.float32), 1)))
+print(refused(lambda: kernels.spmm_transpose((*none, n), np.zeros((0, 1), np.float32), 1)))
 print(refused(lambda: kernels.erdos_renyi(n, 2, 0.4, 0, 2)))
 """
     )
@@ -175,7 +176,7 @@ def test_the_core_takes_c_order_only():
         model._core.predict(_core.Data(model._core, X), 5, out)
     with pytest.raises(ValueError, match="C order"):
         _core.kernels.spmm_transpose(
-            np.arange(11), np.zeros(10, np.uint32), np.ones(10, np.float32), 1, fortran, 1
+            (np.arange(11), np.zeros(10, np.uint32), np.ones(10, np.float32), 1), fortran, 1
         )
 
 
@@ -185,20 +186,20 @@ def test_the_core_refuses_what_the_facade_would():
     text = ts.SGD()._core()
     sgd = json.loads(text)
     with pytest.raises(ValueError, match="batch_size"):
-        _core.Trainer(model._core, data, 0, text, 1, None, "fast")
+        _core.Trainer(model._core, data, of_trainer(0, text, 1))
     with pytest.raises(ValueError, match="batch_size"):
         model._core.evaluate(data, 0)
     for name, wrong in [
         ("learning_rate", {"learning_rate": 0.0}),
         ("momentum", {"rule": sgd["rule"] | {"momentum": 1.0}}),
         ("beta_2", {"rule": {"name": "adam", "beta_1": 0.9, "beta_2": 1.0, "epsilon": 1e-8}}),
-        ("optimizer", {"rule": {"name": "adam", "beta_1": 0.9}}),
-        ("optimizer", {"unknown": 1}),
+        ("settings", {"rule": {"name": "adam", "beta_1": 0.9}}),
+        ("unknown", {"unknown": 1}),
         ("weight_decay", {"weight_decay": -1.0}),
         ("l1", {"l1": -1.0}),
     ]:
         with pytest.raises(ValueError, match=name):
-            _core.Trainer(model._core, data, 5, json.dumps(sgd | wrong), 1, None, "fast")
+            _core.Trainer(model._core, data, of_trainer(5, json.dumps(sgd | wrong), 1))
     for name, arguments in [
         ("zeta", {"zeta": 1.0, "grow_init": 1.0}),
         ("zeta", {"zeta": -0.1, "grow_init": 1.0}),

@@ -27,7 +27,7 @@ THREADS = (1, 2, 3)
 def topology_is_valid(indptr, indices, n_out, n_in):
     assert indptr.dtype == np.int64
     assert indices.dtype == np.uint32
-    kernels.check_csr(indptr, indices, np.zeros(len(indices), np.float32), n_in)
+    kernels.check_csr((indptr, indices, np.zeros(len(indices), np.float32), n_in))
     assert len(indptr) == n_out + 1
 
 
@@ -151,7 +151,7 @@ def test_evolve(layer, zeta, seed, epoch):
     indptr, indices = indptr.astype(np.int64), indices.astype(np.uint32)
     data = data.astype(np.float32)
     results = [
-        kernels.evolve(indptr, indices, data, n_in, zeta, seed, epoch, threads)
+        kernels.evolve((indptr, indices, data, n_in), zeta, seed, epoch, threads)
         for threads in THREADS
     ]
     for other in results[1:]:
@@ -189,7 +189,7 @@ def test_evolve_grows_uniformly_among_the_empty_places(density, closed):
     empty[rows_of(indptr)[kept], indices[kept]] = False
     counts, values = np.zeros((n_out, n_in)), []
     for epoch in range(epochs):
-        evolved = kernels.evolve(indptr, indices, data, n_in, zeta, 7, epoch, 1, closed)
+        evolved = kernels.evolve((indptr, indices, data, n_in), zeta, 7, epoch, 1, closed)
         grown = evolved[3] < 0
         counts[rows_of(evolved[0])[grown], evolved[1][grown]] += 1
         values.append(evolved[2][grown])
@@ -205,7 +205,7 @@ def test_evolve_depends_on_seed_and_epoch():
     indptr, indices = kernels.erdos_renyi(60, 50, 0.2, 0, 1)
     data = np.random.default_rng(0).normal(size=len(indices)).astype(np.float32)
     grown = [
-        kernels.evolve(indptr, indices, data, 60, 0.3, seed, epoch, 1)[1].tobytes()
+        kernels.evolve((indptr, indices, data, 60), 0.3, seed, epoch, 1)[1].tobytes()
         for seed, epoch in ((1, 0), (1, 1), (2, 0))
     ]
     assert len(set(grown)) == 3
@@ -360,7 +360,7 @@ class Life(RuleBasedStateMachine):
             w = layer.weight
             assert layer.nnz == w.nnz == nnz
             csr = w.indptr.astype(np.int64), w.indices.astype(np.uint32), w.data
-            kernels.check_csr(*csr, layer.n_in)
+            kernels.check_csr((*csr, layer.n_in))
             assert support_of(w).sum() == nnz  # unique and in range, by other means
 
     @invariant()

@@ -89,7 +89,7 @@ def test_spmm(problem):
     x = random_values(rng, (n_in, batch), magnitude)
     bias = random_values(rng, len(indptr) - 1, magnitude)
     y = same_bits_for_all_threads(
-        lambda threads: kernels.spmm(indptr, indices, data, n_in, x, bias, threads)
+        lambda threads: kernels.spmm((indptr, indices, data, n_in), x, bias, threads)
     )
     w, x64, b = dense(indptr, indices, data, n_in), x.astype(np.float64), bias[:, None]
     terms = np.diff(indptr)[:, None] + 1
@@ -103,10 +103,10 @@ def test_spmm_of_one_sample_has_the_same_bits_in_any_batch(problem):
     rng, (indptr, indices, data), n_in, batch, magnitude = problem
     x = random_values(rng, (n_in, batch), magnitude)
     bias = random_values(rng, len(indptr) - 1, magnitude)
-    y = kernels.spmm(indptr, indices, data, n_in, x, bias, 2)
+    y = kernels.spmm((indptr, indices, data, n_in), x, bias, 2)
     for b in {0, batch // 2, batch - 1}:
         column = np.ascontiguousarray(x[:, b : b + 1])
-        alone = kernels.spmm(indptr, indices, data, n_in, column, bias, 1)
+        alone = kernels.spmm((indptr, indices, data, n_in), column, bias, 1)
         assert alone.tobytes() == np.ascontiguousarray(y[:, b : b + 1]).tobytes()
 
 
@@ -115,7 +115,7 @@ def test_spmm_transpose(problem):
     rng, (indptr, indices, data), n_in, batch, magnitude = problem
     dy = random_values(rng, (len(indptr) - 1, batch), magnitude)
     dx = same_bits_for_all_threads(
-        lambda threads: kernels.spmm_transpose(indptr, indices, data, n_in, dy, threads)
+        lambda threads: kernels.spmm_transpose((indptr, indices, data, n_in), dy, threads)
     )
     w, dy64 = dense(indptr, indices, data, n_in), dy.astype(np.float64)
     terms = np.bincount(indices, minlength=n_in)[:, None]
@@ -125,11 +125,11 @@ def test_spmm_transpose(problem):
 
 @given(problems())
 def test_sddmm(problem):
-    rng, (indptr, indices, _), n_in, batch, magnitude = problem
+    rng, (indptr, indices, data), n_in, batch, magnitude = problem
     dy = random_values(rng, (len(indptr) - 1, batch), magnitude)
     x = random_values(rng, (n_in, batch), magnitude)
     g = same_bits_for_all_threads(
-        lambda threads: kernels.sddmm(indptr, indices, n_in, dy, x, threads)
+        lambda threads: kernels.sddmm((indptr, indices, data, n_in), dy, x, threads)
     )
     products = dy.astype(np.float64)[rows_of(indptr)] * x.astype(np.float64)[indices]
     assert_within_rounding(g, products.sum(axis=1), np.abs(products).sum(axis=1), batch)
@@ -143,9 +143,9 @@ def test_kernels_agree_with_scipy_on_a_larger_matrix():
     csr = matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32), matrix.data
     x, dy = (rng.normal(size=(n, 130)).astype(np.float32) for n in (1300, 700))
     y = same_bits_for_all_threads(
-        lambda threads: kernels.spmm(*csr, 1300, x, np.zeros(700, np.float32), threads)
+        lambda threads: kernels.spmm((*csr, 1300), x, np.zeros(700, np.float32), threads)
     )
-    dx = same_bits_for_all_threads(lambda t: kernels.spmm_transpose(*csr, 1300, dy, t))
+    dx = same_bits_for_all_threads(lambda t: kernels.spmm_transpose((*csr, 1300), dy, t))
     exact = matrix.astype(np.float64)
     np.testing.assert_allclose(y, exact @ x.astype(np.float64), rtol=0, atol=2e-5)
     np.testing.assert_allclose(dx, exact.T @ dy.astype(np.float64), rtol=0, atol=2e-5)
@@ -183,16 +183,16 @@ def as_arrays(indptr, indices, data):
 def test_check_csr(name):
     arrays = as_arrays(**broken_matrices()[name])
     if name == "good":
-        assert kernels.check_csr(*arrays, 3) is None
+        assert kernels.check_csr((*arrays, 3)) is None
     else:
         with pytest.raises(ValueError, match=r"\w"):
-            kernels.check_csr(*arrays, 3)
+            kernels.check_csr((*arrays, 3))
 
 
 @given(problems())
 def test_check_csr_accepts_whatever_is_valid(problem):
     _, csr, n_in, _, _ = problem
-    kernels.check_csr(*csr, n_in)
+    kernels.check_csr((*csr, n_in))
 
 
 # A kernel that trusted its indices would read outside its arrays: a crash, not an exception.
@@ -201,12 +201,12 @@ def test_kernels_refuse_broken_matrices(name):
     indptr, indices, data = as_arrays(**broken_matrices()[name])
     x, dy = np.ones((3, 4), np.float32), np.ones((2, 4), np.float32)
     calls = [
-        lambda: kernels.spmm(indptr, indices, data, 3, x, np.zeros(2, np.float32), 1),
-        lambda: kernels.spmm_transpose(indptr, indices, data, 3, dy, 1),
-        lambda: kernels.evolve(indptr, indices, data, 3, 0.3, 0, 0, 1),
+        lambda: kernels.spmm((indptr, indices, data, 3), x, np.zeros(2, np.float32), 1),
+        lambda: kernels.spmm_transpose((indptr, indices, data, 3), dy, 1),
+        lambda: kernels.evolve((indptr, indices, data, 3), 0.3, 0, 0, 1),
     ]
     if "data" not in name:  # the sampled product takes no values
-        calls.append(lambda: kernels.sddmm(indptr, indices, 3, dy, x, 1))
+        calls.append(lambda: kernels.sddmm((indptr, indices, data, 3), dy, x, 1))
     for call in calls:
         if name == "good":
             call()
@@ -219,11 +219,11 @@ def test_kernels_refuse_operands_of_the_wrong_shape():
     csr = as_arrays(**broken_matrices()["good"])
     x, dy, bias = (np.ones(s, np.float32) for s in ((3, 4), (2, 4), 2))
     for call in (
-        lambda: kernels.spmm(*csr, 3, x[:2], bias, 1),
-        lambda: kernels.spmm(*csr, 3, x, bias[:1], 1),
-        lambda: kernels.spmm_transpose(*csr, 3, x, 1),
-        lambda: kernels.sddmm(*csr[:2], 3, dy, np.ones((3, 5), np.float32), 1),
-        lambda: kernels.sddmm(*csr[:2], 3, x, x, 1),
+        lambda: kernels.spmm((*csr, 3), x[:2], bias, 1),
+        lambda: kernels.spmm((*csr, 3), x, bias[:1], 1),
+        lambda: kernels.spmm_transpose((*csr, 3), x, 1),
+        lambda: kernels.sddmm((*csr, 3), dy, np.ones((3, 5), np.float32), 1),
+        lambda: kernels.sddmm((*csr, 3), x, x, 1),
     ):
         with pytest.raises(ValueError, match=r"\w"):
             call()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,9 +80,11 @@ class ImageAugmentation:
         object.__setattr__(self, "shift", _check.real("shift", self.shift, part, low=0, high=1))
         object.__setattr__(self, "mirror", _check.boolean("mirror", self.mirror))
 
-    def _core(self) -> tuple[int, int, int, float, float, bool]:
+    def _core(self) -> str:
         height, width, channels = self.shape
-        return height, width, channels, self.rotation, self.shift, self.mirror
+        frame = {"height": height, "width": width, "channels": channels}
+        about = {"rotation": self.rotation, "shift": self.shift, "mirror": self.mirror}
+        return json.dumps({"frame": frame, **about})
 
     def preview(self, x: npt.ArrayLike, seed: int = 0, step: int = 0) -> npt.NDArray[np.float32]:
         """Give images as a training step would see them, to look at.

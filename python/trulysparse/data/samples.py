@@ -59,10 +59,11 @@ def given(
             "samples, as noise would leave none of them zero"
         )
     count, outputs = inputs.shape[0], config.layer_sizes[-1]
-    classes, dense = arrays.targets(names[1], y, count, outputs, config.loss)
+    classes, rows = arrays.targets(names[1], y, count, outputs, config.loss)
+    targets = rows if classes is None else classes
     weights = arrays.sample_weights(sample_weight, count)
     images = None if augment is None else augment._core()
-    data = _core.Data(core, inputs, classes, dense, weights, names, images)
+    data = _core.Data(core, inputs, targets, weights, names=names, augment=images)
     return Given(data, inputs, count)
 
 

@@ -42,14 +42,14 @@ class ParallelDriver:
         """Of all workers and epochs of the fit so far."""
         return int(self._trainer.multiply_adds)
 
-    def epoch(self, epoch: int, first_step: int, tick: Any) -> tuple[float, float]:
+    def epoch(self, epoch: int, first_step: int, tick: Any) -> _core.Scores:
         replay = None
         local = epoch >= self._local_from
         if self._replay is not None and not local:
             # A record that ends too early is refused by the core.
             replay = self._replay[self._epochs] if self._epochs < len(self._replay) else []
         self._before = self._trainer.tally()
-        scores: tuple[float, float] = self._trainer.epoch(epoch, first_step, tick, replay)
+        scores: _core.Scores = self._trainer.epoch(epoch, first_step, tick, replay)
         self._epochs += 1
         if self._record is not None and not local:
             self._record.append(self._trainer.events())
@@ -58,7 +58,7 @@ class ParallelDriver:
     def evolve(self, rule: Rule) -> object:
         return self._trainer.evolve(rule._core())
 
-    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+    def evaluate(self, data: _core.Data, batch_size: int) -> _core.Scores:
         return self.aside(lambda: self._core.evaluate(data, batch_size))
 
     def aside(self, work: Callable[[], T]) -> T:
@@ -69,15 +69,16 @@ class ParallelDriver:
     def numbers(self) -> dict[str, float]:
         if not self._counts:
             return {}
-        pairs = zip(self._trainer.tally()[:6], self._before[:6], strict=True)
-        updates, refused, applied, dropped, staleness, idle = (now - old for now, old in pairs)
+        now, before = self._trainer.tally(), self._before
+        updates, refused = now.updates - before.updates, now.refused - before.refused
+        applied, dropped = now.applied - before.applied, now.dropped - before.dropped
         return {
             "updates": updates,
             "refused": refused,
-            "staleness": staleness / max(updates + refused, 1),
+            "staleness": (now.staleness - before.staleness) / max(updates + refused, 1),
             "dropped": dropped / max(applied + dropped, 1),
-            "idle": idle,
+            "idle": now.idle - before.idle,
         }
 
     def staleness_histogram(self) -> list[int] | None:
-        return self._trainer.tally()[6] if self._counts else None
+        return self._trainer.tally().histogram if self._counts else None

@@ -85,7 +85,6 @@ class WASSP:
     asynchronous: ClassVar[bool] = False
     record: ClassVar[None] = None
     replay: ClassVar[None] = None
-    max_staleness: ClassVar[None] = None
 
     workers: int = None  # type: ignore[assignment]  # an int from __post_init__ on
     warmup_epochs: int = 5
@@ -105,9 +104,9 @@ class WASSP:
         for name in ("momentum_correction", "scale_local_rate"):
             object.__setattr__(self, name, _check.boolean(name, getattr(self, name)))
 
-    def _warmup(self) -> dict[str, Any] | None:
+    def _core(self) -> dict[str, Any]:
         names = ("warmup_epochs", "momentum_correction", "scale_local_rate")
-        return {name: getattr(self, name) for name in names}
+        return {"wassp": {name: getattr(self, name) for name in names}}
 
     def _samples_a_step(self, batch_size: int) -> int:
         return self.workers * batch_size
@@ -204,8 +203,8 @@ class WASAP:
         """The ranks of `comm`; 1 without."""
         return _ranks(self.comm)
 
-    def _warmup(self) -> dict[str, Any] | None:
-        return None
+    def _core(self) -> dict[str, Any]:
+        return {"wasap": {"max_staleness": self.max_staleness}}
 
     def _samples_a_step(self, batch_size: int) -> int:
         return batch_size

@@ -39,7 +39,7 @@ def pruning_curve(
             "connections": sum(core.nnz()),
             "neurons": sum(core.connected_neurons()[:-1]),
             "refused": sum(layer.refusal is not None for layer in report),
-            **scores(loss, *core.evaluate(data, batch_size)),
+            **scores(loss, core.evaluate(data, batch_size)),
         }
         for name, value in row.items():
             curve.setdefault(name, []).append(value)

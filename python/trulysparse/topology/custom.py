@@ -37,7 +37,8 @@ class EvolvingLayer(Layer):
         super().__init__(core, index)
         self._trainer = trainer
         self.number = index + 1
-        self.epoch, _, self.evolutions = core.counters()
+        counters = core.counters()
+        self.epoch, self.evolutions = counters.epochs, counters.evolutions
         self.rng = np.random.default_rng([self._config.seed, self.number, self.evolutions])
 
     @property

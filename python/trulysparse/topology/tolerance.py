@@ -91,10 +91,12 @@ def furthest(
         report = copy.prune(core_rule(percentile=percentiles, over="connected", regrow=True))
         if any(layer.refusal is not None for layer in report):
             return -math.inf
-        return tolerance.of(*copy.evaluate(data, batch_size))
+        scores = copy.evaluate(data, batch_size)
+        return tolerance.of(scores.loss, scores.accuracy)
 
     hidden = len(network.nnz()) - 1
-    own = tolerance.of(*network.evaluate(data, batch_size))
+    scores = network.evaluate(data, batch_size)
+    own = tolerance.of(scores.loss, scores.accuracy)
     worst = own - (tolerance.allowed(own) if allowed is None else allowed)
     common = _largest(0, _MOST, lambda p: score([p] * hidden) >= worst)
     found: Percentiles = [common] * hidden

@@ -163,13 +163,13 @@ class Loop:
             passed = {"seconds": time.perf_counter() - started, **driver.numbers()}
             bar.tick(samples, {"loss": loss, "accuracy": accuracy, **passed})
 
-        logs = scores(loss, *driver.epoch(epoch, first_step, tick))
+        logs = scores(loss, driver.epoch(epoch, first_step, tick))
         seconds = time.perf_counter() - started
         validation_seconds = 0.0
         if self.validation is not None:
             bar.does("validating", epoch)
             validating = time.perf_counter()
-            found = scores(loss, *driver.evaluate(self.validation, self.fit.batch_size))
+            found = scores(loss, driver.evaluate(self.validation, self.fit.batch_size))
             validation_seconds = time.perf_counter() - validating
             logs |= {f"val_{name}": value for name, value in found.items()}
         logs["connections"] = self._connections()

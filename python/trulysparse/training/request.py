@@ -87,11 +87,12 @@ class Request:
 
     def about(self) -> dict[str, Any]:
         """Give what makes it the same fit as another, in JSON's types."""
+        counters = self.core.counters()
         about = {
             "version": _core.__version__,
             "model": self.config.to_dict(),
             "network": fingerprint(self.core),
-            "counters": self.core.counters(),
+            "counters": [counters.epochs, counters.steps, counters.evolutions],
             "epochs": [self.epochs.start, self.epochs.stop],
             "batch_size": self.batch_size,
             "optimizer": asdict(self.optimizer),

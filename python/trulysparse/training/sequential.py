@@ -34,8 +34,8 @@ class Sequential:
         """The multiply-adds of all epochs of the fit so far."""
         return self._trainer.multiply_adds
 
-    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
-        """Train for an epoch; give its loss and accuracy."""
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:
+        """Train for an epoch; give its scores."""
         return self._trainer.epoch(first_step, tick=tick)
 
     def learning_rate(self, epoch: int, step: int) -> float:
@@ -46,8 +46,8 @@ class Sequential:
         """Evolve the topology."""
         return rule._apply(self._core, self._trainer)
 
-    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
-        """Score held-out samples: loss and accuracy."""
+    def evaluate(self, data: _core.Data, batch_size: int) -> _core.Scores:
+        """Score held-out samples."""
         return self._trainer.evaluate(data)
 
     def aside(self, work: Callable[[], T]) -> T:

@@ -9,15 +9,15 @@ from trulysparse.config import Config
 from trulysparse.data.samples import Given, given
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
+from trulysparse.training import settings
 from trulysparse.training.request import NO_SRELU, PAPER_SGD, Alone, check
 
 
-def step(
-    core: _core.Network, batch: Given, optimizer: Optimizer, memory: str
-) -> tuple[float, float]:
-    """Take one training step on all samples; give the loss and accuracy before it."""
+def step(core: _core.Network, batch: Given, optimizer: Optimizer, memory: str) -> _core.Scores:
+    """Take one training step on all samples; give their scores before it."""
     check(Alone(Config.of(core), optimizer), [NO_SRELU])
-    trainer = _core.Trainer(core, batch.data, batch.samples, optimizer._core(), 1, None, memory)
+    text = settings.of_trainer(batch.samples, optimizer._core(), 1, memory=memory)
+    trainer = _core.Trainer(core, batch.data, text)
     core.standardize_on(batch.data)
     return trainer.step()
 
@@ -30,27 +30,26 @@ def evolution(
     if x is not None and y is not None:
         data = given(core, x, y, trains=rule._takes_samples).data
         if rule._takes_samples:
-            trainer = _core.Trainer(
-                core,
-                data,
+            text = settings.of_trainer(
                 batch_size,
                 PAPER_SGD._core(),
                 1,
-                rule._candidates,
-                memory,
-                rule.batch_size or 0,
+                candidates=rule._candidates,
+                memory=memory,
+                growth_batch=rule.batch_size or 0,
             )
+            trainer = _core.Trainer(core, data, text)
             fresh = core.standardizer() is None
     elif x is not None or y is not None or rule._needs_samples:
         missing = "x" if x is None else "y"
         raise ValueError(f"{missing} = None: expected samples x and their targets y")
-    before = core.counters()
+    before = core.counters().evolutions
     try:
         if trainer is not None:
             core.standardize_on(data)
         return rule._apply(core, trainer)
     except BaseException:
         # Ctrl-C may also come just after the evolution, which then is complete.
-        if fresh and core.counters() == before:
+        if fresh and core.counters().evolutions == before:
             core.forget_standardizer()
         raise

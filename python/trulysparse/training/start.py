@@ -12,10 +12,11 @@ from trulysparse import _core
 from trulysparse.data.samples import given, held_out
 from trulysparse.history import History
 from trulysparse.parallel.driver import ParallelDriver
-from trulysparse.parallel.mpi.server import Server
+from trulysparse.parallel.mpi.server import ServerRank
 from trulysparse.parallel.mpi.session import Session
-from trulysparse.parallel.mpi.worker import Worker
+from trulysparse.parallel.mpi.worker import WorkerRank
 from trulysparse.parallel.strategies import Strategy, local_from, shares, steps_per_epoch
+from trulysparse.training import settings
 from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
 from trulysparse.training.loop import Loop, Model, introduce, metrics
@@ -39,7 +40,7 @@ class Serving:
     """The fit of a worker's rank: gradients and local epochs, as the server asks."""
 
     model: Model
-    worker: Worker
+    worker: WorkerRank
     driver: None = None
 
     def run(self) -> History:
@@ -55,7 +56,7 @@ class Serving:
 class Leading(Loop):
     """The loop of the server's rank, which gives the others what came of it."""
 
-    server: Server | None = None
+    server: ServerRank | None = None
 
     def end(self) -> None:
         """End the fit on all ranks, after the callbacks."""
@@ -126,16 +127,15 @@ def _inputs(fit: Request, session: Session | None) -> Inputs:
 def _sequential(fit: Request, model: Model, inputs: Inputs) -> Loop:
     assert inputs.data is not None
     steps = math.ceil(inputs.samples / fit.batch_size)
-    trainer = _core.Trainer(
-        fit.core,
-        inputs.data,
+    text = settings.of_trainer(
         fit.batch_size,
         fit.optimizer._core(),
         fit.epochs.stop * steps,
-        fit.candidates,
-        fit.memory,
-        fit.growth_batch,
+        candidates=fit.candidates,
+        memory=fit.memory,
+        growth_batch=fit.growth_batch,
     )
+    trainer = _core.Trainer(fit.core, inputs.data, text)
     _standardize(fit, inputs, None)
     driver = Sequential(fit.core, trainer)
     return Loop(fit, model, driver, inputs.samples, steps, inputs.validation)
@@ -197,19 +197,16 @@ def _leads(session: Session | None) -> bool:
 def _on_threads(fit: Request, model: Model, inputs: Inputs, strategy: Strategy) -> Loop:
     parts = shares(strategy, inputs.samples)
     steps = steps_per_epoch(parts, fit.batch_size)
-    local = local_from(strategy, fit.epochs.stop)
     assert inputs.data is not None
-    trainer = _core.ParallelTrainer(
-        fit.core,
-        inputs.data,
+    text = settings.of_workers(
         fit.batch_size,
         fit.optimizer._core(),
         fit.epochs.stop * steps,
-        strategy.workers,
-        local,
-        strategy._warmup(),
-        strategy.max_staleness,
+        strategy=strategy._core(),
+        workers=strategy.workers,
+        local_from=local_from(strategy, fit.epochs.stop),
     )
+    trainer = _core.ParallelTrainer(fit.core, inputs.data, text)
     driver = _driver(fit, inputs, strategy, trainer)
     return Loop(fit, model, driver, inputs.samples, steps, inputs.validation)
 
@@ -229,12 +226,19 @@ def _on_ranks(
     optimizer, total = fit.optimizer._core(), fit.epochs.stop * steps
     if not session.is_server:
         assert inputs.data is not None
-        worker = Worker(
-            link, fit.core, inputs.data, batch_size, optimizer, total, sharded=session.sharded
-        )
+        text = settings.of_steps(batch_size, optimizer, total)
+        worker = WorkerRank(link, fit.core, inputs.data, batch_size, text, sharded=session.sharded)
         return Serving(model, worker)
     local = local_from(strategy, fit.epochs.stop)
-    server = Server(link, fit.core, strategy, parts, batch_size, optimizer, total, local)
+    text = settings.of_workers(
+        batch_size,
+        optimizer,
+        total,
+        strategy=strategy._core(),
+        workers=len(parts),
+        local_from=local,
+    )
+    server = ServerRank(link, fit.core, strategy, parts, text, local)
     driver = _driver(fit, inputs, strategy, server)
     return Leading(
         fit, model, driver, sum(parts), steps, inputs.validation, checkpoint, server=server

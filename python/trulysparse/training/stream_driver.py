@@ -11,6 +11,7 @@ import numpy as np
 from trulysparse import _core
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
+from trulysparse.training import settings
 from trulysparse.training.driver import Tick
 from trulysparse.training.request import Request
 from trulysparse.training.stream import Stream
@@ -52,21 +53,20 @@ class StreamDriver:
     def _trainer(
         self, data: _core.Data, samples: int, optimizer: Optimizer | None = None
     ) -> _core.Trainer:
-        return _core.Trainer(
-            self._core,
-            data,
+        text = settings.of_trainer(
             samples,
             (optimizer or self._fit.optimizer)._core(),
             self._total,
-            self._fit.candidates,
-            self._fit.memory,
-            self._fit.growth_batch,
+            candidates=self._fit.candidates,
+            memory=self._fit.memory,
+            growth_batch=self._fit.growth_batch,
         )
+        return _core.Trainer(self._core, data, text)
 
     def evolve(self, rule: Rule) -> object:
         return rule._apply(self._core, self._last)
 
-    def epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
+    def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:
         """Take the steps of an epoch; `tick` gets how many of them are done."""
         loss, accuracy, samples, due = 0.0, 0.0, 0, time.monotonic() + _TICK
         self._last = None
@@ -75,16 +75,16 @@ class StreamDriver:
             scores, count = self._step(
                 *self._stream.next(), first_step + done - 1, done == self._stream.steps
             )
-            loss, accuracy = loss + count * scores[0], accuracy + count * scores[1]
+            loss, accuracy = loss + count * scores.loss, accuracy + count * scores.accuracy
             samples += count
             if done == self._stream.steps or time.monotonic() >= due:
                 tick(done, loss / samples, accuracy / samples)
                 due = time.monotonic() + _TICK
-        return loss / samples, accuracy / samples
+        return _core.Scores(loss / samples, accuracy / samples)
 
     def _step(
         self, data: _core.Data, samples: int, step: int, last: bool
-    ) -> tuple[tuple[float, float], int]:
+    ) -> tuple[_core.Scores, int]:
         optimizer = self._fit.optimizer._at(
             self.learning_rate(0, step), self.learning_rate_before_schedule
         )
@@ -99,7 +99,7 @@ class StreamDriver:
     def learning_rate(self, epoch: int, step: int) -> float:
         return self._schedule.learning_rate(step)
 
-    def evaluate(self, data: _core.Data, batch_size: int) -> tuple[float, float]:
+    def evaluate(self, data: _core.Data, batch_size: int) -> _core.Scores:
         return self._core.evaluate(data, batch_size)
 
     def aside(self, work: Callable[[], T]) -> T:

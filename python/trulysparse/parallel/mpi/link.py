@@ -28,7 +28,7 @@ HEADER = np.dtype(
     [
         ("kind", "<i8"),
         ("topology", "<i8"),  # changes of the topology before
-        ("place", "<i8"),  # where the batch starts in the share's order; -1: the worker's next one
+        ("start", "<i8"),  # where the batch starts in the share's order; -1: the worker's next one
         ("epoch", "<i8"),
         ("step", "<i8"),
         ("samples", "<i8"),

@@ -25,13 +25,12 @@ Tick: TypeAlias = Callable[[int, float, float], object]
 
 T = TypeVar("T")
 _Float = npt.NDArray[np.float32]
-_Sums = tuple[float, float, int, int]
 
 # As often as the core asks between two steps.
 _TICK = 0.1
 
 
-class Server:
+class ServerRank:
     """The network of a fit, for workers that are other ranks.
 
     Memory beside the network's: one gradient for an asynchronous fit and one for each worker for a
@@ -45,25 +44,13 @@ class Server:
         network: _core.Network,
         strategy: Strategy,
         shares: list[int],
-        batch_size: int,
-        optimizer: str,
-        total_steps: int,
+        settings: str,
         local_from: int,
     ) -> None:
         self._link, self._network, self._shares = link, network, shares
         self._synchronous = not strategy.asynchronous
         self._local_from = local_from
-        self._batch_size = batch_size
-        self._core = _core.RemoteServer(
-            network,
-            shares,
-            batch_size,
-            optimizer,
-            total_steps,
-            local_from,
-            strategy._warmup(),
-            strategy.max_staleness,
-        )
+        self._core = _core.RemoteServer(network, shares, settings)
         self.learning_rate = self._core.learning_rate
         self.events = self._core.events
         # What each worker has: the version of its structure, and whether it owes a gradient.
@@ -76,9 +63,7 @@ class Server:
 
     # --- epochs -----------------------------------------------------------------------------------
 
-    def epoch(
-        self, epoch: int, first_step: int, tick: Tick, replay: None = None
-    ) -> tuple[float, float]:
+    def epoch(self, epoch: int, first_step: int, tick: Tick, replay: None = None) -> _core.Scores:
         if epoch >= self._local_from:
             return self._local_epoch(epoch, first_step, tick)
         self._core.start_epoch(epoch, first_step)
@@ -86,53 +71,53 @@ class Server:
             return self._synchronous_epoch(tick)
         return self._asynchronous_epoch(tick)
 
-    def _asynchronous_epoch(self, tick: Tick) -> tuple[float, float]:
+    def _asynchronous_epoch(self, tick: Tick) -> _core.Scores:
         for worker, owing in enumerate(self._owing):
             if not owing:
-                self._give(worker)
+                self._send_network(worker)
         due = 0.0
         while True:
             worker = self._link.next_sender() - 1
             taken = self._take_gradient(worker)
             assert taken is not None
             self._core.push(worker, *taken)
-            finished, samples, loss, accuracy, multiply_adds = self._core.progress()
-            if not finished:
-                self._give(worker)
-            if finished or time.monotonic() >= due:
+            now = self._core.progress()
+            if not now.finished:
+                self._send_network(worker)
+            if now.finished or time.monotonic() >= due:
                 self._link.look()
-                tick(samples, loss, accuracy)
+                tick(now.samples, now.loss, now.accuracy)
                 due = time.monotonic() + _TICK
-            if finished:
-                self.multiply_adds += multiply_adds
-                return loss, accuracy
+            if now.finished:
+                self.multiply_adds += now.multiply_adds
+                return _core.Scores(now.loss, now.accuracy)
 
-    def _synchronous_epoch(self, tick: Tick) -> tuple[float, float]:
+    def _synchronous_epoch(self, tick: Tick) -> _core.Scores:
         due = 0.0
         while True:
-            place, epoch, step = self._core.round()
-            active = [k for k, samples in enumerate(self._shares) if place < samples]
+            this = self._core.round()
+            active = [k for k, samples in enumerate(self._shares) if this.start < samples]
             for worker in active:
-                self._give(worker, place=place, epoch=epoch, step=step)
+                self._send_network(worker, start=this.start, epoch=this.epoch, step=this.step)
             # In the order of workers, whoever is ready first.
             taken = [self._take_gradient(worker, worker) for worker in active]
             self._core.apply([gradient for gradient in taken if gradient is not None])
-            finished, samples, loss, accuracy, multiply_adds = self._core.progress()
-            if finished or time.monotonic() >= due:
+            now = self._core.progress()
+            if now.finished or time.monotonic() >= due:
                 self._link.look()
-                tick(samples, loss, accuracy)
+                tick(now.samples, now.loss, now.accuracy)
                 due = time.monotonic() + _TICK
-            if finished:
-                self.multiply_adds += multiply_adds
-                return loss, accuracy
+            if now.finished:
+                self.multiply_adds += now.multiply_adds
+                return _core.Scores(now.loss, now.accuracy)
 
-    def _give(self, worker: int, *, place: int = -1, epoch: int = 0, step: int = 0) -> None:
+    def _send_network(self, worker: int, *, start: int = -1, epoch: int = 0, step: int = 0) -> None:
         """Send the network: the values, and the structure if the worker has another one.
 
         Returns before they have arrived: the core copies what is under way before it changes.
         """
         core, peer = self._network, worker + 1
-        version = self._core.topology() if self._synchronous else self._core.give(worker)
+        version = self._core.topology() if self._synchronous else self._core.note_pull(worker)
         layers = range(len(core.nnz()))
         values = [np.asarray(part) for layer in layers for part in core.values(layer)]
         new = self._known[worker] != version
@@ -140,7 +125,7 @@ class Server:
             peer,
             kind=STRUCTURE_AND_VALUES if new else VALUES,
             topology=version,
-            place=place,
+            start=start,
             epoch=epoch,
             step=step,
             size=sum(part.size for part in values),
@@ -148,12 +133,12 @@ class Server:
         if new:
             self._link.post(peer, np.array(core.nnz(), np.int64))
             for layer in layers:
-                indptr, indices, _ = core.weights(layer)
-                self._link.post(peer, indptr, np.asarray(indices))
+                weights = core.weights(layer)
+                self._link.post(peer, weights.indptr, np.asarray(weights.indices))
         self._link.post(peer, *values)
         self._known[worker], self._owing[worker] = version, True
 
-    def _take_gradient(self, worker: int, buffer: int = 0) -> tuple[_Float, _Sums] | None:
+    def _take_gradient(self, worker: int, buffer: int = 0) -> tuple[_Float, _core.ScoreSums] | None:
         """Receive what a worker owes; None if it had no samples left."""
         peer = worker + 1
         header = self._link.header(peer)
@@ -171,7 +156,8 @@ class Server:
         values = self._buffers[buffer]
         self._link.receive(peer, values)
         scores = float(header["loss"]), float(header["correct"])
-        return values, (*scores, int(header["samples"]), int(header["multiply_adds"]))
+        counts = int(header["samples"]), int(header["multiply_adds"])
+        return values, _core.ScoreSums(*scores, *counts)
 
     def _discard_gradients(self) -> None:
         """Receive and drop the gradients that workers have under way and that have no use now."""
@@ -182,7 +168,7 @@ class Server:
 
     # --- phase 2 ----------------------------------------------------------------------------------
 
-    def _local_epoch(self, epoch: int, first_step: int, tick: Tick) -> tuple[float, float]:
+    def _local_epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:
         link = self._link
         if not self._local:
             self._discard_gradients()
@@ -191,7 +177,9 @@ class Server:
                 link.tell(peer, {"do": "local", "size": network.size}, network)
             self._local = True
         # JSON keeps every bit of a number.
-        message = {"do": "epoch", "first_step": first_step, "pace": self._core.pace(epoch)}
+        scaling = self._core.scaling(epoch)
+        factors = {"learning_rate": scaling.learning_rate, "velocity": scaling.velocity}
+        message = {"do": "epoch", "first_step": first_step, "scaling": factors}
         for peer in link.peers:
             link.progress_of[peer][:] = 0
             link.tell(peer, message)
@@ -209,14 +197,15 @@ class Server:
                 network = np.empty(answer["size"], np.uint8)
                 link.receive(peer, network)
                 part = answer["sums"]
-                loss, correct, samples = loss + part[0], correct + part[1], samples + part[2]
-                self.multiply_adds += part[3]
+                loss, correct = loss + part["loss"], correct + part["correct"]
+                samples += part["samples"]
+                self.multiply_adds += part["multiply_adds"]
                 networks.append(_core.Network.from_bytes(network.tobytes(), 1)[0])
         finally:
             link.watch = None
         self.aside(lambda: self._network.average(networks))
         tick(samples, loss / samples, correct / samples)
-        return loss / samples, correct / samples
+        return _core.Scores(loss / samples, correct / samples)
 
     # --- between epochs ---------------------------------------------------------------------------
 
@@ -248,10 +237,8 @@ class Server:
     def aside(self, work: Callable[[], T]) -> T:
         return self._link.aside(work)
 
-    def tally(self) -> tuple[int, int, int, int, int, float, list[int]]:
-        *counts, histogram = self._core.tally()
-        updates, refused, applied, dropped, staleness = counts
-        return updates, refused, applied, dropped, staleness, sum(self._idle), histogram
+    def tally(self) -> _core.Tally:
+        return self._core.tally(sum(self._idle))
 
     def finish(self, history: History) -> None:
         """End the fit: all ranks get the network and the history."""

@@ -152,7 +152,8 @@ def fingerprint(core: _core.Network) -> str:
     """Hash the structure and values of all layers."""
     digest = hashlib.blake2b(digest_size=16)
     for layer in range(len(core.nnz())):
-        for part in core.weights(layer):
+        weights = core.weights(layer)
+        for part in (weights.indptr, weights.indices, weights.values):
             digest.update(np.asarray(part).view(np.uint8).data)
     return digest.hexdigest()
 

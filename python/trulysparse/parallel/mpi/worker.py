@@ -14,7 +14,7 @@ from trulysparse.history import History
 from trulysparse.parallel.mpi.link import GRADIENT, NOTHING, STRUCTURE_AND_VALUES, TEXT, Link
 
 
-class Worker:
+class WorkerRank:
     """What one rank has: its data, and of the network the structure and one copy of the values.
 
     The values and the gradient take turns in one buffer, 4 bytes a parameter.
@@ -26,22 +26,21 @@ class Worker:
         network: _core.Network,
         data: _core.Data,
         batch_size: int,
-        optimizer: str,
-        total_steps: int,
+        settings: str,
         *,
         sharded: bool,
     ) -> None:
         self._link, self._network, self._data = link, network, data
-        self._batch_size, self._optimizer, self._steps = batch_size, optimizer, total_steps
-        self._place = (link.rank - 1, None if sharded else link.size - 1)
-        self._core: _core.RemoteWorker | None = _core.RemoteWorker(
-            network, data, batch_size, *self._place
+        self._settings = settings
+        self._share = (link.rank - 1, None if sharded else link.size - 1)
+        self._core: _core.RemoteGradientWorker | None = _core.RemoteGradientWorker(
+            network, data, batch_size, *self._share
         )
         self._buffer = np.empty(self._core.parameters(), np.float32)
         self._parts: list[npt.NDArray[np.float32]] = []
         self._epoch = -1
         self._idle = 0.0
-        self._local: _core.RemoteLocal | None = None
+        self._local: _core.RemoteLocalWorker | None = None
 
     def run(self) -> History:
         """Do what the server asks until it says that the fit is over."""
@@ -64,32 +63,28 @@ class Worker:
         self._link.receive(0, *self._parts)
         self._idle += time.monotonic() - asked
         core.set_values(self._buffer)
-        place, epoch = int(header["place"]), int(header["epoch"])
-        sums: tuple[float, float, int, int] | None
-        if place < 0:
+        start, epoch = int(header["start"]), int(header["epoch"])
+        sums: _core.ScoreSums | None
+        if start < 0:
             sums = core.next_gradient(self._buffer)
         else:
             if epoch != self._epoch:
                 core.shuffle(epoch)
                 self._epoch = epoch
-            sums = core.gradient_at(place, int(header["step"]), self._buffer)
+            sums = core.gradient_at(start, int(header["step"]), self._buffer)
         if sums is None:
             self._link.post_header(0, kind=NOTHING, idle=self._idle)
             return
-        loss, correct, samples, multiply_adds = sums
         self._link.post_header(
             0,
             kind=GRADIENT,
             size=self._buffer.size,
-            samples=samples,
-            loss=loss,
-            correct=correct,
-            multiply_adds=multiply_adds,
+            **_fields(sums),
             idle=self._idle,
         )
         self._link.send(0, self._buffer)
 
-    def _receive_structure(self, core: _core.RemoteWorker) -> None:
+    def _receive_structure(self, core: _core.RemoteGradientWorker) -> None:
         sizes = Config.of(self._network).layer_sizes
         nnz = np.empty(len(sizes) - 1, np.int64)
         self._link.receive(0, nnz)
@@ -112,16 +107,15 @@ class Worker:
         if message["do"] == "local":
             self._core, self._buffer, self._parts = None, np.empty(0, np.float32), []
             network = self._receive_network(message["size"])
-            self._local = _core.RemoteLocal(
-                network, self._data, self._batch_size, self._optimizer, self._steps, *self._place
-            )
+            self._local = _core.RemoteLocalWorker(network, self._data, self._settings, *self._share)
             return
         local = self._local
         assert local is not None
         if message["do"] == "epoch":
-            sums = local.epoch(message["first_step"], tuple(message["pace"]), self._tick)
+            scaling = _core.Scaling(**message["scaling"])
+            sums = local.epoch(message["first_step"], scaling, self._tick)
             network_bytes = np.frombuffer(local.network().to_bytes({}), np.uint8)
-            link.tell(0, {"sums": sums, "size": network_bytes.size}, network_bytes)
+            link.tell(0, {"sums": _fields(sums), "size": network_bytes.size}, network_bytes)
         elif message["do"] == "evolve":
             evolved = link.aside(lambda: local.evolve(message["rule"]))
             link.tell(0, {"result": [(layer.dropped, layer.grown) for layer in evolved]})
@@ -146,3 +140,8 @@ class Worker:
         history.epoch = message["history"]["epoch"]
         history.history = message["history"]["history"]
         return history
+
+
+def _fields(sums: _core.ScoreSums) -> dict[str, float]:
+    names = ("loss", "correct", "samples", "multiply_adds")
+    return {name: getattr(sums, name) for name in names}

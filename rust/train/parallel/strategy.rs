@@ -1,7 +1,10 @@
 //! What a parallel fit does to the learning rate, and with it to the velocity, from epoch to epoch.
 
+use serde::Deserialize;
+
 /// What phase 1 is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Strategy {
     /// Synchronous: the learning rate grows to `workers` times itself.
     Wassp(WarmUp),
@@ -13,9 +16,11 @@ pub enum Strategy {
 }
 
 /// How the learning rate of a synchronous fit grows from 1 to `workers` times itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WarmUp {
     /// The epochs that it takes.
+    #[serde(rename = "warmup_epochs")]
     pub epochs: usize,
     /// Whether the velocity is scaled with the rate: an old gradient then counts as one that was
     /// taken at the new rate.
@@ -24,34 +29,29 @@ pub struct WarmUp {
     pub scale_local_rate: bool,
 }
 
-/// The learning rate and the velocity of an epoch.
+/// What the learning rate and the velocity of an epoch are multiplied by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
-    /// By what the learning rate is multiplied.
-    pub factor: f64,
-    /// By what the velocity is multiplied before the first step.
-    pub correction: f64,
+pub struct Scaling {
+    /// Factor of the learning rate.
+    pub learning_rate: f64,
+    /// Factor of the velocity, before the first step.
+    pub velocity: f64,
 }
 
-impl Pace {
+impl Scaling {
     /// That of a sequential fit.
-    pub const ONE: Pace = Pace { factor: 1.0, correction: 1.0 };
+    pub const ONE: Scaling = Scaling { learning_rate: 1.0, velocity: 1.0 };
 }
 
 impl Strategy {
-    /// Synchronous with a warm-up.
-    pub fn new(warmup: Option<WarmUp>, max_staleness: Option<u64>) -> Self {
-        warmup.map_or(Strategy::Wasap { max_staleness }, Strategy::Wassp)
-    }
-
-    /// The pace of epoch `epoch`, counted from 0, of a fit whose epochs from `local_from` on are
+    /// The scaling of epoch `epoch`, counted from 0, of a fit whose epochs from `local_from` on are
     /// local. It depends on nothing else, so a fit that goes on at an epoch is the same fit.
-    pub fn pace(self, workers: usize, local_from: u64, epoch: u64) -> Pace {
-        let Strategy::Wassp(warmup) = self else { return Pace::ONE };
+    pub fn scaling(self, workers: usize, local_from: u64, epoch: u64) -> Scaling {
+        let Strategy::Wassp(warmup) = self else { return Scaling::ONE };
         let factor = |epoch| warmup.factor(workers, local_from, epoch);
         let before = epoch.checked_sub(1).filter(|_| warmup.momentum_correction);
-        let correction = before.map_or(1.0, |before| factor(epoch) / factor(before));
-        Pace { factor: factor(epoch), correction }
+        let velocity = before.map_or(1.0, |before| factor(epoch) / factor(before));
+        Scaling { learning_rate: factor(epoch), velocity }
     }
 }
 
@@ -75,41 +75,48 @@ pub fn warmup(workers: usize, warmup_epochs: usize, epoch: usize) -> f64 {
 mod tests {
     use super::*;
 
-    fn paces(momentum_correction: bool, scale_local_rate: bool) -> Vec<Pace> {
+    fn scalings(momentum_correction: bool, scale_local_rate: bool) -> Vec<Scaling> {
         let warmup = WarmUp { epochs: 2, momentum_correction, scale_local_rate };
-        (0..5).map(|epoch| Strategy::Wassp(warmup).pace(3, 3, epoch)).collect()
+        (0..5).map(|epoch| Strategy::Wassp(warmup).scaling(3, 3, epoch)).collect()
     }
 
-    fn assert_paces(found: &[Pace], factors: [f64; 5], corrections: [f64; 5]) {
+    fn assert_scalings(found: &[Scaling], factors: [f64; 5], corrections: [f64; 5]) {
         let all = found.iter().zip(factors.iter().zip(corrections));
-        for (pace, (factor, correction)) in all {
+        for (scaling, (factor, correction)) in all {
             let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
-            assert!(near(pace.factor, *factor) && near(pace.correction, correction), "{found:?}");
+            assert!(
+                near(scaling.learning_rate, *factor) && near(scaling.velocity, correction),
+                "{found:?}"
+            );
         }
     }
 
     #[test]
     fn the_velocity_follows_every_change_of_the_factor() {
         let (falls, stays) = ([1.0, 2.0, 3.0, 1.0, 1.0], [1.0, 2.0, 3.0, 3.0, 3.0]);
-        assert_paces(&paces(false, false), falls, [1.0; 5]);
-        assert_paces(&paces(false, true), stays, [1.0; 5]);
-        assert_paces(&paces(true, false), falls, [1.0, 2.0, 1.5, 1.0 / 3.0, 1.0]);
-        assert_paces(&paces(true, true), stays, [1.0, 2.0, 1.5, 1.0, 1.0]);
+        assert_scalings(&scalings(false, false), falls, [1.0; 5]);
+        assert_scalings(&scalings(false, true), stays, [1.0; 5]);
+        assert_scalings(&scalings(true, false), falls, [1.0, 2.0, 1.5, 1.0 / 3.0, 1.0]);
+        assert_scalings(&scalings(true, true), stays, [1.0, 2.0, 1.5, 1.0, 1.0]);
     }
 
     #[test]
     fn a_warm_up_goes_on_in_phase_2_if_that_keeps_it() {
         let warmup = WarmUp { epochs: 4, momentum_correction: true, scale_local_rate: true };
-        let pace = Strategy::Wassp(warmup).pace(5, 2, 3);
-        assert!((pace.factor - 4.0).abs() < 1e-12 && (pace.correction - 4.0 / 3.0).abs() < 1e-12);
+        let scaling = Strategy::Wassp(warmup).scaling(5, 2, 3);
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        assert!(near(scaling.learning_rate, 4.0) && near(scaling.velocity, 4.0 / 3.0));
     }
 
     #[test]
     fn asynchronous_fits_and_one_worker_have_the_pace_of_a_sequential_fit() {
         let warmup = WarmUp { epochs: 4, momentum_correction: true, scale_local_rate: true };
         for epoch in 0..9 {
-            assert_eq!(Strategy::new(None, Some(3)).pace(3, 5, epoch), Pace::ONE);
-            assert_eq!(Strategy::new(Some(warmup), None).pace(1, 5, epoch), Pace::ONE);
+            assert_eq!(
+                Strategy::Wasap { max_staleness: Some(3) }.scaling(3, 5, epoch),
+                Scaling::ONE
+            );
+            assert_eq!(Strategy::Wassp(warmup).scaling(1, 5, epoch), Scaling::ONE);
         }
     }
 }

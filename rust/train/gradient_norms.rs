@@ -1,6 +1,6 @@
 //! How strongly the layers of a network are pulled: the norms of their gradients.
 
-use super::Data;
+use super::DataView;
 use crate::error::Result;
 use crate::memory::reserved;
 use crate::nn::{Draw, Gradient, Memory, Mlp, Workspace};
@@ -8,7 +8,7 @@ use crate::parallel::Par;
 
 /// The Euclidean norm, for each layer, of the gradient of the mean loss over all samples by its
 /// weights, without dropout and noise. All samples are one batch.
-pub fn gradient_norms(par: &Par, model: &Mlp, data: &Data<'_>) -> Result<Vec<f64>> {
+pub fn gradient_norms(par: &Par, model: &Mlp, data: &DataView<'_>) -> Result<Vec<f64>> {
     data.check(model)?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);

@@ -15,20 +15,20 @@ use crate::parallel::Par;
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long a forked child looks whether a lock is held by another of its threads, for a moment,
-/// or by a thread of its parent, for ever.
+/// or by a thread of its parent, always.
 const DOUBT: Duration = Duration::from_millis(200);
 
 /// A network behind a lock, and the threads that it uses.
 ///
-/// Call its functions only while detached from the interpreter, [`Shelter::par`] excepted.
+/// Call its functions only while detached from the interpreter, [`SharedNetwork::par`] excepted.
 ///
-/// *Fairness.* The standard library's lock lets a loop that unlocks and locks again win for ever,
+/// *Fairness.* The standard library's lock lets a loop that unlocks and locks again always win,
 /// so readers that find the lock taken are counted, and a training loop that sees some lets go of
 /// the lock and waits until they have been in.
 ///
 /// *Forks.* A child inherits its parent's locks as they were, held by threads that it does not
 /// have. Until it has seen that the lock is free, it never blocks on it.
-pub struct Shelter {
+pub struct SharedNetwork {
     mlp: RwLock<Mlp>,
     /// The process in which the lock is known to be held by living threads only.
     process: AtomicU32,
@@ -36,7 +36,13 @@ pub struct Shelter {
     waiting: AtomicU64,
     /// Readers that waited and have been let in.
     entered: AtomicU64,
-    par: Mutex<(Par, u32)>,
+    threads: Mutex<Threads>,
+}
+
+/// The threads to use, and the process that they are in.
+struct Threads {
+    par: Par,
+    process: u32,
 }
 
 /// The lock, if it is free; a panic in a kernel leaves numbers, not broken invariants, behind.
@@ -59,15 +65,15 @@ fn patiently<G>(mut attempt: impl FnMut() -> Option<G>) -> Option<G> {
     }
 }
 
-impl Shelter {
-    /// A network that nobody uses yet.
+impl SharedNetwork {
+    /// A network that is not in use yet.
     pub fn new(mlp: Mlp, par: Par) -> Self {
-        Shelter {
+        SharedNetwork {
             mlp: RwLock::new(mlp),
             process: AtomicU32::new(std::process::id()),
             waiting: AtomicU64::new(0),
             entered: AtomicU64::new(0),
-            par: Mutex::new((par, std::process::id())),
+            threads: Mutex::new(Threads { par, process: std::process::id() }),
         }
     }
 
@@ -86,7 +92,7 @@ impl Shelter {
     /// The network, to look at.
     pub fn read(&self) -> Result<RwLockReadGuard<'_, Mlp>> {
         if !self.is_ours() {
-            // Inherited readers do no harm: nobody writes here before the lock is ours.
+            // Inherited readers do no harm: there is no writer here before the lock is ours.
             let guard = patiently(|| match self.is_ours() {
                 true => Some(None),
                 false => free(self.mlp.try_read()).map(Some),
@@ -112,7 +118,7 @@ impl Shelter {
     }
 
     /// Exchanges the contents of two networks.
-    pub fn exchange(&self, other: &Shelter) -> Result<()> {
+    pub fn exchange(&self, other: &SharedNetwork) -> Result<()> {
         if std::ptr::eq(self, other) {
             return Ok(());
         }
@@ -127,7 +133,7 @@ impl Shelter {
         Ok(())
     }
 
-    /// Whether somebody waits to look at the network.
+    /// Whether other threads wait to look at the network.
     pub fn has_waiting_readers(&self) -> bool {
         self.waiting.load(SeqCst) > 0
     }
@@ -146,33 +152,36 @@ impl Shelter {
         }
     }
 
-    fn par_lock(&self) -> Result<MutexGuard<'_, (Par, u32)>> {
+    fn threads_lock(&self) -> Result<MutexGuard<'_, Threads>> {
         // Held for a moment only, so it is free soon or was taken in the parent at the fork.
-        patiently(|| free(self.par.try_lock())).ok_or(Error::Forked)
+        patiently(|| free(self.threads.try_lock())).ok_or(Error::Forked)
     }
 
     /// The threads to use. A forked child has none of its parent's threads and gets its own.
     pub fn par(&self) -> Result<Par> {
-        let mut par = self.par_lock()?;
-        if par.1 != std::process::id() {
-            let fresh = Par::new(par.0.threads())?;
-            replace(&mut par, fresh);
+        let mut threads = self.threads_lock()?;
+        if threads.process != std::process::id() {
+            let fresh = Par::new(threads.par.threads())?;
+            threads.replace(fresh);
         }
-        Ok(par.0.clone())
+        Ok(threads.par.clone())
     }
 
     /// Sets the threads to use.
     pub fn set_par(&self, fresh: Par) -> Result<()> {
-        replace(&mut *self.par_lock()?, fresh);
+        self.threads_lock()?.replace(fresh);
         Ok(())
     }
 }
 
-fn replace(par: &mut (Par, u32), fresh: Par) {
-    let (old, process) = std::mem::replace(par, (fresh, std::process::id()));
-    if process != std::process::id() {
-        // Dropping the parent's pool would wake its threads, which are not here, through locks
-        // that they may have held at the fork.
-        std::mem::forget(old);
+impl Threads {
+    fn replace(&mut self, fresh: Par) {
+        let new = Threads { par: fresh, process: std::process::id() };
+        let old = std::mem::replace(self, new);
+        if old.process != std::process::id() {
+            // Dropping the parent's pool would wake its threads, which are not here, through locks
+            // that they may have held at the fork.
+            std::mem::forget(old.par);
+        }
     }
 }

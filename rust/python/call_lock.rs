@@ -1,4 +1,4 @@
-//! Whose turn it is to change a model.
+//! One call at a time changes a model.
 
 use std::process::id;
 use std::sync::Arc;
@@ -15,34 +15,34 @@ const FREE: u32 = 0;
 /// looks at signals between two of its own steps, and there is none between the taking and the
 /// `with` block. A forked child finds it free: the call that holds it goes on in the parent only.
 #[pyclass(frozen, module = "trulysparse._core")]
-pub struct Turn {
+pub struct CallLock {
     /// The process whose call holds it.
     holder: Arc<AtomicU32>,
 }
 
-/// One call's attempt to have a turn, a context manager.
+/// One call's attempt to take the lock, a context manager.
 #[pyclass(frozen, module = "trulysparse._core")]
-pub struct Taking {
+pub struct CallLockGuard {
     holder: Arc<AtomicU32>,
     busy: Py<PyBaseException>,
     taken: AtomicBool,
 }
 
 #[pymethods]
-impl Turn {
+impl CallLock {
     #[new]
     fn new() -> Self {
-        Turn { holder: Arc::new(AtomicU32::new(FREE)) }
+        CallLock { holder: Arc::new(AtomicU32::new(FREE)) }
     }
 
-    /// Takes it for a `with` block, which raises `busy` if another call has it.
-    fn take(&self, busy: Py<PyBaseException>) -> Taking {
-        Taking { holder: self.holder.clone(), busy, taken: AtomicBool::new(false) }
+    /// Takes the lock for a `with` block, which raises `busy` if another call has it.
+    fn hold(&self, busy: Py<PyBaseException>) -> CallLockGuard {
+        CallLockGuard { holder: self.holder.clone(), busy, taken: AtomicBool::new(false) }
     }
 }
 
 #[pymethods]
-impl Taking {
+impl CallLockGuard {
     fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
         let own = id();
         let free = |holder| (holder != own).then_some(own);

@@ -1,6 +1,6 @@
-//! The parameter server of parallel training as a plain, single-threaded object: what a pull gives,
-//! which parts of a pushed gradient are still valid, and what is counted (RetainValidUpdates,
-//! arXiv 2102.01732).
+//! Updates of a network whose topology changes between a worker's pull and its push: what a pull
+//! gives, which parts of a pushed gradient are still valid, and what is counted (RetainValidUpdates,
+//! arXiv 2102.01732). Plain and single-threaded.
 
 use std::collections::VecDeque;
 
@@ -40,7 +40,7 @@ pub struct Outcome {
     pub refused: bool,
 }
 
-/// What a server has done since it was made.
+/// What has been done since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Gradients that were applied, wholly or in part.
@@ -59,14 +59,14 @@ pub struct Tally {
     pub histogram: Vec<u64>,
 }
 
-/// Server of one network for several workers. The network itself is the caller's, who passes the
-/// same one to every call and lets nobody else change it; the state of the optimiser is in it.
+/// Pulls and pushes of the workers of one network. The network is the caller's, who passes the same
+/// one to every call and changes it through these calls only; the state of the optimiser is in it.
 ///
 /// A gradient's entry is applied if and only if its connection has existed without a break since
 /// the pull: one that was dropped and grown again at the same place takes nothing. For that the map
 /// of every change of the topology is kept as long as a worker may push on what was before it.
 #[derive(Debug)]
-pub struct Server {
+pub struct ValidUpdates {
     version: Version,
     /// The last changes, the newest last: where the connections were before.
     changes: VecDeque<Sources>,
@@ -76,11 +76,11 @@ pub struct Server {
     tally: Tally,
 }
 
-impl Server {
-    /// A server for `workers` workers that refuses gradients of a staleness above `max_staleness`,
+impl ValidUpdates {
+    /// Updates by `workers` workers; refused are gradients of a staleness above `max_staleness`,
     /// none by default.
     pub fn new(workers: usize, max_staleness: Option<u64>) -> Self {
-        Server {
+        ValidUpdates {
             version: Version::default(),
             changes: VecDeque::new(),
             pulled: vec![None; workers],
@@ -123,21 +123,21 @@ impl Server {
             }
             Some(replica) => replica.pull_values(model),
         }
-        Ok(self.give(worker))
+        Ok(self.note_pull(worker))
     }
 
-    /// Notes that a worker is given the network as it is now, by whatever way.
+    /// Notes that a worker is given the network as it is now.
     ///
     /// # Panics
     /// If there is no such worker.
-    pub fn give(&mut self, worker: usize) -> Version {
+    pub fn note_pull(&mut self, worker: usize) -> Version {
         self.pulled[worker] = Some(self.version);
         self.forget();
         self.version
     }
 
     /// What a worker was given, unless it has pushed since.
-    pub fn given(&self, worker: usize) -> Option<Version> {
+    pub fn last_pull(&self, worker: usize) -> Option<Version> {
         self.pulled.get(worker).copied().flatten()
     }
 

@@ -1,6 +1,6 @@
-//! One worker of phase 1: batches of its share, and their gradients.
+//! One worker of phase 1: the gradients of batches of its share.
 
-use super::Data;
+use super::DataView;
 use super::share::Share;
 use crate::error::Result;
 use crate::memory::filled;
@@ -10,7 +10,7 @@ use crate::parallel::Par;
 /// A worker's share, the order in which it goes through it, and its buffers. Whose network it
 /// computes with, and what becomes of the gradients, is the caller's.
 #[derive(Debug)]
-pub struct Worker {
+pub struct GradientWorker {
     share: Share,
     /// The order of the current pass.
     order: Vec<u32>,
@@ -20,7 +20,7 @@ pub struct Worker {
 
 /// Where a worker is that goes through its share again and again.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Cursor {
     /// The next place in the order of the pass.
     next: usize,
     /// Passes begun, under which the next one is shuffled.
@@ -29,24 +29,24 @@ pub struct Place {
     steps: u64,
 }
 
-/// What a gradient is taken of.
+/// What batches are made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub struct BatchSource<'a> {
     /// The samples.
-    pub data: &'a Data<'a>,
+    pub data: &'a DataView<'a>,
     /// By which they are standardised.
     pub standardizer: Option<&'a Standardizer>,
     /// The network's seed.
     pub seed: u64,
 }
 
-impl Worker {
+impl GradientWorker {
     /// Takes the memory for batches of at most `batch_size` samples.
     pub fn new(model: &Mlp, share: Share, batch_size: usize) -> Result<Self> {
         let batch_size = batch_size.min(share.len());
         let workspace = Workspace::new(model, batch_size, Memory::Fast)?;
         let order = filled(share.len(), 0, "the order of samples")?;
-        Ok(Worker { share, order, workspace, batch_size })
+        Ok(GradientWorker { share, order, workspace, batch_size })
     }
 
     /// Its number, from 0.
@@ -55,9 +55,9 @@ impl Worker {
     }
 
     /// Where it begins to take gradients for a network that has been trained as far as this.
-    pub fn place(&self, model: &Mlp) -> Place {
+    pub fn cursor(&self, model: &Mlp) -> Cursor {
         let counters = model.counters;
-        Place { next: self.share.len(), passes: counters.epochs, steps: counters.steps }
+        Cursor { next: self.share.len(), passes: counters.epochs, steps: counters.steps }
     }
 
     /// An error if its buffers do not fit the network.
@@ -77,8 +77,9 @@ impl Worker {
         &mut self,
         par: &Par,
         model: &Mlp,
-        source: Source<'_>,
-        (start, step): (usize, u64),
+        source: BatchSource<'_>,
+        start: usize,
+        step: u64,
         out: &mut [f32],
     ) -> Result<Option<Score>> {
         let end = self.order.len().min(start.saturating_add(self.batch_size));
@@ -92,24 +93,24 @@ impl Worker {
         Ok(Some(model.gradient(par, &mut self.workspace, samples, answers, draw, out)))
     }
 
-    /// As [`Worker::gradient_at`] of the next batch, however often the share must be gone through.
+    /// As [`GradientWorker::gradient_at`] of the next batch. A share that has run out starts again.
     pub fn next_gradient(
         &mut self,
         par: &Par,
         model: &Mlp,
-        source: Source<'_>,
-        place: &mut Place,
+        source: BatchSource<'_>,
+        cursor: &mut Cursor,
         out: &mut [f32],
     ) -> Result<Score> {
-        if place.next >= self.order.len() {
-            self.shuffle(source.seed, place.passes)?;
-            (place.next, place.passes) = (0, place.passes + 1);
+        if cursor.next >= self.order.len() {
+            self.shuffle(source.seed, cursor.passes)?;
+            (cursor.next, cursor.passes) = (0, cursor.passes + 1);
         }
-        let at = (place.next, place.steps);
-        let score = self.gradient_at(par, model, source, at, out)?;
+        let Cursor { next, steps, .. } = *cursor;
+        let score = self.gradient_at(par, model, source, next, steps, out)?;
         let score = score.expect("internal: a share without samples");
-        place.next += score.samples;
-        place.steps += 1;
+        cursor.next += score.samples;
+        cursor.steps += 1;
         Ok(score)
     }
 }

@@ -2,19 +2,46 @@
 
 use std::time::Duration;
 
-use super::{Data, Event, Local, Pace, Plan, Progress, Strategy, Tally, Wasap, Wassp};
+use serde::Deserialize;
+
+use super::{
+    DataView, Event, FitSettings, LocalPhase, Progress, Scaling, Strategy, Tally, Wasap, Wassp,
+};
 use crate::error::{Error, Result};
 use crate::nn::{Mlp, Pruned, Pruning};
 use crate::parallel::Par;
 use crate::topology::{Rule, Turnover};
 
-/// The workers of a fit and the phase that they are in. Epochs from `local_from` on are local.
+/// How several workers share a fit.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParallelSettings {
+    /// Of each worker's steps.
+    pub fit: FitSettings,
+    /// What phase 1 is.
+    pub strategy: Strategy,
+    /// The number of workers.
+    pub workers: usize,
+    /// The first epoch of phase 2, counted from 0.
+    pub local_from: u64,
+}
+
+impl ParallelSettings {
+    /// The scaling of epoch `epoch` of the fit, counted from 0.
+    pub fn scaling(&self, epoch: u64) -> Scaling {
+        self.strategy.scaling(self.workers, self.local_from, epoch)
+    }
+
+    /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
+    pub fn learning_rate(&self, epoch: u64, step: u64) -> f64 {
+        self.fit.learning_rate(self.scaling(epoch).learning_rate, step)
+    }
+}
+
+/// The workers of a fit and the phase that they are in.
 #[derive(Debug)]
-pub struct Team {
-    plan: Plan,
-    strategy: Strategy,
-    workers: usize,
-    local_from: u64,
+pub struct ParallelFit {
+    settings: ParallelSettings,
     phase: Phase,
     /// The current epoch of the fit.
     epoch: u64,
@@ -26,64 +53,56 @@ pub struct Team {
 enum Phase {
     Sync(Wassp),
     Async(Box<Wasap>),
-    Local(Local),
+    Local(LocalPhase),
 }
 
-impl Team {
+impl ParallelFit {
     /// Takes the memory of phase 1; that of phase 2 is taken when it begins.
-    pub fn new(
-        model: &Mlp,
-        data: &Data<'_>,
-        plan: Plan,
-        strategy: Strategy,
-        workers: usize,
-        local_from: u64,
-    ) -> Result<Self> {
-        let phase = match strategy {
-            Strategy::Wassp(_) => Phase::Sync(Wassp::new(model, data, plan, workers)?),
+    pub fn new(model: &Mlp, data: &DataView<'_>, settings: ParallelSettings) -> Result<Self> {
+        let ParallelSettings { fit, workers, .. } = settings;
+        let phase = match settings.strategy {
+            Strategy::Wassp(_) => Phase::Sync(Wassp::new(model, data, fit, workers)?),
             Strategy::Wasap { max_staleness } => {
-                Phase::Async(Box::new(Wasap::new(model, data, plan, workers, max_staleness)?))
+                Phase::Async(Box::new(Wasap::new(model, data, fit, workers, max_staleness)?))
             }
         };
         let past = (Tally::default(), Duration::ZERO);
-        Ok(Team { plan, strategy, workers, local_from, phase, epoch: 0, past })
+        Ok(ParallelFit { settings, phase, epoch: 0, past })
     }
 
-    fn pace(&self, epoch: u64) -> Pace {
-        self.strategy.pace(self.workers, self.local_from, epoch)
-    }
-
-    /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
+    /// As [`ParallelSettings::learning_rate`].
     pub fn learning_rate(&self, epoch: u64, step: u64) -> f64 {
-        self.plan.learning_rate(self.pace(epoch).factor, step)
+        self.settings.learning_rate(epoch, step)
     }
 
     /// Begins epoch `epoch` of the fit, counted from 0, at step `first_step` of the schedule.
     pub fn start_epoch(
         &mut self,
         model: &mut Mlp,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         epoch: u64,
         first_step: u64,
     ) -> Result<()> {
         self.epoch = epoch;
-        let pace = self.pace(epoch);
-        if epoch >= self.local_from && !matches!(self.phase, Phase::Local(_)) {
-            let local = Local::new(model, data, self.plan, self.workers)?;
+        let scaling = self.settings.scaling(epoch);
+        if epoch >= self.settings.local_from && !matches!(self.phase, Phase::Local(_)) {
+            let local = LocalPhase::new(model, data, self.settings.fit, self.settings.workers)?;
             self.past = (self.tally().clone(), self.idle());
             self.phase = Phase::Local(local);
         }
         match &mut self.phase {
             Phase::Sync(wassp) => {
                 wassp.start_epoch(model, first_step)?;
-                model.scale_momentum(pace.correction);
+                model.scale_momentum(scaling.velocity);
                 Ok(())
             }
             Phase::Async(wasap) => {
                 wasap.start_epoch(first_step);
                 Ok(())
             }
-            Phase::Local(local) => local.start_epoch(model.config().seed, data, first_step, pace),
+            Phase::Local(local) => {
+                local.start_epoch(model.config().seed, data, first_step, scaling)
+            }
         }
     }
 
@@ -112,11 +131,11 @@ impl Team {
         &mut self,
         par: &Par,
         model: &mut Mlp,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         replay: Option<&[Event]>,
         go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
-        let factor = self.pace(self.epoch).factor;
+        let factor = self.settings.scaling(self.epoch).learning_rate;
         match (&mut self.phase, replay) {
             (Phase::Sync(wassp), None) => wassp.run(par, model, data, factor, go_on),
             (Phase::Async(wasap), None) => wasap.run(par, model, data, go_on),
@@ -156,7 +175,7 @@ impl Team {
         }
     }
 
-    /// Prunes neurons after an epoch, as [`Team::evolve`] evolves.
+    /// Prunes neurons after an epoch, as [`ParallelFit::evolve`] evolves.
     pub fn prune(&mut self, par: &Par, model: &mut Mlp, rule: &Pruning) -> Result<Vec<Pruned>> {
         match &mut self.phase {
             Phase::Sync(_) => model.prune(par, rule),

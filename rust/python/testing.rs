@@ -5,6 +5,7 @@ use numpy::{
 };
 use pyo3::prelude::*;
 
+use super::convert::offsets;
 use crate::csr::{Csr, NONE, Transpose};
 use crate::error::{Error, Result};
 use crate::kernels::{Batch, BatchMut, Linear, Transposed, stride};
@@ -13,23 +14,39 @@ use crate::parallel::Par;
 use crate::rng::{Purpose, Stream, symmetric};
 use crate::topology::{self, Buffers, Old, Thinned, merge, weakest};
 
+mod timing;
+
 type Vector<'py, T> = PyReadonlyArray1<'py, T>;
 type Matrix<'py> = PyReadonlyArray2<'py, f32>;
+/// Offsets and columns.
+type Structure<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u32>>);
+/// Offsets, columns and values, and where each entry was before.
+type Evolved<'py> = (
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<u32>>,
+    Bound<'py, PyArray1<f32>>,
+    Bound<'py, PyArray1<i64>>,
+);
 
-/// Offsets from Python; negative ones become too large and are refused by the structure's check.
-pub fn offsets(indptr: &Vector<'_, i64>) -> PyResult<Vec<usize>> {
-    let offsets = indptr.as_slice()?.iter().map(|&p| usize::try_from(p).unwrap_or(usize::MAX));
-    Ok(collected(offsets, "row offsets")?)
+/// A matrix as Python has it: offsets, columns, values and the number of inputs.
+#[derive(FromPyObject)]
+struct GivenMatrix<'py> {
+    #[pyo3(item(0))]
+    indptr: Vector<'py, i64>,
+    #[pyo3(item(1))]
+    indices: Vector<'py, u32>,
+    #[pyo3(item(2))]
+    data: Vector<'py, f32>,
+    #[pyo3(item(3))]
+    n_in: usize,
 }
 
-fn csr(
-    indptr: &Vector<'_, i64>,
-    indices: &Vector<'_, u32>,
-    data: Vec<f32>,
-    n_in: usize,
-) -> PyResult<Csr> {
-    let indices = copied(indices.as_slice()?, "connections")?;
-    Ok(Csr::new(n_in, offsets(indptr)?, indices, data)?)
+impl GivenMatrix<'_> {
+    fn csr(&self) -> PyResult<Csr> {
+        let indices = copied(self.indices.as_slice()?, "connections")?;
+        let data = copied(self.data.as_slice()?, "weights")?;
+        Ok(Csr::new(self.n_in, offsets(&self.indptr)?, indices, data)?)
+    }
 }
 
 /// A (n, batch) array with its rows padded to the stride.
@@ -70,24 +87,20 @@ pub mod kernels {
     use super::*;
 
     #[pymodule_export]
-    use crate::python::augment::motions;
+    use super::timing::{gather_rate, time_products};
     #[pymodule_export]
-    use crate::python::timing::{gather_rate, time_products};
+    use crate::python::augment::motions;
 
     #[pyfunction]
-    #[allow(clippy::too_many_arguments)]
     fn spmm<'py>(
         py: Python<'py>,
-        indptr: Vector<'py, i64>,
-        indices: Vector<'py, u32>,
-        data: Vector<'py, f32>,
-        n_in: usize,
+        w: GivenMatrix<'py>,
         x: Matrix<'py>,
         bias: Vector<'py, f32>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let w = csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in)?;
-        let (x, stride, batch) = padded("x", &x, n_in)?;
+        let w = w.csr()?;
+        let (x, stride, batch) = padded("x", &x, w.n_cols())?;
         let bias = bias.as_slice()?;
         if bias.len() != w.n_rows() {
             return Err(Error::invalid("bias", format!("{} values", bias.len()), w.n_rows()).into());
@@ -102,16 +115,13 @@ pub mod kernels {
     #[pyfunction]
     fn spmm_transpose<'py>(
         py: Python<'py>,
-        indptr: Vector<'py, i64>,
-        indices: Vector<'py, u32>,
-        data: Vector<'py, f32>,
-        n_in: usize,
+        w: GivenMatrix<'py>,
         dy: Matrix<'py>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let w = csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in)?;
+        let w = w.csr()?;
         let (dy, stride, batch) = padded("dy", &dy, w.n_rows())?;
-        let mut dx = zeros(n_in, stride)?;
+        let mut dx = zeros(w.n_cols(), stride)?;
         let index = Transpose::new(&Par::seq(), w.pattern())?;
         let (par, w) = (Par::new(threads)?, Transposed { index: &index, data: w.data() });
         let dy = Batch { values: &dy, stride };
@@ -122,16 +132,14 @@ pub mod kernels {
     #[pyfunction]
     fn sddmm<'py>(
         py: Python<'py>,
-        indptr: Vector<'py, i64>,
-        indices: Vector<'py, u32>,
-        n_in: usize,
+        w: GivenMatrix<'py>,
         dy: Matrix<'py>,
         x: Matrix<'py>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let w = csr(&indptr, &indices, zeros(indices.len(), 1)?, n_in)?;
+        let w = w.csr()?;
         let (dy, stride, batch) = padded("dy", &dy, w.n_rows())?;
-        let (x, _, x_batch) = padded("x", &x, n_in)?;
+        let (x, _, x_batch) = padded("x", &x, w.n_cols())?;
         if x_batch != batch {
             return Err(Error::invalid("x", format!("{x_batch} samples"), batch).into());
         }
@@ -142,17 +150,11 @@ pub mod kernels {
     }
 
     #[pyfunction]
-    fn check_csr(
-        indptr: Vector<'_, i64>,
-        indices: Vector<'_, u32>,
-        data: Vector<'_, f32>,
-        n_in: usize,
-    ) -> PyResult<()> {
-        csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in).map(|_| ())
+    fn check_csr(w: GivenMatrix<'_>) -> PyResult<()> {
+        w.csr().map(|_| ())
     }
 
     #[pyfunction]
-    #[allow(clippy::type_complexity)]
     fn erdos_renyi<'py>(
         py: Python<'py>,
         n_in: usize,
@@ -160,7 +162,7 @@ pub mod kernels {
         probability: f64,
         seed: u64,
         threads: usize,
-    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u32>>)> {
+    ) -> PyResult<Structure<'py>> {
         let stream = Stream::new(seed, Purpose::Structure, 0, 0);
         let (indptr, indices) =
             topology::erdos_renyi(&Par::new(threads)?, n_in, n_out, probability, stream)?;
@@ -170,26 +172,17 @@ pub mod kernels {
 
     /// The new matrix and, for each of its entries, the old position or -1.
     #[pyfunction]
-    #[pyo3(signature = (indptr, indices, data, n_in, zeta, seed, epoch, threads, closed=None))]
-    #[allow(clippy::too_many_arguments, clippy::type_complexity)]
+    #[pyo3(signature = (w, zeta, seed, epoch, threads, closed=None))]
     fn evolve<'py>(
         py: Python<'py>,
-        indptr: Vector<'py, i64>,
-        indices: Vector<'py, u32>,
-        data: Vector<'py, f32>,
-        n_in: usize,
+        w: GivenMatrix<'py>,
         zeta: f64,
         seed: u64,
         epoch: u64,
         threads: usize,
         closed: Option<Vec<bool>>,
-    ) -> PyResult<(
-        Bound<'py, PyArray1<i64>>,
-        Bound<'py, PyArray1<u32>>,
-        Bound<'py, PyArray1<f32>>,
-        Bound<'py, PyArray1<i64>>,
-    )> {
-        let w = csr(&indptr, &indices, copied(data.as_slice()?, "weights")?, n_in)?;
+    ) -> PyResult<Evolved<'py>> {
+        let w = w.csr()?;
         let places = Stream::new(seed, Purpose::GrowPlaces, 0, epoch);
         let values = Stream::new(seed, Purpose::GrowValues, 0, epoch);
         let value = |_| move |index| symmetric(values.at(index));

@@ -73,7 +73,7 @@ pub fn watched<R: Send>(
     raised.map_or_else(|| Ok(result?), Err)
 }
 
-/// [`watched`] for work that holds locks: on a thread of its own, so that what Python runs
+/// [`watched`] for work that holds locks: on another thread, so that what Python runs
 /// meanwhile, such as a signal handler that uses the same network, waits for it at worst.
 pub fn watched_with_locks<R: Send>(
     py: Python<'_>,

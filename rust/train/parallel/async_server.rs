@@ -1,8 +1,8 @@
-//! The server of an asynchronous fit and the epoch that it is in, whatever way its workers take to
-//! it: threads of this process or other machines.
+//! The server of an asynchronous fit and the epoch that it is in. Its workers may be threads of this
+//! process or other machines.
 
-use super::server::{Server, Tally, Version};
-use super::{Plan, Progress};
+use super::updates::{Tally, ValidUpdates, Version};
+use super::{FitSettings, Progress};
 use crate::error::Result;
 use crate::nn::{GradientView, Mlp, Pruned, Pruning, Replica, Score};
 use crate::parallel::Par;
@@ -17,24 +17,24 @@ pub struct Event {
     pub push: bool,
 }
 
-/// A [`Server`] that knows of epochs: an epoch has as many updates as all shares together have
+/// The server of a network and its epochs: an epoch has as many updates as all shares together have
 /// batches, and its steps of the schedule are those of a synchronous fit.
 #[derive(Debug)]
-pub struct Hub {
-    plan: Plan,
-    server: Server,
+pub struct AsyncServer {
+    settings: FitSettings,
+    updates: ValidUpdates,
     /// Samples of all shares.
     samples: usize,
     /// Updates of an epoch.
     per_epoch: u64,
     /// Steps of the schedule in an epoch.
     steps: u64,
-    epoch: Epoch,
+    epoch: EpochState,
 }
 
 /// How far the current epoch is.
 #[derive(Debug, Default)]
-struct Epoch {
+struct EpochState {
     first_step: u64,
     updates: u64,
     samples: usize,
@@ -42,30 +42,34 @@ struct Epoch {
     events: Vec<Event>,
 }
 
-impl Hub {
-    /// A hub for shares of so many samples. `max_staleness`: a gradient is refused if more updates
-    /// were made since its pull.
-    pub fn new(plan: Plan, shares: &[usize], max_staleness: Option<u64>) -> Result<Self> {
-        plan.check()?;
-        let batches = || shares.iter().map(|len| len.div_ceil(plan.batch_size) as u64);
-        Ok(Hub {
-            plan,
-            server: Server::new(shares.len(), max_staleness),
+impl AsyncServer {
+    /// A server of workers whose shares have these numbers of samples. `max_staleness`: a gradient
+    /// is refused if more updates were made since its pull.
+    pub fn new(
+        settings: FitSettings,
+        shares: &[usize],
+        max_staleness: Option<u64>,
+    ) -> Result<Self> {
+        settings.check()?;
+        let batches = || shares.iter().map(|len| len.div_ceil(settings.batch_size) as u64);
+        Ok(AsyncServer {
+            settings,
+            updates: ValidUpdates::new(shares.len(), max_staleness),
             samples: shares.iter().sum(),
             per_epoch: batches().sum(),
             steps: batches().max().unwrap_or(0),
-            epoch: Epoch::default(),
+            epoch: EpochState::default(),
         })
     }
 
     /// What the server has done so far.
     pub fn tally(&self) -> &Tally {
-        self.server.tally()
+        self.updates.tally()
     }
 
     /// The number of changes of the topology so far.
     pub fn topology(&self) -> u64 {
-        self.server.version().topology
+        self.updates.version().topology
     }
 
     /// What the server did in this epoch, in order.
@@ -75,7 +79,7 @@ impl Hub {
 
     /// Begins an epoch at step `first_step` of the schedule.
     pub fn start_epoch(&mut self, first_step: u64) {
-        self.epoch = Epoch { first_step, ..Epoch::default() };
+        self.epoch = EpochState { first_step, ..EpochState::default() };
     }
 
     /// Whether the epoch has had all of its updates.
@@ -89,7 +93,7 @@ impl Hub {
         Progress { done: self.epoch.samples.min(total), total, score: self.epoch.score }
     }
 
-    /// As [`Server::pull`].
+    /// As [`ValidUpdates::pull`].
     pub fn pull(
         &mut self,
         model: &Mlp,
@@ -97,20 +101,20 @@ impl Hub {
         replica: &mut Option<Replica>,
         known: Version,
     ) -> Result<Version> {
-        let version = self.server.pull(model, worker, replica, known)?;
+        let version = self.updates.pull(model, worker, replica, known)?;
         self.epoch.events.push(Event { worker: worker as u32, push: false });
         Ok(version)
     }
 
-    /// As [`Server::give`].
-    pub fn give(&mut self, worker: usize) -> Version {
+    /// As [`ValidUpdates::note_pull`].
+    pub fn note_pull(&mut self, worker: usize) -> Version {
         self.epoch.events.push(Event { worker: worker as u32, push: false });
-        self.server.give(worker)
+        self.updates.note_pull(worker)
     }
 
-    /// As [`Server::given`].
-    pub fn given(&self, worker: usize) -> Option<Version> {
-        self.server.given(worker)
+    /// As [`ValidUpdates::last_pull`].
+    pub fn last_pull(&self, worker: usize) -> Option<Version> {
+        self.updates.last_pull(worker)
     }
 
     /// Takes a worker's gradient, made on `made_on`, and the score of its batch. The last update
@@ -127,8 +131,9 @@ impl Hub {
         // The schedule's steps are the larger ones of a synchronous fit.
         let within = u128::from(self.epoch.updates) * u128::from(self.steps);
         let at = self.epoch.first_step + (within / u128::from(self.per_epoch)) as u64;
-        let step = self.plan.optimizer.step((at, self.plan.total_steps), 0, gradient.samples());
-        let outcome = self.server.push(par, model, worker, gradient, made_on, &step)?;
+        let step =
+            self.settings.optimizer.step((at, self.settings.total_steps), 0, gradient.samples());
+        let outcome = self.updates.push(par, model, worker, gradient, made_on, &step)?;
         self.epoch.events.push(Event { worker: worker as u32, push: true });
         model.counters.steps += 1;
         self.epoch.score.add(score);
@@ -142,11 +147,11 @@ impl Hub {
 
     /// Evolves the topology between two epochs.
     pub fn evolve(&mut self, par: &Par, model: &mut Mlp, rule: &dyn Rule) -> Result<Vec<Turnover>> {
-        self.server.evolve(par, model, rule)
+        self.updates.evolve(par, model, rule)
     }
 
     /// Prunes neurons between two epochs.
     pub fn prune(&mut self, par: &Par, model: &mut Mlp, rule: &Pruning) -> Result<Vec<Pruned>> {
-        self.server.prune(par, model, rule)
+        self.updates.prune(par, model, rule)
     }
 }

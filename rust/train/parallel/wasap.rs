@@ -1,16 +1,15 @@
 //! Asynchronous parallel training, phase 1 of WASAP-SGD: every worker pulls the network, takes the
-//! gradient of a batch of its share and pushes it; nobody waits for anybody (arXiv
-//! 2102.01732).
+//! gradient of a batch of its share and pushes it; no worker waits for another (arXiv 2102.01732).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::hub::{Event, Hub};
-use super::server::{Tally, Version};
+use super::async_server::{AsyncServer, Event};
 use super::share::{Share, shares};
-use super::worker::{Place, Source, Worker};
-use super::{Data, Plan, Progress};
+use super::updates::{Tally, Version};
+use super::worker::{BatchSource, Cursor, GradientWorker};
+use super::{DataView, FitSettings, Progress};
 use crate::error::{Error, Result};
 use crate::nn::{Gradient, Memory, Mlp, Pruned, Pruning, Replica, Score, Standardizer};
 use crate::parallel::Par;
@@ -29,17 +28,17 @@ use crate::topology::{Rule, Turnover};
 /// bits of a sequential fit.
 #[derive(Debug)]
 pub struct Wasap {
-    hub: Hub,
-    members: Vec<Member>,
+    server: AsyncServer,
+    workers: Vec<AsyncWorker>,
     idle: Duration,
     /// The network's, to be read without its lock.
     standardizer: Option<Standardizer>,
 }
 
 #[derive(Debug)]
-struct Member {
-    worker: Worker,
-    place: Place,
+struct AsyncWorker {
+    batches: GradientWorker,
+    cursor: Cursor,
     replica: Option<Replica>,
     version: Version,
     gradient: Gradient,
@@ -49,40 +48,40 @@ struct Member {
 
 /// What the workers share, behind one lock.
 struct Shared<'a> {
-    hub: &'a mut Hub,
+    server: &'a mut AsyncServer,
     model: &'a mut Mlp,
     idle: Duration,
 }
 
 impl Wasap {
-    /// Takes the memory for `workers` workers with batches of `plan.batch_size` samples each.
+    /// Takes the memory for `workers` workers with batches of `settings.batch_size` samples each.
     /// `max_staleness`: a gradient is refused if more updates were made since its pull.
     pub fn new(
         model: &Mlp,
-        data: &Data<'_>,
-        plan: Plan,
+        data: &DataView<'_>,
+        settings: FitSettings,
         workers: usize,
         max_staleness: Option<u64>,
     ) -> Result<Self> {
         data.check(model)?;
         let shares: Vec<_> = shares(data.samples(), workers)?.collect();
         let sizes: Vec<_> = shares.iter().map(Share::len).collect();
-        let hub = Hub::new(plan, &sizes, max_staleness)?;
-        let member = |share| {
+        let server = AsyncServer::new(settings, &sizes, max_staleness)?;
+        let worker = |share| {
             let mut gradient = Gradient::default();
             gradient.fit(model)?;
-            let worker = Worker::new(model, share, plan.batch_size)?;
-            let place = worker.place(model);
+            let batches = GradientWorker::new(model, share, settings.batch_size)?;
+            let cursor = batches.cursor(model);
             let version = Version::default();
-            Ok(Member { worker, place, replica: None, version, gradient, pending: None })
+            Ok(AsyncWorker { batches, cursor, replica: None, version, gradient, pending: None })
         };
-        let members = shares.into_iter().map(member).collect::<Result<_>>()?;
-        Ok(Wasap { hub, members, idle: Duration::ZERO, standardizer: None })
+        let workers = shares.into_iter().map(worker).collect::<Result<_>>()?;
+        Ok(Wasap { server, workers, idle: Duration::ZERO, standardizer: None })
     }
 
     /// What the server has done so far.
     pub fn tally(&self) -> &Tally {
-        self.hub.tally()
+        self.server.tally()
     }
 
     /// The time that all workers together have spent waiting for the server's lock.
@@ -92,32 +91,32 @@ impl Wasap {
 
     /// What the server did in this epoch, in order.
     pub fn events(&self) -> &[Event] {
-        self.hub.events()
+        self.server.events()
     }
 
     /// Begins an epoch at step `first_step` of the schedule.
     pub fn start_epoch(&mut self, first_step: u64) {
-        self.hub.start_epoch(first_step);
+        self.server.start_epoch(first_step);
     }
 
     /// Whether the epoch has had all of its updates.
     pub fn is_finished(&self) -> bool {
-        self.hub.is_finished()
+        self.server.is_finished()
     }
 
     /// The progress in samples; an epoch may use some more or fewer than there are.
     pub fn progress(&self) -> Progress {
-        self.hub.progress()
+        self.server.progress()
     }
 
     /// Evolves the topology between two epochs.
     pub fn evolve(&mut self, par: &Par, model: &mut Mlp, rule: &dyn Rule) -> Result<Vec<Turnover>> {
-        self.hub.evolve(par, model, rule)
+        self.server.evolve(par, model, rule)
     }
 
     /// Prunes neurons between two epochs.
     pub fn prune(&mut self, par: &Par, model: &mut Mlp, rule: &Pruning) -> Result<Vec<Pruned>> {
-        self.hub.prune(par, model, rule)
+        self.server.prune(par, model, rule)
     }
 
     /// Trains on a thread for each worker until the epoch is finished or `go_on` says no, which is
@@ -126,22 +125,22 @@ impl Wasap {
         &mut self,
         par: &Par,
         model: &mut Mlp,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
         if self.is_finished() {
             return Ok(());
         }
-        let (source, shared, members) = self.parts(par, model, data)?;
+        let (source, shared, workers) = self.parts(par, model, data)?;
         let (shared, stop) = (Mutex::new(shared), AtomicBool::new(false));
         let go_on = Mutex::new(go_on);
         let ask = || go_on.lock().unwrap_or_else(PoisonError::into_inner)();
-        let results = if members.len() == 1 {
+        let results = if workers.len() == 1 {
             // A single worker has all threads for its kernels, on the caller's thread.
-            vec![par.awake(|| members[0].work(par, source, &shared, &stop, &ask))]
+            vec![par.awake(|| workers[0].work(par, source, &shared, &stop, &ask))]
         } else {
-            on_threads(members, |member| {
-                let result = member.work(&Par::seq(), source, &shared, &stop, &ask);
+            on_threads(workers, |worker| {
+                let result = worker.work(&Par::seq(), source, &shared, &stop, &ask);
                 if result.is_err() {
                     stop.store(true, Ordering::Relaxed);
                 }
@@ -159,34 +158,34 @@ impl Wasap {
         &mut self,
         par: &Par,
         model: &mut Mlp,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         events: &[Event],
         mut go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
-        let (source, mut shared, members) = self.parts(par, model, data)?;
+        let (source, mut shared, workers) = self.parts(par, model, data)?;
         let unfit = |what: &str| Error::invalid("replay", what, "the record of this very fit");
         par.awake(|| {
-            while !shared.hub.is_finished() {
-                let done = shared.hub.events().len();
+            while !shared.server.is_finished() {
+                let done = shared.server.events().len();
                 let event =
                     events.get(done).ok_or_else(|| unfit("a record that ends too early"))?;
-                let member = members
+                let worker = workers
                     .get_mut(event.worker as usize)
                     .ok_or_else(|| unfit("a record with more workers"))?;
                 if event.push {
-                    if member.replica.is_none() {
+                    if worker.replica.is_none() {
                         return Err(unfit("a push without a pull"));
                     }
-                    if member.pending.is_none() {
-                        member.compute(par, source)?;
+                    if worker.pending.is_none() {
+                        worker.compute(par, source)?;
                     }
-                    shared.push(par, member)?;
+                    shared.push(par, worker)?;
                 } else {
                     // What it had begun when the epoch ended has been computed by now.
-                    if member.pending.is_some() {
+                    if worker.pending.is_some() {
                         return Err(unfit("a pull without a push"));
                     }
-                    shared.pull(member)?;
+                    shared.pull(worker)?;
                 }
                 if !go_on() {
                     break;
@@ -201,32 +200,32 @@ impl Wasap {
         &'a mut self,
         par: &Par,
         model: &'a mut Mlp,
-        data: &'a Data<'_>,
-    ) -> Result<(Source<'a>, Shared<'a>, &'a mut [Member])> {
+        data: &'a DataView<'_>,
+    ) -> Result<(BatchSource<'a>, Shared<'a>, &'a mut [AsyncWorker])> {
         // A fit's first epoch comes after its statistics.
         if let (None, Some(statistics)) = (&self.standardizer, model.standardizer()) {
             self.standardizer = Some(statistics.try_clone()?);
         }
-        self.members.iter().try_for_each(|member| member.worker.check(model))?;
+        self.workers.iter().try_for_each(|worker| worker.batches.check(model))?;
         model.prepare_training(par, Memory::Fast)?;
         let seed = model.config().seed;
-        let source = Source { data, standardizer: self.standardizer.as_ref(), seed };
-        let shared = Shared { hub: &mut self.hub, model, idle: Duration::ZERO };
-        Ok((source, shared, &mut self.members))
+        let source = BatchSource { data, standardizer: self.standardizer.as_ref(), seed };
+        let shared = Shared { server: &mut self.server, model, idle: Duration::ZERO };
+        Ok((source, shared, &mut self.workers))
     }
 }
 
-/// Runs `f` on each worker on a thread of its own.
+/// Runs `f` on each worker, each on another thread.
 fn on_threads<R: Send>(
-    members: &mut [Member],
-    f: impl Fn(&mut Member) -> R + Sync,
+    workers: &mut [AsyncWorker],
+    f: impl Fn(&mut AsyncWorker) -> R + Sync,
 ) -> Result<Vec<R>> {
     std::thread::scope(|scope| {
-        let start = |member| {
-            let body = || f(member);
+        let start = |worker| {
+            let body = || f(worker);
             std::thread::Builder::new().name("trulysparse-worker".into()).spawn_scoped(scope, body)
         };
-        let threads: Vec<_> = members.iter_mut().map(start).collect();
+        let threads: Vec<_> = workers.iter_mut().map(start).collect();
         let mut results = Vec::new();
         for thread in threads {
             let thread = thread.map_err(|e| {
@@ -243,26 +242,26 @@ fn on_threads<R: Send>(
 }
 
 impl Shared<'_> {
-    fn pull(&mut self, member: &mut Member) -> Result<()> {
-        let Member { worker, replica, version, .. } = member;
-        *version = self.hub.pull(self.model, worker.index(), replica, *version)?;
+    fn pull(&mut self, worker: &mut AsyncWorker) -> Result<()> {
+        let AsyncWorker { batches, replica, version, .. } = worker;
+        *version = self.server.pull(self.model, batches.index(), replica, *version)?;
         Ok(())
     }
 
     /// Pushes the worker's gradient.
-    fn push(&mut self, par: &Par, member: &mut Member) -> Result<()> {
-        let Some(score) = member.pending.take() else { return Ok(()) };
-        let (index, gradient) = (member.worker.index(), member.gradient.view());
-        self.hub.push(par, self.model, index, gradient, member.version, score)
+    fn push(&mut self, par: &Par, worker: &mut AsyncWorker) -> Result<()> {
+        let Some(score) = worker.pending.take() else { return Ok(()) };
+        let (index, gradient) = (worker.batches.index(), worker.gradient.view());
+        self.server.push(par, self.model, index, gradient, worker.version, score)
     }
 }
 
-impl Member {
-    /// Pushes and pulls in turn until the epoch is over or somebody says stop.
+impl AsyncWorker {
+    /// Pushes and pulls in turn until the epoch is over or `stop` is set.
     fn work(
         &mut self,
         par: &Par,
-        source: Source<'_>,
+        source: BatchSource<'_>,
         shared: &Mutex<Shared<'_>>,
         stop: &AtomicBool,
         go_on: &(dyn Fn() -> bool + Sync),
@@ -273,12 +272,12 @@ impl Member {
                 let mut shared: MutexGuard<'_, Shared<'_>> =
                     shared.lock().unwrap_or_else(PoisonError::into_inner);
                 shared.idle += start.elapsed();
-                if shared.hub.is_finished() || stop.load(Ordering::Relaxed) {
+                if shared.server.is_finished() || stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
                 if self.pending.is_some() {
                     shared.push(par, self)?;
-                    if shared.hub.is_finished() {
+                    if shared.server.is_finished() {
                         return Ok(());
                     }
                     if !go_on() {
@@ -293,11 +292,11 @@ impl Member {
     }
 
     /// The gradient of its next batch, on what it has pulled.
-    fn compute(&mut self, par: &Par, source: Source<'_>) -> Result<()> {
-        let Member { worker, place, replica, gradient, pending, .. } = self;
+    fn compute(&mut self, par: &Par, source: BatchSource<'_>) -> Result<()> {
+        let AsyncWorker { batches, cursor, replica, gradient, pending, .. } = self;
         let model = replica.as_ref().expect("internal: a gradient before a pull").model();
         gradient.fit(model)?;
-        let score = worker.next_gradient(par, model, source, place, gradient.values_mut())?;
+        let score = batches.next_gradient(par, model, source, cursor, gradient.values_mut())?;
         gradient.set_samples(score.samples);
         *pending = Some(score);
         Ok(())

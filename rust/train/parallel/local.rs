@@ -1,10 +1,10 @@
-//! Phase 2 of parallel training: every worker trains a network of its own on its share, and the
-//! average of all is what the fit has learned (WASAP-SGD, arXiv 2102.01732).
+//! Phase 2 of parallel training: every worker trains its own network on its share, and the average of
+//! all is what the fit has learned (WASAP-SGD, arXiv 2102.01732).
 
 use std::sync::{Mutex, PoisonError};
 
 use super::share::{Share, shares};
-use super::{Data, Epoch, Pace, Plan, Progress};
+use super::{DataView, Epoch, FitSettings, Progress, Scaling};
 use crate::error::Result;
 use crate::nn::{Memory, Mlp, Pruned, Pruning, Score, Workspace};
 use crate::parallel::Par;
@@ -12,56 +12,67 @@ use crate::topology::{Rule, Turnover};
 
 /// The workers of the local phase.
 ///
-/// *What the paper leaves open.* Every worker starts with the server's weights and momentum, goes on
-/// along the schedule of the fit at the [pace](Pace) that the caller gives each epoch, and evolves and prunes its own topology with random numbers of its own. After
-/// every epoch the average can be looked at ([`Local::publish`]), while each worker goes on with its
-/// own network; the last average is the result.
+/// *What the paper leaves open.* Every worker starts with the server's weights and momentum and goes
+/// on along the schedule of the fit, with the [scaling](Scaling) that the caller gives for each
+/// epoch. It evolves and prunes its own topology with its own random numbers. After every epoch the
+/// average can be looked at ([`LocalPhase::publish`]), while each worker goes on with its own
+/// network; the last average is the result.
 #[derive(Debug)]
-pub struct Local {
-    plan: Plan,
-    workers: Vec<Worker>,
+pub struct LocalPhase {
+    settings: FitSettings,
+    workers: Vec<LocalWorker>,
 }
 
 #[derive(Debug)]
-struct Worker {
+struct LocalWorker {
     share: Share,
     model: Mlp,
     workspace: Workspace,
     epoch: Option<Epoch>,
 }
 
-impl Local {
+impl LocalPhase {
     /// Takes all memory: a network and buffers for each of `workers` workers.
-    pub fn new(model: &Mlp, data: &Data<'_>, plan: Plan, workers: usize) -> Result<Self> {
-        Self::of(model, plan, shares(data.samples(), workers)?)
+    pub fn new(
+        model: &Mlp,
+        data: &DataView<'_>,
+        settings: FitSettings,
+        workers: usize,
+    ) -> Result<Self> {
+        Self::of(model, settings, shares(data.samples(), workers)?)
     }
 
     /// The workers of these shares only; the others are on other machines.
-    pub fn of(model: &Mlp, plan: Plan, shares: impl Iterator<Item = Share>) -> Result<Self> {
+    pub fn of(
+        model: &Mlp,
+        settings: FitSettings,
+        shares: impl Iterator<Item = Share>,
+    ) -> Result<Self> {
         let seed = model.config().seed;
         let worker = |share: Share| {
             let model = model.clone_with_seed(share.seed(seed))?;
-            let workspace = Workspace::new(&model, plan.batch_size.min(share.len()), Memory::Fast)?;
-            Ok(Worker { share, model, workspace, epoch: None })
+            let workspace =
+                Workspace::new(&model, settings.batch_size.min(share.len()), Memory::Fast)?;
+            Ok(LocalWorker { share, model, workspace, epoch: None })
         };
         let workers = shares.map(worker).collect::<Result<_>>()?;
-        Ok(Local { plan, workers })
+        Ok(LocalPhase { settings, workers })
     }
 
     /// Begins an epoch at step `first_step` of the fit, on every worker.
     pub fn start_epoch(
         &mut self,
         seed: u64,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         first_step: u64,
-        pace: Pace,
+        scaling: Scaling,
     ) -> Result<()> {
-        let mut plan = self.plan;
-        plan.optimizer.learning_rate *= pace.factor;
+        let mut settings = self.settings;
+        settings.optimizer.learning_rate *= scaling.learning_rate;
         for worker in &mut self.workers {
             let order = worker.share.order(seed, worker.model.counters.epochs)?;
-            worker.epoch = Some(Epoch::over(&worker.model, data, plan, first_step, order)?);
-            worker.model.scale_momentum(pace.correction);
+            worker.epoch = Some(Epoch::over(&worker.model, data, settings, first_step, order)?);
+            worker.model.scale_momentum(scaling.velocity);
         }
         Ok(())
     }
@@ -91,7 +102,7 @@ impl Local {
     pub fn run(
         &mut self,
         par: &Par,
-        data: &Data<'_>,
+        data: &DataView<'_>,
         go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
         let inner = if self.workers.len() == 1 { par.clone() } else { Par::seq() };

@@ -1,16 +1,17 @@
-//! The server of a synchronous fit and the epoch that it is in, whatever way the gradients of its
-//! workers take to it.
+//! The server of a synchronous fit and the epoch that it is in. Its workers may be threads of this
+//! process or other machines.
 
-use super::{Plan, Progress};
+use super::{FitSettings, Progress};
 use crate::error::Result;
 use crate::nn::{GradientView, Mlp, Score};
 use crate::parallel::Par;
 
-/// Rounds of an epoch: in each, every worker takes the gradient of the batch that starts at the
-/// same place of its own share, if that has one, and one step is made of all of them.
+/// The server of a network and its epochs, which consist of rounds: every worker takes the gradient
+/// of the batch that starts at the same place of its own share, if that has one, and one step is
+/// made of all of them.
 #[derive(Debug)]
-pub struct Rounds {
-    plan: Plan,
+pub struct SyncServer {
+    settings: FitSettings,
     /// Samples of all shares.
     samples: usize,
     /// The place in every share at which the next batches start.
@@ -21,11 +22,11 @@ pub struct Rounds {
     score: Score,
 }
 
-impl Rounds {
-    /// Rounds over shares of so many samples together.
-    pub fn new(plan: Plan, samples: usize) -> Result<Self> {
-        plan.check()?;
-        Ok(Rounds { plan, samples, next: 0, step: 0, done: 0, score: Score::default() })
+impl SyncServer {
+    /// A server of workers whose shares have this number of samples together.
+    pub fn new(settings: FitSettings, samples: usize) -> Result<Self> {
+        settings.check()?;
+        Ok(SyncServer { settings, samples, next: 0, step: 0, done: 0, score: Score::default() })
     }
 
     /// Begins an epoch at step `first_step` of the schedule.
@@ -34,8 +35,8 @@ impl Rounds {
         self.score = Score::default();
     }
 
-    /// The place at which the batches of the next round start.
-    pub fn next(&self) -> usize {
+    /// The place in every share at which the batches of the next round start.
+    pub fn next_start(&self) -> usize {
         self.next
     }
 
@@ -59,14 +60,14 @@ impl Rounds {
         scores: impl Iterator<Item = Score>,
         factor: f64,
     ) {
-        let mut optimizer = self.plan.optimizer;
+        let mut optimizer = self.settings.optimizer;
         optimizer.learning_rate *= factor;
         let samples = gradients.iter().map(GradientView::samples).sum();
-        let step = optimizer.step((self.step, self.plan.total_steps), 0, samples);
+        let step = optimizer.step((self.step, self.settings.total_steps), 0, samples);
         model.apply(par, gradients, &step);
         model.counters.steps += 1;
         scores.for_each(|score| self.score.add(score));
-        self.next += self.plan.batch_size;
+        self.next += self.settings.batch_size;
         self.step += 1;
         self.done += samples;
         model.counters.epochs += u64::from(self.is_finished());

@@ -1,0 +1,105 @@
+//! What the core gives back to Python: numbers with names.
+
+use pyo3::prelude::*;
+
+use crate::nn::{self, Score};
+use crate::train;
+
+/// Means over samples.
+#[pyclass(frozen, get_all, module = "trulysparse._core")]
+pub struct Scores {
+    loss: f64,
+    /// The part of right answers.
+    accuracy: f64,
+}
+
+#[pymethods]
+impl Scores {
+    #[new]
+    fn new(loss: f64, accuracy: f64) -> Self {
+        Scores { loss, accuracy }
+    }
+}
+
+impl From<Score> for Scores {
+    fn from(score: Score) -> Self {
+        Scores { loss: score.mean_loss(), accuracy: score.accuracy() }
+    }
+}
+
+/// Sums over samples, which can be added up.
+#[pyclass(frozen, get_all, from_py_object, module = "trulysparse._core")]
+#[derive(Clone, Copy)]
+pub struct ScoreSums {
+    loss: f64,
+    /// Right answers.
+    correct: f64,
+    pub(super) samples: usize,
+    /// Multiplications with additions.
+    multiply_adds: u64,
+}
+
+#[pymethods]
+impl ScoreSums {
+    #[new]
+    fn new(loss: f64, correct: f64, samples: usize, multiply_adds: u64) -> Self {
+        ScoreSums { loss, correct, samples, multiply_adds }
+    }
+}
+
+impl From<Score> for ScoreSums {
+    fn from(score: Score) -> Self {
+        let Score { loss, correct, samples, multiply_adds } = score;
+        ScoreSums { loss, correct, samples, multiply_adds }
+    }
+}
+
+impl From<ScoreSums> for Score {
+    fn from(sums: ScoreSums) -> Self {
+        let ScoreSums { loss, correct, samples, multiply_adds } = sums;
+        Score { loss, correct, samples, multiply_adds }
+    }
+}
+
+/// What a network has been through.
+#[pyclass(frozen, get_all, module = "trulysparse._core")]
+pub struct Counters {
+    epochs: u64,
+    steps: u64,
+    evolutions: u64,
+}
+
+impl From<nn::Counters> for Counters {
+    fn from(counters: nn::Counters) -> Self {
+        let nn::Counters { epochs, steps, evolutions } = counters;
+        Counters { epochs, steps, evolutions }
+    }
+}
+
+/// What an asynchronous server has done since the fit began.
+#[pyclass(frozen, get_all, module = "trulysparse._core")]
+pub struct Tally {
+    /// Gradients that were applied, wholly or in part.
+    updates: u64,
+    /// Gradients that were refused.
+    refused: u64,
+    /// Entries of gradients that were applied.
+    applied: u64,
+    /// Entries that were dropped.
+    dropped: u64,
+    /// The sum of all gradients' staleness.
+    staleness: u64,
+    /// Seconds that all workers together have waited for the server.
+    idle: f64,
+    /// How many gradients had which staleness.
+    histogram: Vec<u64>,
+}
+
+impl Tally {
+    /// `idle`: seconds that workers have waited.
+    pub fn new(tally: &train::Tally, idle: f64) -> Self {
+        let train::Tally { updates, refused, applied, dropped, staleness, .. } = *tally;
+        let histogram = tally.histogram.clone();
+        Tally { updates, refused, applied, dropped, staleness, idle, histogram }
+    }
+}
