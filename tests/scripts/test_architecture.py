@@ -206,6 +206,15 @@ def test_the_page_shows_the_table_of_the_core():
     }
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_files_that_the_pages_name_are_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    names = set(re.findall(r"[\w./-]+\.(?:md|pyi?|rs)\b", text))
+    places = (ROOT, PACKAGE, ROOT / "rust", (ROOT / page).parent)
+    absent = {n for n in names if not any((place / n).exists() for place in places)}
+    assert {n for n in absent if not re.search("NAME|OBJECT|COMMAND", n)} == set()
+
+
 SOURCES = {
     "__init__.py": "from .a import A\nfrom . import rooms",
     "a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .rooms.inner import I",
