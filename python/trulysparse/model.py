@@ -91,7 +91,7 @@ class SparseMLP:
     label_smoothing
         With cross-entropy, training learns ``(1 - s) y + s / classes`` instead of the targets y
         (Szegedy et al., 2016): a number s in [0, 1), by default 0. `evaluate`, validation and
-        accuracy take y itself, so that losses compare between models, whatever s they had.
+        accuracy take y itself, so that the losses of models with different s compare.
     init
         ``"he_uniform"`` (default): U(-+ sqrt(6 / fan_in)). ``"xavier"``:
         U(-+ sqrt(6 / (fan_in + fan_out))). ``"lecun_uniform"``: U(-+ sqrt(3 / fan_in)).

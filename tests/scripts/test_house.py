@@ -103,7 +103,6 @@ isinstance(x, Other)
     ]
 
 
-@pytest.mark.xfail(strict=False, reason="the redesign that brings the counts down is under way")
 def test_the_limits_hold():
     run = subprocess.run(
         [sys.executable, SCRIPT, "--check"],
