@@ -12,7 +12,7 @@ const FREE: u32 = 0;
 /// A lock that one call at a time holds, and that no call waits for.
 ///
 /// It is a class of the core so that a Ctrl-C finds it either not taken or given back later: Python
-/// looks at signals between two of its own steps, and there is none between the taking and the
+/// looks at signals between two of its steps, and there is none between the taking and the
 /// `with` block. A forked child finds it free: the call that holds it goes on in the parent only.
 #[pyclass(frozen, module = "trulysparse._core")]
 pub struct CallLock {

@@ -14,7 +14,7 @@
 //! * nothing that a call of this package frees at its end may run Python code: no `WeakSet` of
 //!   models, no `Thread` or executor (the standard library keeps them in weak sets), no bar of tqdm
 //!   with its `__del__`;
-//! * what `check_signals` and `tick` raise is the call's result, whatever else has happened;
+//! * what `check_signals` and `tick` raise is the call's result, even if something else has happened;
 //! * no Python code runs where pyo3 or NumPy drop errors or panic on them, such as the first use of
 //!   NumPy's functions.
 //!

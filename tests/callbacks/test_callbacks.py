@@ -72,7 +72,7 @@ def test_a_callback_may_read_evaluate_and_save(at, state_of, tmp_path):
         seen.append((state_of(model), model.predict(X).tobytes(), model.evaluate(X, Y)))
         model.summary(print_fn=seen.append)
         model.importance(1)
-        fit(copy.deepcopy(model), 1)  # a copy is nobody's business
+        fit(copy.deepcopy(model), 1)  # a copy is free
 
     watched, plain = make_model(), make_model()
     fit(watched, 3, callbacks=[Log(at, look)])

@@ -141,7 +141,7 @@ class TestEvil:
 
 
 def outcome(raw):
-    """Arrays or ValueError, whatever the bytes are."""
+    """Arrays or ValueError for any bytes."""
     try:
         found = pickles.load(raw, "file")
         if isinstance(found, dict):

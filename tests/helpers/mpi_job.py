@@ -188,7 +188,7 @@ def data_of_shares() -> tuple[Any, Any]:
 
 
 def sharded(comm: Any) -> ts.SparseMLP:
-    """Each rank but the server has rows of its own, of different numbers."""
+    """Each rank but the server has its rows, each a different number of them."""
     x, y = data_of_shares()
     ends = [0, 0, 900, 1400, 2000]
     part = slice(ends[comm.rank], ends[comm.rank + 1])

@@ -434,7 +434,7 @@ def support_of(matrix) -> np.ndarray:
 
 
 def from_model(model) -> Oracle:
-    """Read a model's public attributes into an oracle of its own."""
+    """Read a model's public attributes into an oracle."""
     layers = [
         OracleLayer(
             square=None if la.second_moment is None else la.second_moment.toarray().astype(float),

@@ -353,7 +353,7 @@ def test_saving_over_a_folder_is_the_systems_error(tmp_path):
 def test_paths_that_are_no_regular_files_are_refused(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    keep = os.open(pipe, os.O_RDWR)  # nobody hangs for want of the other end
+    keep = os.open(pipe, os.O_RDWR)  # nothing hangs for want of the other end
     try:
         with pytest.raises(ValueError, match="regular file"):
             ts.load(pipe)

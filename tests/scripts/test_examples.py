@@ -19,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def run(name, folder, *arguments):
-    """What an example prints, as a script of its own in an empty folder."""
+    """What an example prints, as a script in an empty folder."""
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / name, *map(str, arguments)],
         cwd=folder,

@@ -37,7 +37,7 @@ class Loader:
 
 
 class Endless:
-    """An iterable whose length nobody knows, as a DataLoader of a stream is."""
+    """An iterable without a length, as a DataLoader of a stream is."""
 
     def __iter__(self):
         return forever()

@@ -1,4 +1,4 @@
-"""A column with one value is as if it were zeros: the same bits, whatever the value is."""
+"""A column with one value is as if it were zeros: the same bits for every value."""
 
 import numpy as np
 import pytest

@@ -242,7 +242,7 @@ def test_standardisation():
     assert model.mean[4] == 0
     assert model.scale[1] == model.scale[4] == 1
     close(model.predict(x), o.from_model(model).predict(x), 1e-5)
-    # The statistics are those of the first training data, whatever comes later.
+    # The statistics are those of the first training data, not of later ones.
     before = np.array(model.mean), np.array(model.scale)
     model.fit(x[:50], y[:50], epochs=1, progress=False)
     assert np.array_equal(model.mean, before[0])

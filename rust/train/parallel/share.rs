@@ -20,8 +20,8 @@ pub struct Share {
 }
 
 impl Share {
-    /// Worker `worker` of `workers`, all of which see all samples. An error unless there can be so
-    /// many workers for so many samples.
+    /// Worker `worker` of `workers`, all of which see all samples. More workers than samples are an
+    /// error.
     pub fn of(worker: usize, workers: usize, samples: usize) -> Result<Self> {
         if workers == 0 || worker >= workers || workers > samples.min(MAX_THREADS) {
             let expected = format!("1 to {MAX_THREADS}, and no more than the {samples} samples");

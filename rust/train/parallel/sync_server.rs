@@ -7,8 +7,8 @@ use crate::nn::{GradientView, Mlp, Score};
 use crate::parallel::Par;
 
 /// The server of a network and its epochs, which consist of rounds: every worker takes the gradient
-/// of the batch that starts at the same place of its own share, if that has one, and one step is
-/// made of all of them.
+/// of the batch that starts at the same place of its share, if the share has one there, and one step
+/// is made of all gradients.
 #[derive(Debug)]
 pub struct SyncServer {
     settings: FitSettings,
