@@ -5,8 +5,8 @@ mod common;
 use common::{NETWORKS, medians, numbers, thread_counts, wanted};
 use trulysparse::kernels;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Fall, Inference, LayerRates, Memory, Mlp, Optimizer, Rule,
-    Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Fall, Inference, LayerRates, Memory, Mlp, Optimizer,
+    Sparsity, Targets, UpdateSettings, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::Set;
@@ -54,7 +54,7 @@ fn main() {
                 DataView::checked_before(Samples::Dense(&x, features), Some(Targets::Classes(&y)));
             let samples: Vec<u32> = (0..most as u32).collect();
             let sgd = Optimizer {
-                rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
+                rule: UpdateSettings::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
                 learning_rate: 1e-4,
                 weight_decay: 2e-4,
                 l1: 0.0,

@@ -12,7 +12,7 @@ use std::time::Instant;
 use common::{NETWORKS, numbers, thread_counts, wanted};
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Draw, Fall, Gradient, LayerRates, Memory, Mlp, Optimizer,
-    Replica, Rule, Sparsity, Targets, Workspace,
+    Replica, Sparsity, Targets, UpdateSettings, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::train::{DataView, Samples, ValidUpdates, Version};
@@ -93,7 +93,7 @@ fn work(
     let samples: Vec<u32> = (0..batch as u32).collect();
     // The weights hardly move, so that the gradients stay as they are.
     let sgd = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
+        rule: UpdateSettings::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
         learning_rate: 1e-6,
         weight_decay: 2e-4,
         l1: 0.0,

@@ -38,7 +38,7 @@ use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::reserved;
 use crate::nn::{
-    Config, Counters, Footprint, Layer, Mlp, Origin, RuleKind, SRelu, Standardizer, State,
+    Config, Counters, Footprint, Layer, Mlp, Origin, SRelu, Standardizer, State, UpdateKind,
 };
 use crate::watch::Watch;
 use reader::{Fault, Source};
@@ -84,15 +84,15 @@ impl Header {
     /// The fields of a state: none for momentum SGD, one for any other rule.
     fn fields(state: Option<State>) -> (Option<u64>, Option<State>) {
         match state {
-            Some(State { rule: RuleKind::Adam, since }) => (Some(since), None),
-            other => (None, other.filter(|state| state.rule != RuleKind::default())),
+            Some(State { rule: UpdateKind::Adam, since }) => (Some(since), None),
+            other => (None, other.filter(|state| state.rule != UpdateKind::default())),
         }
     }
 
     /// Whose moments the file has; none if they are momentum SGD's. An error if the fields are not
     /// those that such a model is saved with.
     fn moments(&self) -> reader::Result<Option<State>> {
-        let adam = self.adam_since.map(|since| State { rule: RuleKind::Adam, since });
+        let adam = self.adam_since.map(|since| State { rule: UpdateKind::Adam, since });
         let state = adam.or(self.state);
         if Self::fields(state) != (self.adam_since, self.state) {
             return Err(Fault::Damage(

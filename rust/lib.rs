@@ -20,7 +20,8 @@
 //!
 //! # Modules
 //! `python -> checkpoint, train -> nn -> kernels, topology -> csr -> error, memory, parallel, rng,
-//! watch`: the arrows are the only imports, and a test holds them.
+//! watch`: a module imports only what is to its right. `docs/architecture.md` has the table, and a
+//! test holds it.
 //!
 //! # Reading order
 //! 1. [`csr`], [`rng`] and [`parallel`]: what a layer is, where random numbers come from, and why the
@@ -37,8 +38,8 @@
 //!
 //! ```
 //! use trulysparse::nn::{
-//!     Activation, ActivationKind, Config, Fall, LayerRates, Loss, Memory, Mlp, Optimizer, Rule,
-//!     Sparsity, Targets, Workspace,
+//!     Activation, ActivationKind, Config, Fall, LayerRates, Loss, Memory, Mlp, Optimizer,
+//!     Sparsity, Targets, UpdateSettings, Workspace,
 //! };
 //! use trulysparse::parallel::Par;
 //! use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -65,7 +66,7 @@
 //!     },
 //! )?;
 //! let optimizer = Optimizer {
-//!     rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
+//!     rule: UpdateSettings::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
 //!     learning_rate: 0.05,
 //!     weight_decay: 0.0,
 //!     l1: 0.0,

@@ -25,7 +25,7 @@ mod standardize;
 mod workspace;
 
 pub use activation::{Activation, ActivationKind};
-pub use batch::Buffers;
+pub use batch::BatchBuffers;
 pub use compact::{Origin, Removed};
 pub use config::Config;
 pub use evolve::{Change, Places, Sources};
@@ -35,7 +35,7 @@ pub use layer::Layer;
 pub use loss::{Answers, Loss, Score, TargetRange, Targets};
 pub use mlp::{Counters, Draw, Mlp};
 pub use moments::State;
-pub use optimizer::{LayerRates, Optimizer, Rule, RuleKind, Update};
+pub use optimizer::{LayerRates, Optimizer, Update, UpdateKind, UpdateSettings};
 pub use per_layer::PerLayer;
 pub use prune::{Cut, Pruned, Pruning, Refusal, least_left};
 pub use replica::Replica;

@@ -57,7 +57,7 @@ mod _core {
     #[pymodule_export]
     use super::results::{Counters, ScoreSums, Scores, Tally};
     #[pymodule_export]
-    use super::rules::{Evolved, Pruned};
+    use super::rules::{LayerTurnover, Pruned};
     #[pymodule_export]
     use super::testing::kernels;
     #[pymodule_export]

@@ -1,8 +1,9 @@
 //! Which connections exist: how a layer's structure starts and how it changes.
 //!
 //! Everything here takes a matrix and gives a new one together with a map from its entries to the
-//! old ones; nothing here knows of layers, momentum or epochs. Time and memory are O(connections
-//! + neurons): no array of n_in * n_out exists anywhere.
+//! old ones. A value of each entry, such as its momentum, can be carried along. Nothing here knows a
+//! network, its layers' settings or epochs. Time and memory are O(connections + neurons): no array of
+//! n_in * n_out exists anywhere.
 //!
 //! An evolution follows a [`Rule`], which is made of parts; `rule.rs` says which there are.
 

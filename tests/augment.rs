@@ -5,8 +5,8 @@
 use trulysparse::checkpoint;
 use trulysparse::kernels::Frame;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Fall, Footprint, LayerRates, Memory, Mlp, Optimizer, Rule,
-    Sparsity, Targets, Workspace,
+    Activation, ActivationKind, Config, Fall, Footprint, LayerRates, Memory, Mlp, Optimizer,
+    Sparsity, Targets, UpdateSettings, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -34,7 +34,7 @@ fn network() -> Mlp {
 fn trained(data: &DataView<'_>, threads: usize, pause: usize) -> Vec<u8> {
     let (par, mut mlp) = (Par::new(threads).unwrap(), network());
     let optimizer = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: true, schedule_decay: false },
+        rule: UpdateSettings::Sgd { momentum: 0.9, nesterov: true, schedule_decay: false },
         learning_rate: 0.05,
         weight_decay: 1e-4,
         l1: 0.0,

@@ -11,8 +11,8 @@ use serde_json::Value;
 use trulysparse::checkpoint::{self, UserData};
 use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Mlp, Optimizer, Pruning, Rule,
-    RuleKind, Sparsity, Standardizer, State,
+    Activation, ActivationKind, Config, Cut, Fall, LayerRates, Mlp, Optimizer, Pruning, Sparsity,
+    Standardizer, State, UpdateKind, UpdateSettings,
 };
 use trulysparse::parallel::Par;
 use trulysparse::watch::Watch;
@@ -256,7 +256,7 @@ fn names(bytes: &[u8]) -> BTreeSet<String> {
 #[test]
 fn a_damaged_name_or_version_takes_nothing_away() {
     let par = Par::seq();
-    let adam = Rule::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 };
+    let adam = UpdateSettings::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 };
     let config = Config {
         layer_sizes: vec![6, 20, 9, 2],
         label_smoothing: 0.25,
@@ -295,7 +295,7 @@ fn a_damaged_name_or_version_takes_nothing_away() {
     assert!(refused > 7 * (header - 8));
 }
 
-fn optimizer(rule: Rule) -> Optimizer {
+fn optimizer(rule: UpdateSettings) -> Optimizer {
     Optimizer {
         rule,
         learning_rate: 0.1,
@@ -310,8 +310,9 @@ fn optimizer(rule: Rule) -> Optimizer {
 fn the_moments_of_adam_come_back_and_are_checked() {
     let mut model = model(false);
     model.counters.steps = 7;
-    let sgd = optimizer(Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false });
-    let adam = optimizer(Rule::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 });
+    let sgd =
+        optimizer(UpdateSettings::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false });
+    let adam = optimizer(UpdateSettings::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 });
     let plain = to_bytes(&model, &UserData::new()).unwrap();
     assert!(!String::from_utf8_lossy(&plain).contains("adam_since"));
     model.prepare_optimizer(&sgd).unwrap();
@@ -320,7 +321,7 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     model.prepare_optimizer(&adam).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
     let again = from_bytes(&bytes, "m").unwrap().0;
-    assert_eq!(again.state(), Some(State { rule: RuleKind::Adam, since: 7 }));
+    assert_eq!(again.state(), Some(State { rule: UpdateKind::Adam, since: 7 }));
     assert_eq!(again.layers()[0].second_moment().len(), again.layers()[0].weights().nnz());
     assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
     let since = |steps| {
@@ -343,12 +344,12 @@ fn the_moments_of_adam_come_back_and_are_checked() {
 fn the_momentum_of_lion_comes_back_as_lions() {
     let mut model = model(false);
     model.counters.steps = 7;
-    let lion = optimizer(Rule::Lion { beta_1: 0.9, beta_2: 0.99 });
+    let lion = optimizer(UpdateSettings::Lion { beta_1: 0.9, beta_2: 0.99 });
     model.prepare_optimizer(&lion).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
     assert!(!names(&bytes).contains("adam_since") && names(&bytes).contains("state"));
     let again = from_bytes(&bytes, "m").unwrap().0;
-    assert_eq!(again.state(), Some(State { rule: RuleKind::Lion, since: 7 }));
+    assert_eq!(again.state(), Some(State { rule: UpdateKind::Lion, since: 7 }));
     assert!(again.layers()[0].second_moment().is_empty());
     assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
 

@@ -4,12 +4,12 @@
 
 use proptest::prelude::*;
 use trulysparse::nn::{
-    Activation, ActivationKind, Config, Cut, Layer, Mlp, Pruning, RuleKind, Sparsity, State,
+    Activation, ActivationKind, Config, Cut, Layer, Mlp, Pruning, Sparsity, State, UpdateKind,
 };
 use trulysparse::parallel::Par;
 use trulysparse::topology::Set;
 
-const STATE: State = State { rule: RuleKind::Adam, since: 0 };
+const STATE: State = State { rule: UpdateKind::Adam, since: 0 };
 
 fn network(sizes: &[usize], density: f64, seed: u64) -> Mlp {
     let config = Config {

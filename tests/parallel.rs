@@ -10,7 +10,7 @@ use trulysparse::checkpoint;
 use trulysparse::csr::Csr;
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Cut, Fall, LayerRates, Memory, Mlp, Optimizer, Pruning,
-    Rule, Sparsity, Targets, Workspace,
+    Sparsity, Targets, UpdateSettings, Workspace,
 };
 use trulysparse::parallel::Par;
 use trulysparse::rng::{Purpose, Stream, symmetric};
@@ -44,7 +44,7 @@ fn samples(count: usize) -> (Vec<f32>, Vec<u32>) {
 
 fn settings(epochs: u64, steps: u64) -> FitSettings {
     let optimizer = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: true, schedule_decay: false },
+        rule: UpdateSettings::Sgd { momentum: 0.9, nesterov: true, schedule_decay: false },
         learning_rate: 0.05,
         weight_decay: 1e-4,
         l1: 0.0,

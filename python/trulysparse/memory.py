@@ -68,7 +68,7 @@ class MemoryPlan:
         candidates = _candidates(evolves)
         memory = request.memory(memory)
         how = request.optimizer(optimizer)
-        request.check(request.Alone(config, how), [request.NO_SRELU])
+        request.check(request.StepRequest(config, how), [request.NO_SRELU])
 
         def footprint_for(batch: int) -> _core.Footprint:
             return footprint(batch, candidates, memory, how._state_per_parameter)

@@ -70,14 +70,14 @@ pub struct Lion {
 }
 
 /// What differs between update rules. `v` and `s` are a parameter's moments.
-trait Rule {
+trait Advance {
     /// Whether there are second moments.
     const SECOND: bool;
     /// By how much a parameter moves with the mean gradient `g`.
     fn advance(&self, rate: f32, g: f32, v: &mut f32, s: &mut f32) -> f32;
 }
 
-impl Rule for Sgd {
+impl Advance for Sgd {
     const SECOND: bool = false;
     #[inline(always)]
     fn advance(&self, rate: f32, g: f32, v: &mut f32, _: &mut f32) -> f32 {
@@ -87,7 +87,7 @@ impl Rule for Sgd {
     }
 }
 
-impl Rule for Adam {
+impl Advance for Adam {
     const SECOND: bool = true;
     #[inline(always)]
     fn advance(&self, rate: f32, g: f32, v: &mut f32, s: &mut f32) -> f32 {
@@ -98,7 +98,7 @@ impl Rule for Adam {
     }
 }
 
-impl Rule for Lion {
+impl Advance for Lion {
     const SECOND: bool = false;
     #[inline(always)]
     fn advance(&self, rate: f32, g: f32, v: &mut f32, _: &mut f32) -> f32 {
@@ -110,7 +110,7 @@ impl Rule for Lion {
 }
 
 #[inline(always)]
-fn second_of<R: Rule>(_: &R) -> bool {
+fn second_of<R: Advance>(_: &R) -> bool {
     R::SECOND
 }
 
@@ -133,7 +133,7 @@ impl Step {
     }
 
     #[inline(always)]
-    fn spend_by<R: Rule>(
+    fn spend_by<R: Advance>(
         &self,
         rule: &R,
         gradients: &[f32],
@@ -158,7 +158,7 @@ impl Step {
     /// Spends whole arrays of N; what is left stays. They are copied, so that they become vector
     /// instructions: nothing that is stored can be what is loaded next.
     #[inline(always)]
-    fn spend_arrays<R: Rule, const N: usize>(
+    fn spend_arrays<R: Advance, const N: usize>(
         &self,
         rule: &R,
         gradients: &[f32],
@@ -188,7 +188,7 @@ impl Step {
     }
 
     #[inline(always)]
-    fn spend_one<R: Rule>(
+    fn spend_one<R: Advance>(
         &self,
         rule: &R,
         gradient: f32,
@@ -202,7 +202,7 @@ impl Step {
     }
 
     #[inline(always)]
-    fn apply(&self, rule: &impl Rule, sum: f32, w: &mut f32, v: &mut f32, s: &mut f32) {
+    fn apply(&self, rule: &impl Advance, sum: f32, w: &mut f32, v: &mut f32, s: &mut f32) {
         let ahead = rule.advance(self.rate, sum * self.inverse_batch, v, s);
         self.settle(ahead, w);
     }

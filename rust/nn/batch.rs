@@ -32,13 +32,13 @@ pub struct SparseInput {
 
 /// The buffers that a batch is put in before a pass through the network.
 #[derive(Debug)]
-pub struct Buffers<'a> {
+pub struct BatchBuffers<'a> {
     pub(super) lanes: &'a mut Lanes,
     pub(super) sparse: &'a mut Option<Box<SparseInput>>,
     pub(super) max_batch: usize,
 }
 
-impl<'a> Buffers<'a> {
+impl<'a> BatchBuffers<'a> {
     /// For `batch` samples of all features: (features, `stride(batch)`), feature-major.
     pub fn dense(self, features: usize, batch: usize) -> Result<&'a mut [f32]> {
         check_batch(batch, self.max_batch);

@@ -70,7 +70,7 @@ impl Layer {
         Ok(Layer { weights, momentum, bias, bias_momentum, second, srelu, pruned, transpose })
     }
 
-    /// An Erdos-Renyi layer with weights drawn from `init`; `index` counts layers from 1. The watch
+    /// An Erdos-Renyi layer with weights drawn from `init`; `number` counts layers from 1. The watch
     /// counts each connection twice: when it is there, and when it has its weight.
     pub fn random(
         par: &Par,
@@ -78,16 +78,16 @@ impl Layer {
         probability: f64,
         init: Init,
         seed: u64,
-        index: u64,
+        number: u64,
         watch: &mut Watch<'_>,
     ) -> Result<Self> {
         let [n_in, n_out] = sizes;
-        let structure = Stream::new(seed, Purpose::Structure, index, 0);
+        let structure = Stream::new(seed, Purpose::Structure, number, 0);
         let (indptr, indices) =
             topology::erdos_renyi_watched(par, n_in, n_out, probability, structure, watch)?;
         let empty = filled(indices.len(), 0.0, "weights")?;
         let mut weights = Csr::from_parts(n_in, indptr, indices, empty);
-        let values = Stream::new(seed, Purpose::Weights, index, 0);
+        let values = Stream::new(seed, Purpose::Weights, number, 0);
         let (pattern, data) = weights.pattern_and_data_mut();
         topology::initial_weights(par, pattern, init, values, data);
         watch.advance(pattern.nnz() as u64)?;

@@ -222,8 +222,8 @@ impl Mlp {
         let draw = self.next_draw();
         let mut score = self.score_batch(par, workspace, samples, answers, draw);
         let taken = self.counters.steps - self.state.map_or(0, |state| state.since);
-        let step = optimizer.step(at, taken, samples.len());
-        self.backward(par, workspace, &step);
+        let update = optimizer.step(at, taken, samples.len());
+        self.backward(par, workspace, &update);
         self.counters.steps += 1;
         score.multiply_adds = workspace.passed * samples.len() as u64;
         score

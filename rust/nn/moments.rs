@@ -3,7 +3,7 @@
 
 use super::layer::Layer;
 use super::mlp::Mlp;
-use super::optimizer::{Optimizer, RuleKind, Update};
+use super::optimizer::{Optimizer, Update, UpdateKind};
 use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
 use crate::parallel::Par;
@@ -17,7 +17,7 @@ const WHAT: &str = "second moments";
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// The rule.
-    pub rule: RuleKind,
+    pub rule: UpdateKind,
     /// The steps.
     pub since: u64,
 }
@@ -31,7 +31,7 @@ pub(super) struct Second {
 }
 
 impl Second {
-    fn zeros(layer: &Layer, rule: RuleKind) -> Result<Self> {
+    fn zeros(layer: &Layer, rule: UpdateKind) -> Result<Self> {
         if rule.moments() < 2 {
             return Ok(Second::default());
         }
@@ -89,8 +89,8 @@ impl Mlp {
     }
 
     /// The rule whose moments there are.
-    pub(super) fn rule(&self) -> RuleKind {
-        self.state.map_or(RuleKind::default(), |state| state.rule)
+    pub(super) fn rule(&self) -> UpdateKind {
+        self.state.map_or(UpdateKind::default(), |state| state.rule)
     }
 
     /// Sets it, for a network whose layers have these moments.
@@ -105,8 +105,8 @@ impl Mlp {
     }
 
     /// An error if this rule cannot train this network.
-    fn check_rule(&self, rule: RuleKind) -> Result<()> {
-        if !rule.applies_alone() && self.layers.iter().any(|layer| layer.srelu.is_some()) {
+    fn check_rule(&self, rule: UpdateKind) -> Result<()> {
+        if !rule.takes_shared_gradients() && self.layers.iter().any(|layer| layer.srelu.is_some()) {
             let expected = "SGD, which alone trains SReLU's parameters";
             return Err(Error::invalid("optimizer", rule.name(), expected));
         }
@@ -134,14 +134,17 @@ impl Mlp {
             layer.second = second;
         }
         let since = self.counters.steps;
-        self.state = (rule != RuleKind::default()).then_some(State { rule, since });
+        self.state = (rule != UpdateKind::default()).then_some(State { rule, since });
         Ok(())
     }
 
     /// As [`Mlp::prepare_optimizer`] for the gradients of workers; a panic if the update is of a rule
     /// that cannot apply them.
     pub(super) fn expect_shared(&mut self, update: &Update) {
-        assert!(update.kind().applies_alone(), "internal: it takes its step with the gradients");
+        assert!(
+            update.kind().takes_shared_gradients(),
+            "internal: it takes its step with the gradients"
+        );
         if self.rule() != update.kind() {
             self.forget_momentum();
         }

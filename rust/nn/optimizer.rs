@@ -59,11 +59,11 @@ impl Update {
     }
 
     /// Which rule's it is.
-    pub(super) fn kind(&self) -> RuleKind {
+    pub(super) fn kind(&self) -> UpdateKind {
         match self.step.rule {
-            UpdateRule::Sgd(_) => RuleKind::Sgd,
-            UpdateRule::Adam(_) => RuleKind::Adam,
-            UpdateRule::Lion(_) => RuleKind::Lion,
+            UpdateRule::Sgd(_) => UpdateKind::Sgd,
+            UpdateRule::Adam(_) => UpdateKind::Adam,
+            UpdateRule::Lion(_) => UpdateKind::Lion,
         }
     }
 }
@@ -71,7 +71,7 @@ impl Update {
 /// The update rules by name, and what each can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RuleKind {
+pub enum UpdateKind {
     /// Stochastic gradient descent with momentum.
     #[default]
     Sgd,
@@ -81,37 +81,37 @@ pub enum RuleKind {
     Lion,
 }
 
-impl RuleKind {
+impl UpdateKind {
     /// The name as users know it.
     pub fn name(self) -> &'static str {
         match self {
-            RuleKind::Sgd => "SGD",
-            RuleKind::Adam => "Adam",
-            RuleKind::Lion => "Lion",
+            UpdateKind::Sgd => "SGD",
+            UpdateKind::Adam => "Adam",
+            UpdateKind::Lion => "Lion",
         }
     }
 
     /// Numbers that it keeps for each parameter: 1, or 2 with second moments.
     pub fn moments(self) -> usize {
         match self {
-            RuleKind::Sgd | RuleKind::Lion => 1,
-            RuleKind::Adam => 2,
+            UpdateKind::Sgd | UpdateKind::Lion => 1,
+            UpdateKind::Adam => 2,
         }
     }
 
     /// Whether it can apply gradients that other workers made, and train SReLU's parameters.
-    pub fn applies_alone(self) -> bool {
+    pub fn takes_shared_gradients(self) -> bool {
         match self {
-            RuleKind::Sgd => true,
-            RuleKind::Adam | RuleKind::Lion => false,
+            UpdateKind::Sgd => true,
+            UpdateKind::Adam | UpdateKind::Lion => false,
         }
     }
 
     /// Whether the weight decay is multiplied by the learning rate.
     fn decay_follows_rate(self) -> bool {
         match self {
-            RuleKind::Sgd => false,
-            RuleKind::Adam | RuleKind::Lion => true,
+            UpdateKind::Sgd => false,
+            UpdateKind::Adam | UpdateKind::Lion => true,
         }
     }
 }
@@ -119,7 +119,7 @@ impl RuleKind {
 /// By which rule gradients become steps.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Rule {
+pub enum UpdateSettings {
     /// Stochastic gradient descent with momentum.
     Sgd {
         /// The momentum coefficient.
@@ -163,7 +163,7 @@ fn single<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f32
 #[serde(deny_unknown_fields)]
 pub struct Optimizer {
     /// The rule.
-    pub rule: Rule,
+    pub rule: UpdateSettings,
     /// The learning rate before the schedule.
     pub learning_rate: f64,
     /// Subtracted from every parameter per step as this fraction of it; multiplied by the learning
@@ -195,11 +195,11 @@ impl Optimizer {
             v => Err(Error::invalid(name, v, "a finite number of at least 0")),
         };
         match self.rule {
-            Rule::Sgd { momentum, .. } => {
+            UpdateSettings::Sgd { momentum, .. } => {
                 fraction("momentum", momentum)?;
                 fraction("weight_decay", self.weight_decay as f32)?;
             }
-            Rule::Adam { beta_1, beta_2, epsilon } => {
+            UpdateSettings::Adam { beta_1, beta_2, epsilon } => {
                 fraction("beta_1", beta_1)?;
                 fraction("beta_2", beta_2)?;
                 if !(epsilon > 0.0 && epsilon.is_finite()) {
@@ -207,7 +207,7 @@ impl Optimizer {
                 }
                 amount("weight_decay", self.weight_decay)?;
             }
-            Rule::Lion { beta_1, beta_2 } => {
+            UpdateSettings::Lion { beta_1, beta_2 } => {
                 fraction("beta_1", beta_1)?;
                 fraction("beta_2", beta_2)?;
                 amount("weight_decay", self.weight_decay)?;
@@ -218,11 +218,11 @@ impl Optimizer {
     }
 
     /// Which rule it follows.
-    pub fn kind(&self) -> RuleKind {
+    pub fn kind(&self) -> UpdateKind {
         match self.rule {
-            Rule::Sgd { .. } => RuleKind::Sgd,
-            Rule::Adam { .. } => RuleKind::Adam,
-            Rule::Lion { .. } => RuleKind::Lion,
+            UpdateSettings::Sgd { .. } => UpdateKind::Sgd,
+            UpdateSettings::Adam { .. } => UpdateKind::Adam,
+            UpdateSettings::Lion { .. } => UpdateKind::Lion,
         }
     }
 
@@ -245,18 +245,18 @@ impl Optimizer {
             shrink,
         };
         let step = match self.rule {
-            Rule::Sgd { momentum, nesterov, schedule_decay } => {
+            UpdateSettings::Sgd { momentum, nesterov, schedule_decay } => {
                 let factor = if schedule_decay { self.schedule.factor(step, total) } else { 1.0 };
                 of(UpdateRule::Sgd(Sgd { momentum, nesterov }), rate, factor * self.weight_decay)
             }
-            Rule::Adam { beta_1, beta_2, epsilon } => {
+            UpdateSettings::Adam { beta_1, beta_2, epsilon } => {
                 // What the means have of the gradients so far; the rest is the zero of the start.
                 let weight = |beta: f32| 1.0 - libm::pow(beta.into(), (taken + 1) as f64);
                 let inverse_root = (1.0 / weight(beta_2).sqrt()) as f32;
                 let rule = UpdateRule::Adam(Adam { beta_1, beta_2, epsilon, inverse_root });
                 of(rule, rate / weight(beta_1), rate * self.weight_decay)
             }
-            Rule::Lion { beta_1, beta_2 } => {
+            UpdateSettings::Lion { beta_1, beta_2 } => {
                 of(UpdateRule::Lion(Lion { beta_1, beta_2 }), rate, rate * self.weight_decay)
             }
         };
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     const GOOD: Optimizer = Optimizer {
-        rule: Rule::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
+        rule: UpdateSettings::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false },
         learning_rate: 0.1,
         weight_decay: 0.0,
         l1: 0.0,
@@ -285,14 +285,14 @@ mod tests {
         for learning_rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e39] {
             assert!(refused(Optimizer { learning_rate, ..GOOD }).contains("learning_rate = "));
         }
-        let adam = |beta_1, beta_2, epsilon| Rule::Adam { beta_1, beta_2, epsilon };
+        let adam = |beta_1, beta_2, epsilon| UpdateSettings::Adam { beta_1, beta_2, epsilon };
         let with = |rule| Optimizer { rule, ..GOOD };
-        let lion = |beta_1, beta_2| Rule::Lion { beta_1, beta_2 };
+        let lion = |beta_1, beta_2| UpdateSettings::Lion { beta_1, beta_2 };
         with(adam(0.9, 0.999, 1e-8)).check().unwrap();
         with(lion(0.9, 0.99)).check().unwrap();
         for bad in [-0.1, 1.0, f32::NAN, f32::INFINITY] {
             let weight_decay = bad.into();
-            let sgd = Rule::Sgd { momentum: bad, nesterov: true, schedule_decay: true };
+            let sgd = UpdateSettings::Sgd { momentum: bad, nesterov: true, schedule_decay: true };
             assert!(refused(with(sgd)).contains("momentum"));
             assert!(refused(Optimizer { weight_decay, ..GOOD }).starts_with("weight_decay = "));
             assert!(refused(with(adam(bad, 0.9, 1.0))).starts_with("beta_1 = "));

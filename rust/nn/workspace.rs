@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::batch::{Buffers, SparseInput, check_batch};
+use super::batch::{BatchBuffers, SparseInput, check_batch};
 use super::mlp::{Draw, Mlp};
 use crate::error::{Error, Result};
 use crate::kernels::{Batch, BatchMut, Needs, Outputs, Record, SRELU_PARAMETERS, stride, words};
@@ -246,8 +246,8 @@ impl Workspace {
     }
 
     /// Where a batch goes before a step.
-    pub fn buffers(&mut self) -> Buffers<'_> {
-        Buffers {
+    pub fn buffers(&mut self) -> BatchBuffers<'_> {
+        BatchBuffers {
             lanes: &mut self.activations[0],
             sparse: &mut self.sparse,
             max_batch: self.max_batch,
@@ -317,8 +317,8 @@ impl Inference {
     }
 
     /// Where a batch goes.
-    pub fn buffers(&mut self) -> Buffers<'_> {
+    pub fn buffers(&mut self) -> BatchBuffers<'_> {
         let Inference { input: lanes, sparse, max_batch, .. } = self;
-        Buffers { lanes, sparse, max_batch: *max_batch }
+        BatchBuffers { lanes, sparse, max_batch: *max_batch }
     }
 }

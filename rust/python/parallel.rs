@@ -9,7 +9,7 @@ use super::convert::{self, from_json};
 use super::data::Data;
 use super::network::Network;
 use super::results::{Scores, Tally};
-use super::rules::{Evolved, Pruned};
+use super::rules::{LayerTurnover, Pruned};
 use super::until_tick;
 use crate::error::Error;
 use crate::nn::{Memory, Pruning};
@@ -113,7 +113,7 @@ impl ParallelTrainer {
     }
 
     /// As `Network.evolve`, between two epochs.
-    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<LayerTurnover>> {
         let network = self.network.get();
         let (par, rule) = (network.par()?, from_json::<NamedRule>("rule", rule)?);
         let layers: Result<_, Error> = py.detach(|| {
@@ -122,7 +122,7 @@ impl ParallelTrainer {
             let fit = &mut *fit;
             par.awake(|| fit.evolve(&par, mlp, &rule))
         });
-        Ok(Evolved::all(layers?))
+        Ok(LayerTurnover::all(layers?))
     }
 
     /// As `Network.prune`, between two epochs.

@@ -7,7 +7,7 @@ use crate::topology::Turnover;
 
 /// How many connections of a layer were dropped and grown.
 #[pyclass(frozen, get_all, module = "trulysparse._core")]
-pub struct Evolved {
+pub struct LayerTurnover {
     dropped: usize,
     grown: usize,
 }
@@ -21,10 +21,10 @@ pub struct Pruned {
 }
 
 #[pymethods]
-impl Evolved {
+impl LayerTurnover {
     #[new]
     fn new(dropped: usize, grown: usize) -> Self {
-        Evolved { dropped, grown }
+        LayerTurnover { dropped, grown }
     }
 }
 
@@ -36,9 +36,12 @@ impl Pruned {
     }
 }
 
-impl Evolved {
+impl LayerTurnover {
     pub fn all(layers: Vec<Turnover>) -> Vec<Self> {
-        layers.into_iter().map(|Turnover { dropped, grown }| Evolved { dropped, grown }).collect()
+        layers
+            .into_iter()
+            .map(|Turnover { dropped, grown }| LayerTurnover { dropped, grown })
+            .collect()
     }
 }
 

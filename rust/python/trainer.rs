@@ -11,7 +11,7 @@ use super::convert::{from_json, offsets};
 use super::data::Data;
 use super::network::Network;
 use super::results::Scores;
-use super::rules::Evolved;
+use super::rules::LayerTurnover;
 use super::until_tick;
 use crate::csr::Csr;
 use crate::memory::{copied, filled};
@@ -80,7 +80,7 @@ impl Trainer {
     }
 
     /// As `Network.evolve`, also by a rule that needs samples: the gradients are those on a batch.
-    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<LayerTurnover>> {
         let network = self.network.get();
         let (par, rule) = (network.par()?, from_json::<NamedRule>("rule", rule)?);
         let layers = self.data.get().with(py, |data| {
@@ -88,7 +88,7 @@ impl Trainer {
             let mlp = &mut *network.write()?;
             evolve(&par, mlp, &mut workspace, data, self.growth_batch, &rule)
         })?;
-        Ok(Evolved::all(layers))
+        Ok(LayerTurnover::all(layers))
     }
 
     /// Gradients of the mean loss at places of a layer, offsets and columns of a matrix with a row

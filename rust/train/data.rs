@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::kernels::stride;
 use crate::memory::reserved;
 use crate::nn::{
-    Answers, Buffers, Draw, Footprint, Layer, Loss, Mlp, Standardizer, TargetRange, Targets,
+    Answers, BatchBuffers, Draw, Footprint, Layer, Loss, Mlp, Standardizer, TargetRange, Targets,
     Workspace,
 };
 use crate::parallel::Par;
@@ -263,7 +263,7 @@ impl<'a> DataView<'a> {
         first: &Layer,
         standardizer: Option<&Standardizer>,
         samples: &[u32],
-        buffers: Buffers<'_>,
+        buffers: BatchBuffers<'_>,
     ) -> Result<()> {
         let x = match self.x {
             Samples::Sparse(x) => return buffers.sparse(par, first, standardizer, x, samples),
@@ -288,7 +288,7 @@ fn gather_rows(
     standardizer: Option<&Standardizer>,
     batch: usize,
     row: impl Fn(usize) -> usize + Sync,
-    buffers: Buffers<'_>,
+    buffers: BatchBuffers<'_>,
 ) -> Result<()> {
     let stride = stride(batch);
     let out = buffers.dense(x.features, batch)?;

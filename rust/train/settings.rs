@@ -29,7 +29,7 @@ impl FitSettings {
     /// Checks that a server can apply the gradients of several workers.
     pub fn check_parallel(&self) -> Result<()> {
         match self.optimizer.kind() {
-            rule if rule.applies_alone() => Ok(()),
+            rule if rule.takes_shared_gradients() => Ok(()),
             rule => Err(Error::invalid("optimizer", rule.name(), "SGD with several workers")),
         }
     }

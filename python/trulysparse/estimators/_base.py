@@ -19,7 +19,7 @@ from trulysparse import _check
 from trulysparse.data.numeric import refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _automatic, _support
-from trulysparse.estimators._stopping import Diverged, Watch
+from trulysparse.estimators._stopping import Diverged, Scorer
 from trulysparse.estimators._targets import Array, Floats, Targets
 from trulysparse.estimators._weighted import WeightedSamples, weights
 from trulysparse.history import History
@@ -158,7 +158,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if held_out is not None:
             held_out = held_out.without(constant)
             validation = (held_out.X, target.encode(held_out.y, "y_val"))
-            watch = Watch(_scorer(target, held_out), patience if stops else None, tol)
+            watch = Scorer(_scorer(target, held_out), patience if stops else None, tol)
         settings = {
             "epochs": epochs,
             "validation_data": validation,

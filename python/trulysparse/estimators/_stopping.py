@@ -18,7 +18,7 @@ class Diverged(Callback):
             self.model.stop_training = True
 
 
-class Watch(Callback):
+class Scorer(Callback):
     """Score the network after every epoch; with `patience` stop, and keep the best network.
 
     Parameters

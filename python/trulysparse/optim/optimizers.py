@@ -49,7 +49,7 @@ class _Optimizer:
     # Numbers that it keeps for each parameter.
     _state_per_parameter: ClassVar[int]
     # Whether it applies the gradients of workers, and trains SReLU's parameters.
-    _applies_alone: ClassVar[bool] = False
+    _takes_shared_gradients: ClassVar[bool] = False
 
     learning_rate: float
     weight_decay: float
@@ -141,7 +141,7 @@ class SGD(_Optimizer):
     _summary: ClassVar[str] = "momentum SGD"
     _numbers: ClassVar[tuple[str, ...]] = ("momentum", "nesterov", "schedule_decay")
     _state_per_parameter: ClassVar[int] = 1
-    _applies_alone: ClassVar[bool] = True
+    _takes_shared_gradients: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Check every value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, TypeVar
 
 from trulysparse import _check
-from trulysparse._core import Evolved, Network, Trainer
+from trulysparse._core import LayerTurnover, Network, Trainer
 
 _Rule = TypeVar("_Rule", bound="Rule")
 
@@ -63,7 +63,7 @@ class Rule:
         """Give the rule as the core takes it, in JSON."""
         raise NotImplementedError(f"{type(self).__name__}: expected a rule of the core")
 
-    def _apply(self, core: Network, trainer: Trainer | None) -> list[Evolved]:
+    def _apply(self, core: Network, trainer: Trainer | None) -> list[LayerTurnover]:
         """Evolve every layer but the last; tell what became of each.
 
         `trainer`: has the samples that gradients are taken on, if there are some.

@@ -177,7 +177,9 @@ class TopologyRule(Rule):
         """Check the attributes; a fit does so before it begins."""
         super().check()
 
-    def _apply(self, core: _core.Network, trainer: _core.Trainer | None) -> list[_core.Evolved]:
+    def _apply(
+        self, core: _core.Network, trainer: _core.Trainer | None
+    ) -> list[_core.LayerTurnover]:
         name = type(self).__name__
         changes = []
         for index in range(len(core.nnz()) - 1):

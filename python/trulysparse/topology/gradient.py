@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from trulysparse import _check
-from trulysparse._core import Evolved, Network, Trainer
+from trulysparse._core import LayerTurnover, Network, Trainer
 from trulysparse.topology._magnitude import MagnitudeRule
 
 
@@ -82,6 +82,6 @@ class GradientGrowth(MagnitudeRule):
         }
         return json.dumps(rule)
 
-    def _apply(self, core: Network, trainer: Trainer | None) -> list[Evolved]:
+    def _apply(self, core: Network, trainer: Trainer | None) -> list[LayerTurnover]:
         assert trainer is not None
         return trainer.evolve(self._core())

@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from trulysparse import _core
-from trulysparse.callbacks.base import Callback
+from trulysparse.callbacks.base import Callback, Model
 from trulysparse.history import History
 from trulysparse.losses import LOSSES, scores
 from trulysparse.topology.pruning import ImportancePruning, reported
@@ -44,14 +44,6 @@ COSTS = (
 _TO_CALLER = 3
 
 
-class Model(Protocol):
-    """What a fit changes of a model beside its network."""
-
-    history: History
-    stop_training: bool
-    metadata: dict[str, str]
-
-
 def metrics(loss: str, *, validated: bool, asynchronous: bool) -> list[str]:
     """Give the names in the logs of an epoch, in their order."""
     names = ["loss", "accuracy"] if LOSSES[loss].has_accuracy else ["loss"]
@@ -71,12 +63,12 @@ def introduce(callbacks: Sequence[Callback], model: Any, params: Mapping[str, An
 
 @dataclass
 class Loop:
-    """The epochs of one fit, whose memory is taken.
+    """The epochs of one request, whose memory is taken.
 
     `samples` are those of an epoch; steps of a stream, whose samples are not known.
     """
 
-    fit: Request
+    request: Request
     model: Model
     driver: Driver
     samples: int
@@ -86,43 +78,45 @@ class Loop:
 
     def run(self) -> History:
         """Run the epochs."""
-        fit, model = self.fit, self.model
+        request, model = self.request, self.model
         self._warn_of_late_pruning()
         history = model.history = self._past()
         self._multiply_adds = int(history.history.get("multiply_adds", [0])[-1])
         self._pruning_seconds = self._evolution_seconds = 0.0
-        remaining = fit.epochs[len(history.epoch) :]
-        had_paths = fit.pruning is not None and fit.core.path_strength().any()
+        remaining = request.epochs[len(history.epoch) :]
+        had_paths = request.pruning is not None and request.core.path_strength().any()
         model.stop_training = False
-        for callback in fit.callbacks:
+        for callback in request.callbacks:
             callback.on_train_begin({})
         self.logs: dict[str, float] = {}
-        with EpochBar(fit.epochs, self.samples, self._connections(), enabled=fit.progress) as bar:
+        with EpochBar(
+            request.epochs, self.samples, self._connections(), enabled=request.progress
+        ) as bar:
             if history.epoch:
                 bar.epoch_done(history.epoch[-1], {"connections": self._connections()})
                 self._change_topology(history.epoch[-1], bar)
             for epoch in remaining:
                 self._epoch_with_callbacks(epoch, bar)
-                if model.stop_training or epoch == fit.epochs[-1]:
+                if model.stop_training or epoch == request.epochs[-1]:
                     break
                 if self.checkpoint is not None:
                     write = self.checkpoint.write
-                    self.driver.aside(partial(write, fit.core, model.metadata, history))
+                    self.driver.aside(partial(write, request.core, model.metadata, history))
                 self._change_topology(epoch, bar)
         if self.checkpoint is not None:
             self.checkpoint.remove()
         # Pruning cuts no output off, but the evolution moves what it has left.
-        if had_paths and not fit.core.path_strength().any():
+        if had_paths and not request.core.path_strength().any():
             warnings.warn(CUT_OFF, RuntimeWarning, stacklevel=_TO_CALLER)
         return history
 
     def end(self) -> None:
         """Tell callbacks of the end, at which they may restore a network."""
-        for callback in self.fit.callbacks:
+        for callback in self.request.callbacks:
             callback.on_train_end(dict(self.logs))
 
     def _warn_of_late_pruning(self) -> None:
-        epochs, rule = self.fit.epochs, self.fit.pruning
+        epochs, rule = self.request.epochs, self.request.pruning
         start = None if rule is None else rule.start
         if start is not None and epochs and start >= epochs.stop:
             message = f"pruning starts after epoch {start}, and this fit ends before"
@@ -134,12 +128,12 @@ class Loop:
         return History() if past is None else past
 
     def _connections(self) -> int:
-        return sum(self.fit.core.nnz())
+        return sum(self.request.core.nnz())
 
     # --- an epoch -----------------------------------------------------------------------------
 
     def _epoch_with_callbacks(self, epoch: int, bar: EpochBar) -> None:
-        history, callbacks = self.model.history, self.fit.callbacks
+        history, callbacks = self.model.history, self.request.callbacks
         for callback in callbacks:
             callback.on_epoch_begin(epoch, {})
         was_finite = history.is_finite()
@@ -154,7 +148,7 @@ class Loop:
 
     def _epoch(self, epoch: int, bar: EpochBar) -> dict[str, float]:
         """Train and validate; give the numbers of the epoch."""
-        driver, loss = self.driver, self.fit.config.loss
+        driver, loss = self.driver, self.request.config.loss
         first_step = epoch * self.steps_per_epoch
         bar.epoch_starts(epoch)
         started = time.perf_counter()
@@ -169,11 +163,11 @@ class Loop:
         if self.validation is not None:
             bar.does("validating", epoch)
             validating = time.perf_counter()
-            found = scores(loss, driver.evaluate(self.validation, self.fit.batch_size))
+            found = scores(loss, driver.evaluate(self.validation, self.request.batch_size))
             validation_seconds = time.perf_counter() - validating
             logs |= {f"val_{name}": value for name, value in found.items()}
         logs["connections"] = self._connections()
-        logs["neurons"] = sum(self.fit.core.connected_neurons()[:-1])
+        logs["neurons"] = sum(self.request.core.connected_neurons()[:-1])
         logs["learning_rate"] = driver.learning_rate(epoch, first_step + self.steps_per_epoch - 1)
         logs["seconds"] = seconds
         logs["validation_seconds"] = validation_seconds
@@ -189,13 +183,13 @@ class Loop:
     def _change_topology(self, epoch: int, bar: EpochBar) -> None:
         """Prune and evolve after an epoch."""
         self._pruning_seconds = self._evolution_seconds = 0.0
-        rule, topology = self.fit.pruning, self.fit.topology
+        rule, topology = self.request.pruning, self.request.topology
         if rule is not None and rule.is_due(epoch + 1):
             bar.does("pruning", epoch)
             started = time.perf_counter()
             self._prune(rule)
             self._pruning_seconds = time.perf_counter() - started
-        evolution = None if topology is None else topology.at(epoch + 1, self.fit.epochs.stop)
+        evolution = None if topology is None else topology.at(epoch + 1, self.request.epochs.stop)
         if evolution is not None:
             bar.does("evolving", epoch)
             started = time.perf_counter()
@@ -218,7 +212,7 @@ class Loop:
         assert isinstance(rule.start, int)
         assert isinstance(rule.every, int)
         history = self.model.history.history
-        has_accuracy = LOSSES[self.fit.config.loss].has_accuracy
+        has_accuracy = LOSSES[self.request.config.loss].has_accuracy
         tolerance = Tolerance(rule.tolerance, has_accuracy=has_accuracy)
         losses = history["val_loss"]
         scores = list(map(tolerance.of, losses, history.get("val_accuracy", losses)))
@@ -229,5 +223,5 @@ class Loop:
         left = tolerance.remaining(scores, start, rule.every)
         if left < 0:
             return None
-        core, data, batch = self.fit.core, self.validation, self.fit.batch_size
+        core, data, batch = self.request.core, self.validation, self.request.batch_size
         return self.driver.aside(lambda: furthest(core, data, batch, tolerance, left))

@@ -119,7 +119,7 @@ _OF_STRATEGIES = (
 
 
 @dataclass(frozen=True)
-class Alone:
+class StepRequest:
     """A network's settings and an optimiser, where there is no fit around them."""
 
     config: Config
@@ -144,7 +144,8 @@ def check(fit: Any, conflicts: Sequence[Conflict]) -> None:
 
 NO_SRELU = Conflict(
     lambda fit: (
-        "srelu" in np.atleast_1d(fit.config.activation) and not fit.optimizer._applies_alone
+        "srelu" in np.atleast_1d(fit.config.activation)
+        and not fit.optimizer._takes_shared_gradients
     ),
     "optimizer = {fit.optimizer!r}: expected a trulysparse.SGD with the activation 'srelu'",
 )
@@ -177,7 +178,7 @@ CONFLICTS = (
         TypeError,
     ),
     Conflict(
-        lambda fit: fit.strategy and not fit.optimizer._applies_alone,
+        lambda fit: fit.strategy and not fit.optimizer._takes_shared_gradients,
         "optimizer = {fit.optimizer!r}: expected a trulysparse.SGD with a strategy",
     ),
     NO_SRELU,

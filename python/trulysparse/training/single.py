@@ -10,12 +10,12 @@ from trulysparse.data.samples import Given, given
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
 from trulysparse.training import settings
-from trulysparse.training.request import NO_SRELU, PAPER_SGD, Alone, check
+from trulysparse.training.request import NO_SRELU, PAPER_SGD, StepRequest, check
 
 
 def step(core: _core.Network, batch: Given, optimizer: Optimizer, memory: str) -> _core.Scores:
     """Take one training step on all samples; give their scores before it."""
-    check(Alone(Config.of(core), optimizer), [NO_SRELU])
+    check(StepRequest(Config.of(core), optimizer), [NO_SRELU])
     text = settings.of_trainer(batch.samples, optimizer._core(), 1, memory=memory)
     trainer = _core.Trainer(core, batch.data, text)
     core.standardize_on(batch.data)
@@ -24,7 +24,7 @@ def step(core: _core.Network, batch: Given, optimizer: Optimizer, memory: str) -
 
 def evolution(
     core: _core.Network, rule: Rule, x: Any, y: Any, *, batch_size: int, memory: str
-) -> list[_core.Evolved]:
+) -> list[_core.LayerTurnover]:
     """Evolve once; by gradients on samples if the rule takes some."""
     trainer, fresh = None, False
     if x is not None and y is not None:

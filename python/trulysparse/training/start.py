@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from trulysparse import _core
+from trulysparse.callbacks.base import Model
 from trulysparse.data.samples import given, held_out
 from trulysparse.history import History
 from trulysparse.parallel.driver import ParallelDriver
@@ -19,15 +20,15 @@ from trulysparse.parallel.strategies import Strategy, local_from, shares, steps_
 from trulysparse.training import settings
 from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
-from trulysparse.training.loop import Loop, Model, introduce, metrics
+from trulysparse.training.loop import Loop, introduce, metrics
 from trulysparse.training.request import Request
 from trulysparse.training.sequential import Sequential
 from trulysparse.training.stream import Stream
 from trulysparse.training.stream_driver import StreamDriver
 
 
-class Fit(Protocol):
-    """A fit whose memory is taken, as the model runs it."""
+class RunningFit(Protocol):
+    """A fit that is started, as the model runs it."""
 
     @property
     def driver(self) -> Driver | None: ...
@@ -79,110 +80,110 @@ class Inputs:
     stream: Stream | None = None
 
 
-def start(fit: Request, model: Model, session: Session | None) -> Fit:
+def start(request: Request, model: Model, session: Session | None) -> RunningFit:
     """Check the samples, find who trains, and take the memory.
 
     Nothing has changed if it raises, but that a checkpoint has been taken up.
     """
-    inputs = _inputs(fit, session)
+    inputs = _inputs(request, session)
     if _leads(session):
         names = metrics(
-            fit.config.loss,
+            request.config.loss,
             validated=inputs.validation is not None,
-            asynchronous=fit.strategy is not None and fit.strategy.asynchronous,
+            asynchronous=request.strategy is not None and request.strategy.asynchronous,
         )
-        introduce(fit.callbacks, model, {"epochs": fit.epochs.stop, "metrics": names})
+        introduce(request.callbacks, model, {"epochs": request.epochs.stop, "metrics": names})
     if inputs.stream is not None:
         steps = inputs.stream.steps
-        driver = StreamDriver(fit, inputs.stream)
-        return Loop(fit, model, driver, steps, steps, inputs.validation)
-    if fit.strategy is None:
-        return _sequential(fit, model, inputs)
-    return _parallel(fit, model, inputs, fit.strategy, session)
+        driver = StreamDriver(request, inputs.stream)
+        return Loop(request, model, driver, steps, steps, inputs.validation)
+    if request.strategy is None:
+        return _sequential(request, model, inputs)
+    return _parallel(request, model, inputs, request.strategy, session)
 
 
-def _inputs(fit: Request, session: Session | None) -> Inputs:
+def _inputs(request: Request, session: Session | None) -> Inputs:
     validation = None
-    if fit.batches:
-        stream = Stream(fit.core, fit.x, fit.steps_per_epoch, fit.augment)
-        if fit.validation_data is not None:
-            validation = held_out(fit.core, fit.validation_data)
+    if request.batches:
+        stream = Stream(request.core, request.x, request.steps_per_epoch, request.augment)
+        if request.validation_data is not None:
+            validation = held_out(request.core, request.validation_data)
         return Inputs(None, None, 0, validation, stream)
-    if _serves(session) and np.shape(cast(Any, fit.x))[:1] == (0,):
-        data, arrays = None, np.empty((0, fit.config.layer_sizes[0]), np.float32)
+    if _serves(session) and np.shape(cast(Any, request.x))[:1] == (0,):
+        data, arrays = None, np.empty((0, request.config.layer_sizes[0]), np.float32)
     else:
         data, arrays, _ = given(
-            fit.core,
-            fit.x,
-            fit.y,
-            sample_weight=fit.sample_weight,
+            request.core,
+            request.x,
+            request.y,
+            sample_weight=request.sample_weight,
             trains=True,
-            augment=fit.augment,
+            augment=request.augment,
         )
-    if fit.validation_data is not None:
-        validation = held_out(fit.core, fit.validation_data)
+    if request.validation_data is not None:
+        validation = held_out(request.core, request.validation_data)
     return Inputs(data, arrays, arrays.shape[0], validation)
 
 
-def _sequential(fit: Request, model: Model, inputs: Inputs) -> Loop:
+def _sequential(request: Request, model: Model, inputs: Inputs) -> Loop:
     assert inputs.data is not None
-    steps = math.ceil(inputs.samples / fit.batch_size)
+    steps = math.ceil(inputs.samples / request.batch_size)
     text = settings.of_trainer(
-        fit.batch_size,
-        fit.optimizer._core(),
-        fit.epochs.stop * steps,
-        candidates=fit.candidates,
-        memory=fit.memory,
-        growth_batch=fit.growth_batch,
+        request.batch_size,
+        request.optimizer._core(),
+        request.epochs.stop * steps,
+        candidates=request.candidates,
+        memory=request.memory,
+        growth_batch=request.growth_batch,
     )
-    trainer = _core.Trainer(fit.core, inputs.data, text)
-    _standardize(fit, inputs, None)
-    driver = Sequential(fit.core, trainer)
-    return Loop(fit, model, driver, inputs.samples, steps, inputs.validation)
+    trainer = _core.Trainer(request.core, inputs.data, text)
+    _standardize(request, inputs, None)
+    driver = Sequential(request.core, trainer)
+    return Loop(request, model, driver, inputs.samples, steps, inputs.validation)
 
 
 # --- several workers ----------------------------------------------------------------------------
 
 
 def _parallel(
-    fit: Request, model: Model, inputs: Inputs, strategy: Strategy, session: Session | None
-) -> Fit:
+    request: Request, model: Model, inputs: Inputs, strategy: Strategy, session: Session | None
+) -> RunningFit:
     if session is not None and not session.sharded and strategy.workers > inputs.samples:
         # As the core says it, but on all ranks.
         raise ValueError(
             f"workers = {strategy.workers}: expected no more than the {inputs.samples} samples"
         )
-    about = fit.about() if strategy.checkpoint is not None or session is not None else {}
+    about = request.about() if strategy.checkpoint is not None or session is not None else {}
     checkpoint = None
     if strategy.checkpoint is not None and _leads(session):
         # The history that goes on has numbers of all epochs or of none.
         validated = inputs.validation is not None
         whole = about | {"samples": inputs.samples, "validation_data": validated}
         checkpoint = Checkpoint(strategy.checkpoint, whole)
-        checkpoint.find(fit.core.threads)
+        checkpoint.find(request.core.threads)
     if session is None:
-        _resume(checkpoint, fit, model)
-        loop = _on_threads(fit, model, inputs, strategy)
-        _standardize(fit, inputs, session)
+        _resume(checkpoint, request, model)
+        loop = _on_threads(request, model, inputs, strategy)
+        _standardize(request, inputs, session)
         return replace(loop, checkpoint=checkpoint)
     session.greet(about, inputs.samples)
-    _resume(checkpoint, fit, model)
-    session.share_network(fit.core, checkpoint is not None and checkpoint.past is not None)
-    _standardize(fit, inputs, session)
-    return _on_ranks(fit, model, inputs, strategy, session, checkpoint)
+    _resume(checkpoint, request, model)
+    session.share_network(request.core, checkpoint is not None and checkpoint.past is not None)
+    _standardize(request, inputs, session)
+    return _on_ranks(request, model, inputs, strategy, session, checkpoint)
 
 
-def _resume(checkpoint: Checkpoint | None, fit: Request, model: Model) -> None:
-    metadata = None if checkpoint is None else checkpoint.resume(fit.core)
+def _resume(checkpoint: Checkpoint | None, request: Request, model: Model) -> None:
+    metadata = None if checkpoint is None else checkpoint.resume(request.core)
     if metadata is not None:
         model.metadata = metadata
 
 
-def _standardize(fit: Request, inputs: Inputs, session: Session | None) -> None:
-    if fit.epochs and session is not None and session.sharded:
-        session.standardize(fit.core, inputs.arrays)
-    elif fit.epochs and inputs.data is not None:
-        fit.core.standardize_on(inputs.data)
+def _standardize(request: Request, inputs: Inputs, session: Session | None) -> None:
+    if request.epochs and session is not None and session.sharded:
+        session.standardize(request.core, inputs.arrays)
+    elif request.epochs and inputs.data is not None:
+        request.core.standardize_on(inputs.data)
 
 
 def _serves(session: Session | None) -> bool:
@@ -194,42 +195,44 @@ def _leads(session: Session | None) -> bool:
     return session is None or session.is_server
 
 
-def _on_threads(fit: Request, model: Model, inputs: Inputs, strategy: Strategy) -> Loop:
+def _on_threads(request: Request, model: Model, inputs: Inputs, strategy: Strategy) -> Loop:
     parts = shares(strategy, inputs.samples)
-    steps = steps_per_epoch(parts, fit.batch_size)
+    steps = steps_per_epoch(parts, request.batch_size)
     assert inputs.data is not None
     text = settings.of_workers(
-        fit.batch_size,
-        fit.optimizer._core(),
-        fit.epochs.stop * steps,
+        request.batch_size,
+        request.optimizer._core(),
+        request.epochs.stop * steps,
         strategy=strategy._core(),
         workers=strategy.workers,
-        local_from=local_from(strategy, fit.epochs.stop),
+        local_from=local_from(strategy, request.epochs.stop),
     )
-    trainer = _core.ParallelTrainer(fit.core, inputs.data, text)
-    driver = _driver(fit, inputs, strategy, trainer)
-    return Loop(fit, model, driver, inputs.samples, steps, inputs.validation)
+    trainer = _core.ParallelTrainer(request.core, inputs.data, text)
+    driver = _driver(request, inputs, strategy, trainer)
+    return Loop(request, model, driver, inputs.samples, steps, inputs.validation)
 
 
 def _on_ranks(
-    fit: Request,
+    request: Request,
     model: Model,
     inputs: Inputs,
     strategy: Strategy,
     session: Session,
     checkpoint: Checkpoint | None,
-) -> Fit:
+) -> RunningFit:
     link = session.link
     parts = session.shares if session.sharded else shares(strategy, inputs.samples)
-    batch_size = min(fit.batch_size, sum(parts))
+    batch_size = min(request.batch_size, sum(parts))
     steps = steps_per_epoch(parts, batch_size)
-    optimizer, total = fit.optimizer._core(), fit.epochs.stop * steps
+    optimizer, total = request.optimizer._core(), request.epochs.stop * steps
     if not session.is_server:
         assert inputs.data is not None
         text = settings.of_steps(batch_size, optimizer, total)
-        worker = WorkerRank(link, fit.core, inputs.data, batch_size, text, sharded=session.sharded)
+        worker = WorkerRank(
+            link, request.core, inputs.data, batch_size, text, sharded=session.sharded
+        )
         return Serving(model, worker)
-    local = local_from(strategy, fit.epochs.stop)
+    local = local_from(strategy, request.epochs.stop)
     text = settings.of_workers(
         batch_size,
         optimizer,
@@ -238,17 +241,19 @@ def _on_ranks(
         workers=len(parts),
         local_from=local,
     )
-    server = ServerRank(link, fit.core, strategy, parts, text, local)
-    driver = _driver(fit, inputs, strategy, server)
+    server = ServerRank(link, request.core, strategy, parts, text, local)
+    driver = _driver(request, inputs, strategy, server)
     return Leading(
-        fit, model, driver, sum(parts), steps, inputs.validation, checkpoint, server=server
+        request, model, driver, sum(parts), steps, inputs.validation, checkpoint, server=server
     )
 
 
-def _driver(fit: Request, inputs: Inputs, strategy: Strategy, trainer: Any) -> ParallelDriver:
+def _driver(request: Request, inputs: Inputs, strategy: Strategy, trainer: Any) -> ParallelDriver:
     about = {
         "workers": strategy.workers,
         "samples": inputs.samples,
-        "batch_size": fit.batch_size,
+        "batch_size": request.batch_size,
     }
-    return ParallelDriver(fit.core, trainer, strategy, about, local_from(strategy, fit.epochs.stop))
+    return ParallelDriver(
+        request.core, trainer, strategy, about, local_from(strategy, request.epochs.stop)
+    )

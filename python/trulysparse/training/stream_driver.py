@@ -25,18 +25,18 @@ _TICK = 0.1
 class StreamDriver:
     """The network as it is, on the batches of a stream; every step takes new buffers."""
 
-    def __init__(self, fit: Request, stream: Stream) -> None:
-        self._fit, self._stream = fit, stream
-        self._core = fit.core
+    def __init__(self, request: Request, stream: Stream) -> None:
+        self._request, self._stream = request, stream
+        self._core = request.core
         self.prune = self._core.prune
-        self._total = fit.epochs.stop * stream.steps
+        self._total = request.epochs.stop * stream.steps
         # That of an epoch's last batch, by whose gradients connections may grow.
         self._last: _core.Trainer | None = None
-        if fit.epochs:
+        if request.epochs:
             first, samples = stream.peek()
             self._trainer(first, samples)  # an error if memory does not suffice
             self._core.standardize_on(first)
-        nothing = np.zeros((1, fit.config.layer_sizes[0]), np.float32)
+        nothing = np.zeros((1, request.config.layer_sizes[0]), np.float32)
         # Knows the schedule, and has buffers for one sample.
         self._schedule = self._trainer(_core.Data(self._core, nothing), 1)
         self.multiply_adds = 0  # of all steps so far
@@ -55,11 +55,11 @@ class StreamDriver:
     ) -> _core.Trainer:
         text = settings.of_trainer(
             samples,
-            (optimizer or self._fit.optimizer)._core(),
+            (optimizer or self._request.optimizer)._core(),
             self._total,
-            candidates=self._fit.candidates,
-            memory=self._fit.memory,
-            growth_batch=self._fit.growth_batch,
+            candidates=self._request.candidates,
+            memory=self._request.memory,
+            growth_batch=self._request.growth_batch,
         )
         return _core.Trainer(self._core, data, text)
 
@@ -85,7 +85,7 @@ class StreamDriver:
     def _step(
         self, data: _core.Data, samples: int, step: int, last: bool
     ) -> tuple[_core.Scores, int]:
-        optimizer = self._fit.optimizer._at(
+        optimizer = self._request.optimizer._at(
             self.learning_rate(0, step), self.learning_rate_before_schedule
         )
         trainer = self._trainer(data, samples, optimizer)

@@ -7,7 +7,7 @@ use super::Network;
 use crate::memory::copied;
 use crate::nn::{Change, Pruning, Removed};
 use crate::python::convert::from_json;
-use crate::python::rules::{Evolved, Pruned};
+use crate::python::rules::{LayerTurnover, Pruned};
 use crate::topology::{Grown, NamedRule};
 
 /// What a compaction removed of a layer.
@@ -32,13 +32,13 @@ type OwnedChange = (Vec<bool>, Vec<u32>, Vec<u32>, Vec<f32>);
 #[pymethods]
 impl Network {
     /// Evolves every layer but the last by a rule that needs no samples, given in JSON.
-    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<LayerTurnover>> {
         let (par, rule) = (self.par()?, from_json::<NamedRule>("rule", rule)?);
         let layers = py.detach(|| {
             let mlp = &mut *self.write()?;
             par.awake(|| mlp.evolve(&par, &rule))
         })?;
-        Ok(Evolved::all(layers))
+        Ok(LayerTurnover::all(layers))
     }
 
     /// Changes each layer but the last as it is told, or not at all: flags of the connections that
@@ -47,7 +47,7 @@ impl Network {
         &self,
         py: Python<'_>,
         changes: Vec<Option<ChangeArrays<'_>>>,
-    ) -> PyResult<Vec<Evolved>> {
+    ) -> PyResult<Vec<LayerTurnover>> {
         let par = self.par()?;
         let change = |arrays: &Option<ChangeArrays<'_>>| -> PyResult<Option<OwnedChange>> {
             let Some((drop, inputs, outputs, values)) = arrays else { return Ok(None) };
@@ -71,7 +71,7 @@ impl Network {
             }
             self.write()?.rewire(&par, &views)
         })?;
-        Ok(Evolved::all(layers))
+        Ok(LayerTurnover::all(layers))
     }
 
     /// Prunes hidden neurons by a rule in JSON; tells what became of each hidden layer.

@@ -11,7 +11,7 @@ use crate::python::convert::from_json;
 use crate::python::data::Data;
 use crate::python::network::Network;
 use crate::python::results::ScoreSums;
-use crate::python::rules::{Evolved, Pruned};
+use crate::python::rules::{LayerTurnover, Pruned};
 use crate::python::until_tick;
 use crate::topology::NamedRule;
 use crate::train::{self, FitSettings, LocalPhase};
@@ -84,9 +84,9 @@ impl RemoteLocalWorker {
     }
 
     /// As `Network.evolve`, for the worker's network.
-    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<LayerTurnover>> {
         let (par, rule) = (self.network.get().par()?, from_json::<NamedRule>("rule", rule)?);
-        Ok(Evolved::all(py.detach(|| lock(&self.local).evolve(&par, &rule))?))
+        Ok(LayerTurnover::all(py.detach(|| lock(&self.local).evolve(&par, &rule))?))
     }
 
     /// As `Network.prune`, for the worker's network.

@@ -11,7 +11,7 @@ use crate::nn::{GradientView, Layout, Memory, Pruning};
 use crate::python::convert::{self, from_json};
 use crate::python::network::Network;
 use crate::python::results::{ScoreSums, Tally};
-use crate::python::rules::{Evolved, Pruned};
+use crate::python::rules::{LayerTurnover, Pruned};
 use crate::topology::NamedRule;
 use crate::train::{self, AsyncServer, ParallelSettings, Strategy, SyncServer};
 
@@ -230,10 +230,10 @@ impl RemoteServer {
     }
 
     /// As `Network.evolve`, between two epochs.
-    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<Evolved>> {
+    fn evolve(&self, py: Python<'_>, rule: &str) -> PyResult<Vec<LayerTurnover>> {
         let network = self.network.get();
         let (par, rule) = (network.par()?, from_json::<NamedRule>("rule", rule)?);
-        Ok(Evolved::all(py.detach(|| {
+        Ok(LayerTurnover::all(py.detach(|| {
             let mut mlp = network.write()?;
             let (mlp, state) = (&mut *mlp, &mut *lock(&self.state));
             par.awake(|| state.asynchronous.evolve(&par, mlp, &rule))

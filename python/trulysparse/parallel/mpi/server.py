@@ -209,12 +209,12 @@ class ServerRank:
 
     # --- between epochs ---------------------------------------------------------------------------
 
-    def evolve(self, rule: str) -> list[_core.Evolved]:
+    def evolve(self, rule: str) -> list[_core.LayerTurnover]:
         if not self._local:
             return self.aside(lambda: self._core.evolve(rule))
         answers = self._ask({"do": "evolve", "rule": rule})
         layers = zip(*answers, strict=True)
-        return [_core.Evolved(*map(sum, zip(*parts, strict=True))) for parts in layers]
+        return [_core.LayerTurnover(*map(sum, zip(*parts, strict=True))) for parts in layers]
 
     def prune(self, rule: str) -> list[_core.Pruned]:
         if not self._local:
