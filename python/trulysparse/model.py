@@ -434,11 +434,12 @@ class SparseMLP:
     def learning_rate(self, rate: float | None) -> None:
         expected = "a positive finite number"
         rate = _check.real("learning_rate", rate, expected, low=0, low_open=True)
-        if self.learning_rate is None:
+        driver = self._driver  # another thread's fit may end meanwhile
+        if not hasattr(driver, "learning_rate_before_schedule"):
             raise ValueError(
                 f"learning_rate = {rate!r}: expected a fit that is running, without a strategy"
             )
-        self._driver.learning_rate_before_schedule = rate
+        driver.learning_rate_before_schedule = rate
 
     def snapshot(self) -> Any:
         """Copy the network as it is now, for `restore`; takes up to 12 bytes a connection."""
