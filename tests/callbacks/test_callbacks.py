@@ -255,7 +255,11 @@ def test_a_snapshot_is_what_restore_goes_back_to(state_of):
     assert state_of(model) == before
     with pytest.raises(TypeError, match=r"expected what SparseMLP\.snapshot gave"):
         model.restore(model)
-    assert state_of(model) == before
+    fit(model, 1)
+    trained = state_of(model)
+    with pytest.raises(ValueError, match="snapshot was restored before"):
+        model.restore(snapshot)
+    assert state_of(model) == trained
 
 
 def test_a_callback_may_restore_at_the_end_only(state_of):
