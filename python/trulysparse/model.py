@@ -449,7 +449,7 @@ class SparseMLP:
     def restore(self, snapshot: Any) -> None:
         """Go back to a network that `snapshot` copied: as if it had been saved then and loaded.
 
-        That uses the snapshot up: again is a ValueError. A callback may call this in `on_train_end`;
+        It is used up: another time is a ValueError. A callback may call this in `on_train_end`;
         before, a fit that is running is a ModelBusyError. What is no snapshot is a TypeError.
         """
         _check.instance("snapshot", snapshot, Snapshot, "what SparseMLP.snapshot gave")
