@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 # Not in `__all__`: they import scikit-learn, with which `import *` takes four times as long.
 _ESTIMATORS = ("SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor")
 
+# Old places of names; they were imported with the package.
+_MOVED = ("augmentation", "pruning", "recorder", "rules", "schedules")
+
 __all__ = [
     "RECIPE",
     "SET",
@@ -92,7 +95,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators when one is asked for."""
+    """Import the estimators and the old modules when one is asked for."""
+    if name in _MOVED:
+        return import_module(f"trulysparse.{name}")
     if name in _ESTIMATORS:
         return getattr(import_module("trulysparse.estimators"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Sequence
 from typing import Any
 
@@ -163,6 +164,14 @@ class Layer:
             f"Layer({self.n_in} -> {self.n_out}, {self.activation}, "
             f"{self.nnz:,} connections, density {self.density:.4g})"
         )
+
+
+def _unpickled(data: bytes, threads: int) -> _core.Network:
+    return _core.Network.from_bytes(data, threads)[0]
+
+
+# For pickles and deep copies of layers, which then have a network of their own.
+copyreg.pickle(_core.Network, lambda core: (_unpickled, (core.to_bytes({}), core.threads)))
 
 
 def _read_only(array: _Array) -> _Array:

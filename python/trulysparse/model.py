@@ -35,6 +35,7 @@ from trulysparse.topology.curve import pruning_curve
 from trulysparse.topology.pruning import OVER, amount, core_rule, reported
 from trulysparse.topology.tolerance import both_or_none, tolerated
 from trulysparse.training import request, single
+from trulysparse.training.snapshot import Snapshot
 from trulysparse.training.start import start
 from trulysparse.training.stream import gives_batches
 
@@ -434,29 +435,29 @@ class SparseMLP:
     def learning_rate(self, rate: float | None) -> None:
         expected = "a positive finite number"
         rate = _check.real("learning_rate", rate, expected, low=0, low_open=True)
-        if self.learning_rate is None:
+        driver = self._driver  # another thread's fit may end meanwhile
+        if not hasattr(driver, "learning_rate_before_schedule"):
             raise ValueError(
                 f"learning_rate = {rate!r}: expected a fit that is running, without a strategy"
             )
-        self._driver.learning_rate_before_schedule = rate
+        driver.learning_rate_before_schedule = rate
 
     def snapshot(self) -> Any:
         """Copy the network as it is now, for `restore`; takes up to 12 bytes a connection."""
-        return self._core.copy()
+        return Snapshot(self._core)
 
     def restore(self, snapshot: Any) -> None:
         """Go back to a network that `snapshot` copied: as if it had been saved then and loaded.
 
-        The snapshot is used up. A callback may call this in `Callback.on_train_end`; before that, a
-        fit that is running is a ModelBusyError. What is no snapshot is a TypeError.
+        It is used up: another time is a ValueError. A callback may call this in `on_train_end`;
+        before, a fit that is running is a ModelBusyError. What is no snapshot is a TypeError.
         """
-        expected = "what SparseMLP.snapshot gave"
-        snapshot = _check.instance("snapshot", snapshot, _core.Network, expected)
+        _check.instance("snapshot", snapshot, Snapshot, "what SparseMLP.snapshot gave")
         if self._ending == threading.get_ident():
-            self._core.become(snapshot)
+            snapshot.to(self._core)
             return
         with self._exclusive("restore"):
-            self._core.become(snapshot)
+            snapshot.to(self._core)
 
     # --- scoring ----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ use super::results::Scores;
 use super::rules::LayerTurnover;
 use super::until_tick;
 use crate::csr::Csr;
+use crate::error::Error;
 use crate::memory::{copied, filled};
 use crate::nn::{Footprint, Memory, Places, Workspace};
 use crate::topology::NamedRule;
@@ -173,6 +174,10 @@ impl Trainer {
         let network = self.network.get();
         let par = network.par()?;
         let settings = self.settings();
+        if self.data.get().samples() > settings.batch_size {
+            let expected = "all samples in one step";
+            return Err(Error::invalid("batch_size", settings.batch_size, expected).into());
+        }
         let score = self.data.get().with(py, |data| {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
             single_step(&par, &mut *network.write()?, &mut workspace, data, &settings.optimizer)

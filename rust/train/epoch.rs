@@ -91,7 +91,8 @@ impl Epoch {
 
     /// The batch that starts at a place of the order; empty at its end.
     fn batch(&self, start: usize) -> &[u32] {
-        &self.order[start..self.order.len().min(start + self.settings.batch_size)]
+        let rest = &self.order[start..];
+        &rest[..rest.len().min(self.settings.batch_size)]
     }
 
     /// One step. Images of the next batch are changed meanwhile, by threads that have nothing else

@@ -255,7 +255,11 @@ def test_a_snapshot_is_what_restore_goes_back_to(state_of):
     assert state_of(model) == before
     with pytest.raises(TypeError, match=r"expected what SparseMLP\.snapshot gave"):
         model.restore(model)
-    assert state_of(model) == before
+    fit(model, 1)
+    trained = state_of(model)
+    with pytest.raises(ValueError, match="snapshot was restored before"):
+        model.restore(snapshot)
+    assert state_of(model) == trained
 
 
 def test_a_callback_may_restore_at_the_end_only(state_of):
@@ -286,3 +290,28 @@ def test_a_callback_may_restore_at_the_end_only(state_of):
             fit(model, 2, callbacks=[Restore(moment)])
     snapshot = model.snapshot()
     model.restore(snapshot)  # the fit is over
+
+
+def test_a_fit_that_ends_while_another_thread_sets_the_rate():
+    model, ended = make_model(), threading.Event()
+    refused: list[BaseException] = []
+
+    def set_rate() -> None:
+        while not ended.is_set():
+            try:
+                model.learning_rate = 0.01
+            except Exception as error:
+                refused.append(error)
+
+    thread = threading.Thread(target=set_rate)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        for _ in range(50):
+            fit(model, 1)
+    finally:
+        ended.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+    assert {type(error) for error in refused} <= {ValueError}

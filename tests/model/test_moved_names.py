@@ -1,6 +1,8 @@
 """Names that have moved are found at their old places for one version, by pickles too."""
 
 import pickle
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
@@ -26,6 +28,12 @@ def test_an_old_place_gives_the_name_with_a_warning(module, name):
     old = import_module(f"trulysparse.{module}")
     with pytest.warns(DeprecationWarning, match=f"{module}.{name} has moved"):
         assert getattr(old, name) is getattr(ts, name)
+
+
+@pytest.mark.parametrize("module", ["augmentation", "pruning", "recorder", "rules", "schedules"])
+def test_an_old_place_comes_with_the_package(module):
+    code = f"import trulysparse as ts; ts.{module}"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_an_old_place_has_nothing_else():

@@ -189,6 +189,11 @@ def test_the_core_refuses_what_the_facade_would():
         _core.Trainer(model._core, data, of_trainer(0, text, 1))
     with pytest.raises(ValueError, match="batch_size"):
         model._core.evaluate(data, 0)
+    with pytest.raises(ValueError, match="batch_size = 5: expected all samples in one step"):
+        _core.Trainer(model._core, data, of_trainer(5, text, 1)).step()
+    huge = json.dumps({"batch_size": 2**64 - 1, "optimizer": sgd, "total_steps": 1})
+    worker = _core.RemoteLocalWorker(model._core, data, huge, 1, 2)
+    assert worker.epoch(0, _core.Scaling(1.0, 1.0), lambda *_: None).samples == len(X) // 2
     for name, wrong in [
         ("learning_rate", {"learning_rate": 0.0}),
         ("momentum", {"rule": sgd["rule"] | {"momentum": 1.0}}),

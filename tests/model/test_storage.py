@@ -160,3 +160,14 @@ def test_from_scipy_feeds_back_a_models_own_layers():
     weights, biases = zip(*((la.weight, la.bias) for la in model.layers), strict=True)
     again = ts.SparseMLP.from_scipy(list(weights), list(biases))
     assert again.predict(X).tobytes() == model.predict(X).tobytes()
+
+
+def test_layers_are_copied_and_pickled():
+    model = make_model()
+    shared = copy.copy(model.layers[0])
+    apart = [copy.deepcopy(model.layers), pickle.loads(pickle.dumps(model.layers))]
+    before = [layer.nnz for layer in model.layers]
+    model.prune(percentile=50)
+    assert shared.nnz == model.layers[0].nnz < before[0]
+    for layers in apart:
+        assert [layer.nnz for layer in layers] == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,18 @@ def test_a_later_fit_of_a_model_goes_on_too(tmp_path: Path) -> None:
     expected = fitted(plain, model=model(), initial_epoch=2)
     assert content(found, tmp_path / "a") == content(expected, tmp_path / "b")
     assert found.history.epoch == [2, 3, 4, 5]
+
+
+def test_a_fit_from_before_a_setting_was_added_goes_on(tmp_path: Path) -> None:
+    strategy = ts.WASSP(workers=2, checkpoint=tmp_path / "fit")
+    broken_off(strategy, 2)
+    file = ts.load(tmp_path / "fit")
+    fit = json.loads(file.metadata["trulysparse.fit"])
+    del fit["about"]["model"]["label_smoothing"]
+    file.metadata["trulysparse.fit"] = json.dumps(fit)
+    file.save(tmp_path / "fit")
+    expected = fitted(ts.WASSP(workers=2))
+    assert content(fitted(strategy), tmp_path / "a") == content(expected, tmp_path / "b")
 
 
 def test_the_users_strings_are_kept(tmp_path: Path) -> None:

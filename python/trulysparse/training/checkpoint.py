@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from trulysparse import _check, _core
+from trulysparse.config import Config
 from trulysparse.history import History
 
 # Beside the user's own strings in the file.
 _KEY = "trulysparse.fit"
+
+# A setting that came later is not in older files; their models had its default.
+_DEFAULTS = {field.name: field.default for field in fields(Config) if field.default is not MISSING}
 
 
 class Checkpoint:
@@ -43,6 +48,7 @@ class Checkpoint:
         try:
             fit = json.loads(metadata.pop(_KEY))
             about, epoch, history = fit["about"], fit["epoch"], fit["history"]
+            about["model"] = _DEFAULTS | about["model"]
         except (KeyError, ValueError, TypeError) as error:
             raise ValueError(
                 f"checkpoint = {str(self._path)!r}: is no checkpoint of a fit; remove it, or name "
