@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::operands::{Batch, Parameters, Split};
 use super::simd::rows::{Gather, Sink, fetch_run};
 use super::simd::{Simd, multiversion};
-use super::step::Step;
+use super::step::{PlainSgd, Step};
 use super::traversal::blocks::Blocks;
 use super::traversal::panels::{Panels, Visit, Worth};
 use crate::csr::Pattern;
@@ -84,7 +84,7 @@ impl Sink for Store<'_> {
     }
 
     #[inline(always)]
-    fn take(&mut self, k: usize, sums: [f32; 8], count: usize) {
+    fn take<S: Simd>(&mut self, _simd: S, k: usize, sums: [f32; 8], count: usize) {
         self.grad[k - self.first..][..count].copy_from_slice(&sums[..count]);
     }
 }
@@ -109,13 +109,42 @@ impl Sink for Spend<'_> {
     }
 
     #[inline(always)]
-    fn take(&mut self, k: usize, sums: [f32; 8], count: usize) {
+    fn take<S: Simd>(&mut self, _simd: S, k: usize, sums: [f32; 8], count: usize) {
         let first = k - self.first;
         // The common case has a constant length, so that it becomes vector instructions.
         if count == 8 {
             self.step.spend(&sums, first, &mut self.parameters);
         } else {
             self.step.spend(&sums[..count], first, &mut self.parameters);
+        }
+    }
+}
+
+/// [`Spend`] of the common step.
+struct SpendPlain<'a> {
+    first: usize,
+    step: PlainSgd,
+    values: &'a mut [f32],
+    momentum: &'a mut [f32],
+}
+
+impl Sink for SpendPlain<'_> {
+    #[inline(always)]
+    fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize) {
+        fetch_run(simd, self.values, k - self.first, count);
+        fetch_run(simd, self.momentum, k - self.first, count);
+    }
+
+    #[inline(always)]
+    fn take<S: Simd>(&mut self, simd: S, k: usize, sums: [f32; 8], count: usize) {
+        let w = &mut self.values[k - self.first..][..count];
+        let v = &mut self.momentum[k - self.first..][..count];
+        if count == 8 {
+            self.step.spend_eight(simd, &sums, w, v);
+        } else {
+            for i in 0..count {
+                self.step.spend_one(sums[i], &mut w[i], &mut v[i]);
+            }
         }
     }
 }
@@ -149,7 +178,12 @@ fn sddmm_update_body<S: Simd>(
     parameters: Parameters<'_>,
 ) {
     let first = w.indptr()[rows.start];
-    gradients(simd, w, dy, x, rows, &mut Spend { first, step: *step, parameters });
+    if let Some(step) = PlainSgd::of(step) {
+        let Parameters { values, momentum, .. } = parameters;
+        gradients(simd, w, dy, x, rows, &mut SpendPlain { first, step, values, momentum });
+    } else {
+        gradients(simd, w, dy, x, rows, &mut Spend { first, step: *step, parameters });
+    }
 }
 multiversion! {
     fn sddmm_update_rows(

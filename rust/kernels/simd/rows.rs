@@ -69,7 +69,7 @@ pub struct Gather<'a> {
 /// called from several places may become a separate function, which then lacks the target features.
 pub trait Sink {
     /// Takes `sums[..count]`, those of the entries `k..k + count`.
-    fn take(&mut self, k: usize, sums: [f32; 8], count: usize);
+    fn take<S: Simd>(&mut self, simd: S, k: usize, sums: [f32; 8], count: usize);
     /// Prefetches what the sums of the entries `k..k + count` will change.
     fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize);
 }
@@ -335,7 +335,7 @@ impl<'a> Gather<'a> {
                     acc[i] = V::load(simd, &d[t * V::N..]).mul_add(x, acc[i]);
                 }
             }
-            sink.take(group, V::sum8(acc), count);
+            sink.take(simd, group, V::sum8(acc), count);
         }
     }
 
@@ -426,7 +426,7 @@ impl<'a> Gather<'a> {
                     };
                 }
             }
-            sink.take(k, V::sum8(acc), count);
+            sink.take(simd, k, V::sum8(acc), count);
             k += count;
         }
     }
