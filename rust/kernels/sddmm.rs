@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::operands::{Batch, Parameters, Split};
 use super::simd::rows::{Gather, Sink, fetch_run};
-use super::simd::{Simd, multiversion};
+use super::simd::{Simd, Vector, multiversion};
 use super::step::{PlainSgd, Step};
 use super::traversal::blocks::Blocks;
 use super::traversal::panels::{Panels, Visit, Worth};
@@ -139,9 +139,13 @@ impl Sink for SpendPlain<'_> {
     fn take<S: Simd>(&mut self, simd: S, k: usize, sums: [f32; 8], count: usize) {
         let w = &mut self.values[k - self.first..][..count];
         let v = &mut self.momentum[k - self.first..][..count];
+        // In a register, whichever way they go on.
+        let eight = S::V8::load(simd, &sums);
         if count == 8 {
-            self.step.spend_eight(simd, &sums, w, v);
+            self.step.spend_eight(simd, eight, w, v);
         } else {
+            let mut sums = [0.0; 8];
+            eight.store(&mut sums);
             for i in 0..count {
                 self.step.spend_one(sums[i], &mut w[i], &mut v[i]);
             }

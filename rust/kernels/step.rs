@@ -132,9 +132,9 @@ impl PlainSgd {
     /// [`Step::spend`] of eight sums. Written with vectors, as compilers make some of the loop scalar
     /// with AVX-512.
     #[inline(always)]
-    pub fn spend_eight<S: Simd>(&self, simd: S, sums: &[f32; 8], w: &mut [f32], v: &mut [f32]) {
+    pub fn spend_eight<S: Simd>(&self, simd: S, sums: S::V8, w: &mut [f32], v: &mut [f32]) {
         let [inverse, rate, momentum, decay] = self.numbers.map(|n| S::V8::splat(simd, n));
-        let push = S::V8::load(simd, sums).mul(inverse).mul(rate);
+        let push = sums.mul(inverse).mul(rate);
         let velocity = S::V8::load(simd, v).mul_add(momentum, push);
         velocity.store(v);
         let ahead = if self.nesterov { velocity.mul_add(momentum, push) } else { velocity };
