@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array
+import scipy
 
 from trulysparse import _core
 from trulysparse.activations import ACTIVATIONS
@@ -80,7 +80,7 @@ class Layer:
         return slope(self._config.slope, self._index)
 
     @property
-    def weight(self) -> csc_array:
+    def weight(self) -> scipy.sparse.csc_array:
         """Weights, a float32 `csc_array` of shape (n_in, n_out).
 
         ``x @ layer.weight + layer.bias`` is the pre-activation.
@@ -89,7 +89,7 @@ class Layer:
         return self._matrix(own.indptr, np.asarray(own.indices), np.asarray(own.values))
 
     @property
-    def momentum(self) -> csc_array:
+    def momentum(self) -> scipy.sparse.csc_array:
         """The momentum of each weight, with the structure of `weight`; a copy.
 
         `SGD`'s velocity ``v``; of other optimisers the mean of gradients ``m``.
@@ -98,7 +98,7 @@ class Layer:
         return self._matrix(own.indptr, np.asarray(own.indices), momentum)
 
     @property
-    def second_moment(self) -> csc_array | None:
+    def second_moment(self) -> scipy.sparse.csc_array | None:
         """`Adam`'s mean of squared gradients of each weight, structured as `weight`; a copy.
 
         None if Adam has not trained the model, or another optimiser has since.
@@ -149,12 +149,12 @@ class Layer:
         flags = self._core.pruned(self._index)
         return _read_only(flags if len(flags) else np.zeros(self.n_out, dtype=bool))
 
-    def _matrix(self, indptr: _Array, indices: _Array, data: _Array) -> csc_array:
+    def _matrix(self, indptr: _Array, indices: _Array, data: _Array) -> scipy.sparse.csc_array:
         # SciPy wants offsets and indices of one type; narrow offsets keep the indices shared.
         if max(len(data), self.n_in) <= _INT32:
             indptr = indptr.astype(np.int32)
         arrays = (_read_only(data), _read_only(indices), _read_only(indptr))
-        matrix = csc_array(arrays, shape=(self.n_in, self.n_out))
+        matrix = scipy.sparse.csc_array(arrays, shape=(self.n_in, self.n_out))
         matrix.has_sorted_indices = True
         matrix.has_canonical_format = True
         return matrix

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
+import scipy
 
 from trulysparse import _check, _core, _progress
 from trulysparse.callbacks import Callback

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
+import scipy
 
 from trulysparse.data.numeric import numeric
 from trulysparse.data.sparse import check_sparse

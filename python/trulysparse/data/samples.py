@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
-import scipy.sparse
+import scipy
 
 from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
 
-Samples: TypeAlias = npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix
+# A string, as SciPy imports `sparse` when it is first used, which takes longer than all else here.
+Samples: TypeAlias = "npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix"
 
 
 class Given(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
+import scipy
 
 from trulysparse.data.numeric import numeric, refuse_sparse
 
@@ -51,7 +51,7 @@ def check_sparse(
     ValueError
         If it has not two dimensions, or is no valid sparse matrix; the message says why.
     """
-    if not sp.issparse(value):
+    if not scipy.sparse.issparse(value):
         refuse_sparse(name, value)
         return value
     shape = _shape(name, value)
@@ -59,15 +59,16 @@ def check_sparse(
         raise ValueError(f"{name} has shape {shape}: expected (samples, {features})")
     if len(shape) != 2:
         raise ValueError(f"{name} has shape {shape}: expected two dimensions")
+    sparse = scipy.sparse
     for kind in _FORMATS:
-        if isinstance(value, (getattr(sp, f"{kind}_array"), getattr(sp, f"{kind}_matrix"))):
+        if isinstance(value, (getattr(sparse, f"{kind}_array"), getattr(sparse, f"{kind}_matrix"))):
             return _canonical(name, value, shape, kind, by_columns=by_columns)
     raise TypeError(
         f"{name} is a {type(value).__name__}: expected one of SciPy's own sparse formats"
     )
 
 
-def loaded(name: str, arrays: Mapping[str, Array]) -> sp.csc_array:
+def loaded(name: str, arrays: Mapping[str, Array]) -> scipy.sparse.csc_array:
     """Give the matrix of a file that SciPy's `save_npz` wrote, checked as `check_sparse` does.
 
     SciPy's `load_npz` drops values behind the end of an indptr, and rounds indices.
@@ -102,7 +103,7 @@ def _canonical(name: str, value: Any, shape: Shape, kind: str, *, by_columns: bo
         matrix = _FORMATS[kind](name, value, shape)
     except _Damage as damage:
         raise ValueError(f"{name} is not a valid sparse matrix: {damage}") from None
-    matrix = (sp.csc_array if by_columns else sp.csr_array)(matrix)
+    matrix = (scipy.sparse.csc_array if by_columns else scipy.sparse.csr_array)(matrix)
     if not _is_canonical(matrix.indptr, matrix.indices):
         matrix = matrix.copy()
         matrix.sum_duplicates()
@@ -191,12 +192,12 @@ def _compressed(
 
 def _csr(name: str, value: Any, shape: Shape) -> Any:
     data = _values(name, _part(value, "data"))
-    return sp.csr_array(_compressed(name, value, *shape, data), shape=shape)
+    return scipy.sparse.csr_array(_compressed(name, value, *shape, data), shape=shape)
 
 
 def _csc(name: str, value: Any, shape: Shape) -> Any:
     data = _values(name, _part(value, "data"))
-    return sp.csc_array(_compressed(name, value, *shape[::-1], data), shape=shape)
+    return scipy.sparse.csc_array(_compressed(name, value, *shape[::-1], data), shape=shape)
 
 
 def _bsr(name: str, value: Any, shape: Shape) -> Any:
@@ -205,7 +206,7 @@ def _bsr(name: str, value: Any, shape: Shape) -> Any:
     if 0 in blocks or shape[0] % blocks[0] or shape[1] % blocks[1]:
         raise _Damage(f"blocks of shape {blocks} in a matrix of shape {shape}")
     arrays = _compressed(name, value, shape[0] // blocks[0], shape[1] // blocks[1], data)
-    return sp.bsr_array(arrays, shape=shape)
+    return scipy.sparse.bsr_array(arrays, shape=shape)
 
 
 def _coo(name: str, value: Any, shape: Shape) -> Any:
@@ -220,7 +221,7 @@ def _coo(name: str, value: Any, shape: Shape) -> Any:
             raise _Damage(f"{len(indices)} of {attribute} and {len(data)} values, expected as many")
         _in_range(attribute, indices, 0, size - 1)
         found.append(indices.astype(_index_type(len(data), *shape), copy=False))
-    return sp.coo_array((data, tuple(found)), shape=shape)
+    return scipy.sparse.coo_array((data, tuple(found)), shape=shape)
 
 
 def _dia(name: str, value: Any, shape: Shape) -> Any:
@@ -233,7 +234,7 @@ def _dia(name: str, value: Any, shape: Shape) -> Any:
     # Diagonals beside the matrix hold none of its values, but SciPy would count them.
     inside = (offsets > -shape[0]) & (offsets < shape[1])
     offsets = offsets[inside].astype(_index_type(*shape))
-    return sp.dia_array((data[inside], offsets), shape=shape)
+    return scipy.sparse.dia_array((data[inside], offsets), shape=shape)
 
 
 def _lil(name: str, value: Any, shape: Shape) -> Any:
@@ -249,7 +250,7 @@ def _lil(name: str, value: Any, shape: Shape) -> Any:
     indptr = np.zeros(shape[0] + 1, np.int64)
     np.cumsum([len(row) for row in rows], out=indptr[1:])
     values = _objects(f"{name}.data", list(itertools.chain.from_iterable(data)))
-    return sp.csr_array((values, indices, indptr), shape=shape)
+    return scipy.sparse.csr_array((values, indices, indptr), shape=shape)
 
 
 def _lists(value: Any, attribute: str) -> list[list[Any]]:
@@ -278,7 +279,7 @@ def _dok(name: str, value: Any, shape: Shape) -> Any:
         _in_range(what, indices, 0, size - 1)
         found.append(indices)
     values = _objects(f"{name}.data", [item for _, item in items])
-    return sp.coo_array((values, tuple(found)), shape=shape)
+    return scipy.sparse.coo_array((values, tuple(found)), shape=shape)
 
 
 def _columns(name: str, found: list[Any]) -> npt.NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
+import scipy
 
 from trulysparse import _core
 from trulysparse.activations import ACTIVATIONS
