@@ -38,7 +38,7 @@ use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::reserved;
 use crate::nn::{
-    Config, Counters, Footprint, Layer, Mlp, Origin, SRelu, Standardizer, State, UpdateKind,
+    Config, Counters, Footprint, Layer, Mlp, Origin, SRelu, Standardizer, State, Units, UpdateKind,
 };
 use crate::watch::Watch;
 use reader::{Fault, Source};
@@ -78,6 +78,26 @@ struct Header {
     /// The state of other optimisers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state: Option<State>,
+    /// What the statistics are of; none of the first models.
+    #[serde(default, skip_serializing_if = "Seen::is_empty")]
+    seen: Seen,
+}
+
+/// How many samples the statistics are of.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inputs: Option<f64>,
+    /// The sum of their weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    targets: Option<f64>,
+}
+
+impl Seen {
+    fn is_empty(&self) -> bool {
+        self.inputs.is_none() && self.targets.is_none()
+    }
 }
 
 impl Header {
@@ -195,6 +215,10 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
             tensors.push(("standardizer.constant".into(), Tensor::of(s.constant())));
         }
     }
+    if let Some(units) = model.units() {
+        tensors.push(("targets.mean".into(), Tensor::of(units.mean())));
+        tensors.push(("targets.scale".into(), Tensor::of(units.stored_scale())));
+    }
     for (l, ids) in model.origin().iter().flat_map(|origin| origin.ids().iter().enumerate()) {
         if !ids.is_empty() {
             tensors.push((format!("units.{l}"), Tensor::of(ids)));
@@ -209,6 +233,10 @@ fn contents<'a>(model: &'a Mlp, user: &UserData, name: &str) -> Result<Contents<
         original_layer_sizes: model.origin().map_or(Vec::new(), |origin| origin.sizes().to_vec()),
         adam_since,
         state,
+        seen: Seen {
+            inputs: model.standardizer().and_then(Standardizer::count),
+            targets: model.units().map(Units::total),
+        },
     };
     let json = serde_json::to_string(&header).expect("internal: plain data always serialise");
     let entries = HashMap::from([(HEADER.to_string(), json)]);
@@ -291,7 +319,7 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
     }
     let header: Header = serde_json::from_str(header)?;
     let state = header.moments()?;
-    let Header { config, counters, user, original_layer_sizes, .. } = header;
+    let Header { config, counters, user, original_layer_sizes, seen, .. } = header;
     config.check()?;
     if [counters.epochs, counters.steps, counters.evolutions].iter().any(|&n| n >= MOST_COUNTED) {
         return Err(Fault::Damage(format!("{counters:?}: expected numbers below 2^63")));
@@ -324,9 +352,18 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<(Mlp
     if ["standardizer.mean", "standardizer.scale"].iter().any(|name| file.has(name)) {
         let (mean, scale) = (file.read("standardizer.mean")?, file.read("standardizer.scale")?);
         let constant = file.read_optional("standardizer.constant")?;
-        model.set_standardizer(Standardizer::from_parts(mean, scale, constant)?)?;
-    } else if model.config().standardize && model.counters.steps > 0 {
+        model.set_standardizer(match seen.inputs {
+            Some(count) => Standardizer::counted(mean, scale, count)?,
+            None => Standardizer::of_first_models(mean, scale, constant)?,
+        })?;
+    } else if seen.inputs.is_some() || model.config().standardize && model.counters.steps > 0 {
         return Err(damage("the statistics of a standardising model are missing"));
+    }
+    if let Some(total) = seen.targets {
+        let (mean, scale) = (file.read("targets.mean")?, file.read("targets.scale")?);
+        model.set_units(Units::counted(mean, scale, total)?)?;
+    } else if model.config().standardize_targets && model.counters.steps > 0 {
+        return Err(damage("the units of the targets are missing"));
     }
     file.finish()?;
     Ok((model, user))

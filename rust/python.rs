@@ -16,6 +16,7 @@ mod remote;
 mod results;
 mod rules;
 mod shared_network;
+mod statistics;
 mod testing;
 mod trainer;
 
@@ -58,6 +59,8 @@ mod _core {
     use super::results::{Counters, ScoreSums, Scores, Tally};
     #[pymodule_export]
     use super::rules::{LayerTurnover, Pruned};
+    #[pymodule_export]
+    use super::statistics::{Moments, Statistics};
     #[pymodule_export]
     use super::testing::kernels;
     #[pymodule_export]

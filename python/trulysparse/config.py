@@ -73,6 +73,7 @@ _CHECKS: dict[str, Check] = {
     "dropout": _per_layer(_real("a number in [0, 1)", low=0, high=1, high_open=True)),
     "input_noise": _real("a finite number of at least 0", low=0),
     "standardize": _check.boolean,
+    "standardize_targets": _check.boolean,
     "seed": _seed,
     "layer_sizes": _sizes,
     "epsilon": _optional(_per_layer(_real("a positive finite number", low=0, low_open=True))),
@@ -119,6 +120,7 @@ class Config:
     dropout: float | list[float] = 0.3
     input_noise: float = 0.0
     standardize: bool = False
+    standardize_targets: bool = False
     seed: int = None  # type: ignore[assignment]  # an int from the check on
 
     def __post_init__(self) -> None:
@@ -134,6 +136,11 @@ class Config:
             raise ValueError(
                 f"label_smoothing = {self.label_smoothing!r} and loss = {self.loss!r}: expected "
                 "loss='cross_entropy', or no smoothing"
+            )
+        if self.standardize_targets and LOSSES[self.loss].output != "identity":
+            raise ValueError(
+                f"standardize_targets = True and loss = {self.loss!r}: expected "
+                "loss='squared_error' or 'huber', whose targets are numbers of any size"
             )
         if self.allocation == "erk":  # differs for convolutions only
             object.__setattr__(self, "allocation", "er")
@@ -213,6 +220,11 @@ def _parsed(text: str) -> Config:
     nested = {name: given[place][key] for name, (place, key) in _NESTED.items()}
     known = {field.name for field in fields(Config)}
     return Config(**{name: given[name] for name in given if name in known} | drawn | nested)
+
+
+def settings_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Give the arguments that are settings."""
+    return {name: arguments[name] for name in _CHECKS if name in arguments}
 
 
 class Setting(property, Generic[T]):

@@ -15,11 +15,10 @@ import scipy
 
 from trulysparse import _check, _core, _progress
 from trulysparse.callbacks import Callback
-from trulysparse.config import MOST_THREADS, Config, Setting
+from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
-from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.data.samples import Samples, given, held_out
+from trulysparse.data.samples import Samples, given, held_out, in_units, inputs_of
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
@@ -110,7 +109,11 @@ class SparseMLP:
         0; default 0. With a squared error against the inputs it makes a denoising autoencoder.
     standardize
         Standardise inputs with the means and standard deviations of the first training data, which
-        are saved with the model. A constant feature becomes 0. Default False.
+        are saved with the model, in float64. A feature with one value counts for nothing. The
+        statistics follow the batches of `train_on_batch` and of iterators. Default False.
+    standardize_targets
+        Learn targets in units of their own deviations from their mean, those of the first training
+        data; losses are in these units, and `predict` gives the user's. Default False.
     seed
         Of everything random, from 0 to 2^64 - 1; drawn from the system if None. The same seed
         gives the same bits for any number of threads.
@@ -164,26 +167,12 @@ class SparseMLP:
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
         standardize: bool = Config.standardize,
+        standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
         threads: int | None = None,
         progress: bool = False,
     ) -> None:
-        config = Config.drawn(
-            layer_sizes,
-            epsilon=epsilon,
-            density=density,
-            allocation=allocation,
-            activation=activation,
-            slope=slope,
-            loss=loss,
-            label_smoothing=label_smoothing,
-            init=init,
-            fan=fan,
-            dropout=dropout,
-            input_noise=input_noise,
-            standardize=standardize,
-            seed=seed,
-        )
+        config = Config.drawn(**settings_of(locals()))
         threads = threads_of(threads)
         enabled = _check.boolean("progress", progress)
         with _progress.slow("making the model", enabled=enabled) as tick:
@@ -218,6 +207,7 @@ class SparseMLP:
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
         standardize: bool = Config.standardize,
+        standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
         threads: int | None = None,
     ) -> SparseMLP:
@@ -233,23 +223,13 @@ class SparseMLP:
             zeros are connections; duplicates are summed.
         biases
             An array of shape (n_out,) per layer; zeros if None.
-        activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize
+        activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize, \
+        standardize_targets
             As in the constructor; `init` and `fan` say how grown connections start.
         """
+        settings = settings_of(locals())
         sizes, matrices = from_matrices.to_core(weights, biases)
-        config = Config.given(
-            sizes,
-            activation=activation,
-            slope=slope,
-            loss=loss,
-            label_smoothing=label_smoothing,
-            init=init,
-            fan=fan,
-            dropout=dropout,
-            input_noise=input_noise,
-            standardize=standardize,
-            seed=seed,
-        )
+        config = Config.given(sizes, **settings)
         threads = threads_of(threads)
         model = cls.__new__(cls)
         model._attach(_core.Network.from_matrices(config.to_json(), threads, matrices), {})
@@ -486,17 +466,22 @@ class SparseMLP:
         data, _, count = given(self._core, x, y)
         return scores(self.loss, self._core.evaluate(data, count))
 
-    def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
+    def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.floating[Any]]:
         """Compute the outputs: probabilities, or values with an identity as the output.
 
-        They are float32 of shape (samples, n_outputs). `x` and errors as in `fit`. A sample's bits
-        do not depend on `batch_size`, the number of samples that are computed together.
+        They are float32 of shape (samples, n_outputs), or float64 if the model standardises its
+        targets. `x` and errors as in `fit`. A sample's bits do not depend on `batch_size`, the
+        number of samples that are computed together.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        inputs = arrays.samples("x", x, self.layer_sizes[0])
+        inputs = inputs_of(self._core, "x", x)
         out = np.empty((inputs.shape[0], self.layer_sizes[-1]), dtype=np.float32)
         self._core.predict(_core.Data(self._core, inputs), batch_size, out)
-        return out
+        return in_units(self._core, out)
+
+    def _follow(self, x: Any, y: Any, sample_weight: Any = None) -> None:
+        """Let the statistics of standardisation take these samples in."""
+        self._core.follow(given(self._core, x, y, sample_weight=sample_weight).data)
 
     # --- neurons and connections ------------------------------------------------------------------
 
@@ -725,6 +710,7 @@ class SparseMLP:
         "The standard deviation of the noise that training adds to inputs."
     )
     standardize = Setting[bool]("Whether inputs are standardised.")
+    standardize_targets = Setting[bool]("Whether targets are learnt in units of their own.")
     seed = Setting[int]("The seed, also if it was drawn from the system.")
 
     @property
@@ -760,14 +746,14 @@ class SparseMLP:
     @property
     def mean(self) -> npt.NDArray[np.float64] | None:
         """Means of the inputs, float64 of shape (n_0,), once there were data to standardise by."""
-        statistics = self._core.standardizer()
-        return None if statistics is None else statistics[0]
+        statistics = self._core.input_statistics()
+        return None if statistics is None else statistics.mean
 
     @property
     def scale(self) -> npt.NDArray[np.float64] | None:
-        """One over the standard deviations of the inputs, beside `mean`; 1 for constant inputs."""
-        statistics = self._core.standardizer()
-        return None if statistics is None else statistics[1]
+        """One over the standard deviations of the inputs; 0 of those that had one value."""
+        statistics = self._core.input_statistics()
+        return None if statistics is None else statistics.scale
 
     @property
     def epochs_trained(self) -> int:

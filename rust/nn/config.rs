@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::activation::{Activation, ActivationKind};
-use super::loss::Loss;
+use super::loss::{Loss, TargetRange};
 use super::mlp::Draw;
 use super::per_layer::PerLayer;
 use super::sparsity::Sparsity;
@@ -39,6 +39,9 @@ pub struct Config {
     pub input_noise: f64,
     /// Whether inputs are standardised with the statistics of the first training data.
     pub standardize: bool,
+    /// Whether the network learns targets in units of their own deviations from their mean.
+    #[serde(default, skip_serializing_if = "is_false")] // files without it stay as they were
+    pub standardize_targets: bool,
     /// The seed of everything random.
     pub seed: u64,
 }
@@ -57,6 +60,7 @@ impl Config {
             dropout: 0.0.into(),
             input_noise: 0.0,
             standardize: false,
+            standardize_targets: false,
             seed: 0,
         }
     }
@@ -111,6 +115,10 @@ impl Config {
             let value = format!("{smoothing} with loss = {:?}", self.loss);
             return Err(Error::invalid("label_smoothing", value, "cross-entropy"));
         }
+        if self.standardize_targets && self.loss.target_range() != TargetRange::Finite {
+            let value = format!("true with loss = {:?}", self.loss);
+            return Err(Error::invalid("standardize_targets", value, "squared error or Huber's"));
+        }
         self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
         self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;
         if !(self.activation.slope as f32).is_finite() {
@@ -139,6 +147,10 @@ impl Config {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("internal: plain data always serialise")
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_zero(value: &f64) -> bool {

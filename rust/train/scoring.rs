@@ -68,10 +68,9 @@ impl InferencePass {
         data: &DataView<'_>,
         go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
-        let loss = model.config().loss;
         let mut score = self.score;
         self.run(par, model, data, go_on, |samples, z, scratch| {
-            score.add(loss.score(z, samples, data.answers(), scratch));
+            score.add(model.score(z, samples, data.answers(), scratch));
         })?;
         self.score = score;
         Ok(())

@@ -1,4 +1,4 @@
-"""Samples, targets and weights of a user as the core takes them: float32 in C order."""
+"""Samples, targets and weights of a user as the core takes them: in C order, float32 or float64."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from trulysparse.data.sparse import check_sparse
 from trulysparse.losses import LOSSES
 
 FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
 ClassArray = npt.NDArray[np.uint32]
 
 
@@ -37,22 +38,35 @@ _ENCODE = (
 
 def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
     """Convert to float32 in C order; ValueError if a finite number does not fit."""
+    return _converted(name, array, np.float32)
+
+
+def _converted(name: str, array: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = np.require(array, np.float32, ["C", "A"])
+        converted = np.require(array, dtype, ["C", "A"])
     # What overflowed was finite before: say so, instead of complaining about an infinity.
     if converted.dtype != array.dtype and not np.isfinite(converted).all():
         bad = ~np.isfinite(converted)
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         value = array[where]
         place = ", ".join(map(str, where))
-        raise ValueError(f"{name}[{place}] = {value}: expected finite numbers in float32's range")
+        kind = np.dtype(dtype).name
+        raise ValueError(f"{name}[{place}] = {value}: expected finite numbers in {kind}'s range")
     return converted
 
 
-def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
+def as_float64(name: str, array: npt.NDArray[Any]) -> DoubleArray:
+    """Convert to float64 in C order; ValueError if a finite number does not fit."""
+    return _converted(name, array, np.float64)
+
+
+def samples(
+    name: str, value: Any, features: int, *, wide: bool = False
+) -> FloatArray | DoubleArray | CsrArrays:
     """Convert to float32 of shape (samples, features), or to the arrays of a sparse matrix.
 
-    Dense samples are copied only where that is needed.
+    With `wide` dense samples become float64 if float32 does not hold all values of their type. They
+    are copied only where that is needed.
     """
     value = check_sparse(name, value, features)
     if scipy.sparse.issparse(value):
@@ -62,6 +76,8 @@ def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
         raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
     if array.shape[0] == 0:
         raise ValueError(f"{name} has shape {array.shape}: expected at least one sample")
+    if wide and not np.can_cast(array.dtype, np.float32):
+        return as_float64(name, array)
     return as_float32(name, array)
 
 
@@ -89,9 +105,12 @@ def sample_weights(value: Any, count: int) -> FloatArray | None:
 
 
 def targets(
-    name: str, value: Any, count: int, outputs: int, loss: str
-) -> tuple[ClassArray | None, FloatArray | None]:
-    """Give `value` as class labels (count,) or dense targets (count, outputs), the other None."""
+    name: str, value: Any, count: int, outputs: int, loss: str, *, wide: bool = False
+) -> ClassArray | FloatArray | DoubleArray:
+    """Give `value` as class labels (count,) or dense targets (count, outputs).
+
+    With `wide` dense targets become float64 if float32 does not hold all values of their type.
+    """
     takes_classes = LOSSES[loss].takes_classes
     text = _ENCODE if LOSSES[loss].has_accuracy else "expected an array of numbers"
     array = numeric(name, value, text=text)
@@ -99,7 +118,7 @@ def targets(
         length = "no samples" if array.ndim == 0 else f"{array.shape[0]} samples"
         raise ValueError(f"{name} has {length}: expected {count}, as many as x has")
     if array.ndim == 1 and takes_classes:
-        return _labels(name, array, outputs), None
+        return _labels(name, array, outputs)
     if array.ndim == 1 and outputs == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2 or array.shape[1] != outputs:
@@ -109,7 +128,9 @@ def targets(
         elif outputs == 1:
             shapes += f" or ({count},)"
         raise ValueError(f"{name} has shape {array.shape}: expected {shapes}")
-    return None, as_float32(name, array)
+    if wide and not np.can_cast(array.dtype, np.float32):
+        return as_float64(name, array)
+    return as_float32(name, array)
 
 
 def _labels(name: str, array: npt.NDArray[Any], outputs: int) -> ClassArray:

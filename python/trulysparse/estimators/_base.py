@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from trulysparse.data.numeric import refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _automatic, _support
 from trulysparse.estimators._stopping import Diverged, Scorer
-from trulysparse.estimators._targets import Array, Floats, Targets
+from trulysparse.estimators._targets import Array, Targets
 from trulysparse.estimators._weighted import WeightedSamples, weights
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
@@ -32,13 +31,9 @@ from trulysparse.topology import ImportancePruning, Rule
 
 @dataclass(frozen=True)
 class Learnt:
-    """What was learnt from the first training data, and stays when training goes on.
-
-    ``constant`` are the features that had one value only; None if they were not looked for.
-    """
+    """What was learnt from the first training data, and stays when training goes on."""
 
     target: Targets
-    constant: _support.Mask | None
     is_sparse: bool
 
 
@@ -48,7 +43,9 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     model_: SparseMLP
     loss_curve_: list[float]
     _target: Targets
-    _constant: _support.Mask | None
+    # Of estimators that 0.1.0 has pickled: features with one value, of which their networks know
+    # nothing.
+    _constant: _support.Mask | None = None
     _RATE: float  # of learning_rate_init="auto"
     _SPARSE_TARGETS = False  # whether it takes such
 
@@ -150,13 +147,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             samples, held_out = samples.split(self._fraction(), target, random)
         samples = samples.of_mean_weight_one()
         encoded = target.encode(samples.y, "y")
-        constant = self._constant if goes_on else _support.constant_features(samples.X)
-        samples = samples.without(constant)
-        learnt = Learnt(target, constant, self._is_sparse(samples.X, goes_on))
+        learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
+        samples, held_out = self._without(samples), self._without(held_out)
 
         watch, validation = None, None
         if held_out is not None:
-            held_out = held_out.without(constant)
             validation = (held_out.X, target.encode(held_out.y, "y_val"))
             watch = Scorer(_scorer(target, held_out), patience if stops else None, tol)
         settings = {
@@ -173,7 +168,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         seed = _support.draw_seed(random)
         before = self.model_._core.copy() if goes_on else None
         for rate in self._rates(learnt, retry=not goes_on):
-            model = self._network(samples.X.shape[1], learnt, seed, goes_on=goes_on)
+            model = self._network(samples.X, learnt, seed, goes_on=goes_on, whole=True)
             history = self._train(model, samples, encoded, learnt, rate=rate, **settings)
             if watch is not None:
                 watch.restore()
@@ -199,12 +194,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         samples = samples.with_weight()
         samples = samples.times(self._class_weights(samples.y, whole=False))
         encoded = target.encode(samples.y, "y")
-        # What is constant in these samples may vary in the next ones.
-        constant = self._constant if goes_on else None
-        samples = samples.without(constant)
+        samples = self._without(samples)
         seed = _support.draw_seed(check_random_state(self.random_state))
-        learnt = Learnt(target, constant, self._is_sparse(samples.X, goes_on))
-        model = self._network(samples.X.shape[1], learnt, seed, goes_on=goes_on)
+        learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
+        model = self._network(samples.X, learnt, seed, goes_on=goes_on)
+        model._follow(samples.X, encoded, samples.weight)
         (rate,) = self._rates(learnt, retry=False)
         history = self._train(
             model,
@@ -241,7 +235,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             self._targets(y, name),
             reset=reset,
             accept_sparse="csr",
-            dtype=np.float32,
+            dtype=[np.float64, np.float32],
             multi_output=True,
             ensure_min_samples=2 if reset else 1,
         )
@@ -277,13 +271,22 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Tell whether the first training data were sparse: what was chosen by them stays."""
         return bool(getattr(self, "_sparse", False) if goes_on else issparse(X))
 
-    def _network(self, features: int, learnt: Learnt, seed: int, *, goes_on: bool) -> SparseMLP:
+    def _without(self, samples: Any) -> Any:
+        return None if samples is None else samples.without(self._constant)
+
+    def _network(
+        self, X: Any, learnt: Learnt, seed: int, *, goes_on: bool, whole: bool = False
+    ) -> SparseMLP:
+        """Give the network to train; `whole` if X are all samples that there will be."""
         sizes = self.hidden_layer_sizes
         hidden = [sizes] if isinstance(sizes, int) else _support.hidden_sizes(sizes)
-        layer_sizes = [features, *hidden, learnt.target.outputs]
+        layer_sizes = [X.shape[1], *hidden, learnt.target.outputs]
         threads = _support.threads(self.n_jobs)
         if not goes_on:
-            return SparseMLP(
+            standardize = _automatic.standardize(self.standardize, is_sparse=learnt.is_sparse)
+            # A network without statistics leaves features with one value out by fixed ones.
+            fixed = None if standardize or not whole else _support.leaving_constants_out(X)
+            model = SparseMLP(
                 layer_sizes,
                 epsilon=self.epsilon if self.density is None else None,
                 density=self.density,
@@ -294,10 +297,13 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 fan=TABLE.fan,
                 dropout=self.dropout,
                 input_noise=self.input_noise,
-                standardize=_automatic.standardize(self.standardize, is_sparse=learnt.is_sparse),
+                standardize=standardize or fixed is not None,
+                standardize_targets=learnt.target.loss == "squared_error",
                 seed=seed,
                 threads=threads,
             )
+            model._core.set_statistics(fixed, None)
+            return model
         if self.model_.original_layer_sizes != layer_sizes:
             raise ValueError(
                 f"hidden_layer_sizes = {sizes!r}, but the network to go on with has the layers "
@@ -362,7 +368,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _keep(self, model: SparseMLP, learnt: Learnt, history: History, *, goes_on: bool) -> None:
         """Take over what was trained, once nothing can go wrong any more."""
-        self.model_, self._target, self._constant = model, learnt.target, learnt.constant
+        self.model_, self._target = model, learnt.target
         self._sparse = learnt.is_sparse
         self.n_outputs_ = learnt.target.outputs
         self.history_ = history
@@ -372,16 +378,14 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.n_iter_ = len(self.loss_curve_)
         for name, value in learnt.target.attributes().items():
             setattr(self, name, value)
-            if name != "classes_":
-                model.metadata[name.strip("_")] = json.dumps(value.tolist())
         _support.write_names(model, self)
 
     # --- what was trained ---------------------------------------------------------------------
 
-    def _outputs(self, X: Any) -> Floats:
+    def _outputs(self, X: Any) -> Any:
         check_is_fitted(self, "model_")
         X = check_sparse("X", X)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=np.float32)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         return self.model_.predict(_support.without(X, self._constant))
 
     def predict(self, X: Any) -> Array:
@@ -417,7 +421,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """What each feature is worth, by the name that scikit-learn's tools look for."""
         check_is_fitted(self, "model_")
         scores = np.zeros(self.n_features_in_)
-        scores[self.model_.units(0)] = self.model_.feature_importance()
+        found = self.model_.feature_importance()
+        statistics = self.model_._core.input_statistics()
+        if statistics is not None:
+            found[statistics.scale == 0] = 0
+        scores[self.model_.units(0)] = found
         if self._constant is not None:
             scores[self._constant] = 0
         return scores

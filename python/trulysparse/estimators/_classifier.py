@@ -132,8 +132,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     ) -> SparseMLPClassifier:
         """Train for one pass over some samples, at a constant rate; the connections stay.
 
-        The statistics by which features are standardised are those of the first call, so give it
-        enough samples. ``self.model_.evolve(...)`` between two calls evolves the connections.
+        The statistics by which features are standardised are those of all samples so far.
+        ``self.model_.evolve(...)`` between two calls evolves the connections.
 
         Parameters
         ----------

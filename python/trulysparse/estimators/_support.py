@@ -14,7 +14,7 @@ from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
-from trulysparse import _check
+from trulysparse import _check, _core
 from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
@@ -43,6 +43,14 @@ def constant_features(X: Any) -> Mask:
         low, high = X.min(axis=0), X.max(axis=0)
     constant: Mask = np.asarray(low == high)
     return constant
+
+
+def leaving_constants_out(X: Any) -> _core.Statistics | None:
+    """Give statistics that leave the features with one value out, and the others as they are."""
+    constant = constant_features(X)
+    if not constant.any():
+        return None
+    return _core.Statistics(np.zeros(X.shape[1]), np.where(constant, 0.0, 1.0), 0.0)
 
 
 def without(X: Any, features: Mask | None) -> Any:

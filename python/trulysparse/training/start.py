@@ -181,7 +181,7 @@ def _resume(checkpoint: Checkpoint | None, request: Request, model: Model) -> No
 
 def _standardize(request: Request, inputs: Inputs, session: Session | None) -> None:
     if request.epochs and session is not None and session.sharded:
-        session.standardize(request.core, inputs.arrays)
+        session.standardize(request.core, inputs.data)
     elif request.epochs and inputs.data is not None:
         request.core.standardize_on(inputs.data)
 

@@ -32,10 +32,11 @@ class StreamDriver:
         self._total = request.epochs.stop * stream.steps
         # That of an epoch's last batch, by whose gradients connections may grow.
         self._last: _core.Trainer | None = None
+        self._counted = False  # whether the statistics have the next batch already
         if request.epochs:
             first, samples = stream.peek()
             self._trainer(first, samples)  # an error if memory does not suffice
-            self._core.standardize_on(first)
+            self._counted = self._core.standardize_on(first)
         nothing = np.zeros((1, request.config.layer_sizes[0]), np.float32)
         # Knows the schedule, and has buffers for one sample.
         self._schedule = self._trainer(_core.Data(self._core, nothing), 1)
@@ -88,6 +89,10 @@ class StreamDriver:
         optimizer = self._request.optimizer._at(
             self.learning_rate(0, step), self.learning_rate_before_schedule
         )
+        if self._counted:
+            self._counted = False
+        else:
+            self._core.follow(data)
         trainer = self._trainer(data, samples, optimizer)
         if last:
             self._last = trainer
