@@ -356,7 +356,7 @@ class SparseMLP:
                 batch_size=_check.integer("batch_size", batch_size, 1),
                 sample_weight=sample_weight,
                 validation_data=validation_data,
-                optimizer=request.optimizer(optimizer),
+                optimizer=request.optimizer(optimizer, self._core),
                 topology=request.topology(topology),
                 pruning=request.pruning(pruning),
                 strategy=request.strategy(strategy),
@@ -397,7 +397,7 @@ class SparseMLP:
         with self._exclusive("train_on_batch"):
             batch = given(self._core, x, y, sample_weight=sample_weight, trains=True)
             found = single.step(
-                self._core, batch, request.optimizer(optimizer), request.memory(memory)
+                self._core, batch, request.optimizer(optimizer, self._core), request.memory(memory)
             )
         return scores(self.loss, found)
 

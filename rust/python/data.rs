@@ -216,7 +216,8 @@ impl Data {
                 check_weights(weights, samples.len())?;
             }
             let loss = network.config().loss;
-            DataView::new(&par, samples, targets, loss, outputs, names).map(|_| ())
+            let data = DataView::new(&par, samples, targets, loss, outputs, names)?;
+            data.check_range(&par, network.standardizer(), names.x)
         })?;
         Ok(data)
     }

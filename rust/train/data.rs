@@ -173,6 +173,20 @@ impl<'a> DataView<'a> {
         }
     }
 
+    /// An error if a sample, standardised, is beyond float32.
+    pub fn check_range(
+        &self,
+        par: &Par,
+        standardizer: Option<&Standardizer>,
+        name: &str,
+    ) -> Result<()> {
+        match self.x {
+            Samples::Dense(x, features) => check_range(par, standardizer, name, x, features),
+            Samples::Wide(x, features) => check_range(par, standardizer, name, x, features),
+            Samples::Sparse(_) => Ok(()),
+        }
+    }
+
     /// The number of samples.
     pub fn samples(&self) -> usize {
         self.x.len()
@@ -375,6 +389,36 @@ fn gather_block(
         }
         padding.fill(0.0);
     }
+}
+
+fn check_range<T>(
+    par: &Par,
+    standardizer: Option<&Standardizer>,
+    name: &str,
+    values: &[T],
+    features: usize,
+) -> Result<()>
+where
+    T: Copy + Into<f64> + std::fmt::Display + Sync,
+{
+    // The features one by one only if one number for all of them does not do.
+    let most = |values: &[f64]| values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+    let (mean, scale) = standardizer.map_or((0.0, 1.0), |s| (most(s.mean()), most(s.scale())));
+    let limit = f64::from(f32::MAX) / scale.max(f64::MIN_POSITIVE) - mean;
+    let Some(i) = first_bad(par, values, |v| v.into().abs() <= limit) else { return Ok(()) };
+    let standardised = |i: usize| {
+        let value = values[i].into();
+        standardizer.map_or(value as f32, |s| s.apply(i % features, value))
+    };
+    let bad = (i..values.len()).find(|&i| !standardised(i).is_finite());
+    bad.map_or(Ok(()), |i| {
+        let value = format!("{} in row {}, column {}", values[i], i / features, i % features);
+        let expected = match standardizer {
+            Some(_) => "finite numbers, in float32's range once they are standardised",
+            None => "finite numbers in float32's range",
+        };
+        Err(Error::invalid(name, value, expected))
+    })
 }
 
 /// Checks (rows, columns) of finite numbers.

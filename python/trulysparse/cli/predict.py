@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Array:
-    """Read the features of every row of a .csv or .npz, float32, (rows, features).
+    """Read the features of every row of a .csv or .npz, (rows, features).
 
     Parameters
     ----------

@@ -6,10 +6,22 @@ import warnings
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
 # Steps of float32 that a column's values must span to count as told apart.
 _STEPS = 1000
+
+
+def narrowest(x: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+    """Convert to float32, or to float64 if float32 does not hold each number."""
+    if np.can_cast(x.dtype, np.float32):
+        return x.astype(np.float32, copy=False)
+    wide: npt.NDArray[np.float64] = x.astype(np.float64, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = wide.astype(np.float32)
+    same = np.array_equal(narrow, wide, equal_nan=True)
+    return narrow if same else wide
 
 
 def say_blurred(name: str, value: Any, remedy: str) -> None:
@@ -24,12 +36,17 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
     remedy
         The setting with which nothing is lost.
     """
-    if scipy.sparse.issparse(value):
+    is_sparse = scipy.sparse.issparse(value)
+    array = value if is_sparse else np.asarray(value)
+    if np.can_cast(array.dtype, np.float32) or array.dtype.kind not in "iuf":
         return
-    array = np.asarray(value)
-    if array.size == 0 or np.can_cast(array.dtype, np.float32) or array.dtype.kind not in "iuf":
-        return
-    low, high = (np.atleast_1d(f(array, axis=0)).astype(float) for f in (np.min, np.max))
+    if is_sparse:
+        # Where there are zeros as well, only large numbers are close to each other.
+        if not array.nnz or np.abs(array.data).max() < 1 / np.finfo(np.float32).eps / _STEPS:
+            return
+        low, high = (f(axis=0).toarray().ravel().astype(float) for f in (array.min, array.max))
+    else:
+        low, high = (np.atleast_1d(f(array, axis=0)).astype(float) for f in (np.min, np.max))
     span, step = high - low, np.spacing(np.maximum(abs(low), abs(high)).astype(np.float32))
     blurred = np.flatnonzero((span > 0) & (span < _STEPS * step))
     if len(blurred):

@@ -90,10 +90,12 @@ def given(
 
 
 def _say_what_is_lost(names: tuple[str, str], x: Any, inputs: Any, y: Any, targets: Any) -> None:
-    remedies = ("standardize=True", "standardize_targets=True")
-    for name, given, taken, remedy in zip(names, (x, y), (inputs, targets), remedies, strict=True):
-        if isinstance(taken, np.ndarray) and taken.dtype == np.float32:
-            say_blurred(name, given, remedy)
+    if isinstance(inputs, arrays.CsrArrays):
+        say_blurred(names[0], x, "standardize=True and dense samples")
+    elif inputs.dtype == np.float32:
+        say_blurred(names[0], x, "standardize=True")
+    if targets.dtype == np.float32:
+        say_blurred(names[1], y, "standardize_targets=True")
 
 
 def held_out(core: _core.Network, validation_data: Any) -> _core.Data:

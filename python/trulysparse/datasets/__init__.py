@@ -1,6 +1,6 @@
 """Loaders for the data sets that the command line knows, and for a user's own files.
 
-A loader returns a `Dataset`: a table with a training and a test part, float32 features and int64
+A loader returns a `Dataset`: a table with a training and a test part, features and int64
 labels in ``0..n_classes-1``. Files are not trusted. What is wrong with one raises a ``ValueError``
 that names the file and what was expected in it; a missing file raises ``FileNotFoundError``.
 Nothing that a file holds is run, and no archive is unpacked to the disk.

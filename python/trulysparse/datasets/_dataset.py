@@ -25,7 +25,7 @@ class Dataset:
     name
         What to call it in print.
     x_train, x_test
-        float32, shape (n_samples, n_features).
+        float32, or float64 if float32 does not hold each number; shape (n_samples, n_features).
     y_train, y_test
         int64, shape (n_samples,), values in 0..n_classes-1.
     feature_names

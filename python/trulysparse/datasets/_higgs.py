@@ -101,7 +101,7 @@ def _fetch(train_rows: int, test_rows: int) -> Dataset:
     n = train_rows + test_rows
     shape = (n, len(HIGGS_FEATURES))
     x, y = _openml.fetch("HIGGS", "some 200 MB", advice, shape=shape, data_id=42769)
-    x, y = check_features("OpenML's HIGGS", "the data", x[:n]), y[:n]
+    x, y = check_features("OpenML's HIGGS", "the data", x[:n]).astype(np.float32), y[:n]
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"OpenML's HIGGS: expected labels 0 and 1, got {np.unique(y)[:5]}")
     return _cut(x, y, train_rows)

@@ -163,7 +163,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float32 array of shape (n_samples, n_classes)
         """
-        return self._outputs(X)
+        outputs: npt.NDArray[np.float32] = self._outputs(X)
+        return outputs
 
     def predict_log_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Give the logarithm of `predict_proba`.

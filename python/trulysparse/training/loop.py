@@ -95,6 +95,8 @@ class Loop:
             if history.epoch:
                 bar.epoch_done(history.epoch[-1], {"connections": self._connections()})
                 self._change_topology(history.epoch[-1], bar)
+            elif self._owes_an_evolution():
+                self._change_topology(request.epochs.start - 1, bar)
             for epoch in remaining:
                 self._epoch_with_callbacks(epoch, bar)
                 if model.stop_training or epoch == request.epochs[-1]:
@@ -121,6 +123,18 @@ class Loop:
         if start is not None and epochs and start >= epochs.stop:
             message = f"pruning starts after epoch {start}, and this fit ends before"
             warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
+
+    def _owes_an_evolution(self) -> bool:
+        """Tell whether the network is as it was before the evolution that precedes the first epoch.
+
+        A fit ends before it evolves, and callbacks save models before that.
+        """
+        request = self.request
+        epochs, topology, counters = request.epochs, request.topology, request.core.counters()
+        if topology is None or not epochs or counters.epochs != epochs.start:
+            return False
+        due = [topology.at(epoch, epochs.stop) is not None for epoch in range(1, epochs.start + 1)]
+        return due[-1:] == [True] and counters.evolutions == sum(due) - 1
 
     def _past(self) -> History:
         """Give the history of a fit that was broken off; its network is in the model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
@@ -211,8 +212,16 @@ CONFLICTS = (
 # --- arguments by themselves --------------------------------------------------------------------
 
 
-def optimizer(given: Optimizer | None) -> Optimizer:
-    """Check an optimiser; the paper's if it is None."""
+def optimizer(given: Optimizer | None, core: _core.Network | None = None) -> Optimizer:
+    """Check the optimiser that is to train a network, if any; the paper's if it is None."""
+    before = None if core is None else core.moments_of()
+    if given is None and before is not None:
+        warnings.warn(
+            f"{before} has trained the model, and its moments are dropped: without optimizer "
+            f"it is trained by {PAPER_SGD!r}; give optimizer to go on as before",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     return _check.instance("optimizer", PAPER_SGD if given is None else given, OPTIMIZERS, EXPECTED)
 
 

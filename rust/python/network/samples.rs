@@ -22,6 +22,11 @@ impl Network {
         data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, Merge::Never))
     }
 
+    /// The optimiser whose moments there are, unless it is SGD or none.
+    fn moments_of(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
+        Ok(py.detach(|| -> Result<_> { Ok(self.read()?.state().map(|state| state.rule.name())) })?)
+    }
+
     /// Whether dense samples may be float64: the network standardises them, and not by the statistics
     /// of the first models.
     fn takes_float64(&self, py: Python<'_>) -> PyResult<bool> {
