@@ -37,7 +37,7 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
         The setting with which nothing is lost.
     """
     is_sparse = scipy.sparse.issparse(value)
-    array = value if is_sparse else np.asarray(value)
+    array: Any = value if is_sparse else np.asarray(value)
     if np.can_cast(array.dtype, np.float32) or array.dtype.kind not in "iuf":
         return
     if is_sparse:
