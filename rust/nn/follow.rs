@@ -74,7 +74,7 @@ impl Mlp {
         first.weights.unshare()?;
         first.shift_biases(par, &shifts);
         let rescale = |_, i: usize| Rescale { factor: factors[i], of_gradients };
-        first.rescale(par, &rescale);
+        first.rescale(par, rescale);
         self.standardizer = Some(new);
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Mlp {
         let last = self.layers.last_mut().expect("internal: a network has layers");
         last.weights.unshare()?;
         let rescale = |k: usize, _| Rescale { factor: factors[k], of_gradients };
-        last.rescale(par, &rescale);
+        last.rescale(par, rescale);
         let biases = last.biases_mut();
         for (k, &factor) in factors.iter().enumerate() {
             let second = biases.second.get_mut(k);
@@ -144,7 +144,7 @@ impl Layer {
     }
 
     /// Changes the units of the weights; `rescale` is given the row and the column of each.
-    fn rescale(&mut self, par: &Par, rescale: &(impl Fn(usize, usize) -> Rescale + Sync)) {
+    fn rescale(&mut self, par: &Par, rescale: impl Fn(usize, usize) -> Rescale + Sync) {
         let (pattern, parameters) = self.weights_mut();
         let offset = |r: usize| pattern.indptr()[r];
         par.for_rows(

@@ -16,7 +16,7 @@ const NAME: &str = "standardizer";
 const FAR: f64 = 256.0;
 
 /// `(x - mean) * scale` per feature, in f64 and rounded once. A feature with one value becomes 0,
-/// whatever it is later.
+/// also with another value later.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardizer {
     mean: Vec<f64>,
@@ -32,7 +32,7 @@ pub struct Standardizer {
 /// Which samples the statistics are of.
 #[derive(Clone, Debug, PartialEq)]
 enum Age {
-    /// So many, in f64; 0 of statistics that are given, which stay as they are.
+    /// That number, in f64; 0 of statistics that are given, which stay as they are.
     Counted(f64),
     /// Those of a model file without a count. Samples were rounded to f32 first, and the features with
     /// one value other than 0, ascending, have scale 1. Predictions must keep their bits.

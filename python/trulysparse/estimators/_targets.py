@@ -118,7 +118,7 @@ class _Numbers:
 
 @dataclass(frozen=True)
 class Numbers(_Numbers):
-    """Numbers; the network turns them into units of its own and back."""
+    """Numbers; the network turns them into its units and back."""
 
     outputs: int
     one_per_sample: bool
