@@ -1,12 +1,12 @@
 //! Reading a safetensors file tensor by tensor, each straight to where it stays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::{LONGEST_HEADER, PIECE, Stored};
+use super::{LONGEST_HEADER, PIECE, Stored, checksums};
 use crate::error::Error;
 use crate::memory::reserved;
 use crate::watch::Watch;
@@ -24,7 +24,7 @@ impl Fault {
     pub fn of(self, name: &str) -> Error {
         let path = name.to_string();
         match self {
-            Fault::Damage(reason) => Error::InvalidFile { path, reason },
+            Fault::Damage(reason) => Error::InvalidFile { path, reason: shown(&reason) },
             Fault::Io(source) => Error::Io { path, source },
             Fault::Other(error) => error,
         }
@@ -60,6 +60,31 @@ impl From<serde_json::Error> for Fault {
     }
 }
 
+/// The most characters of a reason: names in a file may have any length.
+const LONGEST_REASON: usize = 400;
+
+/// A reason that is safe to print: it may quote the file, which may hold what a terminal obeys.
+fn shown(reason: &str) -> String {
+    let mut shown = String::new();
+    for c in reason.chars().take(LONGEST_REASON) {
+        if c.is_control() || DIRECTIONS.contains(&c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    if reason.chars().nth(LONGEST_REASON).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// Characters that end a line or change the direction of what follows, and are no controls.
+const DIRECTIONS: [char; 11] = [
+    '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}',
+    '\u{2067}', '\u{2068}', '\u{2069}',
+];
+
 /// A result of reading.
 pub type Result<T> = std::result::Result<T, Fault>;
 
@@ -71,15 +96,28 @@ pub struct Source<'a, 'w, R> {
     unread: BTreeSet<String>,
     /// Where the first tensor begins.
     start: u64,
+    /// The checksum of the bytes before that.
+    head: u32,
+    sums: Option<Sums>,
+    /// The tensors with numbers that are NaN or infinite.
+    diverged: Vec<String>,
     watch: &'a mut Watch<'w>,
 }
 
+/// The checksums of a file.
+struct Sums {
+    /// Of each tensor the number of its first one.
+    places: HashMap<String, usize>,
+    all: Vec<u32>,
+}
+
 impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
-    /// Reads the header, and checks it against the length before anything is allocated by it.
+    /// Reads the header, and checks it against the length before anything is allocated by it, and
+    /// against its checksum if the file has some.
     pub fn open(mut reader: R, watch: &'a mut Watch<'w>) -> Result<Self> {
         let mut head = Vec::new();
         reader.by_ref().take(8).read_to_end(&mut head)?;
-        let head = head.try_into().map_err(|_| SafeTensorError::HeaderTooSmall)?;
+        let head: [u8; 8] = head.try_into().map_err(|_| SafeTensorError::HeaderTooSmall)?;
         let size = u64::from_le_bytes(head);
         if size > LONGEST_HEADER as u64 {
             return Err(SafeTensorError::HeaderTooLarge.into());
@@ -88,19 +126,50 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
         let Some(body) = reader.seek(SeekFrom::End(0))?.checked_sub(start) else {
             return Err(SafeTensorError::InvalidHeaderLength.into());
         };
-        reader.seek(SeekFrom::Start(8))?;
-        let mut header = reserved(size as usize, "the header of a model file")?;
-        header.resize(size as usize, 0);
+        reader.seek(SeekFrom::Start(0))?;
+        let mut header = reserved(start as usize, "the header of a model file")?;
+        header.resize(start as usize, 0);
         reader.read_exact(&mut header)?;
         // This checks that the tensors lie end to end and have the sizes of their shapes.
-        let metadata: Metadata = serde_json::from_slice(&header)
+        let metadata: Metadata = serde_json::from_slice(&header[8..])
             .map_err(SafeTensorError::InvalidHeaderDeserialization)?;
         if metadata.data_len() as u64 != body {
             return Err(SafeTensorError::MetadataIncompleteBuffer.into());
         }
         watch.begin(body);
         let unread = metadata.tensors().into_keys().collect();
-        Ok(Source { reader, metadata, unread, start, watch })
+        let (head, diverged) = (checksums::of(&header), Vec::new());
+        let mut source =
+            Source { reader, metadata, unread, start, head, sums: None, diverged, watch };
+        if source.has(checksums::NAME) {
+            source.read_checksums()?;
+        }
+        Ok(source)
+    }
+
+    /// The tensor stays unread: only [`Source::expect_checksums`] says that it belongs there.
+    fn read_checksums(&mut self) -> Result<()> {
+        let (places, count) = checksums::places(&self.metadata);
+        let all = self.values::<u32>(checksums::NAME)?;
+        if all.len() != count {
+            let reason = format!("{} = {}: expected {count}", checksums::NAME, all.len());
+            return Err(Fault::Damage(reason));
+        }
+        if all[0] != self.head {
+            return Err(damaged("the header"));
+        }
+        self.sums = Some(Sums { places, all });
+        Ok(())
+    }
+
+    /// An error unless the file has checksums; in one that should not have any, they are an unknown
+    /// tensor.
+    pub fn expect_checksums(&mut self) -> Result<()> {
+        self.unread.remove(checksums::NAME);
+        match self.sums {
+            Some(_) => Ok(()),
+            None => Err(Fault::Damage(format!("{} is missing", checksums::NAME))),
+        }
     }
 
     /// The header's entry of that name.
@@ -121,6 +190,10 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
     /// The values of the tensor of that name, which must be there.
     pub fn read<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
         self.unread.remove(name);
+        self.values(name)
+    }
+
+    fn values<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
         let info = self.metadata.info(name);
         let info = info.ok_or_else(|| Fault::Damage(format!("{name} is missing")))?;
         let &[len] = &info.shape[..] else { return Err(unexpected::<T>(name, info)) };
@@ -128,13 +201,23 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
             return Err(unexpected::<T>(name, info));
         }
         self.reader.seek(SeekFrom::Start(self.start + info.data_offsets.0 as u64))?;
-        let mut values = reserved(len, "a model file")?;
+        let mut sums = self.sums.as_ref().and_then(|sums| sums.of(name)).map(|sums| sums.iter());
+        let (mut values, mut diverged) = (reserved(len, "a model file")?, false);
         while values.len() < len {
             let begin = values.len();
             values.resize(len.min(begin + PIECE / size_of::<T>()), T::zeroed());
             let piece = bytemuck::cast_slice_mut(&mut values[begin..]);
             self.reader.read_exact(piece)?;
+            if let Some(sums) = &mut sums
+                && sums.next() != Some(&checksums::of(piece))
+            {
+                return Err(damaged(name));
+            }
             self.watch.advance(piece.len() as u64)?;
+            diverged |= T::diverged(&values[begin..]);
+        }
+        if diverged {
+            self.diverged.push(name.to_string());
         }
         Ok(values)
     }
@@ -144,14 +227,30 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
         if self.has(name) { self.read(name) } else { Ok(Vec::new()) }
     }
 
-    /// Ends the reading: a tensor that was not read is damage, for it may be one that is optional
-    /// and has lost its name.
-    pub fn finish(self) -> Result<()> {
+    /// An error unless all has been read: a tensor that was not may be one that is optional and has
+    /// lost its name.
+    pub fn finish(&self) -> Result<()> {
         match self.unread.first() {
             Some(name) => Err(Fault::Damage(format!("{name:?} is not a tensor of this model"))),
             None => Ok(()),
         }
     }
+
+    /// The tensors read that have numbers that are NaN or infinite.
+    pub fn diverged(self) -> Vec<String> {
+        self.diverged
+    }
+}
+
+impl Sums {
+    /// Those of a tensor and of what follows it.
+    fn of(&self, name: &str) -> Option<&[u32]> {
+        self.all.get(*self.places.get(name)?..)
+    }
+}
+
+fn damaged(part: &str) -> Fault {
+    Fault::Damage(format!("{part} is damaged: its bytes do not have their checksum"))
 }
 
 fn unexpected<T: Stored>(name: &str, info: &TensorInfo) -> Fault {
@@ -223,6 +322,13 @@ mod tests {
         for len in [20, whole.len() / 2, whole.len() - 1] {
             assert!(cut(len).ends_with("it was cut off while it was read"), "{}", cut(len));
         }
+    }
+
+    #[test]
+    fn a_reason_is_safe_to_print_and_short() {
+        assert_eq!(shown("a \u{1b}[31m\nü\u{202e}"), "a \\u{1b}[31m\\nü\\u{202e}");
+        let long = shown(&"ü".repeat(1 << 20));
+        assert_eq!(long.chars().count(), LONGEST_REASON + 3);
     }
 
     #[test]

@@ -32,6 +32,9 @@ impl Standardizer {
         if let Some(v) = mean.iter().chain(&scale).find(|v| !v.is_finite()) {
             return Err(Error::invalid("standardizer", v, "finite means and scales"));
         }
+        if let Some(v) = scale.iter().find(|&&v| v <= 0.0) {
+            return Err(Error::invalid("standardizer", format!("scale {v}"), "scales above 0"));
+        }
         let ascending = constant.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascending || constant.last().is_some_and(|&c| c as usize >= mean.len()) {
             let value = format!("constant features {constant:?}");
@@ -274,6 +277,9 @@ mod tests {
         assert!(refused(&[0.0; 2], &[1.0], &[]).contains("1 scales"));
         assert!(refused(&[f64::NAN], &[1.0], &[]).contains("finite"));
         assert!(refused(&[0.0], &[f64::INFINITY], &[]).contains("finite"));
+        for scale in [0.0, -0.0, -1.0] {
+            assert!(refused(&[0.0; 2], &[1.0, scale], &[]).contains("scales above 0"));
+        }
         assert!(refused(&[0.0; 2], &[1.0; 2], &[1, 0]).contains("ascending"));
         assert!(refused(&[0.0; 2], &[1.0; 2], &[2]).contains("below 2"));
         assert!(refused(&[0.0; 2], &[2.0; 2], &[1]).contains("scale 2"));
