@@ -4,7 +4,7 @@
 //! they read memory. It finds every damage of up to 32 neighbouring bits in a piece, and misses one
 //! in 2^32 of others.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use safetensors::tensor::Metadata;
 
@@ -23,13 +23,15 @@ pub fn count(bytes: usize) -> usize {
     bytes.div_ceil(PIECE)
 }
 
-/// For each tensor the number of its first checksum, and how many there are with the header's.
-pub fn places(metadata: &Metadata) -> (HashMap<String, usize>, usize) {
-    let (mut places, mut next) = (HashMap::new(), 1);
-    for name in metadata.offset_keys().into_iter().filter(|name| name != NAME) {
+/// For each tensor the number of its first checksum, and how many there are with the header's. That
+/// of the checksums themselves means nothing.
+pub fn places(metadata: &Metadata) -> (BTreeMap<String, usize>, usize) {
+    let (mut places, mut next) = (BTreeMap::new(), 1);
+    for name in metadata.offset_keys() {
         let (start, end) = metadata.info(&name).map_or((0, 0), |info| info.data_offsets);
+        let own = if name == NAME { 0 } else { count(end - start) };
         places.insert(name, next);
-        next += count(end - start);
+        next += own;
     }
     (places, next)
 }

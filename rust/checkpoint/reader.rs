@@ -1,6 +1,6 @@
 //! Reading a safetensors file tensor by tensor, each straight to where it stays.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use safetensors::SafeTensorError;
@@ -92,23 +92,15 @@ pub type Result<T> = std::result::Result<T, Fault>;
 pub struct Source<'a, 'w, R> {
     reader: R,
     metadata: Metadata,
-    /// The names of the tensors that have not been read.
-    unread: BTreeSet<String>,
+    /// The tensors that have not been read, and the number of the first checksum of each.
+    unread: BTreeMap<String, usize>,
     /// Where the first tensor begins.
     start: u64,
-    /// The checksum of the bytes before that.
-    head: u32,
-    sums: Option<Sums>,
+    /// The checksums, if the file has some.
+    sums: Option<Vec<u32>>,
     /// The tensors with numbers that are NaN or infinite.
     diverged: Vec<String>,
     watch: &'a mut Watch<'w>,
-}
-
-/// The checksums of a file.
-struct Sums {
-    /// Of each tensor the number of its first one.
-    places: HashMap<String, usize>,
-    all: Vec<u32>,
 }
 
 impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
@@ -137,29 +129,26 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
             return Err(SafeTensorError::MetadataIncompleteBuffer.into());
         }
         watch.begin(body);
-        let unread = metadata.tensors().into_keys().collect();
-        let (head, diverged) = (checksums::of(&header), Vec::new());
-        let mut source =
-            Source { reader, metadata, unread, start, head, sums: None, diverged, watch };
-        if source.has(checksums::NAME) {
-            source.read_checksums()?;
+        let head = checksums::of(&header);
+        drop(header);
+        let (unread, count) = checksums::places(&metadata);
+        let (sums, diverged) = (None, Vec::new());
+        let mut source = Source { reader, metadata, unread, start, sums, diverged, watch };
+        if let Some(info) = source.metadata.info(checksums::NAME) {
+            // Before they are read: others would have any length.
+            if info.shape != [count] {
+                let shape = &info.shape;
+                let reason = format!("{} of shape {shape:?}: expected [{count}]", checksums::NAME);
+                return Err(Fault::Damage(reason));
+            }
+            // They stay unread: only `expect_checksums` says that they belong there.
+            let sums = source.values::<u32>(checksums::NAME, 0)?;
+            if sums[0] != head {
+                return Err(damaged("the header"));
+            }
+            source.sums = Some(sums);
         }
         Ok(source)
-    }
-
-    /// The tensor stays unread: only [`Source::expect_checksums`] says that it belongs there.
-    fn read_checksums(&mut self) -> Result<()> {
-        let (places, count) = checksums::places(&self.metadata);
-        let all = self.values::<u32>(checksums::NAME)?;
-        if all.len() != count {
-            let reason = format!("{} = {}: expected {count}", checksums::NAME, all.len());
-            return Err(Fault::Damage(reason));
-        }
-        if all[0] != self.head {
-            return Err(damaged("the header"));
-        }
-        self.sums = Some(Sums { places, all });
-        Ok(())
     }
 
     /// An error unless the file has checksums; in one that should not have any, they are an unknown
@@ -189,11 +178,12 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
 
     /// The values of the tensor of that name, which must be there.
     pub fn read<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
-        self.unread.remove(name);
-        self.values(name)
+        let place = self.unread.remove(name);
+        self.values(name, place.unwrap_or(usize::MAX)) // it is missing, and is an error
     }
 
-    fn values<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
+    /// The values of a tensor whose first checksum is the one of number `place`.
+    fn values<T: Stored>(&mut self, name: &str, place: usize) -> Result<Vec<T>> {
         let info = self.metadata.info(name);
         let info = info.ok_or_else(|| Fault::Damage(format!("{name} is missing")))?;
         let &[len] = &info.shape[..] else { return Err(unexpected::<T>(name, info)) };
@@ -201,7 +191,7 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
             return Err(unexpected::<T>(name, info));
         }
         self.reader.seek(SeekFrom::Start(self.start + info.data_offsets.0 as u64))?;
-        let mut sums = self.sums.as_ref().and_then(|sums| sums.of(name)).map(|sums| sums.iter());
+        let mut sums = self.sums.as_ref().map(|sums| sums.iter().skip(place));
         let (mut values, mut diverged) = (reserved(len, "a model file")?, false);
         while values.len() < len {
             let begin = values.len();
@@ -230,8 +220,10 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
     /// An error unless all has been read: a tensor that was not may be one that is optional and has
     /// lost its name.
     pub fn finish(&self) -> Result<()> {
-        match self.unread.first() {
-            Some(name) => Err(Fault::Damage(format!("{name:?} is not a tensor of this model"))),
+        match self.unread.first_key_value() {
+            Some((name, _)) => {
+                Err(Fault::Damage(format!("{name:?} is not a tensor of this model")))
+            }
             None => Ok(()),
         }
     }
@@ -239,13 +231,6 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
     /// The tensors read that have numbers that are NaN or infinite.
     pub fn diverged(self) -> Vec<String> {
         self.diverged
-    }
-}
-
-impl Sums {
-    /// Those of a tensor and of what follows it.
-    fn of(&self, name: &str) -> Option<&[u32]> {
-        self.all.get(*self.places.get(name)?..)
     }
 }
 
