@@ -18,7 +18,7 @@ pub fn of(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// How many checksums a tensor of so many bytes has.
+/// How many checksums a tensor of this length has.
 pub fn count(bytes: usize) -> usize {
     bytes.div_ceil(PIECE)
 }

@@ -52,7 +52,7 @@ struct Version {
 }
 
 impl Header {
-    /// The fields in a file's metadata, of whatever version they are, with values in their ranges.
+    /// The fields in a file's metadata, of any known version, with values in their ranges.
     pub fn parse(text: &str) -> Result<Self> {
         let Version { version, package } = serde_json::from_str(text)?;
         let header = match version {

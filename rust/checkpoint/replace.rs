@@ -2,7 +2,7 @@
 //!
 //! A process that is killed leaves its sibling behind, and the next save to the folder removes it.
 //! A writer has its sibling locked, and the system gives up the locks of a process that ends. So a
-//! sibling without a lock is nobody's. Its name tells whose it was: the running kernel, of which all
+//! sibling without a lock has no writer. Its name tells whose it was: the running kernel, of which all
 //! containers of a machine have one, and the process. Where the kernel is another one, as in a
 //! folder that machines share, a lock may not be seen, and an hour without a change is asked for as
 //! well.
@@ -28,7 +28,7 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 /// Symbolic links that are followed, one after the other.
 const MOST_LINKS: usize = 40;
 
-/// How often a sibling is made anew that another process took for nobody's before it was locked.
+/// How often a sibling is made anew that another process removed before it was locked.
 const ATTEMPTS: usize = 8;
 
 const UNCHANGED: &str = "what was there before is unchanged";
@@ -114,7 +114,7 @@ fn sibling(folder: &Path) -> io::Result<NamedTempFile> {
     Err(io::Error::other("its folder loses new files"))
 }
 
-/// Removes the siblings that nobody writes any more. `own` was made just now, and so tells the time
+/// Removes the siblings that have no writer. `own` was made just now, and so tells the time
 /// of the folder. What cannot be looked at or removed stays: it does a save no harm.
 fn sweep(folder: &Path, own: &File) {
     let now = own.metadata().and_then(|own| own.modified());

@@ -187,9 +187,12 @@ def _hostile(path: Path, long: int) -> Iterator[bytes]:
         info = {"dtype": "F32", "shape": shape, "data_offsets": [0, 16]}
         yield model_file.joined({"layers.0.data": info, "__metadata__": metadata}, bytes(16))
     # Files with holes, which take no room on a disk.
-    for name in ("layers.0.data", "checksums"):
-        info = {"dtype": "U32", "shape": [_HOLE // 4], "data_offsets": [0, _HOLE]}
-        yield model_file.joined({name: info, "__metadata__": metadata}, b"")
+    model_file.write_tensors(path, metadata, tensors)
+    model_file.as_version_1(path)
+    first, _ = model_file.tensors_of(path)
+    for name, text in (("layers.0.data", first), ("t", metadata), ("checksums", metadata)):
+        info = {"dtype": "F32", "shape": [_HOLE // 4], "data_offsets": [0, _HOLE]}
+        yield model_file.joined({name: info, "__metadata__": text}, b"")
 
 
 def hostile(folder: Path, long: int) -> Found:
@@ -225,7 +228,7 @@ JOBS: dict[str, Callable[[Path, int], Found]] = {
 
 
 def run(job: str, count: int) -> dict[str, Any]:
-    """A job's figures, from a process of its own, and whether that crashed."""
+    """A job's figures, from another process, and whether that crashed."""
     command = [sys.executable, "-W", "ignore", __file__, "--job", job, "--count", str(count)]
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}

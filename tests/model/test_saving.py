@@ -101,28 +101,67 @@ def test_a_folder_that_takes_no_files_is_said(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_two_that_save_to_one_path_leave_a_good_file(tmp_path):
+def save_often(model, path):
+    for _ in range(20):
+        model.save(path)
+
+
+class Threaded(threading.Thread):
+    """A thread whose error the one that joins it gets."""
+
+    error = None
+
+    def run(self):
+        try:
+            super().run()
+        except BaseException as error:
+            self.error = error
+
+    def join(self, timeout=None):
+        super().join(limits.CHILD)
+        assert self.error is None, self.error
+
+
+class Forked:
+    """A child process that saves, with the methods of a thread."""
+
+    def __init__(self, target, args):
+        self._work, self._child, self._status = lambda: target(*args), None, None
+
+    def start(self):
+        self._child = os.fork()
+        if self._child == 0:
+            signal.alarm(limits.CHILD)
+            try:
+                self._work()
+            finally:
+                os._exit(1 if sys.exc_info()[0] else 0)
+
+    def is_alive(self):
+        if self._status is None:
+            done, status = os.waitpid(self._child, os.WNOHANG)
+            self._status = status if done else None
+        return self._status is None
+
+    def join(self):
+        while self.is_alive():
+            time.sleep(0.001)
+        assert self._status == 0
+
+
+@pytest.mark.parametrize("kind", [Threaded, pytest.param(Forked, marks=POSIX)])
+def test_those_that_save_to_one_path_at_once_leave_a_good_file(kind, tmp_path):
     path = tmp_path / "model.safetensors"
-    models = [make_model(seed=seed) for seed in range(4)]
+    models = [make_model(seed=seed, threads=1) for seed in range(4)]
     allowed = {model.predict(X).tobytes() for model in models}
     models[0].save(path)
-    errors = []
-
-    def save(model):
-        try:
-            for _ in range(20):
-                model.save(path)
-        except OSError as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=save, args=(model,)) for model in models]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
+    savers = [kind(target=save_often, args=(model, path)) for model in models]
+    for saver in savers:
+        saver.start()
+    while any(saver.is_alive() for saver in savers):
         assert ts.load(path).predict(X).tobytes() in allowed
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    for saver in savers:
+        saver.join()
     assert ts.load(path).predict(X).tobytes() in allowed
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
