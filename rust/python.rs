@@ -46,7 +46,7 @@ mod _core {
     use super::interrupt::aside;
     #[pymodule_export]
     use super::network::{
-        Footprint, LayerWeights, Network, RemovedNeurons, Snapshot, expected_footprint,
+        Footprint, LayerWeights, ModelFile, Network, RemovedNeurons, Snapshot, expected_footprint,
         resident_memory,
     };
     #[pymodule_export]
@@ -56,7 +56,7 @@ mod _core {
         EpochProgress, RemoteGradientWorker, RemoteLocalWorker, RemoteServer, Round, Scaling,
     };
     #[pymodule_export]
-    use super::results::{Counters, ScoreSums, Scores, Tally};
+    use super::results::{Counters, ScoreSums, Scores, SettingRange, Tally, setting_ranges};
     #[pymodule_export]
     use super::rules::{LayerTurnover, Pruned};
     #[pymodule_export]

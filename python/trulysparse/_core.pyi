@@ -17,6 +17,7 @@ __all__ = [
     "Footprint",
     "LayerTurnover",
     "LayerWeights",
+    "ModelFile",
     "Network",
     "ParallelTrainer",
     "Pruned",
@@ -28,6 +29,7 @@ __all__ = [
     "Scaling",
     "ScoreSums",
     "Scores",
+    "SettingRange",
     "Snapshot",
     "Tally",
     "Trainer",
@@ -38,6 +40,7 @@ __all__ = [
     "isa",
     "kernels",
     "resident_memory",
+    "setting_ranges",
 ]
 __version__: str
 isa: str
@@ -58,6 +61,7 @@ def expected_footprint(
     config: str, batch_size: int, candidates: float | None, memory: str, moments: int
 ) -> Footprint: ...
 def resident_memory() -> int | None: ...
+def setting_ranges() -> dict[str, SettingRange]: ...
 def aside(work: Callable[[], _T], look: Callable[[], object], seconds: float) -> _T: ...
 
 @final
@@ -78,6 +82,19 @@ class Snapshot:
     def __array_interface__(self) -> dict[str, Any]: ...
 
 # Results: numbers with names.
+
+@final
+class SettingRange:
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def low_open(self) -> bool: ...
+    @property
+    def high_open(self) -> bool: ...
+    @property
+    def expected(self) -> str: ...
 
 @final
 class Scores:
@@ -345,6 +362,19 @@ class RemoteLocalWorker:
     def prune(self, rule: str) -> list[Pruned]: ...
 
 @final
+class ModelFile:
+    @property
+    def network(self) -> Network: ...
+    @property
+    def user(self) -> dict[str, str]: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def package(self) -> str | None: ...
+    @property
+    def diverged(self) -> list[str]: ...
+
+@final
 class Network:
     def __new__(cls, config: str, threads: int, tick: _Tick | None = None) -> Network: ...
     @staticmethod
@@ -399,9 +429,7 @@ class Network:
         self, path: str | PathLike[str], user: dict[str, str], tick: _Tick | None = None
     ) -> None: ...
     @staticmethod
-    def load(
-        path: str | PathLike[str], threads: int, tick: _Tick | None = None
-    ) -> tuple[Network, dict[str, str]]: ...
+    def load(path: str | PathLike[str], threads: int, tick: _Tick | None = None) -> ModelFile: ...
     def to_bytes(self, user: dict[str, str]) -> bytes: ...
     @staticmethod
     def from_bytes(bytes: bytes, threads: int) -> tuple[Network, dict[str, str]]: ...

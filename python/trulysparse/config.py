@@ -29,12 +29,24 @@ EPSILON = 20
 MOST_NEURONS = 2**32 - 2
 MOST_THREADS = 1024
 
+_RANGES = _core.setting_ranges()
+
 Check: TypeAlias = Callable[[str, Any], Any]
 T = TypeVar("T")
 
 
-def _real(expected: str, **limits: Any) -> Check:
-    return lambda name, value: _check.real(name, value, expected, **limits)
+def _real(setting: str) -> Check:
+    """Check a number by the core's range of this setting, which also holds for files."""
+    range_ = _RANGES[setting]
+    return lambda name, value: _check.real(
+        name,
+        value,
+        range_.expected,
+        low=range_.low,
+        high=range_.high,
+        low_open=range_.low_open,
+        high_open=range_.high_open,
+    )
 
 
 def _choice(options: Sequence[str]) -> Check:
@@ -60,23 +72,23 @@ def _seed(name: str, value: int | None) -> int:
     return secrets.randbits(64) if value is None else _check.integer(name, value, 0, 2**64 - 1)
 
 
-_density = _real("a number in (0, 1]", low=0, high=1, low_open=True)
+_density = _real("density")
 
 # A setting: its check. Its default is that of the field in `Config`.
 _CHECKS: dict[str, Check] = {
     "activation": _per_layer(_choice(activations.HIDDEN)),
-    "slope": _real("a finite number", low=-_check.FLOAT32, high=_check.FLOAT32),
+    "slope": _real("slope"),
     "loss": _choice(tuple(LOSSES)),
-    "label_smoothing": _real("a number in [0, 1)", low=0, high=1, high_open=True),
+    "label_smoothing": _real("label_smoothing"),
     "init": _choice(INITS),
     "fan": _choice(FANS),
-    "dropout": _per_layer(_real("a number in [0, 1)", low=0, high=1, high_open=True)),
-    "input_noise": _real("a finite number of at least 0", low=0),
+    "dropout": _per_layer(_real("dropout")),
+    "input_noise": _real("input_noise"),
     "standardize": _check.boolean,
     "standardize_targets": _check.boolean,
     "seed": _seed,
     "layer_sizes": _sizes,
-    "epsilon": _optional(_per_layer(_real("a positive finite number", low=0, low_open=True))),
+    "epsilon": _optional(_per_layer(_real("epsilon"))),
     "density": _optional(_per_layer(_density)),
     "allocation": _optional(_choice(ALLOCATIONS)),
 }

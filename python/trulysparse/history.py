@@ -8,6 +8,8 @@ import os
 from collections.abc import Mapping
 from itertools import chain
 
+from trulysparse import _files
+
 
 class History:
     """Numbers per epoch of one fit.
@@ -69,7 +71,7 @@ class History:
         OSError
             If the file cannot be written.
         """
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with _files.writing(path), open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", *self.history])
             writer.writerows(zip(self.epoch, *self.history.values(), strict=True))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _progress
+from trulysparse import _check, _core, _files, _progress
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
@@ -850,8 +850,8 @@ class SparseMLP:
 
         Structure, weights, the optimiser's state, biases, standardisation, configuration, counters
         and `metadata`. The file is written beside `path` and takes its place when it is complete,
-        so Ctrl-C or a crash leaves an old file as it was. `progress` as in the constructor. A file
-        that cannot be written is an OSError.
+        so Ctrl-C, a crash or a full disk leaves an old file as it was; of a symbolic link it takes
+        the place of what that leads to. `progress` as in the constructor. Errors are an OSError.
         """
         path, strings = _check.path("path", path), _check.strings("metadata", self.metadata)
         with _progress.slow("saving", enabled=_check.boolean("progress", progress)) as tick:
@@ -875,12 +875,12 @@ def load(
     """Load a model that `SparseMLP.save` wrote; training goes on as if it had not been saved.
 
     `threads` and `progress` as in `SparseMLP`. A file that cannot be read is an OSError
-    (FileNotFoundError if there is none), one that is no valid model file a ValueError, and a model
-    that does not fit into memory a MemoryError.
+    (FileNotFoundError if there is none), one that is no model file or damaged a ValueError, and a
+    model that does not fit into memory a MemoryError. One that had diverged is a RuntimeWarning.
     """
     path, threads = _check.path("path", path), threads_of(threads)
     with _progress.slow("loading", enabled=_check.boolean("progress", progress)) as tick:
-        core, metadata = _core.Network.load(path, threads, tick)
+        core, metadata = _files.model(path, threads, tick)
     model = SparseMLP.__new__(SparseMLP)
     model._attach(core, metadata)
     return model

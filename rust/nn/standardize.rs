@@ -362,7 +362,9 @@ mod tests {
         assert!(first(&[0.0; 2], &[1.0], &[]).contains("1 scales"));
         assert!(first(&[f64::NAN], &[1.0], &[]).contains("finite"));
         assert!(first(&[0.0], &[f64::INFINITY], &[]).contains("finite"));
-        assert!(first(&[0.0], &[0.0], &[]).contains("above 0"));
+        for scale in [0.0, -0.0, -1.0] {
+            assert!(first(&[0.0; 2], &[1.0, scale], &[]).contains("above 0"));
+        }
         assert!(first(&[0.0; 2], &[1.0; 2], &[1, 0]).contains("ascending"));
         assert!(first(&[0.0; 2], &[1.0; 2], &[2]).contains("below 2"));
         assert!(first(&[0.0; 2], &[2.0; 2], &[1]).contains("scale 2"));

@@ -8,6 +8,7 @@ mod samples;
 
 pub use arrays::{LayerWeights, Snapshot};
 pub use evolution::RemovedNeurons;
+pub use files::ModelFile;
 pub use footprint::{Footprint, expected_footprint, resident_memory};
 
 use std::ops::Deref;

@@ -14,6 +14,7 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
+from trulysparse import _files
 from trulysparse.cli import evaluate, export, importance, info, plan, predict, prune, train
 from trulysparse.parallel.mpi.link import PeerError
 
@@ -52,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("trulysparse: interrupted", file=sys.stderr)
         return 130
     except (ValueError, TypeError, ImportError, OSError, MemoryError, PeerError) as error:
-        print(f"trulysparse: error: {str(error) or 'not enough memory'}", file=sys.stderr)
+        text = _files.plain(str(error)) or "not enough memory"
+        print(f"trulysparse: error: {text}", file=sys.stderr)
         return 2
     return code
 

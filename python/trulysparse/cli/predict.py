@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _files
 from trulysparse.cli import metadata
 from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, read_model, say
 from trulysparse.data.readers import Array, check_features, read_features, read_npz
@@ -104,7 +105,7 @@ def _write_table(
     path: Path, outputs: npt.NDArray[np.float32], classes: Sequence[str] | None
 ) -> None:
     """Write a .csv, a line per row: class and probabilities, or without `classes` the outputs."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with _files.writing(path), open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         if classes is None:
             writer.writerow([f"output_{i}" for i in range(outputs.shape[1])])

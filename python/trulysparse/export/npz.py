@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core
+from trulysparse import _core, _files
 from trulysparse.activations import ACTIVATIONS
 from trulysparse.config import SHARED, Config
 from trulysparse.data import sparse
@@ -66,15 +66,17 @@ def write(core: _core.Network, folder: str) -> None:
         old.unlink(missing_ok=True)
     for i, layer in enumerate(layers):
         # Weights hardly compress, and trying takes far longer than writing them.
-        scipy.sparse.save_npz(place / f"weight_{i}.npz", layer.weight, compressed=False)
-        np.save(place / f"bias_{i}.npy", layer.bias)
+        path = place / f"weight_{i}.npz"
+        with _files.writing(path):
+            scipy.sparse.save_npz(path, layer.weight, compressed=False)
+        _save(place / f"bias_{i}.npy", layer.bias)
     inputs, targets = core.input_statistics(), core.target_statistics()
     if inputs is not None:
-        _save(place, _INPUTS, inputs.mean, inputs.scale)
+        _save_all(place, _INPUTS, inputs.mean, inputs.scale)
     if targets is not None:
         # A target with one value has no deviation; the network learns its differences to it.
         scale = np.where(targets.scale > 0, targets.scale, 1.0)
-        _save(place, _TARGETS, targets.mean, scale)
+        _save_all(place, _TARGETS, targets.mean, scale)
     activations = [f"    {i}: {_formula(layer)}" for i, layer in enumerate(layers)]
     text = _README.format(
         layers=len(layers),
@@ -85,7 +87,7 @@ def write(core: _core.Network, folder: str) -> None:
         rescale="" if targets is None else _RESCALE,
         activations="\n".join(activations),
     )
-    (place / "README.txt").write_text(text, encoding="utf-8")
+    _write(place / "README.txt", text)
     description = {
         "trulysparse": 1,
         "layers": [
@@ -105,12 +107,22 @@ def write(core: _core.Network, folder: str) -> None:
         if targets is None
         else (targets.scale == 0).nonzero()[0].tolist(),
     }
-    (place / SETTINGS).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    _write(place / SETTINGS, json.dumps(description, indent=2) + "\n")
 
 
-def _save(place: Path, names: tuple[str, str], *arrays: npt.NDArray[np.float64]) -> None:
+def _save(path: Path, array: npt.NDArray[Any]) -> None:
+    with _files.writing(path):
+        np.save(path, array)
+
+
+def _write(path: Path, text: str) -> None:
+    with _files.writing(path):
+        path.write_text(text, encoding="utf-8")
+
+
+def _save_all(place: Path, names: tuple[str, str], *arrays: npt.NDArray[np.float64]) -> None:
     for name, array in zip(names, arrays, strict=True):
-        np.save(place / name, array)
+        _save(place / name, array)
 
 
 def _formula(layer: Layer) -> str:
@@ -157,7 +169,7 @@ def read(folder: str) -> Files:
     """Read what `write` wrote; see `SparseMLP.from_npz`."""
     place = Path(folder)
     try:
-        description = json.loads((place / SETTINGS).read_text(encoding="utf-8"))
+        description = _files.parsed((place / SETTINGS).read_text(encoding="utf-8"))
         count, settings = len(description["layers"]), dict(description["settings"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(

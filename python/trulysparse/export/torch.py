@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from trulysparse import _core
+from trulysparse import _core, _files
 from trulysparse.activations import ACTIVATIONS
 from trulysparse.layer import Layer, layers
 
@@ -167,5 +167,8 @@ def _activation(layer: Layer) -> Any:
 
 def save_state(module: Any, path: Path) -> None:
     """Write the tensors of a module that `network` made."""
-    with open(path, "wb") as file:  # PyTorch's own error for a missing folder is no OSError
+    with (
+        _files.writing(path),
+        open(path, "wb") as file,
+    ):  # PyTorch's own error for a missing folder is no OSError
         torch.save(module.state_dict(), file)

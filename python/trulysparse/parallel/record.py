@@ -6,17 +6,20 @@ import json
 import os
 from pathlib import Path
 
+from trulysparse import _files
+
 
 class Record:
     """The file of a `WASAP.record`: a line that says what it is of, then a line per epoch."""
 
     def __init__(self, path: str | os.PathLike[str], about: dict[str, int]) -> None:
         self._path = Path(path)
-        self._path.write_text(json.dumps({"format": "trulysparse-wasap", **about}) + "\n")
+        with _files.writing(path):
+            self._path.write_text(json.dumps({"format": "trulysparse-wasap", **about}) + "\n")
 
     def append(self, events: list[int]) -> None:
         """Add an epoch."""
-        with self._path.open("a") as file:
+        with _files.writing(self._path), self._path.open("a") as file:
             file.write(json.dumps(events, separators=(",", ":")) + "\n")
 
 
@@ -25,7 +28,7 @@ def read_record(path: str | os.PathLike[str], about: dict[str, int]) -> list[lis
     lines = Path(path).read_text().splitlines()
     expected = {"format": "trulysparse-wasap", **about}
     try:
-        found, *epochs = [json.loads(line) for line in lines]
+        found, *epochs = [_files.parsed(line) for line in lines]
         good = all(
             isinstance(epoch, list)
             and all(type(event) is int and 0 <= event < 2**32 for event in epoch)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trulysparse import _files
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def save_learning_curves(
 
     figure = Figure(figsize=_style.WIDE)
     learning_curves(history, figure.subplots(gridspec_kw=_style.MARGINS), held_out=held_out)
-    figure.savefig(path, dpi=150)
+    with _files.writing(path):
+        figure.savefig(path, dpi=150)
 
 
 def _curves(history: Any) -> tuple[dict[str, Sequence[float]], list[int]]:

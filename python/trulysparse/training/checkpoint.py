@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, _files
 from trulysparse.config import Config
 from trulysparse.history import History
 
@@ -44,9 +44,9 @@ class Checkpoint:
             raise FileNotFoundError(f"checkpoint = {str(self._path)!r}: there is no folder for it")
         if not self._path.exists():
             return
-        core, metadata = _core.Network.load(self._path, threads)
+        core, metadata = _files.model(self._path, threads)
         try:
-            fit = json.loads(metadata.pop(_KEY))
+            fit = _files.parsed(metadata.pop(_KEY))
             about, epoch, history = fit["about"], fit["epoch"], fit["history"]
             about["model"] = _DEFAULTS | about["model"]
         except (KeyError, ValueError, TypeError) as error:
