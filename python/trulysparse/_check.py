@@ -62,6 +62,18 @@ def _shown(value: Any) -> str:
         return "a huge number"
 
 
+def _is_sparse(value: Any) -> bool:
+    """Tell sparse matrices, whose compiled code may crash when a damaged one is looped over."""
+    return callable(getattr(value, "tocsr", None))
+
+
+def not_sparse(name: str, value: _T, expected: str) -> _T:
+    """Anything but a sparse matrix."""
+    if _is_sparse(value):
+        raise TypeError(f"{name} is a sparse matrix: expected {expected}")
+    return value
+
+
 def boolean(name: str, value: Any) -> bool:
     """True or False, and nothing else that happens to be truthy."""
     if not isinstance(value, bool | np.bool_):
@@ -94,6 +106,7 @@ def instance(name: str, value: _T, kinds: type | tuple[type, ...], expected: str
 
 def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
     """The items of an iterable, as a list."""
+    not_sparse(name, value, expected)
     try:
         return list(value)
     except TypeError:
@@ -105,7 +118,7 @@ def per_layer(
 ) -> _T | list[_T]:
     """A value for all layers, or a list of one for each: `count`, if it is known already."""
     one = not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | Set)
-    if one or (isinstance(value, np.ndarray) and value.ndim == 0):
+    if one or _is_sparse(value) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return check(name, value)
     items = [check(f"{name}[{i}]", item) for i, item in enumerate(value)]
     if count is not None:

@@ -864,8 +864,8 @@ class SparseMLP:
 
 
 def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
-    model = cls.__new__(cls)
-    model._attach(*_core.Network.from_bytes(data, threads))
+    model = SparseMLP.__new__(cls)
+    model._attach(*_core.Network.from_bytes(data, threads_of(threads)))
     return model
 
 

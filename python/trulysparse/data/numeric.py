@@ -22,6 +22,21 @@ def refuse_sparse(name: str, value: Any) -> None:
         )
 
 
+def refuse_held_sparse(name: str, value: Any) -> None:
+    """Raise a TypeError as `refuse_sparse` does, also if an array of objects, a list or a frame
+    holds a sparse matrix: libraries compare such objects, and SciPy's code follows the indices.
+    """
+    refuse_sparse(name, value)
+    try:
+        array = np.asarray(value)
+    except Exception:  # it becomes no array: whoever is given it says why
+        return
+    if array.dtype == object:
+        for kind in set(map(type, array.flat)):
+            if callable(getattr(kind, "tocsr", None)):
+                raise TypeError(f"{name} holds a {kind.__name__}: expected numbers or text")
+
+
 def numeric(
     name: str, value: Any, *, text: str = "expected an array of numbers"
 ) -> npt.NDArray[Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import math
-import zipfile
 import zlib
 from array import array
 from collections import Counter
@@ -81,14 +80,16 @@ def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
 
 def read_npz(path: PathLike, keys: Sequence[str] = KEYS) -> dict[str, Array]:
     """Read those of `keys` that a NumPy archive has; refuse pickled objects."""
-    try:
-        with open(path, "rb") as file:
+    with open(path, "rb") as file:
+        try:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds a single array")
             return {key: archive[key] for key in keys if key in archive}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        raise ValueError(f"{path}: expected a NumPy .npz of plain arrays ({error})") from error
+        except MemoryError as error:
+            raise MemoryError(f"{path}: {error}") from error
+        except Exception as error:  # of damage NumPy, zipfile and the tokenizer raise many kinds
+            raise ValueError(f"{path}: expected a NumPy .npz of plain arrays ({error})") from error
 
 
 def check_arrays(path: PathLike, arrays: Mapping[str, Array]) -> dict[str, Array]:

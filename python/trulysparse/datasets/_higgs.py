@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse.data.lines import is_finite, open_text, parse, read_lines
 from trulysparse.data.readers import KEYS, Array, PathLike, check_arrays, check_features, read_npz
 from trulysparse.datasets import _openml
@@ -60,8 +61,8 @@ def load_higgs(
     """
     rows = {"train_rows": train_rows, "test_rows": test_rows}
     for name, value in rows.items():
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value}: expected 1 or more, or None")
+        if value is not None:
+            _check.integer(name, value, 1)
     single = (train_rows or TRAIN_ROWS, test_rows or TEST_ROWS)
     if data_dir is None:
         return _fetch(*single)

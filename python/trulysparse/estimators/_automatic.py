@@ -30,7 +30,8 @@ def solver(optimizer: Any, activation: Any, *, is_sparse: bool) -> str:
     if name != "auto":
         return name
     # A step of Adam is as long for a feature that few samples have; SReLU is SGD's.
-    srelu = "srelu" in ([activation] if isinstance(activation, str) else activation)
+    names = [activation] if isinstance(activation, str) else activation
+    srelu = "srelu" in _check.sequence("activation", names, "the name of an activation, or several")
     return "adam" if is_sparse and not srelu else "sgd"
 
 

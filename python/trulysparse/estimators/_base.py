@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from trulysparse import _check
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.numeric import refuse_held_sparse, refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _automatic, _support
 from trulysparse.estimators._stopping import Diverged, Scorer
@@ -184,7 +184,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
-        refuse_sparse("classes", classes)
+        refuse_held_sparse("classes", classes)
         samples = self._samples(X, y, sample_weight, reset=not goes_on)
         if not goes_on:
             target = self._learn(samples.y, samples.weight, classes)
@@ -245,6 +245,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Give targets that are safe to look at; they are checked no further."""
         if not self._SPARSE_TARGETS:
             refuse_sparse(name, y)
+        if not issparse(y):
+            refuse_held_sparse(name, y)
         return check_sparse(name, y)
 
     def _held_out(self, X_val: Any, y_val: Any) -> WeightedSamples | None:

@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
@@ -197,7 +197,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float
         """
-        refuse_sparse("sample_weight", sample_weight)
+        refuse_held_sparse("sample_weight", sample_weight)
         return float(super().score(X, self._targets(y, "y"), sample_weight))
 
     def _checked(self, y: Any, name: str) -> Array:
@@ -236,6 +236,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
                 f"class_weight = {self.class_weight!r}: expected a dictionary or None with "
                 "partial_fit, which does not know the numbers of samples"
             )
+        if not isinstance(self.class_weight, str | Mapping):
+            refuse_held_sparse("class_weight", self.class_weight)
         weights: Array = compute_sample_weight(self.class_weight, y)
         return weights
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Numbers, Targets
@@ -114,7 +114,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
-        refuse_sparse("sample_weight", sample_weight)
+        refuse_held_sparse("sample_weight", sample_weight)
         return float(super().score(X, self._targets(y, "y"), sample_weight))
 
     def _checked(self, y: Any, name: str) -> Array:

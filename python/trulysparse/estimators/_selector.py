@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from trulysparse import _check
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _support
 from trulysparse.model import SparseMLP
@@ -184,7 +184,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         if y is None:
             X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         else:
-            refuse_sparse("y", y)
+            refuse_held_sparse("y", y)
             X, y = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=2)
         n_selected = self._n_selected(X.shape[1])
         if self.importance is not None:

@@ -19,9 +19,13 @@ from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
 
+_MOST = 2**31 - 1  # of threads that joblib may be asked for, or told to leave
+
 
 def threads(n_jobs: int | None) -> int:
     """Give the threads that joblib's rules make of `n_jobs`: 1 for None, all for -1."""
+    if n_jobs is not None:
+        n_jobs = _check.integer("n_jobs", n_jobs, -_MOST)
     return int(effective_n_jobs(n_jobs))
 
 

@@ -47,7 +47,8 @@ class Rule:
 
         As `SET.at`.
         """
-        return self if self._is_due(epoch, epochs) else None
+        epoch = _check.integer("epoch", epoch, 1)
+        return self if self._is_due(epoch, _check.integer("epochs", epochs, 1)) else None
 
     def check(self) -> None:
         """Check the attributes; a fit does so before it begins."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -222,7 +222,8 @@ def optimizer(given: Optimizer | None, core: _core.Network | None = None) -> Opt
             RuntimeWarning,
             stacklevel=3,
         )
-    return _check.instance("optimizer", PAPER_SGD if given is None else given, OPTIMIZERS, EXPECTED)
+    found = PAPER_SGD if given is None else given
+    return _again(_check.instance("optimizer", found, OPTIMIZERS, EXPECTED))
 
 
 def topology(given: Rule | None) -> Rule | None:
@@ -230,6 +231,7 @@ def topology(given: Rule | None) -> Rule | None:
     expected = "a trulysparse.SET, GradientGrowth or TopologyRule, or None"
     rule = _optional("topology", given, Rule, expected)
     if rule is not None:
+        rule = _again(rule)
         rule.check()
     return rule
 
@@ -242,7 +244,9 @@ def pruning(given: ImportancePruning | None) -> ImportancePruning | None:
 def strategy(given: Strategy | None) -> Strategy | None:
     """Check how several workers train, if they do."""
     expected = "a trulysparse.WASSP or WASAP, or None"
-    return given if given is None else _check.instance("strategy", given, STRATEGIES, expected)
+    return (
+        given if given is None else _again(_check.instance("strategy", given, STRATEGIES, expected))
+    )
 
 
 def augmentation(given: ImageAugmentation | None) -> ImageAugmentation | None:
@@ -268,4 +272,12 @@ def callbacks(given: Any) -> list[Callback]:
 def _optional(
     name: str, value: T | None, kinds: type | tuple[type, ...], expected: str
 ) -> T | None:
-    return None if value is None else _check.instance(name, value, kinds, expected)
+    return None if value is None else _again(_check.instance(name, value, kinds, expected))
+
+
+def _again(option: T) -> T:
+    """Check every field once more: a pickle may have put anything there, past the constructor."""
+    if not is_dataclass(option) or isinstance(option, type):
+        return option
+    inner = {f.name: getattr(option, f.name, None) for f in fields(option) if f.init}
+    return replace(option, **{name: _again(value) for name, value in inner.items()})
