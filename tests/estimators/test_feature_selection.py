@@ -193,7 +193,7 @@ def test_fit_without_labels_forgets_the_labels():
         ({"n_features_to_select": 1.5}, "n_features_to_select = 1.5"),
         ({"n_features_to_select": "half"}, "n_features_to_select = 'half'"),
         ({"n_features_to_select": True}, "n_features_to_select = True"),
-        ({"hidden_layer_sizes": 5}, "hidden_layer_sizes = 5"),
+        ({"hidden_layer_sizes": 5.5}, "hidden_layer_sizes = 5.5"),
         ({"hidden_layer_sizes": (0,)}, "layer_sizes"),
         ({"epsilon": 0}, "epsilon"),
         ({"importance": "gini"}, "importance = 'gini'"),

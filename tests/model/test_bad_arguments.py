@@ -93,7 +93,7 @@ OPTIMIZER = [
     *[("weight_decay", v, k) for v, k in [*NOT_REALS, (-1e-9, VALUE)]],
     *[("schedule", v, k) for v, k in NOT_NAMES],
     ("nesterov", "no", TYPE),
-    ("schedule_decay", 1, TYPE),
+    ("schedule_decay", 2, TYPE),
 ]
 
 

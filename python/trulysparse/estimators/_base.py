@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from trulysparse import _check
@@ -138,7 +137,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         patience = _check.integer("n_iter_no_change", self.n_iter_no_change, 1)
         tol = _check.real("tol", self.tol, "a number of at least 0", low=0)
         epochs = _check.integer("max_iter", self.max_iter, 1)
-        random = check_random_state(self.random_state)
+        random = _support.random(self.random_state)
         self._check_pruning(is_scored=stops or X_val is not None)
 
         samples = self._samples(X, y, sample_weight, reset=not goes_on)
@@ -202,7 +201,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         # What is constant in these samples may vary in the next ones.
         constant = self._constant if goes_on else None
         samples = samples.without(constant)
-        seed = _support.draw_seed(check_random_state(self.random_state))
+        seed = _support.draw_seed(_support.random(self.random_state))
         learnt = Learnt(target, constant, self._is_sparse(samples.X, goes_on))
         model = self._network(samples.X.shape[1], learnt, seed, goes_on=goes_on)
         (rate,) = self._rates(learnt, retry=False)
@@ -279,7 +278,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _network(self, features: int, learnt: Learnt, seed: int, *, goes_on: bool) -> SparseMLP:
         sizes = self.hidden_layer_sizes
-        hidden = [sizes] if isinstance(sizes, int) else _support.hidden_sizes(sizes)
+        hidden = _support.hidden_sizes(sizes)
         layer_sizes = [features, *hidden, learnt.target.outputs]
         threads = _support.threads(self.n_jobs)
         if not goes_on:

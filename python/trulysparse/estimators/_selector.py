@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
@@ -58,7 +57,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         many), a fraction in (0, 1] of them as a float, or half of them if None (default), as in
         scikit-learn's RFE; always at least one.
     hidden_layer_sizes
-        Neurons of the hidden layers. Default (200,). QuickSelection takes one of 1000.
+        Neurons of the hidden layers, a number for one layer. Default (200,). QuickSelection takes
+        one of 1000.
     epsilon
         The Erdos-Renyi parameter of the connections, as in `SparseMLP`. Default 13.
     importance
@@ -133,7 +133,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self,
         n_features_to_select: float | None = None,
         *,
-        hidden_layer_sizes: Sequence[int] = (200,),
+        hidden_layer_sizes: int | Sequence[int] = (200,),
         epsilon: float = 13,
         importance: str | None = None,
         noise: float = 0.2,
@@ -230,10 +230,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         return super().inverse_transform(check_sparse("X", X))
 
     def _n_selected(self, n_features: int) -> int:
-        value = self.n_features_to_select
+        value = _check.plain(self.n_features_to_select)
         if value is None:
             return max(1, n_features // 2)
-        if not isinstance(value, numbers.Integral):
+        is_fraction = not isinstance(value, numbers.Integral)
+        if is_fraction and not (_check.is_number(value) and value > 1 and value % 1 == 0):
             fraction = _check.real(
                 "n_features_to_select",
                 value,
@@ -277,7 +278,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             dropout=self._setting("dropout", has_labels),
             input_noise=_check.real("noise", self.noise, "a number of at least 0", low=0),
             standardize=self.standardize,
-            seed=_support.draw_seed(check_random_state(self.random_state)),
+            seed=_support.draw_seed(_support.random(self.random_state)),
             threads=_support.threads(self.n_jobs),
         )
         optimizer = SGD(

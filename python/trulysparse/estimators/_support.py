@@ -12,17 +12,30 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
+from sklearn.utils import check_random_state
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from trulysparse import _check
+from trulysparse.config import MOST_NEURONS
 from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
+_MOST_JOBS = 2**31
 
 
 def threads(n_jobs: int | None) -> int:
     """Give the threads that joblib's rules make of `n_jobs`: 1 for None, all for -1."""
+    if n_jobs is not None:
+        n_jobs = _check.integer("n_jobs", n_jobs, -_MOST_JOBS, _MOST_JOBS)
     return int(effective_n_jobs(n_jobs))
+
+
+def random(random_state: Any) -> np.random.RandomState:
+    """Give scikit-learn's generator of a `random_state`, which may be one of NumPy's numbers."""
+    if _check.is_number(random_state):
+        random_state = _check.integer("random_state", random_state, 0, 2**32 - 1)
+    generator: np.random.RandomState = check_random_state(random_state)
+    return generator
 
 
 def draw_seed(random: np.random.RandomState) -> int:
@@ -30,9 +43,13 @@ def draw_seed(random: np.random.RandomState) -> int:
     return int(random.randint(2**31 - 1))
 
 
-def hidden_sizes(value: Any) -> list[Any]:
-    """Give the sizes of hidden layers as a list; `SparseMLP` checks each of them."""
-    return _check.sequence("hidden_layer_sizes", value, "a sequence of integers")
+def hidden_sizes(value: Any) -> list[int]:
+    """Give the sizes of hidden layers as a list, also of a number for one layer."""
+    name, expected = "hidden_layer_sizes", "an integer or a sequence of integers"
+    if _check.is_number(value):
+        return [_check.integer(name, value, 1, MOST_NEURONS)]
+    sizes = _check.sequence(name, value, expected)
+    return [_check.integer(f"{name}[{i}]", size, 1, MOST_NEURONS) for i, size in enumerate(sizes)]
 
 
 def constant_features(X: Any) -> Mask:

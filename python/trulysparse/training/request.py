@@ -83,7 +83,7 @@ class Request:
     @property
     def growth_batch(self) -> int:
         """Samples whose gradients an evolution takes; 0 for as many as a step takes."""
-        return 0 if self.topology is None else self.topology.batch_size or 0
+        return 0 if self.topology is None else self.topology._growth_batch
 
     def about(self) -> dict[str, Any]:
         """Give what makes it the same fit as another, in JSON's types."""
