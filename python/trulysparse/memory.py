@@ -160,7 +160,8 @@ def _candidates(evolves: Any) -> float | None:
         return 0.0 if _check.boolean("evolves", evolves) else None
     except TypeError:
         expected = "True or False, or a rule of topology"
-        return _check.instance("evolves", evolves, Rule, expected)._candidates
+        rule: Rule = _check.instance("evolves", evolves, Rule, expected)
+        return rule._candidates
 
 
 def _shown(size: float) -> str:
