@@ -13,6 +13,7 @@ from trulysparse import _check, _core
 from trulysparse.callbacks.base import Callback
 from trulysparse.config import MEMORY, Config
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.columns import Columns
 from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import EXPECTED, OPTIMIZERS
 from trulysparse.parallel.mpi.session import fingerprint
@@ -35,7 +36,9 @@ class Request:
     core
         The network.
     x, y, sample_weight, validation_data, steps_per_epoch
-        As they were given.
+        As they were given, frames as arrays.
+    columns
+        The names of the model's columns, for the frames in batches.
     batches
         Whether `x` is an iterator of batches.
     epochs
@@ -59,6 +62,7 @@ class Request:
     callbacks: list[Callback]
     progress: bool
     augment: ImageAugmentation | None
+    columns: Columns
     config: Config = field(init=False)
 
     def __post_init__(self) -> None:
