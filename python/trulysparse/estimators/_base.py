@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
+from trulysparse.data.frames import refuse_missing
 from trulysparse.data.numeric import refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _automatic, _support
@@ -233,14 +234,12 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         return WeightedSamples(X, y, weights(sample_weight, X))
 
     def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
-        X = check_sparse("X" if name == "y" else "X_val", X)
-        X, y = validate_data(
+        X, y = _support.validated(
             self,
             X,
             self._targets(y, name),
+            name="X" if name == "y" else "X_val",
             reset=reset,
-            accept_sparse="csr",
-            dtype=np.float32,
             multi_output=True,
             ensure_min_samples=2 if reset else 1,
         )
@@ -250,7 +249,9 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Give targets that are safe to look at; they are checked no further."""
         if not self._SPARSE_TARGETS:
             refuse_sparse(name, y)
-        return check_sparse(name, y)
+        y = check_sparse(name, y)
+        refuse_missing(name, y)
+        return y
 
     def _held_out(self, X_val: Any, y_val: Any) -> WeightedSamples | None:
         if (X_val is None) != (y_val is None):
@@ -379,8 +380,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Floats:
         check_is_fitted(self, "model_")
-        X = check_sparse("X", X)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=np.float32)
+        X = _support.validated(self, X, reset=False)
         return self.model_.predict(_support.without(X, self._constant))
 
     def predict(self, X: Any) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.numeric import numeric
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Targets, Values
@@ -108,7 +108,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
-        refuse_sparse("sample_weight", sample_weight)
+        if sample_weight is not None:
+            numeric("sample_weight", sample_weight)
         return float(super().score(X, self._targets(y, "y"), sample_weight))
 
     def _checked(self, y: Any, name: str) -> Array:

@@ -14,9 +14,12 @@ from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from sklearn.utils.sparsefuncs import min_max_axis
+from sklearn.utils.validation import validate_data
 
 from trulysparse import _check
 from trulysparse.config import MOST_NEURONS
+from trulysparse.data import frames
+from trulysparse.data.sparse import check_sparse
 from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
@@ -50,6 +53,19 @@ def hidden_sizes(value: Any) -> list[int]:
         return [_check.integer(name, value, 1, MOST_NEURONS)]
     sizes = _check.sequence(name, value, expected)
     return [_check.integer(f"{name}[{i}]", size, 1, MOST_NEURONS) for i, size in enumerate(sizes)]
+
+
+def validated(
+    estimator: Any, X: Any, y: Any = "no_validation", *, name: str = "X", **how: Any
+) -> Any:
+    """Do what `validate_data` does, and name the row and column of what is no number."""
+    X = check_sparse(name, X)
+    frames.refuse(name, X)
+    try:
+        return validate_data(estimator, X, y, accept_sparse="csr", dtype=np.float32, **how)
+    except (ValueError, TypeError):
+        frames.explain(name, X)
+        raise
 
 
 def constant_features(X: Any) -> Mask:

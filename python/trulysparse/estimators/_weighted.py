@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.frames import refuse_missing
+from trulysparse.data.numeric import numeric
 from trulysparse.estimators._support import Mask, without
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.losses import LOSSES
@@ -77,7 +78,8 @@ def weights(sample_weight: Any, X: Any) -> Array | None:
     """Check a user's weights of samples; None if there are none."""
     if sample_weight is None:
         return None
-    refuse_sparse("sample_weight", sample_weight)
+    numeric("sample_weight", sample_weight)
+    refuse_missing("sample_weight", sample_weight)
     weight: Array = check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
