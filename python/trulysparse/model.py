@@ -262,13 +262,13 @@ class SparseMLP:
     def fit(
         self,
         x: Samples | Iterable[Any],
-        y: npt.ArrayLike | None = None,
+        y: Samples | None = None,
         *,
         epochs: int = 100,
         steps_per_epoch: int | None = None,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
-        validation_data: tuple[Samples, npt.ArrayLike] | None = None,
+        validation_data: tuple[Samples, Samples] | None = None,
         optimizer: Optimizer | None = None,
         topology: Rule | None = request.PAPER_SET,
         pruning: ImportancePruning | None = None,
@@ -302,7 +302,8 @@ class SparseMLP:
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy and squared error with a sigmoid: values in [0, 1], (samples,
             outputs). Squared error and Huber: values, (samples, outputs). With one output
-            (samples,) will do. None with an iterator.
+            (samples,) will do. None with an iterator. A SciPy sparse matrix becomes an array, of 1
+            GiB at most.
         epochs
             The epoch to train up to, as in Keras: ``epochs - initial_epoch`` are run. Default 100;
             0 trains nothing. A second fit without `initial_epoch` trains `epochs` more and starts
@@ -393,7 +394,7 @@ class SparseMLP:
     def train_on_batch(
         self,
         x: Samples,
-        y: npt.ArrayLike,
+        y: Samples,
         *,
         sample_weight: npt.ArrayLike | None = None,
         optimizer: Optimizer | None = None,
@@ -460,7 +461,7 @@ class SparseMLP:
     def evaluate(
         self,
         x: Samples,
-        y: npt.ArrayLike,
+        y: Samples,
         *,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
@@ -477,7 +478,7 @@ class SparseMLP:
         data = given(self._core, ordered(self, x), y, sample_weight=sample_weight).data
         return scores(self.loss, self._core.evaluate(data, batch_size))
 
-    def test_on_batch(self, x: Samples, y: npt.ArrayLike) -> dict[str, float]:
+    def test_on_batch(self, x: Samples, y: Samples) -> dict[str, float]:
         """Score these samples as one batch; results and errors are those of `evaluate`."""
         data, _, count = given(self._core, ordered(self, x), y)
         return scores(self.loss, self._core.evaluate(data, count))

@@ -202,3 +202,26 @@ def test_the_network_of_an_estimator_knows_the_names():
     classifier = ts.SparseMLPClassifier(max_iter=2, random_state=0).fit(TABLE, Y)
     expected = classifier.predict_proba(TABLE)
     np.testing.assert_array_equal(classifier.model_.predict(TABLE[NAMES[::-1]]), expected)
+
+
+def test_a_fit_that_goes_on_from_a_checkpoint_has_its_order(tmp_path):
+    class Stop(ts.Callback):
+        def on_epoch_end(self, epoch, logs):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    def strategy():
+        return ts.WASSP(workers=2, checkpoint=tmp_path / "fit.safetensors")
+
+    def run(x, **options):
+        model = make_model()
+        fit(model, x, strategy=strategy(), epochs=4, **options)
+        return model
+
+    with pytest.raises(KeyboardInterrupt):
+        run(TABLE, callbacks=[Stop()])
+    with pytest.raises(ValueError, match=r"x has the columns 'depth'.*its checkpoint, 'north'"):
+        run(TABLE[NAMES[::-1]])
+    whole = run(TABLE)
+    assert json.loads(whole.metadata["feature_names"]) == NAMES
+    assert content(whole) == content(fit(make_model(), strategy=ts.WASSP(workers=2), epochs=4))

@@ -26,19 +26,32 @@ class Columns:
     """The names of a model's columns; `keep` gives it those that `learn` has met."""
 
     def __init__(self, model: Named) -> None:
-        self._metadata, self._core = model.metadata, model._core
+        self._model = model
         self._learnt: list[str] | None = None
 
     def learn(self, name: str, x: Any) -> Any:
         """Do as `ordered`; if the model has no names, those of this frame will be its names."""
-        if self._learnt is None and KEY not in self._metadata:
+        if self._learnt is None and KEY not in self._model.metadata:
             self._learnt = names(name, x)
         return self.ordered(name, x)
 
     def keep(self) -> None:
-        """Write what was learnt to the model's metadata."""
-        if self._learnt is not None:
-            self._metadata.setdefault(KEY, json.dumps(self._learnt))
+        """Write what was learnt to the model's metadata.
+
+        Raises
+        ------
+        ValueError
+            If it has other names, those of a checkpoint that the fit goes on from.
+        """
+        if self._learnt is None:
+            return
+        if KEY not in self._model.metadata:
+            self._model.metadata[KEY] = json.dumps(self._learnt)
+        elif (known := self._read()) != self._learnt:
+            raise ValueError(
+                f"x has the columns {_some(self._learnt)}: expected the order of the fit that goes "
+                f"on from its checkpoint, {_some(known)}"
+            )
 
     def ordered(self, name: str, x: Any) -> Any:
         """Give the numbers of a frame in the order of the model's columns; others as they are.
@@ -63,7 +76,7 @@ class Columns:
         return self.ordered("validation_data[0] (x)", x), y
 
     def _in_order(self, name: str, x: Any, found: list[str]) -> Any:
-        known = self._learnt if KEY not in self._metadata else self._read()
+        known = self._learnt if KEY not in self._model.metadata else self._read()
         if known is None or known == found:
             return x
         trained = self._remaining(known)
@@ -86,7 +99,7 @@ class Columns:
         return x[trained]
 
     def _read(self) -> list[str]:
-        text = self._metadata[KEY]
+        text = self._model.metadata[KEY]
         try:
             known = json.loads(text)
         except (ValueError, TypeError):
@@ -100,7 +113,7 @@ class Columns:
 
     def _remaining(self, known: list[str]) -> list[str]:
         """Give the names of the columns that a compaction has left."""
-        origin = self._core.origin()
+        origin = self._model._core.origin()
         if origin is None or len(known) != origin[0][0] or len(origin[1][0]) == 0:
             return known
         return [known[i] for i in origin[1][0]]

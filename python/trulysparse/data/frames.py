@@ -12,7 +12,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse import _check
-from trulysparse.data.numeric import refuse_masked
+from trulysparse.data.numeric import refuse_masked, refuse_times
 
 Array = npt.NDArray[Any]
 
@@ -60,12 +60,15 @@ def refuse(name: str, x: Any) -> None:
                 _numbers(name, label, column)
         return
     refuse_masked(name, x)
+    kind = getattr(getattr(x, "dtype", None), "kind", "")
+    if not isinstance(x, list | tuple) and kind not in ("m", "M", "O"):
+        return
     try:
         array = np.asarray(x)
     except ValueError:  # ragged, which scikit-learn says better
         return
     if array.dtype.kind in "mM":
-        _refuse_times(name, array)
+        refuse_times(name, array)
     if array.dtype == object:
         for place, item in np.ndenumerate(array):
             if _is_missing(item) or _is_time(item):
@@ -92,24 +95,23 @@ def refuse_missing(name: str, y: Any) -> None:
         _refuse_item(f"{name}[{', '.join(map(str, place))}]", array[tuple(place)])
 
 
-def explain(name: str, x: Any) -> None:
-    """Raise the error that names the first number that is missing or too large, if any."""
+def explain(name: str, x: Any, error: Exception) -> None:
+    """Raise an error that names the number of a table that scikit-learn complains of, if any."""
+    largest = _check.FLOAT32 if "too large" in str(error) else np.inf
     if scipy.sparse.issparse(x):
-        bad = np.flatnonzero(~_fits(x.data))
+        coo = x.tocoo()
+        bad = np.flatnonzero(~_fits(coo.data, largest))
         if len(bad):
-            coo = x.tocoo()
-            raise _not_finite(f"{name}[{coo.row[bad[0]]}, {coo.col[bad[0]]}]", x.data[bad[0]])
+            raise _not_finite(f"{name}[{coo.row[bad[0]]}, {coo.col[bad[0]]}]", coo.data[bad[0]])
     elif is_frame(x):
-        as_array(name, x)
-    else:
-        if getattr(getattr(x, "dtype", None), "kind", "") == "c":
-            return
+        _refuse_infinite(name, as_array(name, x), list(x.columns), largest)
+    elif getattr(getattr(x, "dtype", None), "kind", "") != "c":
         try:
             array = np.asarray(x, dtype=np.float64)
         except (ValueError, TypeError, OverflowError):
             _refuse_text(name, x)
         else:
-            _refuse_infinite(name, array, None)
+            _refuse_infinite(name, array, None, largest)
 
 
 # --- columns ------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ def _numbers(name: str, label: Any, column: Any) -> Array:
     if array.dtype.kind in "biuf":
         return array
     if array.dtype.kind in "mM":
-        _refuse_times(f"{name}[:, {label!r}]", array)
+        refuse_times(f"{name}[:, {label!r}]", array)
     if array.dtype.kind == "c":
         raise TypeError(f"{name}[:, {label!r}] has complex numbers: expected real ones")
     for row, item in enumerate(array):
@@ -139,15 +141,6 @@ def _numbers(name: str, label: Any, column: Any) -> Array:
         raise ValueError(
             f"{name}[:, {label!r}] has integers beyond float64: expected smaller numbers"
         ) from None
-
-
-def _refuse_times(place: str, array: Array) -> NoReturn:
-    missing = np.argwhere(np.isnat(array))
-    what, remedy = (
-        ("dates", _SINCE) if array.dtype.kind == "M" else ("durations", "expected their seconds")
-    )
-    also = f", and NaT in row {missing[0][0]}" if len(missing) else ""
-    raise TypeError(f"{place} has {what} ({array.dtype}){also}: {remedy}")
 
 
 def _refuse_text(name: str, x: Any) -> None:
@@ -197,16 +190,17 @@ _TIMES = ("date", "time", "datetime", "timedelta", "Timestamp", "Timedelta", "Pe
 # --- numbers ------------------------------------------------------------------------------------
 
 
-def _fits(array: Array) -> npt.NDArray[np.bool_]:
-    with np.errstate(invalid="ignore"):
-        fits: npt.NDArray[np.bool_] = np.abs(array) <= _check.FLOAT32
-    return fits
+def _fits(array: Array, largest: float) -> npt.NDArray[np.bool_]:
+    fits: npt.NDArray[np.bool_] = np.isfinite(array)
+    return fits if largest == np.inf else fits & (np.abs(array) <= largest)
 
 
-def _refuse_infinite(name: str, array: Array, labels: list[Any] | None) -> None:
+def _refuse_infinite(
+    name: str, array: Array, labels: list[Any] | None, largest: float = np.inf
+) -> None:
     if array.dtype.kind != "f":
         return
-    fits = _fits(array)
+    fits = _fits(array, largest)
     if fits.all():
         return
     place = tuple(int(i) for i in np.argwhere(~fits)[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import reprlib
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -47,9 +47,21 @@ def numeric(
         return _unboxed(name, array, text)
     if array.dtype.kind in "UST":
         raise TypeError(f"{name} has dtype {array.dtype}: {text}")
+    if array.dtype.kind in "mM":
+        refuse_times(name, array)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {array.dtype}: expected real numbers")
     return array
+
+
+def refuse_times(name: str, array: npt.NDArray[Any]) -> NoReturn:
+    """Raise a TypeError for dates or durations, whose NaT would be the number -9.2e18."""
+    missing = np.argwhere(np.isnat(array))
+    also = f", and NaT at {missing[0].tolist()}" if len(missing) else ""
+    what, remedy = "dates", "numbers, such as the seconds since one of them"
+    if array.dtype.kind == "m":
+        what, remedy = "durations", "numbers, such as their seconds"
+    raise TypeError(f"{name} has {what} (dtype {array.dtype}){also}: expected {remedy}")
 
 
 def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[Any]:

@@ -15,13 +15,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
-from trulysparse.data.frames import refuse_missing
 from trulysparse.data.numeric import refuse_sparse
-from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _automatic, _support
 from trulysparse.estimators._stopping import Diverged, Scorer
 from trulysparse.estimators._targets import Array, Floats, Targets
-from trulysparse.estimators._weighted import WeightedSamples, weights
+from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Optimizer
@@ -50,7 +48,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     _target: Targets
     _constant: _support.Mask | None
     _RATE: float  # of learning_rate_init="auto"
-    _SPARSE_TARGETS = False  # whether it takes such
+    _FEWEST_SCORED = 1  # samples that have a score
 
     def __init__(
         self,
@@ -141,10 +139,10 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         random = _support.random(self.random_state)
         self._check_pruning(is_scored=stops or X_val is not None)
 
-        samples = self._samples(X, y, sample_weight, reset=not goes_on)
+        samples = self._samples(X, y, sample_weight, reset=not goes_on, fewest=1 if goes_on else 2)
         target = self._target if goes_on else self._learn(samples.y, samples.weight)
         held_out = self._held_out(X_val, y_val)
-        samples = samples.with_weight()
+        samples = samples.with_weight(1 if goes_on else 2)
         samples = samples.times(self._class_weights(samples.y, whole=True))
         if stops and held_out is None:
             samples, held_out = samples.split(self._fraction(), target, random)
@@ -229,11 +227,15 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 "and y_val of fit, as it is measured on held-out samples"
             )
 
-    def _samples(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedSamples:
-        X, y = self._validated(X, y, reset=reset)
+    def _samples(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, fewest: int = 1
+    ) -> WeightedSamples:
+        X, y = self._validated(X, y, reset=reset, fewest=fewest)
         return WeightedSamples(X, y, weights(sample_weight, X))
 
-    def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
+    def _validated(
+        self, X: Any, y: Any, *, reset: bool, name: str = "y", fewest: int = 1
+    ) -> tuple[Any, Array]:
         X, y = _support.validated(
             self,
             X,
@@ -241,17 +243,13 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             name="X" if name == "y" else "X_val",
             reset=reset,
             multi_output=True,
-            ensure_min_samples=2 if reset else 1,
+            fewest=fewest,
         )
         return X, self._checked(y, name)
 
     def _targets(self, y: Any, name: str) -> Any:
-        """Give targets that are safe to look at; they are checked no further."""
-        if not self._SPARSE_TARGETS:
-            refuse_sparse(name, y)
-        y = check_sparse(name, y)
-        refuse_missing(name, y)
-        return y
+        """Give targets that are safe to look at, sparse ones as an array; checked no further."""
+        return targets_of(name, y)
 
     def _held_out(self, X_val: Any, y_val: Any) -> WeightedSamples | None:
         if (X_val is None) != (y_val is None):
@@ -259,7 +257,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(f"{given} without {missing}: expected both or none")
         if X_val is None:
             return None
-        X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val")
+        fewest = self._FEWEST_SCORED
+        X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val", fewest=fewest)
         return WeightedSamples(X_val, y_val, self._class_weights(y_val, whole=True))
 
     def _fraction(self) -> float:

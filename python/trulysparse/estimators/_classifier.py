@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -65,7 +64,6 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     (45, 3)
     """
 
-    _SPARSE_TARGETS = True
     _RATE = TABLE.learning_rate
 
     def __init__(
@@ -116,7 +114,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         <X>
         y
             Classes, (n_samples,): numbers or text, two or more of them. Or any number of labels
-            per sample: zeros and ones, (n_samples, n_labels).
+            per sample: zeros and ones, (n_samples, n_labels), also as a SciPy sparse matrix.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
 
@@ -201,7 +199,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         return float(super().score(X, self._targets(y, "y"), sample_weight))
 
     def _checked(self, y: Any, name: str) -> Array:
-        if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+        if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if y.ndim == 1:
@@ -211,7 +209,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
                 f"{name} has several columns of classes: expected one class per sample, or "
                 "columns of zeros and ones"
             )
-        return np.asarray(y.toarray() if issparse(y) else y)
+        return np.asarray(y)
 
     def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
         if y.ndim == 2:

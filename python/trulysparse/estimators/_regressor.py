@@ -53,6 +53,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     """
 
     _RATE = 0.02
+    _FEWEST_SCORED = 2
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
@@ -63,7 +64,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         ----------
         <X>
         y
-            Numbers, (n_samples,) or (n_samples, n_outputs).
+            Numbers, (n_samples,) or (n_samples, n_outputs), also as a SciPy sparse matrix.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
 

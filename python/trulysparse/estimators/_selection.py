@@ -7,26 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from trulysparse import _check, _core
 from trulysparse.data import arrays
-from trulysparse.data.frames import refuse_missing
-from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets, Values
 from trulysparse.estimators._weighted import WeightedSamples
 from trulysparse.model import SparseMLP
 
 TASKS = ("auto", "classification", "regression")
-
-
-def looked_at(y: Any) -> Any:
-    """Give a user's targets, safe to look at."""
-    y = check_sparse("y", y)
-    refuse_missing("y", y)
-    return y
 
 
 def target(task: Any, y: Any, weight: Array | None) -> tuple[Targets, Array]:
@@ -42,7 +32,7 @@ def target(task: Any, y: Any, weight: Array | None) -> tuple[Targets, Array]:
         Those of the samples.
     """
     task = _check.choice("task", task, TASKS)
-    y = arrays.dense("y", y) if issparse(y) else np.asarray(y)
+    y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     kind = type_of_target(y, input_name="y")

@@ -18,7 +18,7 @@ from trulysparse import _check
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _selection, _support
 from trulysparse.estimators._targets import Targets
-from trulysparse.estimators._weighted import WeightedSamples, weights
+from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD
 from trulysparse.recipe import RECIPE
@@ -198,10 +198,10 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self
         """
         if y is None:
-            X = _support.validated(self, X, ensure_min_samples=2)
+            X = _support.validated(self, X, fewest=2)
         else:
-            y = _selection.looked_at(y)
-            X, y = _support.validated(self, X, y, multi_output=True, ensure_min_samples=2)
+            y = targets_of("y", y)
+            X, y = _support.validated(self, X, y, multi_output=True, fewest=2)
         weight = weights(sample_weight, X)
         n_selected = self._n_selected(X.shape[1])
         if self.importance is not None:

@@ -56,16 +56,32 @@ def hidden_sizes(value: Any) -> list[int]:
 
 
 def validated(
-    estimator: Any, X: Any, y: Any = "no_validation", *, name: str = "X", **how: Any
+    estimator: Any,
+    X: Any,
+    y: Any = "no_validation",
+    *,
+    name: str = "X",
+    fewest: int = 1,
+    **how: Any,
 ) -> Any:
     """Do what `validate_data` does, and name the row and column of what is no number."""
     X = check_sparse(name, X)
     frames.refuse(name, X)
+    _check_count(name, X, fewest)
     try:
-        return validate_data(estimator, X, y, accept_sparse="csr", dtype=np.float32, **how)
-    except (ValueError, TypeError):
-        frames.explain(name, X)
+        found = validate_data(estimator, X, y, accept_sparse="csr", dtype=np.float32, **how)
+    except (ValueError, TypeError) as error:
+        frames.explain(name, X, error)
         raise
+    _check_count(name, found[0] if isinstance(found, tuple) else found, fewest)
+    return found
+
+
+def _check_count(name: str, X: Any, fewest: int) -> None:
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    if len(shape) == 2 and shape[0] < fewest:
+        samples = "1 sample" if shape[0] == 1 else f"{shape[0]} samples"
+        raise ValueError(f"{name} has {samples}: expected at least {fewest}")
 
 
 def constant_features(X: Any) -> Mask:
