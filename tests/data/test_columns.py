@@ -156,6 +156,29 @@ def test_arrays_and_numbered_columns_go_by_position(trained):
     assert json.loads(numbered.metadata["feature_names"]) == NAMES
 
 
+@pytest.mark.parametrize("labels", [[7, 3, 5, 9], [3, 1, 0, 2], ["several levels"]])
+def test_labels_that_are_no_text_are_names_too(labels):
+    if not all(isinstance(label, int) for label in labels):
+        labels = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("b", 2)])
+    table = TABLE.set_axis(labels, axis=1)
+    model = fit(make_model(), table)
+    expected = model.predict(ARRAY).tobytes()
+    assert model.predict(table.iloc[:, ::-1]).tobytes() == expected
+    if list(labels) != [3, 1, 0, 2]:
+        assert model.predict(TABLE.set_axis(range(4), axis=1)).tobytes() == expected
+    with pytest.raises(ValueError, match="lacks columns"):
+        model.predict(TABLE)
+
+
+def test_numbered_columns_in_another_order():
+    numbered = TABLE.set_axis(range(4), axis=1)
+    model = fit(make_model(), numbered)
+    with pytest.raises(ValueError, match="numbered in another order, '3', '2', '1', '0'"):
+        model.predict(numbered.iloc[:, ::-1])
+    other = fit(make_model(), numbered.iloc[:, ::-1])
+    assert other.predict(numbered).tobytes() == other.predict(ARRAY[:, ::-1]).tobytes()
+
+
 def test_a_refused_fit_leaves_no_names():
     model = make_model()
     for wrong in ({"optimizer": "sgd"}, {"batch_size": 0}, {"validation_data": (ARRAY[:, :3], Y)}):

@@ -1,6 +1,7 @@
 """What is no number in a table: refused, with the row, the column and a remedy."""
 
 import datetime
+import decimal
 
 import numpy as np
 import pytest
@@ -63,6 +64,7 @@ MISSING = {
     "NA of integers": pd.array(with_gap(range(ROWS), None), dtype="Int64"),
     "NA of floats": pd.array(with_gap(NUMBERS[:, 0], None), dtype="Float64"),
     "NA of booleans": pd.array(with_gap(LABELS == 1, None), dtype="boolean"),
+    "NaN of decimals": with_gap(map(decimal.Decimal, range(ROWS)), decimal.Decimal("NaN")),
     "NaT among objects": pd.Series(with_gap(NUMBERS[:, 0], pd.NaT), dtype=object),
 }
 OTHER = {
@@ -112,6 +114,7 @@ def test_numbers_of_extension_types_are_numbers(call):
         pd.array(LABELS == 1, dtype="boolean"),
         pd.Series(list(NUMBERS[:, 0]), dtype=object),
         pd.arrays.SparseArray(LABELS),
+        pd.Series([decimal.Decimal(i) / 4 for i in range(ROWS)]),
     ):
         CALLS[call](column(values))
 

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 import trulysparse as ts
-from scipy import sparse
 from trulysparse import SparseMLPClassifier, SparseMLPRegressor
 
 QUICK = {"hidden_layer_sizes": (20,), "max_iter": 5, "random_state": 0}
@@ -178,8 +177,8 @@ def test_wrong_numbers(wine):
     x, _, y, _ = wine
     with pytest.raises(ValueError, match=r"could not convert|expected numbers"):
         SparseMLPRegressor(**QUICK).fit(x, np.array(["a", "b"])[y % 2])
-    with pytest.raises(TypeError, match="y is a sparse matrix"):
-        SparseMLPRegressor(**QUICK).fit(x, sparse.csr_array(np.stack([y, y], 1)))
+    with pytest.raises(ValueError, match=r"y\[3\] is missing"):
+        SparseMLPRegressor(**QUICK).fit(x, np.where(np.arange(len(y)) == 3, np.nan, y))
 
 
 @BOTH

@@ -32,7 +32,9 @@ class Columns:
     def learn(self, name: str, x: Any) -> Any:
         """Do as `ordered`; if the model has no names, those of this frame will be its names."""
         if self._learnt is None and KEY not in self._model.metadata:
-            self._learnt = names(name, x)
+            found = names(name, x)
+            if found != _numbers(found):
+                self._learnt = found
         return self.ordered(name, x)
 
     def keep(self) -> None:
@@ -77,7 +79,13 @@ class Columns:
 
     def _in_order(self, name: str, x: Any, found: list[str]) -> Any:
         known = self._learnt if KEY not in self._model.metadata else self._read()
-        if known is None or known == found:
+        numbers = _numbers(found)
+        if known is None and found != numbers and set(found) == set(numbers):
+            raise ValueError(
+                f"{name} has columns numbered in another order, {_some(found)}, and the model has "
+                f"no names of columns: expected {_some(numbers)}"
+            )
+        if known is None or known == found or (found == numbers and set(found) != set(known)):
             return x
         trained = self._remaining(known)
         if trained == found:
@@ -96,7 +104,9 @@ class Columns:
                     f"{name} {problem}: {_some(columns)}; expected {_some(trained)} "
                     f"(metadata[{KEY!r}])"
                 )
-        return x[trained]
+        places = {column: place for place, column in enumerate(found)}
+        order = [places[column] for column in trained]
+        return x.iloc[:, order] if hasattr(x, "iloc") else x[trained]
 
     def _read(self) -> list[str]:
         text = self._model.metadata[KEY]
@@ -131,7 +141,7 @@ def ordered(model: Named, x: Any) -> Any:
 
 
 def names(name: str, x: Any) -> list[str] | None:
-    """Give the names of a frame's columns; None if it is none, or has other labels than text.
+    """Give the names of a frame's columns, as text; None if it is none.
 
     Raises
     ------
@@ -148,7 +158,12 @@ def names(name: str, x: Any) -> list[str] | None:
             f"{name} has column {other!r} beside names: expected text for all columns "
             f"({name}.columns.astype(str)), or for none"
         )
-    return [str(label) for label in labels] if labels and all(text) else None
+    return [str(label) for label in labels]
+
+
+def _numbers(found: list[str] | None) -> list[str]:
+    """Give what columns without names are called; they go by position, as arrays do."""
+    return [str(place) for place in range(len(found or ()))]
 
 
 def _some(columns: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import reprlib
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import numpy as np
@@ -133,7 +134,8 @@ def _numbers(name: str, label: Any, column: Any) -> Array:
     if array.dtype.kind == "c":
         raise TypeError(f"{name}[:, {label!r}] has complex numbers: expected real ones")
     for row, item in enumerate(array):
-        if not _check.is_number(item) and not isinstance(item, bool | np.bool_):
+        is_number = _check.is_number(item) or isinstance(item, bool | np.bool_ | Decimal)
+        if not is_number or _is_missing(item):
             _refuse_item(f"{name}[{row}, {label!r}]", item)
     try:
         return array.astype(np.float64)
@@ -159,11 +161,11 @@ def _refuse_text(name: str, x: Any) -> None:
 
 def _refuse_item(place: str, item: Any) -> NoReturn:
     if _is_missing(item):
-        shown = "NaN" if isinstance(item, numbers.Real) else item
+        shown = "NaN" if isinstance(item, numbers.Real | Decimal) else item
         raise ValueError(f"{place} is missing ({shown}): {_FILL}")
-    shown = reprlib.repr(item)
     if isinstance(item, str):
-        raise TypeError(f"{place} = {shown}, text: {_DUMMIES}")
+        raise TypeError(f"{place} = {reprlib.repr(str(item))}, text: {_DUMMIES}")
+    shown = reprlib.repr(item)
     if _is_time(item):
         raise TypeError(f"{place} = {shown}, a time: {_SINCE}")
     raise TypeError(f"{place} = {shown}: {_FILL}")
@@ -175,7 +177,7 @@ def _is_missing(item: Any) -> bool:
         return True
     if isinstance(item, np.datetime64 | np.timedelta64):
         return bool(np.isnat(item))
-    return isinstance(item, numbers.Real) and item != item
+    return isinstance(item, numbers.Real | Decimal) and item != item
 
 
 def _is_time(item: Any) -> bool:
