@@ -381,7 +381,7 @@ class Network:
     def from_matrices(
         config: str,
         threads: int,
-        matrices: Sequence[tuple[_Int64, _UInt32, _Float, _Float]],
+        matrices: Sequence[tuple[_Int64, _UInt32, _Float | None, _Float]],
     ) -> Network: ...
     @property
     def config(self) -> str: ...

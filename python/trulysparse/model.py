@@ -18,6 +18,7 @@ from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.columns import Columns, learnt, ordered
 from trulysparse.data.samples import Samples, given, held_out, in_units, inputs_of
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
@@ -213,19 +214,19 @@ class SparseMLP:
     ) -> SparseMLP:
         """Build a model from weights, whose places are its connections.
 
-        Shapes that do not fit each other, a damaged matrix and a value that is not finite are a
-        ValueError or a TypeError.
+        Wrong shapes, damaged matrices and values that are not finite: ValueError or TypeError.
 
         Parameters
         ----------
         weights
-            A SciPy sparse matrix or array of shape (n_in, n_out) per layer, in any format. Stored
-            zeros are connections; duplicates are summed.
+            A matrix of shape (n_in, n_out) per layer. SciPy's have any format; their stored zeros
+            are connections, their duplicates are summed. Of dense ones 0 is no connection. Booleans
+            are a mask: its connections get weights by `init`, as in the constructor.
         biases
             An array of shape (n_out,) per layer; zeros if None.
         activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize, \
         standardize_targets
-            As in the constructor; `init` and `fan` say how grown connections start.
+            As in the constructor; `init` and `fan` also say how grown connections start.
         """
         settings = settings_of(locals())
         sizes, matrices = from_matrices.to_core(weights, biases)
@@ -252,13 +253,13 @@ class SparseMLP:
     def fit(
         self,
         x: Samples | Iterable[Any],
-        y: npt.ArrayLike | None = None,
+        y: Samples | None = None,
         *,
         epochs: int = 100,
         steps_per_epoch: int | None = None,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
-        validation_data: tuple[Samples, npt.ArrayLike] | None = None,
+        validation_data: tuple[Samples, Samples] | None = None,
         optimizer: Optimizer | None = None,
         topology: Rule | None = request.PAPER_SET,
         pruning: ImportancePruning | None = None,
@@ -285,12 +286,15 @@ class SparseMLP:
             also where the model standardises (the guide's "Text and one-hot tables"). Or an
             iterator of batches ``(x, y)`` or ``(x, y, sample_weight)`` without end, or an iterable
             that starts anew when it has ended: only one batch is in memory at a time, and
-            statistics of standardisation are those of the first.
+            statistics of standardisation are those of the first. The first frame that a model meets
+            in training gives the columns' names, `metadata`'s ``feature_names``; from then on the
+            columns of frames are put in that order, and arrays go by position.
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy and squared error with a sigmoid: values in [0, 1], (samples,
             outputs). Squared error and Huber: values, (samples, outputs). With one output
-            (samples,) will do. None with an iterator.
+            (samples,) will do. None with an iterator. A SciPy sparse matrix becomes an array, of 1
+            GiB at most.
         epochs
             The epoch to train up to, as in Keras: ``epochs - initial_epoch`` are run. Default 100;
             0 trains nothing. A second fit without `initial_epoch` trains `epochs` more and starts
@@ -346,6 +350,7 @@ class SparseMLP:
         with self._exclusive("fit"), session(strategy) as ranks:
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, request.MOST_EPOCHS)
+            columns, x = learnt(self, x)
             asked = request.Request(
                 core=self._core,
                 x=x,
@@ -355,7 +360,7 @@ class SparseMLP:
                 steps_per_epoch=steps_per_epoch,
                 batch_size=_check.integer("batch_size", batch_size, 1),
                 sample_weight=sample_weight,
-                validation_data=validation_data,
+                validation_data=columns.pair(validation_data),
                 optimizer=request.optimizer(optimizer, self._core),
                 topology=request.topology(topology),
                 pruning=request.pruning(pruning),
@@ -364,8 +369,10 @@ class SparseMLP:
                 callbacks=request.callbacks(callbacks),
                 progress=_check.boolean("progress", progress),
                 augment=request.augmentation(augment),
+                columns=columns,
             )
             started = start(asked, self, ranks)
+            columns.keep()
             self._driver = started.driver
             try:
                 history = started.run()
@@ -378,7 +385,7 @@ class SparseMLP:
     def train_on_batch(
         self,
         x: Samples,
-        y: npt.ArrayLike,
+        y: Samples,
         *,
         sample_weight: npt.ArrayLike | None = None,
         optimizer: Optimizer | None = None,
@@ -395,10 +402,11 @@ class SparseMLP:
             ``loss`` and ``accuracy`` of the samples before the step, with dropout.
         """
         with self._exclusive("train_on_batch"):
+            columns, x = learnt(self, x)
             batch = given(self._core, x, y, sample_weight=sample_weight, trains=True)
-            found = single.step(
-                self._core, batch, request.optimizer(optimizer, self._core), request.memory(memory)
-            )
+            memory, optimizer = request.memory(memory), request.optimizer(optimizer, self._core)
+            found = single.step(self._core, batch, optimizer, memory)
+            columns.keep()
         return scores(self.loss, found)
 
     @property
@@ -444,7 +452,7 @@ class SparseMLP:
     def evaluate(
         self,
         x: Samples,
-        y: npt.ArrayLike,
+        y: Samples,
         *,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
@@ -458,12 +466,12 @@ class SparseMLP:
             and outputs, p > 0.5 against y > 0.5; none where outputs are values).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        data = given(self._core, x, y, sample_weight=sample_weight).data
+        data = given(self._core, ordered(self, x), y, sample_weight=sample_weight).data
         return scores(self.loss, self._core.evaluate(data, batch_size))
 
-    def test_on_batch(self, x: Samples, y: npt.ArrayLike) -> dict[str, float]:
+    def test_on_batch(self, x: Samples, y: Samples) -> dict[str, float]:
         """Score these samples as one batch; results and errors are those of `evaluate`."""
-        data, _, count = given(self._core, x, y)
+        data, _, count = given(self._core, ordered(self, x), y)
         return scores(self.loss, self._core.evaluate(data, count))
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.floating[Any]]:
@@ -474,7 +482,7 @@ class SparseMLP:
         number of samples that are computed together.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        inputs = inputs_of(self._core, "x", x)
+        inputs = inputs_of(self._core, "x", ordered(self, x))
         out = np.empty((inputs.shape[0], self.layer_sizes[-1]), dtype=np.float32)
         self._core.predict(_core.Data(self._core, inputs), batch_size, out)
         return in_units(self._core, out)
@@ -513,7 +521,7 @@ class SparseMLP:
             ``dropped`` and ``grown`` connections for each layer.
         """
         with self._exclusive("evolve"):
-            rule = request.topology(topology) or request.PAPER_SET
+            rule, x = request.topology(topology) or request.PAPER_SET, ordered(self, x)
             batch_size = _check.integer("batch_size", batch_size, 1)
             report = single.evolution(
                 self._core, rule, x, y, batch_size=batch_size, memory=request.memory(memory)
@@ -601,7 +609,7 @@ class SparseMLP:
         with self._exclusive("prune"):
             percentiles: float | list[float] | None = percentile
             if tolerance is not None:
-                data = held_out(self._core, validation_data)
+                data = held_out(self._core, Columns(self).pair(validation_data))
                 percentiles = tolerated(self._core, data, tolerance, batch_size)
                 over = "connected"
             rule = core_rule(percentile=percentiles, threshold=threshold, over=over, regrow=regrow)
@@ -629,7 +637,8 @@ class SparseMLP:
             left alone; ``loss`` and ``accuracy`` (float64, those of `evaluate`).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        return pruning_curve(self._core, given(self._core, x, y).data, percentiles, batch_size)
+        data = given(self._core, ordered(self, x), y).data
+        return pruning_curve(self._core, data, percentiles, batch_size)
 
     def gradient_norms(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Compute how strongly each layer is pulled, the Euclidean norms of its gradients.
@@ -638,7 +647,7 @@ class SparseMLP:
         weights, with smoothed labels as in training, but without dropout and noise. The samples are
         one batch, in memory as well. Arguments and errors are those of `evaluate`.
         """
-        return np.array(self._core.gradient_norms(given(self._core, x, y).data))
+        return np.array(self._core.gradient_norms(given(self._core, ordered(self, x), y).data))
 
     def compact(self, *, inputs: bool = False) -> list[dict[str, int]]:
         """Remove the neurons that cannot matter; the model computes the same without them.

@@ -195,7 +195,7 @@ def test_bad_arguments_are_named():
         ("mode", "best", ValueError),
         ("baseline", NAN, ValueError),
         ("baseline", "1", TypeError),
-        ("restore_best_weights", 1, TypeError),
+        ("restore_best_weights", 2, TypeError),
         ("start_from_epoch", -1, ValueError),
     ]:
         with pytest.raises(error, match=name):

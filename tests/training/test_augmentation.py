@@ -326,14 +326,14 @@ BAD = [
     ("shape", VALUE, {"shape": (32, 32)}),
     ("shape[0]", VALUE, {"shape": (0, 32, 3)}),
     ("shape[1]", VALUE, {"shape": (32, 2**16 + 1, 3)}),
-    ("shape[2]", TYPE, {"shape": (32, 32, 3.0)}),
+    ("shape[2]", TYPE, {"shape": (32, 32, 3.5)}),
     ("rotation", VALUE, {"rotation": -1}),
     ("rotation", VALUE, {"rotation": 181}),
     ("rotation", VALUE, {"rotation": math.nan}),
     ("rotation", TYPE, {"rotation": "10"}),
     ("shift", VALUE, {"shift": 1.5}),
     ("shift", TYPE, {"shift": (0.1, 0.1)}),
-    ("mirror", TYPE, {"mirror": 1}),
+    ("mirror", TYPE, {"mirror": 2}),
 ]
 
 

@@ -31,6 +31,9 @@ class CsrArrays(NamedTuple):
         return len(self.indptr) - 1, self.features
 
 
+MOST_DENSE = 2**30
+"""Bytes of sparse targets as an array, up to which they become one."""
+
 _ENCODE = (
     "expected integer class labels, which classes, y = np.unique(y, return_inverse=True) makes"
 )
@@ -92,6 +95,27 @@ def _sparse_samples(name: str, matrix: Any) -> CsrArrays:
     )
 
 
+def dense(name: str, matrix: Any) -> npt.NDArray[Any]:
+    """Give a sparse matrix of targets as an array, if that is not large.
+
+    Raises
+    ------
+    ValueError
+        If it would take more than `MOST_DENSE` bytes.
+    """
+    checked = check_sparse(name, matrix)
+    rows, columns = checked.shape
+    size = rows * columns * checked.dtype.itemsize
+    if size > MOST_DENSE:
+        raise ValueError(
+            f"{name} is sparse, and would take {size / 1e9:.1f} GB as the array that training "
+            f"needs: expected at most {MOST_DENSE / 1e9:.1f} GB, an array ({name}.toarray()), or "
+            "batches from an iterator"
+        )
+    array: npt.NDArray[Any] = checked.toarray()
+    return array
+
+
 def sample_weights(value: Any, count: int) -> FloatArray | None:
     """Convert to float32 of shape (count,), if it is not None; the core checks the values."""
     if value is None:
@@ -113,6 +137,7 @@ def targets(
     """
     takes_classes = LOSSES[loss].takes_classes
     text = _ENCODE if LOSSES[loss].has_accuracy else "expected an array of numbers"
+    value = dense(name, value) if scipy.sparse.issparse(value) else value
     array = numeric(name, value, text=text)
     if array.ndim == 0 or array.shape[0] != count:
         length = "no samples" if array.ndim == 0 else f"{array.shape[0]} samples"

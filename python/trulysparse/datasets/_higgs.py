@@ -59,10 +59,11 @@ def load_higgs(
     ValueError
         If there are fewer rows, or a line is not as expected; the message names it.
     """
+    if train_rows is not None:
+        train_rows = _check.integer("train_rows", train_rows, 1)
+    if test_rows is not None:
+        test_rows = _check.integer("test_rows", test_rows, 1)
     rows = {"train_rows": train_rows, "test_rows": test_rows}
-    for name, value in rows.items():
-        if value is not None:
-            _check.integer(name, value, 1)
     single = (train_rows or TRAIN_ROWS, test_rows or TEST_ROWS)
     if data_dir is None:
         return _fetch(*single)

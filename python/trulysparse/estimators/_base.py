@@ -11,16 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
-from trulysparse.data.numeric import refuse_held_sparse, refuse_sparse
-from trulysparse.data.sparse import check_sparse
+from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _automatic, _support
 from trulysparse.estimators._stopping import Diverged, Scorer
 from trulysparse.estimators._targets import Array, Targets
-from trulysparse.estimators._weighted import WeightedSamples, weights
+from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Optimizer
@@ -47,7 +45,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     # nothing.
     _constant: _support.Mask | None = None
     _RATE: float  # of learning_rate_init="auto"
-    _SPARSE_TARGETS = False  # whether it takes such
+    _FEWEST_SCORED = 1  # samples that have a score
 
     def __init__(
         self,
@@ -135,13 +133,13 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         patience = _check.integer("n_iter_no_change", self.n_iter_no_change, 1)
         tol = _check.real("tol", self.tol, "a number of at least 0", low=0)
         epochs = _check.integer("max_iter", self.max_iter, 1)
-        random = check_random_state(self.random_state)
+        random = _support.random(self.random_state)
         self._check_pruning(is_scored=stops or X_val is not None)
 
-        samples = self._samples(X, y, sample_weight, reset=not goes_on)
+        samples = self._samples(X, y, sample_weight, reset=not goes_on, fewest=1 if goes_on else 2)
         target = self._target if goes_on else self._learn(samples.y, samples.weight)
         held_out = self._held_out(X_val, y_val)
-        samples = samples.with_weight()
+        samples = samples.with_weight(1 if goes_on else 2)
         samples = samples.times(self._class_weights(samples.y, whole=True))
         if stops and held_out is None:
             samples, held_out = samples.split(self._fraction(), target, random)
@@ -195,7 +193,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         samples = samples.times(self._class_weights(samples.y, whole=False))
         encoded = target.encode(samples.y, "y")
         samples = self._without(samples)
-        seed = _support.draw_seed(check_random_state(self.random_state))
+        seed = _support.draw_seed(_support.random(self.random_state))
         learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
         model = self._network(samples.X, learnt, seed, goes_on=goes_on)
         model._follow(samples.X, encoded, samples.weight)
@@ -223,31 +221,29 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 "and y_val of fit, as it is measured on held-out samples"
             )
 
-    def _samples(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedSamples:
-        X, y = self._validated(X, y, reset=reset)
+    def _samples(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, fewest: int = 1
+    ) -> WeightedSamples:
+        X, y = self._validated(X, y, reset=reset, fewest=fewest)
         return WeightedSamples(X, y, weights(sample_weight, X))
 
-    def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
-        X = check_sparse("X" if name == "y" else "X_val", X)
-        X, y = validate_data(
+    def _validated(
+        self, X: Any, y: Any, *, reset: bool, name: str = "y", fewest: int = 1
+    ) -> tuple[Any, Array]:
+        X, y = _support.validated(
             self,
             X,
             self._targets(y, name),
+            name="X" if name == "y" else "X_val",
             reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
             multi_output=True,
-            ensure_min_samples=2 if reset else 1,
+            fewest=fewest,
         )
         return X, self._checked(y, name)
 
     def _targets(self, y: Any, name: str) -> Any:
-        """Give targets that are safe to look at; they are checked no further."""
-        if not self._SPARSE_TARGETS:
-            refuse_sparse(name, y)
-        if not issparse(y):
-            refuse_held_sparse(name, y)
-        return check_sparse(name, y)
+        """Give targets that are safe to look at, sparse ones as an array; checked no further."""
+        return targets_of(name, y)
 
     def _held_out(self, X_val: Any, y_val: Any) -> WeightedSamples | None:
         if (X_val is None) != (y_val is None):
@@ -255,7 +251,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(f"{given} without {missing}: expected both or none")
         if X_val is None:
             return None
-        X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val")
+        fewest = self._FEWEST_SCORED
+        X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val", fewest=fewest)
         return WeightedSamples(X_val, y_val, self._class_weights(y_val, whole=True))
 
     def _fraction(self) -> float:
@@ -281,7 +278,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     ) -> SparseMLP:
         """Give the network to train; `whole` if X are all samples that there will be."""
         sizes = self.hidden_layer_sizes
-        hidden = [sizes] if isinstance(sizes, int) else _support.hidden_sizes(sizes)
+        hidden = _support.hidden_sizes(sizes)
         layer_sizes = [X.shape[1], *hidden, learnt.target.outputs]
         threads = _support.threads(self.n_jobs)
         if not goes_on:
@@ -386,8 +383,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Any:
         check_is_fitted(self, "model_")
-        X = check_sparse("X", X)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+        X = _support.validated(self, X, reset=False)
         return self.model_.predict(_support.without(X, self._constant))
 
     def predict(self, X: Any) -> Array:

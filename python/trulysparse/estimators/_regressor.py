@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.numeric import refuse_held_sparse
+from trulysparse.data.numeric import numeric
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Numbers, Targets
@@ -59,6 +59,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     """
 
     _RATE = 0.02
+    _FEWEST_SCORED = 2
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
@@ -69,7 +70,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         ----------
         <X>
         y
-            Numbers, (n_samples,) or (n_samples, n_outputs).
+            Numbers, (n_samples,) or (n_samples, n_outputs), also as a SciPy sparse matrix.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
 
@@ -114,7 +115,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
-        refuse_held_sparse("sample_weight", sample_weight)
+        if sample_weight is not None:
+            numeric("sample_weight", sample_weight)
         return float(super().score(X, self._targets(y, "y"), sample_weight))
 
     def _checked(self, y: Any, name: str) -> Array:

@@ -12,21 +12,34 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
+from sklearn.utils import check_random_state
 from sklearn.utils.sparsefuncs import min_max_axis
+from sklearn.utils.validation import validate_data
 
 from trulysparse import _check, _core
+from trulysparse.config import MOST_NEURONS
+from trulysparse.data import frames
+from trulysparse.data.sparse import check_sparse
 from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
-
-_MOST = 2**31 - 1  # of threads that joblib may be asked for, or told to leave
+# Threads that joblib may be asked for, or told to leave.
+_MOST_JOBS = 2**31 - 1
 
 
 def threads(n_jobs: int | None) -> int:
     """Give the threads that joblib's rules make of `n_jobs`: 1 for None, all for -1."""
     if n_jobs is not None:
-        n_jobs = _check.integer("n_jobs", n_jobs, -_MOST)
+        n_jobs = _check.integer("n_jobs", n_jobs, -_MOST_JOBS, _MOST_JOBS)
     return int(effective_n_jobs(n_jobs))
+
+
+def random(random_state: Any) -> np.random.RandomState:
+    """Give scikit-learn's generator of a `random_state`, which may be one of NumPy's numbers."""
+    if _check.is_number(random_state):
+        random_state = _check.integer("random_state", random_state, 0, 2**32 - 1)
+    generator: np.random.RandomState = check_random_state(random_state)
+    return generator
 
 
 def draw_seed(random: np.random.RandomState) -> int:
@@ -34,9 +47,44 @@ def draw_seed(random: np.random.RandomState) -> int:
     return int(random.randint(2**31 - 1))
 
 
-def hidden_sizes(value: Any) -> list[Any]:
-    """Give the sizes of hidden layers as a list; `SparseMLP` checks each of them."""
-    return _check.sequence("hidden_layer_sizes", value, "a sequence of integers")
+def hidden_sizes(value: Any) -> list[int]:
+    """Give the sizes of hidden layers as a list, also of a number for one layer."""
+    name, expected = "hidden_layer_sizes", "an integer or a sequence of integers"
+    if _check.is_number(value):
+        return [_check.integer(name, value, 1, MOST_NEURONS)]
+    sizes = _check.sequence(name, value, expected)
+    return [_check.integer(f"{name}[{i}]", size, 1, MOST_NEURONS) for i, size in enumerate(sizes)]
+
+
+def validated(
+    estimator: Any,
+    X: Any,
+    y: Any = "no_validation",
+    *,
+    name: str = "X",
+    fewest: int = 1,
+    **how: Any,
+) -> Any:
+    """Do what `validate_data` does, and name the row and column of what is no number."""
+    X = check_sparse(name, X)
+    frames.refuse(name, X)
+    _check_count(name, X, fewest)
+    try:
+        found = validate_data(
+            estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **how
+        )
+    except (ValueError, TypeError) as error:
+        frames.explain(name, X, error)
+        raise
+    _check_count(name, found[0] if isinstance(found, tuple) else found, fewest)
+    return found
+
+
+def _check_count(name: str, X: Any, fewest: int) -> None:
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    if len(shape) == 2 and shape[0] < fewest:
+        samples = "1 sample" if shape[0] == 1 else f"{shape[0]} samples"
+        raise ValueError(f"{name} has {samples}: expected at least {fewest}")
 
 
 def constant_features(X: Any) -> Mask:

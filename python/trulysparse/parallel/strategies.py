@@ -238,6 +238,7 @@ def _check_common(strategy: Strategy) -> None:
     )
     object.__setattr__(strategy, "timeout", timeout)
     sharded = _check.boolean("sharded", strategy.sharded)
+    object.__setattr__(strategy, "sharded", sharded)
     if sharded and strategy.comm is None:
         raise ValueError("sharded = True: expected a comm as well")
     _check_path("checkpoint", strategy.checkpoint)

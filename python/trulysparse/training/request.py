@@ -14,6 +14,7 @@ from trulysparse import _check, _core
 from trulysparse.callbacks.base import Callback
 from trulysparse.config import MEMORY, Config
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.columns import Columns
 from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import EXPECTED, OPTIMIZERS
 from trulysparse.parallel.mpi.session import fingerprint
@@ -36,7 +37,9 @@ class Request:
     core
         The network.
     x, y, sample_weight, validation_data, steps_per_epoch
-        As they were given.
+        As they were given, frames as arrays.
+    columns
+        The names of the model's columns, for the frames in batches.
     batches
         Whether `x` is an iterator of batches.
     epochs
@@ -60,6 +63,7 @@ class Request:
     callbacks: list[Callback]
     progress: bool
     augment: ImageAugmentation | None
+    columns: Columns
     config: Config = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +88,7 @@ class Request:
     @property
     def growth_batch(self) -> int:
         """Samples whose gradients an evolution takes; 0 for as many as a step takes."""
-        return 0 if self.topology is None else self.topology.batch_size or 0
+        return 0 if self.topology is None else self.topology._growth_batch
 
     def about(self) -> dict[str, Any]:
         """Give what makes it the same fit as another, in JSON's types."""

@@ -36,7 +36,7 @@ def evolution(
                 1,
                 candidates=rule._candidates,
                 memory=memory,
-                growth_batch=rule.batch_size or 0,
+                growth_batch=rule._growth_batch,
             )
             trainer = _core.Trainer(core, data, text)
             fresh = core.input_statistics() is None and core.target_statistics() is None

@@ -105,7 +105,7 @@ def start(request: Request, model: Model, session: Session | None) -> RunningFit
 def _inputs(request: Request, session: Session | None) -> Inputs:
     validation = None
     if request.batches:
-        stream = Stream(request.core, request.x, request.steps_per_epoch, request.augment)
+        stream = Stream(request)
         if request.validation_data is not None:
             validation = held_out(request.core, request.validation_data)
         return Inputs(None, None, 0, validation, stream)
