@@ -12,6 +12,7 @@ mod errors;
 mod interrupt;
 mod network;
 mod parallel;
+mod per_process;
 mod remote;
 mod results;
 mod rules;
@@ -46,8 +47,8 @@ mod _core {
     use super::interrupt::aside;
     #[pymodule_export]
     use super::network::{
-        Footprint, LayerWeights, ModelFile, Network, RemovedNeurons, Snapshot, expected_footprint,
-        resident_memory,
+        Footprint, LayerWeights, ModelFile, Network, RemovedNeurons, Snapshot, available_threads,
+        expected_footprint, resident_memory,
     };
     #[pymodule_export]
     use super::parallel::ParallelTrainer;

@@ -36,6 +36,7 @@ __all__ = [
     "__version__",
     "aside",
     "augmented",
+    "available_threads",
     "expected_footprint",
     "isa",
     "kernels",
@@ -62,6 +63,7 @@ def expected_footprint(
 ) -> Footprint: ...
 def resident_memory() -> int | None: ...
 def setting_ranges() -> dict[str, SettingRange]: ...
+def available_threads() -> int: ...
 def aside(work: Callable[[], _T], look: Callable[[], object], seconds: float) -> _T: ...
 
 @final
@@ -278,6 +280,8 @@ class ParallelTrainer:
         tick: Callable[[int, float, float], object] | None = None,
         replay: Sequence[int] | None = None,
     ) -> Scores: ...
+    def workers(self) -> list[Network]: ...
+    def resume(self, networks: Sequence[Network]) -> None: ...
     @property
     def multiply_adds(self) -> int: ...
     def events(self) -> list[int]: ...
@@ -349,7 +353,13 @@ class RemoteGradientWorker:
 @final
 class RemoteLocalWorker:
     def __new__(
-        cls, network: Network, data: Data, settings: str, worker: int, workers: int | None
+        cls,
+        network: Network,
+        data: Data,
+        settings: str,
+        worker: int,
+        workers: int | None,
+        own: Network | None = None,
     ) -> RemoteLocalWorker: ...
     def epoch(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _files, _progress
+from trulysparse import _check, _core, _files, _progress, scoring
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
@@ -25,13 +25,11 @@ from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
 from trulysparse.importance import KINDS
 from trulysparse.layer import Layer, layers, table
-from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.parallel.mpi.session import session
 from trulysparse.parallel.strategies import Strategy
 from trulysparse.topology import ImportancePruning, Rule
-from trulysparse.topology.curve import pruning_curve
 from trulysparse.topology.pruning import OVER, amount, core_rule, reported
 from trulysparse.topology.tolerance import both_or_none, tolerated
 from trulysparse.training import request, single
@@ -52,8 +50,8 @@ class SparseMLP:
 
     Threads may share a model. Reads beside a fit wait for a moment between two of its steps; what
     would change the model raises `ModelBusyError`. Pickles and copies have the content of `save`. A
-    forked process can use the model too, unless another thread was changing it at the moment of the
-    fork: then its calls raise RuntimeError in the child.
+    forked process can use and train the model too. Only if another thread was changing it at the
+    moment of the fork, its calls raise RuntimeError in the child.
 
     Parameters
     ----------
@@ -320,8 +318,7 @@ class SparseMLP:
             `ImportancePruning`. None (default) prunes none.
         strategy
             How several workers train together: a `WASSP` or a `WASAP`, with batches of `batch_size`
-            for each worker. A fit that goes on from a checkpoint in its last, local phase goes on
-            from the workers' average. None (default) trains on one batch at a time.
+            for each worker. None (default) trains on one batch at a time.
         memory
             What memory to spend beside the network's own; the results are the same bits.
             ``"fast"`` (default): 20 bytes a connection, momentum included, and all activations.
@@ -345,7 +342,9 @@ class SparseMLP:
         ------
         ValueError, TypeError, ModelBusyError, MemoryError
             If an argument is wrong (the message names it), another fit of this model is running, or
-            the buffers for `batch_size` samples do not fit into memory; nothing was changed.
+            the buffers for `batch_size` samples do not fit into memory; nothing was changed. What
+            shows later, such as a bad batch of an iterator, ends the fit at its last completed
+            step, and the message says how many were completed.
         """
         with self._exclusive("fit"), session(strategy) as ranks:
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
@@ -407,7 +406,7 @@ class SparseMLP:
             memory, optimizer = request.memory(memory), request.optimizer(optimizer, self._core)
             found = single.step(self._core, batch, optimizer, memory)
             columns.keep()
-        return scores(self.loss, found)
+            return scoring.step(self._core, found)
 
     @property
     def learning_rate(self) -> float | None:
@@ -466,26 +465,25 @@ class SparseMLP:
             and outputs, p > 0.5 against y > 0.5; none where outputs are values).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        data = given(self._core, ordered(self, x), y, sample_weight=sample_weight).data
-        return scores(self.loss, self._core.evaluate(data, batch_size))
+        samples = given(self._core, ordered(self, x), y, sample_weight=sample_weight)
+        return scoring.evaluate(self._core, samples, batch_size)
 
     def test_on_batch(self, x: Samples, y: Samples) -> dict[str, float]:
         """Score these samples as one batch; results and errors are those of `evaluate`."""
-        data, _, count = given(self._core, ordered(self, x), y)
-        return scores(self.loss, self._core.evaluate(data, count))
+        samples = given(self._core, ordered(self, x), y)
+        return scoring.evaluate(self._core, samples, samples.samples)
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.floating[Any]]:
         """Compute the outputs: probabilities, or values with an identity as the output.
 
         They are float32 of shape (samples, n_outputs), or float64 if the model standardises its
         targets. `x` and errors as in `fit`. A sample's bits do not depend on `batch_size`, the
-        number of samples that are computed together.
+        number of samples that are computed together. Outputs, scores and importances that are not
+        finite come with a RuntimeWarning.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         inputs = inputs_of(self._core, "x", ordered(self, x))
-        out = np.empty((inputs.shape[0], self.layer_sizes[-1]), dtype=np.float32)
-        self._core.predict(_core.Data(self._core, inputs), batch_size, out)
-        return in_units(self._core, out)
+        return in_units(self._core, scoring.predict(self._core, inputs, batch_size))
 
     def _follow(self, x: Any, y: Any, sample_weight: Any = None) -> None:
         """Let the statistics of standardisation take these samples in."""
@@ -536,7 +534,7 @@ class SparseMLP:
         layer: ValueError.
         """
         last = len(self.layer_sizes) - 1
-        return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
+        return scoring.importance(self._core, _check.integer("layer", layer, 1, last) - 1)
 
     def feature_importance(self, kind: str = "path") -> npt.NDArray[np.float64]:
         """Score the input features by the weights that leave them.
@@ -558,8 +556,8 @@ class SparseMLP:
             At least 0; 0 for a feature without connections. After ``compact(inputs=True)`` of the
             features that remain, ``units(0)``.
         """
-        score = KINDS[_check.choice("kind", kind, tuple(KINDS))]
-        return score(self._core)
+        kind = _check.choice("kind", kind, tuple(KINDS))
+        return scoring.feature_importance(self._core, kind)
 
     def prune(
         self,
@@ -638,7 +636,7 @@ class SparseMLP:
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         data = given(self._core, ordered(self, x), y).data
-        return pruning_curve(self._core, data, percentiles, batch_size)
+        return scoring.pruning_curve(self._core, data, percentiles, batch_size)
 
     def gradient_norms(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Compute how strongly each layer is pulled, the Euclidean norms of its gradients.
@@ -647,7 +645,7 @@ class SparseMLP:
         weights, with smoothed labels as in training, but without dropout and noise. The samples are
         one batch, in memory as well. Arguments and errors are those of `evaluate`.
         """
-        return np.array(self._core.gradient_norms(given(self._core, ordered(self, x), y).data))
+        return scoring.gradient_norms(self._core, given(self._core, ordered(self, x), y).data)
 
     def compact(self, *, inputs: bool = False) -> list[dict[str, int]]:
         """Remove the neurons that cannot matter; the model computes the same without them.

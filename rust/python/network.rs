@@ -26,7 +26,7 @@ use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
 use crate::nn::{Config, Layer, Mlp};
-use crate::parallel::Par;
+use crate::parallel::{self, Par};
 
 /// A layer as Python has it: offsets, columns, values, or None if they are to be drawn, and biases.
 #[derive(FromPyObject)]
@@ -39,6 +39,12 @@ struct GivenLayer<'py> {
     values: Option<PyReadonlyArray1<'py, f32>>,
     #[pyo3(item(3))]
     bias: PyReadonlyArray1<'py, f32>,
+}
+
+/// As [`parallel::available`].
+#[pyfunction]
+pub fn available_threads() -> usize {
+    parallel::available()
 }
 
 /// A network and the threads that it uses.

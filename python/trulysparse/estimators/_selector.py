@@ -214,7 +214,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         constant = _support.constant_features(samples.X)
         # The same for all samples: nothing to learn from, and unscaled it might be huge.
         model = self._train(samples.without(constant), target)
-        scores = model.feature_importance(self._setting("importance", target))
+        with _support.silent_divergence():
+            scores = model.feature_importance(self._setting("importance", target))
         if not np.isfinite(scores).all():
             rate = self._setting("learning_rate", target)
             raise _support.diverged("learning_rate", rate)
