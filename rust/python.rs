@@ -10,6 +10,7 @@ mod convert;
 mod data;
 mod errors;
 mod interrupt;
+mod judge;
 mod network;
 mod parallel;
 mod remote;
@@ -43,6 +44,8 @@ mod _core {
     use super::data::Data;
     #[pymodule_export]
     use super::interrupt::aside;
+    #[pymodule_export]
+    use super::judge::{Constant, Measured};
     #[pymodule_export]
     use super::network::{
         Footprint, LayerWeights, Network, RemovedNeurons, Snapshot, expected_footprint,
