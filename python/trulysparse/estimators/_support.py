@@ -15,6 +15,8 @@ from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from trulysparse import _check
+from trulysparse.explosion import ExplosionWarning
+from trulysparse.history import History
 from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
@@ -72,10 +74,16 @@ def write_names(model: SparseMLP, estimator: Any) -> None:
 
 @contextmanager
 def silent_divergence() -> Iterator[None]:
-    """Train without the warning of a loss that is not finite: an error says so afterwards."""
+    """Train without the warning of a loss that has exploded: it is said of the last try only."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)
+        warnings.simplefilter("ignore", ExplosionWarning)
         yield
+
+
+def warn_of_trouble(history: History) -> None:
+    """Warn of what is wrong with a network that is kept; from the method that a user's calls."""
+    if history.trouble is not None:
+        warnings.warn(history.trouble.message, ExplosionWarning, stacklevel=4)
 
 
 def diverged(argument: str, rate: object) -> ValueError:

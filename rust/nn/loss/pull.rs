@@ -3,8 +3,9 @@
 //! A sample that outweighs its batch makes the batch one of a single sample, at a learning rate that
 //! was chosen for many; training explodes on such steps. So a weight pulls as it is up to
 //! [`ALWAYS`], and beyond only until the sample's gradient by the outputs is [`SHARE`] of the
-//! batch. A sample that is learnt has a small gradient, and so its whole weight. Together the samples
-//! of a batch pull at most [`TOGETHER`] times as they would with a gradient of 1 each.
+//! batch. A sample that is learnt has a small gradient, and so its whole weight. Samples that would
+//! still pull more than [`ALWAYS`] times as strongly as without weights, or with a gradient of 1
+//! each, pull as strongly as those together. So weights of at most [`ALWAYS`] are never limited.
 
 use super::{Answers, BatchMut, lane, lane_mut};
 
@@ -12,8 +13,6 @@ use super::{Answers, BatchMut, lane, lane_mut};
 const ALWAYS: f32 = 4.0;
 /// The most that one sample's gradient is of the batch.
 const SHARE: f32 = 0.25;
-/// The most that all samples' gradients are of the batch.
-const TOGETHER: f32 = 2.0;
 
 /// Multiplies the gradients by the outputs, a lane a sample, by the samples' weights as far as these
 /// reach; whether a limit was met. The same bits as with the weights themselves if none was.
@@ -29,13 +28,14 @@ pub(super) fn weigh(z: &mut BatchMut<'_>, samples: &[u32], answers: Answers<'_>)
         pull += within * size;
         plain += weight.min(1.0) * size;
     }
-    // Not a number if a gradient is none, which stays so.
-    let together = (TOGETHER * plain.max(batch) / pull).min(1.0);
+    // With room for rounding; a gradient that is no number stays so.
+    let strongly = pull > 1.001 * ALWAYS * plain.max(batch);
+    let together = if strongly { plain.max(batch) / pull } else { 1.0 };
     for (b, &s) in samples.iter().enumerate() {
         let factor = reach(answers.weight(s), size(z, b)) * together;
         lane_mut(z, b).for_each(|d| *d *= factor);
     }
-    met || together < 1.0
+    met || strongly
 }
 
 #[cfg(test)]
@@ -77,12 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_heavy_samples_is_two_batches_at_most() {
-        let (values, met) = weighed(&[-1.0; 8], &[3.0; 8]);
+    fn a_batch_of_heavy_samples_pulls_as_one_without_weights() {
+        let (values, met) = weighed(&[-1.0; 32], &[1e5; 32]);
         assert!(met);
-        assert_eq!(values, [-2.0; 8]);
-        // Large gradients are no reason.
+        assert_eq!(values, [-1.0; 32]);
+        // Large gradients are no reason, and neither are weights of 4.
         assert_eq!(weighed(&[50.0; 8], &[1.5; 8]), (vec![75.0; 8], false));
+        assert_eq!(weighed(&[-0.7; 8], &[4.0; 8]), (vec![-2.8; 8], false));
+        assert_eq!(weighed(&[1e3; 8], &[4.0; 8]), (vec![4e3; 8], false));
     }
 
     #[test]

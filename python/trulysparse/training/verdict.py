@@ -1,0 +1,36 @@
+"""What is wrong with a network at the end of a fit, if something is."""
+
+from __future__ import annotations
+
+from trulysparse import _core
+from trulysparse.explosion import Baseline, Trouble, is_suspicious, trouble
+from trulysparse.history import History
+from trulysparse.training.driver import Driver
+
+# Samples that are measured after every fit: a batch that takes no time beside an epoch.
+PROBE = 256
+
+WEIGHTS = Trouble(
+    "not finite",
+    "training has diverged: weights or moments of the optimiser are not finite; try a lower "
+    "learning rate, standardised features, or smaller targets",
+)
+
+
+def baseline(driver: Driver) -> Baseline | None:
+    """Give what losses are compared with, if there are targets yet."""
+    constants = driver.constants()
+    return Baseline.of(constants) if constants else None
+
+
+def verdict(core: _core.Network, driver: Driver, history: History) -> Trouble | None:
+    """Judge the network as it is after the epochs of this history."""
+    losses = history.history.get("loss")
+    if not losses or history.baseline is None:
+        return None
+    if not core.is_finite():
+        return WEIGHTS
+    found = driver.measure(PROBE)
+    if not is_suspicious(losses, history.baseline, found):
+        return None
+    return trouble(losses, history.baseline, driver.measure(None))
