@@ -16,9 +16,8 @@ FACTOR = 10.0
 # nothing.
 _FLOOR_AT_THE_END = 0.01
 _FLOOR_WHILE_TRAINING = 0.1
-# By how much of the usual loss one may be above a constant prediction's, as it is rounded or
-# nearly zero.
-_SLACK = 0.001
+# Above this multiple of the constant's loss a network is worse; less may be noise.
+_ABOVE = 1.05
 # Epochs after which a network should be better than a constant.
 _ENOUGH = 10
 
@@ -35,7 +34,8 @@ class ExplosionWarning(RuntimeWarning):
     - if a loss, a weight or a moment of the optimiser is not finite;
     - if the loss is above the constant's and what an untrained network has together;
     - if the loss is ten times the least of all epochs, and not close to zero;
-    - if the loss is above the constant's after ten epochs or more, or after a rise;
+    - if the loss is above the constant's by 5 % after ten epochs or more, or after a rise, unless
+      all targets are nearly the same;
     - if it is no better and all predictions are the same: hidden units are dead.
     """
 
@@ -46,11 +46,13 @@ class Baseline(NamedTuple):
     ``loss`` is that of the best constant prediction: the weighted shares of the classes or labels,
     the weighted mean, or Huber's minimiser. ``start`` is about the most that an untrained network
     has: the loss of outputs of zero and, as they vary, 1 for each output (one in all with a
-    softmax).
+    softmax). ``slack`` is by how much cross-entropies may be above the constant's, as they come
+    near 0 and never to it.
     """
 
     loss: float
     start: float
+    slack: float = 0.0
 
     @property
     def usual(self) -> float:
@@ -61,7 +63,7 @@ class Baseline(NamedTuple):
     def of(cls, constants: Iterable[_core.Constant]) -> Baseline:
         """Take the largest of each."""
         found = list(constants)
-        return cls(max(one.loss for one in found), max(one.start for one in found))
+        return cls(*(max(getattr(one, name) for one in found) for name in cls._fields))
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,8 @@ def trouble(
             "units are dead, saturated or cut off: try a lower learning rate, another activation, "
             "or more connections",
         )
-    if loss > 1.01 * constant + _SLACK * baseline.start and (
-        len(losses) >= _ENOUGH or losses[-1] > losses[0]
-    ):
+    is_above = loss > _ABOVE * constant + baseline.slack and constant > 0.1 * baseline.slack
+    if is_above and (len(losses) >= _ENOUGH or losses[-1] > losses[0]):
         return Trouble(
             "above a constant",
             f"training has come to nothing: {what}, above {than}; try another learning rate, or "

@@ -40,6 +40,12 @@ impl Constant {
         self.0.start()
     }
 
+    /// By how much a network may be above the loss without being worse.
+    #[getter]
+    fn slack(&self) -> f64 {
+        self.0.slack()
+    }
+
     #[getter]
     fn samples(&self) -> usize {
         self.0.samples()

@@ -19,7 +19,7 @@ WEIGHTS = Trouble(
 
 def baseline(driver: Driver) -> Baseline | None:
     """Give what losses are compared with, if there are targets yet."""
-    constants = driver.constants()
+    constants = driver.constants()[:1]
     return Baseline.of(constants) if constants else None
 
 
@@ -30,7 +30,7 @@ def verdict(core: _core.Network, driver: Driver, history: History) -> Trouble | 
         return None
     if not core.is_finite():
         return WEIGHTS
-    found = driver.measure(PROBE)
-    if not is_suspicious(losses, history.baseline, found):
+    against = Baseline.of(driver.constants())
+    if not is_suspicious(losses, against, driver.measure(PROBE)):
         return None
-    return trouble(losses, history.baseline, driver.measure(None))
+    return trouble(losses, against, driver.measure(None))

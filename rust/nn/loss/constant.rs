@@ -95,19 +95,34 @@ impl Constant {
     /// 1 for each output, or each sample with a softmax, as initial outputs have a variance of
     /// about 1.
     pub fn start(&self) -> f64 {
+        let outputs = if self.loss == Loss::CrossEntropy { 1 } else { self.center.len() };
+        self.guess() + outputs as f64 * self.weight / self.samples as f64
+    }
+
+    /// By how much a network that predicts nearly the same for all samples may be above, as
+    /// cross-entropies come near a loss of 0 and never to it: a hundredth of the loss of a guess.
+    pub fn slack(&self) -> f64 {
+        match self.loss {
+            Loss::CrossEntropy | Loss::BinaryCrossEntropy => 0.01 * self.guess(),
+            _ => 0.0,
+        }
+    }
+
+    /// The mean loss of outputs of zero.
+    fn guess(&self) -> f64 {
         let outputs = self.center.len() as f64;
         let squares = |from: f64| {
             let moved = |(c, above): (&f64, &f64)| above + 0.5 * self.weight * (c - from).powi(2);
             self.center.iter().zip(&self.above).map(moved).sum::<f64>()
         };
-        let (zero, noise) = match self.loss {
-            Loss::CrossEntropy => (self.weight * outputs.ln(), 1.0),
-            Loss::BinaryCrossEntropy => (self.weight * outputs * 2f64.ln(), outputs),
-            Loss::SquaredError => (squares(0.0), outputs),
-            Loss::SquaredErrorSigmoid => (squares(0.5), outputs),
-            Loss::Huber => (self.zero, outputs),
+        let sum = match self.loss {
+            Loss::CrossEntropy => self.weight * outputs.ln(),
+            Loss::BinaryCrossEntropy => self.weight * outputs * 2f64.ln(),
+            Loss::SquaredError => squares(0.0),
+            Loss::SquaredErrorSigmoid => squares(0.5),
+            Loss::Huber => self.zero,
         };
-        (zero + noise * self.weight) / self.samples as f64
+        sum / self.samples as f64
     }
 
     /// That of these targets and others together.

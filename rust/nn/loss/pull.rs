@@ -3,9 +3,10 @@
 //! A sample that outweighs its batch makes the batch one of a single sample, at a learning rate that
 //! was chosen for many; training explodes on such steps. So a weight pulls as it is up to
 //! [`ALWAYS`], and beyond only until the sample's gradient by the outputs is [`SHARE`] of the
-//! batch. A sample that is learnt has a small gradient, and so its whole weight. Samples that would
-//! still pull more than [`ALWAYS`] times as strongly as without weights, or with a gradient of 1
-//! each, pull as strongly as those together. So weights of at most [`ALWAYS`] are never limited.
+//! batch. A sample that is learnt has a small gradient, and so its whole weight. Then all samples of
+//! the batch together pull no more than without weights, or with a gradient of 1 each; where no
+//! single one was limited, no more than [`ALWAYS`] times that. So weights of at most [`ALWAYS`] are
+//! never limited.
 
 use super::{Answers, BatchMut, lane, lane_mut};
 
@@ -29,7 +30,8 @@ pub(super) fn weigh(z: &mut BatchMut<'_>, samples: &[u32], answers: Answers<'_>)
         plain += weight.min(1.0) * size;
     }
     // With room for rounding; a gradient that is no number stays so.
-    let strongly = pull > 1.001 * ALWAYS * plain.max(batch);
+    let most = plain.max(batch) * if met { 1.0 } else { 1.001 * ALWAYS };
+    let strongly = pull > most;
     let together = if strongly { plain.max(batch) / pull } else { 1.0 };
     for (b, &s) in samples.iter().enumerate() {
         let factor = reach(answers.weight(s), size(z, b)) * together;
