@@ -61,7 +61,7 @@ def test_no_other_rate_where_nothing_explodes(wine):
 
 def test_a_rate_that_was_given_is_kept_and_the_explosion_said():
     x, y = correlated()
-    estimator = SparseMLPClassifier(learning_rate_init=6, max_iter=3, random_state=0)
+    estimator = SparseMLPClassifier(learning_rate_init=1.2, max_iter=3, random_state=0)
     with pytest.warns(ts.ExplosionWarning, match="has exploded") as caught:
         estimator.fit(x, y)
     assert len(caught) == 1
