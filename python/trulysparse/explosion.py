@@ -10,7 +10,7 @@ from typing import NamedTuple
 from trulysparse import _core
 
 FACTOR = 10.0
-"""A loss of so many times the least before, or the most that is usual, is an explosion."""
+"""A loss of this many times the least before, or the most that is usual, is an explosion."""
 
 # The part of the usual loss below which the least one is not counted: near 0 a loss jumps for
 # nothing.
@@ -18,6 +18,8 @@ _FLOOR_AT_THE_END = 0.01
 _FLOOR_WHILE_TRAINING = 0.1
 # Above this multiple of the constant's loss a network is worse; less may be noise.
 _ABOVE = 1.05
+# A loss of this many times that of the first epoch has risen.
+_ROSE = 1.1
 # Epochs after which a network should be better than a constant.
 _ENOUGH = 10
 
@@ -56,7 +58,7 @@ class Baseline(NamedTuple):
 
     @property
     def usual(self) -> float:
-        """The most that is usual: more is far from both, whatever the number of epochs."""
+        """The most that is usual, after any number of epochs."""
         return self.loss + self.start
 
     @classmethod
@@ -121,7 +123,7 @@ def trouble(
             "or more connections",
         )
     is_above = loss > _ABOVE * constant + baseline.slack and constant > 0.1 * baseline.slack
-    if is_above and (len(losses) >= _ENOUGH or losses[-1] > losses[0]):
+    if is_above and (len(losses) >= _ENOUGH or losses[-1] > _ROSE * losses[0]):
         return Trouble(
             "above a constant",
             f"training has come to nothing: {what}, above {than}; try another learning rate, or "

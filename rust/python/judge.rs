@@ -82,7 +82,7 @@ impl Measured {
     }
 }
 
-/// Measures on at most so many samples, evenly spread, all without a number.
+/// Measures on at most `most` samples, evenly spread, all without a number.
 pub(super) fn measured(
     py: Python<'_>,
     network: &Network,
@@ -119,7 +119,7 @@ impl Network {
         data.with(py, |data| constant(&par, &*self.read()?, data).map(Constant))
     }
 
-    /// The loss of these data, or of at most so many of them, as training computes it.
+    /// The loss of these data, or of at most `most` of them, as training computes it.
     #[pyo3(signature = (data, batch_size, most=None))]
     fn measure(
         &self,

@@ -59,7 +59,7 @@ impl InferencePass {
         })
     }
 
-    /// The same over at most so many of the samples, evenly spread.
+    /// The same over at most `samples` of the samples, evenly spread.
     pub fn at_most(self, samples: usize) -> Self {
         let total = self.total.min(samples.max(1));
         InferencePass { every: self.total / total, total, ..self }

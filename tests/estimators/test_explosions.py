@@ -91,3 +91,14 @@ def test_the_best_network_is_judged_with_early_stopping():
             early_stopping=True, n_iter_no_change=3, max_iter=20, random_state=0
         ).fit(x, y)
     assert fitted.score(x, y) > 0.9
+
+
+def test_a_selector_says_it_too():
+    x, y = correlated()
+    with pytest.warns(ts.ExplosionWarning, match="has exploded") as caught:
+        ts.SparseFeatureSelector(learning_rate=1.2, epochs=2, random_state=0).fit(x, y)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ts.SparseFeatureSelector(epochs=3, random_state=0).fit(x, y)
+        ts.SparseFeatureSelector(epochs=3, random_state=0).fit(x[:, :200])

@@ -17,7 +17,7 @@ RNG = np.random.default_rng(11)
 N = 300
 X = RNG.normal(size=(N, 8)).astype(np.float32)
 Y = (X[:, 0] + 0.3 * RNG.normal(size=N) > 0.4).astype(int)
-# Columns in units that nobody has scaled: the first steps throw the weights far out.
+# Columns in their own units: the first steps throw the weights far out.
 RAW = X * np.array([1, 2000, 30, 500, 1, 1, 800, 4], np.float32)
 
 

@@ -19,6 +19,7 @@ from trulysparse import _check
 from trulysparse.data.numeric import refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _support
+from trulysparse.estimators._stopping import is_finite
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD
 from trulysparse.recipe import RECIPE
@@ -285,8 +286,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             nesterov=RECIPE.optimizer.nesterov,
             weight_decay=self._setting("weight_decay", has_labels),
         )
-        with _support.silent_divergence():  # the scores tell as well
-            model.fit(
+        with _support.silent_divergence():
+            history = model.fit(
                 X,
                 targets,
                 epochs=_check.integer("epochs", self.epochs, 1),
@@ -295,6 +296,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 topology=SET(self.zeta, grow_init=RECIPE.topology.grow_init),
                 progress=False,
             )
+        if is_finite(history):  # else the scores are not, which is an error
+            _support.warn_of_trouble(history)
         _support.write_names(model, self)
         return model
 

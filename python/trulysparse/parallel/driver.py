@@ -29,7 +29,7 @@ class Judged:
         return [self.core.constant(self.data)]
 
     def measure(self, trainer: Any, most: int | None) -> _core.Measured:
-        """Measure the loss of the training samples, or of at most so many."""
+        """Measure the loss of the training samples, or of at most `most` of them."""
         if self.data is None:
             measured: _core.Measured = trainer.measure(self.batch_size, most)
             return measured

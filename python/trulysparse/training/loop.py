@@ -126,7 +126,9 @@ class Loop:
     def _judge(self) -> None:
         """Say what is wrong with the network as it is now."""
         history = self.model.history
-        found = history.trouble = verdict(self.request.core, self.driver, history)
+        found = history.trouble = verdict(
+            self.request.core, self.driver, history, self.request.batch_size
+        )
         was_said = not history.is_finite()
         if found is not None and not (found.kind == "not finite" and was_said):
             warnings.warn(found.message, ExplosionWarning, stacklevel=self.frames)

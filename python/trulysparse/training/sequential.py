@@ -45,7 +45,7 @@ class Sequential:
         return self._constants
 
     def measure(self, most: int | None) -> _core.Measured:
-        """Measure the loss of the training samples, or of at most so many."""
+        """Measure the loss of the training samples, or of at most `most` of them."""
         return self._trainer.measure(most)
 
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:

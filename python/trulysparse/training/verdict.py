@@ -7,7 +7,7 @@ from trulysparse.explosion import Baseline, Trouble, is_suspicious, trouble
 from trulysparse.history import History
 from trulysparse.training.driver import Driver
 
-# Samples that are measured after every fit: a batch that takes no time beside an epoch.
+# The most samples that are measured after every fit, a batch at most: no time beside an epoch.
 PROBE = 256
 
 WEIGHTS = Trouble(
@@ -23,7 +23,9 @@ def baseline(driver: Driver) -> Baseline | None:
     return Baseline.of(constants) if constants else None
 
 
-def verdict(core: _core.Network, driver: Driver, history: History) -> Trouble | None:
+def verdict(
+    core: _core.Network, driver: Driver, history: History, batch_size: int
+) -> Trouble | None:
     """Judge the network as it is after the epochs of this history."""
     losses = history.history.get("loss")
     if not losses or history.baseline is None:
@@ -31,6 +33,6 @@ def verdict(core: _core.Network, driver: Driver, history: History) -> Trouble | 
     if not core.is_finite():
         return WEIGHTS
     against = Baseline.of(driver.constants())
-    if not is_suspicious(losses, against, driver.measure(PROBE)):
+    if not is_suspicious(losses, against, driver.measure(min(PROBE, batch_size))):
         return None
     return trouble(losses, against, driver.measure(None))
