@@ -1,5 +1,7 @@
 """Weights of samples: what counts more, and what is refused."""
 
+import sys
+
 import numpy as np
 import pytest
 import trulysparse as ts
@@ -137,6 +139,15 @@ class TestExtremeRatios:
         weights[::7] = 1e5
         heavy = fit(make_model(), sample_weight=weights, strategy=strategy)
         assert heavy.limited_steps > 0
+
+    def test_the_progress_bar_says_so(self, monkeypatch, capfd):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        weights = np.ones(len(X))
+        fit(make_model(), sample_weight=weights, progress=True)
+        assert "limited" not in capfd.readouterr().err
+        weights[::7] = 1e5
+        fit(make_model(), sample_weight=weights, progress=True)
+        assert "weights limited in" in capfd.readouterr().err
 
     def test_weights_of_up_to_four_are_factors(self):
         """Of a step of plain SGD: without a weight four times the step."""

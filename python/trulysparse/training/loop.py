@@ -163,7 +163,7 @@ class Loop:
         history.baseline = baseline(self.driver)
         if was_finite and not history.is_finite():
             warnings.warn(DIVERGED, ExplosionWarning, stacklevel=_TO_CALLER + 1)
-        bar.epoch_done(epoch, logs)
+        bar.epoch_done(epoch, {**logs, "limited": history.limited_steps})
         for callback in callbacks:
             callback.on_epoch_end(epoch, dict(logs))
 
