@@ -14,12 +14,12 @@ FACTOR = 10.0
 
 # The part of the usual loss below which the least one is not counted: near 0 a loss jumps for
 # nothing.
-_FLOOR_AT_THE_END = 0.01
-_FLOOR_WHILE_TRAINING = 0.1
+_FLOOR_AT_THE_END = 0.005
+_FLOOR_WHILE_TRAINING = 0.05
 # Above this multiple of the constant's loss a network is worse; less may be noise.
 _ABOVE = 1.05
 # A loss of this many times that of the first epoch has risen.
-_ROSE = 1.1
+_ROSE = 2
 # Epochs after which a network should be better than a constant.
 _ENOUGH = 10
 
@@ -34,10 +34,10 @@ class ExplosionWarning(RuntimeWarning):
     prediction for the targets and weights of an epoch, `Baseline`. A fit gets this warning
 
     - if a loss, a weight or a moment of the optimiser is not finite;
-    - if the loss is above the constant's and what an untrained network has together;
+    - if the loss is more than twice the constant's and an untrained network's together;
     - if the loss is ten times the least of all epochs, and not close to zero;
-    - if the loss is above the constant's by 5 % after ten epochs or more, or after a rise, unless
-      all targets are nearly the same;
+    - if the loss is above the constant's by 5 % after ten epochs or more, or after it has doubled,
+      unless all targets are nearly the same;
     - if it is no better and all predictions are the same: hidden units are dead.
     """
 
@@ -59,7 +59,7 @@ class Baseline(NamedTuple):
     @property
     def usual(self) -> float:
         """The most that is usual, after any number of epochs."""
-        return self.loss + self.start
+        return 2 * (self.loss + self.start)
 
     @classmethod
     def of(cls, constants: Iterable[_core.Constant]) -> Baseline:

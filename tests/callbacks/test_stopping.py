@@ -268,10 +268,10 @@ class TestTerminateOnExplosion:
         [
             ([1.0, 0.5, 0.2, 0.21], None),
             ([1.0, 0.5, 5.1], 2),  # ten times the least
-            ([1.0, 0.001, 0.9], None),  # which counts as a tenth of the usual one
+            ([1.0, 0.001, 1.9], None),  # which counts as a twentieth of the usual one
             ([1.0, 0.001, 2.1], 2),
-            ([19.0, 18.0], None),
-            ([21.0], 0),  # ten times the usual one
+            ([39.0, 38.0], None),
+            ([41.0], 0),  # ten times the usual one
             ([1.0, NAN], 1),
             ([INF], 0),
         ],

@@ -15,8 +15,8 @@ class TerminateOnExplosion(Callback):
 
     That is a ``loss`` or ``val_loss`` that is not finite, as `TerminateOnNaN` sees it, or a
     ``loss`` of more than `factor` times the least of the fit so far, or more than `factor` times
-    ``history.baseline.usual``, the most that a healthy network has. A least loss below a tenth of
-    that counts as a tenth, as near zero a loss jumps for nothing.
+    ``history.baseline.usual``, the most that a healthy network has. A least loss below a
+    twentieth of that counts as a twentieth, as near zero a loss jumps for nothing.
 
     Parameters
     ----------
