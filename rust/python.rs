@@ -10,6 +10,7 @@ mod convert;
 mod data;
 mod errors;
 mod interrupt;
+mod judge;
 mod network;
 mod parallel;
 mod per_process;
@@ -45,6 +46,8 @@ mod _core {
     use super::data::Data;
     #[pymodule_export]
     use super::interrupt::aside;
+    #[pymodule_export]
+    use super::judge::{Constant, Measured};
     #[pymodule_export]
     use super::network::{
         Footprint, LayerWeights, ModelFile, Network, RemovedNeurons, Snapshot, available_threads,

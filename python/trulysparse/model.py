@@ -85,8 +85,7 @@ class SparseMLP:
         identity outputs, the sum of ``d^2 / 2`` where ``d = z - y`` is in [-1, 1], and of
         ``|d| - 1/2`` elsewhere (Huber, 1964), for `y` with outliers; scale `y` in the same way.
         ``"squared_error_sigmoid"``: sigmoid outputs p, ``1/2 sum (p - y)^2``, as in the paper's
-        proof of concept for Madelon; learns more slowly than binary cross-entropy, as the gradient
-        vanishes where p saturates.
+        proof of concept; learns more slowly than binary cross-entropy where p saturates.
     label_smoothing
         With cross-entropy, training learns ``(1 - s) y + s / classes`` instead of the targets y
         (Szegedy et al., 2016): a number s in [0, 1), by default 0. `evaluate`, validation and
@@ -303,9 +302,10 @@ class SparseMLP:
         batch_size
             Samples per step; with an iterator those of validation only. Default 128.
         sample_weight
-            By what each sample's loss and gradient are multiplied, (samples,), at least 0. The mean
-            over a batch divides by the number of samples, so give weights with a mean of about 1.
-            Accuracy counts samples. Default None, 1 each; None with an iterator.
+            By what each sample's loss and gradient are multiplied, (samples,), at least 0; the mean
+            divides by the number of samples, so give weights with a mean of about 1. Beyond 4 they
+            may be limited (the guide's "Weights of samples"). Accuracy counts samples. Default
+            None, 1 each; None with an iterator.
         validation_data
             ``(x, y)`` to evaluate after every epoch. Default None.
         optimizer

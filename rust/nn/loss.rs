@@ -2,8 +2,15 @@
 //!
 //! A loss is a variant of [`Loss`], the [`Formula`] that it names, and a row of Python's `losses.py`.
 
+mod constant;
+mod pull;
+
+pub use constant::Constant;
+
 use serde::{Deserialize, Serialize};
 
+use self::pull::weigh;
+use super::config::Config;
 use super::mlp::Mlp;
 use super::standardize::Units;
 use crate::kernels::{BatchMut, sigmoid, softmax};
@@ -52,7 +59,8 @@ pub enum Targets<'a> {
 pub struct Answers<'a> {
     /// The targets.
     pub targets: Targets<'a>,
-    /// (samples,), by which losses and gradients are multiplied; 1 each if None.
+    /// (samples,), by which losses are multiplied, and gradients as far as `pull` lets them; 1 each
+    /// if None.
     pub weights: Option<&'a [f32]>,
 }
 
@@ -80,6 +88,8 @@ pub struct Score {
     /// Multiplications with additions that training made for them, one for each sample and each
     /// connection that a product went through; none of an evaluation.
     pub multiply_adds: u64,
+    /// Batches in which the weights of samples were limited.
+    pub limited: u64,
 }
 
 impl Score {
@@ -89,6 +99,7 @@ impl Score {
         self.correct += other.correct;
         self.samples += other.samples;
         self.multiply_adds += other.multiply_adds;
+        self.limited += other.limited;
     }
     /// The mean loss, NaN without samples.
     pub fn mean_loss(&self) -> f64 {
@@ -161,7 +172,7 @@ impl Mlp {
     }
 
     /// As [`Mlp::score`] of a batch of training, with smoothed targets if the settings say so.
-    pub(super) fn score_in_training(
+    pub fn score_in_training(
         &self,
         z: BatchMut<'_>,
         samples: &[u32],
@@ -187,9 +198,7 @@ fn score(
     let Asked { samples, answers, .. } = asked;
     score.samples = samples.len();
     if answers.weights.is_some() {
-        for row in z.values.chunks_exact_mut(z.stride) {
-            row.iter_mut().zip(samples).for_each(|(d, &s)| *d *= answers.weight(s));
-        }
+        score.limited = weigh(&mut z, samples, answers).into();
     }
     if z.stride > samples.len() {
         z.values.chunks_exact_mut(z.stride).for_each(|row| row[samples.len()..].fill(0.0));

@@ -193,6 +193,23 @@ impl Mlp {
         self.layers.iter().map(|l| l.weights.nnz()).sum()
     }
 
+    /// Whether all parameters are finite, and all moments: a parameter with an infinite one is lost
+    /// or never moves again.
+    pub fn is_finite(&self, par: &Par) -> bool {
+        const CHUNK: usize = 1 << 20;
+        let all = |values: &[f32]| {
+            let chunks: Vec<&[f32]> = values.chunks(CHUNK).collect();
+            let finite = |i: usize| chunks[i].iter().all(|v| v.is_finite());
+            par.map(chunks.len(), finite).into_iter().all(|is_finite| is_finite)
+        };
+        self.layers.iter().all(|l| {
+            let of_srelu = l.srelu().map_or(&[][..], SRelu::parameters);
+            let moments = [&l.momentum, &l.bias_momentum, &l.second.weights, &l.second.bias];
+            [l.weights.data(), &l.bias, of_srelu].into_iter().all(all)
+                && moments.into_iter().all(|values| all(values))
+        })
+    }
+
     /// The neurons of each layer with weights that have incoming connections.
     pub fn connected_neurons(&self) -> Vec<usize> {
         let connected = |l: &Layer| {

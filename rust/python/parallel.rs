@@ -24,6 +24,7 @@ pub struct ParallelTrainer {
     data: Py<Data>,
     fit: Mutex<ParallelFit>,
     multiply_adds: AtomicU64,
+    limited: AtomicU64,
 }
 
 impl ParallelTrainer {
@@ -45,8 +46,8 @@ impl ParallelTrainer {
             mlp.prepare_training(&par, Memory::Fast)?;
             ParallelFit::new(&mlp, data, settings)
         })?;
-        let (fit, multiply_adds) = (Mutex::new(fit), AtomicU64::new(0));
-        Ok(ParallelTrainer { network, data, fit, multiply_adds })
+        let (multiply_adds, limited) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(ParallelTrainer { network, data, fit: Mutex::new(fit), multiply_adds, limited })
     }
 
     /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
@@ -91,6 +92,7 @@ impl ParallelTrainer {
             }
             if finished {
                 self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
+                self.limited.fetch_add(score.limited, Ordering::Relaxed);
                 return Ok(score.into());
             }
         }
@@ -116,6 +118,12 @@ impl ParallelTrainer {
     #[getter]
     fn multiply_adds(&self) -> u64 {
         self.multiply_adds.load(Ordering::Relaxed)
+    }
+
+    /// Gradients of all complete epochs so far in which the weights of samples were limited.
+    #[getter]
+    fn limited(&self) -> u64 {
+        self.limited.load(Ordering::Relaxed)
     }
 
     /// What the server did in this epoch, in the code that `epoch` takes.

@@ -73,7 +73,7 @@ impl ScoreSums {
 
 impl From<Score> for ScoreSums {
     fn from(score: Score) -> Self {
-        let Score { loss, correct, samples, multiply_adds } = score;
+        let Score { loss, correct, samples, multiply_adds, .. } = score;
         ScoreSums { loss, correct, samples, multiply_adds }
     }
 }
@@ -81,7 +81,7 @@ impl From<Score> for ScoreSums {
 impl From<ScoreSums> for Score {
     fn from(sums: ScoreSums) -> Self {
         let ScoreSums { loss, correct, samples, multiply_adds } = sums;
-        Score { loss, correct, samples, multiply_adds }
+        Score { loss, correct, samples, multiply_adds, limited: 0 }
     }
 }
 

@@ -194,3 +194,11 @@ def test_an_interrupted_server_can_save(tmp_path: Path) -> None:
     # Open MPI gives a fifth of a second, and machines are slow at times.
     if not mpi_launch.library().startswith("Open MPI"):
         assert ts.load(tmp_path / "saved").epochs_trained > 0
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_the_server_says_that_a_fit_has_exploded(several: Path, shards: bool) -> None:
+    """It has no samples itself if they are in shards: the workers measure theirs."""
+    (message,) = json.loads((several / f"said-{shards}").read_text())
+    assert "has exploded" in message
+    assert "far above 0.69" in message

@@ -3,8 +3,8 @@
 A command is a module here, with its flags in `add` and what it does in `run`. Flags that set one
 object, such as an optimiser, are a module of `flags`.
 
-Exit codes: 0 done, 1 training failed or a plan does not fit, 2 a mistake in the arguments or the
-data, 130 interrupted with Ctrl-C.
+Exit codes: 0 done, 1 training failed or came to nothing, or a plan does not fit, 2 a mistake in the
+arguments or the data, 130 interrupted with Ctrl-C.
 """
 
 from __future__ import annotations

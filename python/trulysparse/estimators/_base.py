@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from trulysparse import _check
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _automatic, _support
-from trulysparse.estimators._stopping import Diverged, Scorer
+from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.history import History
@@ -40,6 +40,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     model_: SparseMLP
     loss_curve_: list[float]
+    n_retries_: int
     _target: Targets
     # Of estimators that 0.1.0 has pickled: features with one value, of which their networks know
     # nothing.
@@ -160,23 +161,25 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 self.topology, self.zeta, self.grow_init, is_sparse=learnt.is_sparse
             ),
             "pruning": self.pruning,
-            "callbacks": [Diverged()] if watch is None else [Diverged(), watch],
             "progress": _check.boolean("verbose", self.verbose),
         }
         seed = _support.draw_seed(random)
         before = self.model_._core.copy() if goes_on else None
-        for rate in self._rates(learnt, retry=not goes_on):
+        rates = self._rates(learnt, retry=not goes_on)
+        tries = Tries(rates, watch)
+        for rate in rates:
             model = self._network(samples.X, learnt, seed, goes_on=goes_on, whole=True)
+            settings["callbacks"] = tries.callbacks(rate)
             history = self._train(model, samples, encoded, learnt, rate=rate, **settings)
-            if watch is not None:
-                watch.restore()
-            if _is_finite(model, history):
+            if tries.is_done(rate, history):
                 break
-        else:
+        if not is_finite(history, keeps_best=stops):
             if before is not None:
                 self.model_._core.become(before)
             raise self._diverged(rate)
+        _support.warn_of_trouble(history)
         self._keep(model, learnt, history, goes_on=goes_on)
+        self.n_retries_ = tries.retries
         self.validation_scores_ = None if watch is None else watch.scores
         self.best_validation_score_ = None if watch is None else watch.best
 
@@ -209,8 +212,9 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             topology=None,
             progress=False,
         )
-        if not _is_finite(model, history):
+        if not is_finite(history):
             raise self._diverged(rate)
+        _support.warn_of_trouble(history)
         self._keep(model, learnt, history, goes_on=goes_on)
 
     def _check_pruning(self, *, is_scored: bool) -> None:
@@ -439,17 +443,6 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _is_finite(model: SparseMLP, history: History) -> bool:
-    """Tell whether training has led to numbers; with early stopping perhaps before it diverged."""
-    return bool(
-        np.isfinite(history.history["loss"][0])
-        and all(
-            np.isfinite(layer.weight.data).all() and np.isfinite(layer.bias).all()
-            for layer in model.layers
-        )
-    )
 
 
 def _scorer(target: Targets, held_out: WeightedSamples) -> Callable[[SparseMLP], float]:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from trulysparse import _check
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _selection, _support
+from trulysparse.estimators._stopping import is_finite
 from trulysparse.estimators._targets import Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.model import SparseMLP
@@ -298,14 +299,16 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         else:
             y = samples.X if y is None else y
             given.update(x=samples.X, y=y, sample_weight=samples.weight)
-        with _support.silent_divergence():  # the scores tell as well
-            model.fit(
+        with _support.silent_divergence():
+            history = model.fit(
                 **given,
                 epochs=_check.integer("epochs", self.epochs, 1),
                 optimizer=optimizer,
                 topology=SET(self.zeta, grow_init=RECIPE.topology.grow_init),
                 progress=False,
             )
+        if is_finite(history):  # else the scores are not, which is an error
+            _support.warn_of_trouble(history)
         _support.write_names(model, self)
         return model
 

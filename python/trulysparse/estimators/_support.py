@@ -20,6 +20,8 @@ from trulysparse import _check, _core
 from trulysparse.config import MOST_NEURONS
 from trulysparse.data import frames
 from trulysparse.data.sparse import check_sparse
+from trulysparse.explosion import ExplosionWarning
+from trulysparse.history import History
 from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
@@ -132,11 +134,17 @@ def write_names(model: SparseMLP, estimator: Any) -> None:
 
 @contextmanager
 def silent_divergence() -> Iterator[None]:
-    """Train without the warnings of what is not finite: an error says so afterwards."""
+    """Train without the warnings of what has exploded: they are said of the last try only."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)
+        warnings.simplefilter("ignore", ExplosionWarning)
         warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)
         yield
+
+
+def warn_of_trouble(history: History) -> None:
+    """Warn of what is wrong with a network that is kept; from the method that a user's calls."""
+    if history.trouble is not None:
+        warnings.warn(history.trouble.message, ExplosionWarning, stacklevel=4)
 
 
 def diverged(argument: str, rate: object) -> ValueError:

@@ -119,7 +119,7 @@ class Checkpoint:
         """Load a worker's network, which has layers of the model's sizes."""
         remedy = "remove the checkpoint to start anew"
         try:
-            worker, _ = _core.Network.load(path, 1)
+            worker = _core.Network.load(path, 1).network
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"checkpoint = {str(self._path)!r}: needs {str(path)!r}, which is missing; {remedy}"

@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from trulysparse import _core
 from trulysparse.callbacks.base import Callback, Model
+from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.losses import LOSSES, scores
 from trulysparse.topology.pruning import ImportancePruning, reported
@@ -20,6 +21,7 @@ from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
 from trulysparse.training.progress import EpochBar
 from trulysparse.training.request import Request
+from trulysparse.training.verdict import baseline, verdict
 
 CUT_OFF = (
     "no path from the inputs to the outputs is left, so all predictions are the same: prune less, "
@@ -75,6 +77,8 @@ class Loop:
     steps_per_epoch: int
     validation: _core.Data | None
     checkpoint: Checkpoint | None = None
+    # The frames from `_judge` to the caller of `SparseMLP.fit`.
+    frames: ClassVar[int] = 4
 
     def run(self) -> History:
         """Run the epochs."""
@@ -87,9 +91,11 @@ class Loop:
         self._epochs_before = request.core.counters().epochs
         self._multiply_adds = int(history.history.get("multiply_adds", [0])[-1])
         self._pruning_seconds = self._evolution_seconds = 0.0
+        self._limited = 0
         remaining = request.epochs[len(history.epoch) :]
         had_paths = request.pruning is not None and request.core.path_strength().any()
         model.stop_training = False
+        history.baseline = baseline(self.driver) if remaining else None
         for callback in request.callbacks:
             callback.on_train_begin({})
         self.logs: dict[str, float] = {}
@@ -119,6 +125,18 @@ class Loop:
         """Tell callbacks of the end, at which they may restore a network."""
         for callback in self.request.callbacks:
             callback.on_train_end(dict(self.logs))
+        if self.logs:
+            self._judge()
+
+    def _judge(self) -> None:
+        """Say what is wrong with the network as it is now."""
+        history = self.model.history
+        found = history.trouble = verdict(
+            self.request.core, self.driver, history, self.request.batch_size
+        )
+        was_said = not history.is_finite()
+        if found is not None and not (found.kind == "not finite" and was_said):
+            warnings.warn(found.message, ExplosionWarning, stacklevel=self.frames)
 
     def _warn_of_late_pruning(self) -> None:
         epochs, rule = self.request.epochs, self.request.pruning
@@ -162,9 +180,12 @@ class Loop:
         logs = self.logs = self._epoch(epoch, bar)
         history.append(epoch, logs)
         history.staleness_histogram = self.driver.staleness_histogram()
+        history.limited_steps += self.driver.limited - self._limited
+        self._limited = self.driver.limited
+        history.baseline = baseline(self.driver)
         if was_finite and not history.is_finite():
-            warnings.warn(DIVERGED, RuntimeWarning, stacklevel=_TO_CALLER + 1)
-        bar.epoch_done(epoch, logs)
+            warnings.warn(DIVERGED, ExplosionWarning, stacklevel=_TO_CALLER + 1)
+        bar.epoch_done(epoch, {**logs, "limited": history.limited_steps})
         for callback in callbacks:
             callback.on_epoch_end(epoch, dict(logs))
 

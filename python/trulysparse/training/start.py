@@ -12,7 +12,7 @@ from trulysparse import _core
 from trulysparse.callbacks.base import Model
 from trulysparse.data.samples import given, held_out
 from trulysparse.history import History
-from trulysparse.parallel.driver import ParallelDriver
+from trulysparse.parallel.driver import Judged, ParallelDriver
 from trulysparse.parallel.mpi.server import ServerRank
 from trulysparse.parallel.mpi.session import Session
 from trulysparse.parallel.mpi.worker import WorkerRank
@@ -58,6 +58,8 @@ class Leading(Loop):
     """The loop of the server's rank, which gives the others what came of it."""
 
     server: ServerRank | None = None
+
+    frames = Loop.frames + 1
 
     def end(self) -> None:
         """End the fit on all ranks, after the callbacks."""
@@ -138,7 +140,7 @@ def _sequential(request: Request, model: Model, inputs: Inputs) -> Loop:
     )
     trainer = _core.Trainer(request.core, inputs.data, text)
     _standardize(request, inputs, None)
-    driver = Sequential(request.core, trainer)
+    driver = Sequential(request.core, trainer, inputs.data)
     return Loop(request, model, driver, inputs.samples, steps, inputs.validation)
 
 
@@ -265,4 +267,5 @@ def _driver(request: Request, inputs: Inputs, strategy: Strategy, trainer: Any) 
     local, epochs = local_from(strategy, request.epochs.stop), request.epochs
     # Callbacks may have ended the recorded fit, and end this one.
     least = 0 if request.callbacks else min(local, epochs.stop) - epochs.start
-    return ParallelDriver(request.core, trainer, strategy, about, local, least=least)
+    judged = Judged(request.core, inputs.data, request.batch_size)
+    return ParallelDriver(request.core, trainer, strategy, about, local, judged, least=least)

@@ -41,6 +41,16 @@ class StreamDriver:
         # Knows the schedule, and has buffers for one sample.
         self._schedule = self._trainer(_core.Data(self._core, nothing), 1)
         self.multiply_adds = 0  # of all steps so far
+        self.limited = 0  # of them, those in which weights of samples were limited
+        # Of the targets of the last epoch, and of its last batch.
+        self._constants: list[_core.Constant] = []
+
+    def constants(self) -> list[_core.Constant]:
+        return self._constants
+
+    def measure(self, most: int | None) -> _core.Measured:
+        assert self._last is not None
+        return self._last.measure(most)
 
     @property
     def learning_rate_before_schedule(self) -> float:
@@ -71,6 +81,7 @@ class StreamDriver:
         """Take the steps of an epoch; `tick` gets how many of them are done."""
         loss, accuracy, samples, due = 0.0, 0.0, 0, time.monotonic() + _TICK
         self._last = None
+        self._constants = []
         for done in range(1, self._stream.steps + 1):
             # Without a name for the batch, so that it is gone before the next one is drawn.
             scores, count = self._step(
@@ -99,6 +110,10 @@ class StreamDriver:
         # At the end an epoch of one step, so that the core counts one.
         scores = trainer.epoch(step) if last else trainer.step()
         self.multiply_adds += trainer.multiply_adds
+        self.limited += trainer.limited
+        batch = self._core.constant(data)
+        whole = self._constants[0].join(batch) if self._constants else batch
+        self._constants = [whole, batch]
         return scores, samples
 
     def learning_rate(self, epoch: int, step: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -63,6 +64,7 @@ class ServerRank:
         self._local = False
         self._keeps_networks, self._networks = keeps_networks, list[_core.Network]()
         self.multiply_adds = 0  # of all complete epochs
+        self.limited = 0  # not counted
 
     # --- epochs -----------------------------------------------------------------------------------
 
@@ -248,10 +250,28 @@ class ServerRank:
             for parts in zip(*answers, strict=True)
         ]
 
-    def _ask(self, message: dict[str, Any]) -> list[Any]:
+    def _ask(self, message: dict[str, Any], *arrays: npt.NDArray[Any]) -> list[Any]:
         for peer in self._link.peers:
-            self._link.tell(peer, message)
+            self._link.tell(peer, message, *arrays)
         return [self._link.hear(peer)["result"] for peer in self._link.peers]
+
+    def constant(self) -> _core.Constant:
+        """Give the best constant prediction of all shares; before the first epoch."""
+        parts = [
+            _core.Constant(self._network, samples, numbers)
+            for samples, numbers in self._ask({"do": "constant"})
+        ]
+        return reduce(_core.Constant.join, parts)
+
+    def measure(self, batch_size: int, most: int | None) -> _core.Measured:
+        """Measure the loss of all shares, or of at most `most` samples of each."""
+        self._discard_gradients()
+        network = np.frombuffer(self._network.to_bytes({}), np.uint8)
+        message = {"do": "measure", "batch_size": batch_size, "most": most, "size": network.size}
+        found = self._ask(message, network)
+        samples = sum(count for _, count, _ in found)
+        loss = sum(loss * count for loss, count, _ in found) / samples
+        return _core.Measured(loss, samples, any(varies for _, _, varies in found))
 
     def aside(self, work: Callable[[], T]) -> T:
         return self._link.aside(work)

@@ -112,6 +112,16 @@ class WorkerRank:
                 network, self._data, self._settings, *self._share, own
             )
             return
+        if message["do"] == "constant":
+            constant = link.aside(lambda: self._network.constant(self._data))
+            link.tell(0, {"result": [constant.samples, constant.numbers]})
+            return
+        if message["do"] == "measure":
+            network = self._receive_network(message["size"])
+            size, most = message["batch_size"], message["most"]
+            found = link.aside(lambda: network.measure(self._data, size, most))
+            link.tell(0, {"result": [found.loss, found.samples, found.varies]})
+            return
         local = self._local
         assert local is not None
         if message["do"] == "epoch":
