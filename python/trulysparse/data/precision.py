@@ -37,6 +37,8 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
         The setting with which nothing is lost.
     """
     is_sparse = scipy.sparse.issparse(value)
+    if is_sparse and value.format not in ("csr", "csc", "coo"):
+        return
     array: Any = value if is_sparse else np.asarray(value)
     if np.can_cast(array.dtype, np.float32) or array.dtype.kind not in "iuf":
         return
