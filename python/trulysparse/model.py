@@ -332,8 +332,8 @@ class SparseMLP:
             terminal. Default True.
         initial_epoch
             The epoch to start at, for the schedule and the history of a fit that goes on: after 10
-            epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30. Default 0. The
-            guide has the recipe for going on from a checkpoint.
+            epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30. Default 0. An
+            evolution that was due after the epoch before, and was not made, comes first.
         augment
             How samples that are images are turned, moved and mirrored in every step: an
             `ImageAugmentation` of their shape. Not for sparse samples. Default None.

@@ -107,6 +107,8 @@ class Loop:
                 self._change_topology(history.epoch[-1], bar)
             elif self._owes_an_evolution():
                 self._change_topology(request.epochs.start - 1, bar)
+            else:
+                self._warn_of_lost_pruning()
             for epoch in remaining:
                 self._epoch_with_callbacks(epoch, bar)
                 if model.stop_training or epoch == request.epochs[-1]:
@@ -144,6 +146,19 @@ class Loop:
         if start is not None and epochs and start >= epochs.stop:
             message = f"pruning starts after epoch {start}, and this fit ends before"
             warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
+
+    def _warn_of_lost_pruning(self) -> None:
+        """Say that a pruning before the first epoch may be missing, if no evolution tells of it."""
+        request = self.request
+        start, rule = request.epochs.start, request.pruning
+        goes_on = start > 0 and request.core.counters().epochs == start
+        if goes_on and rule is not None and request.topology is None and rule.is_due(start):
+            warnings.warn(
+                f"pruning is due after epoch {start}, and this fit begins after it: if the model "
+                "was saved before it was pruned, prune it first with SparseMLP.prune",
+                RuntimeWarning,
+                stacklevel=_TO_CALLER + 1,
+            )
 
     def _owes_an_evolution(self) -> bool:
         """Tell whether the network is as it was before the evolution that precedes the first epoch.
