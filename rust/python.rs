@@ -12,6 +12,7 @@ mod errors;
 mod interrupt;
 mod network;
 mod parallel;
+mod per_process;
 mod remote;
 mod results;
 mod rules;

@@ -52,8 +52,8 @@ class SparseMLP:
 
     Threads may share a model. Reads beside a fit wait for a moment between two of its steps; what
     would change the model raises `ModelBusyError`. Pickles and copies have the content of `save`. A
-    forked process can use the model too, unless another thread was changing it at the moment of the
-    fork: then its calls raise RuntimeError in the child.
+    forked process can use and train the model too. Only if another thread was changing it at the
+    moment of the fork, its calls raise RuntimeError in the child.
 
     Parameters
     ----------
