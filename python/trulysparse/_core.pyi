@@ -232,6 +232,8 @@ class ParallelTrainer:
         tick: Callable[[int, float, float], object] | None = None,
         replay: Sequence[int] | None = None,
     ) -> Scores: ...
+    def workers(self) -> list[Network]: ...
+    def resume(self, networks: Sequence[Network]) -> None: ...
     @property
     def multiply_adds(self) -> int: ...
     def events(self) -> list[int]: ...
@@ -303,7 +305,13 @@ class RemoteGradientWorker:
 @final
 class RemoteLocalWorker:
     def __new__(
-        cls, network: Network, data: Data, settings: str, worker: int, workers: int | None
+        cls,
+        network: Network,
+        data: Data,
+        settings: str,
+        worker: int,
+        workers: int | None,
+        own: Network | None = None,
     ) -> RemoteLocalWorker: ...
     def epoch(
         self,

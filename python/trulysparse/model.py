@@ -336,8 +336,7 @@ class SparseMLP:
             `ImportancePruning`. None (default) prunes none.
         strategy
             How several workers train together: a `WASSP` or a `WASAP`, with batches of `batch_size`
-            for each worker. A fit that goes on from a checkpoint in its last, local phase goes on
-            from the workers' average. None (default) trains on one batch at a time.
+            for each worker. None (default) trains on one batch at a time.
         memory
             What memory to spend beside the network's own; the results are the same bits.
             ``"fast"`` (default): 20 bytes a connection, momentum included, and all activations.
@@ -361,7 +360,9 @@ class SparseMLP:
         ------
         ValueError, TypeError, ModelBusyError, MemoryError
             If an argument is wrong (the message names it), another fit of this model is running, or
-            the buffers for `batch_size` samples do not fit into memory; nothing was changed.
+            the buffers for `batch_size` samples do not fit into memory; nothing was changed. What
+            shows later, such as a bad batch of an iterator, ends the fit at its last completed
+            step, and the message says how many were completed.
         """
         with self._exclusive("fit"), session(strategy) as ranks:
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)

@@ -23,7 +23,10 @@ class ParallelDriver:
         strategy: Strategy,
         about: dict[str, int],
         local_from: int,
+        *,
+        least: int,
     ) -> None:
+        """Take all that drives; `least`: the epochs that a record has for a replay at least."""
         self._core = core
         self._trainer = trainer
         self._counts = strategy.asynchronous
@@ -32,7 +35,9 @@ class ParallelDriver:
         self._aside = getattr(trainer, "aside", None)
         record, replay = strategy.record, strategy.replay
         self._local_from = local_from
-        self._replay = None if replay is None else read_record(replay, about)
+        self._replay = None
+        if replay is not None:
+            self._replay = read_record(replay, about, strategy.max_staleness, least)
         self._record = None if record is None else Record(record, about)
         self._epochs = 0
         self._before = trainer.tally()
@@ -79,6 +84,15 @@ class ParallelDriver:
             "dropped": dropped / max(applied + dropped, 1),
             "idle": now.idle - before.idle,
         }
+
+    def workers(self) -> list[_core.Network]:
+        """Give the networks that workers train on their own, in the local phase."""
+        networks: list[_core.Network] = self._trainer.workers()
+        return networks
+
+    def resume(self, workers: list[_core.Network]) -> None:
+        """Go on in the local phase with the networks that workers had."""
+        self._trainer.resume(workers)
 
     def staleness_histogram(self) -> list[int] | None:
         return self._trainer.tally().histogram if self._counts else None

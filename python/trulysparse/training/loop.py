@@ -80,7 +80,11 @@ class Loop:
         """Run the epochs."""
         request, model = self.request, self.model
         self._warn_of_late_pruning()
+        if self.checkpoint is not None and self.checkpoint.workers:
+            self.driver.resume(self.checkpoint.workers)
+            self.checkpoint.workers = []
         history = model.history = self._past()
+        self._epochs_before = request.core.counters().epochs
         self._multiply_adds = int(history.history.get("multiply_adds", [0])[-1])
         self._pruning_seconds = self._evolution_seconds = 0.0
         remaining = request.epochs[len(history.epoch) :]
@@ -100,8 +104,7 @@ class Loop:
                 if model.stop_training or epoch == request.epochs[-1]:
                     break
                 if self.checkpoint is not None:
-                    write = self.checkpoint.write
-                    self.driver.aside(partial(write, request.core, model.metadata, history))
+                    self.driver.aside(partial(self._write, self.checkpoint))
                 self._change_topology(epoch, bar)
         if self.checkpoint is not None:
             self.checkpoint.remove()
@@ -126,6 +129,11 @@ class Loop:
         """Give the history of a fit that was broken off; its network is in the model."""
         past = None if self.checkpoint is None else self.checkpoint.past
         return History() if past is None else past
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        model = self.model
+        workers = self.driver.workers()
+        checkpoint.write(self.request.core, model.metadata, model.history, workers)
 
     def _connections(self) -> int:
         return sum(self.request.core.nnz())
@@ -157,7 +165,13 @@ class Loop:
             passed = {"seconds": time.perf_counter() - started, **driver.numbers()}
             bar.tick(samples, {"loss": loss, "accuracy": accuracy, **passed})
 
-        logs = scores(loss, driver.epoch(epoch, first_step, tick))
+        counted = self.request.core.counters()
+        try:
+            found = driver.epoch(epoch, first_step, tick)
+        except Exception as error:
+            self._say_completed(error, counted.steps)
+            raise
+        logs = scores(loss, found)
         seconds = time.perf_counter() - started
         validation_seconds = 0.0
         if self.validation is not None:
@@ -177,6 +191,18 @@ class Loop:
         logs["multiply_adds"] = self._multiply_adds + driver.multiply_adds
         logs["peak_memory"] = peak_memory.memory()
         return logs | driver.numbers()
+
+    def _say_completed(self, error: Exception, steps_before: int) -> None:
+        """Add to an error in an epoch which steps the model keeps, if there are some."""
+        now = self.request.core.counters()
+        epochs, steps = now.epochs - self._epochs_before, now.steps - steps_before
+        if epochs == steps == 0:
+            return
+        kept = f"the model keeps the {epochs} epochs and {steps} steps that were completed"
+        if type(error) in (ValueError, TypeError):
+            error.args = (f"{error}; {kept}",)
+        elif hasattr(error, "add_note"):  # from Python 3.11 on
+            error.add_note(f"trulysparse: {kept}")
 
     # --- between epochs -----------------------------------------------------------------------
 

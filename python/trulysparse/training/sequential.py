@@ -58,6 +58,13 @@ class Sequential:
         """Give what the logs have beside the scores."""
         return {}
 
+    def workers(self) -> list[_core.Network]:
+        """Give none: only the one network trains."""
+        return []
+
+    def resume(self, workers: list[_core.Network]) -> None:
+        """Do nothing: there are no workers."""
+
     def staleness_histogram(self) -> None:
         """Give None: there are no stale gradients."""
         return None

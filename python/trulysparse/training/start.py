@@ -241,7 +241,15 @@ def _on_ranks(
         workers=len(parts),
         local_from=local,
     )
-    server = ServerRank(link, request.core, strategy, parts, text, local)
+    server = ServerRank(
+        link,
+        request.core,
+        strategy,
+        parts,
+        text,
+        local,
+        keeps_networks=strategy.checkpoint is not None,
+    )
     driver = _driver(request, inputs, strategy, server)
     return Leading(
         request, model, driver, sum(parts), steps, inputs.validation, checkpoint, server=server
@@ -254,6 +262,7 @@ def _driver(request: Request, inputs: Inputs, strategy: Strategy, trainer: Any) 
         "samples": inputs.samples,
         "batch_size": request.batch_size,
     }
-    return ParallelDriver(
-        request.core, trainer, strategy, about, local_from(strategy, request.epochs.stop)
-    )
+    local, epochs = local_from(strategy, request.epochs.stop), request.epochs
+    # Callbacks may have ended the recorded fit, and end this one.
+    least = 0 if request.callbacks else min(local, epochs.stop) - epochs.start
+    return ParallelDriver(request.core, trainer, strategy, about, local, least=least)

@@ -108,5 +108,11 @@ class StreamDriver:
     def numbers(self) -> dict[str, float]:
         return {}
 
+    def workers(self) -> list[_core.Network]:
+        return []
+
+    def resume(self, workers: list[_core.Network]) -> None:
+        pass
+
     def staleness_histogram(self) -> None:
         return None

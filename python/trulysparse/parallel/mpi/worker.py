@@ -107,7 +107,10 @@ class WorkerRank:
         if message["do"] == "local":
             self._core, self._buffer, self._parts = None, np.empty(0, np.float32), []
             network = self._receive_network(message["size"])
-            self._local = _core.RemoteLocalWorker(network, self._data, self._settings, *self._share)
+            own = self._receive_network(message["own"]) if message["own"] else None
+            self._local = _core.RemoteLocalWorker(
+                network, self._data, self._settings, *self._share, own
+            )
             return
         local = self._local
         assert local is not None
