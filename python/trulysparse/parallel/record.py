@@ -56,9 +56,7 @@ def read_record(
     return epochs
 
 
-def _wrong(
-    epochs: list[list[int]], about: dict[str, int], max_staleness: int | None
-) -> str | None:
+def _wrong(epochs: list[list[int]], about: dict[str, int], max_staleness: int | None) -> str | None:
     """Say what no fit can have recorded."""
     workers, samples, batch_size = (about[name] for name in ("workers", "samples", "batch_size"))
     shares = [len(range(worker, samples, workers)) for worker in range(workers)]

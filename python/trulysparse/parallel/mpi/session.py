@@ -15,6 +15,7 @@ import numpy.typing as npt
 from trulysparse import _check, _core
 from trulysparse.config import Config
 from trulysparse.data.arrays import CsrArrays
+from trulysparse.parallel.mpi import processes
 from trulysparse.parallel.mpi.link import Link
 from trulysparse.parallel.strategies import Strategy
 
@@ -38,17 +39,22 @@ class Session:
         `samples`: those that this rank has. Fills `shares` with those of all workers.
         """
         self.greeted = True
-        link, mine = self.link, {"same": hello, "samples": samples}
+        link = self.link
+        mine = {"same": hello, "samples": samples, "process": processes.own()}
         if self.is_server:
             hellos = [mine, *(link.hear(peer) for peer in link.peers)]
             verdict = _disagreement(hellos, sharded=self.sharded)
             self.shares = [theirs["samples"] for theirs in hellos[1:]]
+            identities = [theirs["process"] for theirs in hellos]
+            answer = {"verdict": verdict, "shares": self.shares, "processes": identities}
             for peer in link.peers:
-                link.tell(peer, {"verdict": verdict, "shares": self.shares})
+                link.tell(peer, answer)
         else:
             link.tell(0, mine)
             answer = link.hear(0)
             verdict, self.shares = answer["verdict"], answer["shares"]
+            identities = answer["processes"]
+        link.processes = processes.Processes(identities)
         if verdict is not None:
             link.close()
             self.refused = True
