@@ -10,8 +10,8 @@ checkpoint will do.
 
 Of a rank that is gone without a word (killed, os._exit) mpiexec knows first. MPICH's kills all
 others at once: it names the process's number only, and of os._exit(0) it says nothing and may end
-with status 0, so that only the missing result tells. Where mpiexec leaves the others alone, they name
-the rank. `--lost` counts that.
+with status 0, so that only the missing result tells. Where mpiexec leaves the others alone, they
+name the rank. `--lost` counts that.
 """
 
 from __future__ import annotations

@@ -62,10 +62,13 @@ def test_a_damaged_record_is_refused_whole(record: Any, state_of: Any, seed: int
     copy.write_text("\n".join([head, *map(json.dumps, broken)]))
     model = make_model()
     before = state_of(model)
+    refusal = None
     try:
         fitted(ts.WASAP(**options, replay=copy), model=model, **OPTIONS)
     except ValueError as error:
-        assert str(error).startswith(f"replay = {str(copy)!r}: ")
+        refusal = str(error)
+    if refusal is not None:
+        assert refusal.startswith(f"replay = {str(copy)!r}: ")
         assert state_of(model) == before
     else:
         # The events of another order that a fit could have had.
@@ -143,7 +146,7 @@ def test_what_an_iterator_raises_is_raised() -> None:
         raise LostError("the disk has gone")
 
     model = make()
-    with pytest.raises(LostError, match="^the disk has gone") as caught:
+    with pytest.raises(LostError, match=r"^the disk has gone") as caught:
         model.fit(failing(), epochs=2, steps_per_epoch=3, progress=False)
     notes = getattr(caught.value, "__notes__", None)
     expected = "trulysparse: the model keeps the 0 epochs and 2 steps that were completed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,8 @@ class Checkpoint:
         paths = [self._of_worker(history.epoch[-1], worker) for worker in range(len(workers))]
         for path, worker in zip(paths, workers, strict=True):
             worker.save(path, {})
-        fit = {"about": self._about, "epoch": history.epoch, "history": history.history}
+        fit: dict[str, Any] = {"about": self._about}
+        fit |= {"epoch": history.epoch, "history": history.history}
         if workers:
             fit["workers"] = len(workers)
         strings = _check.strings("metadata", metadata)

@@ -167,11 +167,11 @@ class Loop:
 
         counted = self.request.core.counters()
         try:
-            found = driver.epoch(epoch, first_step, tick)
+            trained = driver.epoch(epoch, first_step, tick)
         except Exception as error:
             self._say_completed(error, counted.steps)
             raise
-        logs = scores(loss, found)
+        logs = scores(loss, trained)
         seconds = time.perf_counter() - started
         validation_seconds = 0.0
         if self.validation is not None:

@@ -46,7 +46,11 @@ class Session:
             verdict = _disagreement(hellos, sharded=self.sharded)
             self.shares = [theirs["samples"] for theirs in hellos[1:]]
             identities = [theirs["process"] for theirs in hellos]
-            answer = {"verdict": verdict, "shares": self.shares, "processes": identities}
+            answer: dict[str, Any] = {
+                "verdict": verdict,
+                "shares": self.shares,
+                "processes": identities,
+            }
             for peer in link.peers:
                 link.tell(peer, answer)
         else:
