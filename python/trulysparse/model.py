@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _progress
+from trulysparse import _check, _core, _progress, scoring
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting
 from trulysparse.config import threads as threads_of
@@ -25,13 +25,11 @@ from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
 from trulysparse.importance import KINDS
 from trulysparse.layer import Layer, layers, table
-from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.parallel.mpi.session import session
 from trulysparse.parallel.strategies import Strategy
 from trulysparse.topology import ImportancePruning, Rule
-from trulysparse.topology.curve import pruning_curve
 from trulysparse.topology.pruning import OVER, amount, core_rule, reported
 from trulysparse.topology.tolerance import both_or_none, tolerated
 from trulysparse.training import request, single
@@ -420,7 +418,7 @@ class SparseMLP:
             found = single.step(
                 self._core, batch, request.optimizer(optimizer), request.memory(memory)
             )
-        return scores(self.loss, found)
+            return scoring.step(self._core, found)
 
     @property
     def learning_rate(self) -> float | None:
@@ -479,25 +477,24 @@ class SparseMLP:
             and outputs, p > 0.5 against y > 0.5; none where outputs are values).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        data = given(self._core, x, y, sample_weight=sample_weight).data
-        return scores(self.loss, self._core.evaluate(data, batch_size))
+        data, _, count = given(self._core, x, y, sample_weight=sample_weight)
+        return scoring.evaluate(self._core, data, count, batch_size)
 
     def test_on_batch(self, x: Samples, y: npt.ArrayLike) -> dict[str, float]:
         """Score these samples as one batch; results and errors are those of `evaluate`."""
         data, _, count = given(self._core, x, y)
-        return scores(self.loss, self._core.evaluate(data, count))
+        return scoring.evaluate(self._core, data, count, count)
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
         """Compute the outputs: probabilities, or values with an identity as the output.
 
         They are float32 of shape (samples, n_outputs). `x` and errors as in `fit`. A sample's bits
-        do not depend on `batch_size`, the number of samples that are computed together.
+        do not depend on `batch_size`, the number of samples that are computed together. Outputs,
+        scores and importances that are not finite come with a RuntimeWarning.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         inputs = arrays.samples("x", x, self.layer_sizes[0])
-        out = np.empty((inputs.shape[0], self.layer_sizes[-1]), dtype=np.float32)
-        self._core.predict(_core.Data(self._core, inputs), batch_size, out)
-        return out
+        return scoring.predict(self._core, inputs, batch_size)
 
     # --- neurons and connections ------------------------------------------------------------------
 
@@ -544,7 +541,7 @@ class SparseMLP:
         layer: ValueError.
         """
         last = len(self.layer_sizes) - 1
-        return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
+        return scoring.importance(self._core, _check.integer("layer", layer, 1, last) - 1)
 
     def feature_importance(self, kind: str = "path") -> npt.NDArray[np.float64]:
         """Score the input features by the weights that leave them.
@@ -566,8 +563,8 @@ class SparseMLP:
             At least 0; 0 for a feature without connections. After ``compact(inputs=True)`` of the
             features that remain, ``units(0)``.
         """
-        score = KINDS[_check.choice("kind", kind, tuple(KINDS))]
-        return score(self._core)
+        kind = _check.choice("kind", kind, tuple(KINDS))
+        return scoring.feature_importance(self._core, kind)
 
     def prune(
         self,
@@ -645,7 +642,8 @@ class SparseMLP:
             left alone; ``loss`` and ``accuracy`` (float64, those of `evaluate`).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        return pruning_curve(self._core, given(self._core, x, y).data, percentiles, batch_size)
+        data = given(self._core, x, y).data
+        return scoring.pruning_curve(self._core, data, percentiles, batch_size)
 
     def gradient_norms(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Compute how strongly each layer is pulled, the Euclidean norms of its gradients.
@@ -654,7 +652,7 @@ class SparseMLP:
         weights, with smoothed labels as in training, but without dropout and noise. The samples are
         one batch, in memory as well. Arguments and errors are those of `evaluate`.
         """
-        return np.array(self._core.gradient_norms(given(self._core, x, y).data))
+        return scoring.gradient_norms(self._core, given(self._core, x, y).data)
 
     def compact(self, *, inputs: bool = False) -> list[dict[str, int]]:
         """Remove the neurons that cannot matter; the model computes the same without them.

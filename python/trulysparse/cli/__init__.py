@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from trulysparse.cli import evaluate, export, importance, info, plan, predict, prune, train
 from trulysparse.parallel.mpi.link import PeerError
@@ -47,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = make_parser().parse_args(argv)
     try:
-        code: int = args.run(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show
+            code: int = args.run(args)
     except KeyboardInterrupt:
         print("trulysparse: interrupted", file=sys.stderr)
         return 130
@@ -55,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trulysparse: error: {str(error) or 'not enough memory'}", file=sys.stderr)
         return 2
     return code
+
+
+def _show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Show a warning without the place in the sources that gave it."""
+    print(f"trulysparse: warning: {message}", file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -103,7 +103,10 @@ def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Arr
 def _write_table(
     path: Path, outputs: npt.NDArray[np.float32], classes: Sequence[str] | None
 ) -> None:
-    """Write a .csv, a line per row: class and probabilities, or without `classes` the outputs."""
+    """Write a .csv, a line per row: class and probabilities, or without `classes` the outputs.
+
+    The class of a row without finite probabilities is empty.
+    """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         if classes is None:
@@ -112,5 +115,6 @@ def _write_table(
             return
         writer.writerow(["class", *(f"probability_{name}" for name in classes)])
         best = np.argmax(outputs, axis=1)
-        for code, row in zip(best, outputs, strict=True):
-            writer.writerow([classes[code], *map(str, row)])
+        known = np.isfinite(outputs).all(axis=1)
+        for code, row, is_known in zip(best, outputs, known, strict=True):
+            writer.writerow([classes[code] if is_known else "", *map(str, row)])

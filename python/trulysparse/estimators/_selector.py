@@ -193,7 +193,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         # The same for all samples: nothing to learn from, and unscaled it might be huge.
         X = _support.without(X, constant)
         model = self._train(X, y)
-        scores = model.feature_importance(self._setting("importance", y is not None))
+        with _support.silent_divergence():
+            scores = model.feature_importance(self._setting("importance", y is not None))
         if not np.isfinite(scores).all():
             rate = self._setting("learning_rate", y is not None)
             raise _support.diverged("learning_rate", rate)

@@ -72,9 +72,10 @@ def write_names(model: SparseMLP, estimator: Any) -> None:
 
 @contextmanager
 def silent_divergence() -> Iterator[None]:
-    """Train without the warning of a loss that is not finite: an error says so afterwards."""
+    """Train without the warnings of what is not finite: an error says so afterwards."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)
+        warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)
         yield
 
 
