@@ -46,8 +46,8 @@ mod _core {
     use super::interrupt::aside;
     #[pymodule_export]
     use super::network::{
-        Footprint, LayerWeights, Network, RemovedNeurons, Snapshot, expected_footprint,
-        resident_memory,
+        Footprint, LayerWeights, Network, RemovedNeurons, Snapshot, available_threads,
+        expected_footprint, resident_memory,
     };
     #[pymodule_export]
     use super::parallel::ParallelTrainer;

@@ -34,6 +34,7 @@ __all__ = [
     "__version__",
     "aside",
     "augmented",
+    "available_threads",
     "expected_footprint",
     "isa",
     "kernels",
@@ -58,6 +59,7 @@ def expected_footprint(
     config: str, batch_size: int, candidates: float | None, memory: str, moments: int
 ) -> Footprint: ...
 def resident_memory() -> int | None: ...
+def available_threads() -> int: ...
 def aside(work: Callable[[], _T], look: Callable[[], object], seconds: float) -> _T: ...
 
 @final

@@ -7,7 +7,6 @@ a model file holds.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
@@ -250,6 +249,4 @@ def threads(value: int | None) -> int:
     """Check a number of threads; give all that the process may use if it is None."""
     if value is not None:
         return _check.integer("threads", value, 1, MOST_THREADS)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return _core.available_threads()

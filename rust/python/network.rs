@@ -25,7 +25,7 @@ use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::copied;
 use crate::nn::{Config, Layer, Mlp};
-use crate::parallel::Par;
+use crate::parallel::{self, Par};
 
 /// A layer as Python has it: offsets, columns, values and biases.
 #[derive(FromPyObject)]
@@ -38,6 +38,12 @@ struct GivenLayer<'py> {
     values: PyReadonlyArray1<'py, f32>,
     #[pyo3(item(3))]
     bias: PyReadonlyArray1<'py, f32>,
+}
+
+/// As [`parallel::available`].
+#[pyfunction]
+pub fn available_threads() -> usize {
+    parallel::available()
 }
 
 /// A network and the threads that it uses.

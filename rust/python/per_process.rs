@@ -34,7 +34,7 @@ pub fn patiently<G>(mut attempt: impl FnMut() -> Option<G>) -> Result<G> {
 /// A value with locks in it, such that no process waits for the threads of another.
 ///
 /// A child inherits its parent's locks as they were, held by threads that it does not have. So it
-/// has a value of its own behind that of its parent, which stays where it is.
+/// gets another value, behind that of its parent, which stays where it is.
 pub struct PerProcess<T> {
     /// The process whose threads use the value.
     process: AtomicU32,

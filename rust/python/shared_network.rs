@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// so readers that find the lock taken are counted, and a training loop that sees some lets go of
 /// the lock and waits until they have been in.
 ///
-/// *Forks.* A child takes its parent's network over if nobody was in at the fork. If threads of the
+/// *Forks.* A child takes its parent's network over if no thread was in at the fork. If threads of the
 /// parent were reading, it reads the same network, and copies it before the first change: those
 /// readers never leave. If one was writing, the network is half-made: [`Error::Forked`].
 ///

@@ -312,7 +312,7 @@ class Link:
 def _lost(gone: dict[int, int]) -> str:
     """Name ranks whose processes are gone; mpiexec may know these by their numbers only."""
     each = (f"rank {rank} is lost: its process {pid} is gone" for rank, pid in gone.items())
-    return ", ".join(each) + " without a word"
+    return ", ".join(each) + ", and said nothing"
 
 
 def _described(error: BaseException) -> str:
