@@ -72,14 +72,15 @@ class Work:
 
     def steps(self, model: ts.SparseMLP, **options: Any) -> None:
         """A step an epoch, so that the state after each step can be known."""
-        everything = {"batch_size": len(self.x), "epochs": 6, "topology": None}
-        self.fit(model, **everything | options)
+        x, y = next(self.batches())
+        chosen = {"batch_size": len(x), "epochs": 30, "topology": None, "progress": False}
+        model.fit(x, y, **chosen | options)
 
     def batches(self) -> Iterator[Any]:
-        third = len(self.x) // 3
+        part = len(self.x) // 10
         while True:
-            for start in (0, third, 2 * third):
-                yield self.x[start : start + third], self.y[start : start + third]
+            for start in range(0, 10 * part, part):
+                yield self.x[start : start + part], self.y[start : start + part]
 
 
 Call = Callable[[Work, ts.SparseMLP], Any]
@@ -90,7 +91,7 @@ STEPS: dict[str, Call] = {
         model, strategy=ts.WASSP(workers=2, local_fraction=0)
     ),
     "fit, batches": lambda work, model: model.fit(
-        work.batches(), epochs=6, steps_per_epoch=1, topology=None, progress=False
+        work.batches(), epochs=30, steps_per_epoch=1, topology=None, progress=False
     ),
 }
 # Of these the order of steps is not known: the model is whole.
@@ -298,7 +299,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--moments", type=int, default=50, help="of each call")
-    parser.add_argument("--size", type=float, default=1.0, help="of models and samples")
+    parser.add_argument("--size", type=float, default=0.3, help="of models and samples")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="busy ones")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--calls", nargs="+", default=list(CALLS), choices=list(CALLS))
