@@ -39,7 +39,12 @@ for line in sys.stdin:
     os.kill(os.getppid(), signal.SIGINT)
     print(at, flush=True)
 """
-SPIN = "while True: pass"
+SPIN = """
+import os
+parent = os.getppid()
+while os.getppid() == parent:
+    sum(range(100_000))
+"""
 
 
 @dataclass

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+def _show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     """Show a warning without the place in the sources that gave it."""
     print(f"trulysparse: warning: {message}", file=sys.stderr)
 

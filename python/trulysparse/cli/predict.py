@@ -115,6 +115,6 @@ def _write_table(
             return
         writer.writerow(["class", *(f"probability_{name}" for name in classes)])
         best = np.argmax(outputs, axis=1)
-        known = np.isfinite(outputs).all(axis=1)
+        known = np.isfinite(outputs.sum(axis=1, dtype=np.float64)).tolist()
         for code, row, is_known in zip(best, outputs, known, strict=True):
             writer.writerow([classes[code] if is_known else "", *map(str, row)])
