@@ -477,13 +477,13 @@ class SparseMLP:
             and outputs, p > 0.5 against y > 0.5; none where outputs are values).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        data, _, count = given(self._core, x, y, sample_weight=sample_weight)
-        return scoring.evaluate(self._core, data, count, batch_size)
+        samples = given(self._core, x, y, sample_weight=sample_weight)
+        return scoring.evaluate(self._core, samples, batch_size)
 
     def test_on_batch(self, x: Samples, y: npt.ArrayLike) -> dict[str, float]:
         """Score these samples as one batch; results and errors are those of `evaluate`."""
-        data, _, count = given(self._core, x, y)
-        return scoring.evaluate(self._core, data, count, count)
+        samples = given(self._core, x, y)
+        return scoring.evaluate(self._core, samples, samples.samples)
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
         """Compute the outputs: probabilities, or values with an identity as the output.

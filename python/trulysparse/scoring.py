@@ -11,11 +11,18 @@ import numpy.typing as npt
 
 from trulysparse import _core
 from trulysparse.config import Config
+from trulysparse.data.arrays import CsrArrays
+from trulysparse.data.samples import Given
 from trulysparse.importance import KINDS
 from trulysparse.losses import scores
 from trulysparse.topology import curve
 
 Array = TypeVar("Array", bound=npt.NDArray[Any])
+
+# Activations that make finite numbers of infinite ones.
+_HIDING = {"sigmoid", "tanh"}
+# Sums of smaller inputs stay finite, for weights and layers that are not extreme themselves.
+_HUGE = 1e30
 
 # The frames from `_warn` to the caller of a method that calls a function of this module.
 _TO_CALLER = 5
@@ -25,15 +32,19 @@ def predict(core: _core.Network, inputs: Any, batch_size: int) -> npt.NDArray[np
     """Compute the outputs for samples, an array or a `CsrArrays`."""
     out = np.empty((inputs.shape[0], Config.of(core).layer_sizes[-1]), dtype=np.float32)
     core.predict(_core.Data(core, inputs), batch_size, out)
-    return _said(core, "predict", "row", out)
+    if np.isfinite(_said(core, "predict", "row", out)).all():
+        _look_for_hidden(core, "predict", inputs)
+    return out
 
 
-def evaluate(core: _core.Network, data: _core.Data, samples: int, batch: int) -> dict[str, float]:
-    """Score samples, of which the number is given."""
-    found = core.evaluate(data, batch)
-    if not np.isfinite(found.loss):
-        out = np.empty((samples, Config.of(core).layer_sizes[-1]), dtype=np.float32)
-        core.predict(data, batch, out)
+def evaluate(core: _core.Network, given: Given, batch_size: int) -> dict[str, float]:
+    """Score samples."""
+    found = core.evaluate(given.data, batch_size)
+    if np.isfinite(found.loss):
+        _look_for_hidden(core, "evaluate", given.inputs)
+    else:
+        out = np.empty((given.samples, Config.of(core).layer_sizes[-1]), dtype=np.float32)
+        core.predict(given.data, batch_size, out)
         if np.isfinite(_said(core, "evaluate", "row", out)).all():
             _warn(core, "evaluate gives a loss that is not finite", "targets", _TO_CALLER - 1)
     return scores(Config.of(core).loss, found)
@@ -84,6 +95,33 @@ def _said(core: _core.Network, what: str, unit: str, values: Array) -> Array:
         where = f"the first of them is {unit} {bad[0]}, counted from 0"
         _warn(core, f"{what}; {where}", "inputs", _TO_CALLER)
     return values
+
+
+def _look_for_hidden(core: _core.Network, what: str, inputs: Any) -> None:
+    """Warn of inputs whose sums can overflow where an activation makes something finite of it."""
+    if _HIDING.isdisjoint(np.atleast_1d(Config.of(core).activation)):
+        return
+    values = inputs.data if isinstance(inputs, CsrArrays) else inputs
+    if values.size == 0 or max(values.max(), -values.min()) < _HUGE:
+        return
+    statistics = core.standardizer()
+    huge = np.abs(values) >= _HUGE
+    if isinstance(inputs, CsrArrays):
+        rows = np.repeat(np.arange(len(inputs.indptr) - 1), np.diff(inputs.indptr))[huge]
+        columns = inputs.indices[huge]
+    else:
+        rows, columns = np.nonzero(huge)
+    if statistics is not None:
+        scaled = (np.float64(values[huge]) - statistics[0][columns]) * statistics[1][columns]
+        rows = rows[np.abs(scaled) >= _HUGE]
+    if len(rows) > 0:
+        warnings.warn(
+            f"{what}: {len(np.unique(rows))} of {inputs.shape[0]} rows have inputs beyond "
+            f"{_HUGE:g}, the first of them is row {rows.min()}, counted from 0: their sums can be "
+            "too large for float32, which sigmoid and tanh hide",
+            RuntimeWarning,
+            stacklevel=_TO_CALLER - 1,
+        )
 
 
 def _warn(core: _core.Network, what: str, large: str, stacklevel: int) -> None:

@@ -48,7 +48,7 @@ ALLOWED = {
         "topology",
     },
     "memory": {"config", "optim", "topology", "training"},
-    "scoring": {"config", "importance", "losses", "topology"},
+    "scoring": {"config", "data", "importance", "losses", "topology"},
     "model": {
         "activations",
         "callbacks",
