@@ -12,7 +12,7 @@ use super::reader::{self, Fault, Source};
 use super::writer::Tensor;
 use crate::csr::Csr;
 use crate::error::Result;
-use crate::memory::reserved;
+use crate::memory::{collected, reserved};
 use crate::nn::{Layer, Mlp, Origin, SRelu, Standardizer, Units};
 
 #[cfg(target_endian = "big")]
@@ -115,14 +115,18 @@ pub fn of(model: &Mlp) -> Result<Vec<(String, Tensor<'_>)>> {
     }
     if let Some(s) = model.standardizer() {
         tensors.push(("standardizer.mean".into(), Tensor::of(s.mean())));
-        tensors.push(("standardizer.scale".into(), Tensor::of(s.scale())));
-        if !s.constant().is_empty() {
-            tensors.push(("standardizer.constant".into(), Tensor::of(s.constant())));
+        if s.count().is_some() {
+            push_scales(&mut tensors, "standardizer", s.scale())?;
+        } else {
+            tensors.push(("standardizer.scale".into(), Tensor::of(s.scale())));
+            if !s.constant().is_empty() {
+                tensors.push(("standardizer.constant".into(), Tensor::of(s.constant())));
+            }
         }
     }
     if let Some(units) = model.units() {
         tensors.push(("targets.mean".into(), Tensor::of(units.mean())));
-        tensors.push(("targets.scale".into(), Tensor::of(units.stored_scale())));
+        push_scales(&mut tensors, "targets", units.stored_scale())?;
     }
     for (l, ids) in model.origin().iter().flat_map(|origin| origin.ids().iter().enumerate()) {
         if !ids.is_empty() {
@@ -130,6 +134,42 @@ pub fn of(model: &Mlp) -> Result<Vec<(String, Tensor<'_>)>> {
         }
     }
     Ok(tensors)
+}
+
+/// Scales, 1 for a column with one value, whose numbers are beside.
+fn push_scales<'a>(
+    tensors: &mut Vec<(String, Tensor<'a>)>,
+    of: &str,
+    scales: &'a [f64],
+) -> Result<()> {
+    let constant = collected(scales.iter().map(|s| *s == 0.0), "statistics")?;
+    if !constant.contains(&true) {
+        tensors.push((format!("{of}.scale"), Tensor::of(scales)));
+        return Ok(());
+    }
+    let mut bytes = reserved(8 * scales.len(), "statistics")?;
+    let stored = scales.iter().map(|s| if *s == 0.0 { 1.0 } else { *s });
+    stored.for_each(|s: f64| bytes.extend_from_slice(&s.to_le_bytes()));
+    tensors.push((format!("{of}.scale"), Tensor::owned::<f64>(bytes)));
+    tensors.push((format!("{of}.constant"), numbers(&constant)?));
+    Ok(())
+}
+
+/// Scales as [`push_scales`] stored them: above 0, or 0 of a column with one value.
+fn read_scales(file: &mut Source<'_, '_, impl Read + Seek>, of: &str) -> reader::Result<Vec<f64>> {
+    let mut scales: Vec<f64> = file.read(&format!("{of}.scale"))?;
+    let constant: Vec<u32> = file.read_optional(&format!("{of}.constant"))?;
+    let damage = |reason: String| Err(Fault::Damage(format!("{of}: {reason}")));
+    if let Some(scale) = scales.iter().find(|s| !(**s > 0.0)) {
+        return damage(format!("a scale of {scale}: expected one above 0"));
+    }
+    let ascending = constant.windows(2).all(|pair| pair[0] < pair[1]);
+    let known = |c: &u32| scales.get(*c as usize).is_some_and(|s| *s == 1.0);
+    if !ascending || !constant.iter().all(known) {
+        return damage("constants: expected ascending numbers of columns with scale 1".into());
+    }
+    constant.iter().for_each(|&c| scales[c as usize] = 0.0);
+    Ok(scales)
 }
 
 /// The model that a file holds; every array that it has is read.
@@ -168,10 +208,11 @@ fn standardizer(
     seen: Option<f64>,
 ) -> reader::Result<()> {
     if ["standardizer.mean", "standardizer.scale"].iter().any(|name| file.has(name)) {
-        let (mean, scale) = (file.read("standardizer.mean")?, file.read("standardizer.scale")?);
+        let mean = file.read("standardizer.mean")?;
         model.set_standardizer(match seen {
-            Some(count) => Standardizer::counted(mean, scale, count)?,
+            Some(count) => Standardizer::counted(mean, read_scales(file, "standardizer")?, count)?,
             None => {
+                let scale = file.read("standardizer.scale")?;
                 let constant = file.read_optional("standardizer.constant")?;
                 Standardizer::of_first_models(mean, scale, constant)?
             }
@@ -189,7 +230,7 @@ fn units(
     seen: Option<f64>,
 ) -> reader::Result<()> {
     if let Some(total) = seen {
-        let (mean, scale) = (file.read("targets.mean")?, file.read("targets.scale")?);
+        let (mean, scale) = (file.read("targets.mean")?, read_scales(file, "targets")?);
         model.set_units(Units::counted(mean, scale, total)?)?;
     } else if model.config().standardize_targets && model.counters.steps > 0 {
         return Err(Fault::Damage("the units of the targets are missing".to_string()));

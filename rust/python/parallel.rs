@@ -33,12 +33,6 @@ impl ParallelTrainer {
     }
 }
 
-impl ParallelTrainer {
-    fn lock(&self) -> MutexGuard<'_, ParallelFit> {
-        self.fit.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[pymethods]
 impl ParallelTrainer {
     /// `settings`: JSON of `ParallelSettings`.

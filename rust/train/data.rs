@@ -412,7 +412,8 @@ where
     };
     let bad = (i..values.len()).find(|&i| !standardised(i).is_finite());
     bad.map_or(Ok(()), |i| {
-        let value = format!("{} in row {}, column {}", values[i], i / features, i % features);
+        let value: f64 = values[i].into();
+        let value = format!("{value:?} in row {}, column {}", i / features, i % features);
         let expected = match standardizer {
             Some(_) => "finite numbers, in float32's range once they are standardised",
             None => "finite numbers in float32's range",

@@ -172,8 +172,15 @@ def directly() -> None:
     core = model._core
     data = _core.Data(core, X, Y)
     core.standardize_on(data)
-    core.forget_standardizer()
-    core.set_standardizer([0.5] * 7, [2.0] * 7, [])
+    core.follow(data)
+    statistics = core.input_statistics()
+    core.forget_statistics()
+    core.set_statistics(_core.Statistics(np.full(7, 0.5), np.full(7, 2.0), 3.0), None)
+    core.set_statistics(statistics, core.target_statistics())
+    core.forget_statistics()
+    moments = core.moments(data)[0]
+    core.standardize_by(moments.merged(_core.Moments(2.0, moments.mean, moments.deviations)), None)
+    _ = core.takes_float64(), core.moments_of()
     _ = core.connected_neurons(), core.footprint(8, 3.0, "fast", 1), data.samples()
     _core.expected_footprint(core.config, 8, None, "fast", 2)
     _core.resident_memory()

@@ -85,7 +85,9 @@ def as_version_1(path: Path) -> None:
     """Make a file what version 1 had."""
     fields = about(path)
     fields["version"] = 1
-    del fields["package"]
+    for name in ("package", "inputs_seen", "targets_seen"):
+        del fields[name]
+    del fields["config"]["standardize_targets"]
     state = fields.pop("state")
     if state is not None and state["rule"] == "adam":
         fields["adam_since"] = state["since"]

@@ -92,7 +92,7 @@ ENDS = {
 BAD = ("panicked", "Fatal Python error", "Segmentation", "Exception ignored", "terminate called")
 
 
-@pytest.mark.parametrize(("name", "end"), zip(NAMES, [*ENDS] * len(NAMES), strict=False))
+@pytest.mark.parametrize(("name", "end"), [*zip(NAMES, [*ENDS] * 4, strict=True)])
 def test_a_daemon_thread_is_at_work(name: str, end: str, tmp_path: Path) -> None:
     script, status = ENDS[end]
     done = ended(script, name, tmp_path)

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import trulysparse as ts
 from hypothesis import given
 from hypothesis import strategies as st
-from trulysparse import cli
+from trulysparse import _core, cli
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(10, 4)), np.arange(10) % 3
@@ -84,6 +84,10 @@ def test_weights_that_are_not_finite_are_said(name: str) -> None:
     assert "weights or biases of layers[0, 1] are not finite" in found[0]
 
 
+def scale(model: ts.SparseMLP, by: float) -> None:
+    model._core.set_statistics(_core.Statistics(np.zeros(4), np.full(4, by), 0.0), None)
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_activations_do_not_hide_an_overflow(activation: str, sparse: bool) -> None:
@@ -95,9 +99,9 @@ def test_activations_do_not_hide_an_overflow(activation: str, sparse: bool) -> N
         [found] = said(lambda call=call: call(model, x))
         assert expected in found, name
     scaled = make(activation=activation, standardize=True)
-    scaled._core.set_standardizer([0.0] * 4, [1e-38] * 4, [])
+    scale(scaled, 1e-38)
     assert said(lambda: scaled.predict(x)) == []
-    scaled._core.set_standardizer([0.0] * 4, [1e-7] * 4, [])
+    scale(scaled, 1e-7)
     assert len(said(lambda: scaled.predict(x))) == 1
 
 

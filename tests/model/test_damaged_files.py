@@ -247,9 +247,11 @@ def test_unknown_and_missing_fields_are_refused(saved):
 
 
 def test_a_file_of_version_1_loads_and_takes_no_name_of_version_2(saved, state_of):
-    before = state_of(ts.load(saved))
     as_version_1(saved)
-    assert state_of(ts.load(saved)) == before
+    before = state_of(ts.load(saved))
+    other = saved.with_name("other.safetensors")
+    ts.load(saved).save(other)  # in version 2
+    assert state_of(ts.load(other)) == before
     metadata, tensors = tensors_of(saved)
     write_tensors(saved, metadata, tensors)  # with checksums
     with pytest.raises(ValueError, match=r"\"checksums\" is not a tensor"):
@@ -268,7 +270,7 @@ def test_a_newer_file_says_who_wrote_it(saved):
         ts.load(saved)
 
 
-def test_numbers_of_a_diverged_model_are_said(saved):
+def test_numbers_of_a_diverged_model_are_said(saved, capsys):
     metadata, tensors = tensors_of(saved)
     for name in ("layers.0.data", "layers.1.bias"):
         dtype, shape, raw = tensors[name]
@@ -276,8 +278,8 @@ def test_numbers_of_a_diverged_model_are_said(saved):
     write_tensors(saved, metadata, tensors)
     with pytest.warns(RuntimeWarning, match="layers.0.data and 1 more arrays have numbers"):
         assert np.isnan(ts.load(saved).layers[0].weight.data).any()
-    with pytest.warns(RuntimeWarning, match="NaN or infinite"):
-        assert cli.main(["info", str(saved)]) == 0
+    assert cli.main(["info", str(saved)]) == 0
+    assert "NaN or infinite" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("depth", [200, 200_000])

@@ -147,6 +147,7 @@ SETTINGS = {
     "dropout": [0.25, [0.25, 0.5]],
     "input_noise": [0.5, 1],
     "standardize": [True, False],
+    "standardize_targets": [False],
     "seed": [7, 2**63],
     "threads": [2],
     "progress": [False],

@@ -288,8 +288,9 @@ def test_it_learns_what_positions_alone_do_not_tell():
 
 def test_the_command_line_augments(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    one = train("--augment", "--augment-shape", 8, 8, 1)
-    other = train()
+    rate = ["--learning-rate", 0.005]
+    one = train("--augment", "--augment-shape", 8, 8, 1, *rate)
+    other = train(*rate)
     assert not np.array_equal(one.layers[0].weight.data, other.layers[0].weight.data)
 
 
