@@ -134,7 +134,7 @@ def test_estimators_say_it_too(kind: str) -> None:
         calls = [fitted.predict]
     for call in calls:
         with pytest.warns(RuntimeWarning, match="predict gives no finite numbers for 2 of 10 rows"):
-            call(HUGE)
+            call(0.8 * HUGE)  # finite once they are standardised
 
 
 def write(path: Path, x: Any, labels: bool) -> str:
@@ -153,13 +153,13 @@ def test_the_command_line_says_it_too(tmp_path: Path, capsys: Any) -> None:
     assert cli.main(["train", "--data", train, *quick]) == 0
     capsys.readouterr()
     model, out = str(tmp_path / "model.safetensors"), tmp_path / "out.csv"
-    rows = write(tmp_path / "rows.csv", HUGE, False)
+    rows = write(tmp_path / "rows.csv", 0.8 * HUGE, False)
     assert cli.main(["predict", model, "--data", rows, "--out", str(out)]) == 0
     text = capsys.readouterr().err
     assert text.startswith("trulysparse: warning: predict gives no finite numbers for 2 of 10 rows")
     with open(out, newline="") as file:
         classes = [row[0] for row in csv.reader(file)][1:]
     assert [i for i, name in enumerate(classes) if name == ""] == [3, 7]
-    data = write(tmp_path / "test.csv", HUGE, True)
+    data = write(tmp_path / "test.csv", 0.8 * HUGE, True)
     assert cli.main(["evaluate", model, "--data", data]) == 0
     assert "trulysparse: warning: evaluate gives no finite" in capsys.readouterr().err

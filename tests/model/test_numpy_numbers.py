@@ -351,6 +351,10 @@ CALLS = {
     ),
     "EarlyStopping": (lambda **o: watched(ts.EarlyStopping("val_loss", **o)), STOP),
     "ReduceLROnPlateau": (lambda **o: watched(ts.ReduceLROnPlateau("val_loss", **o)), PLATEAU),
+    "TerminateOnExplosion": (
+        lambda **o: watched(ts.TerminateOnExplosion(**o)),
+        {"factor": [4.0, 20]},
+    ),
     "GradientNorms": (lambda **o: watched(ts.GradientNorms(X, Y, **o)), {"every": [2]}),
     "TopologyRecorder": (
         lambda **o: watched(ts.TopologyRecorder(**o)),
