@@ -160,7 +160,7 @@ fn read_scales(file: &mut Source<'_, '_, impl Read + Seek>, of: &str) -> reader:
     let mut scales: Vec<f64> = file.read(&format!("{of}.scale"))?;
     let constant: Vec<u32> = file.read_optional(&format!("{of}.constant"))?;
     let damage = |reason: String| Err(Fault::Damage(format!("{of}: {reason}")));
-    if let Some(scale) = scales.iter().find(|s| !(**s > 0.0)) {
+    if let Some(scale) = scales.iter().find(|s| s.is_nan() || **s <= 0.0) {
         return damage(format!("a scale of {scale}: expected one above 0"));
     }
     let ascending = constant.windows(2).all(|pair| pair[0] < pair[1]);

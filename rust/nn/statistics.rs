@@ -38,7 +38,8 @@ impl Moments {
     pub fn from_parts(total: f64, mean: Vec<f64>, deviations: Vec<f64>) -> Result<Self> {
         let fits = mean.len() == deviations.len();
         let finite = mean.iter().chain(&deviations).all(|v| v.is_finite());
-        if !fits || !finite || !(total > 0.0) || deviations.iter().any(|d| *d < 0.0) {
+        if !fits || !finite || total.is_nan() || total <= 0.0 || deviations.iter().any(|d| *d < 0.0)
+        {
             let expected = "a total above 0, finite means and deviations of at least 0";
             return Err(Error::invalid("statistics", format!("a total of {total}"), expected));
         }

@@ -124,6 +124,15 @@ def test_a_warning_comes_exactly_with_what_is_not_finite(
         assert expected in found[0]
 
 
+def nearly_too_large(model: ts.SparseMLP) -> Any:
+    """Samples two of which float32 holds once they are standardised, but not their sums."""
+    assert model.mean is not None
+    assert model.scale is not None
+    x = X.astype(np.float64)
+    x[[3, 7]] = model.mean + np.array([[1, -1, 1, 1], [-1, 1, 1, -1]]) * (3e38 / model.scale)
+    return x
+
+
 @pytest.mark.parametrize("kind", ["classifier", "regressor"])
 def test_estimators_say_it_too(kind: str) -> None:
     if kind == "classifier":
@@ -134,7 +143,7 @@ def test_estimators_say_it_too(kind: str) -> None:
         calls = [fitted.predict]
     for call in calls:
         with pytest.warns(RuntimeWarning, match="predict gives no finite numbers for 2 of 10 rows"):
-            call(0.8 * HUGE)  # finite once they are standardised
+            call(nearly_too_large(fitted.model_))
 
 
 def write(path: Path, x: Any, labels: bool) -> str:
@@ -153,13 +162,13 @@ def test_the_command_line_says_it_too(tmp_path: Path, capsys: Any) -> None:
     assert cli.main(["train", "--data", train, *quick]) == 0
     capsys.readouterr()
     model, out = str(tmp_path / "model.safetensors"), tmp_path / "out.csv"
-    rows = write(tmp_path / "rows.csv", 0.8 * HUGE, False)
+    rows = write(tmp_path / "rows.csv", nearly_too_large(ts.load(model)), False)
     assert cli.main(["predict", model, "--data", rows, "--out", str(out)]) == 0
     text = capsys.readouterr().err
     assert text.startswith("trulysparse: warning: predict gives no finite numbers for 2 of 10 rows")
     with open(out, newline="") as file:
         classes = [row[0] for row in csv.reader(file)][1:]
     assert [i for i, name in enumerate(classes) if name == ""] == [3, 7]
-    data = write(tmp_path / "test.csv", 0.8 * HUGE, True)
+    data = write(tmp_path / "test.csv", nearly_too_large(ts.load(model)), True)
     assert cli.main(["evaluate", model, "--data", data]) == 0
     assert "trulysparse: warning: evaluate gives no finite" in capsys.readouterr().err
