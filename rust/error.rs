@@ -73,6 +73,16 @@ pub enum Error {
         /// The system's own error.
         source: std::io::Error,
     },
+    /// The operating system refused to write a file that would have replaced another.
+    #[error("{path}: {source} ({why})")]
+    Unsaved {
+        /// The file as the caller named it.
+        path: String,
+        /// The system's own error.
+        source: std::io::Error,
+        /// What was tried, and what there is now.
+        why: &'static str,
+    },
 }
 
 /// A result with this crate's [`Error`].

@@ -21,6 +21,12 @@ const PIECES_PER_THREAD: usize = 4;
 /// The largest accepted number of threads.
 pub const MAX_THREADS: usize = 1024;
 
+/// The processors that this process may use: those that it is bound to, or fewer where a container
+/// gets less time, and never none.
+pub fn available() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
+}
+
 /// How many threads a kernel may use; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Par {

@@ -10,12 +10,15 @@ mod convert;
 mod data;
 mod errors;
 mod interrupt;
+mod judge;
 mod network;
 mod parallel;
+mod per_process;
 mod remote;
 mod results;
 mod rules;
 mod shared_network;
+mod statistics;
 mod testing;
 mod trainer;
 
@@ -44,9 +47,11 @@ mod _core {
     #[pymodule_export]
     use super::interrupt::aside;
     #[pymodule_export]
+    use super::judge::{Constant, Measured};
+    #[pymodule_export]
     use super::network::{
-        Footprint, LayerWeights, Network, RemovedNeurons, Snapshot, expected_footprint,
-        resident_memory,
+        Footprint, LayerWeights, ModelFile, Network, RemovedNeurons, Snapshot, available_threads,
+        expected_footprint, resident_memory,
     };
     #[pymodule_export]
     use super::parallel::ParallelTrainer;
@@ -55,9 +60,11 @@ mod _core {
         EpochProgress, RemoteGradientWorker, RemoteLocalWorker, RemoteServer, Round, Scaling,
     };
     #[pymodule_export]
-    use super::results::{Counters, ScoreSums, Scores, Tally};
+    use super::results::{Counters, ScoreSums, Scores, SettingRange, Tally, setting_ranges};
     #[pymodule_export]
     use super::rules::{LayerTurnover, Pruned};
+    #[pymodule_export]
+    use super::statistics::{Moments, Statistics};
     #[pymodule_export]
     use super::testing::kernels;
     #[pymodule_export]

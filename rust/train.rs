@@ -7,11 +7,12 @@
 //! - `augment`: images that change whenever training takes them;
 //! - `settings`: what the epochs of a fit have in common;
 //! - `epoch`: sequential training;
-//! - `scoring`, `gradient_norms`: passes without training;
+//! - `scoring`, `gradient_norms`, `constant`: passes without training;
 //! - `evolve`: evolutions, with the batch that a rule takes its gradients on;
 //! - `parallel`: training on several workers.
 
 mod augment;
+mod constant;
 mod data;
 mod epoch;
 mod evolve;
@@ -21,6 +22,7 @@ mod scoring;
 mod settings;
 
 pub use augment::{Augmentation, Motion};
+pub use constant::constant;
 pub use data::{ArgumentNames, DataView, Samples};
 pub use epoch::{Epoch, single_step};
 pub use evolve::{evolve, gradient_at};

@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use trulysparse::checkpoint::{self, UserData};
 use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
@@ -22,7 +22,8 @@ fn to_bytes(model: &Mlp, user: &UserData) -> Result<Vec<u8>> {
 }
 
 fn from_bytes(bytes: &[u8], name: &str) -> Result<(Mlp, UserData)> {
-    checkpoint::from_bytes(bytes, name, &mut Watch::none())
+    let loaded = checkpoint::from_bytes(bytes, name, &mut Watch::none())?;
+    Ok((loaded.model, loaded.user))
 }
 
 fn save(model: &Mlp, user: &UserData, path: &Path) -> Result<()> {
@@ -45,7 +46,7 @@ fn model(standardize: bool) -> Mlp {
 fn the_same_model_gives_the_same_bytes_and_comes_back() {
     let mut model = model(true);
     let statistics =
-        Standardizer::from_parts(vec![1e9 + 0.25; 3], vec![0.1; 3], Vec::new()).unwrap();
+        Standardizer::of_first_models(vec![1e9 + 0.25; 3], vec![0.1; 3], Vec::new()).unwrap();
     model.set_standardizer(statistics.clone()).unwrap();
     let user = UserData::from([("a".into(), "1".into()), ("b".into(), "2".into())]);
     let bytes = to_bytes(&model, &user).unwrap();
@@ -63,20 +64,104 @@ fn the_same_model_gives_the_same_bytes_and_comes_back() {
         last = (done, total);
         Ok(())
     };
-    assert_eq!(checkpoint::load(&path, &mut Watch::new(&mut look)).unwrap().1, user);
+    assert_eq!(checkpoint::load(&path, &mut Watch::new(&mut look)).unwrap().user, user);
     assert!(last.0 == last.1 && last.0 > 0);
 }
 
+/// A file taken apart: its metadata's text, and its tensors but for the checksums.
+struct Parts {
+    header: String,
+    tensors: BTreeMap<String, (Dtype, Vec<u8>)>,
+}
+
+impl Parts {
+    fn of(bytes: &[u8]) -> Self {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
+        let header = metadata.metadata().as_ref().unwrap()["trulysparse"].clone();
+        let all = SafeTensors::deserialize(bytes).unwrap();
+        let own = |(name, view): (&str, TensorView<'_>)| {
+            (name.to_string(), (view.dtype(), view.data().to_vec()))
+        };
+        let tensors = all.iter().filter(|(name, _)| *name != "checksums").map(own).collect();
+        Parts { header, tensors }
+    }
+
+    /// The file again, with the checksums that it then has, if its version has some.
+    fn bytes(&self) -> Vec<u8> {
+        let mut tensors = Map::new();
+        let mut data = Vec::new();
+        let mut sums = Vec::new();
+        let mut tensor = |name: &str, dtype: Dtype, bytes: usize, data: &[u8]| {
+            let (start, width) = (data.len(), dtype.bitsize() / 8);
+            let offsets = [start, start + bytes];
+            let info = json!({"dtype": dtype, "shape": [bytes / width], "data_offsets": offsets});
+            tensors.insert(name.to_string(), info);
+        };
+        for (name, (dtype, bytes)) in &self.tensors {
+            tensor(name, *dtype, bytes.len(), &data);
+            data.extend_from_slice(bytes);
+            sums.extend(bytes.chunks(1 << 20).map(crc32fast::hash));
+        }
+        let checked = !self.header.contains(r#""version":1"#);
+        if checked {
+            tensor("checksums", Dtype::U32, 4 * (1 + sums.len()), &data);
+        }
+        tensors.insert("__metadata__".into(), json!({"trulysparse": self.header}));
+        let text = Value::Object(tensors).to_string();
+        let mut file = (text.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(text.as_bytes());
+        sums.insert(0, crc32fast::hash(&file));
+        file.append(&mut data);
+        if checked {
+            sums.iter().for_each(|sum| file.extend_from_slice(&sum.to_le_bytes()));
+        }
+        file
+    }
+}
+
 #[test]
-fn a_file_is_what_the_library_would_write() {
+fn the_library_reads_a_file_and_would_write_the_same_tensors() {
     let mut model = model(true);
-    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3], Vec::new()).unwrap();
+    let statistics = Standardizer::of_first_models(vec![0.5; 3], vec![2.0; 3], Vec::new()).unwrap();
     model.set_standardizer(statistics).unwrap();
     model.prune(&Par::seq(), &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     let bytes = to_bytes(&model, &UserData::from([("a".into(), "ü\n".into())])).unwrap();
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
-    assert_eq!(safetensors::serialize(tensors, metadata.metadata().clone()).unwrap(), bytes);
+    let (head, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    assert_eq!(head % 8, 0);
+    assert_eq!(metadata.offset_keys().last().unwrap(), "checksums");
+    let mut tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    tensors.retain(|(name, _)| name != "checksums");
+    let theirs = safetensors::serialize(tensors, metadata.metadata().clone()).unwrap();
+    let start = |bytes: &[u8]| 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let data = &theirs[start(&theirs)..];
+    assert_eq!(&bytes[start(&bytes)..][..data.len()], data);
+    // What takes files apart below puts them together as the model's own file reads.
+    let again = Parts::of(&bytes).bytes();
+    let (read, user) = from_bytes(&again, "m").unwrap();
+    assert_eq!(to_bytes(&read, &user).unwrap(), bytes);
+}
+
+/// The file as version 1 has it.
+fn first_version(whole: &[u8]) -> Parts {
+    let mut parts = Parts::of(whole);
+    let mut header: Value = serde_json::from_str(&parts.header).unwrap();
+    let fields = header.as_object_mut().unwrap();
+    fields.insert("version".into(), 1.into());
+    for name in ["package", "inputs_seen", "targets_seen"] {
+        fields.remove(name);
+    }
+    fields["config"].as_object_mut().unwrap().remove("standardize_targets");
+    if let Some(state) = fields.remove("state").filter(|state| !state.is_null()) {
+        match state["rule"] == "adam" {
+            true => fields.insert("adam_since".into(), state["since"].clone()),
+            false => fields.insert("state".into(), state),
+        };
+    }
+    if fields["original_layer_sizes"].is_null() {
+        fields.remove("original_layer_sizes");
+    }
+    parts.header = header.to_string();
+    parts
 }
 
 /// Whether an operation stops that is told to at its `n`th look; it does not if it looks less
@@ -127,22 +212,19 @@ fn counters_and_statistics_that_cannot_be_are_refused() {
     assert!(refused(&counted).contains("below 2^63"));
     counted.counters.steps -= 1;
     from_bytes(&to_bytes(&counted, &UserData::new()).unwrap(), "m").unwrap();
-    let statistics = Standardizer::from_parts(vec![0.0; 3], vec![1.0; 3], Vec::new()).unwrap();
+    let statistics = Standardizer::of_first_models(vec![0.0; 3], vec![1.0; 3], Vec::new()).unwrap();
     let error = model(false).set_standardizer(statistics).unwrap_err().to_string();
     assert!(error.contains("standardize is false"));
-    let statistics = Standardizer::from_parts(vec![0.0; 2], vec![1.0; 2], Vec::new()).unwrap();
+    let statistics = Standardizer::of_first_models(vec![0.0; 2], vec![1.0; 2], Vec::new()).unwrap();
     assert!(model(true).set_standardizer(statistics).is_err());
 }
 
 #[test]
 fn a_missing_tensor_is_named_once() {
-    let whole = to_bytes(&model(false), &UserData::new()).unwrap();
-    let (_, metadata) = SafeTensors::read_metadata(&whole).unwrap();
-    let mut tensors = SafeTensors::deserialize(&whole).unwrap().tensors();
-    tensors.retain(|(name, _)| name != "layers.0.indices");
-    let bytes = safetensors::serialize(tensors, metadata.metadata().clone()).unwrap();
+    let mut parts = Parts::of(&to_bytes(&model(false), &UserData::new()).unwrap());
+    parts.tensors.remove("layers.0.indices");
     assert_eq!(
-        from_bytes(&bytes, "m").unwrap_err().to_string(),
+        from_bytes(&parts.bytes(), "m").unwrap_err().to_string(),
         "m: not a valid trulysparse model: layers.0.indices is missing"
     );
 }
@@ -151,10 +233,11 @@ fn a_missing_tensor_is_named_once() {
 fn pruned_and_compacted_models_come_back() {
     let par = Par::seq();
     let mut model = model(true);
-    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![2.0; 3], Vec::new()).unwrap();
+    let statistics = Standardizer::of_first_models(vec![0.5; 3], vec![2.0; 3], Vec::new()).unwrap();
     model.set_standardizer(statistics).unwrap();
     let before = model.try_clone().unwrap();
-    let statistics = Standardizer::from_parts(vec![0.5; 3], vec![1.0; 3], vec![0, 1, 2]).unwrap();
+    let statistics =
+        Standardizer::of_first_models(vec![0.5; 3], vec![1.0; 3], vec![0, 1, 2]).unwrap();
     model.set_standardizer(statistics).unwrap();
     model.prune(&par, &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
@@ -174,22 +257,21 @@ fn pruned_and_compacted_models_come_back() {
     let tensors = SafeTensors::deserialize(&names).unwrap();
     assert!(tensors.names().iter().all(|n| !n.contains("units") && !n.contains("pruned")));
     assert!(tensors.names().iter().all(|n| !n.contains("constant")));
-    assert!(!String::from_utf8_lossy(&names).contains("original_layer_sizes"));
+    assert!(Parts::of(&names).header.contains(r#""original_layer_sizes":null"#));
 }
 
-/// A file with a tensor of 32-bit numbers added or replaced, and its header edited.
+/// What is said of a file with a tensor of 32-bit numbers added or replaced, and its header edited.
 fn edited(model: &Mlp, name: &str, numbers: &[u32], edit: impl Fn(&str) -> String) -> String {
-    let whole = to_bytes(model, &UserData::new()).unwrap();
-    let (_, metadata) = SafeTensors::read_metadata(&whole).unwrap();
-    let mut entries = metadata.metadata().clone().unwrap();
-    entries.values_mut().for_each(|header| *header = edit(header));
-    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
-    let view = TensorView::new(Dtype::U32, vec![numbers.len()], &bytes).unwrap();
-    let mut tensors = SafeTensors::deserialize(&whole).unwrap().tensors();
-    tensors.retain(|(other, _)| other != name);
-    tensors.push((name.to_string(), view));
-    let bytes = safetensors::serialize(tensors, Some(entries)).unwrap();
-    match from_bytes(&bytes, "m") {
+    let mut parts = Parts::of(&to_bytes(model, &UserData::new()).unwrap());
+    parts.header = edit(&parts.header);
+    let bytes = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+    parts.tensors.insert(name.to_string(), (Dtype::U32, bytes));
+    said(&parts)
+}
+
+/// What is said of a file.
+fn said(parts: &Parts) -> String {
+    match from_bytes(&parts.bytes(), "m") {
         Ok(_) => "fine".to_string(),
         Err(error) => error.to_string(),
     }
@@ -212,7 +294,11 @@ fn damaged_flags_and_origins_are_refused() {
     assert!(output.contains("pruned = "), "{output}");
 
     let sizes = |sizes: &'static str| {
-        move |header: &str| header.replacen('{', &format!("{{\"original_layer_sizes\":{sizes},"), 1)
+        move |header: &str| {
+            let none = "\"original_layer_sizes\":null";
+            assert!(header.contains(none));
+            header.replace(none, &none.replace("null", sizes))
+        }
     };
     let units = |numbers: &[u32], s| edited(&model, "units.1", numbers, sizes(s));
     assert_eq!(units(&[0, 2, 3, 8], "[3,9,2]"), "fine");
@@ -223,19 +309,6 @@ fn damaged_flags_and_origins_are_refused() {
     assert!(units(&[0, 1, 2, 3], "[3,2,2]").contains("ascending numbers below 2"));
     assert!(units(&[0, 1, 2, 3], "[3,9]").contains("2 sizes and 3 lists"));
     assert!(units(&[0, 1, 2, 3], "[8,9,2]").contains("units.0 = 0 numbers"));
-}
-
-#[test]
-fn a_file_from_before_there_was_input_noise_has_none() {
-    let whole = to_bytes(&model(false), &UserData::new()).unwrap();
-    let (_, metadata) = SafeTensors::read_metadata(&whole).unwrap();
-    let mut entries = metadata.metadata().clone().unwrap();
-    let header = entries.get_mut("trulysparse").unwrap();
-    *header = header.replace(r#""input_noise":0.25,"#, "");
-    assert!(!header.contains("input_noise"));
-    let tensors = SafeTensors::deserialize(&whole).unwrap().tensors();
-    let bytes = safetensors::serialize(tensors, Some(entries)).unwrap();
-    assert_eq!(from_bytes(&bytes, "m").unwrap().0.config().input_noise, 0.0);
 }
 
 /// Every name that stands in a file: those of its tensors and of the fields in its metadata.
@@ -253,8 +326,8 @@ fn names(bytes: &[u8]) -> BTreeSet<String> {
     found
 }
 
-#[test]
-fn a_damaged_name_or_version_takes_nothing_away() {
+/// A model whose file has every optional part but those of SReLU.
+fn manifold() -> Mlp {
     let par = Par::seq();
     let adam = UpdateSettings::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 };
     let config = Config {
@@ -264,23 +337,85 @@ fn a_damaged_name_or_version_takes_nothing_away() {
     };
     let mut model = Mlp::new(&par, config).unwrap();
     let constant = (0..6).collect();
-    let statistics = Standardizer::from_parts(vec![0.5; 6], vec![1.0; 6], constant).unwrap();
+    let statistics = Standardizer::of_first_models(vec![0.5; 6], vec![1.0; 6], constant).unwrap();
     model.set_standardizer(statistics).unwrap();
     model.prune(&par, &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     model.compact(&par, true).unwrap();
     model.prune(&par, &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     model.prepare_optimizer(&optimizer(adam)).unwrap();
+    model
+}
+
+#[test]
+fn every_flipped_bit_is_an_error() {
+    let whole = to_bytes(&manifold(), &UserData::from([("a".into(), "b".into())])).unwrap();
+    from_bytes(&whole, "m").unwrap();
+    for at in 0..8 * whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at / 8] ^= 1 << (at % 8);
+        assert!(from_bytes(&bytes, "m").is_err(), "bit {} of byte {}", at % 8, at / 8);
+    }
+}
+
+#[test]
+fn every_piece_of_a_large_tensor_has_a_checksum() {
+    let config = Config {
+        sparsity: Sparsity::Density(1.0.into()),
+        seed: 1,
+        ..Config::plain(vec![1200, 512, 2])
+    };
+    let model = Mlp::new(&Par::seq(), config).unwrap();
     let whole = to_bytes(&model, &UserData::new()).unwrap();
-    let expected = names(&whole);
-    let optional = [
-        "adam_since",
-        "label_smoothing",
-        "original_layer_sizes",
-        "layers.0.pruned",
-        "units.1",
-        "standardizer.constant",
-    ];
-    assert!(optional.iter().all(|&name| expected.contains(name)), "{expected:?}");
+    from_bytes(&whole, "m").unwrap();
+    let step = whole.len() / 40;
+    for at in (0..40).map(|k| k * step).chain([whole.len() - 1]) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        assert!(from_bytes(&bytes, "m").is_err(), "byte {at}");
+    }
+    let (_, metadata) = SafeTensors::read_metadata(&whole).unwrap();
+    let (from, _) = metadata.info("layers.0.data").unwrap().data_offsets;
+    let mut bytes = whole.clone();
+    bytes[8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize + from + (1 << 20)] ^= 1;
+    let error = from_bytes(&bytes, "m").unwrap_err().to_string();
+    assert!(error.ends_with("layers.0.data is damaged: its bytes do not have their checksum"));
+}
+
+#[test]
+fn a_version_that_was_damaged_is_refused() {
+    let whole = to_bytes(&manifold(), &UserData::new()).unwrap();
+    let versions = |parts: &Parts, from: u32| {
+        let mut damaged = Parts { header: parts.header.clone(), tensors: parts.tensors.clone() };
+        let version = |v: u32| format!("\"version\":{v}");
+        assert!(damaged.header.contains(&version(from)));
+        damaged.header = damaged.header.replace(&version(from), &version(3 - from));
+        damaged
+    };
+    // Without their checksums the fields differ.
+    let second = said(&versions(&Parts::of(&whole), 2));
+    assert!(second.contains("unknown field"), "{second}");
+    let first = said(&versions(&first_version(&whole), 1));
+    assert!(first.contains("missing field") || first.contains("unknown field"), "{first}");
+    // With fields of version 1 and checksums, these are an unknown tensor.
+    let mut parts = first_version(&whole);
+    parts.tensors.insert("checksums".into(), (Dtype::U32, vec![0; 4]));
+    assert!(from_bytes(&parts.bytes(), "m").is_err());
+    let mut parts = first_version(&whole);
+    parts.tensors.insert("sums".into(), (Dtype::U32, vec![0; 4]));
+    assert!(said(&parts).contains("\"sums\" is not a tensor of this model"));
+    let mut parts = Parts::of(&whole);
+    parts.header = parts.header.replace("\"version\":2", "\"version\":3");
+    let newer = said(&parts);
+    assert!(newer.contains("format version 3 (by 0."), "{newer}");
+    assert!(newer.contains("expected at most 2, which 0."), "{newer}");
+}
+
+#[test]
+fn a_damaged_name_in_a_file_of_version_1_takes_nothing_away() {
+    let whole = first_version(&to_bytes(&manifold(), &UserData::new()).unwrap()).bytes();
+    let again = from_bytes(&whole, "m").unwrap().0;
+    let expected = names(&to_bytes(&again, &UserData::new()).unwrap());
+    assert_eq!(expected, names(&to_bytes(&manifold(), &UserData::new()).unwrap()));
     let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
     let mut refused = 0;
     for (at, bit) in (8..header).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
@@ -293,6 +428,75 @@ fn a_damaged_name_or_version_takes_nothing_away() {
         }
     }
     assert!(refused > 7 * (header - 8));
+}
+
+#[test]
+fn what_version_1_could_lack_has_its_value_of_then() {
+    let mut parts = first_version(&to_bytes(&model(false), &UserData::new()).unwrap());
+    for (name, value) in [("input_noise", "0.25"), ("label_smoothing", "0.0")] {
+        let field = format!("\"{name}\":{value},");
+        assert!(parts.header.contains(&field), "{}", parts.header);
+        parts.header = parts.header.replace(&field, "");
+    }
+    let again = from_bytes(&parts.bytes(), "m").unwrap().0;
+    assert_eq!((again.config().input_noise, again.config().label_smoothing), (0.0, 0.0));
+}
+
+#[test]
+fn unknown_and_missing_fields_are_errors() {
+    /// Every object in a value, by the names that lead to it.
+    fn objects(value: &Value, path: Vec<String>, found: &mut Vec<Vec<String>>) {
+        for (name, inner) in value.as_object().into_iter().flatten() {
+            let path = path.iter().cloned().chain([name.clone()]).collect();
+            objects(inner, path, found);
+        }
+        if value.is_object() {
+            found.push(path);
+        }
+    }
+    let parts = Parts::of(&to_bytes(&manifold(), &UserData::new()).unwrap());
+    let whole: Value = serde_json::from_str(&parts.header).unwrap();
+    let refused = |header: &Value| {
+        let tensors = parts.tensors.clone();
+        let changed = said(&Parts { header: header.to_string(), tensors });
+        assert_ne!(changed, "fine", "{header}");
+    };
+    let mut found = Vec::new();
+    objects(&whole, Vec::new(), &mut found);
+    let user = found.iter().position(|path| path == &["user"]).unwrap();
+    found.remove(user); // the caller's own
+    assert!(found.len() >= 6, "{found:?}");
+    for path in &found {
+        let place = path.iter().map(|name| format!("/{name}")).collect::<String>();
+        let object = whole.pointer(&place).unwrap().as_object().unwrap();
+        for name in object.keys() {
+            let mut header = whole.clone();
+            header.pointer_mut(&place).unwrap().as_object_mut().unwrap().remove(name);
+            refused(&header);
+        }
+        let mut header = whole.clone();
+        header
+            .pointer_mut(&place)
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
+            .insert("later".into(), 1.into());
+        refused(&header);
+    }
+}
+
+#[test]
+fn numbers_of_a_model_that_diverged_are_told() {
+    let mut parts = Parts::of(&to_bytes(&manifold(), &UserData::new()).unwrap());
+    let diverged = |parts: &Parts| {
+        checkpoint::from_bytes(&parts.bytes(), "m", &mut Watch::none()).unwrap().diverged
+    };
+    assert!(diverged(&parts).is_empty());
+    for (name, value) in [("layers.0.data", f32::NAN), ("layers.1.bias_momentum", f32::INFINITY)] {
+        let bytes = &mut parts.tensors.get_mut(name).unwrap().1;
+        bytes[..4].copy_from_slice(&value.to_le_bytes());
+    }
+    assert_eq!(diverged(&parts), ["layers.0.data", "layers.1.bias_momentum"]);
 }
 
 fn optimizer(rule: UpdateSettings) -> Optimizer {
@@ -314,7 +518,7 @@ fn the_moments_of_adam_come_back_and_are_checked() {
         optimizer(UpdateSettings::Sgd { momentum: 0.9, nesterov: false, schedule_decay: false });
     let adam = optimizer(UpdateSettings::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 });
     let plain = to_bytes(&model, &UserData::new()).unwrap();
-    assert!(!String::from_utf8_lossy(&plain).contains("adam_since"));
+    assert!(Parts::of(&plain).header.contains(r#""state":null"#));
     model.prepare_optimizer(&sgd).unwrap();
     assert_eq!(to_bytes(&model, &UserData::new()).unwrap(), plain);
 
@@ -324,17 +528,21 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     assert_eq!(again.state(), Some(State { rule: UpdateKind::Adam, since: 7 }));
     assert_eq!(again.layers()[0].second_moment().len(), again.layers()[0].weights().nnz());
     assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
-    let since = |steps| {
-        move |header: &str| header.replace("\"adam_since\":7", &format!("\"adam_since\":{steps}"))
-    };
+    let since =
+        |steps| move |header: &str| header.replace("\"since\":7", &format!("\"since\":{steps}"));
     let with = |name, numbers: &[u32], steps| edited(&model, name, numbers, since(steps));
     assert!(with("other", &[], 3).ends_with("\"other\" is not a tensor of this model"));
     assert!(with("other", &[], 8).contains("expected at most the 7 steps trained"));
     assert!(with("layers.1.second_moment", &[0], 7).contains("layers.1.second_moment"));
-    let twice = |header: &str| {
-        header.replace("\"adam_since\":7", r#""adam_since":7,"state":{"rule":"adam","since":7}"#)
-    };
-    assert!(edited(&model, "other", &[], twice).contains("state: expected none beside adam_since"));
+    let mut first = first_version(&bytes);
+    assert!(first.header.contains("\"adam_since\":7"));
+    let again = from_bytes(&first.bytes(), "m").unwrap().0;
+    assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
+    let twice = r#""adam_since":7,"state":{"rule":"adam","since":7}"#;
+    first.header = first.header.replace("\"adam_since\":7", twice);
+    assert!(said(&first).contains("state: expected none beside adam_since"));
+    first.header = first.header.replace("\"adam_since\":7,", "");
+    assert!(said(&first).contains("state: expected none beside adam_since, nor that of adam"));
 
     model.prepare_optimizer(&sgd).unwrap();
     assert_eq!(to_bytes(&model, &UserData::new()).unwrap(), plain);
@@ -347,7 +555,10 @@ fn the_momentum_of_lion_comes_back_as_lions() {
     let lion = optimizer(UpdateSettings::Lion { beta_1: 0.9, beta_2: 0.99 });
     model.prepare_optimizer(&lion).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
-    assert!(!names(&bytes).contains("adam_since") && names(&bytes).contains("state"));
+    let first = first_version(&bytes);
+    assert!(first.header.contains(r#""rule":"lion"#) && !first.header.contains("adam_since"));
+    let again = from_bytes(&first.bytes(), "m").unwrap().0;
+    assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
     let again = from_bytes(&bytes, "m").unwrap().0;
     assert_eq!(again.state(), Some(State { rule: UpdateKind::Lion, since: 7 }));
     assert!(again.layers()[0].second_moment().is_empty());
@@ -361,9 +572,8 @@ fn the_momentum_of_lion_comes_back_as_lions() {
     assert!(with(r#""rule":"lion","since":8"#).contains("expected at most the 7 steps trained"));
     let unknown = with(r#""rule":"tiger","since":7"#);
     assert!(unknown.contains("unknown variant `tiger`"), "{unknown}");
-    for other in [r#""rule":"sgd","since":7"#, r#""rule":"adam","since":7"#] {
-        assert!(with(other).contains("state: expected none"), "{other}");
-    }
+    assert!(with(r#""rule":"sgd","since":7"#).contains("state: expected none for sgd"));
+    assert!(with(r#""rule":"adam","since":7"#).contains("second_moment is missing"));
     assert!(with(r#""rule":"lion""#).contains("missing field `since`"));
 }
 

@@ -21,10 +21,12 @@ from trulysparse.callbacks import (
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    TerminateOnExplosion,
     TerminateOnNaN,
     TopologyRecorder,
 )
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.layer import Layer
 from trulysparse.memory import MemoryPlan, plan
@@ -66,6 +68,7 @@ __all__ = [
     "Cosine",
     "EarlyStopping",
     "EvolvingLayer",
+    "ExplosionWarning",
     "ExponentialDecay",
     "GradientGrowth",
     "GradientNorms",
@@ -84,6 +87,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "SparseMLP",
     "StepDecay",
+    "TerminateOnExplosion",
     "TerminateOnNaN",
     "TopologyRecorder",
     "TopologyRule",

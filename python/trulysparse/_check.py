@@ -1,4 +1,7 @@
-"""Checks of arguments: each returns the value in its plain type or names what is wrong."""
+"""Checks of arguments: each returns the value in its plain type or names what is wrong.
+
+NumPy's numbers and arrays without an axis are taken wherever Python's numbers are.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,27 @@ FLOAT32 = 3.4028234e38
 """The largest float32, in which the core computes."""
 
 
+def plain(value: Any) -> Any:
+    """Python's number or text where NumPy has one, also in an array without an axis."""
+    if isinstance(value, np.ndarray) and value.ndim == 0 and not np.ma.is_masked(value):
+        value = value[()]
+    # Durations have a number inside, without its unit.
+    return value.item() if isinstance(value, np.generic) and value.dtype.kind in "biufU" else value
+
+
+def is_number(value: Any) -> bool:
+    """Whether `plain` makes a real number of it; booleans and durations are none."""
+    value = plain(value)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.timedelta64)
+
+
 def integer(name: str, value: Any, low: int, high: int = _LARGEST) -> int:
-    """An integer in [low, high]; booleans and floats are not integers."""
+    """An integer in [low, high], or a float that is one; booleans are no integers."""
+    value = plain(value)
     if isinstance(value, bool):
         raise TypeError(f"{name} = {value!r}: expected an integer")
+    if isinstance(value, float | np.floating) and value.is_integer():
+        value = int(value)
     try:
         number = operator.index(value)
     except TypeError:
@@ -42,7 +62,8 @@ def real(
     high_open: bool = False,
 ) -> float:
     """A finite number in the given interval, described to users by `expected`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    value = plain(value)
+    if not is_number(value):
         raise TypeError(f"{name} = {value!r}: expected {expected}")
     try:
         number = float(value)
@@ -62,15 +83,39 @@ def _shown(value: Any) -> str:
         return "a huge number"
 
 
+def _is_sparse(value: Any) -> bool:
+    """Tell sparse matrices, whose compiled code may crash when a damaged one is looped over."""
+    return callable(getattr(value, "tocsr", None))
+
+
+def not_sparse(name: str, value: _T, expected: str) -> _T:
+    """Anything but a sparse matrix."""
+    if _is_sparse(value):
+        raise TypeError(f"{name} is a sparse matrix: expected {expected}")
+    return value
+
+
 def boolean(name: str, value: Any) -> bool:
-    """True or False, and nothing else that happens to be truthy."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} = {value!r}: expected True or False")
-    return bool(value)
+    """True or False, or 1 or 0, and nothing else that happens to be truthy."""
+    value = plain(value)
+    if isinstance(value, bool) or (is_number(value) and value in (0, 1)):
+        return bool(value)
+    raise TypeError(f"{name} = {value!r}: expected True or False")
+
+
+def count_or_share(name: str, value: Any) -> int | float:
+    """A number of epochs, at least 1, or a share of the fit's epochs, a float below 1."""
+    value = plain(value)
+    is_share = is_number(value) and not isinstance(value, numbers.Integral)
+    if not is_share or (value >= 1 and value % 1 == 0):
+        return integer(name, value, 1)
+    expected = "an integer of at least 1, or a share of the fit's epochs between 0 and 1"
+    return real(name, value, expected, low=0, high=1, low_open=True, high_open=True)
 
 
 def choice(name: str, value: Any, options: Sequence[str]) -> str:
     """One of the given names."""
+    value = plain(value)
     listed = ", ".join(repr(option) for option in options)
     if not isinstance(value, str):
         raise TypeError(f"{name} = {value!r}: expected one of {listed}")
@@ -94,6 +139,7 @@ def instance(name: str, value: _T, kinds: type | tuple[type, ...], expected: str
 
 def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
     """The items of an iterable, as a list."""
+    not_sparse(name, value, expected)
     try:
         return list(value)
     except TypeError:
@@ -105,7 +151,7 @@ def per_layer(
 ) -> _T | list[_T]:
     """A value for all layers, or a list of one for each: `count`, if it is known already."""
     one = not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | Set)
-    if one or (isinstance(value, np.ndarray) and value.ndim == 0):
+    if one or _is_sparse(value) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return check(name, value)
     items = [check(f"{name}[{i}]", item) for i, item in enumerate(value)]
     if count is not None:

@@ -7,7 +7,6 @@ a model file holds.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
@@ -29,12 +28,24 @@ EPSILON = 20
 MOST_NEURONS = 2**32 - 2
 MOST_THREADS = 1024
 
+_RANGES = _core.setting_ranges()
+
 Check: TypeAlias = Callable[[str, Any], Any]
 T = TypeVar("T")
 
 
-def _real(expected: str, **limits: Any) -> Check:
-    return lambda name, value: _check.real(name, value, expected, **limits)
+def _real(setting: str) -> Check:
+    """Check a number by the core's range of this setting, which also holds for files."""
+    range_ = _RANGES[setting]
+    return lambda name, value: _check.real(
+        name,
+        value,
+        range_.expected,
+        low=range_.low,
+        high=range_.high,
+        low_open=range_.low_open,
+        high_open=range_.high_open,
+    )
 
 
 def _choice(options: Sequence[str]) -> Check:
@@ -60,22 +71,23 @@ def _seed(name: str, value: int | None) -> int:
     return secrets.randbits(64) if value is None else _check.integer(name, value, 0, 2**64 - 1)
 
 
-_density = _real("a number in (0, 1]", low=0, high=1, low_open=True)
+_density = _real("density")
 
 # A setting: its check. Its default is that of the field in `Config`.
 _CHECKS: dict[str, Check] = {
     "activation": _per_layer(_choice(activations.HIDDEN)),
-    "slope": _real("a finite number", low=-_check.FLOAT32, high=_check.FLOAT32),
+    "slope": _real("slope"),
     "loss": _choice(tuple(LOSSES)),
-    "label_smoothing": _real("a number in [0, 1)", low=0, high=1, high_open=True),
+    "label_smoothing": _real("label_smoothing"),
     "init": _choice(INITS),
     "fan": _choice(FANS),
-    "dropout": _per_layer(_real("a number in [0, 1)", low=0, high=1, high_open=True)),
-    "input_noise": _real("a finite number of at least 0", low=0),
+    "dropout": _per_layer(_real("dropout")),
+    "input_noise": _real("input_noise"),
     "standardize": _check.boolean,
+    "standardize_targets": _check.boolean,
     "seed": _seed,
     "layer_sizes": _sizes,
-    "epsilon": _optional(_per_layer(_real("a positive finite number", low=0, low_open=True))),
+    "epsilon": _optional(_per_layer(_real("epsilon"))),
     "density": _optional(_per_layer(_density)),
     "allocation": _optional(_choice(ALLOCATIONS)),
 }
@@ -119,6 +131,7 @@ class Config:
     dropout: float | list[float] = 0.3
     input_noise: float = 0.0
     standardize: bool = False
+    standardize_targets: bool = False
     seed: int = None  # type: ignore[assignment]  # an int from the check on
 
     def __post_init__(self) -> None:
@@ -134,6 +147,11 @@ class Config:
             raise ValueError(
                 f"label_smoothing = {self.label_smoothing!r} and loss = {self.loss!r}: expected "
                 "loss='cross_entropy', or no smoothing"
+            )
+        if self.standardize_targets and LOSSES[self.loss].output != "identity":
+            raise ValueError(
+                f"standardize_targets = True and loss = {self.loss!r}: expected "
+                "loss='squared_error' or 'huber', whose targets are numbers of any size"
             )
         if self.allocation == "erk":  # differs for convolutions only
             object.__setattr__(self, "allocation", "er")
@@ -215,6 +233,11 @@ def _parsed(text: str) -> Config:
     return Config(**{name: given[name] for name in given if name in known} | drawn | nested)
 
 
+def settings_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Give the arguments that are settings."""
+    return {name: arguments[name] for name in _CHECKS if name in arguments}
+
+
 class Setting(property, Generic[T]):
     """A read-only property: a setting of the network in `_core`, by the property's name.
 
@@ -250,6 +273,4 @@ def threads(value: int | None) -> int:
     """Check a number of threads; give all that the process may use if it is None."""
     if value is not None:
         return _check.integer("threads", value, 1, MOST_THREADS)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return _core.available_threads()

@@ -8,6 +8,9 @@ import os
 from collections.abc import Mapping
 from itertools import chain
 
+from trulysparse import _files
+from trulysparse.explosion import Baseline, Trouble
+
 
 class History:
     """Numbers per epoch of one fit.
@@ -37,9 +40,21 @@ class History:
         How many gradients of a `WASAP` fit had staleness 0, 1, 2 and so on, refused ones included,
         over all of its epochs so far; the last of 1024 numbers, if there are that many, counts all
         beyond. None for other fits. It has no place in `to_csv`, which is by epoch.
+    baseline : Baseline, or None
+        What losses are compared with: ``baseline.loss`` is that of the best constant prediction of
+        the training targets. None before there are targets, and on workers of an MPI job.
+    trouble : Trouble, or None
+        What is wrong with the network at the end: its `message` was said in an `ExplosionWarning`,
+        which has the rules. None if nothing is.
+    limited_steps : int
+        Gradients for which weights of samples were limited, as the guide says. 0 with an MPI job.
     """
 
-    staleness_histogram: list[int] | None = None  # also of histories pickled without one
+    # Also of histories that were pickled without them.
+    staleness_histogram: list[int] | None = None
+    baseline: Baseline | None = None
+    trouble: Trouble | None = None
+    limited_steps: int = 0
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
@@ -69,7 +84,7 @@ class History:
         OSError
             If the file cannot be written.
         """
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with _files.writing(path), open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", *self.history])
             writer.writerows(zip(self.epoch, *self.history.values(), strict=True))

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from trulysparse import _check, _core
 from trulysparse.config import Config
 from trulysparse.optim import Optimizer
@@ -158,10 +156,12 @@ def plan(
 
 def _candidates(evolves: Any) -> float | None:
     """Give the candidates for growth per connection; None without evolution."""
-    if isinstance(evolves, bool | np.bool_):
-        return 0.0 if evolves else None
-    rule: Rule = _check.instance("evolves", evolves, Rule, "True or False, or a rule of topology")
-    return rule._candidates
+    try:
+        return 0.0 if _check.boolean("evolves", evolves) else None
+    except TypeError:
+        expected = "True or False, or a rule of topology"
+        rule: Rule = _check.instance("evolves", evolves, Rule, expected)
+        return rule._candidates
 
 
 def _shown(size: float) -> str:

@@ -13,25 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _progress
+from trulysparse import _check, _core, _files, _progress, scoring
 from trulysparse.callbacks import Callback
-from trulysparse.config import MOST_THREADS, Config, Setting
+from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
-from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.data.samples import Samples, given, held_out
+from trulysparse.data.columns import Columns, learnt, ordered
+from trulysparse.data.samples import Samples, given, held_out, in_units, inputs_of
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
 from trulysparse.importance import KINDS
 from trulysparse.layer import Layer, layers, table
-from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.parallel.mpi.session import session
 from trulysparse.parallel.strategies import Strategy
 from trulysparse.topology import ImportancePruning, Rule
-from trulysparse.topology.curve import pruning_curve
 from trulysparse.topology.pruning import OVER, amount, core_rule, reported
 from trulysparse.topology.tolerance import both_or_none, tolerated
 from trulysparse.training import request, single
@@ -52,8 +50,8 @@ class SparseMLP:
 
     Threads may share a model. Reads beside a fit wait for a moment between two of its steps; what
     would change the model raises `ModelBusyError`. Pickles and copies have the content of `save`. A
-    forked process can use the model too, unless another thread was changing it at the moment of the
-    fork: then its calls raise RuntimeError in the child.
+    forked process can use and train the model too. Only if another thread was changing it at the
+    moment of the fork, its calls raise RuntimeError in the child.
 
     Parameters
     ----------
@@ -87,8 +85,7 @@ class SparseMLP:
         identity outputs, the sum of ``d^2 / 2`` where ``d = z - y`` is in [-1, 1], and of
         ``|d| - 1/2`` elsewhere (Huber, 1964), for `y` with outliers; scale `y` in the same way.
         ``"squared_error_sigmoid"``: sigmoid outputs p, ``1/2 sum (p - y)^2``, as in the paper's
-        proof of concept for Madelon; learns more slowly than binary cross-entropy, as the gradient
-        vanishes where p saturates.
+        proof of concept; learns more slowly than binary cross-entropy where p saturates.
     label_smoothing
         With cross-entropy, training learns ``(1 - s) y + s / classes`` instead of the targets y
         (Szegedy et al., 2016): a number s in [0, 1), by default 0. `evaluate`, validation and
@@ -110,7 +107,11 @@ class SparseMLP:
         0; default 0. With a squared error against the inputs it makes a denoising autoencoder.
     standardize
         Standardise inputs with the means and standard deviations of the first training data, which
-        are saved with the model. A constant feature becomes 0. Default False.
+        are saved with the model, in float64. A feature with one value counts for nothing. The
+        statistics follow the batches of `train_on_batch` and of iterators. Default False.
+    standardize_targets
+        Learn targets in units of their own deviations from their mean, those of the first training
+        data; losses are in these units, and `predict` gives the user's. Default False.
     seed
         Of everything random, from 0 to 2^64 - 1; drawn from the system if None. The same seed
         gives the same bits for any number of threads.
@@ -164,26 +165,12 @@ class SparseMLP:
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
         standardize: bool = Config.standardize,
+        standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
         threads: int | None = None,
         progress: bool = False,
     ) -> None:
-        config = Config.drawn(
-            layer_sizes,
-            epsilon=epsilon,
-            density=density,
-            allocation=allocation,
-            activation=activation,
-            slope=slope,
-            loss=loss,
-            label_smoothing=label_smoothing,
-            init=init,
-            fan=fan,
-            dropout=dropout,
-            input_noise=input_noise,
-            standardize=standardize,
-            seed=seed,
-        )
+        config = Config.drawn(**settings_of(locals()))
         threads = threads_of(threads)
         enabled = _check.boolean("progress", progress)
         with _progress.slow("making the model", enabled=enabled) as tick:
@@ -218,38 +205,29 @@ class SparseMLP:
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
         standardize: bool = Config.standardize,
+        standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
         threads: int | None = None,
     ) -> SparseMLP:
         """Build a model from weights, whose places are its connections.
 
-        Shapes that do not fit each other, a damaged matrix and a value that is not finite are a
-        ValueError or a TypeError.
+        Wrong shapes, damaged matrices and values that are not finite: ValueError or TypeError.
 
         Parameters
         ----------
         weights
-            A SciPy sparse matrix or array of shape (n_in, n_out) per layer, in any format. Stored
-            zeros are connections; duplicates are summed.
+            A matrix of shape (n_in, n_out) per layer. SciPy's have any format; their stored zeros
+            are connections, their duplicates are summed. Of dense ones 0 is no connection. Booleans
+            are a mask: its connections get weights by `init`, as in the constructor.
         biases
             An array of shape (n_out,) per layer; zeros if None.
-        activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize
-            As in the constructor; `init` and `fan` say how grown connections start.
+        activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize, \
+        standardize_targets
+            As in the constructor; `init` and `fan` also say how grown connections start.
         """
+        settings = settings_of(locals())
         sizes, matrices = from_matrices.to_core(weights, biases)
-        config = Config.given(
-            sizes,
-            activation=activation,
-            slope=slope,
-            loss=loss,
-            label_smoothing=label_smoothing,
-            init=init,
-            fan=fan,
-            dropout=dropout,
-            input_noise=input_noise,
-            standardize=standardize,
-            seed=seed,
-        )
+        config = Config.given(sizes, **settings)
         threads = threads_of(threads)
         model = cls.__new__(cls)
         model._attach(_core.Network.from_matrices(config.to_json(), threads, matrices), {})
@@ -272,13 +250,13 @@ class SparseMLP:
     def fit(
         self,
         x: Samples | Iterable[Any],
-        y: npt.ArrayLike | None = None,
+        y: Samples | None = None,
         *,
         epochs: int = 100,
         steps_per_epoch: int | None = None,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
-        validation_data: tuple[Samples, npt.ArrayLike] | None = None,
+        validation_data: tuple[Samples, Samples] | None = None,
         optimizer: Optimizer | None = None,
         topology: Rule | None = request.PAPER_SET,
         pruning: ImportancePruning | None = None,
@@ -305,12 +283,15 @@ class SparseMLP:
             also where the model standardises (the guide's "Text and one-hot tables"). Or an
             iterator of batches ``(x, y)`` or ``(x, y, sample_weight)`` without end, or an iterable
             that starts anew when it has ended: only one batch is in memory at a time, and
-            statistics of standardisation are those of the first.
+            statistics of standardisation are those of the first. The first frame that a model meets
+            in training gives the columns' names, `metadata`'s ``feature_names``; from then on the
+            columns of frames are put in that order, and arrays go by position.
         y
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy and squared error with a sigmoid: values in [0, 1], (samples,
             outputs). Squared error and Huber: values, (samples, outputs). With one output
-            (samples,) will do. None with an iterator.
+            (samples,) will do. None with an iterator. A SciPy sparse matrix becomes an array, of 1
+            GiB at most.
         epochs
             The epoch to train up to, as in Keras: ``epochs - initial_epoch`` are run. Default 100;
             0 trains nothing. A second fit without `initial_epoch` trains `epochs` more and starts
@@ -321,9 +302,10 @@ class SparseMLP:
         batch_size
             Samples per step; with an iterator those of validation only. Default 128.
         sample_weight
-            By what each sample's loss and gradient are multiplied, (samples,), at least 0. The mean
-            over a batch divides by the number of samples, so give weights with a mean of about 1.
-            Accuracy counts samples. Default None, 1 each; None with an iterator.
+            By what each sample's loss and gradient are multiplied, (samples,), at least 0; the mean
+            divides by the number of samples, so give weights with a mean of about 1. Beyond 4 they
+            may be limited (the guide's "Weights of samples"). Accuracy counts samples. Default
+            None, 1 each; None with an iterator.
         validation_data
             ``(x, y)`` to evaluate after every epoch. Default None.
         optimizer
@@ -336,8 +318,7 @@ class SparseMLP:
             `ImportancePruning`. None (default) prunes none.
         strategy
             How several workers train together: a `WASSP` or a `WASAP`, with batches of `batch_size`
-            for each worker. A fit that goes on from a checkpoint in its last, local phase goes on
-            from the workers' average. None (default) trains on one batch at a time.
+            for each worker. None (default) trains on one batch at a time.
         memory
             What memory to spend beside the network's own; the results are the same bits.
             ``"fast"`` (default): 20 bytes a connection, momentum included, and all activations.
@@ -351,8 +332,8 @@ class SparseMLP:
             terminal. Default True.
         initial_epoch
             The epoch to start at, for the schedule and the history of a fit that goes on: after 10
-            epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30. Default 0. The
-            guide has the recipe for going on from a checkpoint.
+            epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30. Default 0. An
+            evolution that was due after the epoch before, and was not made, comes first.
         augment
             How samples that are images are turned, moved and mirrored in every step: an
             `ImageAugmentation` of their shape. Not for sparse samples. Default None.
@@ -361,11 +342,14 @@ class SparseMLP:
         ------
         ValueError, TypeError, ModelBusyError, MemoryError
             If an argument is wrong (the message names it), another fit of this model is running, or
-            the buffers for `batch_size` samples do not fit into memory; nothing was changed.
+            the buffers for `batch_size` samples do not fit into memory; nothing was changed. What
+            shows later, such as a bad batch of an iterator, ends the fit at its last completed
+            step, and the message says how many were completed.
         """
         with self._exclusive("fit"), session(strategy) as ranks:
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, request.MOST_EPOCHS)
+            columns, x = learnt(self, x)
             asked = request.Request(
                 core=self._core,
                 x=x,
@@ -375,8 +359,8 @@ class SparseMLP:
                 steps_per_epoch=steps_per_epoch,
                 batch_size=_check.integer("batch_size", batch_size, 1),
                 sample_weight=sample_weight,
-                validation_data=validation_data,
-                optimizer=request.optimizer(optimizer),
+                validation_data=columns.pair(validation_data),
+                optimizer=request.optimizer(optimizer, self._core),
                 topology=request.topology(topology),
                 pruning=request.pruning(pruning),
                 strategy=request.strategy(strategy),
@@ -384,8 +368,10 @@ class SparseMLP:
                 callbacks=request.callbacks(callbacks),
                 progress=_check.boolean("progress", progress),
                 augment=request.augmentation(augment),
+                columns=columns,
             )
             started = start(asked, self, ranks)
+            columns.keep()
             self._driver = started.driver
             try:
                 history = started.run()
@@ -398,7 +384,7 @@ class SparseMLP:
     def train_on_batch(
         self,
         x: Samples,
-        y: npt.ArrayLike,
+        y: Samples,
         *,
         sample_weight: npt.ArrayLike | None = None,
         optimizer: Optimizer | None = None,
@@ -415,11 +401,12 @@ class SparseMLP:
             ``loss`` and ``accuracy`` of the samples before the step, with dropout.
         """
         with self._exclusive("train_on_batch"):
+            columns, x = learnt(self, x)
             batch = given(self._core, x, y, sample_weight=sample_weight, trains=True)
-            found = single.step(
-                self._core, batch, request.optimizer(optimizer), request.memory(memory)
-            )
-        return scores(self.loss, found)
+            memory, optimizer = request.memory(memory), request.optimizer(optimizer, self._core)
+            found = single.step(self._core, batch, optimizer, memory)
+            columns.keep()
+            return scoring.step(self._core, found)
 
     @property
     def learning_rate(self) -> float | None:
@@ -464,7 +451,7 @@ class SparseMLP:
     def evaluate(
         self,
         x: Samples,
-        y: npt.ArrayLike,
+        y: Samples,
         *,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
@@ -478,25 +465,29 @@ class SparseMLP:
             and outputs, p > 0.5 against y > 0.5; none where outputs are values).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        data = given(self._core, x, y, sample_weight=sample_weight).data
-        return scores(self.loss, self._core.evaluate(data, batch_size))
+        samples = given(self._core, ordered(self, x), y, sample_weight=sample_weight)
+        return scoring.evaluate(self._core, samples, batch_size)
 
-    def test_on_batch(self, x: Samples, y: npt.ArrayLike) -> dict[str, float]:
+    def test_on_batch(self, x: Samples, y: Samples) -> dict[str, float]:
         """Score these samples as one batch; results and errors are those of `evaluate`."""
-        data, _, count = given(self._core, x, y)
-        return scores(self.loss, self._core.evaluate(data, count))
+        samples = given(self._core, ordered(self, x), y)
+        return scoring.evaluate(self._core, samples, samples.samples)
 
-    def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.float32]:
+    def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.floating[Any]]:
         """Compute the outputs: probabilities, or values with an identity as the output.
 
-        They are float32 of shape (samples, n_outputs). `x` and errors as in `fit`. A sample's bits
-        do not depend on `batch_size`, the number of samples that are computed together.
+        They are float32 of shape (samples, n_outputs), or float64 if the model standardises its
+        targets. `x` and errors as in `fit`. A sample's bits do not depend on `batch_size`, the
+        number of samples that are computed together. Outputs, scores and importances that are not
+        finite come with a RuntimeWarning.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        inputs = arrays.samples("x", x, self.layer_sizes[0])
-        out = np.empty((inputs.shape[0], self.layer_sizes[-1]), dtype=np.float32)
-        self._core.predict(_core.Data(self._core, inputs), batch_size, out)
-        return out
+        inputs = inputs_of(self._core, "x", ordered(self, x))
+        return in_units(self._core, scoring.predict(self._core, inputs, batch_size))
+
+    def _follow(self, x: Any, y: Any, sample_weight: Any = None) -> None:
+        """Let the statistics of standardisation take these samples in."""
+        self._core.follow(given(self._core, x, y, sample_weight=sample_weight).data)
 
     # --- neurons and connections ------------------------------------------------------------------
 
@@ -528,7 +519,7 @@ class SparseMLP:
             ``dropped`` and ``grown`` connections for each layer.
         """
         with self._exclusive("evolve"):
-            rule = request.topology(topology) or request.PAPER_SET
+            rule, x = request.topology(topology) or request.PAPER_SET, ordered(self, x)
             batch_size = _check.integer("batch_size", batch_size, 1)
             report = single.evolution(
                 self._core, rule, x, y, batch_size=batch_size, memory=request.memory(memory)
@@ -543,7 +534,7 @@ class SparseMLP:
         layer: ValueError.
         """
         last = len(self.layer_sizes) - 1
-        return self._core.importance(_check.integer("layer", layer, 1, last) - 1)
+        return scoring.importance(self._core, _check.integer("layer", layer, 1, last) - 1)
 
     def feature_importance(self, kind: str = "path") -> npt.NDArray[np.float64]:
         """Score the input features by the weights that leave them.
@@ -565,8 +556,8 @@ class SparseMLP:
             At least 0; 0 for a feature without connections. After ``compact(inputs=True)`` of the
             features that remain, ``units(0)``.
         """
-        score = KINDS[_check.choice("kind", kind, tuple(KINDS))]
-        return score(self._core)
+        kind = _check.choice("kind", kind, tuple(KINDS))
+        return scoring.feature_importance(self._core, kind)
 
     def prune(
         self,
@@ -616,7 +607,7 @@ class SparseMLP:
         with self._exclusive("prune"):
             percentiles: float | list[float] | None = percentile
             if tolerance is not None:
-                data = held_out(self._core, validation_data)
+                data = held_out(self._core, Columns(self).pair(validation_data))
                 percentiles = tolerated(self._core, data, tolerance, batch_size)
                 over = "connected"
             rule = core_rule(percentile=percentiles, threshold=threshold, over=over, regrow=regrow)
@@ -644,7 +635,8 @@ class SparseMLP:
             left alone; ``loss`` and ``accuracy`` (float64, those of `evaluate`).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        return pruning_curve(self._core, given(self._core, x, y).data, percentiles, batch_size)
+        data = given(self._core, ordered(self, x), y).data
+        return scoring.pruning_curve(self._core, data, percentiles, batch_size)
 
     def gradient_norms(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Compute how strongly each layer is pulled, the Euclidean norms of its gradients.
@@ -653,7 +645,7 @@ class SparseMLP:
         weights, with smoothed labels as in training, but without dropout and noise. The samples are
         one batch, in memory as well. Arguments and errors are those of `evaluate`.
         """
-        return np.array(self._core.gradient_norms(given(self._core, x, y).data))
+        return scoring.gradient_norms(self._core, given(self._core, ordered(self, x), y).data)
 
     def compact(self, *, inputs: bool = False) -> list[dict[str, int]]:
         """Remove the neurons that cannot matter; the model computes the same without them.
@@ -725,6 +717,7 @@ class SparseMLP:
         "The standard deviation of the noise that training adds to inputs."
     )
     standardize = Setting[bool]("Whether inputs are standardised.")
+    standardize_targets = Setting[bool]("Whether targets are learnt in units of their own.")
     seed = Setting[int]("The seed, also if it was drawn from the system.")
 
     @property
@@ -760,14 +753,14 @@ class SparseMLP:
     @property
     def mean(self) -> npt.NDArray[np.float64] | None:
         """Means of the inputs, float64 of shape (n_0,), once there were data to standardise by."""
-        statistics = self._core.standardizer()
-        return None if statistics is None else statistics[0]
+        statistics = self._core.input_statistics()
+        return None if statistics is None else statistics.mean
 
     @property
     def scale(self) -> npt.NDArray[np.float64] | None:
-        """One over the standard deviations of the inputs, beside `mean`; 1 for constant inputs."""
-        statistics = self._core.standardizer()
-        return None if statistics is None else statistics[1]
+        """One over the standard deviations of the inputs; 0 of those that had one value."""
+        statistics = self._core.input_statistics()
+        return None if statistics is None else statistics.scale
 
     @property
     def epochs_trained(self) -> int:
@@ -864,8 +857,8 @@ class SparseMLP:
 
         Structure, weights, the optimiser's state, biases, standardisation, configuration, counters
         and `metadata`. The file is written beside `path` and takes its place when it is complete,
-        so Ctrl-C or a crash leaves an old file as it was. `progress` as in the constructor. A file
-        that cannot be written is an OSError.
+        so Ctrl-C, a crash or a full disk leaves an old file as it was; of a symbolic link it takes
+        the place of what that leads to. `progress` as in the constructor. Errors are an OSError.
         """
         path, strings = _check.path("path", path), _check.strings("metadata", self.metadata)
         with _progress.slow("saving", enabled=_check.boolean("progress", progress)) as tick:
@@ -878,8 +871,8 @@ class SparseMLP:
 
 
 def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
-    model = cls.__new__(cls)
-    model._attach(*_core.Network.from_bytes(data, threads))
+    model = SparseMLP.__new__(cls)
+    model._attach(*_core.Network.from_bytes(data, threads_of(threads)))
     return model
 
 
@@ -889,12 +882,12 @@ def load(
     """Load a model that `SparseMLP.save` wrote; training goes on as if it had not been saved.
 
     `threads` and `progress` as in `SparseMLP`. A file that cannot be read is an OSError
-    (FileNotFoundError if there is none), one that is no valid model file a ValueError, and a model
-    that does not fit into memory a MemoryError.
+    (FileNotFoundError if there is none), one that is no model file or damaged a ValueError, and a
+    model that does not fit into memory a MemoryError. One that had diverged is a RuntimeWarning.
     """
     path, threads = _check.path("path", path), threads_of(threads)
     with _progress.slow("loading", enabled=_check.boolean("progress", progress)) as tick:
-        core, metadata = _core.Network.load(path, threads, tick)
+        core, metadata = _files.model(path, threads, tick)
     model = SparseMLP.__new__(SparseMLP)
     model._attach(core, metadata)
     return model

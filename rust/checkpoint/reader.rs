@@ -1,12 +1,12 @@
 //! Reading a safetensors file tensor by tensor, each straight to where it stays.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::{LONGEST_HEADER, PIECE, Stored};
+use super::{LONGEST_HEADER, PIECE, Stored, checksums};
 use crate::error::Error;
 use crate::memory::reserved;
 use crate::watch::Watch;
@@ -24,7 +24,7 @@ impl Fault {
     pub fn of(self, name: &str) -> Error {
         let path = name.to_string();
         match self {
-            Fault::Damage(reason) => Error::InvalidFile { path, reason },
+            Fault::Damage(reason) => Error::InvalidFile { path, reason: shown(&reason) },
             Fault::Io(source) => Error::Io { path, source },
             Fault::Other(error) => error,
         }
@@ -60,6 +60,31 @@ impl From<serde_json::Error> for Fault {
     }
 }
 
+/// The most characters of a reason: names in a file may have any length.
+const LONGEST_REASON: usize = 400;
+
+/// A reason that is safe to print: it may quote the file, which may hold what a terminal obeys.
+fn shown(reason: &str) -> String {
+    let mut shown = String::new();
+    for c in reason.chars().take(LONGEST_REASON) {
+        if c.is_control() || DIRECTIONS.contains(&c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    if reason.chars().nth(LONGEST_REASON).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// Characters that end a line or change the direction of what follows, and are no controls.
+const DIRECTIONS: [char; 11] = [
+    '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}',
+    '\u{2067}', '\u{2068}', '\u{2069}',
+];
+
 /// A result of reading.
 pub type Result<T> = std::result::Result<T, Fault>;
 
@@ -67,19 +92,24 @@ pub type Result<T> = std::result::Result<T, Fault>;
 pub struct Source<'a, 'w, R> {
     reader: R,
     metadata: Metadata,
-    /// The names of the tensors that have not been read.
-    unread: BTreeSet<String>,
+    /// The tensors that have not been read, and the number of the first checksum of each.
+    unread: BTreeMap<String, usize>,
     /// Where the first tensor begins.
     start: u64,
+    /// The checksums, if the file has some.
+    sums: Option<Vec<u32>>,
+    /// The tensors with numbers that are NaN or infinite.
+    diverged: Vec<String>,
     watch: &'a mut Watch<'w>,
 }
 
 impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
-    /// Reads the header, and checks it against the length before anything is allocated by it.
+    /// Reads the header, and checks it against the length before anything is allocated by it, and
+    /// against its checksum if the file has some.
     pub fn open(mut reader: R, watch: &'a mut Watch<'w>) -> Result<Self> {
         let mut head = Vec::new();
         reader.by_ref().take(8).read_to_end(&mut head)?;
-        let head = head.try_into().map_err(|_| SafeTensorError::HeaderTooSmall)?;
+        let head: [u8; 8] = head.try_into().map_err(|_| SafeTensorError::HeaderTooSmall)?;
         let size = u64::from_le_bytes(head);
         if size > LONGEST_HEADER as u64 {
             return Err(SafeTensorError::HeaderTooLarge.into());
@@ -88,19 +118,47 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
         let Some(body) = reader.seek(SeekFrom::End(0))?.checked_sub(start) else {
             return Err(SafeTensorError::InvalidHeaderLength.into());
         };
-        reader.seek(SeekFrom::Start(8))?;
-        let mut header = reserved(size as usize, "the header of a model file")?;
-        header.resize(size as usize, 0);
+        reader.seek(SeekFrom::Start(0))?;
+        let mut header = reserved(start as usize, "the header of a model file")?;
+        header.resize(start as usize, 0);
         reader.read_exact(&mut header)?;
         // This checks that the tensors lie end to end and have the sizes of their shapes.
-        let metadata: Metadata = serde_json::from_slice(&header)
+        let metadata: Metadata = serde_json::from_slice(&header[8..])
             .map_err(SafeTensorError::InvalidHeaderDeserialization)?;
         if metadata.data_len() as u64 != body {
             return Err(SafeTensorError::MetadataIncompleteBuffer.into());
         }
         watch.begin(body);
-        let unread = metadata.tensors().into_keys().collect();
-        Ok(Source { reader, metadata, unread, start, watch })
+        let head = checksums::of(&header);
+        drop(header);
+        let (unread, count) = checksums::places(&metadata);
+        let (sums, diverged) = (None, Vec::new());
+        let mut source = Source { reader, metadata, unread, start, sums, diverged, watch };
+        if let Some(info) = source.metadata.info(checksums::NAME) {
+            // Before they are read: others would have any length.
+            if info.shape != [count] {
+                let shape = &info.shape;
+                let reason = format!("{} of shape {shape:?}: expected [{count}]", checksums::NAME);
+                return Err(Fault::Damage(reason));
+            }
+            // They stay unread: only `expect_checksums` says that they belong there.
+            let sums = source.values::<u32>(checksums::NAME, 0)?;
+            if sums[0] != head {
+                return Err(damaged("the header"));
+            }
+            source.sums = Some(sums);
+        }
+        Ok(source)
+    }
+
+    /// An error unless the file has checksums; in one that should not have any, they are an unknown
+    /// tensor.
+    pub fn expect_checksums(&mut self) -> Result<()> {
+        self.unread.remove(checksums::NAME);
+        match self.sums {
+            Some(_) => Ok(()),
+            None => Err(Fault::Damage(format!("{} is missing", checksums::NAME))),
+        }
     }
 
     /// The header's entry of that name.
@@ -120,7 +178,12 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
 
     /// The values of the tensor of that name, which must be there.
     pub fn read<T: Stored>(&mut self, name: &str) -> Result<Vec<T>> {
-        self.unread.remove(name);
+        let place = self.unread.remove(name);
+        self.values(name, place.unwrap_or(usize::MAX)) // it is missing, and is an error
+    }
+
+    /// The values of a tensor whose first checksum is the one of number `place`.
+    fn values<T: Stored>(&mut self, name: &str, place: usize) -> Result<Vec<T>> {
         let info = self.metadata.info(name);
         let info = info.ok_or_else(|| Fault::Damage(format!("{name} is missing")))?;
         let &[len] = &info.shape[..] else { return Err(unexpected::<T>(name, info)) };
@@ -128,13 +191,23 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
             return Err(unexpected::<T>(name, info));
         }
         self.reader.seek(SeekFrom::Start(self.start + info.data_offsets.0 as u64))?;
-        let mut values = reserved(len, "a model file")?;
+        let mut sums = self.sums.as_ref().map(|sums| sums.iter().skip(place));
+        let (mut values, mut diverged) = (reserved(len, "a model file")?, false);
         while values.len() < len {
             let begin = values.len();
             values.resize(len.min(begin + PIECE / size_of::<T>()), T::zeroed());
             let piece = bytemuck::cast_slice_mut(&mut values[begin..]);
             self.reader.read_exact(piece)?;
+            if let Some(sums) = &mut sums
+                && sums.next() != Some(&checksums::of(piece))
+            {
+                return Err(damaged(name));
+            }
             self.watch.advance(piece.len() as u64)?;
+            diverged |= T::diverged(&values[begin..]);
+        }
+        if diverged {
+            self.diverged.push(name.to_string());
         }
         Ok(values)
     }
@@ -144,14 +217,25 @@ impl<'a, 'w, R: Read + Seek> Source<'a, 'w, R> {
         if self.has(name) { self.read(name) } else { Ok(Vec::new()) }
     }
 
-    /// Ends the reading: a tensor that was not read is damage, for it may be one that is optional
-    /// and has lost its name.
-    pub fn finish(self) -> Result<()> {
-        match self.unread.first() {
-            Some(name) => Err(Fault::Damage(format!("{name:?} is not a tensor of this model"))),
+    /// An error unless all has been read: a tensor that was not may be one that is optional and has
+    /// lost its name.
+    pub fn finish(&self) -> Result<()> {
+        match self.unread.first_key_value() {
+            Some((name, _)) => {
+                Err(Fault::Damage(format!("{name:?} is not a tensor of this model")))
+            }
             None => Ok(()),
         }
     }
+
+    /// The tensors read that have numbers that are NaN or infinite.
+    pub fn diverged(self) -> Vec<String> {
+        self.diverged
+    }
+}
+
+fn damaged(part: &str) -> Fault {
+    Fault::Damage(format!("{part} is damaged: its bytes do not have their checksum"))
 }
 
 fn unexpected<T: Stored>(name: &str, info: &TensorInfo) -> Fault {
@@ -223,6 +307,13 @@ mod tests {
         for len in [20, whole.len() / 2, whole.len() - 1] {
             assert!(cut(len).ends_with("it was cut off while it was read"), "{}", cut(len));
         }
+    }
+
+    #[test]
+    fn a_reason_is_safe_to_print_and_short() {
+        assert_eq!(shown("a \u{1b}[31m\nü\u{202e}"), "a \\u{1b}[31m\\nü\\u{202e}");
+        let long = shown(&"ü".repeat(1 << 20));
+        assert_eq!(long.chars().count(), LONGEST_REASON + 3);
     }
 
     #[test]

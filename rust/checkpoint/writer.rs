@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
-use std::iter::once;
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-use super::{LONGEST_HEADER, PIECE, Stored};
+use super::{LONGEST_HEADER, PIECE, Stored, checksums};
 use crate::error::{Error, Result};
+use crate::memory::reserved;
 use crate::watch::Watch;
 
 /// An array of the model as bytes.
@@ -39,6 +39,8 @@ impl<'a> Tensor<'a> {
 pub struct Contents<'a> {
     header: Vec<u8>,
     tensors: Vec<Tensor<'a>>,
+    /// How many checksums there are.
+    sums: usize,
 }
 
 impl<'a> Contents<'a> {
@@ -57,6 +59,11 @@ impl<'a> Contents<'a> {
             infos.push((name, info));
             tensors.push(tensor);
         }
+        let sums =
+            1 + tensors.iter().map(|t: &Tensor<'_>| checksums::count(t.bytes.len())).sum::<usize>();
+        let data_offsets = (end, end + 4 * sums);
+        let info = TensorInfo { dtype: u32::DTYPE, shape: vec![sums], data_offsets };
+        infos.push((checksums::NAME.to_string(), info)); // last, so that they are known by then
         let mut json = serde_json::to_vec(&Metadata::new(Some(entries), infos)?)?;
         json.resize(json.len().next_multiple_of(8), b' ');
         if json.len() > LONGEST_HEADER {
@@ -64,24 +71,31 @@ impl<'a> Contents<'a> {
         }
         let mut header = (json.len() as u64).to_le_bytes().to_vec();
         header.append(&mut json);
-        Ok(Contents { header, tensors })
+        Ok(Contents { header, tensors, sums })
     }
 
     /// The bytes of the file.
     pub fn len(&self) -> usize {
-        self.header.len() + self.tensors.iter().map(|tensor| tensor.bytes.len()).sum::<usize>()
+        let tensors = self.tensors.iter().map(|tensor| tensor.bytes.len()).sum::<usize>();
+        self.header.len() + tensors + 4 * self.sums
     }
 
     /// Writes all of it; `name` is what errors call the file.
     pub fn write(&self, out: &mut impl Write, name: &str, watch: &mut Watch<'_>) -> Result<()> {
-        let io = |source| Error::Io { path: name.to_string(), source };
         watch.begin(self.len() as u64);
-        let parts = once(&*self.header).chain(self.tensors.iter().map(|tensor| &*tensor.bytes));
-        for piece in parts.flat_map(|part| part.chunks(PIECE)) {
-            out.write_all(piece).map_err(io)?;
-            watch.advance(piece.len() as u64)?;
+        let mut put = |bytes: &[u8]| {
+            out.write_all(bytes).map_err(|source| Error::Io { path: name.to_string(), source })?;
+            watch.advance(bytes.len() as u64)
+        };
+        let mut sums = reserved(4 * self.sums, "checksums")?;
+        sums.extend(checksums::of(&self.header).to_le_bytes());
+        self.header.chunks(PIECE).try_for_each(&mut put)?;
+        for piece in self.tensors.iter().flat_map(|tensor| tensor.bytes.chunks(PIECE)) {
+            sums.extend(checksums::of(piece).to_le_bytes());
+            put(piece)?;
         }
-        out.flush().map_err(io)
+        sums.chunks(PIECE).try_for_each(&mut put)?;
+        out.flush().map_err(|source| Error::Io { path: name.to_string(), source })
     }
 }
 

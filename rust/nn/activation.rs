@@ -32,6 +32,7 @@ pub enum ActivationKind {
 
 /// The activation functions of hidden layers with their parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Activation {
     /// Which function, in all hidden layers or in each.
     pub kind: PerLayer<ActivationKind>,

@@ -53,7 +53,7 @@ impl<'a> BatchBuffers<'a> {
 
     /// Takes some rows of `x`, (samples, features), as the batch, and selects the connections of
     /// `layer`, the first one, that they need. Standardisation scales features here and shifts them
-    /// in the layer's biases; constant features are shifted here.
+    /// in the layer's biases; features that are far from 0 are shifted here.
     pub fn sparse(
         self,
         par: &Par,
@@ -68,11 +68,9 @@ impl<'a> BatchBuffers<'a> {
             None => self.sparse.insert(Box::new(SparseInput::new(x.n_cols())?)),
         };
         let (pattern, values) = (x.pattern(), x.data());
-        // Constant features are shifted here: a shift of the biases would not cancel a large one
-        // exactly.
-        let constant = standardizer.map_or(&[][..], Standardizer::constant);
+        let far = standardizer.map_or(&[][..], Standardizer::far);
         let stored = samples.iter().flat_map(|&s| pattern.row(s as usize));
-        input.columns.fill(stored.chain(constant).copied());
+        input.columns.fill(stored.chain(far).copied());
         let stride = stride(samples.len());
         let len = area(input.columns.len(), stride, "a batch")?;
         if self.lanes.len() < len {
@@ -82,7 +80,7 @@ impl<'a> BatchBuffers<'a> {
         }
         let lanes = &mut self.lanes[..len];
         lanes.fill(0.0);
-        for &c in constant {
+        for &c in far {
             let number = input.columns.number(c).expect("internal: a feature of the batch");
             let absent = standardizer.map_or(0.0, |s| s.scaled(c as usize, 0.0));
             lanes[number as usize * stride..][..samples.len()].fill(absent);
@@ -132,7 +130,7 @@ impl SparseInput {
             self.gradients = reserved(nnz + nnz / 4, WHAT)?;
         }
         self.gradients.resize(nnz, 0.0);
-        if let Some(standardizer) = standardizer {
+        if let Some(standardizer) = standardizer.filter(|s| s.shifts()) {
             if self.shift.is_empty() {
                 self.shift = reserved(w.n_cols(), WHAT)?;
                 self.shift.extend((0..w.n_cols()).map(|c| standardizer.shift(c)));

@@ -3,7 +3,6 @@
 use super::layer::Layer;
 use super::mlp::Mlp;
 use super::moments::Second;
-use super::standardize::Standardizer;
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::memory::{collected, copied, filled, reserved};
@@ -278,17 +277,5 @@ impl Layer {
         let second = Second { weights: second_weights, bias: second_bias };
         Layer::from_parts(weights, momentum, pick(bias)?, pick(&self.bias_momentum)?)
             .map(|layer| Layer { pruned, second, srelu, ..layer })
-    }
-}
-
-impl Standardizer {
-    /// The statistics of some features.
-    fn restricted(&self, features: &[u32]) -> Result<Self> {
-        let pick = |values: &[f64]| collected(features.iter().map(|&i| values[i as usize]), WHAT);
-        let is_constant = |&(_, &i): &(u32, &u32)| self.constant().binary_search(&i).is_ok();
-        let constant = || (0u32..).zip(features).filter(is_constant);
-        let mut numbers = reserved(constant().count(), WHAT)?;
-        numbers.extend(constant().map(|(number, _)| number));
-        Standardizer::from_parts(pick(self.mean())?, pick(self.scale())?, numbers)
     }
 }

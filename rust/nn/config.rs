@@ -1,18 +1,20 @@
-//! The settings of a network: each once, with its range. Their defaults and the words that users know
+//! The settings of a network: each once, checked. Their defaults and the words that users know
 //! stand in Python's `config.py`; both meet in the JSON form, which is also that of the model file.
 
 use serde::{Deserialize, Serialize};
 
 use super::activation::{Activation, ActivationKind};
-use super::loss::Loss;
+use super::loss::{Loss, TargetRange};
 use super::mlp::Draw;
 use super::per_layer::PerLayer;
+use super::ranges;
 use super::sparsity::Sparsity;
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::kernels::{Mask, Needs};
 use crate::rng::{Purpose, Stream};
-use crate::topology::{Fan, Init, Scheme, expected_connections};
+pub use crate::topology::Init;
+use crate::topology::{Fan, Scheme, expected_connections};
 
 /// What defines a network besides its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +29,6 @@ pub struct Config {
     /// The loss and with it the output function.
     pub loss: Loss,
     /// How much of each target of cross-entropy training spreads evenly over the classes.
-    #[serde(default, skip_serializing_if = "is_zero")] // files without it stay as they were
     pub label_smoothing: f64,
     /// The distribution of initial and of grown weights.
     pub init: Init,
@@ -35,10 +36,11 @@ pub struct Config {
     /// in each.
     pub dropout: PerLayer<f64>,
     /// The standard deviation of the noise added to the (standardised) inputs while training.
-    #[serde(default)] // files of earlier versions have none
     pub input_noise: f64,
     /// Whether inputs are standardised with the statistics of the first training data.
     pub standardize: bool,
+    /// Whether the network learns targets in units of their own deviations from their mean.
+    pub standardize_targets: bool,
     /// The seed of everything random.
     pub seed: u64,
 }
@@ -57,6 +59,7 @@ impl Config {
             dropout: 0.0.into(),
             input_noise: 0.0,
             standardize: false,
+            standardize_targets: false,
             seed: 0,
         }
     }
@@ -104,26 +107,20 @@ impl Config {
             expected_connections(pair[0], pair[1], probability)?;
         }
         let smoothing = self.label_smoothing;
-        if !(0.0..1.0).contains(&smoothing) {
-            return Err(Error::invalid("label_smoothing", smoothing, "a number in [0, 1)"));
-        }
+        ranges::LABEL_SMOOTHING.check("label_smoothing", &[smoothing])?;
         if smoothing > 0.0 && self.loss != Loss::CrossEntropy {
             let value = format!("{smoothing} with loss = {:?}", self.loss);
             return Err(Error::invalid("label_smoothing", value, "cross-entropy"));
         }
+        if self.standardize_targets && self.loss.target_range() != TargetRange::Finite {
+            let value = format!("true with loss = {:?}", self.loss);
+            return Err(Error::invalid("standardize_targets", value, "squared error or Huber's"));
+        }
         self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
         self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;
-        if !(self.activation.slope as f32).is_finite() {
-            return Err(Error::invalid("slope", self.activation.slope, "a finite number"));
-        }
-        if let Some(rate) = self.dropout.values().iter().find(|rate| !(0.0..1.0).contains(*rate)) {
-            return Err(Error::invalid("dropout", rate, "a number in [0, 1)"));
-        }
-        if !(self.input_noise >= 0.0 && (self.input_noise as f32).is_finite()) {
-            let expected = "a finite number of at least 0";
-            return Err(Error::invalid("input_noise", self.input_noise, expected));
-        }
-        Ok(())
+        ranges::SLOPE.check("slope", &[self.activation.slope])?;
+        ranges::DROPOUT.check("dropout", self.dropout.values())?;
+        ranges::INPUT_NOISE.check("input_noise", &[self.input_noise])
     }
 
     /// The settings that a JSON text gives, checked.
@@ -139,8 +136,4 @@ impl Config {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("internal: plain data always serialise")
     }
-}
-
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
 }

@@ -34,7 +34,7 @@ impl Mlp {
         let last = workspace.slots.of(self.layers.len());
         let outputs = &mut workspace.activations[last];
         let outputs = BatchMut::new(outputs, self.n_outputs(), workspace.stride);
-        self.config.score_in_training(outputs, samples, answers, &mut workspace.scratch)
+        self.score_in_training(outputs, samples, answers, &mut workspace.scratch)
     }
 
     /// Computes the activations of some layers, from those before them.

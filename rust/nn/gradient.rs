@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::backward::{needed_of, pass_back};
 use super::mlp::{Draw, Mlp};
 use super::moments::Second;
+use super::standardize::Units;
 use super::{Answers, Layer, SRelu, Score, Update, Workspace};
 use crate::csr::NONE;
 use crate::error::{Error, Result};
@@ -204,7 +205,8 @@ impl Mlp {
         };
         let layers = self.layers.iter().map(layer).collect::<Result<_>>()?;
         let counters = self.counters;
-        Ok(Mlp { config, layers, standardizer: None, origin: None, state: None, counters })
+        let units = self.units.as_ref().map(Units::try_clone).transpose()?;
+        Ok(Mlp { config, layers, standardizer: None, units, origin: None, state: None, counters })
     }
 
     /// One step of every parameter from the sum of gradients that were made on this structure,

@@ -87,11 +87,23 @@ impl Layer {
             topology::erdos_renyi_watched(par, n_in, n_out, probability, structure, watch)?;
         let empty = filled(indices.len(), 0.0, "weights")?;
         let mut weights = Csr::from_parts(n_in, indptr, indices, empty);
-        let values = Stream::new(seed, Purpose::Weights, number, 0);
-        let (pattern, data) = weights.pattern_and_data_mut();
-        topology::initial_weights(par, pattern, init, values, data);
-        watch.advance(pattern.nnz() as u64)?;
+        draw_weights(par, &mut weights, init, seed, number);
+        watch.advance(weights.nnz() as u64)?;
         Layer::new(weights)
+    }
+
+    /// A layer with these connections and biases, and weights that are drawn as `random` draws them
+    /// for connections that are the same.
+    pub fn drawn(
+        par: &Par,
+        mut weights: Csr,
+        bias: Vec<f32>,
+        init: Init,
+        seed: u64,
+        number: u64,
+    ) -> Result<Self> {
+        draw_weights(par, &mut weights, init, seed, number);
+        Layer::with_bias(weights, bias)
     }
 
     /// The weights, a row an output neuron.
@@ -193,4 +205,10 @@ impl Layer {
             None => Transpose::new(par, self.weights.pattern()).map(Some),
         }
     }
+}
+
+fn draw_weights(par: &Par, weights: &mut Csr, init: Init, seed: u64, number: u64) {
+    let values = Stream::new(seed, Purpose::Weights, number, 0);
+    let (pattern, data) = weights.pattern_and_data_mut();
+    topology::initial_weights(par, pattern, init, values, data);
 }

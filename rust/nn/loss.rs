@@ -2,9 +2,17 @@
 //!
 //! A loss is a variant of [`Loss`], the [`Formula`] that it names, and a row of Python's `losses.py`.
 
+mod constant;
+mod pull;
+
+pub use constant::Constant;
+
 use serde::{Deserialize, Serialize};
 
+use self::pull::weigh;
 use super::config::Config;
+use super::mlp::Mlp;
+use super::standardize::Units;
 use crate::kernels::{BatchMut, sigmoid, softmax};
 
 /// A loss; per sample, summed over outputs.
@@ -42,6 +50,8 @@ pub enum Targets<'a> {
     Classes(&'a [u32]),
     /// (samples, outputs), row-major.
     Dense(&'a [f32]),
+    /// The same in f64, for losses whose targets may be any finite numbers.
+    Wide(&'a [f64]),
 }
 
 /// Targets, and how much each sample counts.
@@ -49,7 +59,8 @@ pub enum Targets<'a> {
 pub struct Answers<'a> {
     /// The targets.
     pub targets: Targets<'a>,
-    /// (samples,), by which losses and gradients are multiplied; 1 each if None.
+    /// (samples,), by which losses are multiplied, and gradients as far as `pull` lets them; 1 each
+    /// if None.
     pub weights: Option<&'a [f32]>,
 }
 
@@ -77,6 +88,8 @@ pub struct Score {
     /// Multiplications with additions that training made for them, one for each sample and each
     /// connection that a product went through; none of an evaluation.
     pub multiply_adds: u64,
+    /// Batches in which the weights of samples were limited.
+    pub limited: u64,
 }
 
 impl Score {
@@ -86,6 +99,7 @@ impl Score {
         self.correct += other.correct;
         self.samples += other.samples;
         self.multiply_adds += other.multiply_adds;
+        self.limited += other.limited;
     }
     /// The mean loss, NaN without samples.
     pub fn mean_loss(&self) -> f64 {
@@ -140,26 +154,37 @@ impl Loss {
         answers: Answers<'_>,
         scratch: &mut [f32],
     ) -> Score {
-        score(self.formula(), z, Asked { samples, answers }, scratch)
+        score(self.formula(), z, Asked { samples, answers, units: None }, scratch)
     }
 }
 
-impl Config {
-    /// Scores a batch of training, with smoothed targets if the settings say so; else as
-    /// [`Loss::score`].
-    pub(super) fn score_in_training(
+impl Mlp {
+    /// As [`Loss::score`] of targets in the network's units.
+    pub fn score(
         &self,
         z: BatchMut<'_>,
         samples: &[u32],
         answers: Answers<'_>,
         scratch: &mut [f32],
     ) -> Score {
-        let smoothed = CrossEntropy { smoothing: self.label_smoothing };
-        let formula = match self.loss {
+        let asked = Asked { samples, answers, units: self.units() };
+        score(self.config().loss.formula(), z, asked, scratch)
+    }
+
+    /// As [`Mlp::score`] of a batch of training, with smoothed targets if the settings say so.
+    pub fn score_in_training(
+        &self,
+        z: BatchMut<'_>,
+        samples: &[u32],
+        answers: Answers<'_>,
+        scratch: &mut [f32],
+    ) -> Score {
+        let smoothed = CrossEntropy { smoothing: self.config().label_smoothing };
+        let formula = match self.config().loss {
             Loss::CrossEntropy => &smoothed,
             loss => loss.formula(),
         };
-        score(formula, z, Asked { samples, answers }, scratch)
+        score(formula, z, Asked { samples, answers, units: self.units() }, scratch)
     }
 }
 
@@ -170,12 +195,10 @@ fn score(
     scratch: &mut [f32],
 ) -> Score {
     let mut score = formula.score(z.reborrow(), asked, scratch);
-    let Asked { samples, answers } = asked;
+    let Asked { samples, answers, .. } = asked;
     score.samples = samples.len();
     if answers.weights.is_some() {
-        for row in z.values.chunks_exact_mut(z.stride) {
-            row.iter_mut().zip(samples).for_each(|(d, &s)| *d *= answers.weight(s));
-        }
+        score.limited = weigh(&mut z, samples, answers).into();
     }
     if z.stride > samples.len() {
         z.values.chunks_exact_mut(z.stride).for_each(|row| row[samples.len()..].fill(0.0));
@@ -188,13 +211,14 @@ fn score(
 struct Asked<'a> {
     samples: &'a [u32],
     answers: Answers<'a>,
+    units: Option<&'a Units>,
 }
 
 impl<'a> Asked<'a> {
     /// Each sample's lane and weight, and its targets if those are dense.
     fn rows(self, outputs: usize) -> impl Iterator<Item = Row<'a>> {
         let Targets::Dense(y) = self.answers.targets else {
-            panic!("internal: class targets belong to cross-entropy");
+            panic!("internal: targets of another kind belong to another loss");
         };
         let row = move |(b, &s): (usize, &u32)| Row {
             lane: b,
@@ -202,6 +226,19 @@ impl<'a> Asked<'a> {
             weight: f64::from(self.answers.weight(s)),
         };
         self.samples.iter().enumerate().map(row)
+    }
+
+    /// The target of output `k` of a sample, in the units of the network.
+    fn target(self, sample: u32, k: usize, outputs: usize) -> f32 {
+        let at = sample as usize * outputs + k;
+        match self.answers.targets {
+            Targets::Dense(y) => match self.units {
+                Some(units) => units.apply(k, f64::from(y[at])),
+                None => y[at],
+            },
+            Targets::Wide(y) => self.units.map_or(y[at] as f32, |units| units.apply(k, y[at])),
+            Targets::Classes(_) => panic!("internal: class targets belong to cross-entropy"),
+        }
     }
 }
 
@@ -244,7 +281,7 @@ impl Formula for CrossEntropy {
     fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, scratch: &mut [f32]) -> Score {
         match asked.answers.targets {
             Targets::Classes(y) => self.score_classes(z, asked, y, scratch),
-            Targets::Dense(_) => self.score_probabilities(z, asked, scratch),
+            _ => self.score_probabilities(z, asked, scratch),
         }
     }
 }
@@ -258,7 +295,7 @@ impl CrossEntropy {
     fn score_classes(
         &self,
         mut z: BatchMut<'_>,
-        Asked { samples, answers }: Asked<'_>,
+        Asked { samples, answers, .. }: Asked<'_>,
         y: &[u32],
         scratch: &mut [f32],
     ) -> Score {
@@ -415,10 +452,11 @@ fn score_outputs(
     part: impl Fn(&mut f32, f32) -> Part,
 ) -> Score {
     let (outputs, mut score) = (z.n_rows(), Score::default());
-    for Row { lane: b, y, weight } in asked.rows(outputs) {
+    for (b, &sample) in asked.samples.iter().enumerate() {
+        let weight = f64::from(asked.answers.weight(sample));
         let (mut right, mut loss) = (0, 0.0);
-        for (z, &y) in lane_mut(&mut z, b).zip(y) {
-            let part = part(z, y);
+        for (k, z) in lane_mut(&mut z, b).enumerate() {
+            let part = part(z, asked.target(sample, k, outputs));
             loss += part.loss;
             right += u32::from(part.is_right);
         }

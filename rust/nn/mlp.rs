@@ -12,7 +12,7 @@ use super::loss::{Answers, Score};
 use super::moments::State;
 use super::optimizer::Optimizer;
 use super::srelu::SRelu;
-use super::standardize::Standardizer;
+use super::standardize::{Standardizer, Units};
 use super::workspace::{Memory, Workspace};
 use crate::error::{Error, Result};
 use crate::parallel::Par;
@@ -45,6 +45,8 @@ pub struct Mlp {
     pub(super) config: Config,
     pub(super) layers: Vec<Layer>,
     pub(super) standardizer: Option<Standardizer>,
+    /// Those of the targets.
+    pub(super) units: Option<Units>,
     /// Where the neurons come from, once a compaction has removed some.
     pub(super) origin: Option<Origin>,
     /// The optimiser that the moments belong to, unless it is SGD.
@@ -105,7 +107,8 @@ impl Mlp {
             }
         }
         let counters = Counters::default();
-        Ok(Mlp { config, layers, standardizer: None, origin: None, state: None, counters })
+        let (standardizer, units) = (None, None);
+        Ok(Mlp { config, layers, standardizer, units, origin: None, state: None, counters })
     }
 
     /// The bytes of all layers as they are now, transpose indices included.
@@ -123,6 +126,7 @@ impl Mlp {
             config: self.config.clone(),
             layers,
             standardizer: standardizer.transpose()?,
+            units: self.units.as_ref().map(Units::try_clone).transpose()?,
             origin: self.origin.as_ref().map(Origin::try_clone).transpose()?,
             state: self.state,
             counters: self.counters,
@@ -159,14 +163,51 @@ impl Mlp {
         Ok(())
     }
 
+    /// The units of targets, once there were some.
+    pub fn units(&self) -> Option<&Units> {
+        self.units.as_ref()
+    }
+
+    /// Sets the units of targets from now on.
+    pub fn set_units(&mut self, units: Units) -> Result<()> {
+        let outputs = units.mean().len();
+        if !self.config.standardize_targets || outputs != self.n_outputs() {
+            let value = format!("units of {outputs} targets");
+            let expected = match self.config.standardize_targets {
+                true => format!("{}", self.n_outputs()),
+                false => "none, as standardize_targets is false".into(),
+            };
+            return Err(Error::invalid("units", value, expected));
+        }
+        self.units = Some(units);
+        Ok(())
+    }
+
     /// Goes back to having no statistics.
-    pub fn forget_standardizer(&mut self) {
-        self.standardizer = None;
+    pub fn forget_statistics(&mut self) {
+        (self.standardizer, self.units) = (None, None);
     }
 
     /// The number of connections in all layers.
     pub fn nnz(&self) -> usize {
         self.layers.iter().map(|l| l.weights.nnz()).sum()
+    }
+
+    /// Whether all parameters are finite, and all moments: a parameter with an infinite one is lost
+    /// or never moves again.
+    pub fn is_finite(&self, par: &Par) -> bool {
+        const CHUNK: usize = 1 << 20;
+        let all = |values: &[f32]| {
+            let chunks: Vec<&[f32]> = values.chunks(CHUNK).collect();
+            let finite = |i: usize| chunks[i].iter().all(|v| v.is_finite());
+            par.map(chunks.len(), finite).into_iter().all(|is_finite| is_finite)
+        };
+        self.layers.iter().all(|l| {
+            let of_srelu = l.srelu().map_or(&[][..], SRelu::parameters);
+            let moments = [&l.momentum, &l.bias_momentum, &l.second.weights, &l.second.bias];
+            [l.weights.data(), &l.bias, of_srelu].into_iter().all(all)
+                && moments.into_iter().all(|values| all(values))
+        })
     }
 
     /// The neurons of each layer with weights that have incoming connections.

@@ -77,6 +77,9 @@ impl Layer {
             let expected = format!("{} and {}", expected[0], expected[1]);
             return Err(Error::invalid("second moments", value, expected));
         }
+        if let Some(v) = weights.iter().chain(&bias).find(|&&v| v < 0.0) {
+            return Err(Error::invalid("second moments", v, "means of squares"));
+        }
         self.second = Second { weights, bias };
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::mlp::Mlp;
 use super::moments::Second;
+use super::standardize::Units;
 use super::{GradientView, Layer, Layout, Memory, SRelu};
 use crate::csr::Csr;
 use crate::error::{Error, Result};
@@ -26,6 +27,7 @@ impl Replica {
             config,
             layers: Vec::new(),
             standardizer: None, // the batches come standardised
+            units: model.units.as_ref().map(Units::try_clone).transpose()?,
             origin: None,
             state: None,
             counters: model.counters,

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::per_layer::PerLayer;
-use crate::error::{Error, Result};
+use super::ranges;
+use crate::error::Result;
 
 /// How many connections each layer gets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Sparsity {
     /// The Erdos-Renyi control parameter: probability `epsilon * (n_in + n_out) / (n_in * n_out)`.
     Epsilon(PerLayer<f64>),
@@ -64,23 +65,16 @@ impl Sparsity {
 
     /// Checks every value; the message names the argument as users know it.
     pub(super) fn check(&self, layers: usize) -> Result<()> {
-        let density = |d: f64| match d {
-            d if d > 0.0 && d <= 1.0 => Ok(()),
-            d => Err(Error::invalid("density", d, "a number in (0, 1]")),
-        };
         match self {
             Sparsity::Epsilon(epsilon) => {
                 epsilon.check("epsilon", layers, "layer of weights")?;
-                match epsilon.values().iter().find(|&&e| !(e.is_finite() && e > 0.0)) {
-                    Some(e) => Err(Error::invalid("epsilon", e, "a positive finite number")),
-                    None => Ok(()),
-                }
+                ranges::EPSILON.check("epsilon", epsilon.values())
             }
-            Sparsity::Density(values) => {
-                values.check("density", layers, "layer of weights")?;
-                values.values().iter().copied().try_for_each(density)
+            Sparsity::Density(density) => {
+                density.check("density", layers, "layer of weights")?;
+                ranges::DENSITY.check("density", density.values())
             }
-            Sparsity::Allocated { density: value, .. } => density(*value),
+            Sparsity::Allocated { density, .. } => ranges::DENSITY.check("density", &[*density]),
             Sparsity::Given => Ok(()),
         }
     }

@@ -1,135 +1,126 @@
-//! Standardisation of inputs, with the statistics of the first training data. Batches are
-//! standardised where they are gathered: dense samples in `train/data.rs`, sparse ones in
-//! `batch.rs`.
+//! Standardisation: inputs by the statistics of the training data, and the units of targets.
+//! Batches are standardised where they are gathered: dense samples in `train/data.rs`, sparse ones
+//! in `batch.rs`.
 
-use crate::csr::Csr;
+use super::statistics::Moments;
 use crate::error::{Error, Result};
-use crate::memory::{copied, filled, reserved};
-use crate::parallel::Par;
+use crate::memory::{collected, copied, reserved};
 
-/// `(x - mean) * scale` per feature. A feature with one value becomes exactly 0: its mean is that
-/// value and its scale is 1. Computed in f64 and rounded once: a mean in f32 would spoil features
-/// whose offset is large beside their spread.
+const WHAT: &str = "statistics";
+
+/// The standardiser's name in errors.
+const NAME: &str = "standardizer";
+
+/// Where a feature of sparse samples lies this many deviations from 0, what is subtracted from it
+/// would not cancel exactly in the first layer's biases.
+const FAR: f64 = 256.0;
+
+/// `(x - mean) * scale` per feature, in f64 and rounded once. A feature with one value becomes 0,
+/// also with another value later.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardizer {
     mean: Vec<f64>,
+    /// One over the standard deviation; 0 of a feature with one value.
     scale: Vec<f64>,
-    /// Features with one value that is not 0, ascending.
-    constant: Vec<u32>,
+    age: Age,
+    /// Features of sparse samples that are shifted where they are gathered, ascending.
+    far: Vec<u32>,
+    /// Whether a feature has a mean that is not 0.
+    shifts: bool,
 }
 
-/// Features whose sums one task takes together: a row's piece is one cache line.
-const FEATURES: usize = 16;
+/// Which samples the statistics are of.
+#[derive(Clone, Debug, PartialEq)]
+enum Age {
+    /// That number, in f64; 0 of statistics that are given, which stay as they are.
+    Counted(f64),
+    /// Those of a model file without a count. Samples were rounded to f32 first, and the features with
+    /// one value other than 0, ascending, have scale 1. Predictions must keep their bits.
+    First(Vec<u32>),
+}
 
 impl Standardizer {
-    /// From stored statistics: a finite mean and a finite scale for each feature, and the features
-    /// that had one value other than 0, ascending.
-    pub fn from_parts(mean: Vec<f64>, scale: Vec<f64>, constant: Vec<u32>) -> Result<Self> {
-        if mean.len() != scale.len() {
-            let value = format!("{} scales", scale.len());
-            return Err(Error::invalid("standardizer", value, format!("{} of them", mean.len())));
+    /// From the moments of samples.
+    pub fn from_moments(moments: &Moments) -> Result<Self> {
+        let scale = collected((0..moments.mean().len()).map(|c| moments.scale(c)), WHAT)?;
+        Self::counted(copied(moments.mean(), WHAT)?, scale, moments.total())
+    }
+
+    /// From stored statistics of `count` samples, or given ones, of 0: finite means, and scales above 0,
+    /// or 0 of a feature that had one value.
+    pub fn counted(mean: Vec<f64>, scale: Vec<f64>, count: f64) -> Result<Self> {
+        if !(count >= 0.0 && count.is_finite()) {
+            let value = format!("statistics of {count} samples");
+            return Err(Error::invalid(NAME, value, "a number of at least 0"));
         }
-        if let Some(v) = mean.iter().chain(&scale).find(|v| !v.is_finite()) {
-            return Err(Error::invalid("standardizer", v, "finite means and scales"));
-        }
+        check(&mean, &scale, |s| *s >= 0.0)?;
+        let is_far = |c: &u32| (mean[*c as usize] * scale[*c as usize]).abs() > FAR;
+        let mut far = reserved((0..mean.len() as u32).filter(is_far).count(), WHAT)?;
+        far.extend((0..mean.len() as u32).filter(is_far));
+        let shifts = mean.iter().any(|m| *m != 0.0);
+        Ok(Standardizer { mean, scale, age: Age::Counted(count), far, shifts })
+    }
+
+    /// From the statistics of the first models: a finite mean and a scale above 0 for each feature, and
+    /// the features that had one value other than 0, ascending.
+    pub fn of_first_models(mean: Vec<f64>, scale: Vec<f64>, constant: Vec<u32>) -> Result<Self> {
+        check(&mean, &scale, |s| *s > 0.0)?;
         let ascending = constant.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascending || constant.last().is_some_and(|&c| c as usize >= mean.len()) {
             let value = format!("constant features {constant:?}");
             let expected = format!("ascending numbers below {}", mean.len());
-            return Err(Error::invalid("standardizer", value, expected));
+            return Err(Error::invalid(NAME, value, expected));
         }
         if let Some(c) = constant.iter().find(|&&c| scale[c as usize] != 1.0) {
             let value = format!("scale {} of constant feature {c}", scale[*c as usize]);
-            return Err(Error::invalid("standardizer", value, "1"));
+            return Err(Error::invalid(NAME, value, "1"));
         }
-        Ok(Standardizer { mean, scale, constant })
-    }
-
-    /// From statistics of data, where a feature with one value has that as its mean and scale 1.
-    fn found(mean: Vec<f64>, scale: Vec<f64>, is_constant: Vec<bool>) -> Result<Self> {
-        let constant =
-            || (0u32..).zip(&is_constant).filter(|&(c, &is)| is && mean[c as usize] != 0.0);
-        let mut numbers = reserved(constant().count(), "standardisation")?;
-        numbers.extend(constant().map(|(c, _)| c));
-        Ok(Standardizer { mean, scale, constant: numbers })
+        let far = copied(&constant, WHAT)?;
+        Ok(Standardizer { mean, scale, age: Age::First(constant), far, shifts: true })
     }
 
     /// A copy.
     pub fn try_clone(&self) -> Result<Self> {
-        let what = "statistics";
         Ok(Standardizer {
-            mean: copied(&self.mean, what)?,
-            scale: copied(&self.scale, what)?,
-            constant: copied(&self.constant, what)?,
+            mean: copied(&self.mean, WHAT)?,
+            scale: copied(&self.scale, WHAT)?,
+            age: match &self.age {
+                Age::Counted(count) => Age::Counted(*count),
+                Age::First(constant) => Age::First(copied(constant, WHAT)?),
+            },
+            far: copied(&self.far, WHAT)?,
+            shifts: self.shifts,
         })
     }
 
-    /// The statistics of `x`, (samples, features) row-major, in f64 over the samples in order.
-    pub fn fit(par: &Par, x: &[f32], features: usize) -> Result<Self> {
-        let what = "standardisation";
-        let mut mean = filled(features, 0.0f64, what)?;
-        let mut scale = filled(features, 1.0f64, what)?;
-        let mut constant = filled(features, true, what)?;
-        let samples = x.len() / features;
-        par.for_rows(
-            0..features.div_ceil(FEATURES),
-            256,
-            (&mut mean[..], &mut scale[..], &mut constant[..]),
-            |block| block * samples,
-            |(m, s, c): (&mut [f64], &mut [f64], &mut [bool]), range, mid| {
-                let at = ((mid - range.start) * FEATURES).min(m.len());
-                let ((m, m_right), (s, s_right)) = (m.split_at_mut(at), s.split_at_mut(at));
-                let (c, c_right) = c.split_at_mut(at);
-                ((m, s, c), (m_right, s_right, c_right))
-            },
-            |blocks, (m, s, c)| {
-                let pieces = m.chunks_mut(FEATURES).zip(s.chunks_mut(FEATURES));
-                for (block, ((m, s), c)) in blocks.zip(pieces.zip(c.chunks_mut(FEATURES))) {
-                    block_statistics(x, features, block * FEATURES, m, s, c);
-                }
-            },
-        );
-        Standardizer::found(mean, scale, constant)
-    }
-
-    /// [`Standardizer::fit`] of samples most of whose features are zero, a sample a row.
-    pub fn fit_sparse(x: &Csr) -> Result<Self> {
-        let (samples, features) = (x.n_rows() as f64, x.n_cols());
-        let what = "standardisation";
-        let mut mean = filled(features, 0.0f64, what)?;
-        let mut scale = filled(features, 1.0f64, what)?;
-        let mut stored = filled(features, (0u32, f32::INFINITY, f32::NEG_INFINITY), what)?;
-        let entries = || x.pattern().indices().iter().zip(x.data());
-        for (&c, &v) in entries() {
-            let (count, low, high) = &mut stored[c as usize];
-            (*count, *low, *high) = (*count + 1, low.min(v), high.max(v));
-            mean[c as usize] += f64::from(v);
-        }
-        mean.iter_mut().for_each(|sum| *sum /= samples);
-        let mut squares = filled(features, 0.0f64, what)?;
-        for (&c, &v) in entries() {
-            squares[c as usize] += (f64::from(v) - mean[c as usize]).powi(2);
-        }
-        let mut constant = filled(features, true, what)?;
-        for (c, &(count, low, high)) in stored.iter().enumerate() {
-            let zeros = samples - f64::from(count);
-            let (low, high) = if zeros > 0.0 { (low.min(0.0), high.max(0.0)) } else { (low, high) };
-            if low < high {
-                scale[c] = (samples / (squares[c] + zeros * mean[c].powi(2))).sqrt();
-                constant[c] = false;
-            } else {
-                mean[c] = only_value(low);
+    /// The statistics of some features.
+    pub fn restricted(&self, features: &[u32]) -> Result<Self> {
+        let pick = |values: &[f64]| collected(features.iter().map(|&i| values[i as usize]), WHAT);
+        let (mean, scale) = (pick(&self.mean)?, pick(&self.scale)?);
+        match &self.age {
+            Age::Counted(count) => Self::counted(mean, scale, *count),
+            Age::First(constant) => {
+                let is_constant = |&(_, &i): &(u32, &u32)| constant.binary_search(&i).is_ok();
+                let numbers = || (0u32..).zip(features).filter(is_constant).map(|(n, _)| n);
+                let mut constant = reserved(numbers().count(), WHAT)?;
+                constant.extend(numbers());
+                Self::of_first_models(mean, scale, constant)
             }
         }
-        Standardizer::found(mean, scale, constant)
     }
 
-    /// A value of feature `i`, scaled to the standard deviation 1. It is shifted to the mean 0 only
-    /// if the feature [is constant](Standardizer::constant).
+    /// The moments that more samples can be merged into; none of statistics that stay.
+    pub fn moments(&self) -> Result<Option<Moments>> {
+        let Some(count) = self.count().filter(|count| *count > 0.0) else { return Ok(None) };
+        moments(count, &self.mean, &self.scale).map(Some)
+    }
+
+    /// A value of feature `i` of sparse samples, scaled to the standard deviation 1. It is shifted to
+    /// the mean 0 only if the feature [is far](Standardizer::far).
     #[inline]
     pub fn scaled(&self, i: usize, value: f32) -> f32 {
-        if self.is_constant(i) {
-            self.apply(i, value)
+        if self.is_far(i) {
+            self.apply(i, f64::from(value))
         } else {
             (f64::from(value) * self.scale[i]) as f32
         }
@@ -138,19 +129,36 @@ impl Standardizer {
     /// What must still be subtracted from values of feature `i` that were [`Standardizer::scaled`].
     #[inline]
     pub fn shift(&self, i: usize) -> f32 {
-        if self.is_constant(i) { -0.0 } else { -self.apply(i, 0.0) }
+        if self.is_far(i) { -0.0 } else { -self.apply(i, 0.0) }
+    }
+
+    /// Whether anything must still be subtracted from features of sparse samples.
+    pub fn shifts(&self) -> bool {
+        self.shifts
+    }
+
+    /// Features of sparse samples that are shifted where they are gathered, ascending: those that are
+    /// far from 0.
+    pub fn far(&self) -> &[u32] {
+        &self.far
     }
 
     #[inline]
-    fn is_constant(&self, i: usize) -> bool {
-        // The scale is compared first: it rules out most features.
-        self.scale[i] == 1.0 && self.constant.binary_search(&(i as u32)).is_ok()
+    fn is_far(&self, i: usize) -> bool {
+        !self.far.is_empty() && self.far.binary_search(&(i as u32)).is_ok()
     }
 
     /// A value of feature `i`, standardised.
     #[inline]
-    pub fn apply(&self, i: usize, value: f32) -> f32 {
-        ((f64::from(value) - self.mean[i]) * self.scale[i]) as f32
+    pub fn apply(&self, i: usize, value: f64) -> f32 {
+        standardised(self.mean[i], self.scale[i], value)
+    }
+
+    /// Standardises values of feature `i`.
+    #[inline]
+    pub fn apply_in_place(&self, i: usize, values: &mut [f32]) {
+        let (mean, scale) = (self.mean[i], self.scale[i]);
+        values.iter_mut().for_each(|v| *v = standardised(mean, scale, f64::from(*v)));
     }
 
     /// Means, (features,).
@@ -158,81 +166,153 @@ impl Standardizer {
         &self.mean
     }
 
-    /// One over the standard deviations, (features,).
+    /// One over the standard deviations, (features,); 0 of a feature with one value.
     pub fn scale(&self) -> &[f64] {
         &self.scale
     }
 
-    /// The features that had one value other than 0, ascending.
+    /// How many samples they are of; none of the first models, whose samples are rounded to f32 first.
+    pub fn count(&self) -> Option<f64> {
+        match self.age {
+            Age::Counted(count) => Some(count),
+            Age::First(_) => None,
+        }
+    }
+
+    /// The features of the first models that had one value other than 0, ascending.
     pub fn constant(&self) -> &[u32] {
-        &self.constant
+        match &self.age {
+            Age::Counted(_) => &[],
+            Age::First(constant) => constant,
+        }
     }
 }
 
-/// The mean of a feature whose values are all this one; 0 if there are none, and not -0.
-fn only_value(value: f32) -> f64 {
-    if value.is_finite() { f64::from(value) + 0.0 } else { 0.0 }
+#[inline(always)]
+fn standardised(mean: f64, scale: f64, value: f64) -> f32 {
+    // Not by the product: an infinite difference times 0 would be NaN.
+    if scale == 0.0 { 0.0 } else { ((value - mean) * scale) as f32 }
 }
 
-/// The statistics of the features `start..`, as many as `mean` has room for.
-fn block_statistics(
-    x: &[f32],
-    features: usize,
-    start: usize,
-    mean: &mut [f64],
-    scale: &mut [f64],
-    constant: &mut [bool],
-) {
-    let (samples, width) = (x.len() / features, mean.len());
-    let rows = || x.chunks_exact(features).map(|row| &row[start..start + width]);
-    let mut sums = [0.0f64; FEATURES];
-    let (mut low, mut high) = ([f32::INFINITY; FEATURES], [f32::NEG_INFINITY; FEATURES]);
-    for row in rows() {
-        for (i, &v) in row.iter().enumerate() {
-            sums[i] += f64::from(v);
-            low[i] = low[i].min(v);
-            high[i] = high[i].max(v);
-        }
+fn check(mean: &[f64], scale: &[f64], fits: impl Fn(&f64) -> bool) -> Result<()> {
+    if mean.len() != scale.len() {
+        let value = format!("{} scales", scale.len());
+        return Err(Error::invalid(NAME, value, format!("{} of them", mean.len())));
     }
-    let means = sums.map(|s| s / samples as f64);
-    let mut squares = [0.0f64; FEATURES];
-    for row in rows() {
-        for (i, &v) in row.iter().enumerate() {
-            squares[i] += (f64::from(v) - means[i]).powi(2);
-        }
+    if let Some(v) = mean.iter().chain(scale).find(|v| !v.is_finite()) {
+        return Err(Error::invalid(NAME, v, "finite means and scales"));
     }
-    for i in 0..width {
-        // Two different f32 values never give a spread beyond f64's range.
-        if low[i] < high[i] {
-            (mean[i], scale[i]) = (means[i], (samples as f64 / squares[i]).sqrt());
-            constant[i] = false;
-        } else {
-            mean[i] = only_value(low[i]);
-        }
+    let bad = scale.iter().find(|s| !fits(s));
+    bad.map_or(Ok(()), |s| Err(Error::invalid(NAME, format!("a scale of {s}"), "one above 0")))
+}
+
+/// The units of targets: networks learn `(y - mean) * scale`, and predictions are turned back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Units {
+    mean: Vec<f64>,
+    /// One over the standard deviation; 0 of a target with one value.
+    scale: Vec<f64>,
+    total: f64,
+}
+
+impl Units {
+    /// From the moments of targets.
+    pub fn from_moments(moments: &Moments) -> Result<Self> {
+        let scale = collected((0..moments.mean().len()).map(|c| moments.scale(c)), WHAT)?;
+        Self::counted(copied(moments.mean(), WHAT)?, scale, moments.total())
     }
+
+    /// From stored statistics of the weight `total`: finite means, and scales above 0, or 0 of a target
+    /// that had one value.
+    pub fn counted(mean: Vec<f64>, scale: Vec<f64>, total: f64) -> Result<Self> {
+        check(&mean, &scale, |s| *s >= 0.0)?;
+        if !(total > 0.0 && total.is_finite()) {
+            let value = format!("statistics of the weight {total}");
+            return Err(Error::invalid("targets", value, "a number above 0"));
+        }
+        Ok(Units { mean, scale, total })
+    }
+
+    /// A copy.
+    pub fn try_clone(&self) -> Result<Self> {
+        let (mean, scale) = (copied(&self.mean, WHAT)?, copied(&self.scale, WHAT)?);
+        Ok(Units { mean, scale, total: self.total })
+    }
+
+    /// The moments that more targets can be merged into.
+    pub fn moments(&self) -> Result<Moments> {
+        moments(self.total, &self.mean, &self.scale)
+    }
+
+    /// A target of output `k` as the network learns it.
+    #[inline]
+    pub fn apply(&self, k: usize, value: f64) -> f32 {
+        ((value - self.mean[k]) * self.scale(k)) as f32
+    }
+
+    /// Means, (outputs,).
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// One over the standard deviation of output `k`; 1 if it had one value.
+    pub fn scale(&self, k: usize) -> f64 {
+        if self.varies(k) { self.scale[k] } else { 1.0 }
+    }
+
+    /// Whether output `k` had more than one value.
+    pub fn varies(&self, k: usize) -> bool {
+        self.scale[k] > 0.0
+    }
+
+    /// The scales as [`Units::counted`] takes them, (outputs,).
+    pub fn stored_scale(&self) -> &[f64] {
+        &self.scale
+    }
+
+    /// The sum of the weights of the targets.
+    pub fn total(&self) -> f64 {
+        self.total
+    }
+}
+
+fn moments(total: f64, mean: &[f64], scale: &[f64]) -> Result<Moments> {
+    let deviation = |s: &f64| if *s > 0.0 { total / (s * s) } else { 0.0 };
+    let deviations = collected(scale.iter().map(deviation), WHAT)?;
+    Moments::from_parts(total, copied(mean, WHAT)?, deviations)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::statistics::Table;
     use super::*;
+    use crate::csr::Csr;
+    use crate::parallel::Par;
+
+    fn of(values: &[f32], columns: usize) -> Standardizer {
+        let table = Table { values, columns, weights: None };
+        Standardizer::from_moments(&Moments::of(&Par::seq(), table, "x").unwrap()).unwrap()
+    }
 
     #[test]
-    fn constant_features_become_zero() {
+    fn features_with_one_value_become_zero() {
         // 0.1 is not exact, so its mean computed by summation is off by rounding.
         let constants = [0.1f32, -3.0, 2024.0, 1e30, f32::MAX, f32::from_bits(1), 0.0];
         let row = |i: i32| constants.into_iter().chain([i as f32]);
         let x: Vec<f32> = (0..1000).flat_map(row).collect();
-        let dense = Standardizer::fit(&Par::seq(), &x, 8).unwrap();
         let stored: Vec<u32> = [0, 1, 2, 3, 4, 5, 7].repeat(1000);
         let values = x.chunks(8).flat_map(|row| row.iter().take(6).chain(&row[7..]).copied());
         let indptr = (0..=1000).map(|i| 7 * i).collect();
         let sparse = Csr::new(8, indptr, stored, values.collect()).unwrap();
-        for s in [dense, Standardizer::fit_sparse(&sparse).unwrap()] {
+        let sparse = Moments::of_sparse(&sparse, "x").unwrap();
+        for s in [of(&x, 8), Standardizer::from_moments(&sparse).unwrap()] {
             for (i, value) in constants.into_iter().enumerate() {
-                assert_eq!((s.mean()[i], s.scale()[i]), (f64::from(value), 1.0));
-                assert_eq!((s.apply(i, value), s.scaled(i, value) - s.shift(i)), (0.0, 0.0));
+                assert_eq!((s.mean()[i], s.scale()[i]), (f64::from(value), 0.0));
+                for value in [value, -1e9, f32::MAX] {
+                    let shifted = s.scaled(i, value) - s.shift(i);
+                    assert_eq!((s.apply(i, f64::from(value)), shifted), (0.0, 0.0));
+                }
             }
-            assert_eq!(s.constant(), [0, 1, 2, 3, 4, 5]);
             assert_eq!(s.mean()[7], 499.5);
             assert!((s.scale()[7] - (12.0 / (1e6 - 1.0f64)).sqrt()).abs() < 1e-12);
             assert!((s.scaled(7, 500.0) - s.shift(7) - s.apply(7, 500.0)).abs() < 1e-6);
@@ -240,42 +320,61 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_of_zeros_has_no_sign() {
-        let s = Standardizer::fit(&Par::seq(), &[-0.0; 4], 1).unwrap();
-        assert_eq!((s.mean()[0].to_bits(), s.constant()), (0, &[][..]));
-        assert_eq!(Standardizer::fit(&Par::seq(), &[], 1).unwrap().mean(), [0.0]);
-    }
-
-    #[test]
     fn a_large_offset_costs_no_precision() {
         // Neighbouring f32 values: their mean is not one.
         let x: Vec<f32> = (0..1000).map(|i| 16_777_214.0 + (i % 2) as f32).collect();
-        let s = Standardizer::fit(&Par::seq(), &x, 1).unwrap();
-        assert_eq!((s.apply(0, x[0]), s.apply(0, x[1])), (-1.0, 1.0));
+        let s = of(&x, 1);
+        assert_eq!((s.apply(0, x[0].into()), s.apply(0, x[1].into())), (-1.0, 1.0));
+        assert_eq!((s.far(), s.scaled(0, x[1]), s.shift(0)), (&[0][..], 1.0, -0.0));
         let tiny = [f32::from_bits(1), f32::from_bits(2)];
-        let s = Standardizer::fit(&Par::seq(), &tiny, 1).unwrap();
-        assert_eq!(tiny.map(|v| s.apply(0, v)), [-1.0, 1.0]);
+        let s = of(&tiny, 1);
+        assert_eq!(tiny.map(|v| s.apply(0, v.into())), [-1.0, 1.0]);
     }
 
     #[test]
-    fn the_same_for_any_number_of_threads() {
-        let x: Vec<f32> = (0..100 * 131).map(|i| ((i * 7919) % 1009) as f32).collect();
-        let one = Standardizer::fit(&Par::seq(), &x, 131).unwrap();
-        for threads in [2, 3, 7] {
-            assert_eq!(one, Standardizer::fit(&Par::new(threads).unwrap(), &x, 131).unwrap());
-        }
+    fn more_samples_can_follow() {
+        let x: Vec<f32> = (0..1000).map(|i| 1e6 + (i * 7919 % 1009) as f32).collect();
+        let mut moments = of(&x[..100], 1).moments().unwrap().unwrap();
+        let table = Table { values: &x[100..], columns: 1, weights: None };
+        moments.merge(&Moments::of(&Par::seq(), table, "x").unwrap());
+        let (followed, whole) = (Standardizer::from_moments(&moments).unwrap(), of(&x, 1));
+        assert_eq!(followed.count(), Some(1000.0));
+        assert!((followed.mean()[0] - whole.mean()[0]).abs() < 1e-8);
+        assert!((followed.scale()[0] / whole.scale()[0] - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn units_of_targets_come_back() {
+        let table = Table { values: &[1e9f64, 7.0, 1e9 + 2.0, 7.0], columns: 2, weights: None };
+        let units = Units::from_moments(&Moments::of(&Par::seq(), table, "y").unwrap()).unwrap();
+        assert_eq!([units.apply(0, 1e9), units.apply(0, 1e9 + 2.0)], [-1.0, 1.0]);
+        assert_eq!((units.apply(1, 7.0), units.apply(1, 9.0), units.varies(1)), (0.0, 2.0, false));
+        assert_eq!(units.moments().unwrap().scale(1), 0.0);
     }
 
     #[test]
     fn stored_statistics_are_checked() {
-        let refused = |m: &[f64], s: &[f64], c: &[u32]| {
-            Standardizer::from_parts(m.to_vec(), s.to_vec(), c.to_vec()).unwrap_err().to_string()
+        let first = |m: &[f64], s: &[f64], c: &[u32]| {
+            Standardizer::of_first_models(m.to_vec(), s.to_vec(), c.to_vec())
+                .unwrap_err()
+                .to_string()
         };
-        assert!(refused(&[0.0; 2], &[1.0], &[]).contains("1 scales"));
-        assert!(refused(&[f64::NAN], &[1.0], &[]).contains("finite"));
-        assert!(refused(&[0.0], &[f64::INFINITY], &[]).contains("finite"));
-        assert!(refused(&[0.0; 2], &[1.0; 2], &[1, 0]).contains("ascending"));
-        assert!(refused(&[0.0; 2], &[1.0; 2], &[2]).contains("below 2"));
-        assert!(refused(&[0.0; 2], &[2.0; 2], &[1]).contains("scale 2"));
+        assert!(first(&[0.0; 2], &[1.0], &[]).contains("1 scales"));
+        assert!(first(&[f64::NAN], &[1.0], &[]).contains("finite"));
+        assert!(first(&[0.0], &[f64::INFINITY], &[]).contains("finite"));
+        for scale in [0.0, -0.0, -1.0] {
+            assert!(first(&[0.0; 2], &[1.0, scale], &[]).contains("above 0"));
+        }
+        assert!(first(&[0.0; 2], &[1.0; 2], &[1, 0]).contains("ascending"));
+        assert!(first(&[0.0; 2], &[1.0; 2], &[2]).contains("below 2"));
+        assert!(first(&[0.0; 2], &[2.0; 2], &[1]).contains("scale 2"));
+        let counted = |m: &[f64], s: &[f64], n: f64| {
+            Standardizer::counted(m.to_vec(), s.to_vec(), n).unwrap_err().to_string()
+        };
+        assert!(counted(&[0.0], &[-1.0], 1.0).contains("scale of -1"));
+        assert!(counted(&[0.0], &[1.0], -1.0).contains("-1 samples"));
+        let given = Standardizer::counted(vec![0.0], vec![1.0], 0.0).unwrap();
+        assert_eq!(given.moments().unwrap(), None);
+        assert!(counted(&[0.0], &[1.0], f64::NAN).contains("NaN samples"));
     }
 }

@@ -1,6 +1,10 @@
 //! Samples, targets and weights held for the core.
 
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use std::marker::PhantomData;
+
+use numpy::{
+    Element, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::prelude::*;
 
 use super::augment::augmentation;
@@ -17,14 +21,20 @@ use crate::train::{ArgumentNames, Augmentation, DataView, Samples};
 #[pyclass(frozen, module = "trulysparse._core")]
 pub struct Data {
     x: Inputs,
-    classes: Option<Vec<u32>>,
-    dense: Option<Held>,
+    targets: Option<HeldTargets>,
     weights: Option<Vec<f32>>,
     augmentation: Option<Augmentation>,
 }
 
+enum HeldTargets {
+    Classes(Vec<u32>),
+    Dense(Held<f32>),
+    Wide(Held<f64>),
+}
+
 enum Inputs {
-    Dense(Held),
+    Dense(Held<f32>),
+    Wide(Held<f64>),
     Sparse(Csr),
 }
 
@@ -33,6 +43,8 @@ enum Inputs {
 pub enum GivenInputs<'py> {
     #[pyo3(transparent)]
     Dense(PyReadonlyArray2<'py, f32>),
+    #[pyo3(transparent)]
+    Wide(PyReadonlyArray2<'py, f64>),
     Sparse {
         indptr: PyReadonlyArray1<'py, i64>,
         indices: PyReadonlyArray1<'py, u32>,
@@ -46,6 +58,7 @@ pub enum GivenInputs<'py> {
 pub enum GivenTargets<'py> {
     Classes(PyReadonlyArray1<'py, u32>),
     Dense(PyReadonlyArray2<'py, f32>),
+    Wide(PyReadonlyArray2<'py, f64>),
 }
 
 /// What samples and targets are called in errors: a pair.
@@ -63,10 +76,32 @@ impl Default for GivenNames {
     }
 }
 
+impl HeldTargets {
+    fn new(given: &GivenTargets<'_>, name: &str) -> PyResult<Self> {
+        Ok(match given {
+            GivenTargets::Classes(y) => {
+                HeldTargets::Classes(copied(y.as_slice()?, "class labels")?)
+            }
+            GivenTargets::Dense(y) => HeldTargets::Dense(Held::new(y, name)?),
+            GivenTargets::Wide(y) => HeldTargets::Wide(Held::new(y, name)?),
+        })
+    }
+
+    /// The numbers of a row.
+    fn columns(&self) -> Option<usize> {
+        match self {
+            HeldTargets::Classes(_) => None,
+            HeldTargets::Dense(held) => Some(held.shape[1]),
+            HeldTargets::Wide(held) => Some(held.shape[1]),
+        }
+    }
+}
+
 impl Inputs {
     fn new(given: &GivenInputs<'_>, name: &str) -> PyResult<Self> {
         match given {
             GivenInputs::Dense(x) => Ok(Inputs::Dense(Held::new(x, name)?)),
+            GivenInputs::Wide(x) => Ok(Inputs::Wide(Held::new(x, name)?)),
             GivenInputs::Sparse { indptr, indices, data, features } => {
                 let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
                 let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
@@ -88,6 +123,7 @@ impl Inputs {
     fn shape(&self) -> [usize; 2] {
         match self {
             Inputs::Dense(held) => held.shape,
+            Inputs::Wide(held) => held.shape,
             Inputs::Sparse(x) => [x.n_rows(), x.n_cols()],
         }
     }
@@ -95,38 +131,40 @@ impl Inputs {
 
 /// An array that is held, with what it must still be whenever it is looked at: its owner can
 /// reshape or resize it in between.
-struct Held {
+struct Held<T> {
     array: Py<PyAny>,
     shape: [usize; 2],
     name: String,
+    of: PhantomData<fn() -> T>,
 }
 
-impl Held {
-    fn new(array: &PyReadonlyArray2<'_, f32>, name: &str) -> PyResult<Self> {
+impl<T: Element> Held<T> {
+    fn new(array: &PyReadonlyArray2<'_, T>, name: &str) -> PyResult<Self> {
         let shape = [array.shape()[0], array.shape()[1]];
-        let held = Held { array: array.as_any().clone().unbind(), shape, name: name.to_string() };
+        let held = Held {
+            array: array.as_any().clone().unbind(),
+            shape,
+            name: name.to_string(),
+            of: PhantomData,
+        };
         // NumPy's `as_slice` takes Fortran order as well.
         if array.is_c_contiguous() { Ok(held) } else { Err(held.changed("in another order")) }
     }
 
     fn changed(&self, what: &str) -> PyErr {
-        let expected = format!("a float32 array of shape {:?} in C order", self.shape);
+        let expected = format!("the array of shape {:?} in C order that it was", self.shape);
         Error::invalid(&self.name, format!("an array {what}"), expected).into()
     }
 
-    fn borrow<'py>(&self, py: Python<'py>) -> PyResult<PyReadonlyArray2<'py, f32>> {
+    fn borrow<'py>(&self, py: Python<'py>) -> PyResult<PyReadonlyArray2<'py, T>> {
         // Its type and number of dimensions may have been changed in place as well.
-        let array = self.array.bind(py).cast::<PyArray2<f32>>();
+        let array = self.array.bind(py).cast::<PyArray2<T>>();
         let array = array.map_err(|_| self.changed("that was changed while it was in use"))?;
         if array.shape() != self.shape || !array.is_c_contiguous() {
             return Err(self.changed("that was changed while it was in use"));
         }
         Ok(array.try_readonly()?)
     }
-}
-
-fn targets<'a>(classes: Option<&'a [u32]>, dense: Option<&'a [f32]>) -> Option<Targets<'a>> {
-    classes.map(Targets::Classes).or(dense.map(Targets::Dense))
 }
 
 #[pymethods]
@@ -148,25 +186,19 @@ impl Data {
     ) -> PyResult<Self> {
         let names = ArgumentNames { x: &names.x, y: &names.y };
         let inputs = Inputs::new(&x, names.x)?;
-        let (mut labels, mut dense, mut width) = (None, None, None);
-        match &targets {
-            Some(GivenTargets::Classes(y)) => labels = Some(copied(y.as_slice()?, "class labels")?),
-            Some(GivenTargets::Dense(y)) => {
-                (dense, width) = (Some(Held::new(y, names.y)?), Some(y.shape()[1]));
-            }
-            None => {}
-        }
+        let targets = targets.map(|targets| HeldTargets::new(&targets, names.y)).transpose()?;
+        let width = targets.as_ref().and_then(HeldTargets::columns);
         let vector = |array: Option<&[f32]>| array.map(|a| copied(a, "weights")).transpose();
         let weights = vector(weights.as_ref().map(|w| w.as_slice()).transpose()?)?;
         let augmentation = match (&inputs, augment) {
             (_, None) => None,
             (Inputs::Dense(held), Some(text)) => Some(augmentation(text, held.shape[1])?),
-            (Inputs::Sparse(_), Some(_)) => {
+            (Inputs::Wide(_) | Inputs::Sparse(_), Some(_)) => {
                 let expected = format!("dense images, or None with sparse {}", names.x);
                 return Err(Error::invalid("augment", "an ImageAugmentation", expected).into());
             }
         };
-        let data = Data { x: inputs, classes: labels, dense, weights, augmentation };
+        let data = Data { x: inputs, targets, weights, augmentation };
         let par = network.par()?;
         data.checked(py, |samples, targets, weights| {
             let network = network.read()?;
@@ -184,7 +216,8 @@ impl Data {
                 check_weights(weights, samples.len())?;
             }
             let loss = network.config().loss;
-            DataView::new(&par, samples, targets, loss, outputs, names).map(|_| ())
+            let data = DataView::new(&par, samples, targets, loss, outputs, names)?;
+            data.check_range(&par, network.standardizer(), names.x)
         })?;
         Ok(data)
     }
@@ -221,19 +254,31 @@ impl Data {
         py: Python<'_>,
         f: impl FnOnce(Samples<'_>, Option<Targets<'_>>, Option<&[f32]>) -> Result<R> + Send,
     ) -> PyResult<R> {
-        let held = match &self.x {
-            Inputs::Dense(held) => Some(held.borrow(py)?),
-            Inputs::Sparse(_) => None,
+        let (narrow, wide) = match &self.x {
+            Inputs::Dense(held) => (Some(held.borrow(py)?), None),
+            Inputs::Wide(held) => (None, Some(held.borrow(py)?)),
+            Inputs::Sparse(_) => (None, None),
         };
-        let values = held.as_ref().map(|x| x.as_slice()).transpose()?;
-        let samples = match (&self.x, values) {
-            (Inputs::Dense(held), Some(values)) => Samples::Dense(values, held.shape[1]),
-            (Inputs::Sparse(x), _) => Samples::Sparse(x),
-            (Inputs::Dense(_), None) => unreachable!("internal: dense samples are borrowed"),
+        let narrow = narrow.as_ref().map(|x| x.as_slice()).transpose()?;
+        let wide = wide.as_ref().map(|x| x.as_slice()).transpose()?;
+        let features = self.x.shape()[1];
+        let samples = match (&self.x, narrow, wide) {
+            (Inputs::Dense(_), Some(values), _) => Samples::Dense(values, features),
+            (Inputs::Wide(_), _, Some(values)) => Samples::Wide(values, features),
+            (Inputs::Sparse(x), ..) => Samples::Sparse(x),
+            _ => unreachable!("internal: dense samples are borrowed"),
         };
-        let dense = self.dense.as_ref().map(|d| d.borrow(py)).transpose()?;
-        let rows = dense.as_ref().map(|d| d.as_slice()).transpose()?;
-        let targets = targets(self.classes.as_deref(), rows);
+        let (narrow, wide) = match &self.targets {
+            Some(HeldTargets::Dense(held)) => (Some(held.borrow(py)?), None),
+            Some(HeldTargets::Wide(held)) => (None, Some(held.borrow(py)?)),
+            Some(HeldTargets::Classes(_)) | None => (None, None),
+        };
+        let narrow = narrow.as_ref().map(|y| y.as_slice()).transpose()?.map(Targets::Dense);
+        let wide = wide.as_ref().map(|y| y.as_slice()).transpose()?.map(Targets::Wide);
+        let targets = match &self.targets {
+            Some(HeldTargets::Classes(classes)) => Some(Targets::Classes(classes)),
+            _ => narrow.or(wide),
+        };
         Ok(py.detach(|| f(samples, targets, self.weights.as_deref()))?)
     }
 }

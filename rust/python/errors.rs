@@ -14,16 +14,22 @@ impl From<Error> for PyErr {
             Error::Forked | Error::Compacted | Error::Stopped => {
                 PyRuntimeError::new_err(error.to_string())
             }
-            Error::Io { path, source } => match source.raw_os_error() {
-                // Python picks FileNotFoundError and the like by the number.
-                Some(number) => {
-                    let text = source.to_string();
-                    let reason = text.split(" (os error").next().unwrap_or_default().to_string();
-                    PyOSError::new_err((number, reason, path))
-                }
-                None => std::io::Error::new(source.kind(), format!("{path}: {source}")).into(),
-            },
+            Error::Io { path, source } => os_error(path, source, ""),
+            Error::Unsaved { path, source, why } => os_error(path, source, &format!(" ({why})")),
             _ => PyValueError::new_err(error.to_string()),
         }
+    }
+}
+
+/// The system's error about a file, with what else there is to say of it.
+fn os_error(path: String, source: std::io::Error, more: &str) -> PyErr {
+    match source.raw_os_error() {
+        // Python picks FileNotFoundError and the like by the number.
+        Some(number) => {
+            let text = source.to_string();
+            let reason = text.split(" (os error").next().unwrap_or_default();
+            PyOSError::new_err((number, format!("{reason}{more}"), path))
+        }
+        None => std::io::Error::new(source.kind(), format!("{path}: {source}{more}")).into(),
     }
 }

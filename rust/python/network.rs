@@ -8,6 +8,7 @@ mod samples;
 
 pub use arrays::{LayerWeights, Snapshot};
 pub use evolution::RemovedNeurons;
+pub use files::ModelFile;
 pub use footprint::{Footprint, expected_footprint, resident_memory};
 
 use std::ops::Deref;
@@ -23,11 +24,11 @@ use super::results::Counters;
 use super::shared_network::SharedNetwork;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
-use crate::memory::copied;
+use crate::memory::{copied, filled};
 use crate::nn::{Config, Layer, Mlp};
-use crate::parallel::Par;
+use crate::parallel::{self, Par};
 
-/// A layer as Python has it: offsets, columns, values and biases.
+/// A layer as Python has it: offsets, columns, values, or None if they are to be drawn, and biases.
 #[derive(FromPyObject)]
 struct GivenLayer<'py> {
     #[pyo3(item(0))]
@@ -35,9 +36,15 @@ struct GivenLayer<'py> {
     #[pyo3(item(1))]
     indices: PyReadonlyArray1<'py, u32>,
     #[pyo3(item(2))]
-    values: PyReadonlyArray1<'py, f32>,
+    values: Option<PyReadonlyArray1<'py, f32>>,
     #[pyo3(item(3))]
     bias: PyReadonlyArray1<'py, f32>,
+}
+
+/// As [`parallel::available`].
+#[pyfunction]
+pub fn available_threads() -> usize {
+    parallel::available()
 }
 
 /// A network and the threads that it uses.
@@ -100,7 +107,8 @@ impl Network {
         Ok(Network::wrap(py, mlp, par))
     }
 
-    /// A network with given connections, a matrix with one row per output neuron for each layer.
+    /// A network with given connections, a matrix with one row per output neuron for each layer;
+    /// weights that are None are drawn.
     #[staticmethod]
     fn from_matrices(
         py: Python<'_>,
@@ -110,16 +118,25 @@ impl Network {
     ) -> PyResult<Self> {
         let (config, par) = (Config::from_json(config)?, Par::new(threads)?);
         let mut layers = Vec::new();
-        for (layer, n_in) in matrices.iter().zip(&config.layer_sizes) {
+        for ((layer, n_in), number) in matrices.iter().zip(&config.layer_sizes).zip(1..) {
             let GivenLayer { indptr, indices, values, bias } = layer;
             let indptr = offsets(indptr)?;
             let indices = copied(indices.as_slice()?, "connections")?;
-            let weights = Csr::new(*n_in, indptr, indices, copied(values.as_slice()?, "weights")?)?;
+            let given = match values {
+                Some(values) => copied(values.as_slice()?, "weights")?,
+                None => filled(indices.len(), 0.0, "weights")?,
+            };
+            let weights = Csr::new(*n_in, indptr, indices, given)?;
             let bias = copied(bias.as_slice()?, "biases")?;
             if let Some(b) = bias.iter().find(|b| !b.is_finite()) {
                 return Err(Error::invalid("biases", b, "finite numbers").into());
             }
-            layers.push(Layer::with_bias(weights, bias)?);
+            layers.push(match values {
+                Some(_) => Layer::with_bias(weights, bias)?,
+                None => py.detach(|| {
+                    Layer::drawn(&par, weights, bias, config.init, config.seed, number)
+                })?,
+            });
         }
         let mlp = py.detach(|| Mlp::from_layers(config, layers))?;
         Ok(Network::wrap(py, mlp, par))

@@ -1,7 +1,7 @@
 //! A parallel fit as a Python object.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
@@ -13,6 +13,7 @@ use super::rules::{LayerTurnover, Pruned};
 use super::until_tick;
 use crate::error::Error;
 use crate::nn::{Memory, Pruning};
+use crate::parallel::Par;
 use crate::topology::NamedRule;
 use crate::train::{Event, ParallelFit, Progress};
 
@@ -23,6 +24,13 @@ pub struct ParallelTrainer {
     data: Py<Data>,
     fit: Mutex<ParallelFit>,
     multiply_adds: AtomicU64,
+    limited: AtomicU64,
+}
+
+impl ParallelTrainer {
+    fn lock(&self) -> MutexGuard<'_, ParallelFit> {
+        self.fit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[pymethods]
@@ -38,13 +46,13 @@ impl ParallelTrainer {
             mlp.prepare_training(&par, Memory::Fast)?;
             ParallelFit::new(&mlp, data, settings)
         })?;
-        let (fit, multiply_adds) = (Mutex::new(fit), AtomicU64::new(0));
-        Ok(ParallelTrainer { network, data, fit, multiply_adds })
+        let (multiply_adds, limited) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(ParallelTrainer { network, data, fit: Mutex::new(fit), multiply_adds, limited })
     }
 
     /// The learning rate of step `step` of the fit, which is in epoch `epoch`.
     fn learning_rate(&self, epoch: u64, step: u64) -> f64 {
-        self.fit.lock().unwrap_or_else(PoisonError::into_inner).learning_rate(epoch, step)
+        self.lock().learning_rate(epoch, step)
     }
 
     /// As `Trainer.epoch`; `replay`: twice the worker's number, plus one for a push, for each event.
@@ -61,7 +69,7 @@ impl ParallelTrainer {
         let par = network.par()?;
         let event = |code: &u32| Event { worker: code / 2, push: code % 2 == 1 };
         let replay: Option<Vec<_>> = replay.map(|codes| codes.iter().map(event).collect());
-        let fit = || self.fit.lock().unwrap_or_else(PoisonError::into_inner);
+        let fit = || self.lock();
         data.with(py, |data| {
             let mut fit = fit();
             fit.start_epoch(&mut *network.write()?, data, epoch, first_step)
@@ -84,9 +92,25 @@ impl ParallelTrainer {
             }
             if finished {
                 self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
+                self.limited.fetch_add(score.limited, Ordering::Relaxed);
                 return Ok(score.into());
             }
         }
+    }
+
+    /// Copies of the networks that workers train on their own; none before phase 2.
+    fn workers(&self, py: Python<'_>) -> PyResult<Vec<Network>> {
+        let models = py.detach(|| self.lock().workers())?;
+        Ok(models.into_iter().map(|mlp| Network::wrap(py, mlp, Par::seq())).collect())
+    }
+
+    /// Goes on in phase 2 with networks that `workers` gave.
+    fn resume(&self, py: Python<'_>, networks: Vec<Py<Network>>) -> PyResult<()> {
+        self.data.get().with(py, |data| {
+            let own = |network: &Py<Network>| network.get().read()?.try_clone();
+            let models = networks.iter().map(own).collect::<Result<_, Error>>()?;
+            self.lock().resume(&*self.network.get().read()?, data, models)
+        })
     }
 
     /// Multiplications with additions of all complete epochs so far, those for gradients that the
@@ -96,10 +120,16 @@ impl ParallelTrainer {
         self.multiply_adds.load(Ordering::Relaxed)
     }
 
+    /// Gradients of all complete epochs so far in which the weights of samples were limited.
+    #[getter]
+    fn limited(&self) -> u64 {
+        self.limited.load(Ordering::Relaxed)
+    }
+
     /// What the server did in this epoch, in the code that `epoch` takes.
     fn events(&self, py: Python<'_>) -> Vec<u32> {
         py.detach(|| {
-            let fit = self.fit.lock().unwrap_or_else(PoisonError::into_inner);
+            let fit = self.lock();
             fit.events().iter().map(|e| 2 * e.worker + u32::from(e.push)).collect()
         })
     }
@@ -107,7 +137,7 @@ impl ParallelTrainer {
     /// Of an asynchronous server since the fit began.
     fn tally(&self, py: Python<'_>) -> Tally {
         py.detach(|| {
-            let fit = self.fit.lock().unwrap_or_else(PoisonError::into_inner);
+            let fit = self.lock();
             Tally::new(fit.tally(), fit.idle().as_secs_f64())
         })
     }
@@ -117,7 +147,7 @@ impl ParallelTrainer {
         let network = self.network.get();
         let (par, rule) = (network.par()?, from_json::<NamedRule>("rule", rule)?);
         let layers: Result<_, Error> = py.detach(|| {
-            let mut fit = self.fit.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut fit = self.lock();
             let mlp = &mut *network.write()?;
             let fit = &mut *fit;
             par.awake(|| fit.evolve(&par, mlp, &rule))
@@ -130,7 +160,7 @@ impl ParallelTrainer {
         let network = self.network.get();
         let (par, rule) = (network.par()?, from_json::<Pruning>("rule", rule)?);
         let reports: Result<_, Error> = py.detach(|| {
-            let mut fit = self.fit.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut fit = self.lock();
             fit.prune(&par, &mut *network.write()?, &rule)
         });
         Ok(Pruned::all(reports?))

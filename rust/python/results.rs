@@ -1,9 +1,33 @@
 //! What the core gives back to Python: numbers with names.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 
 use crate::nn::{self, Score};
 use crate::train;
+
+/// The range of a setting.
+#[pyclass(frozen, get_all, module = "trulysparse._core")]
+pub struct SettingRange {
+    low: f64,
+    high: f64,
+    /// Whether the end is no part of it.
+    low_open: bool,
+    high_open: bool,
+    /// In words.
+    expected: &'static str,
+}
+
+/// The ranges of a network's settings by their names.
+#[pyfunction]
+pub fn setting_ranges() -> BTreeMap<&'static str, SettingRange> {
+    let named = |(name, range): (_, nn::Range)| {
+        let nn::Range { low, high, low_open, high_open, expected } = range;
+        (name, SettingRange { low, high, low_open, high_open, expected })
+    };
+    nn::RANGES.into_iter().map(named).collect()
+}
 
 /// Means over samples.
 #[pyclass(frozen, get_all, module = "trulysparse._core")]
@@ -49,7 +73,7 @@ impl ScoreSums {
 
 impl From<Score> for ScoreSums {
     fn from(score: Score) -> Self {
-        let Score { loss, correct, samples, multiply_adds } = score;
+        let Score { loss, correct, samples, multiply_adds, .. } = score;
         ScoreSums { loss, correct, samples, multiply_adds }
     }
 }
@@ -57,7 +81,7 @@ impl From<Score> for ScoreSums {
 impl From<ScoreSums> for Score {
     fn from(sums: ScoreSums) -> Self {
         let ScoreSums { loss, correct, samples, multiply_adds } = sums;
-        Score { loss, correct, samples, multiply_adds }
+        Score { loss, correct, samples, multiply_adds, limited: 0 }
     }
 }
 

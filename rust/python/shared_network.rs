@@ -1,22 +1,16 @@
 //! A network that several Python threads use, and that survives a fork of the process.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
-use std::sync::{
-    Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
-    TryLockResult,
-};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use super::per_process::{PerProcess, Renewed, free, patiently};
+use crate::error::Result;
 use crate::nn::Mlp;
 use crate::parallel::Par;
 
 /// How long a training loop waits for readers; long enough for any thread to be woken.
 const PATIENCE: Duration = Duration::from_millis(50);
-
-/// How long a forked child looks whether a lock is held by another of its threads, for a moment,
-/// or by a thread of its parent, always.
-const DOUBT: Duration = Duration::from_millis(200);
 
 /// A network behind a lock, and the threads that it uses.
 ///
@@ -26,42 +20,43 @@ const DOUBT: Duration = Duration::from_millis(200);
 /// so readers that find the lock taken are counted, and a training loop that sees some lets go of
 /// the lock and waits until they have been in.
 ///
-/// *Forks.* A child inherits its parent's locks as they were, held by threads that it does not
-/// have. Until it has seen that the lock is free, it never blocks on it.
+/// *Forks.* A child takes its parent's network over if no thread was in at the fork. If threads of the
+/// parent were reading, it reads the same network, and copies it before the first change: those
+/// readers never leave. If one was writing, the network is half-made: [`Error::Forked`].
+///
+/// [`Error::Forked`]: crate::error::Error::Forked
 pub struct SharedNetwork {
+    networks: PerProcess<Locked>,
+    pools: PerProcess<Pool>,
+    /// How many threads to use.
+    threads: AtomicUsize,
+}
+
+/// A network, and who waits for it.
+struct Locked {
     mlp: RwLock<Mlp>,
-    /// The process in which the lock is known to be held by living threads only.
-    process: AtomicU32,
     /// Readers that are waiting for the lock.
     waiting: AtomicU64,
     /// Readers that waited and have been let in.
     entered: AtomicU64,
-    threads: Mutex<Threads>,
 }
 
-/// The threads to use, and the process that they are in.
-struct Threads {
-    par: Par,
-    process: u32,
-}
-
-/// The lock, if it is free; a panic in a kernel leaves numbers, not broken invariants, behind.
-fn free<G>(result: TryLockResult<G>) -> Option<G> {
-    match result {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
+impl Locked {
+    fn new(mlp: Mlp) -> Self {
+        Locked { mlp: RwLock::new(mlp), waiting: AtomicU64::new(0), entered: AtomicU64::new(0) }
     }
-}
 
-/// Tries for [`DOUBT`].
-fn patiently<G>(mut attempt: impl FnMut() -> Option<G>) -> Option<G> {
-    let start = Instant::now();
-    loop {
-        match attempt() {
-            None if start.elapsed() < DOUBT => std::thread::sleep(Duration::from_millis(1)),
-            result => return result,
-        }
+    /// What a forked child makes of its parent's.
+    fn renewed(&self) -> Result<Renewed<Self>> {
+        patiently(|| {
+            if free(self.mlp.try_write()).is_some() {
+                // The parent's readers wait in the parent.
+                self.waiting.store(0, SeqCst);
+                return Some(Ok(Renewed::Inherited));
+            }
+            let mlp = free(self.mlp.try_read())?;
+            Some(mlp.try_clone().map(|copy| Renewed::Fresh(Locked::new(copy))))
+        })?
     }
 }
 
@@ -69,52 +64,37 @@ impl SharedNetwork {
     /// A network that is not in use yet.
     pub fn new(mlp: Mlp, par: Par) -> Self {
         SharedNetwork {
-            mlp: RwLock::new(mlp),
-            process: AtomicU32::new(std::process::id()),
-            waiting: AtomicU64::new(0),
-            entered: AtomicU64::new(0),
-            threads: Mutex::new(Threads { par, process: std::process::id() }),
-        }
-    }
-
-    /// Whether the lock can be waited for: always in the process that made it, in a forked child
-    /// from when the lock has been seen free.
-    fn is_ours(&self) -> bool {
-        self.process.load(SeqCst) == std::process::id() || {
-            let Some(_guard) = free(self.mlp.try_write()) else { return false };
-            // The parent's readers wait in the parent.
-            self.waiting.store(0, SeqCst);
-            self.process.store(std::process::id(), SeqCst);
-            true
+            networks: PerProcess::new(Locked::new(mlp)),
+            threads: AtomicUsize::new(par.threads()),
+            pools: PerProcess::new(Pool::new(par)),
         }
     }
 
     /// The network, to look at.
     pub fn read(&self) -> Result<RwLockReadGuard<'_, Mlp>> {
-        if !self.is_ours() {
-            // Inherited readers do no harm: there is no writer here before the lock is ours.
-            let guard = patiently(|| match self.is_ours() {
-                true => Some(None),
-                false => free(self.mlp.try_read()).map(Some),
-            });
-            if let Some(guard) = guard.ok_or(Error::Forked)? {
-                return Ok(guard);
-            }
-        }
-        if let Some(guard) = free(self.mlp.try_read()) {
+        // Inherited readers do no harm: there is no writer before the network is ours.
+        let inherited = patiently(|| match self.networks.last() {
+            (_, true) => Some(None),
+            (network, false) => free(network.mlp.try_read()).map(Some),
+        })?;
+        if let Some(guard) = inherited {
             return Ok(guard);
         }
-        self.waiting.fetch_add(1, SeqCst);
-        let guard = self.mlp.read().unwrap_or_else(PoisonError::into_inner);
-        self.entered.fetch_add(1, SeqCst);
-        self.waiting.fetch_sub(1, SeqCst);
+        let (network, _) = self.networks.last();
+        if let Some(guard) = free(network.mlp.try_read()) {
+            return Ok(guard);
+        }
+        network.waiting.fetch_add(1, SeqCst);
+        let guard = network.mlp.read().unwrap_or_else(PoisonError::into_inner);
+        network.entered.fetch_add(1, SeqCst);
+        network.waiting.fetch_sub(1, SeqCst);
         Ok(guard)
     }
 
     /// The network, to change.
     pub fn write(&self) -> Result<RwLockWriteGuard<'_, Mlp>> {
-        patiently(|| self.is_ours().then_some(())).ok_or(Error::Forked)?;
-        Ok(self.mlp.write().unwrap_or_else(PoisonError::into_inner))
+        let network = self.networks.own(Locked::renewed)?;
+        Ok(network.mlp.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Exchanges the contents of two networks.
@@ -135,53 +115,66 @@ impl SharedNetwork {
 
     /// Whether other threads wait to look at the network.
     pub fn has_waiting_readers(&self) -> bool {
-        self.waiting.load(SeqCst) > 0
+        self.networks.last().0.waiting.load(SeqCst) > 0
     }
 
     /// Waits, without the lock, until those that were waiting have been let in, or for a moment if
     /// they are held up.
     pub fn let_readers_in(&self) {
-        let waiting = self.waiting.load(SeqCst);
-        let all = self.entered.load(SeqCst) + waiting;
+        let (network, _) = self.networks.last();
+        let waiting = network.waiting.load(SeqCst);
+        let all = network.entered.load(SeqCst) + waiting;
         let start = Instant::now();
-        while self.has_waiting_readers()
-            && self.entered.load(SeqCst) < all
+        while network.waiting.load(SeqCst) > 0
+            && network.entered.load(SeqCst) < all
             && start.elapsed() < PATIENCE
         {
             std::thread::yield_now();
         }
     }
 
-    fn threads_lock(&self) -> Result<MutexGuard<'_, Threads>> {
-        // Held for a moment only, so it is free soon or was taken in the parent at the fork.
-        patiently(|| free(self.threads.try_lock())).ok_or(Error::Forked)
-    }
-
     /// The threads to use. A forked child has none of its parent's threads and gets its own.
     pub fn par(&self) -> Result<Par> {
-        let mut threads = self.threads_lock()?;
-        if threads.process != std::process::id() {
-            let fresh = Par::new(threads.par.threads())?;
-            threads.replace(fresh);
-        }
-        Ok(threads.par.clone())
+        Ok(self.pool()?.lock().clone())
     }
 
     /// Sets the threads to use.
     pub fn set_par(&self, fresh: Par) -> Result<()> {
-        self.threads_lock()?.replace(fresh);
+        let pool = self.pool()?;
+        self.threads.store(fresh.threads(), SeqCst);
+        *pool.lock() = fresh;
         Ok(())
+    }
+
+    fn pool(&self) -> Result<&Pool> {
+        let fresh = || Ok(Pool::new(Par::new(self.threads.load(SeqCst))?));
+        self.pools.own(|_| fresh().map(Renewed::Fresh))
     }
 }
 
-impl Threads {
-    fn replace(&mut self, fresh: Par) {
-        let new = Threads { par: fresh, process: std::process::id() };
-        let old = std::mem::replace(self, new);
-        if old.process != std::process::id() {
+/// Threads, and the process that they are in.
+struct Pool {
+    par: Mutex<Par>,
+    process: u32,
+}
+
+impl Pool {
+    fn new(par: Par) -> Self {
+        Pool { par: Mutex::new(par), process: std::process::id() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Par> {
+        self.par.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
             // Dropping the parent's pool would wake its threads, which are not here, through locks
             // that they may have held at the fork.
-            std::mem::forget(old.par);
+            let par = self.par.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(std::mem::take(par));
         }
     }
 }

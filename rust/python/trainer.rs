@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::convert::{from_json, offsets};
 use super::data::Data;
+use super::judge::{Measured, measured};
 use super::network::Network;
 use super::results::Scores;
 use super::rules::LayerTurnover;
@@ -16,9 +17,11 @@ use super::until_tick;
 use crate::csr::Csr;
 use crate::error::Error;
 use crate::memory::{copied, filled};
-use crate::nn::{Footprint, Memory, Places, Workspace};
+use crate::nn::{Footprint, Memory, Mlp, Places, Workspace};
 use crate::topology::NamedRule;
-use crate::train::{Epoch, FitSettings, InferencePass, Progress, evolve, gradient_at, single_step};
+use crate::train::{
+    DataView, Epoch, FitSettings, InferencePass, Progress, evolve, gradient_at, single_step,
+};
 
 /// A fit on one network, and the memory that it may take.
 #[derive(Deserialize)]
@@ -42,6 +45,7 @@ pub struct Trainer {
     growth_batch: usize,
     workspace: Mutex<Workspace>,
     multiply_adds: AtomicU64,
+    limited: AtomicU64,
 }
 
 impl Trainer {
@@ -76,8 +80,8 @@ impl Trainer {
             Workspace::new(&mlp, largest, memory)
         })?;
         let (settings, workspace) = (Mutex::new(settings), Mutex::new(workspace));
-        let multiply_adds = AtomicU64::new(0);
-        Ok(Trainer { network, data, settings, growth_batch, workspace, multiply_adds })
+        let (multiply_adds, limited) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Trainer { network, data, settings, growth_batch, workspace, multiply_adds, limited })
     }
 
     /// As `Network.evolve`, also by a rule that needs samples: the gradients are those on a batch.
@@ -143,6 +147,29 @@ impl Trainer {
         Ok(score.into())
     }
 
+    /// As `Network.measure` of the samples of the fit, in its batches and buffers.
+    #[pyo3(signature = (most=None))]
+    fn measure(&self, py: Python<'_>, most: Option<usize>) -> PyResult<Measured> {
+        let batch_size = self.settings().batch_size;
+        let lock = || self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = |mlp: &Mlp, data: &DataView<'_>| {
+            data.check(mlp)?;
+            let inference = lock().lend(mlp, batch_size)?;
+            InferencePass::within(inference, mlp, data, batch_size)
+        };
+        let (found, pass) = measured(py, self.network.get(), self.data.get(), most, begin);
+        if let Some(pass) = pass {
+            py.detach(|| lock().take_back(pass.into_inference()));
+        }
+        found
+    }
+
+    /// Steps so far in which the weights of samples were limited.
+    #[getter]
+    fn limited(&self) -> u64 {
+        self.limited.load(Ordering::Relaxed)
+    }
+
     /// The learning rate of step `step` of the fit.
     fn learning_rate(&self, step: u64) -> f64 {
         self.settings().learning_rate(1.0, step)
@@ -183,6 +210,7 @@ impl Trainer {
             single_step(&par, &mut *network.write()?, &mut workspace, data, &settings.optimizer)
         })?;
         self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
+        self.limited.fetch_add(score.limited, Ordering::Relaxed);
         Ok(score.into())
     }
 
@@ -223,6 +251,7 @@ impl Trainer {
         }
         let score = epoch.progress().score;
         self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
+        self.limited.fetch_add(score.limited, Ordering::Relaxed);
         Ok(score.into())
     }
 }

@@ -170,6 +170,7 @@ pub struct Shape {
 
 /// How weights are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Init {
     /// The distribution.
     pub scheme: Scheme,

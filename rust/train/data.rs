@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::kernels::stride;
 use crate::memory::reserved;
 use crate::nn::{
-    Answers, BatchBuffers, Draw, Footprint, Layer, Loss, Mlp, Standardizer, TargetRange, Targets,
-    Workspace,
+    Answers, BatchBuffers, Draw, Footprint, Layer, Loss, Mlp, Moments, Standardizer, Table,
+    TargetRange, Targets, Workspace,
 };
 use crate::parallel::Par;
 
@@ -19,6 +19,8 @@ const FEATURES: usize = 16;
 pub enum Samples<'a> {
     /// (samples, features) row-major.
     Dense(&'a [f32], usize),
+    /// The same in f64, for a network that standardises them.
+    Wide(&'a [f64], usize),
     /// A sample a row, of which most features are zero.
     Sparse(&'a Csr),
 }
@@ -46,6 +48,7 @@ impl Samples<'_> {
     pub fn len(&self) -> usize {
         match self {
             Samples::Dense(x, features) => x.len() / features,
+            Samples::Wide(x, features) => x.len() / features,
             Samples::Sparse(x) => x.n_rows(),
         }
     }
@@ -58,22 +61,16 @@ impl Samples<'_> {
     /// The number of features.
     pub fn features(&self) -> usize {
         match self {
-            Samples::Dense(_, features) => *features,
+            Samples::Dense(_, features) | Samples::Wide(_, features) => *features,
             Samples::Sparse(x) => x.n_cols(),
         }
     }
 
     fn check(&self, par: &Par, name: &str) -> Result<()> {
-        if let Samples::Dense(x, features) = *self {
-            if features == 0 || !x.len().is_multiple_of(features) {
-                let expected = format!("rows of {features} features, at least one");
-                return Err(Error::invalid(name, format!("{} values", x.len()), expected));
-            }
-            if let Some(i) = first_bad(par, x, |v| v.is_finite()) {
-                let (row, column) = (i / features, i % features);
-                let value = format!("{} in row {row}, column {column}", x[i]);
-                return Err(Error::invalid(name, value, "finite numbers"));
-            }
+        match *self {
+            Samples::Dense(x, features) => check_rows(par, name, x, features)?,
+            Samples::Wide(x, features) => check_rows(par, name, x, features)?,
+            Samples::Sparse(_) => {}
         }
         let samples = self.len();
         if samples == 0 || samples >= u32::MAX as usize {
@@ -86,7 +83,7 @@ impl Samples<'_> {
     /// The most features that `batch` samples can have together.
     fn features_of(&self, batch: usize) -> Result<usize> {
         match self {
-            Samples::Dense(_, features) => Ok(*features),
+            Samples::Dense(_, features) | Samples::Wide(_, features) => Ok(*features),
             Samples::Sparse(x) => {
                 let offsets = x.pattern().indptr();
                 let mut lengths = reserved(x.n_rows(), "sparse samples")?;
@@ -126,6 +123,14 @@ impl<'a> DataView<'a> {
                 }
                 check_samples(names.y, y.len() / outputs, samples)?;
                 check_dense(par, names.y, y, loss, outputs)?;
+            }
+            Some(Targets::Wide(y)) => {
+                check_rows(par, names.y, y, outputs)?;
+                check_samples(names.y, y.len() / outputs, samples)?;
+                if loss.target_range() != TargetRange::Finite {
+                    let value = format!("float64 with loss = {loss:?}");
+                    return Err(Error::invalid(names.y, value, "float32"));
+                }
             }
             None => {}
         }
@@ -168,16 +173,50 @@ impl<'a> DataView<'a> {
         }
     }
 
+    /// An error if a sample, standardised, is beyond float32.
+    pub fn check_range(
+        &self,
+        par: &Par,
+        standardizer: Option<&Standardizer>,
+        name: &str,
+    ) -> Result<()> {
+        match self.x {
+            Samples::Dense(x, features) => check_range(par, standardizer, name, x, features),
+            Samples::Wide(x, features) => check_range(par, standardizer, name, x, features),
+            Samples::Sparse(_) => Ok(()),
+        }
+    }
+
     /// The number of samples.
     pub fn samples(&self) -> usize {
         self.x.len()
     }
 
-    /// The statistics of the samples.
-    pub fn statistics(&self, par: &Par) -> Result<Standardizer> {
+    /// Means and deviations of the samples.
+    pub fn moments(&self, par: &Par) -> Result<Moments> {
         match self.x {
-            Samples::Dense(x, features) => Standardizer::fit(par, x, features),
-            Samples::Sparse(x) => Standardizer::fit_sparse(x),
+            Samples::Dense(values, columns) => {
+                Moments::of(par, Table { values, columns, weights: None }, "x")
+            }
+            Samples::Wide(values, columns) => {
+                Moments::of(par, Table { values, columns, weights: None }, "x")
+            }
+            Samples::Sparse(x) => Moments::of_sparse(x, "x"),
+        }
+    }
+
+    /// Those of the targets, which count as their weights do, of a network with `columns` outputs; none
+    /// of targets that are not numbers of any size.
+    pub fn target_moments(&self, par: &Par, columns: usize) -> Result<Option<Moments>> {
+        let weights = self.weights;
+        match self.targets {
+            Some(Targets::Wide(values)) => {
+                Moments::of(par, Table { values, columns, weights }, "y").map(Some)
+            }
+            Some(Targets::Dense(values)) => {
+                Moments::of(par, Table { values, columns, weights }, "y").map(Some)
+            }
+            Some(Targets::Classes(_)) | None => Ok(None),
         }
     }
 
@@ -187,7 +226,7 @@ impl<'a> DataView<'a> {
             Samples::Dense(..) if self.augmentation.is_some() => {
                 Ok(footprint.changed_inputs(model, batch))
             }
-            Samples::Dense(..) => Ok(footprint),
+            Samples::Dense(..) | Samples::Wide(..) => Ok(footprint),
             Samples::Sparse(_) => {
                 Ok(footprint.sparse_inputs(model, batch, self.x.features_of(batch)?))
             }
@@ -250,7 +289,7 @@ impl<'a> DataView<'a> {
         rows: &[f32],
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let x = Rows { values: rows, features: self.x.features() };
+        let x = Rows { values: Values::Narrow(rows), features: self.x.features() };
         gather_rows(par, x, standardizer, batch, |lane| lane, workspace.buffers())
     }
 
@@ -267,7 +306,8 @@ impl<'a> DataView<'a> {
     ) -> Result<()> {
         let x = match self.x {
             Samples::Sparse(x) => return buffers.sparse(par, first, standardizer, x, samples),
-            Samples::Dense(values, features) => Rows { values, features },
+            Samples::Dense(x, features) => Rows { values: Values::Narrow(x), features },
+            Samples::Wide(x, features) => Rows { values: Values::Wide(x), features },
         };
         let row = |lane: usize| samples[lane] as usize;
         gather_rows(par, x, standardizer, samples.len(), row, buffers)
@@ -277,8 +317,14 @@ impl<'a> DataView<'a> {
 /// Dense samples: (samples, features), row-major.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
-    values: &'a [f32],
+    values: Values<'a>,
     features: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Values<'a> {
+    Narrow(&'a [f32]),
+    Wide(&'a [f64]),
 }
 
 /// Makes `batch` rows of `x` the batch in `buffers`: lane `i` gets row `row(i)`.
@@ -322,18 +368,74 @@ fn gather_block(
     let stride = stride(batch);
     let width = out.len() / stride;
     for lane in 0..batch {
-        let values = &x.values[row(lane) * x.features + start..][..width];
-        for (i, &v) in values.iter().enumerate() {
-            out[i * stride + lane] = v;
+        let piece = row(lane) * x.features + start..row(lane) * x.features + start + width;
+        let put = |(i, v): (usize, f32)| out[i * stride + lane] = v;
+        match (x.values, standardizer) {
+            (Values::Narrow(x), _) => x[piece].iter().copied().enumerate().for_each(put),
+            (Values::Wide(x), None) => {
+                x[piece].iter().map(|&v| v as f32).enumerate().for_each(put);
+            }
+            (Values::Wide(x), Some(s)) => {
+                let values = x[piece].iter().enumerate();
+                values.map(|(i, &v)| s.apply(start + i, v)).enumerate().for_each(put);
+            }
         }
     }
+    let standardizer = standardizer.filter(|_| matches!(x.values, Values::Narrow(_)));
     for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
         let (lanes, padding) = lanes.split_at_mut(batch);
         if let Some(s) = standardizer {
-            lanes.iter_mut().for_each(|v| *v = s.apply(start + i, *v));
+            s.apply_in_place(start + i, lanes);
         }
         padding.fill(0.0);
     }
+}
+
+fn check_range<T>(
+    par: &Par,
+    standardizer: Option<&Standardizer>,
+    name: &str,
+    values: &[T],
+    features: usize,
+) -> Result<()>
+where
+    T: Copy + Into<f64> + std::fmt::Display + Sync,
+{
+    // The features one by one only if one number for all of them does not do.
+    let most = |values: &[f64]| values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+    let (mean, scale) = standardizer.map_or((0.0, 1.0), |s| (most(s.mean()), most(s.scale())));
+    let limit = f64::from(f32::MAX) / scale.max(f64::MIN_POSITIVE) - mean;
+    let Some(i) = first_bad(par, values, |v| v.into().abs() <= limit) else { return Ok(()) };
+    let standardised = |i: usize| {
+        let value = values[i].into();
+        standardizer.map_or(value as f32, |s| s.apply(i % features, value))
+    };
+    let bad = (i..values.len()).find(|&i| !standardised(i).is_finite());
+    bad.map_or(Ok(()), |i| {
+        let value: f64 = values[i].into();
+        let value = format!("{value:?} in row {}, column {}", i / features, i % features);
+        let expected = match standardizer {
+            Some(_) => "finite numbers, in float32's range once they are standardised",
+            None => "finite numbers in float32's range",
+        };
+        Err(Error::invalid(name, value, expected))
+    })
+}
+
+/// Checks (rows, columns) of finite numbers.
+fn check_rows<T>(par: &Par, name: &str, values: &[T], columns: usize) -> Result<()>
+where
+    T: Copy + Into<f64> + std::fmt::Display + Sync,
+{
+    if columns == 0 || !values.len().is_multiple_of(columns) {
+        let expected = format!("rows of {columns} columns, at least one");
+        return Err(Error::invalid(name, format!("{} values", values.len()), expected));
+    }
+    let bad = first_bad(par, values, |v| v.into().is_finite());
+    bad.map_or(Ok(()), |i| {
+        let value = format!("{} in row {}, column {}", values[i], i / columns, i % columns);
+        Err(Error::invalid(name, value, "finite numbers"))
+    })
 }
 
 fn check_samples(name: &str, y: usize, x: usize) -> Result<()> {
@@ -368,7 +470,11 @@ fn check_dense(par: &Par, name: &str, y: &[f32], loss: Loss, outputs: usize) -> 
 }
 
 /// The position of the first value that is not good.
-fn first_bad(par: &Par, values: &[f32], good: impl Fn(f32) -> bool + Sync + Send) -> Option<usize> {
+fn first_bad<T: Copy + Sync>(
+    par: &Par,
+    values: &[T],
+    good: impl Fn(T) -> bool + Sync + Send,
+) -> Option<usize> {
     const CHUNK: usize = 1 << 20;
     let chunk = |i: usize| &values[i * CHUNK..values.len().min((i + 1) * CHUNK)];
     par.map(values.len().div_ceil(CHUNK), |i| {

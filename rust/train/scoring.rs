@@ -13,9 +13,15 @@ pub struct InferencePass {
     batch_size: usize,
     next: usize,
     total: usize,
+    /// From one sample to the next.
+    every: usize,
     samples: Vec<u32>,
     inference: Inference,
     score: Score,
+    /// The outputs of the first sample that was measured.
+    first: Vec<f32>,
+    /// Whether another one had others.
+    varies: bool,
 }
 
 impl InferencePass {
@@ -40,8 +46,23 @@ impl InferencePass {
         let total = data.samples();
         let batch_size = batch_size.min(total);
         let samples = reserved(batch_size, "a batch")?;
-        let score = Score::default();
-        Ok(InferencePass { batch_size, next: 0, total, samples, inference, score })
+        Ok(InferencePass {
+            batch_size,
+            next: 0,
+            total,
+            every: 1,
+            samples,
+            inference,
+            score: Score::default(),
+            first: reserved(model.n_outputs(), "outputs")?,
+            varies: false,
+        })
+    }
+
+    /// The same over at most `samples` of the samples, evenly spread.
+    pub fn at_most(self, samples: usize) -> Self {
+        let total = self.total.min(samples.max(1));
+        InferencePass { every: self.total / total, total, ..self }
     }
 
     /// The buffers.
@@ -68,13 +89,41 @@ impl InferencePass {
         data: &DataView<'_>,
         go_on: impl FnMut() -> bool + Send,
     ) -> Result<()> {
-        let loss = model.config().loss;
         let mut score = self.score;
         self.run(par, model, data, go_on, |samples, z, scratch| {
-            score.add(loss.score(z, samples, data.answers(), scratch));
+            score.add(model.score(z, samples, data.answers(), scratch));
         })?;
         self.score = score;
         Ok(())
+    }
+
+    /// Scores samples as training does, with smoothed targets, but without dropout, noise and changed
+    /// images; else as [`InferencePass::evaluate`].
+    pub fn measure(
+        &mut self,
+        par: &Par,
+        model: &Mlp,
+        data: &DataView<'_>,
+        go_on: impl FnMut() -> bool + Send,
+    ) -> Result<()> {
+        let (mut score, mut varies) = (self.score, self.varies);
+        let mut first = std::mem::take(&mut self.first);
+        self.run(par, model, data, go_on, |samples, z, scratch| {
+            let lanes = || z.values.chunks_exact(z.stride).map(|row| &row[..samples.len()]);
+            if first.is_empty() {
+                first.extend(lanes().map(|row| row[0]));
+            }
+            let differs = |(row, &first): (&[f32], &f32)| row.iter().any(|&v| v != first);
+            varies |= lanes().zip(&first).any(differs);
+            score.add(model.score_in_training(z, samples, data.answers(), scratch));
+        })?;
+        (self.score, self.varies, self.first) = (score, varies, first);
+        Ok(())
+    }
+
+    /// Whether two samples that were measured have different outputs.
+    pub fn varies(&self) -> bool {
+        self.varies
     }
 
     /// Writes samples' outputs until all are written or `go_on` says no; it is asked after every
@@ -115,7 +164,7 @@ impl InferencePass {
             while !self.is_finished() {
                 let end = self.total.min(self.next + self.batch_size);
                 self.samples.clear();
-                self.samples.extend(self.next as u32..end as u32);
+                self.samples.extend((self.next..end).map(|i| (i * self.every) as u32));
                 let batch = self.samples.len();
                 let (first, standardizer) = (&model.layers()[0], model.standardizer());
                 let buffers = self.inference.buffers();

@@ -78,7 +78,7 @@ def test_bad_checkpoints_are_told_before_anything_is_changed(state_of, tmp_path)
     for options, error in [
         ({"filepath": 1}, TypeError),
         ({"filepath": "m", "monitor": 1}, TypeError),
-        ({"filepath": "m", "save_best_only": 1}, TypeError),
+        ({"filepath": "m", "save_best_only": 2}, TypeError),
         ({"filepath": "m", "mode": "more"}, ValueError),
         ({"filepath": "m", "monitor": "seconds", "save_best_only": True}, ValueError),
     ]:
@@ -147,7 +147,7 @@ def test_bad_arguments_of_the_log_are_named(tmp_path):
         ({"filename": "f", "separator": ""}, ValueError),
         ({"filename": "f", "separator": "ab"}, ValueError),
         ({"filename": "f", "separator": "\n"}, ValueError),
-        ({"filename": "f", "append": 1}, TypeError),
+        ({"filename": "f", "append": 2}, TypeError),
     ]:
         with pytest.raises(error, match=list(options)[-1]):
             CSVLogger(**options)

@@ -1,7 +1,8 @@
-"""EarlyStopping and TerminateOnNaN."""
+"""EarlyStopping, TerminateOnNaN and TerminateOnExplosion."""
 
 import copy
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from helpers.small_model import (
     through_file,
 )
 from trulysparse.callbacks import Callback, EarlyStopping, TerminateOnNaN
+from trulysparse.explosion import Baseline
 
 OTHERS = noisy(40)
 
@@ -195,7 +197,7 @@ def test_bad_arguments_are_named():
         ("mode", "best", ValueError),
         ("baseline", NAN, ValueError),
         ("baseline", "1", TypeError),
-        ("restore_best_weights", 1, TypeError),
+        ("restore_best_weights", 2, TypeError),
         ("start_from_epoch", -1, ValueError),
     ]:
         with pytest.raises(error, match=name):
@@ -256,3 +258,58 @@ def test_any_loss_that_is_not_finite_terminates(losses):
     assert not terminate.model.stop_training
     terminate.on_epoch_end(1, losses)
     assert terminate.model.stop_training
+
+
+class TestTerminateOnExplosion:
+    """Losses are told to the callback; `usual` is the most that a healthy network has."""
+
+    @pytest.mark.parametrize(
+        ("losses", "ended"),
+        [
+            ([1.0, 0.5, 0.2, 0.21], None),
+            ([1.0, 0.5, 5.1], 2),  # ten times the least
+            ([1.0, 0.001, 1.9], None),  # which counts as a twentieth of the usual one
+            ([1.0, 0.001, 2.1], 2),
+            ([39.0, 38.0], None),
+            ([41.0], 0),  # ten times the usual one
+            ([1.0, NAN], 1),
+            ([INF], 0),
+        ],
+    )
+    def test_ends_at(self, losses, ended):
+        assert self._ended(ts.TerminateOnExplosion(), losses) == ended
+
+    def test_its_factor(self):
+        assert self._ended(ts.TerminateOnExplosion(3), [1.0, 2.9]) is None
+        assert self._ended(ts.TerminateOnExplosion(3), [1.0, 3.1]) == 1
+        for factor in (1, 0.5, NAN, INF):
+            with pytest.raises(ValueError, match=r"factor = .*expected a finite number above 1"):
+                ts.TerminateOnExplosion(factor)
+
+    def test_a_validation_loss_that_is_not_finite(self):
+        callback = ts.TerminateOnExplosion()
+        assert self._ended(callback, [1.0, 1.0], val_loss=INF) == 0
+        assert self._ended(callback, [1.0, 1.0], val_loss=1e9) is None
+
+    def test_in_a_fit(self):
+        callback = ts.TerminateOnExplosion()
+        with pytest.warns(ts.ExplosionWarning, match="exploded"):
+            history = make_model(standardize=False).fit(
+                1000 * X, Y, epochs=40, progress=False, callbacks=[callback]
+            )
+        assert len(history.epoch) < 5
+        assert callback.exploded
+        assert fit(make_model(), 3, callbacks=[callback]).epoch == [0, 1, 2]
+        assert not callback.exploded
+
+    @staticmethod
+    def _ended(callback, losses, **logs):
+        history = SimpleNamespace(baseline=Baseline(0.7, 1.3))
+        callback.model = SimpleNamespace(stop_training=False, history=history)
+        callback.on_train_begin({})
+        for epoch, loss in enumerate(losses):
+            callback.on_epoch_end(epoch, {"loss": loss, **logs})
+            if callback.model.stop_training:
+                assert callback.exploded
+                return epoch
+        return None

@@ -128,7 +128,7 @@ def test_counting_in_pieces(monkeypatch):
         ({"layers": []}, ValueError, "layers = .*at least one layer"),
         ({"layers": 1}, TypeError, "layers = 1: expected a sequence of integers"),
         ({"layers": [0, -1]}, ValueError, r"layers\[1\] = -1"),
-        ({"degrees": 1}, TypeError, "degrees = 1: expected True or False"),
+        ({"degrees": 2}, TypeError, "degrees = 2: expected True or False"),
     ],
 )
 def test_errors(options, error, message):

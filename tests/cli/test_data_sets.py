@@ -66,7 +66,7 @@ def test_cifar10_evaluated_in_another_format(tmp_path, capsys):
     pixels, labels = images(60)
     write_folder(tmp_path / "bin", cifar_batches(pixels, labels, "binary"))
     write_zip(tmp_path / "c.zip", image_files(pixels, labels, 50))
-    train = ["--hidden", "20", "--epochs", "1", "--quiet"]
+    train = ["--hidden", "20", "--epochs", "1", "--learning-rate", "0.001", "--quiet"]
     assert cli.main(["train", "--data", "cifar10", "--data-dir", "bin", *train]) == 0
     scores = []
     for place in ("bin", "c.zip"):

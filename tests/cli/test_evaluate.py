@@ -1,5 +1,6 @@
 """`trulysparse evaluate` and `trulysparse info`."""
 
+import importlib.metadata
 import re
 
 import numpy as np
@@ -96,4 +97,5 @@ def test_info(flowers, capsys):
     assert "epochs trained: 2\n" in out
     assert f"steps trained: {model.steps_trained}\n" in out
     assert f"evolutions: {model.evolutions}\n" in out
+    assert f"written by: trulysparse {importlib.metadata.version('trulysparse')}\n" in out
     assert 'class_names: ["iris", "poppy", "rose"]' in out

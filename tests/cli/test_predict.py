@@ -8,7 +8,7 @@ import trulysparse as ts
 from trulysparse import cli
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(6, 3)).astype(np.float32)
+X = RNG.normal(size=(6, 3))
 
 
 @pytest.fixture(autouse=True)

@@ -190,7 +190,7 @@ class TestNpz:
 
 def test_wrong_arguments(tmp_path):
     for name in ("train_rows", "test_rows"):
-        with pytest.raises(ValueError, match=f"{name}=0: expected 1 or more"):
+        with pytest.raises(ValueError, match=f"{name} = 0: expected an integer at least 1"):
             datasets.load_higgs(tmp_path, **{name: 0})
 
 

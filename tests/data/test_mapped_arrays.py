@@ -17,10 +17,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "x.npy"
 
 
-def peak(x: np.ndarray) -> int:
+def peak(x: np.ndarray, *, standardize: bool = True) -> int:
     """The bytes of NumPy's arrays, at most, while a model trains on `x` and predicts."""
     y = np.arange(SAMPLES) % 2
-    model = ts.SparseMLP([FEATURES, 20, 2], density=0.05, standardize=True, seed=0)
+    model = ts.SparseMLP([FEATURES, 20, 2], density=0.05, standardize=standardize, seed=0)
     tracemalloc.start()
     try:
         model.fit(x, y, epochs=2, validation_data=(x, y), progress=False)
@@ -46,4 +46,10 @@ def test_slices_of_rows_and_raw_maps_are_not_copied_either(path):
 
 def test_other_types_and_orders_are_copied(path):
     assert peak(np.asfortranarray(np.load(path))) >= SAMPLES * FEATURES * 4
-    assert peak(np.load(path).astype(np.float64)) >= SAMPLES * FEATURES * 4
+    samples = np.load(path).astype(np.float64)
+    assert peak(samples, standardize=False) >= SAMPLES * FEATURES * 4
+
+
+def test_standardised_samples_stay_in_float64(path):
+    samples = np.load(path).astype(np.float64)
+    assert peak(samples) < SAMPLES * FEATURES * 4

@@ -54,6 +54,8 @@ def test_training_goes_on_with_the_same_bits(old):
 @pytest.mark.parametrize("name", ["classes", "labels", "numbers"])
 def test_parameters_train_the_same(old, name):
     """Optimisers, schedules, rules and prunings among the parameters mean what they meant."""
+    # Numbers that are learnt are standardised with less rounding since.
+    close = 1e-3 if name == "numbers" else 0
     x, estimator = old["x"], old["estimators"][name]
     signs = (x[:, :2] > 0).astype(int)
     y = {
@@ -62,9 +64,13 @@ def test_parameters_train_the_same(old, name):
         "numbers": old["y"],
     }
     again = type(estimator)(**estimator.get_params()).fit(x, y[name])
-    np.testing.assert_array_equal(again.predict(x), old["predicted"][name])
+    predicted, expected = again.predict(x), old["predicted"][name]
+    if not close:
+        np.testing.assert_array_equal(predicted, expected)
+    else:
+        np.testing.assert_allclose(predicted, expected, atol=close * np.ptp(expected))
     for one, two in zip(again.coefs_, estimator.coefs_, strict=True):
-        assert one.data.tobytes() == two.data.tobytes()
+        np.testing.assert_allclose(one.data, two.data, rtol=0, atol=close)
 
 
 def test_unfitted_ones_have_todays_parameters(old):

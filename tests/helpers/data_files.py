@@ -8,7 +8,7 @@ import numpy as np
 def check(data, *, features, classes):
     """The promises that every data set keeps."""
     for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
-        assert x.dtype == np.float32
+        assert x.dtype in (np.float32, np.float64)
         assert y.dtype == np.int64
         assert x.shape == (len(y), features)
         assert np.isfinite(x).all()

@@ -10,8 +10,8 @@ checkpoint will do.
 
 Of a rank that is gone without a word (killed, os._exit) mpiexec knows first. MPICH's kills all
 others at once: it names the process's number only, and of os._exit(0) it says nothing and may end
-with status 0, so that only the missing result tells. `mpiexec -disable-auto-cleanup` leaves both to
-trulysparse, which names the rank.
+with status 0, so that only the missing result tells. Where mpiexec leaves the others alone, they
+name the rank. `--lost` counts that.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import argparse
 import itertools
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -57,6 +58,7 @@ FAULTS: dict[str, Callable[[], object]] = {
     "Ctrl-C": lambda: None,
     "runs": lambda: None,
 }
+BLAMED = r"rank (\d) (?:is lost|failed|has given no sign)"
 PHASES = ("phase 1", "evolution", "phase 2")
 
 
@@ -71,11 +73,16 @@ class Found:
 
     def named_by(self, rank: int) -> str:
         """Who says that this rank has failed."""
-        ours = re.search(rf"trulysparse: rank \d ends the job: rank {rank} ", self.output)
+        ours = rank in self.blamed()
         theirs = re.search(rf"process rank {rank} |rank {rank} in comm", self.output)
         pid = re.search(r"PID \d+ RUNNING AT", self.output)
         named = [("trulysparse", ours), ("mpiexec", theirs), ("mpiexec's pid", pid)]
         return next((who for who, match in named if match), "nobody")
+
+    def blamed(self) -> set[int]:
+        """The ranks of which we say that they have failed or are lost."""
+        lines = re.findall(r"trulysparse: rank \d ends the job: (.*)", self.output)
+        return {int(rank) for line in lines for rank in re.findall(BLAMED, line)}
 
 
 # --- on the ranks ---------------------------------------------------------------------------------
@@ -208,6 +215,68 @@ def broken(
     return Found(seconds, status, text, left)
 
 
+def lost(
+    folder: Path,
+    rank: int,
+    strategy: str = "wasap",
+    phase: str = "phase 1",
+    after: float = 0.5,
+    ranks: int = 4,
+    shielded: bool = False,
+    limit: float = 120,
+) -> Found:
+    """Kill a rank of an endless job at any moment, so many seconds after its first epoch."""
+    arguments = ("faults.py", "--job", folder, strategy, -1, "Ctrl-C", phase)
+    command = mpi_launch.command(ranks, *arguments, shielded=shielded)
+    with open(folder / "output", "w+") as output:
+        running = subprocess.Popen(
+            command, env=mpi_launch.ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            until = time.monotonic() + limit
+            while not (folder / "checkpoint").exists() and time.monotonic() < until:
+                time.sleep(0.02)
+            time.sleep(after)
+            os.kill(int((folder / f"pid-{rank}").read_text()), signal.SIGKILL)
+            started = time.time()
+            status = running.wait(limit)
+        finally:
+            ended = time.time()
+            running.kill()
+            running.wait(limit)
+            left = _end_what_is_left(folder)
+        output.seek(0)
+        return Found(ended - started, status, output.read(), left)
+
+
+def table_of_lost(times: int) -> int:
+    """Lose ranks at random moments, and print who is named; exit status 1 if an innocent one is."""
+    draw = random.Random(times)
+    print("| mpiexec ends the others | ranks lost | named | only its process | others named |")
+    print("|---|---|---|---|---|", flush=True)
+    wrong = 0
+    for shielded in (False, True):
+        right = by_number = innocent = 0
+        for _ in range(times):
+            rank, strategy = draw.randrange(4), draw.choice(["wasap", "wassp"])
+            with tempfile.TemporaryDirectory() as name:
+                found = lost(
+                    Path(name),
+                    rank,
+                    strategy,
+                    draw.choice(["phase 1", "phase 2"]),
+                    draw.uniform(0, 2),
+                    shielded=shielded,
+                )
+            right += found.blamed() == {rank}
+            by_number += found.named_by(rank) == "mpiexec's pid"
+            innocent += bool(found.blamed() - {rank})
+        cells = ["no" if shielded else "yes", times, right, by_number, innocent]
+        print("|", " | ".join(map(str, cells)), "|", flush=True)
+        wrong += innocent
+    return int(wrong > 0)
+
+
 def _end_what_is_left(folder: Path) -> list[int]:
     """The ranks that are still there a moment after the job's end."""
     left = [int(path.read_text()) for path in folder.glob("pid-*")]
@@ -304,6 +373,7 @@ def main() -> int:
     parser.add_argument("--strategy", nargs="+", default=["wasap"], choices=["wassp", "wasap"])
     parser.add_argument("--fault", nargs="+", default=[*FAULTS][:-1], choices=[*FAULTS][:-1])
     parser.add_argument("--verbose", action="store_true", help="print what the jobs print")
+    parser.add_argument("--lost", type=int, help="kill that many ranks at random moments instead")
     parser.add_argument("--job", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
@@ -312,6 +382,8 @@ def main() -> int:
         return 0
     if mpi_launch.missing() is not None:
         parser.error(str(mpi_launch.missing()))
+    if arguments.lost:
+        return table_of_lost(arguments.lost)
     return table(arguments.strategy, arguments.fault, arguments.verbose)
 
 

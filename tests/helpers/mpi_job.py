@@ -7,6 +7,7 @@ Without a communicator `FITS` are the same fits on threads.
 import faulthandler
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,25 @@ def sharded(comm: Any) -> ts.SparseMLP:
     )
 
 
+def exploding(folder: Path, *, shards: bool) -> Fit:
+    """A fit on columns that are not scaled; the server writes what it says of it."""
+
+    def fit(comm: Any) -> ts.SparseMLP:
+        x, y = data()
+        x, y = (1000 * x, y) if not shards or comm.rank else (x[:0], y[:0])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ts.ExplosionWarning)
+            model = ts.SparseMLP([10, 30, 2], dropout=0.0, seed=1, threads=1)
+            workers = strategy(ts.WASSP, comm, sharded=shards)
+            model.fit(x, y, epochs=1, batch_size=32, strategy=workers, progress=False)
+        if comm.rank == 0:
+            said = [str(warning.message) for warning in caught]
+            (folder / f"said-{shards}").write_text(json.dumps(said))
+        return model
+
+    return fit
+
+
 def fashion(comm: Any) -> ts.SparseMLP:
     images = datasets.load_fashion_mnist()
     x, y = images.x_train[:6000], images.y_train[:6000]
@@ -230,6 +250,8 @@ def groups(folder: Path) -> dict[str, dict[str, Fit]]:
             **FITS,
             "recorded": recorded,
             "sharded": sharded,
+            "exploding": exploding(folder, shards=False),
+            "exploding-shards": exploding(folder, shards=True),
             **refused,
             "after-refusals": synchronous,
         },

@@ -56,11 +56,17 @@ def library() -> str:
     return " ".join(done.stdout.split())
 
 
-def command(ranks: int | None, *arguments: object, run_by_mpi4py: bool = False) -> list[str]:
-    """The command that runs a script of this folder on so many ranks; None is without mpiexec."""
+def command(
+    ranks: int | None, *arguments: object, run_by_mpi4py: bool = False, shielded: bool = False
+) -> list[str]:
+    """The command that runs a script of this folder on so many ranks; None is without mpiexec.
+
+    `shielded`: mpiexec does not see a rank's end, and so does not end the others.
+    """
     script, *rest = map(str, arguments)
     python = [sys.executable, *(["-m", "mpi4py"] if run_by_mpi4py else [])]
-    start = [] if ranks is None else [str(mpiexec()), "-n", str(ranks)]
+    shield = ["sh", "-c", '"$@"; sleep 60', "sh"] if shielded else []
+    start = [] if ranks is None else [str(mpiexec()), "-n", str(ranks), *shield]
     return [*start, *python, str(Path(__file__).with_name(script)), *rest]
 
 

@@ -394,10 +394,10 @@ def learning_rate(
 
 
 def standardisation(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, scale) per feature; a constant feature has its value and 1."""
+    """(mean, scale) per feature; a constant feature has its value and 0."""
     x = np.asarray(x, dtype=np.float64)
     constant = x.max(axis=0) == x.min(axis=0)
-    deviation = np.where(constant, 1.0, x.std(axis=0))
+    deviation = np.where(constant, np.inf, x.std(axis=0))
     return np.where(constant, x[0], x.mean(axis=0)), 1.0 / deviation
 
 

@@ -93,7 +93,7 @@ OPTIMIZER = [
     *[("weight_decay", v, k) for v, k in [*NOT_REALS, (-1e-9, VALUE)]],
     *[("schedule", v, k) for v, k in NOT_NAMES],
     ("nesterov", "no", TYPE),
-    ("schedule_decay", 1, TYPE),
+    ("schedule_decay", 2, TYPE),
 ]
 
 
@@ -303,7 +303,10 @@ def test_bad_metadata_is_refused_at_the_latest_when_saving(state_of, tmp_path):
 GOOD = [sp.csc_array(np.ones((4, 6))), sp.csc_array(np.ones((6, 3)))]
 FROM_SCIPY = {
     "no layers": ("weights", [], None, VALUE),
-    "dense": ("weights", [w.toarray() for w in GOOD], None, TYPE),
+    "one matrix": ("weights", GOOD[0], None, TYPE),
+    "one array": ("weights", GOOD[0].toarray(), None, TYPE),
+    "arrays with three axes": ("weights", [np.ones((2, 4, 6)), GOOD[1]], None, VALUE),
+    "text": ("weights", ["GOOD", GOOD[1]], None, EITHER),
     "not a list": ("weights", 3, None, TYPE),
     "shapes that do not chain": ("weights", [GOOD[0], GOOD[0]], None, VALUE),
     "NaN": ("weights", [GOOD[0] * NAN, GOOD[1]], None, VALUE),

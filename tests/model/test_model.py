@@ -187,7 +187,7 @@ def test_pandas():
     with pytest.raises(TypeError, match=r"np\.unique\(y, return_inverse=True\)"):
         model.fit(frame, pd.Series(Y.astype(str), dtype="category"))
     frame.loc[7, "nullable"] = pd.NA
-    with pytest.raises(TypeError, match=r"x\[7, 5\] = <NA>"):
+    with pytest.raises(ValueError, match=r"x\[7, 'nullable'\] is (NaN|missing)"):
         model.predict(frame)
 
 
@@ -241,7 +241,9 @@ def test_a_diverged_model_is_reported_and_remains_usable(tmp_path, state_of):
     assert not np.isfinite(model.layers[0].weight.data).all()
     model.evolve()
     assert [la.nnz for la in model.layers] == nnz
-    assert state_of(through_file(model, tmp_path)) == state_of(model)
+    with pytest.warns(RuntimeWarning, match="this model had diverged when it was saved"):
+        again = through_file(model, tmp_path)
+    assert state_of(again) == state_of(model)
 
 
 def test_a_loss_of_validation_that_is_not_finite_is_reported():

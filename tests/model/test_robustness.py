@@ -310,7 +310,7 @@ def test_numbers_beyond_any_float_are_named():
 def test_numpys_booleans_are_booleans():
     assert make_model(standardize=np.True_).standardize is True
     with pytest.raises(TypeError, match="nesterov"):
-        ts.SGD(nesterov=1)
+        ts.SGD(nesterov=2)
 
 
 def misaligned(array):

@@ -30,10 +30,17 @@ def broken_off(strategy: Any, at: int, **more: Any) -> None:
     assert Path(strategy.checkpoint).exists()
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 4])
-def test_a_synchronous_fit_goes_on_with_its_bits(at: int, tmp_path: Path) -> None:
-    # Phase 2 begins with epoch 4: all that was before it is in the file.
-    options: dict[str, Any] = {"workers": 3, "warmup_epochs": 3, "momentum_correction": True}
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("local_fraction", [0.3, 0.5, 1])
+def test_a_synchronous_fit_goes_on_with_its_bits(
+    at: int, local_fraction: float, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {
+        "workers": 3,
+        "warmup_epochs": 3,
+        "momentum_correction": True,
+        "local_fraction": local_fraction,
+    }
     strategy = ts.WASSP(**options, checkpoint=tmp_path / "fit")
     expected = fitted(ts.WASSP(**options))
     broken_off(strategy, at)
@@ -62,13 +69,58 @@ def test_one_worker_goes_on_with_the_bits_of_the_sequential_fit(kind: Any, tmp_p
 
 
 @pytest.mark.parametrize("kind", [ts.WASSP, ts.WASAP])
-def test_the_local_phase_goes_on_from_the_average(kind: Any, tmp_path: Path) -> None:
-    strategy = kind(workers=3, local_fraction=0.5, checkpoint=tmp_path / "fit")
-    broken_off(strategy, 5)
+def test_the_local_phase_is_broken_off_again_and_again(kind: Any, tmp_path: Path) -> None:
+    # Without the asynchronous phase, whose order of updates is another one in every fit.
+    strategy = kind(workers=4, local_fraction=1, checkpoint=tmp_path / "fit")
+    expected = fitted(kind(workers=4, local_fraction=1))
+    for at in (1, 2, 3, 4, 5):
+        broken_off(strategy, at)
+        beside = {f"fit.epoch-{at - 1}.worker-{worker}" for worker in range(4)}
+        assert {path.name for path in tmp_path.iterdir()} == {"fit", *beside}
+    found = fitted(strategy, threads=3)
+    assert not list(tmp_path.iterdir())
+    assert content(found, tmp_path / "a") == content(expected, tmp_path / "b")
+    assert numbers(found) == numbers(expected)
+
+
+def test_an_asynchronous_fit_goes_on_with_the_bits_of_its_local_phase(tmp_path: Path) -> None:
+    class Copies(BreakOff):
+        """Keeps the files as they are when the first epoch of phase 2 has ended."""
+
+        def on_epoch_begin(self, epoch: int, logs: Any) -> None:
+            if epoch == self.at:
+                kept.update({path.name: path.read_bytes() for path in tmp_path.iterdir()})
+
+    kept: dict[str, bytes] = {}
+    strategy = ts.WASAP(workers=3, local_fraction=0.5, checkpoint=tmp_path / "fit")
+    expected = fitted(strategy, callbacks=[Copies(4)])
+    assert len(kept) == 4
+    for name, file in kept.items():
+        (tmp_path / name).write_bytes(file)
     found = fitted(strategy)
     assert found.history.epoch == list(range(6))
-    assert {len(values) for values in found.history.history.values()} == {6}
-    assert found.epochs_trained == 6
+    assert numbers(found) == numbers(expected)
+    assert content(found, tmp_path / "a") == content(expected, tmp_path / "b")
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut off", "of another model"])
+def test_a_workers_file_that_is_no_good_is_named(
+    damage: str, tmp_path: Path, state_of: Any
+) -> None:
+    strategy = ts.WASSP(workers=2, local_fraction=1, checkpoint=tmp_path / "fit")
+    broken_off(strategy, 3)
+    path = tmp_path / "fit.epoch-2.worker-1"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-9])
+    else:
+        ts.SparseMLP([10, 41, 30, 2], seed=0).save(path)
+    model = make_model()
+    before = state_of(model)
+    with pytest.raises((ValueError, FileNotFoundError), match=r"fit\.epoch-2\.worker-1"):
+        fitted(strategy, model=model)
+    assert state_of(model) == before
 
 
 def test_a_later_fit_of_a_model_goes_on_too(tmp_path: Path) -> None:

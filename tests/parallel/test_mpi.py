@@ -99,7 +99,7 @@ def test_every_rank_can_have_its_own_samples(several: Path) -> None:
     expected.fit(x, y, epochs=1, progress=False)
     assert np.allclose(model.mean, expected.mean, rtol=1e-5, atol=1e-6)
     assert np.allclose(model.scale, expected.scale, rtol=1e-5)
-    assert (model.mean[3], model.scale[3]) == (np.float32(0.1), 1)
+    assert (model.mean[3], model.scale[3]) == (np.float32(0.1), 0)
     assert max(model.history.history["val_accuracy"]) > 0.85
 
 
@@ -158,6 +158,34 @@ def test_a_job_with_a_failed_rank_ends_and_goes_on(
     assert faults.resumed(tmp_path)["begun"][0] > 0
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    ("rank", "strategy", "phase"),
+    [(0, "wasap", "phase 1"), (1, "wasap", "phase 2"), (3, "wassp", "phase 1")],
+)
+def test_survivors_name_the_rank_that_is_lost(
+    rank: int, strategy: str, phase: str, tmp_path: Path
+) -> None:
+    found = faults.lost(tmp_path, rank, strategy, phase, shielded=True)
+    assert found.blamed() == {rank}, found.output
+    pid = (tmp_path / f"pid-{rank}").read_text()
+    assert f"rank {rank} is lost: its process {pid} is gone" in found.output
+    assert found.status != 0
+
+
+def test_the_local_phase_goes_on_with_its_bits_on_ranks(tmp_path: Path) -> None:
+    (tmp_path / "job").mkdir()
+    # After the first epoch of phase 2.
+    faults.broken(tmp_path / "job", "sys.exit(3)", "evolution", 1, strategy="wassp")
+    assert len(list((tmp_path / "job").glob("checkpoint.*worker-*"))) == 2
+    begun = faults.resumed(tmp_path / "job", strategy="wassp")["begun"]
+    assert begun[0] == 4
+    options = {"epochs": faults.EPOCHS, "batch_size": 4, "pruning": None}
+    strategy = ts.WASSP(workers=2, local_fraction=0.5)
+    expected = content(fitted(strategy, **options), tmp_path / "expected")
+    assert (tmp_path / "job" / "model").read_bytes() == expected
+
+
 def test_an_interrupted_server_can_save(tmp_path: Path) -> None:
     found = faults.broken(tmp_path, "Ctrl-C", "phase 1", 0, signalled=signal.SIGINT)
     assert found.status != 0
@@ -166,3 +194,11 @@ def test_an_interrupted_server_can_save(tmp_path: Path) -> None:
     # Open MPI gives a fifth of a second, and machines are slow at times.
     if not mpi_launch.library().startswith("Open MPI"):
         assert ts.load(tmp_path / "saved").epochs_trained > 0
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_the_server_says_that_a_fit_has_exploded(several: Path, shards: bool) -> None:
+    """It has no samples itself if they are in shards: the workers measure theirs."""
+    (message,) = json.loads((several / f"said-{shards}").read_text())
+    assert "has exploded" in message
+    assert "far above 0.69" in message

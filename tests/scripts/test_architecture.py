@@ -17,16 +17,18 @@ PAGE = ROOT / "docs" / "architecture.md"
 
 # A room is a folder or a file of the package: which rooms each may import. Every room may import
 # those of EVERYBODY. A room below `model` knows no model, and nothing imports `cli` or `__init__`.
-EVERYBODY = {"_check", "_core", "_progress"}
+EVERYBODY = {"_check", "_core", "_files", "_progress"}
 _OLD = ("augmentation", "feature_selection", "pruning", "recorder", "rules", "schedules")
 ALLOWED = {
     "_check": set(),
     "_core": set(),
+    "_files": set(),
     "_progress": set(),
     "_moved": set(),
     "activations": set(),
     "losses": set(),
-    "history": set(),
+    "explosion": set(),
+    "history": {"explosion"},
     "importance": set(),
     "optim": set(),
     "config": {"activations", "losses"},
@@ -34,13 +36,14 @@ ALLOWED = {
     "data": {"config", "losses"},
     "datasets": {"data"},
     "topology": {"config", "layer", "losses"},
-    "callbacks": {"history", "layer"},
+    "callbacks": {"explosion", "history", "layer"},
     "export": {"activations", "config", "data", "layer"},
     "parallel": {"config", "data", "history", "optim", "topology"},
     "training": {
         "callbacks",
         "config",
         "data",
+        "explosion",
         "history",
         "losses",
         "optim",
@@ -48,6 +51,7 @@ ALLOWED = {
         "topology",
     },
     "memory": {"config", "optim", "topology", "training"},
+    "scoring": {"config", "data", "importance", "losses", "topology"},
     "model": {
         "activations",
         "callbacks",
@@ -57,10 +61,10 @@ ALLOWED = {
         "history",
         "importance",
         "layer",
-        "losses",
         "memory",
         "optim",
         "parallel",
+        "scoring",
         "topology",
         "training",
     },
@@ -71,6 +75,7 @@ ALLOWED = {
         "callbacks",
         "config",
         "data",
+        "explosion",
         "history",
         "losses",
         "model",

@@ -55,7 +55,7 @@ def test_every_name_of_a_file_is_on_the_page(read):
     lion.fit(X, Y, epochs=1, optimizer=ts.Lion(), progress=False)
     for found in (read(model), read(adam), read(lion)):
         about = found["about"]
-        names = {*about, *about["config"], *about["counters"], *about.get("state", ())}
+        names = {*about, *about["config"], *about["counters"], *(about["state"] or ())}
         names |= {re.sub(r"^(layers)\.\d+", r"\1.i", name) for name in found["tensors"]}
         names = {re.sub(r"^(units)\.\d+", r"\1.l", name) for name in names}
         assert {name for name in names if f"`{name}`" not in text} == set()

@@ -215,8 +215,8 @@ def test_the_same_bits_for_any_threads(threads, state_of):
 
 def test_bad_arguments_of_compaction():
     model = make_model()
-    with pytest.raises(TypeError, match="inputs = 1: expected True or False"):
-        model.compact(inputs=1)
+    with pytest.raises(TypeError, match="inputs = 2: expected True or False"):
+        model.compact(inputs=2)
     for layer in (-1, 4):
         with pytest.raises(ValueError, match="layer"):
             model.units(layer)

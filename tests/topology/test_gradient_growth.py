@@ -208,7 +208,7 @@ def test_strategies_know_only_set(state_of, strategy):
 WRONG = [
     ("samples", 0.9), ("samples", math.inf), ("samples", math.nan), ("samples", "3"),
     ("batch_size", 0), ("batch_size", 1.5), ("zeta", 1), ("grow_init", -1),
-    ("schedule", "linear"), ("schedule", 3), ("start", 0), ("start", 1.0), ("stop", 0),
+    ("schedule", "linear"), ("schedule", 3), ("start", 0), ("start", 1.5), ("stop", 0),
     ("every", 0), ("every", True),
 ]  # fmt: skip
 

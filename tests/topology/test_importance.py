@@ -354,7 +354,7 @@ def test_pruning_curve_scores_what_pruning_would_give(loss, state_of):
         ({"threshold": 1, "tolerance": 0.1}, ValueError, "expected one of the three"),
         ({"tolerance": 1}, ValueError, r"tolerance = 1: expected a number in \[0, 1\)"),
         ({"over": "some"}, ValueError, "over = 'some': expected one of 'all', 'connected'"),
-        ({"regrow": 1}, TypeError, "regrow = 1: expected True or False"),
+        ({"regrow": 2}, TypeError, "regrow = 2: expected True or False"),
     ],
 )
 def test_bad_rules(options, error, match, state_of):

@@ -9,7 +9,7 @@ import trulysparse as ts
 from helpers import oracle as o
 from helpers.judged import models_agree
 from helpers.small_model import RNG, SIZES, Log, X, Y, make_model
-from trulysparse.training import loop, progress
+from trulysparse.training import loop, progress, stream_driver
 
 EVOLVING = {"epochs": 3, "steps_per_epoch": 4, "progress": False}
 STATIC = EVOLVING | {"topology": None}
@@ -158,10 +158,11 @@ def test_a_data_loader_of_pytorch_is_such_an_iterable(state_of):
     assert state_of(model) == state_of(by_hand)
 
 
-def test_the_first_batch_sets_the_standardisation():
+def test_the_standardisation_follows_the_batches():
     model = make_model(standardize=True)
-    model.fit(forever(), **STATIC)
-    mean, scale = o.standardisation(X[:16])
+    drawn = list(itertools.islice(forever(), STATIC["epochs"] * STATIC["steps_per_epoch"]))
+    model.fit(iter(drawn), **STATIC)
+    mean, scale = o.standardisation(np.concatenate([x for x, _ in drawn]))
     np.testing.assert_allclose(model.mean, mean, rtol=1e-6)
     np.testing.assert_allclose(model.scale, scale, rtol=1e-6)
 
@@ -306,6 +307,7 @@ def test_an_iterator_that_uses_the_model_may_read_but_not_change_it():
 def test_the_bar_moves_with_the_steps(capsys, monkeypatch):
     seen = []
     monkeypatch.setattr(progress.EpochBar, "_move", lambda self, at: seen.append(at))
+    monkeypatch.setattr(stream_driver, "_TICK", 1e9)  # no more of them on a slow machine
     make_model().fit(forever(), **STATIC | {"progress": True})
     assert seen == [1.0, 1, 2.0, 2, 3.0, 3]
 

@@ -1,5 +1,7 @@
 """Weights of samples: what counts more, and what is refused."""
 
+import sys
+
 import numpy as np
 import pytest
 import trulysparse as ts
@@ -108,3 +110,52 @@ def test_batches_of_an_iterator_can_have_weights():
         close(mine.weight.toarray(), other.weight.toarray())  # summed in another order
     with pytest.raises(TypeError, match="sample_weight: expected None"):
         models[1].fit(iter([(X, Y)]), steps_per_epoch=1, sample_weight=weights)
+
+
+class TestExtremeRatios:
+    def test_rare_and_heavy_samples_train(self):
+        """1 to 100,000; the same network explodes where a batch is one such sample."""
+        rng = np.random.default_rng(2)
+        x = rng.normal(size=(4000, 10)).astype(np.float32)
+        y = (rng.random(4000) < 0.01).astype(int)
+        x[y == 1, :2] += 3
+        weights = np.where(y == 1, 1e5, 1.0)
+        model = ts.SparseMLP([10, 40, 2], density=0.5, seed=0)
+        history = model.fit(
+            x, y, sample_weight=weights / weights.mean(), epochs=15, optimizer=ts.SGD(0.05),
+            progress=False,
+        )  # fmt: skip
+        assert history.trouble is None
+        assert 0 < history.limited_steps < 15 * 32
+        assert max(history.history["loss"]) < 5
+        found = model.predict(x)[:, 1] > 0.5
+        assert found[y == 1].mean() > 0.95
+
+    @pytest.mark.parametrize("strategy", [None, ts.WASSP(workers=2), ts.WASAP(workers=2)])
+    def test_steps_are_counted(self, strategy):
+        weights = np.ones(len(X))
+        moderate = fit(make_model(), sample_weight=4 * weights, strategy=strategy)
+        assert moderate.limited_steps == 0
+        weights[::7] = 1e5
+        heavy = fit(make_model(), sample_weight=weights, strategy=strategy)
+        assert heavy.limited_steps > 0
+
+    def test_the_progress_bar_says_so(self, monkeypatch, capfd):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        weights = np.ones(len(X))
+        fit(make_model(), sample_weight=weights, progress=True)
+        assert "limited" not in capfd.readouterr().err
+        weights[::7] = 1e5
+        fit(make_model(), sample_weight=weights, progress=True)
+        assert "weights limited in" in capfd.readouterr().err
+
+    def test_weights_of_up_to_four_are_factors(self):
+        """Of a step of plain SGD: without a weight four times the step."""
+        for loss in LOSSES:
+            y = targets(loss, len(X))
+            models = [make_model(loss=loss, **PLAIN), make_model(loss=loss, **PLAIN)]
+            four = ts.SGD(0.4, momentum=0.0, weight_decay=0.0)
+            models[0].train_on_batch(X, y, optimizer=four)
+            models[1].train_on_batch(X, y, sample_weight=np.full(len(X), 4), optimizer=SGD)
+            for mine, other in zip(models[1].layers, models[0].layers, strict=True):
+                close(mine.weight.toarray(), other.weight.toarray())

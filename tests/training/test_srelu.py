@@ -13,6 +13,7 @@ import trulysparse as ts
 from helpers import oracle as o
 from helpers.dropout_masks import drawn_masks, one_connection_each
 from helpers.judged import close, models_agree
+from helpers.model_file import resummed
 from helpers.parallel_fit import content
 from trulysparse.model import _from_bytes
 
@@ -49,7 +50,7 @@ def with_parameters(model: Any, seed: int = 0) -> Any:
         start, end = header[f"layers.{i}.srelu"]["data_offsets"]
         assert end - start == values.nbytes
         body[start:end] = values.tobytes()
-    return _from_bytes(type(model), data[: 8 + length] + bytes(body), threads)
+    return _from_bytes(type(model), resummed(data[: 8 + length] + bytes(body)), threads)
 
 
 def parameters(model: Any) -> list[npt.NDArray[np.float32]]:
@@ -199,7 +200,7 @@ def test_a_file_without_its_parameters_is_refused(tmp_path: Any) -> None:
     damaged = data.replace(b'"layers.1.srelu"', b'"layers.1.sreLU"')
     assert damaged != data
     with pytest.raises(ValueError, match=r"layers.1.srelu is missing"):
-        _from_bytes(ts.SparseMLP, damaged, 1)
+        _from_bytes(ts.SparseMLP, resummed(damaged), 1)
 
 
 def test_pruning_and_compaction_keep_each_neurons_parameters() -> None:

@@ -240,7 +240,7 @@ def test_standardisation():
     np.testing.assert_allclose(model.scale, scale, rtol=1e-6)
     assert model.mean[1] == np.float32(0.1)
     assert model.mean[4] == 0
-    assert model.scale[1] == model.scale[4] == 1
+    assert model.scale[1] == model.scale[4] == 0
     close(model.predict(x), o.from_model(model).predict(x), 1e-5)
     # The statistics are those of the first training data, not of later ones.
     before = np.array(model.mean), np.array(model.scale)

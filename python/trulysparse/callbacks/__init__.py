@@ -7,6 +7,7 @@ from trulysparse.callbacks.gradient_norms import GradientNorms
 from trulysparse.callbacks.learning_rate_scheduler import LearningRateScheduler
 from trulysparse.callbacks.model_checkpoint import ModelCheckpoint
 from trulysparse.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from trulysparse.callbacks.terminate_on_explosion import TerminateOnExplosion
 from trulysparse.callbacks.terminate_on_nan import TerminateOnNaN
 from trulysparse.callbacks.topology_recorder import TopologyRecorder
 
@@ -19,6 +20,7 @@ __all__ = [
     "Logs",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
+    "TerminateOnExplosion",
     "TerminateOnNaN",
     "TopologyRecorder",
 ]

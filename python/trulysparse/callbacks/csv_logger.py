@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from trulysparse import _check
+from trulysparse import _check, _files
 from trulysparse.callbacks.base import Callback, Logs
 
 
@@ -76,5 +76,6 @@ class CSVLogger(Callback):
         self._write("a", [epoch, *(logs[name] for name in self.params["metrics"])])
 
     def _write(self, mode: str, cells: list[Any]) -> None:
-        with open(self._filename, mode, newline="", encoding="utf-8") as file:
+        path = self._filename
+        with _files.writing(path), open(path, mode, newline="", encoding="utf-8") as file:
             csv.writer(file, delimiter=self._separator).writerow(cells)

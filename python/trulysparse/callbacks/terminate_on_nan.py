@@ -10,7 +10,8 @@ from trulysparse.callbacks.base import Callback, Logs
 class TerminateOnNaN(Callback):
     """End the fit after an epoch with a loss that is not finite: training has diverged.
 
-    It looks at ``loss`` and, if there are validation data, ``val_loss``. Infinite ones count too.
+    It looks at ``loss`` and, if there are validation data, ``val_loss``. Infinite ones count too;
+    large ones are `TerminateOnExplosion`'s.
     """
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

@@ -3,8 +3,8 @@
 A command is a module here, with its flags in `add` and what it does in `run`. Flags that set one
 object, such as an optimiser, are a module of `flags`.
 
-Exit codes: 0 done, 1 training failed or a plan does not fit, 2 a mistake in the arguments or the
-data, 130 interrupted with Ctrl-C.
+Exit codes: 0 done, 1 training failed or came to nothing, or a plan does not fit, 2 a mistake in the
+arguments or the data, 130 interrupted with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
+from trulysparse import _files
 from trulysparse.cli import evaluate, export, importance, info, plan, predict, prune, train
 from trulysparse.parallel.mpi.link import PeerError
 
@@ -47,14 +50,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = make_parser().parse_args(argv)
     try:
-        code: int = args.run(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show
+            code: int = args.run(args)
     except KeyboardInterrupt:
         print("trulysparse: interrupted", file=sys.stderr)
         return 130
     except (ValueError, TypeError, ImportError, OSError, MemoryError, PeerError) as error:
-        print(f"trulysparse: error: {str(error) or 'not enough memory'}", file=sys.stderr)
+        text = _files.plain(str(error)) or "not enough memory"
+        print(f"trulysparse: error: {text}", file=sys.stderr)
         return 2
     return code
+
+
+def _show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Show a warning without the place in the sources that gave it."""
+    print(f"trulysparse: warning: {message}", file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from trulysparse import _files
 from trulysparse.config import MEMORY
 from trulysparse.model import SparseMLP, load
 
@@ -21,9 +22,12 @@ SPLIT_SEED = 0
 
 
 def say(line: str) -> None:
-    """Print at once, also into a pipe; a reader that has left is no error."""
+    """Print at once, also into a pipe; a reader that has left is no error.
+
+    Names that came with a file may have control characters, which no terminal shall obey.
+    """
     try:
-        print(line, flush=True)
+        print(_files.plain(line), flush=True)
     except BrokenPipeError:  # `| head`: the files are what matters
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

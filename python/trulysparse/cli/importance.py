@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from trulysparse import _files
 from trulysparse.cli import metadata
 from trulysparse.cli.common import add_model, default, positive, read_model, say
 from trulysparse.importance import KINDS
@@ -73,15 +74,20 @@ def run(args: argparse.Namespace) -> int:
     ]
     _print(rows[: args.top], what)
     if args.csv is not None:
-        with open(args.csv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["rank", what, "score"])
-            writer.writerows((rank, name, repr(float(score))) for rank, name, score in rows)
+        _write(args.csv, what, rows)
         say(f"wrote {args.csv}, {len(rows)} rows")
     return 0
 
 
+def _write(path: Path, what: str, rows: Sequence[_Row]) -> None:
+    with _files.writing(path), open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["rank", what, "score"])
+        writer.writerows((rank, name, repr(float(score))) for rank, name, score in rows)
+
+
 def _print(rows: Sequence[_Row], what: str) -> None:
+    rows = [(rank, _files.plain(name), score) for rank, name, score in rows]
     widths = [
         max(map(len, column))
         for column in (["rank", *(row[0] for row in rows)], [what, *(row[1] for row in rows)])

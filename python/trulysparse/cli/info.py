@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 from trulysparse.cli.common import add_model, left, read_model, say, sizes
@@ -27,6 +28,15 @@ def run(args: argparse.Namespace) -> int:
     if model.original_layer_sizes != model.layer_sizes:
         say(f"compacted from: {sizes(model.original_layer_sizes)}")
     say(f"seed: {model.seed}")
+    say(f"written by: trulysparse {_package(args.model)}")
     for key, value in sorted(model.metadata.items()):
         say(f"{key}: {value if len(value) <= 100 else value[:97] + '...'}")
     return 0
+
+
+def _package(path: str) -> str:
+    """Give the version of the package that wrote a model file, which has been read before."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    about = json.loads(header["__metadata__"]["trulysparse"])
+    return str(about.get("package", "0.1.0"))  # which alone wrote files without it

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _files
 from trulysparse.cli.common import read_model
 from trulysparse.cli.flags import data as data_flags
 from trulysparse.datasets import Dataset
@@ -36,7 +37,7 @@ def names(model: SparseMLP, key: str) -> list[str] | None:
     if key not in model.metadata:
         return None
     try:
-        found = json.loads(model.metadata[key])
+        found = _files.parsed(model.metadata[key])
     except ValueError:
         found = None
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
@@ -46,7 +47,15 @@ def names(model: SparseMLP, key: str) -> list[str] | None:
 
 def label(model: SparseMLP) -> str | None:
     """Give the column of the labels."""
-    return json.loads(model.metadata["label"]) if "label" in model.metadata else None
+    if "label" not in model.metadata:
+        return None
+    try:
+        found = _files.parsed(model.metadata["label"])
+    except ValueError:
+        found = None
+    if not isinstance(found, str):
+        raise ValueError("the model's metadata 'label': expected a JSON string")
+    return found
 
 
 def feature_names(model: SparseMLP) -> list[str] | None:

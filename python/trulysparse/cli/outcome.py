@@ -78,6 +78,12 @@ def _worst(model: SparseMLP, data: Dataset, losses: Sequence[float], most: float
     return None if loss <= most else max(losses[-1], loss)
 
 
+def warning(model: SparseMLP) -> str | None:
+    """Give what `SparseMLP.fit` says of a network that is no better than none, or None."""
+    found = model.history.trouble
+    return None if found is None else found.message
+
+
 def remark(data: Dataset, loss: float) -> str | None:
     """Remark on a test loss far above a constant prediction's, or give None.
 

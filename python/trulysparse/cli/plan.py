@@ -58,5 +58,6 @@ def run(args: argparse.Namespace) -> int:
         memory=args.memory,
         optimizer=BY_NAME[args.optimizer](),
     )
-    say(str(memory))
+    for line in str(memory).splitlines():
+        say(line)
     return 0 if memory.fits else 1

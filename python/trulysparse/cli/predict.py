@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _files
 from trulysparse.cli import metadata
 from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, read_model, say
 from trulysparse.data.readers import Array, check_features, read_features, read_npz
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Array:
-    """Read the features of every row of a .csv or .npz, float32, (rows, features).
+    """Read the features of every row of a .csv or .npz, (rows, features).
 
     Parameters
     ----------
@@ -103,8 +104,11 @@ def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Arr
 def _write_table(
     path: Path, outputs: npt.NDArray[np.float32], classes: Sequence[str] | None
 ) -> None:
-    """Write a .csv, a line per row: class and probabilities, or without `classes` the outputs."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    """Write a .csv, a line per row: class and probabilities, or without `classes` the outputs.
+
+    The class of a row without finite probabilities is empty.
+    """
+    with _files.writing(path), open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         if classes is None:
             writer.writerow([f"output_{i}" for i in range(outputs.shape[1])])
@@ -112,5 +116,6 @@ def _write_table(
             return
         writer.writerow(["class", *(f"probability_{name}" for name in classes)])
         best = np.argmax(outputs, axis=1)
-        for code, row in zip(best, outputs, strict=True):
-            writer.writerow([classes[code], *map(str, row)])
+        known = np.isfinite(outputs.sum(axis=1, dtype=np.float64)).tolist()
+        for code, row, is_known in zip(best, outputs, known, strict=True):
+            writer.writerow([classes[code] if is_known else "", *map(str, row)])

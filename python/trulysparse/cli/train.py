@@ -28,6 +28,7 @@ from trulysparse.cli.flags import data, evolution, images, network, optimizer, p
 from trulysparse.cli.presets import Chosen
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.datasets import Dataset
+from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import Optimizer
@@ -205,7 +206,7 @@ class _Job:
         """Train; whether Ctrl-C ended it."""
         data = self.trained_on
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)  # said later
+            warnings.simplefilter("ignore", ExplosionWarning)  # said later
             warnings.filterwarnings("ignore", "no path from the inputs", RuntimeWarning)
             try:
                 model.fit(
@@ -277,6 +278,10 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     remark = outcome.remark(job.data, found["loss"])
     if remark is not None:
         say(remark)
+    warning = outcome.warning(model)
+    if warning is not None:
+        print(f"trulysparse: warning: {warning}", file=sys.stderr)
+        return 1
     return 0
 
 

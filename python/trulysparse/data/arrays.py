@@ -1,4 +1,4 @@
-"""Samples, targets and weights of a user as the core takes them: float32 in C order."""
+"""Samples, targets and weights of a user as the core takes them: in C order, float32 or float64."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from trulysparse.data.sparse import check_sparse
 from trulysparse.losses import LOSSES
 
 FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
 ClassArray = npt.NDArray[np.uint32]
 
 
@@ -30,6 +31,9 @@ class CsrArrays(NamedTuple):
         return len(self.indptr) - 1, self.features
 
 
+MOST_DENSE = 2**30
+"""Bytes of sparse targets as an array, up to which they become one."""
+
 _ENCODE = (
     "expected integer class labels, which classes, y = np.unique(y, return_inverse=True) makes"
 )
@@ -37,22 +41,35 @@ _ENCODE = (
 
 def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
     """Convert to float32 in C order; ValueError if a finite number does not fit."""
+    return _converted(name, array, np.float32)
+
+
+def _converted(name: str, array: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = np.require(array, np.float32, ["C", "A"])
+        converted = np.require(array, dtype, ["C", "A"])
     # What overflowed was finite before: say so, instead of complaining about an infinity.
     if converted.dtype != array.dtype and not np.isfinite(converted).all():
         bad = ~np.isfinite(converted)
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         value = array[where]
         place = ", ".join(map(str, where))
-        raise ValueError(f"{name}[{place}] = {value}: expected finite numbers in float32's range")
+        kind = np.dtype(dtype).name
+        raise ValueError(f"{name}[{place}] = {value}: expected finite numbers in {kind}'s range")
     return converted
 
 
-def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
+def as_float64(name: str, array: npt.NDArray[Any]) -> DoubleArray:
+    """Convert to float64 in C order; ValueError if a finite number does not fit."""
+    return _converted(name, array, np.float64)
+
+
+def samples(
+    name: str, value: Any, features: int, *, wide: bool = False
+) -> FloatArray | DoubleArray | CsrArrays:
     """Convert to float32 of shape (samples, features), or to the arrays of a sparse matrix.
 
-    Dense samples are copied only where that is needed.
+    With `wide` dense samples become float64 if float32 does not hold all values of their type. They
+    are copied only where that is needed.
     """
     value = check_sparse(name, value, features)
     if scipy.sparse.issparse(value):
@@ -62,6 +79,8 @@ def samples(name: str, value: Any, features: int) -> FloatArray | CsrArrays:
         raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
     if array.shape[0] == 0:
         raise ValueError(f"{name} has shape {array.shape}: expected at least one sample")
+    if wide and not np.can_cast(array.dtype, np.float32):
+        return as_float64(name, array)
     return as_float32(name, array)
 
 
@@ -74,6 +93,27 @@ def _sparse_samples(name: str, matrix: Any) -> CsrArrays:
         as_float32(f"{name}.data", matrix.data),
         matrix.shape[1],
     )
+
+
+def dense(name: str, matrix: Any) -> npt.NDArray[Any]:
+    """Give a sparse matrix of targets as an array, if that is not large.
+
+    Raises
+    ------
+    ValueError
+        If it would take more than `MOST_DENSE` bytes.
+    """
+    checked = check_sparse(name, matrix)
+    rows, columns = checked.shape
+    size = rows * columns * checked.dtype.itemsize
+    if size > MOST_DENSE:
+        raise ValueError(
+            f"{name} is sparse, and would take {size / 1e9:.1f} GB as the array that training "
+            f"needs: expected at most {MOST_DENSE / 1e9:.1f} GB, an array ({name}.toarray()), or "
+            "batches from an iterator"
+        )
+    array: npt.NDArray[Any] = checked.toarray()
+    return array
 
 
 def sample_weights(value: Any, count: int) -> FloatArray | None:
@@ -89,17 +129,21 @@ def sample_weights(value: Any, count: int) -> FloatArray | None:
 
 
 def targets(
-    name: str, value: Any, count: int, outputs: int, loss: str
-) -> tuple[ClassArray | None, FloatArray | None]:
-    """Give `value` as class labels (count,) or dense targets (count, outputs), the other None."""
+    name: str, value: Any, count: int, outputs: int, loss: str, *, wide: bool = False
+) -> ClassArray | FloatArray | DoubleArray:
+    """Give `value` as class labels (count,) or dense targets (count, outputs).
+
+    With `wide` dense targets become float64 if float32 does not hold all values of their type.
+    """
     takes_classes = LOSSES[loss].takes_classes
     text = _ENCODE if LOSSES[loss].has_accuracy else "expected an array of numbers"
+    value = dense(name, value) if scipy.sparse.issparse(value) else value
     array = numeric(name, value, text=text)
     if array.ndim == 0 or array.shape[0] != count:
         length = "no samples" if array.ndim == 0 else f"{array.shape[0]} samples"
         raise ValueError(f"{name} has {length}: expected {count}, as many as x has")
     if array.ndim == 1 and takes_classes:
-        return _labels(name, array, outputs), None
+        return _labels(name, array, outputs)
     if array.ndim == 1 and outputs == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2 or array.shape[1] != outputs:
@@ -109,7 +153,9 @@ def targets(
         elif outputs == 1:
             shapes += f" or ({count},)"
         raise ValueError(f"{name} has shape {array.shape}: expected {shapes}")
-    return None, as_float32(name, array)
+    if wide and not np.can_cast(array.dtype, np.float32):
+        return as_float64(name, array)
+    return as_float32(name, array)
 
 
 def _labels(name: str, array: npt.NDArray[Any], outputs: int) -> ClassArray:

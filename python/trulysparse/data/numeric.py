@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import reprlib
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +22,38 @@ def refuse_sparse(name: str, value: Any) -> None:
         )
 
 
+def refuse_held_sparse(name: str, value: Any) -> None:
+    """Raise a TypeError as `refuse_sparse` does, also if an array of objects, a list or a frame
+    holds a sparse matrix: libraries compare such objects, and SciPy's code follows the indices.
+    """
+    refuse_sparse(name, value)
+    try:
+        array = np.asarray(value)
+    except Exception:  # it becomes no array: whoever is given it says why
+        return
+    if array.dtype == object:
+        for kind in set(map(type, array.flat)):
+            if callable(getattr(kind, "tocsr", None)):
+                raise TypeError(f"{name} holds a {kind.__name__}: expected numbers or text")
+
+
+def refuse_masked(name: str, value: Any) -> None:
+    """Raise ValueError for a masked array with masked elements, or a list of such."""
+    rows = [value] if isinstance(value, np.ma.MaskedArray) else value
+    for row in rows if isinstance(rows, list | tuple) else ():
+        if isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row):
+            raise ValueError(
+                f"{name} is a masked array with masked elements: expected numbers everywhere "
+                f"(use {name}.filled(...))"
+            )
+
+
 def numeric(
     name: str, value: Any, *, text: str = "expected an array of numbers"
 ) -> npt.NDArray[Any]:
     """Convert to an array of real numbers or booleans; `text` is the advice if it has strings."""
     refuse_sparse(name, value)
-    if np.ma.is_masked(value):
-        raise ValueError(
-            f"{name} is a masked array with masked elements: expected numbers everywhere "
-            f"(use {name}.filled(...))"
-        )
+    refuse_masked(name, value)
     try:
         array = np.asarray(value)
     except ValueError:
@@ -40,27 +62,39 @@ def numeric(
         return _unboxed(name, array, text)
     if array.dtype.kind in "UST":
         raise TypeError(f"{name} has dtype {array.dtype}: {text}")
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_) or np.issubdtype(
-        array.dtype, np.complexfloating
-    ):
+    if array.dtype.kind in "mM":
+        refuse_times(name, array)
+    if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {array.dtype}: expected real numbers")
     return array
 
 
-def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[np.float64]:
-    """Convert an array of Python objects to float64 if all are real numbers or booleans.
+def refuse_times(name: str, array: npt.NDArray[Any]) -> NoReturn:
+    """Raise a TypeError for dates or durations, whose NaT would be the number -9.2e18."""
+    missing = np.argwhere(np.isnat(array))
+    also = f", and NaT at {missing[0].tolist()}" if len(missing) else ""
+    what, remedy = "dates", "numbers, such as the seconds since one of them"
+    if array.dtype.kind == "m":
+        what, remedy = "durations", "numbers, such as their seconds"
+    raise TypeError(f"{name} has {what} (dtype {array.dtype}){also}: expected {remedy}")
+
+
+def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[Any]:
+    """Convert an array of Python objects to booleans, or to float64 if all are real numbers.
 
     pandas makes them from frames whose columns differ in type. ``astype`` alone would also take
     None and text that looks like a number.
     """
     for kind in set(map(type, array.flat)):
-        if issubclass(kind, numbers.Real | np.bool_):
+        if issubclass(kind, numbers.Real | np.bool_) and not issubclass(kind, np.timedelta64):
             continue
         flat = next(i for i, item in enumerate(array.flat) if type(item) is kind)
         where = ", ".join(str(int(i)) for i in np.unravel_index(flat, array.shape))
         item = f"{name}[{where}] = {reprlib.repr(array.flat[flat])}" if where else name
         expected = text if issubclass(kind, str) else "expected a real number"
         raise TypeError(f"{item} ({name} has dtype object): {expected}")
+    if array.size and all(isinstance(item, bool | np.bool_) for item in array.flat):
+        return array.astype(np.bool_)
     try:
         return array.astype(np.float64)
     except OverflowError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import math
-import zipfile
 import zlib
 from array import array
 from collections import Counter
@@ -21,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse.data.precision import narrowest
+
 Array = npt.NDArray[Any]
 PathLike = str | Path
 
@@ -30,7 +31,7 @@ IDX_LIMIT = 1 << 30  # bytes; twenty times the largest file of Fashion-MNIST
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The contents of a .csv: ``x`` float32 ``(n_rows, n_features)`` and one label per row."""
+    """The contents of a .csv: ``x`` ``(n_rows, n_features)`` and one label per row."""
 
     x: Array
     labels: Array
@@ -79,18 +80,20 @@ def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
 
 def read_npz(path: PathLike, keys: Sequence[str] = KEYS) -> dict[str, Array]:
     """Read those of `keys` that a NumPy archive has; refuse pickled objects."""
-    try:
-        with open(path, "rb") as file:
+    with open(path, "rb") as file:
+        try:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds a single array")
             return {key: archive[key] for key in keys if key in archive}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        raise ValueError(f"{path}: expected a NumPy .npz of plain arrays ({error})") from error
+        except MemoryError as error:
+            raise MemoryError(f"{path}: {error}") from error
+        except Exception as error:  # of damage NumPy, zipfile and the tokenizer raise many kinds
+            raise ValueError(f"{path}: expected a NumPy .npz of plain arrays ({error})") from error
 
 
 def check_arrays(path: PathLike, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Convert features to float32 ``(n, n_features)`` and labels to ``(n,)``.
+    """Convert features to ``(n, n_features)`` and labels to ``(n,)``.
 
     ``x_train`` and ``y_train`` are needed, ``x_test`` and ``y_test`` come together or not at all.
     """
@@ -116,26 +119,25 @@ def check_arrays(path: PathLike, arrays: Mapping[str, Array]) -> dict[str, Array
 
 
 def check_features(path: PathLike, key: str, x: Array) -> Array:
-    """Convert to float32 ``(n, n_features)``; ``key`` names the array in errors."""
+    """Convert to ``(n, n_features)`` of `narrowest`; ``key`` names the array in errors."""
     if x.ndim < 2 or 0 in x.shape or x.dtype.kind not in "fiub":
         raise ValueError(
             f"{path}: expected {key} to be numbers of shape (n_samples, n_features), "
             f"got {x.dtype} {x.shape}"
         )
-    with np.errstate(over="ignore"):  # what does not fit float32 is reported below
-        flat = np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)
+    flat = narrowest(np.ascontiguousarray(x.reshape(len(x), -1)))
     if not np.isfinite(flat).all():
-        raise ValueError(f"{path}: {key} holds NaN, infinity or numbers beyond float32")
+        raise ValueError(f"{path}: {key} holds NaN or infinity")
     return flat
 
 
 def read_features(path: PathLike, names: Sequence[str] | None, label: str | None) -> Array:
-    """Read columns of a .csv as float32 ``(n_rows, n_columns)``; it needs no labels.
+    """Read columns of a .csv, ``(n_rows, n_columns)``; it needs no labels.
 
     ``names`` are the columns, in the order wanted; others may hold anything. Without ``names``
     all are read but ``label``, if it is there. Errors name the row and the column.
     """
-    values, numbers = array("f"), []
+    values, numbers = array("d"), []
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
@@ -171,9 +173,9 @@ def read_features(path: PathLike, names: Sequence[str] | None, label: str | None
         raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
     if not numbers:
         raise ValueError(f"{path}: expected rows below the header, there are none")
-    x = np.frombuffer(values, dtype=np.float32).reshape(len(numbers), len(wanted))
+    x = np.frombuffer(values).reshape(len(numbers), len(wanted))
     _check_cells(path, x, numbers, wanted)
-    return x
+    return narrowest(x)
 
 
 def read_csv(path: PathLike, label: str | None = None) -> Table:
@@ -182,7 +184,7 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
     Without ``label`` it is the last column. All other cells are numbers; blank lines are skipped.
     Errors name the row (the header is row 1) and the column.
     """
-    values, labels = array("f"), []
+    values, labels = array("d"), []
     numbers = []  # of the rows that are not blank
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -219,9 +221,9 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
     # A header of numbers and one class, such as "5.1,3.5,setosa", is a row of data.
     if header[column] in labels and all(map(_is_number, names)):
         raise ValueError(f"{path}: row 1 looks like data: expected a header with column names")
-    x = np.frombuffer(values, dtype=np.float32).reshape(len(labels), len(names))
+    x = np.frombuffer(values).reshape(len(labels), len(names))
     _check_cells(path, x, numbers, names)
-    return Table(x, np.array(labels), names, header[column])
+    return Table(narrowest(x), np.array(labels), names, header[column])
 
 
 def _label_column(path: PathLike, header: list[str], label: str | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 import scipy
 
@@ -11,6 +12,7 @@ from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.precision import say_blurred
 
 # A string, as SciPy imports `sparse` when it is first used, which takes longer than all else here.
 Samples: TypeAlias = "npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix"
@@ -22,6 +24,23 @@ class Given(NamedTuple):
     data: _core.Data
     inputs: Any
     samples: int
+
+
+def inputs_of(
+    core: _core.Network, name: str, x: Any, *, changes: bool = False
+) -> arrays.FloatArray | arrays.DoubleArray | arrays.CsrArrays:
+    """Check samples for a network, as arrays; in float32 if training `changes` them."""
+    wide = not changes and core.takes_float64()
+    return arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide)
+
+
+def in_units(core: _core.Network, outputs: arrays.FloatArray) -> npt.NDArray[np.floating[Any]]:
+    """Give outputs of a network, (samples, outputs), in the units of its targets."""
+    units = core.target_statistics()
+    if units is None:
+        return outputs
+    decoded: arrays.DoubleArray = outputs / np.where(units.scale > 0, units.scale, 1.0) + units.mean
+    return decoded
 
 
 def given(
@@ -53,19 +72,30 @@ def given(
         If they do not fit the network or each other.
     """
     config = Config.of(core)
-    inputs = arrays.samples(names[0], x, config.layer_sizes[0])
+    inputs = inputs_of(core, names[0], x, changes=augment is not None)
     if trains and config.input_noise > 0 and isinstance(inputs, arrays.CsrArrays):
         raise ValueError(
             f"{names[0]} is sparse and input_noise = {config.input_noise}: expected dense "
             "samples, as noise would leave none of them zero"
         )
     count, outputs = inputs.shape[0], config.layer_sizes[-1]
-    classes, rows = arrays.targets(names[1], y, count, outputs, config.loss)
-    targets = rows if classes is None else classes
+    units = config.standardize_targets
+    targets = arrays.targets(names[1], y, count, outputs, config.loss, wide=units)
+    if trains:
+        _say_what_is_lost(names, x, inputs, y, targets)
     weights = arrays.sample_weights(sample_weight, count)
     images = None if augment is None else augment._core()
     data = _core.Data(core, inputs, targets, weights, names=names, augment=images)
     return Given(data, inputs, count)
+
+
+def _say_what_is_lost(names: tuple[str, str], x: Any, inputs: Any, y: Any, targets: Any) -> None:
+    if isinstance(inputs, arrays.CsrArrays):
+        say_blurred(names[0], x, "standardize=True and dense samples")
+    elif inputs.dtype == np.float32:
+        say_blurred(names[0], x, "standardize=True")
+    if targets.dtype == np.float32:
+        say_blurred(names[1], y, "standardize_targets=True")
 
 
 def held_out(core: _core.Network, validation_data: Any) -> _core.Data:

@@ -1,6 +1,6 @@
 """Loaders for the data sets that the command line knows, and for a user's own files.
 
-A loader returns a `Dataset`: a table with a training and a test part, float32 features and int64
+A loader returns a `Dataset`: a table with a training and a test part, features and int64
 labels in ``0..n_classes-1``. Files are not trusted. What is wrong with one raises a ``ValueError``
 that names the file and what was expected in it; a missing file raises ``FileNotFoundError``.
 Nothing that a file holds is run, and no archive is unpacked to the disk.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trulysparse import _check
 from trulysparse.data.readers import PathLike
 from trulysparse.datasets._cifar10 import load_cifar10
 from trulysparse.datasets._dataset import Dataset
@@ -83,7 +84,7 @@ def resolve(
     FileNotFoundError
         If the data are not there; the message says how to get them.
     """
-    text = str(spec)
+    text = _check.path("spec", spec)
     suffix = Path(text).suffix.lower()
     _check_options(text, suffix, data_dir, label)
     if text == "digits":
@@ -113,6 +114,7 @@ def _check_options(text: str, suffix: str, data_dir: PathLike | None, label: str
             f"label={label!r} names a column of a .csv or of leukemia, but the data is {text!r}"
         )
     if data_dir is not None and text not in NAMES[1:]:
+        place = _check.path("data_dir", data_dir)
         raise ValueError(
-            f"data_dir={str(data_dir)!r} is for {', '.join(NAMES[1:])}, but the data is {text!r}"
+            f"data_dir={place!r} is for {', '.join(NAMES[1:])}, but the data is {text!r}"
         )

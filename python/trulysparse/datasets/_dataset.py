@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse.data.readers import Array
 
 TEST_FRACTION = 0.2
@@ -25,7 +26,7 @@ class Dataset:
     name
         What to call it in print.
     x_train, x_test
-        float32, shape (n_samples, n_features).
+        float32, or float64 if float32 does not hold each number; shape (n_samples, n_features).
     y_train, y_test
         int64, shape (n_samples,), values in 0..n_classes-1.
     feature_names
@@ -77,6 +78,7 @@ def held_out(
         raise ValueError(f"{name}: expected two or more rows to hold some out, got {len(y)}")
     from sklearn.model_selection import train_test_split
 
+    seed = _check.integer("seed", seed, 0, 2**32 - 1)
     n_test = math.ceil(fraction * len(y))
     fits = np.bincount(y).min() >= 2 and min(n_test, len(y) - n_test) >= n_classes
     train, test = train_test_split(
@@ -99,7 +101,7 @@ def split(
 ) -> Dataset:
     """Hold out some of the rows, by default a fifth; without `hold_out` all are the test part."""
     names = None if features is None else tuple(features)
-    if not hold_out:
+    if not _check.boolean("hold_out", hold_out):
         return Dataset(name, x[:0], y[:0], x, y, names, classes, image_shape)
     train, test = held_out(name, y, len(classes), seed=seed, fraction=fraction)
     return Dataset(name, x[train], y[train], x[test], y[test], names, classes, image_shape)

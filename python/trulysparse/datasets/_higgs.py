@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse.data.lines import is_finite, open_text, parse, read_lines
 from trulysparse.data.readers import KEYS, Array, PathLike, check_arrays, check_features, read_npz
 from trulysparse.datasets import _openml
@@ -58,10 +59,11 @@ def load_higgs(
     ValueError
         If there are fewer rows, or a line is not as expected; the message names it.
     """
+    if train_rows is not None:
+        train_rows = _check.integer("train_rows", train_rows, 1)
+    if test_rows is not None:
+        test_rows = _check.integer("test_rows", test_rows, 1)
     rows = {"train_rows": train_rows, "test_rows": test_rows}
-    for name, value in rows.items():
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value}: expected 1 or more, or None")
     single = (train_rows or TRAIN_ROWS, test_rows or TEST_ROWS)
     if data_dir is None:
         return _fetch(*single)
@@ -101,7 +103,7 @@ def _fetch(train_rows: int, test_rows: int) -> Dataset:
     n = train_rows + test_rows
     shape = (n, len(HIGGS_FEATURES))
     x, y = _openml.fetch("HIGGS", "some 200 MB", advice, shape=shape, data_id=42769)
-    x, y = check_features("OpenML's HIGGS", "the data", x[:n]), y[:n]
+    x, y = check_features("OpenML's HIGGS", "the data", x[:n]).astype(np.float32), y[:n]
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"OpenML's HIGGS: expected labels 0 and 1, got {np.unique(y)[:5]}")
     return _cut(x, y, train_rows)

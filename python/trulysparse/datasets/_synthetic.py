@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse.data.readers import Array
 from trulysparse.datasets._dataset import Dataset
 
@@ -26,7 +27,9 @@ def load_synthetic(features: int, samples: int = 5000, seed: int = 0) -> Dataset
     seed
         Decides the draw. Default 0.
     """
-    rng = np.random.default_rng(seed)
+    features = _check.integer("features", features, 1)
+    samples = _check.integer("samples", samples, 1)
+    rng = np.random.default_rng(_check.integer("seed", seed, 0))
     x, y = draw(samples, features, rng)
     x_test, y_test = draw(max(samples // 5, 2), features, rng)
     return Dataset(f"synthetic:{features}", x, y, x_test, y_test, class_names=("0", "1"))

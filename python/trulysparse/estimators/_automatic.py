@@ -17,7 +17,7 @@ from trulysparse.topology import SET, GradientGrowth
 
 def batch_size(value: Any, samples: int) -> int:
     """Give the samples per step, not more than there are."""
-    size = presets.batch_size(samples) if value == "auto" else value
+    size = presets.batch_size(samples) if isinstance(value, str) and value == "auto" else value
     return min(_check.integer("batch_size", size, 1), samples)
 
 
@@ -30,7 +30,9 @@ def solver(optimizer: Any, activation: Any, *, is_sparse: bool) -> str:
     if name != "auto":
         return name
     # A step of Adam is as long for a feature that few samples have; SReLU is SGD's.
-    srelu = "srelu" in ([activation] if isinstance(activation, str) else activation)
+    activation = _check.plain(activation)
+    names = [activation] if isinstance(activation, str) else activation
+    srelu = "srelu" in _check.sequence("activation", names, "the name of an activation, or several")
     return "adam" if is_sparse and not srelu else "sgd"
 
 

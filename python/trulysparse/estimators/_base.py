@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,16 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
-from trulysparse.data.numeric import refuse_sparse
-from trulysparse.data.sparse import check_sparse
+from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _automatic, _support
-from trulysparse.estimators._stopping import Diverged, Scorer
-from trulysparse.estimators._targets import Array, Floats, Targets
-from trulysparse.estimators._weighted import WeightedSamples, weights
+from trulysparse.estimators._stopping import Scorer, Tries, is_finite
+from trulysparse.estimators._targets import Array, Targets
+from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Optimizer
@@ -32,13 +29,9 @@ from trulysparse.topology import ImportancePruning, Rule
 
 @dataclass(frozen=True)
 class Learnt:
-    """What was learnt from the first training data, and stays when training goes on.
-
-    ``constant`` are the features that had one value only; None if they were not looked for.
-    """
+    """What was learnt from the first training data, and stays when training goes on."""
 
     target: Targets
-    constant: _support.Mask | None
     is_sparse: bool
 
 
@@ -47,10 +40,13 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     model_: SparseMLP
     loss_curve_: list[float]
+    n_retries_: int
     _target: Targets
-    _constant: _support.Mask | None
+    # Of estimators that 0.1.0 has pickled: features with one value, of which their networks know
+    # nothing.
+    _constant: _support.Mask | None = None
     _RATE: float  # of learning_rate_init="auto"
-    _SPARSE_TARGETS = False  # whether it takes such
+    _FEWEST_SCORED = 1  # samples that have a score
 
     def __init__(
         self,
@@ -138,25 +134,23 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         patience = _check.integer("n_iter_no_change", self.n_iter_no_change, 1)
         tol = _check.real("tol", self.tol, "a number of at least 0", low=0)
         epochs = _check.integer("max_iter", self.max_iter, 1)
-        random = check_random_state(self.random_state)
+        random = _support.random(self.random_state)
         self._check_pruning(is_scored=stops or X_val is not None)
 
-        samples = self._samples(X, y, sample_weight, reset=not goes_on)
+        samples = self._samples(X, y, sample_weight, reset=not goes_on, fewest=1 if goes_on else 2)
         target = self._target if goes_on else self._learn(samples.y, samples.weight)
         held_out = self._held_out(X_val, y_val)
-        samples = samples.with_weight()
+        samples = samples.with_weight(1 if goes_on else 2)
         samples = samples.times(self._class_weights(samples.y, whole=True))
         if stops and held_out is None:
             samples, held_out = samples.split(self._fraction(), target, random)
         samples = samples.of_mean_weight_one()
         encoded = target.encode(samples.y, "y")
-        constant = self._constant if goes_on else _support.constant_features(samples.X)
-        samples = samples.without(constant)
-        learnt = Learnt(target, constant, self._is_sparse(samples.X, goes_on))
+        learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
+        samples, held_out = self._without(samples), self._without(held_out)
 
         watch, validation = None, None
         if held_out is not None:
-            held_out = held_out.without(constant)
             validation = (held_out.X, target.encode(held_out.y, "y_val"))
             watch = Scorer(_scorer(target, held_out), patience if stops else None, tol)
         settings = {
@@ -167,29 +161,31 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 self.topology, self.zeta, self.grow_init, is_sparse=learnt.is_sparse
             ),
             "pruning": self.pruning,
-            "callbacks": [Diverged()] if watch is None else [Diverged(), watch],
             "progress": _check.boolean("verbose", self.verbose),
         }
         seed = _support.draw_seed(random)
         before = self.model_._core.copy() if goes_on else None
-        for rate in self._rates(learnt, retry=not goes_on):
-            model = self._network(samples.X.shape[1], learnt, seed, goes_on=goes_on)
+        rates = self._rates(learnt, retry=not goes_on)
+        tries = Tries(rates, watch)
+        for rate in rates:
+            model = self._network(samples.X, learnt, seed, goes_on=goes_on, whole=True)
+            settings["callbacks"] = tries.callbacks(rate)
             history = self._train(model, samples, encoded, learnt, rate=rate, **settings)
-            if watch is not None:
-                watch.restore()
-            if _is_finite(model, history):
+            if tries.is_done(rate, history):
                 break
-        else:
+        if not is_finite(history, keeps_best=stops):
             if before is not None:
                 self.model_._core.become(before)
             raise self._diverged(rate)
+        _support.warn_of_trouble(history)
         self._keep(model, learnt, history, goes_on=goes_on)
+        self.n_retries_ = tries.retries
         self.validation_scores_ = None if watch is None else watch.scores
         self.best_validation_score_ = None if watch is None else watch.best
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
-        refuse_sparse("classes", classes)
+        refuse_held_sparse("classes", classes)
         samples = self._samples(X, y, sample_weight, reset=not goes_on)
         if not goes_on:
             target = self._learn(samples.y, samples.weight, classes)
@@ -199,12 +195,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         samples = samples.with_weight()
         samples = samples.times(self._class_weights(samples.y, whole=False))
         encoded = target.encode(samples.y, "y")
-        # What is constant in these samples may vary in the next ones.
-        constant = self._constant if goes_on else None
-        samples = samples.without(constant)
-        seed = _support.draw_seed(check_random_state(self.random_state))
-        learnt = Learnt(target, constant, self._is_sparse(samples.X, goes_on))
-        model = self._network(samples.X.shape[1], learnt, seed, goes_on=goes_on)
+        samples = self._without(samples)
+        seed = _support.draw_seed(_support.random(self.random_state))
+        learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
+        model = self._network(samples.X, learnt, seed, goes_on=goes_on)
+        model._follow(samples.X, encoded, samples.weight)
         (rate,) = self._rates(learnt, retry=False)
         history = self._train(
             model,
@@ -217,8 +212,9 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             topology=None,
             progress=False,
         )
-        if not _is_finite(model, history):
+        if not is_finite(history):
             raise self._diverged(rate)
+        _support.warn_of_trouble(history)
         self._keep(model, learnt, history, goes_on=goes_on)
 
     def _check_pruning(self, *, is_scored: bool) -> None:
@@ -229,29 +225,29 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 "and y_val of fit, as it is measured on held-out samples"
             )
 
-    def _samples(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedSamples:
-        X, y = self._validated(X, y, reset=reset)
+    def _samples(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, fewest: int = 1
+    ) -> WeightedSamples:
+        X, y = self._validated(X, y, reset=reset, fewest=fewest)
         return WeightedSamples(X, y, weights(sample_weight, X))
 
-    def _validated(self, X: Any, y: Any, *, reset: bool, name: str = "y") -> tuple[Any, Array]:
-        X = check_sparse("X" if name == "y" else "X_val", X)
-        X, y = validate_data(
+    def _validated(
+        self, X: Any, y: Any, *, reset: bool, name: str = "y", fewest: int = 1
+    ) -> tuple[Any, Array]:
+        X, y = _support.validated(
             self,
             X,
             self._targets(y, name),
+            name="X" if name == "y" else "X_val",
             reset=reset,
-            accept_sparse="csr",
-            dtype=np.float32,
             multi_output=True,
-            ensure_min_samples=2 if reset else 1,
+            fewest=fewest,
         )
         return X, self._checked(y, name)
 
     def _targets(self, y: Any, name: str) -> Any:
-        """Give targets that are safe to look at; they are checked no further."""
-        if not self._SPARSE_TARGETS:
-            refuse_sparse(name, y)
-        return check_sparse(name, y)
+        """Give targets that are safe to look at, sparse ones as an array; checked no further."""
+        return targets_of(name, y)
 
     def _held_out(self, X_val: Any, y_val: Any) -> WeightedSamples | None:
         if (X_val is None) != (y_val is None):
@@ -259,7 +255,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(f"{given} without {missing}: expected both or none")
         if X_val is None:
             return None
-        X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val")
+        fewest = self._FEWEST_SCORED
+        X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val", fewest=fewest)
         return WeightedSamples(X_val, y_val, self._class_weights(y_val, whole=True))
 
     def _fraction(self) -> float:
@@ -277,13 +274,22 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Tell whether the first training data were sparse: what was chosen by them stays."""
         return bool(getattr(self, "_sparse", False) if goes_on else issparse(X))
 
-    def _network(self, features: int, learnt: Learnt, seed: int, *, goes_on: bool) -> SparseMLP:
+    def _without(self, samples: Any) -> Any:
+        return None if samples is None else samples.without(self._constant)
+
+    def _network(
+        self, X: Any, learnt: Learnt, seed: int, *, goes_on: bool, whole: bool = False
+    ) -> SparseMLP:
+        """Give the network to train; `whole` if X are all samples that there will be."""
         sizes = self.hidden_layer_sizes
-        hidden = [sizes] if isinstance(sizes, int) else _support.hidden_sizes(sizes)
-        layer_sizes = [features, *hidden, learnt.target.outputs]
+        hidden = _support.hidden_sizes(sizes)
+        layer_sizes = [X.shape[1], *hidden, learnt.target.outputs]
         threads = _support.threads(self.n_jobs)
         if not goes_on:
-            return SparseMLP(
+            standardize = _automatic.standardize(self.standardize, is_sparse=learnt.is_sparse)
+            # A network without statistics leaves features with one value out by fixed ones.
+            fixed = None if standardize or not whole else _support.leaving_constants_out(X)
+            model = SparseMLP(
                 layer_sizes,
                 epsilon=self.epsilon if self.density is None else None,
                 density=self.density,
@@ -294,10 +300,13 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 fan=TABLE.fan,
                 dropout=self.dropout,
                 input_noise=self.input_noise,
-                standardize=_automatic.standardize(self.standardize, is_sparse=learnt.is_sparse),
+                standardize=standardize or fixed is not None,
+                standardize_targets=learnt.target.loss == "squared_error",
                 seed=seed,
                 threads=threads,
             )
+            model._core.set_statistics(fixed, None)
+            return model
         if self.model_.original_layer_sizes != layer_sizes:
             raise ValueError(
                 f"hidden_layer_sizes = {sizes!r}, but the network to go on with has the layers "
@@ -362,7 +371,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _keep(self, model: SparseMLP, learnt: Learnt, history: History, *, goes_on: bool) -> None:
         """Take over what was trained, once nothing can go wrong any more."""
-        self.model_, self._target, self._constant = model, learnt.target, learnt.constant
+        self.model_, self._target = model, learnt.target
         self._sparse = learnt.is_sparse
         self.n_outputs_ = learnt.target.outputs
         self.history_ = history
@@ -372,16 +381,13 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.n_iter_ = len(self.loss_curve_)
         for name, value in learnt.target.attributes().items():
             setattr(self, name, value)
-            if name != "classes_":
-                model.metadata[name.strip("_")] = json.dumps(value.tolist())
         _support.write_names(model, self)
 
     # --- what was trained ---------------------------------------------------------------------
 
-    def _outputs(self, X: Any) -> Floats:
+    def _outputs(self, X: Any) -> Any:
         check_is_fitted(self, "model_")
-        X = check_sparse("X", X)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=np.float32)
+        X = _support.validated(self, X, reset=False)
         return self.model_.predict(_support.without(X, self._constant))
 
     def predict(self, X: Any) -> Array:
@@ -417,7 +423,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """What each feature is worth, by the name that scikit-learn's tools look for."""
         check_is_fitted(self, "model_")
         scores = np.zeros(self.n_features_in_)
-        scores[self.model_.units(0)] = self.model_.feature_importance()
+        found = self.model_.feature_importance()
+        statistics = self.model_._core.input_statistics()
+        if statistics is not None:
+            found[statistics.scale == 0] = 0
+        scores[self.model_.units(0)] = found
         if self._constant is not None:
             scores[self._constant] = 0
         return scores
@@ -433,17 +443,6 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _is_finite(model: SparseMLP, history: History) -> bool:
-    """Tell whether training has led to numbers; with early stopping perhaps before it diverged."""
-    return bool(
-        np.isfinite(history.history["loss"][0])
-        and all(
-            np.isfinite(layer.weight.data).all() and np.isfinite(layer.bias).all()
-            for layer in model.layers
-        )
-    )
 
 
 def _scorer(target: Targets, held_out: WeightedSamples) -> Callable[[SparseMLP], float]:

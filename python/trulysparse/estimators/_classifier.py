@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.numeric import numeric, refuse_held_sparse
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
@@ -65,7 +64,6 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     (45, 3)
     """
 
-    _SPARSE_TARGETS = True
     _RATE = TABLE.learning_rate
 
     def __init__(
@@ -116,7 +114,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         <X>
         y
             Classes, (n_samples,): numbers or text, two or more of them. Or any number of labels
-            per sample: zeros and ones, (n_samples, n_labels).
+            per sample: zeros and ones, (n_samples, n_labels), also as a SciPy sparse matrix.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
 
@@ -132,8 +130,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     ) -> SparseMLPClassifier:
         """Train for one pass over some samples, at a constant rate; the connections stay.
 
-        The statistics by which features are standardised are those of the first call, so give it
-        enough samples. ``self.model_.evolve(...)`` between two calls evolves the connections.
+        The statistics by which features are standardised are those of all samples so far.
+        ``self.model_.evolve(...)`` between two calls evolves the connections.
 
         Parameters
         ----------
@@ -163,7 +161,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float32 array of shape (n_samples, n_classes)
         """
-        return self._outputs(X)
+        outputs: npt.NDArray[np.float32] = self._outputs(X)
+        return outputs
 
     def predict_log_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Give the logarithm of `predict_proba`.
@@ -196,11 +195,12 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float
         """
-        refuse_sparse("sample_weight", sample_weight)
+        if sample_weight is not None:
+            numeric("sample_weight", sample_weight)
         return float(super().score(X, self._targets(y, "y"), sample_weight))
 
     def _checked(self, y: Any, name: str) -> Array:
-        if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+        if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if y.ndim == 1:
@@ -210,7 +210,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
                 f"{name} has several columns of classes: expected one class per sample, or "
                 "columns of zeros and ones"
             )
-        return np.asarray(y.toarray() if issparse(y) else y)
+        return np.asarray(y)
 
     def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
         if y.ndim == 2:
@@ -235,6 +235,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
                 f"class_weight = {self.class_weight!r}: expected a dictionary or None with "
                 "partial_fit, which does not know the numbers of samples"
             )
+        if not isinstance(self.class_weight, str | Mapping):
+            refuse_held_sparse("class_weight", self.class_weight)
         weights: Array = compute_sample_weight(self.class_weight, y)
         return weights
 

@@ -41,8 +41,8 @@ learning_rate
     ``"cosine"`` (default), down to 0 over `max_iter`, or ``"constant"``.
 learning_rate_init
     The step size at the start. Default ``"auto"``: {rate}, or that of another optimiser than
-    `SGD`, and if training diverges with that `fit` starts anew with a fourth of it, up to four
-    times.
+    `SGD`. If the loss is then not finite or explodes, `fit` starts anew with a fourth of it, up to
+    four times; `n_retries_` says how often. Not with `warm_start`.
 momentum
     In [0, 1); SGD's `momentum`, or another optimiser's `beta_1`. Default 0.9.
 nesterovs_momentum
@@ -112,6 +112,8 @@ loss_curve_ : list of float
     network was made.
 loss_, best_loss_ : float
     The last and the least of them.
+n_retries_ : int
+    How often the last `fit` started anew with a lower rate.
 validation_scores_ : list of float, or None
     The scores after each epoch of the last fit, if there were validation data.
 best_validation_score_ : float, or None

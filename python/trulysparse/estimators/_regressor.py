@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.numeric import numeric
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
-from trulysparse.estimators._targets import Array, Targets, Values
+from trulysparse.estimators._targets import Array, Numbers, Targets
+from trulysparse.history import History
+from trulysparse.model import SparseMLP
+
+# How much of a standard deviation nine in ten targets must span.
+_ALIKE = 0.02
 
 
 @documented
 class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator):  # type: ignore[misc]
     """A sparse multilayer perceptron for one number per sample, or several.
 
-    The network learns targets that were scaled to a mean of 0 and a variance of 1; predictions
-    are scaled back.
+    The network learns targets in units of their own deviations from their mean, and predicts in
+    those of the user, in float64.
 
     <NOTES>
 
@@ -30,8 +36,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     Attributes
     ----------
     y_mean_, y_scale_ : float64 array of shape (n_outputs_,)
-        The means and standard deviations of the targets; those of `model_` are
-        ``(y - y_mean_) / y_scale_``. Also in ``model_.metadata``, as JSON.
+        The means and standard deviations of the targets, in which `loss_curve_` is measured:
+        `model_` learns ``(y - y_mean_) / y_scale_``.
     <ATTRIBUTES>
 
     Raises
@@ -53,6 +59,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     """
 
     _RATE = 0.02
+    _FEWEST_SCORED = 2
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
@@ -63,7 +70,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         ----------
         <X>
         y
-            Numbers, (n_samples,) or (n_samples, n_outputs).
+            Numbers, (n_samples,) or (n_samples, n_outputs), also as a SciPy sparse matrix.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
 
@@ -77,8 +84,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPRegressor:
         """Train for one pass over some samples, at a constant rate; the connections stay.
 
-        The statistics by which features and targets are standardised are those of the first call,
-        so give it enough samples. ``self.model_.evolve(...)`` between two calls evolves the
+        The statistics by which features and targets are standardised are those of all samples so
+        far. ``self.model_.evolve(...)`` between two calls evolves the
         connections.
 
         Parameters
@@ -108,7 +115,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
-        refuse_sparse("sample_weight", sample_weight)
+        if sample_weight is not None:
+            numeric("sample_weight", sample_weight)
         return float(super().score(X, self._targets(y, "y"), sample_weight))
 
     def _checked(self, y: Any, name: str) -> Array:
@@ -121,4 +129,30 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         return np.asarray(y, np.float64)
 
     def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
-        return Values.of(y, weight)
+        _say_outliers(y)
+        return Numbers.of(y)
+
+    def _keep(self, model: SparseMLP, learnt: _base.Learnt, history: History, **how: Any) -> None:
+        super()._keep(model, learnt, history, **how)
+        units = model._core.target_statistics()
+        if units is not None:  # 0.1.0's estimators have them already
+            self.y_mean_ = units.mean
+            self.y_scale_ = 1 / np.where(units.scale > 0, units.scale, 1.0)
+
+
+def _say_outliers(y: Array) -> None:
+    """Warn of targets beside which all others look alike."""
+    table = y.reshape(len(y), -1)
+    deviation = table.std(axis=0)
+    low, high = np.percentile(table, [5, 95], axis=0)
+    for k in np.flatnonzero((deviation > 0) & (high - low < _ALIKE * deviation)):
+        if low[k] < high[k]:
+            far = table[:, k].flat[np.abs(table[:, k] - low[k]).argmax()]
+            where = "y" if y.ndim == 1 else f"column {k} of y"
+            warnings.warn(
+                f"{where} has outliers: nine in ten targets lie between {low[k]:.6g} and "
+                f"{high[k]:.6g}, and the farthest is {far:.6g}; beside it they look alike. Leave "
+                "it out, or fit to the logarithm",
+                RuntimeWarning,
+                stacklevel=4,
+            )

@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
-from trulysparse.data.numeric import refuse_sparse
 from trulysparse.data.sparse import check_sparse
-from trulysparse.estimators import _support
+from trulysparse.estimators import _selection, _support
+from trulysparse.estimators._stopping import is_finite
+from trulysparse.estimators._targets import Targets
+from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD
 from trulysparse.recipe import RECIPE
@@ -26,26 +27,27 @@ from trulysparse.topology import SET
 
 __all__ = ["SparseFeatureSelector"]
 
-# Of the parameters that are None: with and without labels. Chosen on synthetic tables (linear, XOR,
-# make_classification; correlated blocks), on which the recipe for accuracy finds far less.
-_DEFAULTS: dict[str, tuple[Any, Any]] = {
-    "importance": ("path", "strength"),
-    "activation": ("all_relu", "sigmoid"),
-    "dropout": (0.3, 0.0),
-    "learning_rate": (0.05, 0.005),
-    "weight_decay": (0.001, 0.01),
+# Of the parameters that are None: for classes and labels, for numbers, and without targets. Chosen
+# on synthetic tables (linear, XOR, make_classification, make_friedman1; correlated blocks), where
+# the recipe for accuracy finds far less.
+_DEFAULTS: dict[str, tuple[Any, Any, Any]] = {
+    "importance": ("path", "path", "strength"),
+    "activation": ("all_relu", "all_relu", "sigmoid"),
+    "dropout": (0.3, 0.3, 0.0),
+    "learning_rate": (0.05, 0.005, 0.005),
+    "weight_decay": (0.001, 0.002, 0.01),
 }
 
 
 class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     """Select the features that a sparse network, while its connections evolve, holds on to.
 
-    With labels, ``fit(X, y)`` trains a sparse classifier. Without, ``fit(X)`` trains a sparse
-    denoising autoencoder as QuickSelection does (Atashgahi et al., *Quick and Robust Feature
-    Selection*, Machine Learning 2022): outputs without an activation, the squared error against
-    the inputs without their noise. SET takes connections from the features that the network has
-    little use for and weight decay shrinks the rest, so the weights tell what a feature is worth;
-    the features with the highest scores are selected, the first ones among equals.
+    With labels or other targets, ``fit(X, y)`` trains a sparse network on them. Without, ``fit(X)``
+    trains a sparse denoising autoencoder as QuickSelection does (Atashgahi et al., *Quick and
+    Robust Feature Selection*, Machine Learning 2022): outputs without an activation, the squared
+    error against the inputs without their noise. SET takes connections from the features that the
+    network has little use for and weight decay shrinks the rest, so the weights tell what a feature
+    is worth; the features with the highest scores are selected, the first ones among equals.
 
     The network stores the connections that exist and nothing of the size n_in x n_out, so 50,000
     features are no problem. Scores are those of one training: with few samples average several
@@ -58,31 +60,38 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         many), a fraction in (0, 1] of them as a float, or half of them if None (default), as in
         scikit-learn's RFE; always at least one.
     hidden_layer_sizes
-        Neurons of the hidden layers. Default (200,). QuickSelection takes one of 1000.
+        Neurons of the hidden layers, a number for one layer. Default (200,). QuickSelection takes
+        one of 1000.
     epsilon
         The Erdos-Renyi parameter of the connections, as in `SparseMLP`. Default 13.
     importance
         ``"path"`` or ``"strength"``, see `SparseMLP.feature_importance`. None (default) is
-        ``"path"`` with labels and ``"strength"``, QuickSelection's own score, without.
+        ``"path"`` with `y` and ``"strength"``, QuickSelection's own score, without.
+    task
+        What `y` is: ``"classification"``, ``"regression"``, or ``"auto"`` (default): numbers that
+        are not whole are values, and all else is classes or, in columns of zeros and ones, labels.
     noise
-        The standard deviation of the noise on the inputs in training, at least 0. Default 0.2.
+        The standard deviation of the noise on the inputs in training, at least 0. Default 0.2. It
+        leaves no zeros, so every batch of a sparse `X` becomes dense for it; with 0 and `y` none
+        does.
     activation
-        Of the hidden layers, as in `SparseMLP`. None (default) is ``"all_relu"`` with labels and
+        Of the hidden layers, as in `SparseMLP`. None (default) is ``"all_relu"`` with `y` and
         QuickSelection's ``"sigmoid"`` without.
     dropout
         The probability with which a hidden unit is dropped in training. None (default) is 0.3 with
-        labels and 0 without.
+        `y` and 0 without.
     epochs
         Passes over the samples. Default 50.
     batch_size
         Samples per step. Default 32.
     learning_rate
         The step size, constant: at the end of a falling one the decay would win over the
-        gradient. None (default) is 0.05 with labels and 0.005 without.
+        gradient. None (default) is 0.05 with classes or labels and 0.005 otherwise.
     weight_decay
-        The fraction of every parameter taken away per step. None (default) is 0.001 with labels
-        and 0.01 without, far more than for accuracy: in proportion to `learning_rate`, more of it
-        separates features better until the network learns nothing.
+        The fraction of every parameter taken away per step. None (default) is 0.001 with
+        classes or labels, 0.002 with numbers and 0.01 without `y`, far more than for accuracy: in
+        proportion to `learning_rate`, more of it separates features better until the network learns
+        nothing.
     zeta
         The fraction of connections replaced after an epoch, in [0, 1). Default 0.3.
     standardize
@@ -105,7 +114,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     feature_names_in_ : array of str, shape (n_features_in_,)
         Their names, if `X` has such names.
     classes_ : array of shape (n_classes,)
-        The labels in the order of the outputs; after a `fit` with labels only.
+        The classes in the order of the outputs, or the numbers of the labels; only after a `fit`
+        with such.
     model_ : SparseMLP
         The trained network; it takes all features as they are, those that were constant as 0. Its
         `metadata` have the names of features and classes.
@@ -129,13 +139,16 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     (500, 2)
     """
 
+    task = "auto"  # of selectors that 0.1.0 has pickled
+
     def __init__(
         self,
         n_features_to_select: float | None = None,
         *,
-        hidden_layer_sizes: Sequence[int] = (200,),
+        hidden_layer_sizes: int | Sequence[int] = (200,),
         epsilon: float = 13,
         importance: str | None = None,
+        task: str = "auto",
         noise: float = 0.2,
         activation: str | None = None,
         dropout: float | None = None,
@@ -152,6 +165,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
         self.importance = importance
+        self.task = task
         self.noise = noise
         self.activation = activation
         self.dropout = dropout
@@ -164,38 +178,47 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any = None) -> SparseFeatureSelector:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> SparseFeatureSelector:
         """Train a network and score the features by its weights.
 
         Parameters
         ----------
         X
-            Samples, (n_samples, n_features): numbers, dense, an array or a frame; two or more
-            samples. Computed with in float32.
+            Samples, (n_samples, n_features): numbers, as an array, a frame or a SciPy sparse
+            matrix, which stays sparse; two or more samples. Computed with in float32.
         y
-            Class labels, (n_samples,): numbers or text, two or more classes. None (default) trains
-            an autoencoder.
+            Classes, (n_samples,), numbers or text; any number of labels per sample, zeros and ones
+            of shape (n_samples, n_labels), which may be sparse; or numbers, (n_samples,) or
+            (n_samples, n_outputs). None (default) trains an autoencoder.
+        sample_weight
+            Weights, (n_samples,), at least 0; only their proportions matter. None (default): all
+            the same.
 
         Returns
         -------
         self
         """
-        X = check_sparse("X", X)
         if y is None:
-            X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
+            X = _support.validated(self, X, fewest=2)
         else:
-            refuse_sparse("y", y)
-            X, y = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=2)
+            y = targets_of("y", y)
+            X, y = _support.validated(self, X, y, multi_output=True, fewest=2)
+        weight = weights(sample_weight, X)
         n_selected = self._n_selected(X.shape[1])
         if self.importance is not None:
             _check.choice("importance", self.importance, ("path", "strength"))
-        constant = _support.constant_features(X)
+        target = None
+        if y is not None:
+            target, y = _selection.target(self.task, y)
+        samples = WeightedSamples(X, np.zeros(X.shape[0]) if y is None else y, weight)
+        samples = samples.with_weight().of_mean_weight_one()
+        constant = _support.constant_features(samples.X)
         # The same for all samples: nothing to learn from, and unscaled it might be huge.
-        X = _support.without(X, constant)
-        model = self._train(X, y)
-        scores = model.feature_importance(self._setting("importance", y is not None))
+        model = self._train(samples.without(constant), target)
+        with _support.silent_divergence():
+            scores = model.feature_importance(self._setting("importance", target))
         if not np.isfinite(scores).all():
-            rate = self._setting("learning_rate", y is not None)
+            rate = self._setting("learning_rate", target)
             raise _support.diverged("learning_rate", rate)
         scores[constant] = 0
         self.model_, self.scores_, self.n_features_ = model, scores, n_selected
@@ -230,10 +253,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         return super().inverse_transform(check_sparse("X", X))
 
     def _n_selected(self, n_features: int) -> int:
-        value = self.n_features_to_select
+        value = _check.plain(self.n_features_to_select)
         if value is None:
             return max(1, n_features // 2)
-        if not isinstance(value, numbers.Integral):
+        is_fraction = not isinstance(value, numbers.Integral)
+        if is_fraction and not (_check.is_number(value) and value > 1 and value % 1 == 0):
             fraction = _check.real(
                 "n_features_to_select",
                 value,
@@ -253,59 +277,65 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             )
         return min(count, n_features)
 
-    def _setting(self, name: str, has_labels: bool) -> Any:
+    def _setting(self, name: str, target: Targets | None) -> Any:
         value = getattr(self, name)
-        return _DEFAULTS[name][0 if has_labels else 1] if value is None else value
+        kind = 2 if target is None else 1 if target.loss == "squared_error" else 0
+        return _DEFAULTS[name][kind] if value is None else value
 
-    def _train(self, X: npt.NDArray[np.float32], y: Any) -> SparseMLP:
-        has_labels = y is not None
+    def _train(self, samples: WeightedSamples, target: Targets | None) -> SparseMLP:
         self.__dict__.pop("classes_", None)  # of an earlier fit
-        if has_labels:
-            targets: npt.NDArray[Any] = self._encode(y)
-            outputs = len(self.classes_)
-        else:
-            targets = _standardized(X) if _check.boolean("standardize", self.standardize) else X
-            outputs = X.shape[1]
-        hidden = _support.hidden_sizes(self.hidden_layer_sizes)
-        model = SparseMLP(
-            [X.shape[1], *hidden, outputs],
-            epsilon=self.epsilon,
-            activation=self._setting("activation", has_labels),
-            loss="cross_entropy" if has_labels else "squared_error",
-            init=RECIPE.init,
-            fan=RECIPE.fan,
-            dropout=self._setting("dropout", has_labels),
-            input_noise=_check.real("noise", self.noise, "a number of at least 0", low=0),
-            standardize=self.standardize,
-            seed=_support.draw_seed(check_random_state(self.random_state)),
-            threads=_support.threads(self.n_jobs),
-        )
+        model = self._network(samples.X, target)
+        if target is not None and "classes_" in target.attributes():
+            self.classes_ = target.attributes()["classes_"]
         optimizer = SGD(
-            self._setting("learning_rate", has_labels),
+            self._setting("learning_rate", target),
             nesterov=RECIPE.optimizer.nesterov,
-            weight_decay=self._setting("weight_decay", has_labels),
+            weight_decay=self._setting("weight_decay", target),
         )
-        with _support.silent_divergence():  # the scores tell as well
-            model.fit(
-                X,
-                targets,
+        y = None if target is None else target.encode(samples.y, "y")
+        given: dict[str, Any] = {"batch_size": self.batch_size}
+        if issparse(samples.X) and (y is None or model.input_noise > 0):
+            given["x"] = _selection.Batches(model, samples, y, self.batch_size)
+        else:
+            y = samples.X if y is None else y
+            given.update(x=samples.X, y=y, sample_weight=samples.weight)
+        with _support.silent_divergence():
+            history = model.fit(
+                **given,
                 epochs=_check.integer("epochs", self.epochs, 1),
-                batch_size=self.batch_size,
                 optimizer=optimizer,
                 topology=SET(self.zeta, grow_init=RECIPE.topology.grow_init),
                 progress=False,
             )
+        if is_finite(history):  # else the scores are not, which is an error
+            _support.warn_of_trouble(history)
         _support.write_names(model, self)
         return model
 
-    def _encode(self, y: Any) -> npt.NDArray[np.int64]:
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError("y has one class: expected two or more, or no y")
-        self.classes_ = classes
-        return codes
+    def _network(self, X: Any, target: Targets | None) -> SparseMLP:
+        hidden = _support.hidden_sizes(self.hidden_layer_sizes)
+        return SparseMLP(
+            [X.shape[1], *hidden, X.shape[1] if target is None else target.outputs],
+            epsilon=self.epsilon,
+            activation=self._setting("activation", target),
+            loss="squared_error" if target is None else target.loss,
+            init=RECIPE.init,
+            fan=RECIPE.fan,
+            dropout=self._setting("dropout", target),
+            input_noise=_check.real("noise", self.noise, "a number of at least 0", low=0),
+            standardize=self.standardize,
+            standardize_targets=self.standardize
+            if target is None
+            else target.loss == "squared_error",
+            seed=_support.draw_seed(_support.random(self.random_state)),
+            threads=_support.threads(self.n_jobs),
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn what the selector can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     @property
     def feature_importances_(self) -> npt.NDArray[np.float64]:
@@ -319,15 +349,3 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         mask = np.zeros(len(self.scores_), dtype=np.bool_)
         mask[np.argsort(-self.scores_, kind="stable")[: self.n_features_]] = True
         return mask
-
-
-def _standardized(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Standardise as the core does: mean 0 and variance 1; constant features become 0."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    deviation = X.std(axis=0, dtype=np.float64)
-    deviation[deviation == 0] = 1
-    targets = np.empty_like(X)
-    # Computed in float64 and rounded as it is stored, without an array in float64.
-    np.subtract(X, mean, out=targets, casting="same_kind")
-    np.divide(targets, deviation, out=targets, casting="same_kind")
-    return targets

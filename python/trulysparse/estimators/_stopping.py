@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from trulysparse.callbacks import Callback, Logs
+from trulysparse.callbacks import Callback, Logs, TerminateOnExplosion, TerminateOnNaN
+from trulysparse.history import History
 
 
-class Diverged(Callback):
-    """End a fit whose loss is not finite."""
+class Tries:
+    """Fits with ever lower rates, until one does not explode."""
 
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Look at the loss."""
-        if not math.isfinite(logs["loss"]):
-            self.model.stop_training = True
+    def __init__(self, rates: Sequence[float], watch: Scorer | None) -> None:
+        self._last, self._watch = rates[-1], watch
+        self._ends: TerminateOnNaN | TerminateOnExplosion
+        self.retries = -1
+
+    def callbacks(self, rate: float) -> list[Callback]:
+        """Give those of the next fit, which is not ended by a large loss if it is the last."""
+        self.retries += 1
+        keeps_best = self._watch is not None and self._watch.keeps_best
+        self._ends = (
+            TerminateOnNaN() if rate == self._last or keeps_best else TerminateOnExplosion()
+        )
+        return [self._ends] if self._watch is None else [self._ends, self._watch]
+
+    def is_done(self, rate: float, history: History) -> bool:
+        """Tell whether there is no use in another one."""
+        trouble = history.trouble
+        exploded = trouble is not None and trouble.kind in ("not finite", "exploded")
+        return rate == self._last or not (exploded or getattr(self._ends, "exploded", False))
+
+
+def is_finite(history: History, *, keeps_best: bool = False) -> bool:
+    """Tell whether a fit has led to numbers; if it kept the best, perhaps before it diverged."""
+    trouble = history.trouble
+    losses = history.history["loss"][: 1 if keeps_best else None]
+    return all(map(math.isfinite, losses)) and (trouble is None or trouble.kind != "not finite")
 
 
 class Scorer(Callback):
@@ -45,6 +68,11 @@ class Scorer(Callback):
         self.scores, self._kept, self._waited = [], None, 0
 
     @property
+    def keeps_best(self) -> bool:
+        """Whether the fit ends with the network of the best score."""
+        return self._patience is not None
+
+    @property
     def best(self) -> float:
         """The best score."""
         return max(self.scores)
@@ -62,8 +90,8 @@ class Scorer(Callback):
         if self._waited >= self._patience:
             self.model.stop_training = True
 
-    def restore(self) -> None:
-        """Go back to the network of the best score; after a fit with `patience`."""
+    def on_train_end(self, logs: Logs) -> None:
+        """Go back to the network of the best score, with `patience`."""
         kept, self._kept = self._kept, None
         if kept is not None:
             self.model.restore(kept)

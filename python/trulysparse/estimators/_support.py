@@ -12,17 +12,36 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
+from sklearn.utils import check_random_state
 from sklearn.utils.sparsefuncs import min_max_axis
+from sklearn.utils.validation import validate_data
 
-from trulysparse import _check
+from trulysparse import _check, _core
+from trulysparse.config import MOST_NEURONS
+from trulysparse.data import frames
+from trulysparse.data.sparse import check_sparse
+from trulysparse.explosion import ExplosionWarning
+from trulysparse.history import History
 from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
+# Threads that joblib may be asked for, or told to leave.
+_MOST_JOBS = 2**31 - 1
 
 
 def threads(n_jobs: int | None) -> int:
     """Give the threads that joblib's rules make of `n_jobs`: 1 for None, all for -1."""
+    if n_jobs is not None:
+        n_jobs = _check.integer("n_jobs", n_jobs, -_MOST_JOBS, _MOST_JOBS)
     return int(effective_n_jobs(n_jobs))
+
+
+def random(random_state: Any) -> np.random.RandomState:
+    """Give scikit-learn's generator of a `random_state`, which may be one of NumPy's numbers."""
+    if _check.is_number(random_state):
+        random_state = _check.integer("random_state", random_state, 0, 2**32 - 1)
+    generator: np.random.RandomState = check_random_state(random_state)
+    return generator
 
 
 def draw_seed(random: np.random.RandomState) -> int:
@@ -30,9 +49,44 @@ def draw_seed(random: np.random.RandomState) -> int:
     return int(random.randint(2**31 - 1))
 
 
-def hidden_sizes(value: Any) -> list[Any]:
-    """Give the sizes of hidden layers as a list; `SparseMLP` checks each of them."""
-    return _check.sequence("hidden_layer_sizes", value, "a sequence of integers")
+def hidden_sizes(value: Any) -> list[int]:
+    """Give the sizes of hidden layers as a list, also of a number for one layer."""
+    name, expected = "hidden_layer_sizes", "an integer or a sequence of integers"
+    if _check.is_number(value):
+        return [_check.integer(name, value, 1, MOST_NEURONS)]
+    sizes = _check.sequence(name, value, expected)
+    return [_check.integer(f"{name}[{i}]", size, 1, MOST_NEURONS) for i, size in enumerate(sizes)]
+
+
+def validated(
+    estimator: Any,
+    X: Any,
+    y: Any = "no_validation",
+    *,
+    name: str = "X",
+    fewest: int = 1,
+    **how: Any,
+) -> Any:
+    """Do what `validate_data` does, and name the row and column of what is no number."""
+    X = check_sparse(name, X)
+    frames.refuse(name, X)
+    _check_count(name, X, fewest)
+    try:
+        found = validate_data(
+            estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **how
+        )
+    except (ValueError, TypeError) as error:
+        frames.explain(name, X, error)
+        raise
+    _check_count(name, found[0] if isinstance(found, tuple) else found, fewest)
+    return found
+
+
+def _check_count(name: str, X: Any, fewest: int) -> None:
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    if len(shape) == 2 and shape[0] < fewest:
+        samples = "1 sample" if shape[0] == 1 else f"{shape[0]} samples"
+        raise ValueError(f"{name} has {samples}: expected at least {fewest}")
 
 
 def constant_features(X: Any) -> Mask:
@@ -43,6 +97,14 @@ def constant_features(X: Any) -> Mask:
         low, high = X.min(axis=0), X.max(axis=0)
     constant: Mask = np.asarray(low == high)
     return constant
+
+
+def leaving_constants_out(X: Any) -> _core.Statistics | None:
+    """Give statistics that leave the features with one value out, and the others as they are."""
+    constant = constant_features(X)
+    if not constant.any():
+        return None
+    return _core.Statistics(np.zeros(X.shape[1]), np.where(constant, 0.0, 1.0), 0.0)
 
 
 def without(X: Any, features: Mask | None) -> Any:
@@ -72,10 +134,17 @@ def write_names(model: SparseMLP, estimator: Any) -> None:
 
 @contextmanager
 def silent_divergence() -> Iterator[None]:
-    """Train without the warning of a loss that is not finite: an error says so afterwards."""
+    """Train without the warnings of what has exploded: they are said of the last try only."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "training has diverged", RuntimeWarning)
+        warnings.simplefilter("ignore", ExplosionWarning)
+        warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)
         yield
+
+
+def warn_of_trouble(history: History) -> None:
+    """Warn of what is wrong with a network that is kept; from the method that a user's calls."""
+    if history.trouble is not None:
+        warnings.warn(history.trouble.message, ExplosionWarning, stacklevel=4)
 
 
 def diverged(argument: str, rate: object) -> ValueError:

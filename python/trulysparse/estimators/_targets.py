@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.metrics import accuracy_score, r2_score
 
 Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 class Targets(Protocol):
@@ -92,44 +92,59 @@ class Labels:
         return float(accuracy_score(y, self.decode(outputs), sample_weight=weight))
 
 
-@dataclass(frozen=True)
-class Values:
-    """Numbers, with a mean of 0 and a variance of 1 in the network."""
+class _Numbers:
+    """One number per sample, or several."""
 
-    mean: Array
-    scale: Array
-    one_per_sample: bool
     loss = "squared_error"
-
-    @classmethod
-    def of(cls, y: Array, weight: Array | None) -> Values:
-        table = y.reshape(len(y), -1)
-        mean = np.average(table, axis=0, weights=weight)
-        scale = np.sqrt(np.average((table - mean) ** 2, axis=0, weights=weight))
-        # The mean of equal numbers is not always that number, to the last bit.
-        scale[(table == table[0]).all(axis=0) | (scale == 0)] = 1
-        return cls(mean, scale, y.ndim == 1)
-
-    @property
-    def outputs(self) -> int:
-        return len(self.mean)
+    outputs: int
+    one_per_sample: bool
 
     def attributes(self) -> dict[str, Array]:
-        return {"y_mean_": self.mean, "y_scale_": self.scale}
+        return {}
 
     def encode(self, y: Array, name: str) -> Array:
         table = y.reshape(len(y), -1)
         _same_outputs(table, self.outputs, name)
-        return ((table - self.mean) / self.scale).astype(np.float32)
+        return table
 
     def decode(self, outputs: Floats) -> Array:
-        values = outputs * self.scale + self.mean
-        return values[:, 0] if self.one_per_sample else values
+        return outputs[:, 0] if self.one_per_sample else outputs
 
     def score(self, y: Array, outputs: Floats, weight: Array | None) -> float:
         if not np.isfinite(outputs).all():
             return -np.inf
         return float(r2_score(y, self.decode(outputs), sample_weight=weight))
+
+
+@dataclass(frozen=True)
+class Numbers(_Numbers):
+    """Numbers; the network turns them into its units and back."""
+
+    outputs: int
+    one_per_sample: bool
+
+    @classmethod
+    def of(cls, y: Array) -> Numbers:
+        return cls(y.reshape(len(y), -1).shape[1], y.ndim == 1)
+
+
+@dataclass(frozen=True)
+class Values(_Numbers):
+    """Numbers in an estimator that 0.1.0 has pickled: its network knows nothing of their units."""
+
+    mean: Array
+    scale: Array
+    one_per_sample: bool
+
+    @property
+    def outputs(self) -> int:  # type: ignore[override]
+        return len(self.mean)
+
+    def encode(self, y: Array, name: str) -> Array:
+        return (super().encode(y, name) - self.mean) / self.scale
+
+    def decode(self, outputs: Floats) -> Array:
+        return super().decode(outputs * self.scale + self.mean)
 
 
 def _same_outputs(y: Array, outputs: int, name: str) -> None:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-from trulysparse.data.numeric import refuse_sparse
+from trulysparse.data.arrays import dense
+from trulysparse.data.frames import refuse_missing
+from trulysparse.data.numeric import numeric, refuse_held_sparse
+from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators._support import Mask, without
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.losses import LOSSES
@@ -24,11 +28,15 @@ class WeightedSamples:
     y: Array
     weight: Array | None
 
-    def with_weight(self) -> WeightedSamples:
+    def with_weight(self, fewest: int = 1) -> WeightedSamples:
         """Leave out the samples of weight 0: nothing should be learnt from them."""
         if self.weight is None or self.weight.all():
             return self
         some = self.weight > 0
+        if (left := int(some.sum())) < fewest:
+            raise ValueError(
+                f"{left} of {len(some)} samples has a weight above 0: expected at least {fewest}"
+            )
         return WeightedSamples(self.X[some], self.y[some], self.weight[some])
 
     def times(self, factors: Array | None) -> WeightedSamples:
@@ -52,11 +60,13 @@ class WeightedSamples:
         There are at least two of them, which a score needs, and one per class.
         """
         stratified = LOSSES[target.loss].takes_classes
-        count = math.ceil(fraction * self.X.shape[0])
+        fewest = target.outputs if stratified else 2
+        count = max(math.ceil(fraction * self.X.shape[0]), fewest)
+        self._check_split(count, fraction, stratified=stratified)
         parts = [self.X, self.y, *([] if self.weight is None else [self.weight])]
         halves = train_test_split(
             *parts,
-            test_size=max(count, target.outputs if stratified else 2),
+            test_size=count,
             random_state=random,
             stratify=self.y if stratified else None,
         )
@@ -64,6 +74,26 @@ class WeightedSamples:
         return Split(
             WeightedSamples(*halves[::2], *nothing), WeightedSamples(*halves[1::2], *nothing)
         )
+
+    def _check_split(self, count: int, fraction: float, *, stratified: bool) -> None:
+        """Raise ValueError if too few samples are left to train on, or are in a class."""
+        remedy = "or X_val and y_val of fit, or early_stopping=False"
+        classes, sizes = np.unique(self.y, return_counts=True) if stratified else ([0], [2])
+        if min(sizes) < 2:
+            lone = [item for item, size in zip(classes, sizes, strict=True) if size < 2]
+            shown = ", ".join(repr(item) for item in np.array(lone).tolist()[:5])
+            raise ValueError(
+                f"early_stopping holds out samples of every class, and {len(lone)} of "
+                f"{len(sizes)} classes have one sample ({shown}): expected two or more of each, "
+                f"{remedy}"
+            )
+        samples: int = self.X.shape[0]
+        if samples - count < len(classes):
+            needed = "one of each class" if stratified else "one"
+            raise ValueError(
+                f"early_stopping with validation_fraction = {fraction} holds out {count} of "
+                f"{samples} samples: expected {needed} at least to be left to train on, {remedy}"
+            )
 
 
 class Split(NamedTuple):
@@ -73,11 +103,22 @@ class Split(NamedTuple):
     held_out: WeightedSamples
 
 
+def targets_of(name: str, y: Any) -> Any:
+    """Give a user's targets safe to look at: none is missing, and sparse ones are an array."""
+    if issparse(y):
+        return dense(name, y)
+    refuse_held_sparse(name, y)
+    check_sparse(name, y)  # another library's
+    refuse_missing(name, y)
+    return y
+
+
 def weights(sample_weight: Any, X: Any) -> Array | None:
     """Check a user's weights of samples; None if there are none."""
     if sample_weight is None:
         return None
-    refuse_sparse("sample_weight", sample_weight)
+    numeric("sample_weight", sample_weight)
+    refuse_missing("sample_weight", sample_weight)
     weight: Array = check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core
+from trulysparse import _core, _files
 from trulysparse.activations import ACTIVATIONS
 from trulysparse.config import SHARED, Config
 from trulysparse.data import sparse
@@ -34,6 +34,7 @@ What it computes, for samples x of shape (samples, {n_in}):
     for i in range({layers}):
         x = x @ sp.load_npz(f"weight_{{i}}.npz") + np.load(f"bias_{{i}}.npy")
         x = activation(x)
+{rescale}\
 
 where the activations are, layer by layer:
 
@@ -41,9 +42,12 @@ where the activations are, layer by layer:
 
 Back to a model of trulysparse: trulysparse.SparseMLP.from_npz(FOLDER)
 """
+_INPUTS = ("mean.npy", "scale.npy")
+_TARGETS = ("target_mean.npy", "target_scale.npy")
 _STATISTICS = "    mean.npy       numpy.load: float64, (n_in,), and scale.npy beside it\n"
 _STANDARDISE = '    x = (x - np.load("mean.npy")) * np.load("scale.npy")\n'
-_STATISTICS_FILES = ("mean.npy", "scale.npy")
+_UNITS = "    target_mean.npy  numpy.load: float64, (n_out,), and target_scale.npy beside it\n"
+_RESCALE = '    x = x / np.load("target_scale.npy") + np.load("target_mean.npy")\n'
 
 
 def write(core: _core.Network, folder: str) -> None:
@@ -58,26 +62,32 @@ def write(core: _core.Network, folder: str) -> None:
     place.mkdir(parents=True, exist_ok=True)
     # Of an earlier export, and for a reader a sign that this one is complete.
     later = (*place.glob("weight_*.npz"), *place.glob("bias_*.npy"))
-    for old in (*(place / name for name in (SETTINGS, *_STATISTICS_FILES)), *later):
+    for old in (*(place / name for name in (SETTINGS, *_INPUTS, *_TARGETS)), *later):
         old.unlink(missing_ok=True)
     for i, layer in enumerate(layers):
         # Weights hardly compress, and trying takes far longer than writing them.
-        scipy.sparse.save_npz(place / f"weight_{i}.npz", layer.weight, compressed=False)
-        np.save(place / f"bias_{i}.npy", layer.bias)
-    statistics = core.standardizer()
-    if statistics is not None:
-        for name, array in zip(_STATISTICS_FILES, statistics, strict=True):
-            np.save(place / name, array)
+        path = place / f"weight_{i}.npz"
+        with _files.writing(path):
+            scipy.sparse.save_npz(path, layer.weight, compressed=False)
+        _save(place / f"bias_{i}.npy", layer.bias)
+    inputs, targets = core.input_statistics(), core.target_statistics()
+    if inputs is not None:
+        _save_all(place, _INPUTS, inputs.mean, inputs.scale)
+    if targets is not None:
+        # A target with one value has no deviation; the network learns its differences to it.
+        scale = np.where(targets.scale > 0, targets.scale, 1.0)
+        _save_all(place, _TARGETS, targets.mean, scale)
     activations = [f"    {i}: {_formula(layer)}" for i, layer in enumerate(layers)]
     text = _README.format(
         layers=len(layers),
         settings=SETTINGS,
         n_in=config.layer_sizes[0],
-        statistics="" if statistics is None else _STATISTICS,
-        standardise="" if statistics is None else _STANDARDISE,
+        statistics=("" if inputs is None else _STATISTICS) + ("" if targets is None else _UNITS),
+        standardise="" if inputs is None else _STANDARDISE,
+        rescale="" if targets is None else _RESCALE,
         activations="\n".join(activations),
     )
-    (place / "README.txt").write_text(text, encoding="utf-8")
+    _write(place / "README.txt", text)
     description = {
         "trulysparse": 1,
         "layers": [
@@ -91,8 +101,28 @@ def write(core: _core.Network, folder: str) -> None:
             for layer in layers
         ],
         "settings": config.to_dict(),
+        "samples_seen": None if inputs is None else inputs.total,
+        "targets_seen": None if targets is None else targets.total,
+        "targets_of_one_value": []
+        if targets is None
+        else (targets.scale == 0).nonzero()[0].tolist(),
     }
-    (place / SETTINGS).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    _write(place / SETTINGS, json.dumps(description, indent=2) + "\n")
+
+
+def _save(path: Path, array: npt.NDArray[Any]) -> None:
+    with _files.writing(path):
+        np.save(path, array)
+
+
+def _write(path: Path, text: str) -> None:
+    with _files.writing(path):
+        path.write_text(text, encoding="utf-8")
+
+
+def _save_all(place: Path, names: tuple[str, str], *arrays: npt.NDArray[np.float64]) -> None:
+    for name, array in zip(names, arrays, strict=True):
+        _save(place / name, array)
 
 
 def _formula(layer: Layer) -> str:
@@ -108,29 +138,38 @@ class Files:
     weights: list[scipy.sparse.csc_array]
     biases: list[npt.NDArray[Any]]
     settings: dict[str, Any]
+    description: dict[str, Any]
 
     def standardize(self, core: _core.Network) -> None:
         """Give a network the statistics of standardisation, if there are some."""
-        if not (self.folder / "mean.npy").exists():
-            return
-        features = Config.of(core).layer_sizes[0]
-        statistics = [_read(self.folder / name, np.load) for name in _STATISTICS_FILES]
-        for name, array in zip(_STATISTICS_FILES, statistics, strict=True):
-            if array.shape != (features,):
+        sizes, inputs, targets = Config.of(core).layer_sizes, None, None
+        if (self.folder / _INPUTS[0]).exists():
+            mean, scale = self._statistics(_INPUTS, sizes[0])
+            total = self.description.get("samples_seen")
+            # Without a count they are of the first models, whose constant features have scale 1.
+            constant = [] if total else np.flatnonzero((scale == 1) & (mean != 0)).tolist()
+            inputs = _core.Statistics(mean, scale, total, constant)
+        if (self.folder / _TARGETS[0]).exists():
+            mean, scale = self._statistics(_TARGETS, sizes[-1])
+            scale[self.description.get("targets_of_one_value", [])] = 0
+            targets = _core.Statistics(mean, scale, self.description.get("targets_seen"))
+        core.set_statistics(inputs, targets)
+
+    def _statistics(self, names: tuple[str, str], columns: int) -> list[npt.NDArray[np.float64]]:
+        arrays = [_read(self.folder / name, np.load) for name in names]
+        for name, array in zip(names, arrays, strict=True):
+            if array.shape != (columns,):
                 raise ValueError(
-                    f"{self.folder / name} has shape {array.shape}: expected ({features},)"
+                    f"{self.folder / name} has shape {array.shape}: expected ({columns},)"
                 )
-        mean, scale = (array.astype(np.float64) for array in statistics)
-        # Features that were constant have their value as the mean.
-        constant = np.flatnonzero((scale == 1) & (mean != 0))
-        core.set_standardizer(mean.tolist(), scale.tolist(), constant.tolist())
+        return [array.astype(np.float64) for array in arrays]
 
 
 def read(folder: str) -> Files:
     """Read what `write` wrote; see `SparseMLP.from_npz`."""
     place = Path(folder)
     try:
-        description = json.loads((place / SETTINGS).read_text(encoding="utf-8"))
+        description = _files.parsed((place / SETTINGS).read_text(encoding="utf-8"))
         count, settings = len(description["layers"]), dict(description["settings"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
@@ -139,7 +178,8 @@ def read(folder: str) -> Files:
     weights = [_matrix(place / f"weight_{i}.npz") for i in range(count)]
     biases = [_read(place / f"bias_{i}.npy", np.load) for i in range(count)]
     # Sizes and connections are those of the files.
-    return Files(place, weights, biases, {k: v for k, v in settings.items() if k in SHARED})
+    shared = {k: v for k, v in settings.items() if k in SHARED}
+    return Files(place, weights, biases, shared, description)
 
 
 def _matrix(path: Path) -> scipy.sparse.csc_array:

@@ -1,8 +1,9 @@
-"""SciPy matrices as what the core takes."""
+"""Matrices and masks of a user, a layer each, as what the core takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,24 @@ from trulysparse.data import arrays
 from trulysparse.data.numeric import numeric
 from trulysparse.data.sparse import check_sparse
 
-Matrix = tuple[
-    npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.float32], npt.NDArray[np.float32]
-]
+Values = npt.NDArray[np.float32]
+Matrix = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Values | None, Values]
+
+_EXPECTED = "a sequence of matrices, one per layer"
 
 
 def to_core(
     weights: Sequence[Any], biases: Sequence[npt.ArrayLike] | None
 ) -> tuple[list[int], list[Matrix]]:
-    """Give the layer sizes, and (indptr, indices, data, bias) of each layer, a row per output."""
-    weights = _check.sequence("weights", weights, "a sequence of SciPy sparse matrices")
+    """Give the layer sizes, and (indptr, indices, data, bias) of each layer, a row per output.
+
+    The data of a mask are None: its weights are drawn.
+    """
+    if getattr(weights, "ndim", 1) == 2:
+        raise TypeError(f"weights is a {type(weights).__name__}: expected {_EXPECTED}")
+    weights = _check.sequence("weights", weights, _EXPECTED)
     if not weights:
-        raise ValueError("weights is empty: expected a SciPy sparse matrix per layer")
+        raise ValueError("weights is empty: expected a matrix per layer")
     given = (
         [None] * len(weights)
         if biases is None
@@ -33,44 +40,79 @@ def to_core(
     )
     if len(given) != len(weights):
         raise ValueError(f"biases has {len(given)} arrays: expected {len(weights)}, one per layer")
-    sizes: list[int] = []
-    matrices: list[Matrix] = []
-    for i, (weight, bias) in enumerate(zip(weights, given, strict=True)):
-        name = f"weights[{i}]"
-        if not scipy.sparse.issparse(weight):
-            raise TypeError(f"{name} is a {type(weight).__name__}: expected a SciPy sparse matrix")
+    found = [_by_columns(f"weights[{i}]", weight) for i, weight in enumerate(weights)]
+    shapes = [matrix.shape for matrix in found]
+    _check_chain(shapes)
+    matrices = [
+        (*_columns(f"weights[{i}]", matrix), _bias(i, bias, matrix.shape))
+        for i, (matrix, bias) in enumerate(zip(found, given, strict=True))
+    ]
+    return [shapes[0][0], *(n_out for _, n_out in shapes)], matrices
+
+
+def _by_columns(name: str, weight: Any) -> Any:
+    """Give a ``csc_array`` of the connections; those of a dense array are its values but 0."""
+    if scipy.sparse.issparse(weight):
+        kind = weight.dtype.kind
         matrix = check_sparse(name, weight, by_columns=True)
-        n_in, n_out = matrix.shape
-        if n_in == 0 or n_out == 0:
+    else:
+        dense = numeric(name, weight)
+        kind = dense.dtype.kind
+        if dense.ndim != 2:
+            raise ValueError(f"{name} has shape {dense.shape}: expected (n_in, n_out)")
+        columns, rows = np.nonzero(dense.T)
+        indptr = np.searchsorted(columns, np.arange(dense.shape[1] + 1))
+        matrix = scipy.sparse.csc_array((dense[rows, columns], rows, indptr), shape=dense.shape)
+    if 0 in matrix.shape:
+        raise ValueError(f"{name} has shape {matrix.shape}: expected at least one row and column")
+    if kind in "iu" and matrix.nnz and (matrix.data == 1).all():
+        raise ValueError(
+            f"{name} has integers that are all 1: expected booleans for a mask whose weights "
+            "are drawn, .astype(bool), or floats for weights of 1.0"
+        )
+    if matrix.dtype == np.bool_ and not matrix.data.all():  # False is no connection
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    return matrix
+
+
+def _check_chain(shapes: list[tuple[int, int]]) -> None:
+    """Check that each layer has as many inputs as the layer before has outputs."""
+    for i, ((_, outputs), (inputs, _)) in enumerate(pairwise(shapes)):
+        if inputs == outputs:
+            continue
+        if all(one[0] == other[1] for one, other in pairwise(shapes)):
             raise ValueError(
-                f"{name} has shape {matrix.shape}: expected at least one row and column"
+                f"weights have the shapes {', '.join(map(str, shapes))}, which are (n_out, n_in) "
+                "as PyTorch has them: expected (n_in, n_out), the transpose of each"
             )
-        if sizes and sizes[-1] != n_in:
-            expected = f"{sizes[-1]} rows, as many as weights[{i - 1}] has columns"
-            raise ValueError(f"{name} has shape {matrix.shape}: expected {expected}")
-        sizes = sizes or [n_in]
-        sizes.append(n_out)
-        matrices.append((*_columns(name, matrix), _bias(f"biases[{i}]", bias, n_out)))
-    return sizes, matrices
+        raise ValueError(
+            f"weights[{i + 1}] has shape {shapes[i + 1]}: expected {outputs} rows, as many as "
+            f"weights[{i}] has columns (shapes are (n_in, n_out))"
+        )
 
 
 def _columns(
     name: str, matrix: Any
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
-    data = _finite(f"{name}.data", matrix.data)
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Values | None]:
+    data = None if matrix.dtype == np.bool_ else _finite(f"{name}.data", matrix.data)
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32), data
 
 
-def _bias(name: str, bias: npt.ArrayLike | None, n_out: int) -> npt.NDArray[np.float32]:
+def _bias(layer: int, bias: npt.ArrayLike | None, shape: tuple[int, int]) -> Values:
+    n_in, n_out = shape
     if bias is None:
         return np.zeros(n_out, dtype=np.float32)
+    name = f"biases[{layer}]"
     array = numeric(name, bias)
     if array.shape != (n_out,):
-        raise ValueError(f"{name} has shape {array.shape}: expected ({n_out},)")
+        swapped = array.shape == (n_in,)
+        hint = f": weights[{layer}] seems to be (n_out, n_in), transpose it" if swapped else ""
+        raise ValueError(f"{name} has shape {array.shape}: expected ({n_out},){hint}")
     return _finite(name, array)
 
 
-def _finite(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def _finite(name: str, array: npt.NDArray[Any]) -> Values:
     values = arrays.as_float32(name, array)
     bad = ~np.isfinite(values)
     if bad.any():

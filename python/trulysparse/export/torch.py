@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from trulysparse import _core
+from trulysparse import _core, _files
 from trulysparse.activations import ACTIVATIONS
 from trulysparse.layer import Layer, layers
 
@@ -98,7 +98,20 @@ class Standardize(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """Map (samples, features) to the same shape."""
-        return ((x - self.mean) * self.scale).to(x.dtype)
+        return ((x - self.mean) * self.scale).to(torch.get_default_dtype())
+
+
+class Rescale(nn.Module):
+    """``x / scale + mean`` in float64: outputs in the units of the targets."""
+
+    def __init__(self, mean: Any, scale: Any) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, x: Any) -> Any:
+        """Map (samples, outputs) to float64 of the same shape."""
+        return x / self.scale + self.mean
 
 
 class Sloped(nn.Module):
@@ -119,13 +132,15 @@ class Sloped(nn.Module):
 def network(core: _core.Network, *, dense: bool, logits: bool) -> Any:
     """Make an `nn.Sequential` of a network: layers and activations in turn."""
     modules: list[Any] = []
-    statistics = core.standardizer()
-    if statistics is not None:
-        modules.append(Standardize(*statistics))
+    inputs, targets = core.input_statistics(), core.target_statistics()
+    if inputs is not None:
+        modules.append(Standardize(inputs.mean, inputs.scale))
     for layer in layers(core):
         modules.append(_linear(layer) if dense else SparseLinear(layer))
         if not (logits and layer.is_output and layer.activation in ("softmax", "sigmoid")):
             modules.append(_activation(layer))
+    if targets is not None:
+        modules.append(Rescale(targets.mean, np.where(targets.scale > 0, targets.scale, 1.0)))
     return nn.Sequential(*modules).eval()
 
 
@@ -152,5 +167,8 @@ def _activation(layer: Layer) -> Any:
 
 def save_state(module: Any, path: Path) -> None:
     """Write the tensors of a module that `network` made."""
-    with open(path, "wb") as file:  # PyTorch's own error for a missing folder is no OSError
+    with (
+        _files.writing(path),
+        open(path, "wb") as file,
+    ):  # PyTorch's own error for a missing folder is no OSError
         torch.save(module.state_dict(), file)

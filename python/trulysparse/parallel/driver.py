@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from trulysparse import _core
@@ -11,6 +12,28 @@ from trulysparse.parallel.strategies import Strategy
 from trulysparse.topology import Rule
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the network is judged on at the end: None if only the workers have samples."""
+
+    core: _core.Network
+    data: _core.Data | None
+    batch_size: int
+
+    def constants(self, trainer: Any) -> list[_core.Constant]:
+        """Give the best constant prediction."""
+        if self.data is None:
+            return [trainer.constant()]
+        return [self.core.constant(self.data)]
+
+    def measure(self, trainer: Any, most: int | None) -> _core.Measured:
+        """Measure the loss of the training samples, or of at most `most` of them."""
+        if self.data is None:
+            measured: _core.Measured = trainer.measure(self.batch_size, most)
+            return measured
+        return self.core.measure(self.data, self.batch_size, most)
 
 
 class ParallelDriver:
@@ -23,7 +46,11 @@ class ParallelDriver:
         strategy: Strategy,
         about: dict[str, int],
         local_from: int,
+        judged: Judged,
+        *,
+        least: int,
     ) -> None:
+        """Take all that drives; `least`: the epochs that a record has for a replay at least."""
         self._core = core
         self._trainer = trainer
         self._counts = strategy.asynchronous
@@ -32,10 +59,26 @@ class ParallelDriver:
         self._aside = getattr(trainer, "aside", None)
         record, replay = strategy.record, strategy.replay
         self._local_from = local_from
-        self._replay = None if replay is None else read_record(replay, about)
+        self._replay = None
+        if replay is not None:
+            self._replay = read_record(replay, about, strategy.max_staleness, least)
         self._record = None if record is None else Record(record, about)
         self._epochs = 0
         self._before = trainer.tally()
+        self._judged = judged
+        self._constants: list[_core.Constant] | None = None
+
+    @property
+    def limited(self) -> int:
+        return int(self._trainer.limited)
+
+    def constants(self) -> list[_core.Constant]:
+        if self._constants is None:
+            self._constants = self.aside(lambda: self._judged.constants(self._trainer))
+        return self._constants
+
+    def measure(self, most: int | None) -> _core.Measured:
+        return self.aside(lambda: self._judged.measure(self._trainer, most))
 
     @property
     def multiply_adds(self) -> int:
@@ -79,6 +122,15 @@ class ParallelDriver:
             "dropped": dropped / max(applied + dropped, 1),
             "idle": now.idle - before.idle,
         }
+
+    def workers(self) -> list[_core.Network]:
+        """Give the networks that workers train on their own, in the local phase."""
+        networks: list[_core.Network] = self._trainer.workers()
+        return networks
+
+    def resume(self, workers: list[_core.Network]) -> None:
+        """Go on in the local phase with the networks that workers had."""
+        self._trainer.resume(workers)
 
     def staleness_histogram(self) -> list[int] | None:
         return self._trainer.tally().histogram if self._counts else None

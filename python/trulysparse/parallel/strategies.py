@@ -66,7 +66,9 @@ class WASSP:
         ends with a `PeerError`. It must be longer than a step and than any callback. Default 60.
     checkpoint
         A file that takes the model after every epoch. A fit with the same arguments that finds it
-        goes on from there; one that ends in the regular way removes it. None (default) writes none.
+        goes on from there; one that ends in the regular way removes it. In phase 2 the network of
+        each worker is in a file beside it, so that the bits are those of a fit that was not
+        broken off. None (default) writes none.
     momentum_correction
         Whether the velocity is multiplied by new rate / old rate at the start of an epoch whose
         factor of the learning rate is another one than that of the epoch before: while warming up,
@@ -85,6 +87,7 @@ class WASSP:
     asynchronous: ClassVar[bool] = False
     record: ClassVar[None] = None
     replay: ClassVar[None] = None
+    max_staleness: ClassVar[None] = None
 
     workers: int = None  # type: ignore[assignment]  # an int from __post_init__ on
     warmup_epochs: int = 5
@@ -161,7 +164,9 @@ class WASAP:
         ends with a `PeerError`. It must be longer than a step and than any callback. Default 60.
     checkpoint
         A file that takes the model after every epoch. A fit with the same arguments that finds it
-        goes on from there; one that ends in the regular way removes it. None (default) writes none.
+        goes on from there; one that ends in the regular way removes it. In phase 2 the network of
+        each worker is in a file beside it, so that phase 2 has the bits that it would have
+        had. None (default) writes none.
 
     Raises
     ------
@@ -238,6 +243,7 @@ def _check_common(strategy: Strategy) -> None:
     )
     object.__setattr__(strategy, "timeout", timeout)
     sharded = _check.boolean("sharded", strategy.sharded)
+    object.__setattr__(strategy, "sharded", sharded)
     if sharded and strategy.comm is None:
         raise ValueError("sharded = True: expected a comm as well")
     _check_path("checkpoint", strategy.checkpoint)

@@ -169,7 +169,8 @@ def feature_importance_bars(
     if names is None:
         labels = [str(column) for column in range(count)]
     else:
-        labels = [str(name) for name in _check.sequence("names", names, "a sequence of strings")]
+        listed = _check.sequence("names", names, "a sequence of strings")
+        labels = [str(_check.not_sparse("a name", name, "a string")) for name in listed]
         if len(labels) != count:
             raise ValueError(
                 f"names has {len(labels)} names: expected {count}, one for each of the scores"

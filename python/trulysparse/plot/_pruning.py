@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _files
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def save_pruning_curve(curve: Curve, path: str | Path, written: tuple[int, float
     ax = accuracy_against_parameters(curve, figure.subplots())
     ax.plot(*written, "D", color=_style.CURVES[1], markersize=7, label="written")
     _style.legend(ax, loc="lower right", handles=ax.lines[-1:])
-    figure.savefig(path, dpi=150)
+    with _files.writing(path):
+        figure.savefig(path, dpi=150)
 
 
 def _label(ax: Any, values: dict[str, _style.Values]) -> None:

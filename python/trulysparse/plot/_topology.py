@@ -68,6 +68,7 @@ def degree_distributions(
     else:
         if epochs is not None:
             raise ValueError(f"epochs = {epochs!r}: expected None, as degrees is no recorder")
+        _check.not_sparse("degrees", degrees, "an array, or a dict of arrays")
         curves = dict(degrees) if isinstance(degrees, Mapping) else {"": degrees}
         if not curves:
             raise ValueError("degrees is empty: expected at least one array")

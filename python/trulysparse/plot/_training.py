@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trulysparse import _check, _files
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def learning_curves(
         If `history` holds no epoch, or its lists differ in length.
     """
     curves, epochs = _curves(history)
+    held_out = str(_check.not_sparse("held_out", held_out, "a string"))
     _style.require_matplotlib()
     if ax is None:
         import matplotlib.pyplot as plt
@@ -98,11 +100,14 @@ def save_learning_curves(
 
     figure = Figure(figsize=_style.WIDE)
     learning_curves(history, figure.subplots(gridspec_kw=_style.MARGINS), held_out=held_out)
-    figure.savefig(path, dpi=150)
+    path = _check.path("path", path)
+    with _files.writing(path):
+        figure.savefig(path, dpi=150)
 
 
 def _curves(history: Any) -> tuple[dict[str, Sequence[float]], list[int]]:
     """Give the curves by key, and the epochs counted from 1."""
+    _check.not_sparse("history", history, "what fit returned, or a dict of lists")
     if not (isinstance(history, Mapping) or hasattr(history, "history")):
         raise TypeError(f"history = {history!r}: expected what fit returned, or a dict of lists")
     values = history if isinstance(history, Mapping) else history.history

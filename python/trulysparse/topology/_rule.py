@@ -47,17 +47,25 @@ class Rule:
 
         As `SET.at`.
         """
+        epoch = _check.integer("epoch", epoch, 1)
+        epochs = _check.integer("epochs", epochs, 1)
         return self if self._is_due(epoch, epochs) else None
 
     def check(self) -> None:
         """Check the attributes; a fit does so before it begins."""
         evolution_times(self.start, self.stop, self.every)
-        if self.batch_size is not None:
-            _check.integer("batch_size", self.batch_size, 1)
+        _ = self._growth_batch
+
+    @property
+    def _growth_batch(self) -> int:
+        """Samples whose gradients are taken; 0 for as many as a step takes."""
+        size = self.batch_size
+        return 0 if size is None else _check.integer("batch_size", size, 1)
 
     def _is_due(self, epoch: int, epochs: int) -> bool:
-        last = last_evolution(self.start, self.stop, self.every, epochs)
-        return self.start <= epoch <= last and (epoch - self.start) % self.every == 0
+        start, stop, every = evolution_times(self.start, self.stop, self.every)
+        last = last_evolution(start, stop, every, epochs)
+        return start <= epoch <= last and (epoch - start) % every == 0
 
     def _core(self) -> str:
         """Give the rule as the core takes it, in JSON."""
@@ -78,12 +86,9 @@ class Rule:
 def evolution_times(start: Any, stop: Any, every: Any) -> tuple[int, int | float | None, int]:
     """Check when a topology evolves; `stop` may be a share of the fit's epochs."""
     start = _check.integer("start", start, 1)
-    if isinstance(stop, float):
-        expected = "an integer, or a share of the fit's epochs between 0 and 1"
-        stop = _check.real("stop", stop, expected, low=0, high=1, low_open=True, high_open=True)
-    elif stop is not None:
-        stop = _check.integer("stop", stop, 1)
-        if stop < start:
+    if stop is not None:
+        stop = _check.count_or_share("stop", stop)
+        if isinstance(stop, int) and stop < start:
             raise ValueError(f"stop = {stop}: expected at least start = {start}")
     return start, stop, _check.integer("every", every, 1)
 

@@ -106,7 +106,9 @@ class ImportancePruning:
         parallel
             Whether the fit has a strategy. Default False.
         """
-        start, every, percentile = PARALLEL if parallel else SEQUENTIAL
+        epochs = _check.integer("epochs", epochs, 0)
+        is_parallel = _check.boolean("parallel", parallel)
+        start, every, percentile = PARALLEL if is_parallel else SEQUENTIAL
         given = (self.percentile, self.threshold, self.tolerance)
         return replace(
             self,
@@ -117,6 +119,7 @@ class ImportancePruning:
 
     def is_due(self, epoch: int) -> bool:
         """Tell whether neurons are pruned after an epoch, counted from 1, by a resolved rule."""
+        epoch = _check.integer("epoch", epoch, 1)
         start, every = self.start, self.every
         if not isinstance(start, int) or not isinstance(every, int):
             raise TypeError(f"{self!r}: expected whole epochs, as `resolved` gives them")
@@ -135,12 +138,7 @@ class ImportancePruning:
 
 
 def _time(name: str, value: Any) -> int | float | None:
-    if value is None:
-        return None
-    if isinstance(value, float):
-        expected = "an integer of at least 1, or a share of the fit's epochs between 0 and 1"
-        return _check.real(name, value, expected, low=0, high=1, low_open=True, high_open=True)
-    return _check.integer(name, value, 1)
+    return None if value is None else _check.count_or_share(name, value)
 
 
 def _epoch(value: int | float | None, default: int, epochs: int) -> int:

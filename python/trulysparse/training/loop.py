@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from trulysparse import _core
 from trulysparse.callbacks.base import Callback, Model
+from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.losses import LOSSES, scores
 from trulysparse.topology.pruning import ImportancePruning, reported
@@ -20,6 +21,7 @@ from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
 from trulysparse.training.progress import EpochBar
 from trulysparse.training.request import Request
+from trulysparse.training.verdict import baseline, verdict
 
 CUT_OFF = (
     "no path from the inputs to the outputs is left, so all predictions are the same: prune less, "
@@ -75,17 +77,25 @@ class Loop:
     steps_per_epoch: int
     validation: _core.Data | None
     checkpoint: Checkpoint | None = None
+    # The frames from `_judge` to the caller of `SparseMLP.fit`.
+    frames: ClassVar[int] = 4
 
     def run(self) -> History:
         """Run the epochs."""
         request, model = self.request, self.model
         self._warn_of_late_pruning()
+        if self.checkpoint is not None and self.checkpoint.workers:
+            self.driver.resume(self.checkpoint.workers)
+            self.checkpoint.workers = []
         history = model.history = self._past()
+        self._epochs_before = request.core.counters().epochs
         self._multiply_adds = int(history.history.get("multiply_adds", [0])[-1])
         self._pruning_seconds = self._evolution_seconds = 0.0
+        self._limited = 0
         remaining = request.epochs[len(history.epoch) :]
         had_paths = request.pruning is not None and request.core.path_strength().any()
         model.stop_training = False
+        history.baseline = baseline(self.driver) if remaining else None
         for callback in request.callbacks:
             callback.on_train_begin({})
         self.logs: dict[str, float] = {}
@@ -95,13 +105,16 @@ class Loop:
             if history.epoch:
                 bar.epoch_done(history.epoch[-1], {"connections": self._connections()})
                 self._change_topology(history.epoch[-1], bar)
+            elif self._owes_an_evolution():
+                self._change_topology(request.epochs.start - 1, bar)
+            else:
+                self._warn_of_lost_pruning()
             for epoch in remaining:
                 self._epoch_with_callbacks(epoch, bar)
                 if model.stop_training or epoch == request.epochs[-1]:
                     break
                 if self.checkpoint is not None:
-                    write = self.checkpoint.write
-                    self.driver.aside(partial(write, request.core, model.metadata, history))
+                    self.driver.aside(partial(self._write, self.checkpoint))
                 self._change_topology(epoch, bar)
         if self.checkpoint is not None:
             self.checkpoint.remove()
@@ -114,6 +127,18 @@ class Loop:
         """Tell callbacks of the end, at which they may restore a network."""
         for callback in self.request.callbacks:
             callback.on_train_end(dict(self.logs))
+        if self.logs:
+            self._judge()
+
+    def _judge(self) -> None:
+        """Say what is wrong with the network as it is now."""
+        history = self.model.history
+        found = history.trouble = verdict(
+            self.request.core, self.driver, history, self.request.batch_size
+        )
+        was_said = not history.is_finite()
+        if found is not None and not (found.kind == "not finite" and was_said):
+            warnings.warn(found.message, ExplosionWarning, stacklevel=self.frames)
 
     def _warn_of_late_pruning(self) -> None:
         epochs, rule = self.request.epochs, self.request.pruning
@@ -122,10 +147,40 @@ class Loop:
             message = f"pruning starts after epoch {start}, and this fit ends before"
             warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
 
+    def _warn_of_lost_pruning(self) -> None:
+        """Say that a pruning before the first epoch may be missing, if no evolution tells of it."""
+        request = self.request
+        start, rule = request.epochs.start, request.pruning
+        goes_on = start > 0 and request.core.counters().epochs == start
+        if goes_on and rule is not None and request.topology is None and rule.is_due(start):
+            warnings.warn(
+                f"pruning is due after epoch {start}, and this fit begins after it: if the model "
+                "was saved before it was pruned, prune it first with SparseMLP.prune",
+                RuntimeWarning,
+                stacklevel=_TO_CALLER + 1,
+            )
+
+    def _owes_an_evolution(self) -> bool:
+        """Tell whether the network is as it was before the evolution that precedes the first epoch.
+
+        A fit ends before it evolves, and callbacks save models before that.
+        """
+        request = self.request
+        epochs, topology, counters = request.epochs, request.topology, request.core.counters()
+        if topology is None or not epochs or counters.epochs != epochs.start:
+            return False
+        due = [topology.at(epoch, epochs.stop) is not None for epoch in range(1, epochs.start + 1)]
+        return due[-1:] == [True] and counters.evolutions == sum(due) - 1
+
     def _past(self) -> History:
         """Give the history of a fit that was broken off; its network is in the model."""
         past = None if self.checkpoint is None else self.checkpoint.past
         return History() if past is None else past
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        model = self.model
+        workers = self.driver.workers()
+        checkpoint.write(self.request.core, model.metadata, model.history, workers)
 
     def _connections(self) -> int:
         return sum(self.request.core.nnz())
@@ -140,9 +195,12 @@ class Loop:
         logs = self.logs = self._epoch(epoch, bar)
         history.append(epoch, logs)
         history.staleness_histogram = self.driver.staleness_histogram()
+        history.limited_steps += self.driver.limited - self._limited
+        self._limited = self.driver.limited
+        history.baseline = baseline(self.driver)
         if was_finite and not history.is_finite():
-            warnings.warn(DIVERGED, RuntimeWarning, stacklevel=_TO_CALLER + 1)
-        bar.epoch_done(epoch, logs)
+            warnings.warn(DIVERGED, ExplosionWarning, stacklevel=_TO_CALLER + 1)
+        bar.epoch_done(epoch, {**logs, "limited": history.limited_steps})
         for callback in callbacks:
             callback.on_epoch_end(epoch, dict(logs))
 
@@ -157,7 +215,13 @@ class Loop:
             passed = {"seconds": time.perf_counter() - started, **driver.numbers()}
             bar.tick(samples, {"loss": loss, "accuracy": accuracy, **passed})
 
-        logs = scores(loss, driver.epoch(epoch, first_step, tick))
+        counted = self.request.core.counters()
+        try:
+            trained = driver.epoch(epoch, first_step, tick)
+        except Exception as error:
+            self._say_completed(error, counted.steps)
+            raise
+        logs = scores(loss, trained)
         seconds = time.perf_counter() - started
         validation_seconds = 0.0
         if self.validation is not None:
@@ -177,6 +241,18 @@ class Loop:
         logs["multiply_adds"] = self._multiply_adds + driver.multiply_adds
         logs["peak_memory"] = peak_memory.memory()
         return logs | driver.numbers()
+
+    def _say_completed(self, error: Exception, steps_before: int) -> None:
+        """Add to an error in an epoch which steps the model keeps, if there are some."""
+        now = self.request.core.counters()
+        epochs, steps = now.epochs - self._epochs_before, now.steps - steps_before
+        if epochs == steps == 0:
+            return
+        kept = f"the model keeps the {epochs} epochs and {steps} steps that were completed"
+        if type(error) in (ValueError, TypeError):
+            error.args = (f"{error}; {kept}",)
+        elif hasattr(error, "add_note"):  # from Python 3.11 on
+            error.add_note(f"trulysparse: {kept}")
 
     # --- between epochs -----------------------------------------------------------------------
 

@@ -54,6 +54,8 @@ class EpochBar:
         if logs.get("updates"):  # of an asynchronous server, in this epoch
             parts.append(f"{logs['updates'] / logs['seconds']:,.0f} updates/s")
             parts.append(f"staleness {logs['staleness']:.1f}, idle {logs['idle']:.1f} s")
+        if logs.get("limited"):
+            parts.append(f"weights limited in {logs['limited']:,.0f} steps")
         self._bar.set_postfix_str(", ".join([*parts, f"{self._connections:,} connections"]), False)
 
     def _move(self, position: float) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from trulysparse import _check, _core
 from trulysparse.callbacks.base import Callback
 from trulysparse.config import MEMORY, Config
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.columns import Columns
 from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import EXPECTED, OPTIMIZERS
 from trulysparse.parallel.mpi.session import fingerprint
@@ -35,7 +37,9 @@ class Request:
     core
         The network.
     x, y, sample_weight, validation_data, steps_per_epoch
-        As they were given.
+        As they were given, frames as arrays.
+    columns
+        The names of the model's columns, for the frames in batches.
     batches
         Whether `x` is an iterator of batches.
     epochs
@@ -59,6 +63,7 @@ class Request:
     callbacks: list[Callback]
     progress: bool
     augment: ImageAugmentation | None
+    columns: Columns
     config: Config = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +88,7 @@ class Request:
     @property
     def growth_batch(self) -> int:
         """Samples whose gradients an evolution takes; 0 for as many as a step takes."""
-        return 0 if self.topology is None else self.topology.batch_size or 0
+        return 0 if self.topology is None else self.topology._growth_batch
 
     def about(self) -> dict[str, Any]:
         """Give what makes it the same fit as another, in JSON's types."""
@@ -211,9 +216,18 @@ CONFLICTS = (
 # --- arguments by themselves --------------------------------------------------------------------
 
 
-def optimizer(given: Optimizer | None) -> Optimizer:
-    """Check an optimiser; the paper's if it is None."""
-    return _check.instance("optimizer", PAPER_SGD if given is None else given, OPTIMIZERS, EXPECTED)
+def optimizer(given: Optimizer | None, core: _core.Network | None = None) -> Optimizer:
+    """Check the optimiser that is to train a network, if any; the paper's if it is None."""
+    before = None if core is None else core.moments_of()
+    if given is None and before is not None:
+        warnings.warn(
+            f"{before} has trained the model, and its moments are dropped: without optimizer "
+            f"it is trained by {PAPER_SGD!r}; give optimizer to go on as before",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    found = PAPER_SGD if given is None else given
+    return _again(_check.instance("optimizer", found, OPTIMIZERS, EXPECTED))
 
 
 def topology(given: Rule | None) -> Rule | None:
@@ -221,6 +235,7 @@ def topology(given: Rule | None) -> Rule | None:
     expected = "a trulysparse.SET, GradientGrowth or TopologyRule, or None"
     rule = _optional("topology", given, Rule, expected)
     if rule is not None:
+        rule = _again(rule)
         rule.check()
     return rule
 
@@ -233,7 +248,9 @@ def pruning(given: ImportancePruning | None) -> ImportancePruning | None:
 def strategy(given: Strategy | None) -> Strategy | None:
     """Check how several workers train, if they do."""
     expected = "a trulysparse.WASSP or WASAP, or None"
-    return given if given is None else _check.instance("strategy", given, STRATEGIES, expected)
+    return (
+        given if given is None else _again(_check.instance("strategy", given, STRATEGIES, expected))
+    )
 
 
 def augmentation(given: ImageAugmentation | None) -> ImageAugmentation | None:
@@ -259,4 +276,12 @@ def callbacks(given: Any) -> list[Callback]:
 def _optional(
     name: str, value: T | None, kinds: type | tuple[type, ...], expected: str
 ) -> T | None:
-    return None if value is None else _check.instance(name, value, kinds, expected)
+    return None if value is None else _again(_check.instance(name, value, kinds, expected))
+
+
+def _again(option: T) -> T:
+    """Check every field once more: a pickle may have put anything there, past the constructor."""
+    if not is_dataclass(option) or isinstance(option, type):
+        return option
+    inner = {f.name: getattr(option, f.name, None) for f in fields(option) if f.init}
+    return replace(option, **{name: _again(value) for name, value in inner.items()})

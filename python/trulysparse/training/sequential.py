@@ -15,9 +15,10 @@ T = TypeVar("T")
 class Sequential:
     """The network as it is, on all of its threads."""
 
-    def __init__(self, core: _core.Network, trainer: _core.Trainer) -> None:
+    def __init__(self, core: _core.Network, trainer: _core.Trainer, data: _core.Data) -> None:
         self._core = core
         self._trainer = trainer
+        self._constants = [core.constant(data)]
         self.prune = core.prune
 
     @property
@@ -33,6 +34,19 @@ class Sequential:
     def multiply_adds(self) -> int:
         """The multiply-adds of all epochs of the fit so far."""
         return self._trainer.multiply_adds
+
+    @property
+    def limited(self) -> int:
+        """The steps of the fit so far in which weights of samples were limited."""
+        return self._trainer.limited
+
+    def constants(self) -> list[_core.Constant]:
+        """Give the best constant prediction."""
+        return self._constants
+
+    def measure(self, most: int | None) -> _core.Measured:
+        """Measure the loss of the training samples, or of at most `most` of them."""
+        return self._trainer.measure(most)
 
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:
         """Train for an epoch; give its scores."""
@@ -57,6 +71,13 @@ class Sequential:
     def numbers(self) -> dict[str, float]:
         """Give what the logs have beside the scores."""
         return {}
+
+    def workers(self) -> list[_core.Network]:
+        """Give none: only the one network trains."""
+        return []
+
+    def resume(self, workers: list[_core.Network]) -> None:
+        """Do nothing: there are no workers."""
 
     def staleness_histogram(self) -> None:
         """Give None: there are no stale gradients."""

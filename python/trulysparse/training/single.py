@@ -18,7 +18,7 @@ def step(core: _core.Network, batch: Given, optimizer: Optimizer, memory: str) -
     check(StepRequest(Config.of(core), optimizer), [NO_SRELU])
     text = settings.of_trainer(batch.samples, optimizer._core(), 1, memory=memory)
     trainer = _core.Trainer(core, batch.data, text)
-    core.standardize_on(batch.data)
+    core.follow(batch.data)
     return trainer.step()
 
 
@@ -36,10 +36,10 @@ def evolution(
                 1,
                 candidates=rule._candidates,
                 memory=memory,
-                growth_batch=rule.batch_size or 0,
+                growth_batch=rule._growth_batch,
             )
             trainer = _core.Trainer(core, data, text)
-            fresh = core.standardizer() is None
+            fresh = core.input_statistics() is None and core.target_statistics() is None
     elif x is not None or y is not None or rule._needs_samples:
         missing = "x" if x is None else "y"
         raise ValueError(f"{missing} = None: expected samples x and their targets y")
@@ -51,5 +51,5 @@ def evolution(
     except BaseException:
         # Ctrl-C may also come just after the evolution, which then is complete.
         if fresh and core.counters().evolutions == before:
-            core.forget_standardizer()
+            core.forget_statistics()
         raise

@@ -12,7 +12,7 @@ from trulysparse import _core
 from trulysparse.callbacks.base import Model
 from trulysparse.data.samples import given, held_out
 from trulysparse.history import History
-from trulysparse.parallel.driver import ParallelDriver
+from trulysparse.parallel.driver import Judged, ParallelDriver
 from trulysparse.parallel.mpi.server import ServerRank
 from trulysparse.parallel.mpi.session import Session
 from trulysparse.parallel.mpi.worker import WorkerRank
@@ -58,6 +58,8 @@ class Leading(Loop):
     """The loop of the server's rank, which gives the others what came of it."""
 
     server: ServerRank | None = None
+
+    frames = Loop.frames + 1
 
     def end(self) -> None:
         """End the fit on all ranks, after the callbacks."""
@@ -105,7 +107,7 @@ def start(request: Request, model: Model, session: Session | None) -> RunningFit
 def _inputs(request: Request, session: Session | None) -> Inputs:
     validation = None
     if request.batches:
-        stream = Stream(request.core, request.x, request.steps_per_epoch, request.augment)
+        stream = Stream(request)
         if request.validation_data is not None:
             validation = held_out(request.core, request.validation_data)
         return Inputs(None, None, 0, validation, stream)
@@ -138,7 +140,7 @@ def _sequential(request: Request, model: Model, inputs: Inputs) -> Loop:
     )
     trainer = _core.Trainer(request.core, inputs.data, text)
     _standardize(request, inputs, None)
-    driver = Sequential(request.core, trainer)
+    driver = Sequential(request.core, trainer, inputs.data)
     return Loop(request, model, driver, inputs.samples, steps, inputs.validation)
 
 
@@ -181,7 +183,7 @@ def _resume(checkpoint: Checkpoint | None, request: Request, model: Model) -> No
 
 def _standardize(request: Request, inputs: Inputs, session: Session | None) -> None:
     if request.epochs and session is not None and session.sharded:
-        session.standardize(request.core, inputs.arrays)
+        session.standardize(request.core, inputs.data)
     elif request.epochs and inputs.data is not None:
         request.core.standardize_on(inputs.data)
 
@@ -241,7 +243,15 @@ def _on_ranks(
         workers=len(parts),
         local_from=local,
     )
-    server = ServerRank(link, request.core, strategy, parts, text, local)
+    server = ServerRank(
+        link,
+        request.core,
+        strategy,
+        parts,
+        text,
+        local,
+        keeps_networks=strategy.checkpoint is not None,
+    )
     driver = _driver(request, inputs, strategy, server)
     return Leading(
         request, model, driver, sum(parts), steps, inputs.validation, checkpoint, server=server
@@ -254,6 +264,8 @@ def _driver(request: Request, inputs: Inputs, strategy: Strategy, trainer: Any) 
         "samples": inputs.samples,
         "batch_size": request.batch_size,
     }
-    return ParallelDriver(
-        request.core, trainer, strategy, about, local_from(strategy, request.epochs.stop)
-    )
+    local, epochs = local_from(strategy, request.epochs.stop), request.epochs
+    # Callbacks may have ended the recorded fit, and end this one.
+    least = 0 if request.callbacks else min(local, epochs.stop) - epochs.start
+    judged = Judged(request.core, inputs.data, request.batch_size)
+    return ParallelDriver(request.core, trainer, strategy, about, local, judged, least=least)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from trulysparse import _check, _core
-from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.samples import given
+from trulysparse.training.request import Request
 
 _EXPECTED = "expected tuples (x, y) or (x, y, sample_weight)"
 
@@ -27,11 +27,10 @@ class Stream:
     DataLoader, does so whenever it has ended.
     """
 
-    def __init__(
-        self, core: _core.Network, x: Any, steps: Any, augment: ImageAugmentation | None
-    ) -> None:
-        self._core, self._x, self._augment = core, x, augment
-        self.steps = _steps(x, steps)
+    def __init__(self, request: Request) -> None:
+        self._core, self._x, self._augment = request.core, request.x, request.augment
+        self._columns = request.columns
+        self.steps = _steps(request.x, request.steps_per_epoch)
         self._iterator: Iterator[Any] | None = None
         self._peeked: tuple[_core.Data, int] | None = None
         self._taken = 0
@@ -78,7 +77,7 @@ class Stream:
         try:
             batch = given(
                 self._core,
-                x,
+                self._columns.learn(names[0], x),
                 y,
                 names,
                 sample_weight=weights,
@@ -89,6 +88,8 @@ class Stream:
             if str(error).startswith("sample_weight"):
                 raise type(error)(f"{place}: {error}") from None
             raise
+        if self._taken > 0:  # the fit has begun
+            self._columns.keep()
         return batch.data, batch.samples
 
 

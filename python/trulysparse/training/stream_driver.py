@@ -32,14 +32,25 @@ class StreamDriver:
         self._total = request.epochs.stop * stream.steps
         # That of an epoch's last batch, by whose gradients connections may grow.
         self._last: _core.Trainer | None = None
+        self._counted = False  # whether the statistics have the next batch already
         if request.epochs:
             first, samples = stream.peek()
             self._trainer(first, samples)  # an error if memory does not suffice
-            self._core.standardize_on(first)
+            self._counted = self._core.standardize_on(first)
         nothing = np.zeros((1, request.config.layer_sizes[0]), np.float32)
         # Knows the schedule, and has buffers for one sample.
         self._schedule = self._trainer(_core.Data(self._core, nothing), 1)
         self.multiply_adds = 0  # of all steps so far
+        self.limited = 0  # of them, those in which weights of samples were limited
+        # Of the targets of the last epoch, and of its last batch.
+        self._constants: list[_core.Constant] = []
+
+    def constants(self) -> list[_core.Constant]:
+        return self._constants
+
+    def measure(self, most: int | None) -> _core.Measured:
+        assert self._last is not None
+        return self._last.measure(most)
 
     @property
     def learning_rate_before_schedule(self) -> float:
@@ -70,6 +81,7 @@ class StreamDriver:
         """Take the steps of an epoch; `tick` gets how many of them are done."""
         loss, accuracy, samples, due = 0.0, 0.0, 0, time.monotonic() + _TICK
         self._last = None
+        self._constants = []
         for done in range(1, self._stream.steps + 1):
             # Without a name for the batch, so that it is gone before the next one is drawn.
             scores, count = self._step(
@@ -88,12 +100,20 @@ class StreamDriver:
         optimizer = self._request.optimizer._at(
             self.learning_rate(0, step), self.learning_rate_before_schedule
         )
+        if self._counted:
+            self._counted = False
+        else:
+            self._core.follow(data)
         trainer = self._trainer(data, samples, optimizer)
         if last:
             self._last = trainer
         # At the end an epoch of one step, so that the core counts one.
         scores = trainer.epoch(step) if last else trainer.step()
         self.multiply_adds += trainer.multiply_adds
+        self.limited += trainer.limited
+        batch = self._core.constant(data)
+        whole = self._constants[0].join(batch) if self._constants else batch
+        self._constants = [whole, batch]
         return scores, samples
 
     def learning_rate(self, epoch: int, step: int) -> float:
@@ -107,6 +127,12 @@ class StreamDriver:
 
     def numbers(self) -> dict[str, float]:
         return {}
+
+    def workers(self) -> list[_core.Network]:
+        return []
+
+    def resume(self, workers: list[_core.Network]) -> None:
+        pass
 
     def staleness_histogram(self) -> None:
         return None

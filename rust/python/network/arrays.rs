@@ -18,9 +18,6 @@ type WithMomentum<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>);
 /// Neurons of each layer before any compaction, and the numbers that those had that are left.
 type BeforeCompaction<'py> = (Vec<usize>, Vec<Bound<'py, PyArray1<u32>>>);
 
-/// Means and scales of the inputs.
-type MeansAndScales<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>);
-
 /// A layer's connections: a matrix in CSR with a row for each output neuron.
 #[pyclass(frozen, get_all, module = "trulysparse._core")]
 pub struct LayerWeights {
@@ -155,19 +152,6 @@ impl Network {
             let (sizes, ids) = origin.into_parts();
             (sizes, ids.into_iter().map(|ids| PyArray1::from_vec(py, ids)).collect())
         }))
-    }
-
-    /// Means and scales of the inputs, if there are statistics.
-    fn standardizer<'py>(&self, py: Python<'py>) -> PyResult<Option<MeansAndScales<'py>>> {
-        let statistics = py.detach(|| -> Result<_> {
-            let mlp = self.read()?;
-            let what = "statistics";
-            mlp.standardizer()
-                .map(|s| Ok((copied(s.mean(), what)?, copied(s.scale(), what)?)))
-                .transpose()
-        })?;
-        Ok(statistics
-            .map(|(mean, scale)| (PyArray1::from_vec(py, mean), PyArray1::from_vec(py, scale))))
     }
 }
 

@@ -5,11 +5,13 @@ use pyo3::prelude::*;
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::nn::Standardizer;
+use crate::nn::{self, Mlp, Standardizer, Units};
+use crate::parallel::Par;
 use crate::python::data::Data;
 use crate::python::results::Scores;
+use crate::python::statistics::{Moments, Statistics};
 use crate::python::until_tick;
-use crate::train::{InferencePass, gradient_norms};
+use crate::train::{DataView, InferencePass, gradient_norms};
 
 #[pymethods]
 impl Network {
@@ -17,35 +19,101 @@ impl Network {
     /// did.
     fn standardize_on(&self, py: Python<'_>, data: &Data) -> PyResult<bool> {
         let par = self.par()?;
-        data.with(py, |data| {
-            let mut mlp = self.write()?;
-            let takes = mlp.config().standardize && mlp.standardizer().is_none();
-            if takes {
-                mlp.set_standardizer(data.statistics(&par)?)?;
-            }
-            Ok(takes)
-        })
+        data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, Merge::Never))
     }
 
-    /// Statistics by which inputs are standardised from now on: means, one over the deviations, and
-    /// the features that had one value other than 0.
-    fn set_standardizer(
+    /// The optimiser whose moments there are, unless it is SGD or none.
+    fn moments_of(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
+        Ok(py.detach(|| -> Result<_> { Ok(self.read()?.state().map(|state| state.rule.name())) })?)
+    }
+
+    /// Whether dense samples may be float64: the network standardises them, and not by the statistics
+    /// of the first models.
+    fn takes_float64(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(py.detach(|| -> Result<_> {
+            let mlp = self.read()?;
+            let counted = mlp.standardizer().is_none_or(|s| s.count().is_some());
+            Ok(mlp.config().standardize && counted)
+        })?)
+    }
+
+    /// As [`Network::standardize_on`], and merges those of these data into what it has.
+    fn follow(&self, py: Python<'_>, data: &Data) -> PyResult<bool> {
+        let par = self.par()?;
+        data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, Merge::Always))
+    }
+
+    /// The moments of samples, of a network that standardises them, and of targets, likewise.
+    fn moments(&self, py: Python<'_>, data: &Data) -> PyResult<(Option<Moments>, Option<Moments>)> {
+        let par = self.par()?;
+        let (inputs, targets) = data.with(py, |data| {
+            let mlp = self.read()?;
+            let inputs = mlp.config().standardize.then(|| data.moments(&par)).transpose()?;
+            let targets = match mlp.config().standardize_targets {
+                true => data.target_moments(&par, mlp.n_outputs())?,
+                false => None,
+            };
+            Ok((inputs, targets))
+        })?;
+        let of = |moments: Option<nn::Moments>| moments.map(|m| Moments::of(py, &m)).transpose();
+        Ok((of(inputs)?, of(targets)?))
+    }
+
+    /// Begins with the statistics that moments say, where there are none yet.
+    #[pyo3(signature = (inputs, targets))]
+    fn standardize_by(
         &self,
         py: Python<'_>,
-        mean: Vec<f64>,
-        scale: Vec<f64>,
-        constant: Vec<u32>,
+        inputs: Option<PyRef<'_, Moments>>,
+        targets: Option<PyRef<'_, Moments>>,
     ) -> PyResult<()> {
-        Ok(py.detach(|| {
-            let statistics = Standardizer::from_parts(mean, scale, constant)?;
-            self.write()?.set_standardizer(statistics)
+        let inputs = inputs.map(|m| m.checked(py)).transpose()?;
+        let targets = targets.map(|m| m.checked(py)).transpose()?;
+        Ok(py.detach(|| -> Result<()> {
+            let mut mlp = self.write()?;
+            if let (Some(moments), None) = (&inputs, mlp.standardizer()) {
+                mlp.set_standardizer(Standardizer::from_moments(moments)?)?;
+            }
+            if let (Some(moments), None) = (&targets, mlp.units()) {
+                mlp.set_units(Units::from_moments(moments)?)?;
+            }
+            Ok(())
+        })?)
+    }
+
+    /// What standardises inputs, if there is something.
+    fn input_statistics(&self, py: Python<'_>) -> PyResult<Option<Statistics>> {
+        let of = py.detach(|| self.read()?.standardizer().map(|s| s.try_clone()).transpose())?;
+        of.map(|s| Statistics::of_inputs(py, &s)).transpose()
+    }
+
+    /// The units of targets, if there are some.
+    fn target_statistics(&self, py: Python<'_>) -> PyResult<Option<Statistics>> {
+        let of = py.detach(|| self.read()?.units().map(|u| u.try_clone()).transpose())?;
+        of.map(|u| Statistics::of_targets(py, &u)).transpose()
+    }
+
+    /// Statistics by which inputs and targets are standardised from now on.
+    #[pyo3(signature = (inputs, targets))]
+    fn set_statistics(
+        &self,
+        py: Python<'_>,
+        inputs: Option<Statistics>,
+        targets: Option<Statistics>,
+    ) -> PyResult<()> {
+        let inputs = inputs.map(|s| s.inputs(py)).transpose()?;
+        let targets = targets.map(|s| s.targets(py)).transpose()?;
+        Ok(py.detach(|| -> Result<()> {
+            let mut mlp = self.write()?;
+            inputs.map_or(Ok(()), |inputs| mlp.set_standardizer(inputs))?;
+            targets.map_or(Ok(()), |targets| mlp.set_units(targets))
         })?)
     }
 
     /// Undoes [`Network::standardize_on`] where it took statistics.
-    fn forget_standardizer(&self, py: Python<'_>) -> PyResult<()> {
+    fn forget_statistics(&self, py: Python<'_>) -> PyResult<()> {
         Ok(py.detach(|| -> Result<()> {
-            self.write()?.forget_standardizer();
+            self.write()?.forget_statistics();
             Ok(())
         })?)
     }
@@ -92,4 +160,29 @@ impl Network {
         }
         Ok(())
     }
+}
+
+/// Whether statistics that a network has take in more samples.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Merge {
+    Never,
+    Always,
+}
+
+/// Takes the statistics of these data as far as the network standardises; whether it did. Moments of
+/// inputs and targets are there before anything changes.
+fn take_statistics(par: &Par, mlp: &mut Mlp, data: &DataView<'_>, merge: Merge) -> Result<bool> {
+    let (config, again) = (mlp.config(), merge == Merge::Always);
+    let inputs = config.standardize && (again || mlp.standardizer().is_none());
+    let targets = config.standardize_targets && (again || mlp.units().is_none());
+    let outputs = mlp.n_outputs();
+    let inputs = inputs.then(|| data.moments(par)).transpose()?;
+    let targets = targets.then(|| data.target_moments(par, outputs)).transpose()?.flatten();
+    if let Some(moments) = &inputs {
+        mlp.follow_inputs(par, moments)?;
+    }
+    if let Some(moments) = &targets {
+        mlp.follow_targets(par, moments)?;
+    }
+    Ok(inputs.is_some() || targets.is_some())
 }

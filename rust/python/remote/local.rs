@@ -1,5 +1,6 @@
 //! A worker of phase 2 whose server is another process.
 
+use std::iter::once;
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
@@ -26,9 +27,10 @@ pub struct RemoteLocalWorker {
 
 #[pymethods]
 impl RemoteLocalWorker {
-    /// Begins with a copy of the network. `settings`: JSON of `FitSettings`; `workers`: None if the
-    /// data are this worker's own.
+    /// Begins with a copy of the network, or with the one that it had when the fit was broken off,
+    /// `own`. `settings`: JSON of `FitSettings`; `workers`: None if the data are this worker's own.
     #[new]
+    #[pyo3(signature = (network, data, settings, worker, workers, own=None))]
     fn new(
         py: Python<'_>,
         network: Py<Network>,
@@ -36,12 +38,19 @@ impl RemoteLocalWorker {
         settings: &str,
         worker: usize,
         workers: Option<usize>,
+        own: Option<Py<Network>>,
     ) -> PyResult<Self> {
         let settings: FitSettings = from_json("settings", settings)?;
         settings.check_parallel()?;
         let local = data.get().with(py, |data| {
             let share = share(worker, workers, data.samples())?;
-            LocalPhase::of(&*network.get().read()?, settings, std::iter::once(share))
+            match own {
+                Some(own) => {
+                    let own = own.get().read()?.try_clone()?;
+                    LocalPhase::resumed(settings, vec![(share, own)])
+                }
+                None => LocalPhase::of(&*network.get().read()?, settings, once(share)),
+            }
         })?;
         Ok(RemoteLocalWorker { network, data, local: Mutex::new(local) })
     }
@@ -79,7 +88,10 @@ impl RemoteLocalWorker {
     /// Its network as it is now, a copy.
     fn network(&self, py: Python<'_>) -> PyResult<Network> {
         let par = self.network.get().par()?;
-        let copy = py.detach(|| lock(&self.local).first().try_clone())?;
+        let copy = py.detach(|| {
+            let local = lock(&self.local);
+            local.models().next().expect("internal: one worker").try_clone()
+        })?;
         Ok(Network::wrap(py, copy, par))
     }
 

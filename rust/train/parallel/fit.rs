@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::share::shares;
 use super::{
     DataView, Event, FitSettings, LocalPhase, Progress, Scaling, Strategy, Tally, Wasap, Wassp,
 };
@@ -104,6 +105,25 @@ impl ParallelFit {
                 local.start_epoch(model.config().seed, data, first_step, scaling)
             }
         }
+    }
+
+    /// Copies of the networks that workers train on their own; none in phase 1.
+    pub fn workers(&self) -> Result<Vec<Mlp>> {
+        let Phase::Local(local) = &self.phase else { return Ok(Vec::new()) };
+        local.models().map(Mlp::try_clone).collect()
+    }
+
+    /// Goes on in phase 2 with the networks that workers had, as [`ParallelFit::workers`] gave them.
+    pub fn resume(&mut self, model: &Mlp, data: &DataView<'_>, models: Vec<Mlp>) -> Result<()> {
+        let ParallelSettings { fit, workers, .. } = self.settings;
+        let sizes = |mlp: &Mlp| mlp.config().layer_sizes.clone();
+        if models.len() != workers || models.iter().any(|m| sizes(m) != sizes(model)) {
+            let expected = format!("{workers} of this network's layer sizes");
+            return Err(Error::invalid("networks", models.len(), expected));
+        }
+        let workers = shares(data.samples(), workers)?.zip(models).collect();
+        self.phase = Phase::Local(LocalPhase::resumed(fit, workers)?);
+        Ok(())
     }
 
     /// Whether the epoch is finished.

@@ -49,14 +49,24 @@ impl LocalPhase {
         shares: impl Iterator<Item = Share>,
     ) -> Result<Self> {
         let seed = model.config().seed;
-        let worker = |share: Share| {
-            let model = model.clone_with_seed(share.seed(seed))?;
+        let own = |share: Share| Ok((share, model.clone_with_seed(share.seed(seed))?));
+        Self::resumed(settings, shares.map(own).collect::<Result<_>>()?)
+    }
+
+    /// Workers that have trained their networks before, as [`LocalPhase::models`] gave them.
+    pub fn resumed(settings: FitSettings, workers: Vec<(Share, Mlp)>) -> Result<Self> {
+        let worker = |(share, model): (Share, Mlp)| {
             let workspace =
                 Workspace::new(&model, settings.batch_size.min(share.len()), Memory::Fast)?;
             Ok(LocalWorker { share, model, workspace, epoch: None })
         };
-        let workers = shares.map(worker).collect::<Result<_>>()?;
+        let workers = workers.into_iter().map(worker).collect::<Result<_>>()?;
         Ok(LocalPhase { settings, workers })
+    }
+
+    /// The networks of all workers, in their order.
+    pub fn models(&self) -> impl Iterator<Item = &Mlp> {
+        self.workers.iter().map(|worker| &worker.model)
     }
 
     /// Begins an epoch at step `first_step` of the fit, on every worker.
@@ -117,15 +127,9 @@ impl LocalPhase {
         results.into_iter().collect()
     }
 
-    /// The network of the first worker.
-    pub fn first(&self) -> &Mlp {
-        &self.workers[0].model
-    }
-
     /// Gives the network the average of the workers' networks.
     pub fn publish(&self, par: &Par, model: &mut Mlp) -> Result<()> {
-        let models: Vec<_> = self.workers.iter().map(|worker| &worker.model).collect();
-        model.average(par, &models)
+        model.average(par, &self.models().collect::<Vec<_>>())
     }
 
     /// Evolves the topology of every worker on its own; the turnover of each layer is that of all

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _core
+from trulysparse.parallel.mpi.processes import Processes
 
 T = TypeVar("T")
 
@@ -39,6 +40,9 @@ HEADER = np.dtype(
         ("idle", "<f8"),  # seconds that the worker has waited so far
     ]
 )
+# Seconds after which processes that are still there are not being ended with those that are gone.
+_GRACE = 0.5
+
 TEXT, VALUES, STRUCTURE_AND_VALUES, GRADIENT, NOTHING = range(5)
 
 
@@ -71,6 +75,7 @@ class Link:
         self._beats_taken = dict.fromkeys(self.peers, 0)
         self._closing = False
         self._gone: set[int] = set()
+        self.processes = Processes([])
         self._closed: set[int] = set()
         self.progress = np.zeros(3)  # of a worker's local epoch: samples, loss, correct
         self.progress_of = {peer: np.zeros(3) for peer in self.peers}
@@ -162,13 +167,31 @@ class Link:
             self._send_beats()
         if self.watch is not None:
             self.watch()
+        if not self._closing and self.processes.is_one_gone():
+            self._lose()
         for peer, heard in self._heard.items():
             if now - heard > self._timeout and peer not in self._gone:
-                self._gone.add(peer)
-                raise PeerError(
-                    f"rank {peer} has given no sign of life for {self._timeout:g} seconds: it "
-                    "hangs, was stopped or is cut off"
-                )
+                self._silent(peer)
+
+    def _lose(self) -> NoReturn:
+        """Say which processes are gone, unless all of them are being ended, or one says why."""
+        until = time.monotonic() + _GRACE
+        while time.monotonic() < until:
+            self._take_failures()
+            time.sleep(0.01)
+        gone = self.processes.gone()
+        self._gone |= gone.keys()
+        raise PeerError(_lost(gone))
+
+    def _silent(self, peer: int) -> NoReturn:
+        self._gone.add(peer)
+        others = self.size > 2 and peer == 0
+        raise PeerError(
+            f"rank {peer} has given no sign of life for {self._timeout:g} seconds: "
+            f"{self.processes.said(peer)}"
+            + ", perhaps as it waits for another rank that is lost"
+            * others
+        )
 
     def _send_beats(self) -> None:
         for peer in self.peers:
@@ -244,8 +267,7 @@ class Link:
         for each other in MPI's own finalisation.
         """
         interrupted = isinstance(error, KeyboardInterrupt)
-        passed_on = isinstance(error, PeerError)
-        what = str(error) if passed_on else f"rank {self.rank} failed: {_described(error)}"
+        what = self._blamed(error)
         text = json.dumps({"interrupted": interrupted, "what": what[:2000]}).encode()
         buffer = np.frombuffer(text, np.uint8)
         for peer in self.peers:
@@ -260,6 +282,18 @@ class Link:
             )
         atexit.register(self._end)
 
+    def _blamed(self, error: BaseException) -> str:
+        """Say which rank an error is about: seldom this one, if sending or receiving failed."""
+        if isinstance(error, PeerError):
+            return str(error)
+        if not isinstance(error, self._mpi.Exception):
+            return f"rank {self.rank} failed: {_described(error)}"
+        gone = self.processes.gone()
+        if gone:
+            return _lost(gone)
+        may_be = " or ".join(map(str, self.peers))
+        return f"rank {may_be} may be lost: rank {self.rank} reaches it no more ({error})"
+
     def _end(self) -> None:
         """Abort the job; a worker gives the server the time to say what is wrong, and to save."""
         try:
@@ -273,6 +307,12 @@ class Link:
                 time.sleep(0.01)
         finally:
             self._comm.Abort(1)
+
+
+def _lost(gone: dict[int, int]) -> str:
+    """Name ranks whose processes are gone; mpiexec may know these by their numbers only."""
+    each = (f"rank {rank} is lost: its process {pid} is gone" for rank, pid in gone.items())
+    return ", ".join(each) + ", and said nothing"
 
 
 def _described(error: BaseException) -> str:

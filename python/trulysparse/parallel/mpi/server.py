@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -35,7 +36,7 @@ class ServerRank:
 
     Memory beside the network's: one gradient for an asynchronous fit and one for each worker for a
     synchronous one, 4 bytes a parameter; in phase 2 a network for each worker while they are
-    averaged.
+    averaged, or all the time if a checkpoint takes them.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class ServerRank:
         shares: list[int],
         settings: str,
         local_from: int,
+        *,
+        keeps_networks: bool,
     ) -> None:
         self._link, self._network, self._shares = link, network, shares
         self._synchronous = not strategy.asynchronous
@@ -59,7 +62,9 @@ class ServerRank:
         self._idle = [0.0] * len(shares)
         self._buffers: list[_Float] = []
         self._local = False
+        self._keeps_networks, self._networks = keeps_networks, list[_core.Network]()
         self.multiply_adds = 0  # of all complete epochs
+        self.limited = 0  # not counted
 
     # --- epochs -----------------------------------------------------------------------------------
 
@@ -172,10 +177,7 @@ class ServerRank:
         link = self._link
         if not self._local:
             self._discard_gradients()
-            network = np.frombuffer(self._network.to_bytes({}), np.uint8)
-            for peer in link.peers:
-                link.tell(peer, {"do": "local", "size": network.size}, network)
-            self._local = True
+            self._begin_local([])
         # JSON keeps every bit of a number.
         scaling = self._core.scaling(epoch)
         factors = {"learning_rate": scaling.learning_rate, "velocity": scaling.velocity}
@@ -204,8 +206,27 @@ class ServerRank:
         finally:
             link.watch = None
         self.aside(lambda: self._network.average(networks))
+        if self._keeps_networks:
+            self._networks = networks
         tick(samples, loss / samples, correct / samples)
         return _core.Scores(loss / samples, correct / samples)
+
+    def _begin_local(self, owns: list[_core.Network]) -> None:
+        """Let workers train their own networks: copies of this one, or those that they had."""
+        network = np.frombuffer(self._network.to_bytes({}), np.uint8)
+        for worker, peer in enumerate(self._link.peers):
+            own = np.frombuffer(owns[worker].to_bytes({}) if owns else b"", np.uint8)
+            message = {"do": "local", "size": network.size, "own": own.size}
+            self._link.tell(peer, message, network, own)
+        self._local = True
+
+    def workers(self) -> list[_core.Network]:
+        """Give the networks of the last epoch of phase 2, if they are kept."""
+        return self._networks
+
+    def resume(self, workers: list[_core.Network]) -> None:
+        """Go on in phase 2 with the networks that workers had."""
+        self._begin_local(workers)
 
     # --- between epochs ---------------------------------------------------------------------------
 
@@ -229,10 +250,28 @@ class ServerRank:
             for parts in zip(*answers, strict=True)
         ]
 
-    def _ask(self, message: dict[str, Any]) -> list[Any]:
+    def _ask(self, message: dict[str, Any], *arrays: npt.NDArray[Any]) -> list[Any]:
         for peer in self._link.peers:
-            self._link.tell(peer, message)
+            self._link.tell(peer, message, *arrays)
         return [self._link.hear(peer)["result"] for peer in self._link.peers]
+
+    def constant(self) -> _core.Constant:
+        """Give the best constant prediction of all shares; before the first epoch."""
+        parts = [
+            _core.Constant(self._network, samples, numbers)
+            for samples, numbers in self._ask({"do": "constant"})
+        ]
+        return reduce(_core.Constant.join, parts)
+
+    def measure(self, batch_size: int, most: int | None) -> _core.Measured:
+        """Measure the loss of all shares, or of at most `most` samples of each."""
+        self._discard_gradients()
+        network = np.frombuffer(self._network.to_bytes({}), np.uint8)
+        message = {"do": "measure", "batch_size": batch_size, "most": most, "size": network.size}
+        found = self._ask(message, network)
+        samples = sum(count for _, count, _ in found)
+        loss = sum(loss * count for loss, count, _ in found) / samples
+        return _core.Measured(loss, samples, any(varies for _, _, varies in found))
 
     def aside(self, work: Callable[[], T]) -> T:
         return self._link.aside(work)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from trulysparse import _check, _core
 from trulysparse.config import Config
-from trulysparse.data.arrays import CsrArrays
+from trulysparse.parallel.mpi import processes
 from trulysparse.parallel.mpi.link import Link
 from trulysparse.parallel.strategies import Strategy
 
@@ -38,56 +38,66 @@ class Session:
         `samples`: those that this rank has. Fills `shares` with those of all workers.
         """
         self.greeted = True
-        link, mine = self.link, {"same": hello, "samples": samples}
+        link = self.link
+        mine = {"same": hello, "samples": samples, "process": processes.own()}
         if self.is_server:
             hellos = [mine, *(link.hear(peer) for peer in link.peers)]
             verdict = _disagreement(hellos, sharded=self.sharded)
             self.shares = [theirs["samples"] for theirs in hellos[1:]]
+            identities = [theirs["process"] for theirs in hellos]
+            answer: dict[str, Any] = {
+                "verdict": verdict,
+                "shares": self.shares,
+                "processes": identities,
+            }
             for peer in link.peers:
-                link.tell(peer, {"verdict": verdict, "shares": self.shares})
+                link.tell(peer, answer)
         else:
             link.tell(0, mine)
             answer = link.hear(0)
             verdict, self.shares = answer["verdict"], answer["shares"]
+            identities = answer["processes"]
+        link.processes = processes.Processes(identities)
         if verdict is not None:
             link.close()
             self.refused = True
             if "error" not in hello:
                 raise ValueError(verdict)
 
-    def standardize(self, core: _core.Network, x: Any) -> None:
+    def standardize(self, core: _core.Network, data: _core.Data | None) -> None:
         """Give the network the statistics of all shares, each of which is on its own rank."""
-        link, config = self.link, Config.of(core)
-        features = config.layer_sizes[0]
-        if not config.standardize or core.standardizer() is not None:
+        config, link = Config.of(core), self.link
+        inputs = config.standardize and core.input_statistics() is None
+        targets = config.standardize_targets and core.target_statistics() is None
+        if not inputs and not targets:
             return
-        result = np.empty((3, features))
+        own: tuple[_core.Moments | None, _core.Moments | None] = (None, None)
+        if data is not None and not self.is_server:
+            own = link.aside(lambda: core.moments(data))
+        sizes = config.layer_sizes
+        core.standardize_by(
+            self._merged(own[0], sizes[0]) if inputs else None,
+            self._merged(own[1], sizes[-1]) if targets else None,
+        )
+
+    def _merged(self, own: _core.Moments | None, columns: int) -> _core.Moments:
+        """Merge the workers' moments, in the order of ranks."""
+        link, packed = self.link, np.empty(1 + 2 * columns)
         if self.is_server:
-            count, mean, deviations = 0, np.zeros(features), np.zeros(features)
-            low, high = np.full(features, np.inf), np.full(features, -np.inf)
-            for peer, samples in zip(link.peers, self.shares, strict=True):
-                part = np.empty((4, features))
-                link.receive(peer, part)
-                # Chan's update of a mean and a sum of squared deviations, in the order of ranks.
-                shift = part[0] - mean
-                total = count + samples
-                deviations += part[1] + shift**2 * (count * samples / total)
-                mean += shift * (samples / total)
-                low, high = np.minimum(low, part[2]), np.maximum(high, part[3])
-                count = total
-            spread = np.sqrt(deviations / count)
-            # Not by the spread, which rounding leaves a little of.
-            constant = low == high
-            result[0] = np.where(constant, low + 0.0, mean)  # 0, not -0
-            result[1] = 1 / np.where(constant | ~(spread > 0), 1.0, spread)
-            result[2] = constant & (low != 0)
+            merged = None
             for peer in link.peers:
-                link.send(peer, result)
-        else:
-            link.send(0, link.aside(lambda: _statistics(x)))
-            link.receive(0, result)
-        mean, scale, constant = result
-        core.set_standardizer(mean.tolist(), scale.tolist(), np.flatnonzero(constant).tolist())
+                link.receive(peer, packed)
+                part = _unpacked(packed.copy(), columns)
+                merged = part if merged is None else merged.merged(part)
+            assert merged is not None  # there are workers
+            packed = _packed(merged)
+            for peer in link.peers:
+                link.send(peer, packed)
+            return merged
+        assert own is not None  # a worker has samples
+        link.send(0, _packed(own))
+        link.receive(0, packed)
+        return _unpacked(packed, columns)
 
     def share_network(self, core: _core.Network, resumed: bool) -> None:
         """Give all ranks the server's network, if it comes from a checkpoint."""
@@ -158,29 +168,12 @@ def fingerprint(core: _core.Network) -> str:
     return digest.hexdigest()
 
 
-def _statistics(x: npt.NDArray[np.float32] | CsrArrays) -> npt.NDArray[np.float64]:
-    """Compute each feature's mean, sum of squared deviations, least and largest value."""
-    if isinstance(x, CsrArrays):
-        return _sparse_statistics(x)
-    mean = x.mean(axis=0, dtype=np.float64)
-    deviations = np.zeros_like(mean)
-    for start in range(0, len(x), 1024):  # in pieces, as float64 copies are large
-        deviations += ((x[start : start + 1024] - mean) ** 2).sum(axis=0)
-    return np.stack([mean, deviations, x.min(axis=0), x.max(axis=0)])
+def _packed(moments: _core.Moments) -> npt.NDArray[np.float64]:
+    return np.concatenate([[moments.total], moments.mean, moments.deviations])
 
 
-def _sparse_statistics(x: CsrArrays) -> npt.NDArray[np.float64]:
-    samples, features = x.shape
-    zeros = samples - np.bincount(x.indices, minlength=features)
-    values = x.data.astype(np.float64)
-    mean = np.bincount(x.indices, values, features) / samples
-    squares = (values - mean[x.indices]) ** 2
-    deviations = np.bincount(x.indices, squares, features) + zeros * mean**2
-    low = np.where(zeros > 0, 0.0, np.inf)
-    high = np.where(zeros > 0, 0.0, -np.inf)
-    np.minimum.at(low, x.indices, values)
-    np.maximum.at(high, x.indices, values)
-    return np.stack([mean, deviations, low, high])
+def _unpacked(packed: npt.NDArray[np.float64], columns: int) -> _core.Moments:
+    return _core.Moments(packed[0], packed[1 : columns + 1], packed[columns + 1 :])
 
 
 def _disagreement(hellos: list[dict[str, Any]], *, sharded: bool) -> str | None:

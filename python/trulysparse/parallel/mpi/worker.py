@@ -107,7 +107,20 @@ class WorkerRank:
         if message["do"] == "local":
             self._core, self._buffer, self._parts = None, np.empty(0, np.float32), []
             network = self._receive_network(message["size"])
-            self._local = _core.RemoteLocalWorker(network, self._data, self._settings, *self._share)
+            own = self._receive_network(message["own"]) if message["own"] else None
+            self._local = _core.RemoteLocalWorker(
+                network, self._data, self._settings, *self._share, own
+            )
+            return
+        if message["do"] == "constant":
+            constant = link.aside(lambda: self._network.constant(self._data))
+            link.tell(0, {"result": [constant.samples, constant.numbers]})
+            return
+        if message["do"] == "measure":
+            network = self._receive_network(message["size"])
+            size, most = message["batch_size"], message["most"]
+            found = link.aside(lambda: network.measure(self._data, size, most))
+            link.tell(0, {"result": [found.loss, found.samples, found.varies]})
             return
         local = self._local
         assert local is not None

@@ -1,0 +1,218 @@
+"""Frames of pandas and polars as arrays; what is no number is named by row and column."""
+
+from __future__ import annotations
+
+import numbers
+import reprlib
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import scipy
+
+from trulysparse import _check
+from trulysparse.data.numeric import refuse_masked, refuse_times
+
+Array = npt.NDArray[Any]
+
+_DUMMIES = (
+    "expected numbers (get_dummies of pandas or to_dummies of polars makes columns of 0 and 1)"
+)
+_SINCE = "expected numbers, such as the seconds since one of them"
+_FILL = "expected numbers only (fill it in, or leave the row or the column out)"
+
+
+def is_frame(x: Any) -> bool:
+    """Whether this is a table of pandas or polars, whose columns have names and types."""
+    return not isinstance(x, np.ndarray) and all(hasattr(x, name) for name in ("columns", "dtypes"))
+
+
+def as_array(name: str, frame: Any) -> Array:
+    """Give the numbers of a frame; a ValueError or TypeError names what is none."""
+    types = set(frame.dtypes)
+    one_kind = {dtype.kind for dtype in types if isinstance(dtype, np.dtype)}
+    if all(isinstance(t, np.dtype) for t in types) and (
+        one_kind <= set("iuf") or one_kind == {"b"}
+    ):
+        array = np.asarray(frame)
+    else:
+        columns = [_numbers(name, label, column) for label, column in _columns(frame)]
+        array = np.empty(frame.shape, np.result_type(np.bool_, *columns))
+        for place, column in enumerate(columns):
+            array[:, place] = column
+    _refuse_infinite(name, array, list(frame.columns))
+    return array
+
+
+def refuse(name: str, x: Any) -> None:
+    """Raise TypeError or ValueError for what scikit-learn would make numbers of, or not name.
+
+    These are dates, durations, masked elements and, in frames, categories, text and missing values
+    of types other than NumPy's. What is not finite is `explain`'s.
+    """
+    if scipy.sparse.issparse(x):
+        return
+    if is_frame(x):
+        for label, column in _columns(x):
+            dtype = column.dtype
+            if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
+                _numbers(name, label, column)
+        return
+    refuse_masked(name, x)
+    kind = getattr(getattr(x, "dtype", None), "kind", "")
+    if not isinstance(x, list | tuple) and kind not in ("m", "M", "O"):
+        return
+    try:
+        array = np.asarray(x)
+    except ValueError:  # ragged, which scikit-learn says better
+        return
+    if array.dtype.kind in "mM":
+        refuse_times(name, array)
+    if array.dtype == object:
+        for place, item in np.ndenumerate(array):
+            if _is_missing(item) or _is_time(item):
+                _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
+
+
+def refuse_missing(name: str, y: Any) -> None:
+    """Raise ValueError for targets of which some are masked, NaN, NaT, None or pandas' NA."""
+    if y is None or scipy.sparse.issparse(y):
+        return
+    refuse_masked(name, y)
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        return
+    if array.dtype == object:
+        for place, item in np.ndenumerate(array):
+            if _is_missing(item):
+                _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
+        return
+    missing = {"f": np.isnan, "m": np.isnat, "M": np.isnat}.get(array.dtype.kind)
+    if missing is not None and missing(array).any():
+        place = np.argwhere(missing(array))[0]
+        _refuse_item(f"{name}[{', '.join(map(str, place))}]", array[tuple(place)])
+
+
+def explain(name: str, x: Any, error: Exception) -> None:
+    """Raise an error that names the number of a table that scikit-learn complains of, if any."""
+    largest = _check.FLOAT32 if "too large" in str(error) else np.inf
+    if scipy.sparse.issparse(x):
+        coo = x.tocoo()
+        bad = np.flatnonzero(~_fits(coo.data, largest))
+        if len(bad):
+            raise _not_finite(f"{name}[{coo.row[bad[0]]}, {coo.col[bad[0]]}]", coo.data[bad[0]])
+    elif is_frame(x):
+        _refuse_infinite(name, as_array(name, x), list(x.columns), largest)
+    elif getattr(getattr(x, "dtype", None), "kind", "") != "c":
+        try:
+            array = np.asarray(x, dtype=np.float64)
+        except (ValueError, TypeError, OverflowError):
+            _refuse_text(name, x)
+        else:
+            _refuse_infinite(name, array, None, largest)
+
+
+# --- columns ------------------------------------------------------------------------------------
+
+
+def _columns(frame: Any) -> Iterator[tuple[Any, Any]]:
+    for place, label in enumerate(frame.columns):
+        yield label, frame.iloc[:, place] if hasattr(frame, "iloc") else frame[:, place]
+
+
+def _numbers(name: str, label: Any, column: Any) -> Array:
+    if str(column.dtype) == "category":
+        raise TypeError(f"{name}[:, {label!r}] has categories: {_DUMMIES}")
+    array = np.asarray(column)
+    if array.dtype.kind in "biuf":
+        return array
+    if array.dtype.kind in "mM":
+        refuse_times(f"{name}[:, {label!r}]", array)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name}[:, {label!r}] has complex numbers: expected real ones")
+    for row, item in enumerate(array):
+        is_number = _check.is_number(item) or isinstance(item, bool | np.bool_ | Decimal)
+        if not is_number or _is_missing(item):
+            _refuse_item(f"{name}[{row}, {label!r}]", item)
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(
+            f"{name}[:, {label!r}] has integers beyond float64: expected smaller numbers"
+        ) from None
+
+
+def _refuse_text(name: str, x: Any) -> None:
+    try:
+        array = np.asarray(x)
+    except ValueError:  # ragged
+        return
+    for place, item in np.ndenumerate(array if array.dtype.kind in "OUT" else []):
+        try:
+            float(item)
+        except (ValueError, TypeError, OverflowError):
+            if isinstance(item, str):
+                _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
+            return
+
+
+def _refuse_item(place: str, item: Any) -> NoReturn:
+    if _is_missing(item):
+        shown = "NaN" if isinstance(item, numbers.Real | Decimal) else item
+        raise ValueError(f"{place} is missing ({shown}): {_FILL}")
+    if isinstance(item, str):
+        raise TypeError(f"{place} = {reprlib.repr(str(item))}, text: {_DUMMIES}")
+    shown = reprlib.repr(item)
+    if _is_time(item):
+        raise TypeError(f"{place} = {shown}, a time: {_SINCE}")
+    raise TypeError(f"{place} = {shown}: {_FILL}")
+
+
+def _is_missing(item: Any) -> bool:
+    """Whether an object is None, NaN, NaT or pandas' NA."""
+    if item is None or type(item).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(item, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(item))
+    return isinstance(item, numbers.Real | Decimal) and item != item
+
+
+def _is_time(item: Any) -> bool:
+    if isinstance(item, np.datetime64 | np.timedelta64):
+        return True
+    return type(item).__name__ in _TIMES
+
+
+_TIMES = ("date", "time", "datetime", "timedelta", "Timestamp", "Timedelta", "Period", "Interval")
+
+
+# --- numbers ------------------------------------------------------------------------------------
+
+
+def _fits(array: Array, largest: float) -> npt.NDArray[np.bool_]:
+    fits: npt.NDArray[np.bool_] = np.isfinite(array)
+    return fits if largest == np.inf else fits & (np.abs(array) <= largest)
+
+
+def _refuse_infinite(
+    name: str, array: Array, labels: list[Any] | None, largest: float = np.inf
+) -> None:
+    if array.dtype.kind != "f":
+        return
+    fits = _fits(array, largest)
+    if fits.all():
+        return
+    place = tuple(int(i) for i in np.argwhere(~fits)[0])
+    shown = list(map(str, place))
+    if labels is not None:
+        shown[-1] = repr(labels[place[-1]])
+    raise _not_finite(f"{name}[{', '.join(shown)}]", array[place])
+
+
+def _not_finite(place: str, value: Any) -> ValueError:
+    if value != value:
+        return ValueError(f"{place} is NaN, a missing value: {_FILL}")
+    return ValueError(f"{place} = {value}: expected finite numbers in float32's range")

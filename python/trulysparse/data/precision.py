@@ -1,0 +1,63 @@
+"""Numbers that float32 does not tell apart."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy
+
+# Steps of float32 that a column's values must span to count as told apart.
+_STEPS = 1000
+
+
+def narrowest(x: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+    """Convert to float32, or to float64 if float32 does not hold each number."""
+    if np.can_cast(x.dtype, np.float32):
+        return x.astype(np.float32, copy=False)
+    wide: npt.NDArray[np.float64] = x.astype(np.float64, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = wide.astype(np.float32)
+    same = np.array_equal(narrow, wide, equal_nan=True)
+    return narrow if same else wide
+
+
+def say_blurred(name: str, value: Any, remedy: str) -> None:
+    """Warn of a column whose values are far from 0 and close to each other, for float32.
+
+    Parameters
+    ----------
+    name
+        What the numbers are called.
+    value
+        Numbers, (samples,) or (samples, columns), as the user gave them.
+    remedy
+        The setting with which nothing is lost.
+    """
+    is_sparse = scipy.sparse.issparse(value)
+    if is_sparse and value.format not in ("csr", "csc", "coo"):
+        return
+    array: Any = value if is_sparse else np.asarray(value)
+    if np.can_cast(array.dtype, np.float32) or array.dtype.kind not in "iuf":
+        return
+    if is_sparse:
+        # Where there are zeros as well, only large numbers are close to each other.
+        if not array.nnz or np.abs(array.data).max() < 1 / np.finfo(np.float32).eps / _STEPS:
+            return
+        low, high = (f(axis=0).toarray().ravel().astype(float) for f in (array.min, array.max))
+    else:
+        low, high = (np.atleast_1d(f(array, axis=0)).astype(float) for f in (np.min, np.max))
+    span, step = high - low, np.spacing(np.maximum(abs(low), abs(high)).astype(np.float32))
+    blurred = np.flatnonzero((span > 0) & (span < _STEPS * step))
+    if len(blurred):
+        first = blurred[0]
+        where = name if array.ndim == 1 else f"column {first} of {name}"
+        more = f", and {len(blurred) - 1} columns more" if len(blurred) > 1 else ""
+        warnings.warn(
+            f"{where} lies between {low[first]:.15g} and {high[first]:.15g}{more}: there float32 "
+            f"has steps of {step[first]:.3g}, so that values are lost; {remedy} keeps them",
+            RuntimeWarning,
+            stacklevel=2,
+        )

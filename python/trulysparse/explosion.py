@@ -1,0 +1,141 @@
+"""When a fit has exploded: what its losses are compared with, and what is said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from trulysparse import _core
+
+FACTOR = 10.0
+"""A loss of this many times the least before, or the most that is usual, is an explosion."""
+
+# The part of the usual loss below which the least one is not counted: near 0 a loss jumps for
+# nothing.
+_FLOOR_AT_THE_END = 0.005
+_FLOOR_WHILE_TRAINING = 0.05
+# Above this multiple of the constant's loss a network is worse; less may be noise.
+_ABOVE = 1.05
+# A loss of this many times that of the first epoch has risen.
+_ROSE = 2
+# Epochs after which a network should be better than a constant.
+_ENOUGH = 10
+
+
+class ExplosionWarning(RuntimeWarning):
+    """A fit has ended with a network that is worse than none; the message says why.
+
+    After a fit the loss of the training samples is measured: with their weights and smoothed labels
+    as in training, without dropout, noise and changed images. First on a batch of them; on all if
+    that or the last epoch's loss is suspicious. Of an iterator the last batch is measured; the
+    workers of an MPI job measure their shares. It is compared with the loss of the best constant
+    prediction for the targets and weights of an epoch, `Baseline`. A fit gets this warning
+
+    - if a loss, a weight or a moment of the optimiser is not finite;
+    - if the loss is more than twice the constant's and an untrained network's together;
+    - if the loss is ten times the least of all epochs, and not close to zero;
+    - if the loss is above the constant's by 5 % after ten epochs or more, or after it has doubled,
+      unless all targets are nearly the same;
+    - if it is no better and all predictions are the same: hidden units are dead.
+    """
+
+
+class Baseline(NamedTuple):
+    """What losses of a fit are compared with; means over samples, weighted as the loss is.
+
+    ``loss`` is that of the best constant prediction: the weighted shares of the classes or labels,
+    the weighted mean, or Huber's minimiser. ``start`` is about the most that an untrained network
+    has: the loss of outputs of zero and, as they vary, 1 for each output (one in all with a
+    softmax). ``slack`` is by how much cross-entropies may be above the constant's, as they come
+    near 0 and never to it.
+    """
+
+    loss: float
+    start: float
+    slack: float = 0.0
+
+    @property
+    def usual(self) -> float:
+        """The most that is usual, after any number of epochs."""
+        return 2 * (self.loss + self.start)
+
+    @classmethod
+    def of(cls, constants: Iterable[_core.Constant]) -> Baseline:
+        """Take the largest of each."""
+        found = list(constants)
+        return cls(*(max(getattr(one, name) for one in found) for name in cls._fields))
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with a network after its fit.
+
+    ``kind`` is ``"not finite"``, ``"exploded"``, ``"above a constant"`` or ``"frozen"``.
+    """
+
+    kind: str
+    message: str
+
+
+def grew(losses: Sequence[float], baseline: Baseline, factor: float = FACTOR) -> bool:
+    """Tell whether the last epoch's loss, the mean of its batches, is an explosion."""
+    loss = losses[-1]
+    if not math.isfinite(loss):
+        return True
+    finite = filter(math.isfinite, losses)
+    least = max(min(finite), _FLOOR_WHILE_TRAINING * baseline.usual)
+    return loss > factor * min(least, baseline.usual)
+
+
+def is_suspicious(losses: Sequence[float], baseline: Baseline, probe: _core.Measured) -> bool:
+    """Tell whether all samples have to be measured, where `probe` is of some."""
+    loss = losses[-1]
+    return not (
+        loss < 0.99 * baseline.loss
+        and loss <= FACTOR * _least(losses, baseline)
+        and probe.loss <= baseline.usual
+    )
+
+
+def trouble(
+    losses: Sequence[float], baseline: Baseline, measured: _core.Measured
+) -> Trouble | None:
+    """Judge a network by the losses of its epochs and by what was measured at the end."""
+    loss, constant = measured.loss, baseline.loss
+    what = f"the loss of the training samples is {loss:.4g} after {_epochs(len(losses))}"
+    than = f"{constant:.4g}, that of the best constant prediction"
+    lower = "try a lower learning rate, standardised features, or smaller targets"
+    if not math.isfinite(loss):
+        return Trouble("not finite", f"training has diverged: {what}; {lower}")
+    if loss > baseline.usual:
+        return Trouble("exploded", f"training has exploded: {what}, far above {than}; {lower}")
+    least = _least(losses, baseline)
+    if loss > FACTOR * least:
+        message = f"{what}, more than ten times the least of them, {_least(losses, None):.4g}"
+        return Trouble("exploded", f"training has exploded: {message}; try a lower learning rate")
+    if not measured.varies and measured.samples > 1 and loss >= 0.99 * constant > 0:
+        return Trouble(
+            "frozen",
+            f"training is frozen: all predictions are the same, and {what}, as with {than}; hidden "
+            "units are dead, saturated or cut off: try a lower learning rate, another activation, "
+            "or more connections",
+        )
+    is_above = loss > _ABOVE * constant + baseline.slack and constant > 0.1 * baseline.slack
+    if is_above and (len(losses) >= _ENOUGH or losses[-1] > _ROSE * losses[0]):
+        return Trouble(
+            "above a constant",
+            f"training has come to nothing: {what}, above {than}; try another learning rate, or "
+            "more epochs",
+        )
+    return None
+
+
+def _least(losses: Sequence[float], baseline: Baseline | None) -> float:
+    floor = 0.0 if baseline is None else _FLOOR_AT_THE_END * baseline.usual
+    return max(min(filter(math.isfinite, losses), default=math.inf), floor)
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"

@@ -1,0 +1,296 @@
+//! Means and deviations of columns of numbers, in float64, whole or batch by batch.
+
+use crate::csr::Csr;
+use crate::error::{Error, Result};
+use crate::memory::filled;
+use crate::parallel::Par;
+
+const WHAT: &str = "statistics";
+
+/// Columns whose sums one task takes together: a row's piece is a cache line or two.
+const COLUMNS: usize = 16;
+
+/// Count, means and sums of squared deviations of columns, from which more can follow by
+/// [`Moments::merge`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    /// The number of rows, or the sum of their weights.
+    total: f64,
+    /// (columns,); the value itself of a column that has one value.
+    mean: Vec<f64>,
+    /// (columns,); exactly 0 of a column that has one value, and above 0 of any other.
+    deviations: Vec<f64>,
+}
+
+/// Rows of numbers, borrowed: (rows, columns), row-major.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a, T> {
+    /// The numbers.
+    pub values: &'a [T],
+    /// How many a row has.
+    pub columns: usize,
+    /// (rows,), by which rows count; 1 each if None.
+    pub weights: Option<&'a [f32]>,
+}
+
+impl Moments {
+    /// From parts: total, means and sums of squared deviations.
+    pub fn from_parts(total: f64, mean: Vec<f64>, deviations: Vec<f64>) -> Result<Self> {
+        let fits = mean.len() == deviations.len();
+        let finite = mean.iter().chain(&deviations).all(|v| v.is_finite());
+        if !fits || !finite || total.is_nan() || total <= 0.0 || deviations.iter().any(|d| *d < 0.0)
+        {
+            let expected = "a total above 0, finite means and deviations of at least 0";
+            return Err(Error::invalid("statistics", format!("a total of {total}"), expected));
+        }
+        Ok(Moments { total, mean, deviations })
+    }
+
+    /// Those of dense rows, summed in their order. `name` is what errors call them.
+    pub fn of<T>(par: &Par, table: Table<'_, T>, name: &str) -> Result<Self>
+    where
+        T: Copy + Into<f64> + Sync,
+    {
+        let columns = table.columns;
+        let rows = table.values.len() / columns;
+        let total = table.weights.map_or(rows as f64, |w| w.iter().copied().map(f64::from).sum());
+        let mut mean = filled(columns, 0.0f64, WHAT)?;
+        let mut deviations = filled(columns, 0.0f64, WHAT)?;
+        par.for_rows(
+            0..columns.div_ceil(COLUMNS),
+            256,
+            (&mut mean[..], &mut deviations[..]),
+            |block| block * rows,
+            |(m, d): (&mut [f64], &mut [f64]), range, mid| {
+                let at = ((mid - range.start) * COLUMNS).min(m.len());
+                let ((m, m_right), (d, d_right)) = (m.split_at_mut(at), d.split_at_mut(at));
+                ((m, d), (m_right, d_right))
+            },
+            |blocks, (m, d)| {
+                let pieces = m.chunks_mut(COLUMNS).zip(d.chunks_mut(COLUMNS));
+                for (block, (m, d)) in blocks.zip(pieces) {
+                    block_moments(table, total, block * COLUMNS, m, d);
+                }
+            },
+        );
+        Moments { total, mean, deviations }.checked(name)
+    }
+
+    /// Those of sparse rows.
+    pub fn of_sparse(x: &Csr, name: &str) -> Result<Self> {
+        let (total, columns) = (x.n_rows() as f64, x.n_cols());
+        let mut mean = filled(columns, 0.0f64, WHAT)?;
+        let mut deviations = filled(columns, 0.0f64, WHAT)?;
+        let mut stored = filled(columns, (0u32, f32::INFINITY, f32::NEG_INFINITY), WHAT)?;
+        let entries = || x.pattern().indices().iter().zip(x.data());
+        for (&c, &v) in entries() {
+            let (count, low, high) = &mut stored[c as usize];
+            (*count, *low, *high) = (*count + 1, low.min(v), high.max(v));
+            mean[c as usize] += f64::from(v);
+        }
+        mean.iter_mut().for_each(|sum| *sum /= total);
+        for (&c, &v) in entries() {
+            deviations[c as usize] += (f64::from(v) - mean[c as usize]).powi(2);
+        }
+        for (c, &(count, low, high)) in stored.iter().enumerate() {
+            let zeros = total - f64::from(count);
+            let (low, high) = if zeros > 0.0 { (low.min(0.0), high.max(0.0)) } else { (low, high) };
+            if low < high {
+                deviations[c] += zeros * mean[c].powi(2);
+            } else {
+                (mean[c], deviations[c]) = (only_value(f64::from(low)), 0.0);
+            }
+        }
+        Moments { total, mean, deviations }.checked(name)
+    }
+
+    fn checked(self, name: &str) -> Result<Self> {
+        let bad = |v: &f64| !v.is_finite();
+        match self.mean.iter().zip(&self.deviations).position(|(m, d)| bad(m) || bad(d)) {
+            None => Ok(self),
+            Some(column) => Err(Error::invalid(
+                name,
+                format!("numbers in column {column} whose squares are beyond float64"),
+                "smaller numbers",
+            )),
+        }
+    }
+
+    /// Takes more rows in (Chan, Golub and LeVeque, 1979).
+    ///
+    /// # Panics
+    /// If they have other columns.
+    pub fn merge(&mut self, more: &Moments) {
+        assert_eq!(self.mean.len(), more.mean.len(), "internal: the same columns");
+        let total = self.total + more.total;
+        for (c, (mean, deviations)) in self.mean.iter_mut().zip(&mut self.deviations).enumerate() {
+            let shift = more.mean[c] - *mean;
+            if shift != 0.0 {
+                *deviations += shift * shift * (self.total * (more.total / total));
+                *mean += shift * (more.total / total);
+            }
+            *deviations += more.deviations[c];
+        }
+        self.total = total;
+    }
+
+    /// The number of rows, or the sum of their weights.
+    pub fn total(&self) -> f64 {
+        self.total
+    }
+
+    /// (columns,).
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// Sums of squares, (columns,); 0 of a column that has one value.
+    pub fn deviations(&self) -> &[f64] {
+        &self.deviations
+    }
+
+    /// One over a column's standard deviation; 0 if it has one value.
+    pub fn scale(&self, column: usize) -> f64 {
+        let scale = (self.total / self.deviations[column]).sqrt();
+        // A spread that float64 does not hold is none.
+        if scale.is_finite() { scale } else { 0.0 }
+    }
+}
+
+/// The mean of a column whose values are all this one; 0 if there are none, and not -0.
+fn only_value(value: f64) -> f64 {
+    if value.is_finite() { value + 0.0 } else { 0.0 }
+}
+
+/// The moments of the columns `start..`, as many as `mean` has room for. Sums are of differences to
+/// the first row, so that a large offset costs no precision.
+fn block_moments<T: Copy + Into<f64>>(
+    table: Table<'_, T>,
+    total: f64,
+    start: usize,
+    mean: &mut [f64],
+    deviations: &mut [f64],
+) {
+    let (columns, width) = (table.columns, mean.len());
+    let rows = || {
+        let rows = table.values.chunks_exact(columns).map(|row| &row[start..start + width]);
+        let weight = |i: usize| table.weights.map_or(1.0, |w| f64::from(w[i]));
+        rows.enumerate().map(move |(i, row)| (weight(i), row)).filter(|(weight, _)| *weight > 0.0)
+    };
+    let mut first = [0.0f64; COLUMNS];
+    if let Some((_, row)) = rows().next() {
+        first.iter_mut().zip(row).for_each(|(f, &v)| *f = v.into());
+    }
+    let (mut sums, mut varies) = ([0.0f64; COLUMNS], [false; COLUMNS]);
+    for (weight, row) in rows() {
+        for (i, &v) in row.iter().enumerate() {
+            let difference = v.into() - first[i];
+            sums[i] += weight * difference;
+            varies[i] |= difference != 0.0;
+        }
+    }
+    let shifts = sums.map(|sum| sum / total);
+    let mut squares = [0.0f64; COLUMNS];
+    for (weight, row) in rows() {
+        for (i, &v) in row.iter().enumerate() {
+            squares[i] += weight * ((v.into() - first[i]) - shifts[i]).powi(2);
+        }
+    }
+    for i in 0..width {
+        if varies[i] {
+            (mean[i], deviations[i]) = (first[i] + shifts[i], squares[i]);
+        } else {
+            mean[i] = only_value(first[i]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of<T: Copy + Into<f64> + Sync>(values: &[T], columns: usize) -> Moments {
+        Moments::of(&Par::seq(), Table { values, columns, weights: None }, "x").unwrap()
+    }
+
+    #[test]
+    fn a_large_offset_costs_no_precision() {
+        for offset in [0.0, 1e8, 1.7e9, 1.7e12, 1e15] {
+            let x: Vec<f64> = (0..1000).map(|i| offset + f64::from(i % 2)).collect();
+            let moments = of(&x, 1);
+            assert!((moments.mean()[0] - (offset + 0.5)).abs() <= offset * 1e-16);
+            assert!((moments.deviations()[0] - 250.0).abs() < 1e-9, "{offset}");
+        }
+    }
+
+    #[test]
+    fn columns_of_one_value_have_it_as_their_mean() {
+        let constants = [0.1f64, -3.0, 2024.0, 1e300, 5e-324, 0.0, -0.0];
+        let x: Vec<f64> = (0..1001).flat_map(|_| constants).collect();
+        let moments = of(&x, 7);
+        assert_eq!(moments.mean(), constants.map(|v| v + 0.0));
+        assert!(moments.mean().iter().all(|m| m.to_bits() != (-0.0f64).to_bits()));
+        assert!((0..7).all(|c| moments.deviations()[c] == 0.0 && moments.scale(c) == 0.0));
+        assert_eq!(of(&[] as &[f64], 1).mean(), [0.0]);
+    }
+
+    #[test]
+    fn sparse_rows_have_the_moments_of_dense_ones() {
+        let dense = [0.0f32, 2.0, 7.0, 1.0, 0.0, 7.0, 0.0, 4.0, 7.0];
+        let sparse = Csr::new(
+            3,
+            vec![0, 2, 4, 6],
+            vec![1, 2, 0, 2, 1, 2],
+            vec![2.0, 7.0, 1.0, 7.0, 4.0, 7.0],
+        );
+        let (sparse, dense) = (Moments::of_sparse(&sparse.unwrap(), "x").unwrap(), of(&dense, 3));
+        for c in 0..3 {
+            assert!((sparse.mean()[c] - dense.mean()[c]).abs() < 1e-15);
+            assert!((sparse.deviations()[c] - dense.deviations()[c]).abs() < 1e-14);
+        }
+        assert_eq!((sparse.mean()[2], sparse.scale(2)), (7.0, 0.0));
+    }
+
+    #[test]
+    fn batches_have_the_moments_of_the_whole() {
+        let value = |i: i32| 1e9 + f64::from(i * 7919 % 1009);
+        let x: Vec<f64> = (0..600).flat_map(|i| [value(i), 5.0, f64::from(i / 300)]).collect();
+        let whole = of(&x, 3);
+        let mut merged = of(&x[..3 * 7], 3);
+        assert_eq!(merged.scale(2), 0.0);
+        for batch in x[3 * 7..].chunks(3 * 64) {
+            merged.merge(&of(batch, 3));
+        }
+        assert_eq!((merged.total(), merged.scale(1)), (600.0, 0.0));
+        for c in [0, 2] {
+            assert!((merged.mean()[c] - whole.mean()[c]).abs() < 1e-6);
+            assert!((merged.scale(c) / whole.scale(c) - 1.0).abs() < 1e-12);
+        }
+        assert_eq!(merged.mean()[1], 5.0);
+    }
+
+    #[test]
+    fn weights_count_rows_as_often() {
+        let table =
+            Table { values: &[1.0f64, 5.0, 9.0], columns: 1, weights: Some(&[1.0, 0.0, 3.0]) };
+        let weighted = Moments::of(&Par::seq(), table, "y").unwrap();
+        assert_eq!(weighted, of(&[1.0f64, 9.0, 9.0, 9.0], 1));
+    }
+
+    #[test]
+    fn the_same_for_any_number_of_threads() {
+        let values: Vec<f32> = (0..100 * 131).map(|i| ((i * 7919) % 1009) as f32).collect();
+        let table = Table { values: &values[..], columns: 131, weights: None };
+        let one = Moments::of(&Par::seq(), table, "x").unwrap();
+        for threads in [2, 3, 7] {
+            assert_eq!(one, Moments::of(&Par::new(threads).unwrap(), table, "x").unwrap());
+        }
+    }
+
+    #[test]
+    fn squares_beyond_float64_are_refused() {
+        let table = Table { values: &[0.0f64, 1.0, 0.0, 1e200], columns: 2, weights: None };
+        let error = Moments::of(&Par::seq(), table, "x").unwrap_err().to_string();
+        assert!(error.contains("column 1"), "{error}");
+    }
+}

@@ -1,0 +1,35 @@
+"""Ctrl-C beside busy threads: none is lost, and the model is at a completed step.
+
+``tests/helpers/interrupts.py`` measures it.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from helpers import interrupts
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+
+
+@pytest.mark.parametrize("name", interrupts.CALLS)
+def test_a_call_beside_busy_threads(name: str, tmp_path: Path) -> None:
+    work = interrupts.Work(0.02, tmp_path)
+    with interrupts.load(processes=0):
+        found = interrupts.run(work, name, 4, random.Random(name))
+    assert (found.tried, found.lost, found.wrong) == (4, 0, 0)
+
+
+def test_a_lost_interrupt_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loses(work: interrupts.Work, model: object) -> None:
+        with suppress(AssertionError):
+            interrupts.interrupting.await_interrupt()
+
+    monkeypatch.setattr(interrupts.limits, "CHILD", 0.1)
+    monkeypatch.setitem(interrupts.CALLS, "predict", loses)
+    found = interrupts.run(interrupts.Work(0.02, tmp_path), "predict", 1, random.Random(0))
+    assert (found.tried, found.lost) == (1, 1)

@@ -1,0 +1,567 @@
+"""NumPy's numbers wherever Python's go: each public number, with the same result."""
+
+import dataclasses
+import inspect
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import trulysparse as ts
+from helpers.small_model import SIZES, X, Y
+from trulysparse import datasets
+
+sklearn = pytest.importorskip("sklearn", reason="pip install 'trulysparse[sklearn]'")
+
+FAST = {"epochs": 2, "batch_size": 16, "progress": False}
+
+
+def model(**options):
+    usual = {"layer_sizes": SIZES, "seed": 3, "threads": 1}
+    if "density" not in options:
+        usual["epsilon"] = 3
+    return ts.SparseMLP(**(usual | options))
+
+
+def trained(**options):
+    fitted = model()
+    fitted.fit(X, Y, **(FAST | options))
+    return fitted
+
+
+def stream(**options):
+    fitted = model()
+    batches = [(X[:20], Y[:20]), (X[20:], Y[20:])]
+    fitted.fit(iter(batches * 9), progress=False, epochs=2, **options)
+    return fitted
+
+
+def watched(callback, **options):
+    fitted = trained(validation_data=(X, Y), epochs=4, callbacks=[callback], **options)
+    seen = {
+        name: value
+        for name, value in vars(callback).items()
+        if name not in ("model", "_kept", "_monitor", "_x", "_y")
+    }
+    return state(fitted), repr(seen)
+
+
+def state(found):
+    """What a call gave, so that equal states are equal in every bit and type."""
+    if isinstance(found, ts.SparseMLP):
+        return found._core.to_bytes(found.metadata), found.threads
+    if isinstance(found, np.ndarray):
+        return found.dtype.str, found.shape, found.tobytes()
+    if isinstance(found, datasets.Dataset):
+        return found.name, state(found.x_train), state(found.x_test), state(found.y_train)
+    if isinstance(found, dict):
+        return {name: state(value) for name, value in found.items()}
+    if isinstance(found, tuple | list):
+        return [state(item) for item in found]
+    return repr(found)
+
+
+def record(**options):
+    recorder = ts.TopologyRecorder()
+    trained(callbacks=[recorder], epochs=4)
+    return recorder
+
+
+class Rule(ts.TopologyRule):
+    start, stop, every, batch_size = 1, 5, 2, None
+
+    def __init__(self, **options):
+        vars(self).update(options)
+
+    def evolve(self, layer):
+        layer.gradient([0], [0])
+        drop = np.zeros(layer.nnz, bool)
+        drop[0] = True
+        return drop, *layer.empty(1)
+
+
+def due(rule):
+    return [epoch for epoch in range(1, 9) if rule.at(epoch, 9) is not None]
+
+
+def evolved(rule):
+    fitted = trained(topology=rule, epochs=6)
+    return fitted, due(rule)
+
+
+def exported(tmp_path, **options):
+    model().export_npz(tmp_path / "exported")
+    return ts.SparseMLP.from_npz(tmp_path / "exported", **options)
+
+
+def loaded(tmp_path, **options):
+    model().save(tmp_path / "model.safetensors")
+    return ts.load(tmp_path / "model.safetensors", **options)
+
+
+def saved(tmp_path, **options):
+    model().save(tmp_path / "model.safetensors", **options)
+    return (tmp_path / "model.safetensors").read_bytes()
+
+
+def replaced(kind):
+    return lambda **options: kind(**options)
+
+
+def pruned(**options):
+    if "tolerance" in options:
+        options["validation_data"] = (X, Y)
+    elif "threshold" not in options:
+        options.setdefault("percentile", 20)
+    fitted = model()
+    return fitted.prune(**options), fitted
+
+
+def parallel(strategy):
+    return lambda **options: trained(strategy=strategy(**({"workers": 2} | options)))
+
+
+def estimated(kind):
+    def fit(**options):
+        y = Y % 3 if kind is not ts.SparseMLPRegressor else X[:, 0] * 2
+        usual = {"max_iter": 2, "random_state": 0, "hidden_layer_sizes": 12}
+        estimator = kind(**(usual | options)).fit(X, y)
+        if options.get("warm_start"):
+            estimator.fit(X, y)
+        return estimator.model_, estimator.predict(X)
+
+    return fit
+
+
+def selected(**options):
+    usual = {"epochs": 2, "random_state": 0, "hidden_layer_sizes": (12,)}
+    selector = ts.SparseFeatureSelector(**(usual | options)).fit(X, Y)
+    return selector.model_, selector.get_support(indices=True)
+
+
+SETTINGS = {
+    "epsilon": [4.0, 3, [2.5, 3.5, 0.5]],
+    "density": [0.5, [0.25, 0.5, 1.0]],
+    "slope": [0.25, 1],
+    "label_smoothing": [0.125],
+    "dropout": [0.25, [0.25, 0.5]],
+    "input_noise": [0.5, 1],
+    "standardize": [True, False],
+    "standardize_targets": [False],
+    "seed": [7, 2**63],
+    "threads": [2],
+    "progress": [False],
+}
+OPTIMIZER = {"learning_rate": [0.25, 1], "weight_decay": [0.125], "l1": [0.125]}
+TIMES = {"start": [2], "stop": [4, 0.5], "every": [2]}
+ESTIMATOR = {
+    "hidden_layer_sizes": [12, [8, 6]],
+    "slope": [0.5],
+    "epsilon": [4.0, 3],
+    "density": [0.5],
+    "dropout": [0.25],
+    "input_noise": [0.5],
+    "batch_size": [10],
+    "learning_rate_init": [0.0625],
+    "momentum": [0.5],
+    "nesterovs_momentum": [False],
+    "weight_decay": [0.0078125],
+    "max_iter": [3],
+    "zeta": [0.25],
+    "grow_init": [0.5],
+    "standardize": [False, True],
+    "early_stopping": [True],
+    "warm_start": [True, False],
+    "verbose": [False],
+    "n_jobs": [2],
+    "random_state": [5],
+}
+EARLY = {"validation_fraction": [0.25], "n_iter_no_change": [3], "tol": [0.125]}
+PLATEAU = {"min_delta": [0.125], "patience": [1], "factor": [0.5], "cooldown": [1], "min_lr": [0.5]}
+STOP = {
+    "min_delta": [0.125],
+    "patience": [1],
+    "baseline": [0.5],
+    "restore_best_weights": [True],
+    "start_from_epoch": [1],
+}
+
+# What is called, and values of its parameters. `tmp_path` is filled in.
+CALLS = {
+    "SparseMLP": (lambda **o: model(**o), SETTINGS | {"layer_sizes": [[6, 9, 4]]}),
+    "SparseMLP.from_scipy": (
+        lambda **o: ts.SparseMLP.from_scipy(*model().to_scipy(), **({"seed": 1} | o)),
+        {n: v for n, v in SETTINGS.items() if n not in ("epsilon", "density", "progress")},
+    ),
+    "SparseMLP.from_npz": (exported, {"threads": [2]}),
+    "SparseMLP.fit": (
+        lambda **o: stream(**o) if "steps_per_epoch" in o else trained(**o),
+        {
+            "epochs": [3],
+            "batch_size": [10],
+            "initial_epoch": [1],
+            "progress": [False],
+            "steps_per_epoch": [2],
+        },
+    ),
+    "SparseMLP.evaluate": (lambda **o: model().evaluate(X, Y, **o), {"batch_size": [10]}),
+    "SparseMLP.predict": (lambda **o: model().predict(X, **o), {"batch_size": [10]}),
+    "SparseMLP.evolve": (
+        lambda **o: model().evolve(ts.GradientGrowth(), X, Y, **o),
+        {"batch_size": [10]},
+    ),
+    "SparseMLP.importance": (lambda **o: model().importance(**o), {"layer": [2]}),
+    "SparseMLP.units": (lambda **o: model().units(**o), {"layer": [2, 0]}),
+    "SparseMLP.compact": (lambda **o: model(epsilon=2).compact(**o), {"inputs": [True]}),
+    "SparseMLP.prune": (
+        pruned,
+        {
+            "percentile": [20.0, 30],
+            "threshold": [0.25],
+            "tolerance": [0.125],
+            "regrow": [True],
+            "batch_size": [10],
+        },
+    ),
+    "SparseMLP.pruning_curve": (
+        lambda **o: model().pruning_curve(X, Y, **({"percentiles": [20]} | o)),
+        {"percentiles": [[0, 25.0]], "batch_size": [10]},
+    ),
+    "SparseMLP.plan": (
+        lambda **o: dataclasses.replace(model().plan(**o), available=None, taken=0),
+        {"batch_size": [10], "evolves": [True, False]},
+    ),
+    "SparseMLP.save": (saved, {"progress": [False]}),
+    "load": (loaded, {"threads": [2], "progress": [False]}),
+    "plan": (
+        lambda **o: dataclasses.replace(
+            ts.plan(**({"layer_sizes": SIZES} | o)), available=None, largest_batch_size=0
+        ),
+        {
+            "layer_sizes": [[6, 9, 4]],
+            "epsilon": SETTINGS["epsilon"],
+            "density": SETTINGS["density"],
+            "batch_size": [10],
+            "evolves": [True, False],
+        },
+    ),
+    "preset": (lambda **o: ts.preset("table", **o), {"samples": [1000]}),
+    "SGD": (
+        lambda **o: (ts.SGD(**o), trained(optimizer=ts.SGD(**o))),
+        OPTIMIZER | {"momentum": [0.5], "nesterov": [True], "schedule_decay": [True]},
+    ),
+    "Adam": (
+        lambda **o: (ts.Adam(**o), trained(optimizer=ts.Adam(**o))),
+        OPTIMIZER | {"beta_1": [0.5], "beta_2": [0.75], "epsilon": [0.125]},
+    ),
+    "Lion": (
+        lambda **o: (ts.Lion(**o), trained(optimizer=ts.Lion(**o))),
+        OPTIMIZER | {"beta_1": [0.5], "beta_2": [0.75]},
+    ),
+    "Constant": (replaced(ts.Constant), {"warmup": [0.25]}),
+    "Cosine": (replaced(ts.Cosine), {"warmup": [0.25], "final": [0.5]}),
+    "StepDecay": (
+        replaced(ts.StepDecay),
+        {"warmup": [0.25], "every": [0.25, 1], "factor": [0.5]},
+    ),
+    "ExponentialDecay": (
+        lambda **o: trained(optimizer=ts.SGD(schedule=ts.ExponentialDecay(**o))),
+        {"warmup": [0.25], "factor": [0.5]},
+    ),
+    "SET": (
+        lambda **o: evolved(ts.SET(**o)),
+        TIMES | {"zeta": [0.25], "grow_init": [0.5, 2]},
+    ),
+    "SET.at": (
+        lambda **o: ts.SET(schedule="cosine").at(**({"epoch": 3, "epochs": 9} | o)),
+        {"epoch": [2], "epochs": [7]},
+    ),
+    "GradientGrowth": (
+        lambda **o: evolved(ts.GradientGrowth(**o)),
+        TIMES | {"zeta": [0.25], "grow_init": [0.5], "samples": [2.5, 4], "batch_size": [8]},
+    ),
+    "GradientGrowth.at": (
+        lambda **o: ts.GradientGrowth().at(**({"epoch": 3, "epochs": 9} | o)),
+        {"epoch": [2], "epochs": [7]},
+    ),
+    "TopologyRule": (lambda **o: evolved(Rule(**o)), TIMES | {"batch_size": [8]}),
+    "TopologyRule.at": (
+        lambda **o: Rule(start=2).at(**({"epoch": 3, "epochs": 9} | o)) is None,
+        {"epoch": [2], "epochs": [7]},
+    ),
+    "EvolvingLayer.empty": (
+        lambda **o: ts.EvolvingLayer(model()._core, 0, None).empty(**o),
+        {"count": [3]},
+    ),
+    "ImportancePruning": (
+        lambda **o: (
+            ts.ImportancePruning(**o),
+            trained(
+                pruning=ts.ImportancePruning(**({"start": 1, "every": 1} | o)),
+                validation_data=(X, Y),
+                epochs=4,
+            ),
+        ),
+        {
+            "start": [2, 0.5],
+            "every": [2, 0.25],
+            "percentile": [20.0, 30],
+            "threshold": [0.25],
+            "tolerance": [0.125],
+            "regrow": [False],
+        },
+    ),
+    "ImportancePruning.is_due": (
+        lambda **o: ts.ImportancePruning(start=1, every=3).is_due(**o),
+        {"epoch": [4, 5]},
+    ),
+    "ImportancePruning.resolved": (
+        lambda **o: ts.ImportancePruning(start=0.5).resolved(**({"epochs": 9} | o)),
+        {"epochs": [12], "parallel": [True]},
+    ),
+    "ImageAugmentation": (
+        lambda **o: ts.ImageAugmentation(**({"shape": (2, 1, 3)} | o)),
+        {"shape": [[1, 2, 3]], "rotation": [30.0, 45], "shift": [0.25], "mirror": [False]},
+    ),
+    "ImageAugmentation.preview": (
+        lambda **o: ts.ImageAugmentation((2, 1, 3)).preview(X, **o),
+        {"seed": [7], "step": [3]},
+    ),
+    "WASSP": (
+        parallel(ts.WASSP),
+        {
+            "workers": [3],
+            "warmup_epochs": [1],
+            "local_fraction": [0.5, 1],
+            "sharded": [False],
+            "timeout": [30.0, 30],
+            "momentum_correction": [True],
+            "scale_local_rate": [True],
+        },
+    ),
+    "WASAP": (
+        lambda **o: ts.WASAP(**o),
+        {
+            "workers": [3],
+            "local_fraction": [0.5],
+            "max_staleness": [3],
+            "sharded": [False],
+            "timeout": [30.0],
+        },
+    ),
+    "EarlyStopping": (lambda **o: watched(ts.EarlyStopping("val_loss", **o)), STOP),
+    "ReduceLROnPlateau": (lambda **o: watched(ts.ReduceLROnPlateau("val_loss", **o)), PLATEAU),
+    "TerminateOnExplosion": (
+        lambda **o: watched(ts.TerminateOnExplosion(**o)),
+        {"factor": [4.0, 20]},
+    ),
+    "GradientNorms": (lambda **o: watched(ts.GradientNorms(X, Y, **o)), {"every": [2]}),
+    "TopologyRecorder": (
+        lambda **o: watched(ts.TopologyRecorder(**o)),
+        {"every": [2], "layers": [[0, 2]], "degrees": [False]},
+    ),
+    "LearningRateScheduler": (
+        lambda schedule: watched(ts.LearningRateScheduler(lambda epoch, rate: schedule)),
+        {"schedule": [0.125, 1]},
+    ),
+    "CSVLogger": (
+        lambda tmp_path, **o: trained(callbacks=[ts.CSVLogger(tmp_path / "log.csv", **o)]) and None,
+        {"append": [True]},
+    ),
+    "ModelCheckpoint": (
+        lambda tmp_path, **o: watched(ts.ModelCheckpoint(tmp_path / "best", "val_loss", **o))[0],
+        {"save_best_only": [True]},
+    ),
+    "SparseMLPClassifier": (estimated(ts.SparseMLPClassifier), ESTIMATOR),
+    "SparseMLPRegressor": (estimated(ts.SparseMLPRegressor), ESTIMATOR),
+    "SparseMLPRegressor, early": (
+        lambda **o: estimated(ts.SparseMLPRegressor)(early_stopping=True, **o),
+        EARLY,
+    ),
+    "SparseFeatureSelector": (
+        selected,
+        {
+            "n_features_to_select": [2, 0.5],
+            "hidden_layer_sizes": [[8, 6], 9],
+            "epsilon": [4.0, 3],
+            "noise": [0.25, 1],
+            "dropout": [0.25],
+            "epochs": [3],
+            "batch_size": [10],
+            "learning_rate": [0.0625],
+            "weight_decay": [0.0078125],
+            "zeta": [0.25],
+            "standardize": [False, True],
+            "n_jobs": [2],
+            "random_state": [5],
+        },
+    ),
+    "datasets.load_synthetic": (
+        lambda **o: datasets.load_synthetic(**({"features": 8, "samples": 9} | o)),
+        {"features": [7], "samples": [10], "seed": [3]},
+    ),
+    "datasets.load_digits": (datasets.load_digits, {"seed": [3]}),
+    "datasets.resolve": (
+        lambda **o: datasets.resolve("synthetic:8:9", **o),
+        {"seed": [3], "hold_out": [False]},
+    ),
+}
+# Callables that need what is not here: their numbers go through the same functions as those of
+# `load_digits` and `resolve`, or are those of a class that only the package makes.
+ELSEWHERE = {
+    "datasets.load_csv",
+    "datasets.load_npz",
+    "datasets.load_images",
+    "datasets.load_leukemia",
+    "datasets.load_higgs",
+    "datasets.Dataset",
+    "SparseMLP.to_torch",
+    "EvolvingLayer",
+    "Layer",
+    "MemoryPlan",
+    "MemoryPlan.of",
+    "Preset",
+    "Recipe",
+    "History.append",
+}
+NUMBER = re.compile(r"\b(int|float|bool)\b")
+
+
+def public():
+    """Every public class, method and function outside of `plot`, by its name."""
+    estimators = ["SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor"]
+    for prefix, module, names in (
+        ("", ts, [*ts.__all__, *estimators]),
+        ("datasets.", datasets, datasets.__all__),
+    ):
+        for name in names:
+            found = getattr(module, name)
+            if inspect.isclass(found) and not issubclass(found, Exception):
+                yield prefix + name, found
+                for method in vars(found):
+                    member = getattr(found, method)
+                    if method[0] != "_" and method[:3] != "on_" and _is_ours(member):
+                        yield f"{prefix}{name}.{method}", member
+            elif inspect.isfunction(found):
+                yield prefix + name, found
+
+
+def _is_ours(member):
+    return inspect.isroutine(member) and (member.__module__ or "").startswith("trulysparse")
+
+
+def test_no_public_number_is_left_out():
+    tried = {}
+    for name, (_, parameters) in CALLS.items():
+        tried.setdefault(name.split(",")[0], set()).update(parameters)
+    tried["SparseMLPClassifier"] |= {"class_weight", *EARLY}  # those of the base class, tried once
+    missing = [
+        f"{name}: {parameter.name}"
+        for name, found in public()
+        if name not in ELSEWHERE
+        for parameter in inspect.signature(found).parameters.values()
+        if NUMBER.search(str(parameter.annotation)) and parameter.name not in tried.get(name, ())
+    ]
+    assert missing == []
+
+
+def of_an_integer(value):
+    yield from (np.uint64(value), np.array(value), float(value), np.float64(value))
+    if value < 2**63:
+        yield np.int64(value)
+    if value < 100:
+        yield from (np.int8(value), np.float16(value), np.array(float(value)), np.longdouble(value))
+
+
+def of_a_float(value):
+    yield from (np.float64(value), np.float32(value), np.float16(value), np.array(value))
+    yield from (np.array(np.float32(value)), np.longdouble(value), Fraction(value))
+
+
+def of_a_boolean(value):
+    yield from (np.bool_(value), np.array(value), int(value), np.int64(value), float(value))
+
+
+def variants(value):
+    """NumPy's values that are this one; it is exact in half precision, or an integer."""
+    if isinstance(value, bool):
+        return of_a_boolean(value)
+    if isinstance(value, int):
+        return of_an_integer(value)
+    if isinstance(value, float):
+        return of_a_float(value)
+    exact = np.array(value)
+    return (tuple(value), exact, exact.astype(np.float32), list(exact))
+
+
+CASES = [
+    (name, parameter, value)
+    for name, (_, parameters) in CALLS.items()
+    for parameter, values in parameters.items()
+    for value in values
+]
+
+
+@pytest.mark.parametrize(("name", "parameter", "value"), CASES)
+def test_numbers_of_numpy_are_numbers(name, parameter, value, tmp_path):
+    call = CALLS[name][0]
+    files = {"tmp_path": tmp_path} if "tmp_path" in inspect.signature(call).parameters else {}
+    expected = state(call(**files, **{parameter: value}))
+    for variant in variants(value):
+        found = state(call(**files, **{parameter: variant}))
+        assert found == expected, repr(variant)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.timedelta64(3, "s"),
+        np.datetime64("2024-03-01"),
+        np.array(np.timedelta64(3, "s")),
+        np.ma.masked,
+        np.array([3]),
+        np.complex64(3),
+        np.str_("3"),
+        np.array(None),
+    ],
+    ids=repr,
+)
+def test_what_only_looks_like_a_number_is_none(wrong):
+    for name, call in {
+        "batch_size": lambda: model().predict(X, batch_size=wrong),
+        "learning_rate": lambda: ts.SGD(wrong),
+        "nesterov": lambda: ts.SGD(nesterov=wrong),
+        "start": lambda: ts.SET(start=wrong),
+    }.items():
+        with pytest.raises(TypeError, match=name):
+            call()
+
+
+@pytest.mark.parametrize("wrong", [2.5, np.float32(2.5), np.inf, np.nan, True, np.bool_(True)])
+def test_counts_are_whole(wrong):
+    with pytest.raises(TypeError, match=r"epochs = .*expected an integer"):
+        trained(epochs=wrong)
+    with pytest.raises(TypeError, match=r"hidden_layer_sizes.*expected an integer"):
+        estimated(ts.SparseMLPClassifier)(hidden_layer_sizes=[wrong])
+
+
+def test_names_of_numpy_are_names():
+    expected = state(model(activation="tanh", loss="huber"))
+    for tanh in (np.str_("tanh"), np.array("tanh")):
+        assert state(model(activation=tanh, loss=np.array("huber"))) == expected
+    assert state(model(activation=np.array(["tanh", "tanh"]), loss="huber")) != expected
+
+
+def test_searches_over_arrays():
+    from sklearn.model_selection import GridSearchCV
+
+    grid = {
+        "hidden_layer_sizes": np.array([6, 8]),
+        "max_iter": np.array([1.0, 2.0]),
+        "dropout": np.linspace(0, 0.5, 2, dtype=np.float32),
+        "activation": np.array(["relu", "tanh"]),
+        "nesterovs_momentum": np.array([False, True]),
+    }
+    search = GridSearchCV(ts.SparseMLPRegressor(random_state=np.int64(0)), grid, cv=2)
+    found = search.fit(X, X[:, 0]).cv_results_["mean_test_score"]
+    assert np.isfinite(found).all()
