@@ -19,7 +19,7 @@ from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.columns import Columns, learnt, ordered
-from trulysparse.data.samples import Samples, given, held_out, in_units, inputs_of
+from trulysparse.data.samples import Samples, given, held_out, inputs_of
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
@@ -283,7 +283,7 @@ class SparseMLP:
             also where the model standardises (the guide's "Text and one-hot tables"). Or an
             iterator of batches ``(x, y)`` or ``(x, y, sample_weight)`` without end, or an iterable
             that starts anew when it has ended: only one batch is in memory at a time, and
-            statistics of standardisation are those of the first. The first frame that a model meets
+            statistics of standardisation follow them. The first frame that a model meets
             in training gives the columns' names, `metadata`'s ``feature_names``; from then on the
             columns of frames are put in that order, and arrays go by position.
         y
@@ -392,7 +392,7 @@ class SparseMLP:
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
-        A standardising model without statistics takes them from these samples. The step has the
+        The statistics of a standardising model take these samples in first. The step has the
         optimiser's `learning_rate`, without its schedule. Arguments and errors are those of `fit`.
 
         Returns
@@ -483,7 +483,7 @@ class SparseMLP:
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         inputs = inputs_of(self._core, "x", ordered(self, x))
-        return in_units(self._core, scoring.predict(self._core, inputs, batch_size))
+        return scoring.predict(self._core, inputs, batch_size)
 
     def _follow(self, x: Any, y: Any, sample_weight: Any = None) -> None:
         """Let the statistics of standardisation take these samples in."""

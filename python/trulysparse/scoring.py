@@ -12,7 +12,7 @@ import numpy.typing as npt
 from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data.arrays import CsrArrays
-from trulysparse.data.samples import Given
+from trulysparse.data.samples import Given, in_units
 from trulysparse.importance import KINDS
 from trulysparse.losses import scores
 from trulysparse.topology import curve
@@ -28,13 +28,13 @@ _HUGE = 1e30
 _TO_CALLER = 5
 
 
-def predict(core: _core.Network, inputs: Any, batch_size: int) -> npt.NDArray[np.float32]:
-    """Compute the outputs for samples, an array or a `CsrArrays`."""
+def predict(core: _core.Network, inputs: Any, batch_size: int) -> npt.NDArray[np.floating[Any]]:
+    """Compute the outputs for samples, an array or a `CsrArrays`, in the units of targets."""
     out = np.empty((inputs.shape[0], Config.of(core).layer_sizes[-1]), dtype=np.float32)
-    core.predict(_core.Data(core, inputs), batch_size, out)
+    units = core.predict(_core.Data(core, inputs), batch_size, out)
     if np.isfinite(_said(core, "predict", "row", out)).all():
         _look_for_hidden(core, "predict", inputs)
-    return out
+    return in_units(units, out)
 
 
 def evaluate(core: _core.Network, given: Given, batch_size: int) -> dict[str, float]:

@@ -7,8 +7,9 @@ use super::optimizer::UpdateKind;
 use super::standardize::{Standardizer, Units};
 use super::statistics::Moments;
 use crate::error::Result;
-use crate::memory::{collected, reserved};
+use crate::memory::{collected, copied, filled, reserved};
 use crate::parallel::Par;
+use crate::topology::{Scheme, Shape};
 
 const WHAT: &str = "statistics";
 
@@ -19,22 +20,30 @@ const GRAIN: usize = 1 << 16;
 /// for that would be far too large. Until then a change moves biases only.
 const FEW: f64 = 10.0;
 
+/// How far absorbed changes may lift the weights of a feature above those that were drawn, as root mean
+/// squares. A feature whose spread grows and grows, such as a clock's, makes training explode; beyond
+/// this its weights stay, and what the network answers moves.
+const LIFT: f64 = 2.5;
+
+/// The factor above which a batch makes a spread grow; less is absorbed by weights of any size.
+const GROWS: f64 = 1.02;
+
 /// What a change of the unit of a parameter does to it and its moments.
 #[derive(Clone, Copy)]
 struct Rescale {
     factor: f64,
-    /// Whether moments are means of gradients, which change the other way round.
-    of_gradients: bool,
+    /// That of the momentum; of second moments it is squared.
+    moment: f64,
 }
 
 impl Rescale {
     fn apply(self, value: &mut f32, momentum: &mut f32, second: Option<&mut f32>) {
-        if self.factor == 1.0 {
+        let Rescale { factor, moment } = self;
+        if factor == 1.0 && moment == 1.0 {
             return;
         }
-        let moment = if self.of_gradients { 1.0 / self.factor } else { self.factor };
         let times = |v: &mut f32, factor: f64| *v = (f64::from(*v) * factor) as f32;
-        times(value, self.factor);
+        times(value, factor);
         times(momentum, moment);
         if let Some(second) = second {
             times(second, moment * moment);
@@ -52,31 +61,64 @@ impl Mlp {
         let Some(old) = &self.standardizer else {
             return self.set_standardizer(Standardizer::from_moments(batch)?);
         };
-        let Some(mut moments) = old.moments()? else { return Ok(()) };
+        let Some(mut moments) = old.moments()? else { return self.take_up_constants(batch) };
         let known = moments.total() >= FEW;
         moments.merge(batch);
         let new = Standardizer::from_moments(&moments)?;
         let features = new.mean().len();
         let (mut factors, mut shifts) = (reserved(features, WHAT)?, reserved(features, WHAT)?);
-        for i in 0..features {
+        let drawn = self.drawn_square();
+        let squares = self.layers[0].squares_of_inputs()?;
+        for (i, &square) in squares.iter().enumerate() {
             let (before, now) = (old.scale()[i], new.scale()[i]);
             let moved = new.mean()[i] - old.mean()[i];
-            let (factor, scale) = if known && before > 0.0 && now > 0.0 {
-                (before / now, before)
-            } else {
-                (1.0, now)
-            };
+            let factor = if known && before > 0.0 && now > 0.0 { before / now } else { 1.0 };
+            let room = (drawn / square).sqrt();
+            let held = factor > GROWS && factor > LIFT * room;
+            let factor = if held { (LIFT * room).clamp(1.0, factor) } else { factor };
             factors.push(factor);
-            shifts.push(moved * scale);
+            let exact = known && before > 0.0 && now > 0.0;
+            shifts.push(if held { 0.0 } else { moved * if exact { before } else { now } });
         }
         let of_gradients = self.rule().moments_are_of_gradients();
         let first = &mut self.layers[0];
         first.weights.unshare()?;
         first.shift_biases(par, &shifts);
-        let rescale = |_, i: usize| Rescale { factor: factors[i], of_gradients };
+        let rescale = |_, i: usize| {
+            let factor = factors[i];
+            // A gradient by a weight changes the other way round.
+            Rescale { factor, moment: if of_gradients { 1.0 / factor } else { factor } }
+        };
         first.rescale(par, rescale);
         self.standardizer = Some(new);
         Ok(())
+    }
+
+    /// Lets features that had one value in the samples that fixed statistics were given for count from
+    /// now on, if they have others in these.
+    fn take_up_constants(&mut self, batch: &Moments) -> Result<()> {
+        let Some(old) = self.standardizer.as_ref().filter(|s| s.count() == Some(0.0)) else {
+            return Ok(());
+        };
+        let varies = |i: usize| batch.scale(i) > 0.0 || batch.mean()[i] != old.mean()[i];
+        let comes = |i: &usize| old.scale()[*i] == 0.0 && varies(*i);
+        if !(0..old.mean().len()).any(|i| comes(&i)) {
+            return Ok(());
+        }
+        let (mut mean, mut scale) = (copied(old.mean(), WHAT)?, copied(old.scale(), WHAT)?);
+        (0..mean.len()).filter(comes).for_each(|i| (mean[i], scale[i]) = (0.0, 1.0));
+        self.standardizer = Some(Standardizer::counted(mean, scale, 0.0)?);
+        Ok(())
+    }
+
+    /// The mean square of the first layer's weights as they are drawn.
+    fn drawn_square(&self) -> f64 {
+        let (init, first) = (self.config.init, &self.layers[0].weights);
+        let (n_in, n_out, nnz) = (first.n_cols(), first.n_rows(), first.nnz());
+        let scale = init.scale(Shape { n_in, n_out, nnz }, nnz / n_out.max(1));
+        let square = f64::from(scale).powi(2);
+        // Of uniform numbers up to the scale, or of normal ones.
+        if init.scheme == Scheme::Normal { square } else { square / 3.0 }
     }
 
     /// As [`Mlp::follow_inputs`] of targets, whose units are those of the outputs.
@@ -93,14 +135,21 @@ impl Mlp {
             |k: usize| if known && old.varies(k) { new.scale(k) / old.scale(k) } else { 1.0 };
         let factors = collected((0..outputs).map(factor), WHAT)?;
         let of_gradients = self.rule().moments_are_of_gradients();
-        let last = self.layers.last_mut().expect("internal: a network has layers");
-        last.weights.unshare()?;
-        let rescale = |k: usize, _| Rescale { factor: factors[k], of_gradients };
+        self.layers.iter_mut().try_for_each(|layer| layer.weights.unshare())?;
+        let (last, hidden) = self.layers.split_last_mut().expect("internal: a network has layers");
+        if of_gradients {
+            // The loss is in these units as well, so it changes with their square, and so do its
+            // gradients by what comes before; here divided by the weight's own change.
+            let logarithms: f64 = factors.iter().map(|f: &f64| f.ln()).sum();
+            let moment = (2.0 * logarithms / outputs as f64).exp();
+            hidden.iter_mut().for_each(|layer| layer.rescale_moments(par, moment));
+        }
+        let rescale = |k: usize, _| Rescale { factor: factors[k], moment: factors[k] };
         last.rescale(par, rescale);
         let biases = last.biases_mut();
         for (k, &factor) in factors.iter().enumerate() {
             let second = biases.second.get_mut(k);
-            let rescale = Rescale { factor, of_gradients };
+            let rescale = Rescale { factor, moment: factor };
             rescale.apply(&mut biases.values[k], &mut biases.momentum[k], second);
             let moved = (old.mean()[k] - new.mean()[k]) * new.scale(k);
             biases.values[k] = (f64::from(biases.values[k]) + moved) as f32;
@@ -121,6 +170,17 @@ impl UpdateKind {
 }
 
 impl Layer {
+    /// The mean square of the weights of each input, (n_in,).
+    fn squares_of_inputs(&self) -> Result<Vec<f64>> {
+        let mut squares = filled(self.weights.n_cols(), (0.0f64, 0u32), WHAT)?;
+        let entries = self.weights.pattern().indices().iter().zip(self.weights.data());
+        for (&i, &w) in entries {
+            let (sum, count) = &mut squares[i as usize];
+            (*sum, *count) = (*sum + f64::from(w).powi(2), *count + 1);
+        }
+        collected(squares.into_iter().map(|(sum, count)| sum / f64::from(count.max(1))), WHAT)
+    }
+
     /// Adds to each bias the sum of its weights times the shifts of their inputs, (n_in,).
     fn shift_biases(&mut self, par: &Par, shifts: &[f64]) {
         let (pattern, weights) = (self.weights.pattern(), self.weights.data());
@@ -141,6 +201,16 @@ impl Layer {
                 }
             },
         );
+    }
+
+    /// Changes the unit of the moments of all parameters.
+    fn rescale_moments(&mut self, par: &Par, moment: f64) {
+        self.rescale(par, |_, _| Rescale { factor: 1.0, moment });
+        let biases = self.biases_mut();
+        for (k, value) in biases.values.iter_mut().enumerate() {
+            let second = biases.second.get_mut(k);
+            Rescale { factor: 1.0, moment }.apply(value, &mut biases.momentum[k], second);
+        }
     }
 
     /// Changes the units of the weights; `rescale` is given the row and the column of each.
@@ -264,7 +334,7 @@ mod tests {
     #[test]
     fn moments_of_gradients_change_the_other_way_round() {
         let (mut w, mut m, mut s) = (2.0, 2.0, 2.0);
-        let rescale = Rescale { factor: 2.0, of_gradients: true };
+        let rescale = Rescale { factor: 2.0, moment: 0.5 };
         rescale.apply(&mut w, &mut m, Some(&mut s));
         assert_eq!((w, m, s), (4.0, 1.0, 0.5));
     }

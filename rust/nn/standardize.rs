@@ -304,7 +304,7 @@ mod tests {
         let values = x.chunks(8).flat_map(|row| row.iter().take(6).chain(&row[7..]).copied());
         let indptr = (0..=1000).map(|i| 7 * i).collect();
         let sparse = Csr::new(8, indptr, stored, values.collect()).unwrap();
-        let sparse = Moments::of_sparse(&sparse, "x").unwrap();
+        let sparse = Moments::of_sparse(&sparse, None, "x").unwrap();
         for s in [of(&x, 8), Standardizer::from_moments(&sparse).unwrap()] {
             for (i, value) in constants.into_iter().enumerate() {
                 assert_eq!((s.mean()[i], s.scale()[i]), (f64::from(value), 0.0));

@@ -2,13 +2,16 @@
 
 use crate::csr::Csr;
 use crate::error::{Error, Result};
-use crate::memory::filled;
+use crate::memory::{collected, filled};
 use crate::parallel::Par;
 
 const WHAT: &str = "statistics";
 
 /// Columns whose sums one task takes together: a row's piece is a cache line or two.
 const COLUMNS: usize = 16;
+
+/// The deviation, in parts of the mean, up to which values are the same but for rounding.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
 /// Count, means and sums of squared deviations of columns, from which more can follow by
 /// [`Moments::merge`].
@@ -77,24 +80,36 @@ impl Moments {
     }
 
     /// Those of sparse rows.
-    pub fn of_sparse(x: &Csr, name: &str) -> Result<Self> {
-        let (total, columns) = (x.n_rows() as f64, x.n_cols());
+    pub fn of_sparse(x: &Csr, weights: Option<&[f32]>, name: &str) -> Result<Self> {
+        let columns = x.n_cols();
+        let weight = |r: usize| weights.map_or(1.0, |w| f64::from(w[r]));
+        let total: f64 = (0..x.n_rows()).map(weight).sum();
         let mut mean = filled(columns, 0.0f64, WHAT)?;
         let mut deviations = filled(columns, 0.0f64, WHAT)?;
-        let mut stored = filled(columns, (0u32, f32::INFINITY, f32::NEG_INFINITY), WHAT)?;
-        let entries = || x.pattern().indices().iter().zip(x.data());
-        for (&c, &v) in entries() {
-            let (count, low, high) = &mut stored[c as usize];
-            (*count, *low, *high) = (*count + 1, low.min(v), high.max(v));
-            mean[c as usize] += f64::from(v);
+        let mut stored = filled(columns, Stored::default(), WHAT)?;
+        let counted = (0..x.n_rows()).filter(|&r| weight(r) > 0.0).count();
+        let entries = || {
+            let row = |r: usize| {
+                let entries = x.pattern().indptr()[r]..x.pattern().indptr()[r + 1];
+                x.pattern().row(r).iter().zip(&x.data()[entries]).map(move |(&c, &v)| (r, c, v))
+            };
+            (0..x.n_rows()).filter(|&r| weight(r) > 0.0).flat_map(row)
+        };
+        for (r, c, v) in entries() {
+            let stored = &mut stored[c as usize];
+            stored.rows += 1;
+            stored.weight += weight(r);
+            (stored.low, stored.high) = (stored.low.min(v), stored.high.max(v));
+            mean[c as usize] += weight(r) * f64::from(v);
         }
         mean.iter_mut().for_each(|sum| *sum /= total);
-        for (&c, &v) in entries() {
-            deviations[c as usize] += (f64::from(v) - mean[c as usize]).powi(2);
+        for (r, c, v) in entries() {
+            deviations[c as usize] += weight(r) * (f64::from(v) - mean[c as usize]).powi(2);
         }
-        for (c, &(count, low, high)) in stored.iter().enumerate() {
-            let zeros = total - f64::from(count);
-            let (low, high) = if zeros > 0.0 { (low.min(0.0), high.max(0.0)) } else { (low, high) };
+        for (c, &Stored { rows, weight, low, high }) in stored.iter().enumerate() {
+            let zeros = if rows < counted { total - weight } else { 0.0 };
+            let (low, high) =
+                if rows < counted { (low.min(0.0), high.max(0.0)) } else { (low, high) };
             if low < high {
                 deviations[c] += zeros * mean[c].powi(2);
             } else {
@@ -149,12 +164,37 @@ impl Moments {
         &self.deviations
     }
 
-    /// One over a column's standard deviation; 0 if it has one value.
+    /// One over a column's standard deviation; 0 if it has one value, also if that is so up to
+    /// rounding only.
     pub fn scale(&self, column: usize) -> f64 {
-        let scale = (self.total / self.deviations[column]).sqrt();
-        // A spread that float64 does not hold is none.
-        if scale.is_finite() { scale } else { 0.0 }
+        let deviation = (self.deviations[column] / self.total).sqrt();
+        let scale = 1.0 / deviation;
+        let told_apart = deviation > ROUNDING * self.mean[column].abs();
+        if told_apart && scale.is_finite() { scale } else { 0.0 }
     }
+}
+
+/// What a sparse column stores.
+#[derive(Clone, Copy)]
+struct Stored {
+    rows: usize,
+    weight: f64,
+    low: f32,
+    high: f32,
+}
+
+impl Default for Stored {
+    fn default() -> Self {
+        Stored { rows: 0, weight: 0.0, low: f32::INFINITY, high: f32::NEG_INFINITY }
+    }
+}
+
+/// Weights by which samples count in statistics: no sample outweighs four of the mean weight, so
+/// that extreme ones leave the others apart.
+pub fn moderate(weights: &[f32]) -> Result<Vec<f32>> {
+    let sum: f64 = weights.iter().copied().map(f64::from).sum();
+    let most = (4.0 * sum / weights.len() as f64) as f32;
+    collected(weights.iter().map(|w| w.min(most)), WHAT)
 }
 
 /// The mean of a column whose values are all this one; 0 if there are none, and not -0.
@@ -235,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn rounding_is_no_spread() {
+        let x: Vec<f64> = (0..100).map(|i| if i % 2 == 0 { 0.1 + 0.2 } else { 0.3 }).collect();
+        assert_eq!(of(&x, 1).scale(0), 0.0);
+    }
+
+    #[test]
     fn sparse_rows_have_the_moments_of_dense_ones() {
         let dense = [0.0f32, 2.0, 7.0, 1.0, 0.0, 7.0, 0.0, 4.0, 7.0];
         let sparse = Csr::new(
@@ -243,7 +289,8 @@ mod tests {
             vec![1, 2, 0, 2, 1, 2],
             vec![2.0, 7.0, 1.0, 7.0, 4.0, 7.0],
         );
-        let (sparse, dense) = (Moments::of_sparse(&sparse.unwrap(), "x").unwrap(), of(&dense, 3));
+        let (sparse, dense) =
+            (Moments::of_sparse(&sparse.unwrap(), None, "x").unwrap(), of(&dense, 3));
         for c in 0..3 {
             assert!((sparse.mean()[c] - dense.mean()[c]).abs() < 1e-15);
             assert!((sparse.deviations()[c] - dense.deviations()[c]).abs() < 1e-14);

@@ -7,7 +7,7 @@ use crate::kernels::stride;
 use crate::memory::reserved;
 use crate::nn::{
     Answers, BatchBuffers, Draw, Footprint, Layer, Loss, Mlp, Moments, Standardizer, Table,
-    TargetRange, Targets, Workspace,
+    TargetRange, Targets, Workspace, moderate,
 };
 use crate::parallel::Par;
 
@@ -126,6 +126,10 @@ impl<'a> DataView<'a> {
             }
             Some(Targets::Wide(y)) => {
                 check_rows(par, names.y, y, outputs)?;
+                if let Some(i) = first_bad(par, y, |v| v.abs() <= SQUARED) {
+                    let value = format!("{:?} in row {}", y[i], i / outputs);
+                    return Err(Error::invalid(names.y, value, "numbers up to 1e150"));
+                }
                 check_samples(names.y, y.len() / outputs, samples)?;
                 if loss.target_range() != TargetRange::Finite {
                     let value = format!("float64 with loss = {loss:?}");
@@ -192,23 +196,26 @@ impl<'a> DataView<'a> {
         self.x.len()
     }
 
-    /// Means and deviations of the samples.
+    /// Means and deviations of the samples, by their weights.
     pub fn moments(&self, par: &Par) -> Result<Moments> {
+        let weights = self.weights.map(moderate).transpose()?;
+        let weights = weights.as_deref();
         match self.x {
             Samples::Dense(values, columns) => {
-                Moments::of(par, Table { values, columns, weights: None }, "x")
+                Moments::of(par, Table { values, columns, weights }, "x")
             }
             Samples::Wide(values, columns) => {
-                Moments::of(par, Table { values, columns, weights: None }, "x")
+                Moments::of(par, Table { values, columns, weights }, "x")
             }
-            Samples::Sparse(x) => Moments::of_sparse(x, "x"),
+            Samples::Sparse(x) => Moments::of_sparse(x, weights, "x"),
         }
     }
 
     /// Those of the targets, which count as their weights do, of a network with `columns` outputs; none
     /// of targets that are not numbers of any size.
     pub fn target_moments(&self, par: &Par, columns: usize) -> Result<Option<Moments>> {
-        let weights = self.weights;
+        let weights = self.weights.map(moderate).transpose()?;
+        let weights = weights.as_deref();
         match self.targets {
             Some(Targets::Wide(values)) => {
                 Moments::of(par, Table { values, columns, weights }, "y").map(Some)
@@ -442,6 +449,9 @@ fn check_samples(name: &str, y: usize, x: usize) -> Result<()> {
     let expected = format!("{x}, as many as x has");
     if y == x { Ok(()) } else { Err(Error::invalid(name, format!("{y} samples"), expected)) }
 }
+
+/// The largest target whose squares float64 can sum.
+const SQUARED: f64 = 1e150;
 
 /// How far a row of class probabilities may be from a sum of 1.
 const SUM_TOLERANCE: f64 = 1e-4;

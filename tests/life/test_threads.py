@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import trulysparse as ts
 from helpers import limits
+from helpers.in_pools import train_and_predict
 from trulysparse import _core
 
 RNG = np.random.default_rng(0)
@@ -128,19 +129,14 @@ def test_scikit_learns_jobs_have_the_same_scores(backend: str, jobs: int | None)
         assert (scored(classifier, 2) == expected).all()
 
 
-def train_and_predict(model: ts.SparseMLP) -> bytes:
-    model.fit(X, Y, epochs=2, progress=False)
-    return model.predict(X).tobytes()
-
-
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_pools_of_processes_train_copies(method: str) -> None:
     model = make()
     model.predict(X)
     with multiprocessing.get_context(method).Pool(2) as pool:
-        found = pool.map_async(train_and_predict, [model] * 4).get(limits.CHILD)
-    assert set(found) == {train_and_predict(model)}
+        found = pool.starmap_async(train_and_predict, [(model, X, Y)] * 4).get(limits.CHILD)
+    assert set(found) == {train_and_predict(model, X, Y)}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="pip install torch")

@@ -31,12 +31,16 @@ def inputs_of(
 ) -> arrays.FloatArray | arrays.DoubleArray | arrays.CsrArrays:
     """Check samples for a network, as arrays; in float32 if training `changes` them."""
     wide = not changes and core.takes_float64()
-    return arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide)
+    inputs = arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide)
+    if isinstance(inputs, arrays.CsrArrays):
+        say_blurred(name, x, "standardize=True and dense samples")
+    return inputs
 
 
-def in_units(core: _core.Network, outputs: arrays.FloatArray) -> npt.NDArray[np.floating[Any]]:
+def in_units(
+    units: _core.Statistics | None, outputs: arrays.FloatArray
+) -> npt.NDArray[np.floating[Any]]:
     """Give outputs of a network, (samples, outputs), in the units of its targets."""
-    units = core.target_statistics()
     if units is None:
         return outputs
     decoded: arrays.DoubleArray = outputs / np.where(units.scale > 0, units.scale, 1.0) + units.mean
@@ -90,9 +94,7 @@ def given(
 
 
 def _say_what_is_lost(names: tuple[str, str], x: Any, inputs: Any, y: Any, targets: Any) -> None:
-    if isinstance(inputs, arrays.CsrArrays):
-        say_blurred(names[0], x, "standardize=True and dense samples")
-    elif inputs.dtype == np.float32:
+    if not isinstance(inputs, arrays.CsrArrays) and inputs.dtype == np.float32:
         say_blurred(names[0], x, "standardize=True")
     if targets.dtype == np.float32:
         say_blurred(names[1], y, "standardize_targets=True")

@@ -199,21 +199,19 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         seed = _support.draw_seed(_support.random(self.random_state))
         learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
         model = self._network(samples.X, learnt, seed, goes_on=goes_on)
-        model._follow(samples.X, encoded, samples.weight)
         (rate,) = self._rates(learnt, retry=False)
-        history = self._train(
-            model,
-            samples,
-            encoded,
-            learnt,
-            rate=rate,
-            epochs=1,
-            schedule="constant",
-            topology=None,
-            progress=False,
-        )
-        if not is_finite(history):
-            raise self._diverged(rate)
+        how: dict[str, Any] = {"rate": rate, "epochs": 1, "schedule": "constant"}
+        before = model._core.copy()
+        try:
+            model._follow(samples.X, encoded, samples.weight)
+            history = self._train(
+                model, samples, encoded, learnt, **how, topology=None, progress=False
+            )
+            if not is_finite(history):
+                raise self._diverged(rate)
+        except BaseException:
+            model._core.become(before)
+            raise
         _support.warn_of_trouble(history)
         self._keep(model, learnt, history, goes_on=goes_on)
 

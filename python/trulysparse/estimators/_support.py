@@ -104,7 +104,10 @@ def leaving_constants_out(X: Any) -> _core.Statistics | None:
     constant = constant_features(X)
     if not constant.any():
         return None
-    return _core.Statistics(np.zeros(X.shape[1]), np.where(constant, 0.0, 1.0), 0.0)
+    # Their values, by which a later batch tells that they vary.
+    first = X[:1].toarray()[0] if issparse(X) else X[0]
+    mean = np.where(constant, first, 0.0).astype(np.float64)
+    return _core.Statistics(mean, np.where(constant, 0.0, 1.0), 0.0)
 
 
 def without(X: Any, features: Mask | None) -> Any:

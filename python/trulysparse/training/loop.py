@@ -107,8 +107,6 @@ class Loop:
                 self._change_topology(history.epoch[-1], bar)
             elif self._owes_an_evolution():
                 self._change_topology(request.epochs.start - 1, bar)
-            else:
-                self._warn_of_lost_pruning()
             for epoch in remaining:
                 self._epoch_with_callbacks(epoch, bar)
                 if model.stop_training or epoch == request.epochs[-1]:
@@ -147,30 +145,40 @@ class Loop:
             message = f"pruning starts after epoch {start}, and this fit ends before"
             warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
 
-    def _warn_of_lost_pruning(self) -> None:
-        """Say that a pruning before the first epoch may be missing, if no evolution tells of it."""
+    def _owes_an_evolution(self) -> bool:
+        """Tell whether the network is as it was before the changes that precede the first epoch.
+
+        A fit ends before it evolves, and callbacks save models before that. What cannot be told, or
+        not be made up for, is said.
+        """
         request = self.request
-        start, rule = request.epochs.start, request.pruning
-        goes_on = start > 0 and request.core.counters().epochs == start
-        if goes_on and rule is not None and request.topology is None and rule.is_due(start):
+        start, stop, counters = request.epochs.start, request.epochs.stop, request.core.counters()
+        topology, pruning = request.topology, request.pruning
+        if start == 0 or not request.epochs or counters.epochs < start:
+            return False
+        due = [
+            topology is not None and topology.at(epoch, stop) is not None
+            for epoch in range(1, start + 1)
+        ]
+        evolves, prunes = due[-1], pruning is not None and pruning.is_due(start)
+        owes = counters.epochs == start and counters.evolutions == sum(due) - 1
+        made = counters.epochs == start and counters.evolutions == sum(due)
+        scores = prunes and pruning is not None and pruning.tolerance is not None
+        samples = request.batches and topology is not None and topology._takes_samples
+        if evolves and owes and not scores and not samples:
+            return True
+        if (evolves and not made) or (prunes and not evolves):
+            what = " and ".join(
+                name for name, is_due in (("pruning", prunes), ("evolution", evolves)) if is_due
+            )
             warnings.warn(
-                f"pruning is due after epoch {start}, and this fit begins after it: if the model "
-                "was saved before it was pruned, prune it first with SparseMLP.prune",
+                f"{what} is due after epoch {start}, before this fit begins, and is left out: "
+                "whether it was made cannot be told, or it needs the fit before; SparseMLP.prune "
+                "and SparseMLP.evolve make up for it",
                 RuntimeWarning,
                 stacklevel=_TO_CALLER + 1,
             )
-
-    def _owes_an_evolution(self) -> bool:
-        """Tell whether the network is as it was before the evolution that precedes the first epoch.
-
-        A fit ends before it evolves, and callbacks save models before that.
-        """
-        request = self.request
-        epochs, topology, counters = request.epochs, request.topology, request.core.counters()
-        if topology is None or not epochs or counters.epochs != epochs.start:
-            return False
-        due = [topology.at(epoch, epochs.stop) is not None for epoch in range(1, epochs.start + 1)]
-        return due[-1:] == [True] and counters.evolutions == sum(due) - 1
+        return False
 
     def _past(self) -> History:
         """Give the history of a fit that was broken off; its network is in the model."""

@@ -136,14 +136,15 @@ impl Network {
         Ok(pass.progress().score.into())
     }
 
-    /// Writes the outputs of all samples to `out`, (samples, outputs).
+    /// Writes the outputs of all samples to `out`, (samples, outputs); the units of the targets that
+    /// belong to the last of them.
     fn predict(
         &self,
         py: Python<'_>,
         data: &Data,
         batch_size: usize,
         mut out: PyReadwriteArray2<'_, f32>,
-    ) -> PyResult<()> {
+    ) -> PyResult<Option<Statistics>> {
         let par = self.par()?;
         let outputs = py.detach(|| self.read().map(|mlp| mlp.n_outputs()))?;
         let expected = [data.samples(), outputs];
@@ -154,11 +155,16 @@ impl Network {
         let out = out.as_slice_mut()?;
         let mut pass =
             data.with(py, |data| InferencePass::new(&*self.read()?, data, batch_size))?;
+        let mut units = None;
         while !pass.is_finished() {
-            data.with(py, |data| pass.predict(&par, &*self.read()?, data, out, until_tick()))?;
+            units = data.with(py, |data| {
+                let mlp = self.read()?;
+                pass.predict(&par, &mlp, data, out, until_tick())?;
+                mlp.units().map(Units::try_clone).transpose()
+            })?;
             py.check_signals()?;
         }
-        Ok(())
+        units.map(|units| Statistics::of_targets(py, &units)).transpose()
     }
 }
 
@@ -178,6 +184,9 @@ fn take_statistics(par: &Par, mlp: &mut Mlp, data: &DataView<'_>, merge: Merge) 
     let outputs = mlp.n_outputs();
     let inputs = inputs.then(|| data.moments(par)).transpose()?;
     let targets = targets.then(|| data.target_moments(par, outputs)).transpose()?.flatten();
+    // Samples without a weight say nothing.
+    let (inputs, targets) =
+        (inputs.filter(|m| m.total() > 0.0), targets.filter(|m| m.total() > 0.0));
     if let Some(moments) = &inputs {
         mlp.follow_inputs(par, moments)?;
     }
