@@ -33,7 +33,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def parsed(text: str) -> Any:
-    """Parse JSON of somebody else's, which may be nested more deeply than Python can follow.
+    """Parse JSON of a file that may not be ours, and be nested more deeply than Python can follow.
 
     Raises
     ------

@@ -225,7 +225,7 @@ def lost(
     shielded: bool = False,
     limit: float = 120,
 ) -> Found:
-    """Kill a rank of an endless job at any moment, so many seconds after its first epoch."""
+    """Kill a rank of an endless job at a random moment, some seconds after its first epoch."""
     arguments = ("faults.py", "--job", folder, strategy, -1, "Ctrl-C", phase)
     command = mpi_launch.command(ranks, *arguments, shielded=shielded)
     with open(folder / "output", "w+") as output:

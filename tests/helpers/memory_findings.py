@@ -1,6 +1,6 @@
 """Tell what valgrind has found of the compiled core, among what it says of CPython and NumPy.
 
-CPython alone gives hundreds of findings: it reads digits of small integers that nobody has written,
+CPython alone gives hundreds of findings: it reads digits of small integers that were never written,
 and never frees what lives as long as the process. So only those count that have the core in one of
 their stacks: where memory was used, allocated or freed.
 """

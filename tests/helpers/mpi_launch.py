@@ -59,7 +59,7 @@ def library() -> str:
 def command(
     ranks: int | None, *arguments: object, run_by_mpi4py: bool = False, shielded: bool = False
 ) -> list[str]:
-    """The command that runs a script of this folder on so many ranks; None is without mpiexec.
+    """The command that runs a script of this folder on a number of ranks; None is without mpiexec.
 
     `shielded`: mpiexec does not see a rank's end, and so does not end the others.
     """
