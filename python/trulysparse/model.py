@@ -485,9 +485,9 @@ class SparseMLP:
         inputs = inputs_of(self._core, "x", ordered(self, x))
         return scoring.predict(self._core, inputs, batch_size)
 
-    def _follow(self, x: Any, y: Any, sample_weight: Any = None) -> None:
-        """Let the statistics of standardisation take these samples in."""
-        self._core.follow(given(self._core, x, y, sample_weight=sample_weight).data)
+    def _follow(self, rate: float, x: Any, y: Any, sample_weight: Any) -> None:
+        """Let the statistics take in samples that a step at this learning rate will be of."""
+        self._core.follow(given(self._core, x, y, sample_weight=sample_weight).data, rate)
 
     # --- neurons and connections ------------------------------------------------------------------
 

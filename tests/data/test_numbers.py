@@ -99,7 +99,7 @@ def test_what_an_estimator_leaves_out_its_network_leaves_out(standardize, kind, 
 
 
 class TestFollowing:
-    """Statistics follow the batches that come; what the model answers stays."""
+    """Statistics follow the batches that come; what the model answers stays where it can."""
 
     @pytest.mark.parametrize("optimizer", [ts.SGD(0.01), ts.Adam(0.01), ts.Lion(0.001)])
     def test_answers_stay_where_they_were(self, optimizer):
@@ -112,9 +112,33 @@ class TestFollowing:
         settings = {"momentum": 0.0} if isinstance(optimizer, ts.SGD) else {}
         still = type(optimizer)(1e-30, weight_decay=0.0, **settings)  # the steps change nothing
         for _ in range(5):
-            model.train_on_batch(rng.normal(1e6 + 5, 9, size=(40, 4)), y[:40], optimizer=still)
+            model.train_on_batch(rng.normal(1e6 + 5, 60, size=(40, 4)), y[:40], optimizer=still)
         assert (model.scale < 0.8 * scale).all()
         np.testing.assert_allclose(model.predict(x), before, atol=2e-5)
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            lambda i, _: 1.7e9 + 60 * i,
+            lambda _, noise: np.cumsum(noise),
+            lambda i, noise: np.exp(i / 500) * noise,
+            lambda i, _: np.exp(i / 400),
+        ],
+        ids=["clock", "walk", "growing noise", "growth"],
+    )
+    @pytest.mark.parametrize("optimizer", [ts.SGD(0.02), ts.SGD(0.002), ts.Adam(0.003)])
+    def test_a_column_that_grows_and_grows_lets_others_be_learnt(self, column, optimizer):
+        rng = np.random.default_rng(5)
+        x = rng.normal(size=(4000, 6))
+        x[:, 5] = column(np.arange(4000), rng.normal(size=4000))
+        y = x[:, 0] + np.sin(x[:, 1])
+        settings = {"loss": "squared_error", "standardize": True, "standardize_targets": True}
+        model = ts.SparseMLP([6, 50, 1], epsilon=20, seed=0, **settings)
+        for _ in range(4):
+            for part in np.array_split(np.arange(4000), 40):
+                model.train_on_batch(x[part], y[part], optimizer=optimizer)
+        errors = model.predict(x)[:, 0] - y
+        assert np.mean(errors**2) < 0.7 * y.var()
 
     def test_they_become_those_of_all_samples(self):
         rng = np.random.default_rng(2)

@@ -172,7 +172,7 @@ def directly() -> None:
     core = model._core
     data = _core.Data(core, X, Y)
     core.standardize_on(data)
-    core.follow(data)
+    core.follow(data, 0.01)
     statistics = core.input_statistics()
     core.forget_statistics()
     core.set_statistics(_core.Statistics(np.full(7, 0.5), np.full(7, 2.0), 3.0), None)

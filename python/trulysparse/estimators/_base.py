@@ -203,7 +203,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         how: dict[str, Any] = {"rate": rate, "epochs": 1, "schedule": "constant"}
         before = model._core.copy()
         try:
-            model._follow(samples.X, encoded, samples.weight)
+            model._follow(rate, samples.X, encoded, samples.weight)
             history = self._train(
                 model, samples, encoded, learnt, **how, topology=None, progress=False
             )

@@ -18,7 +18,7 @@ def step(core: _core.Network, batch: Given, optimizer: Optimizer, memory: str) -
     check(StepRequest(Config.of(core), optimizer), [NO_SRELU])
     text = settings.of_trainer(batch.samples, optimizer._core(), 1, memory=memory)
     trainer = _core.Trainer(core, batch.data, text)
-    core.follow(batch.data)
+    core.follow(batch.data, optimizer.learning_rate)
     return trainer.step()
 
 

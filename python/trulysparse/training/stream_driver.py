@@ -103,7 +103,7 @@ class StreamDriver:
         if self._counted:
             self._counted = False
         else:
-            self._core.follow(data)
+            self._core.follow(data, optimizer.learning_rate)
         trainer = self._trainer(data, samples, optimizer)
         if last:
             self._last = trainer

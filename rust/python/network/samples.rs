@@ -19,7 +19,7 @@ impl Network {
     /// did.
     fn standardize_on(&self, py: Python<'_>, data: &Data) -> PyResult<bool> {
         let par = self.par()?;
-        data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, Merge::Never))
+        data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, None))
     }
 
     /// The optimiser whose moments there are, unless it is SGD or none.
@@ -37,10 +37,11 @@ impl Network {
         })?)
     }
 
-    /// As [`Network::standardize_on`], and merges those of these data into what it has.
-    fn follow(&self, py: Python<'_>, data: &Data) -> PyResult<bool> {
+    /// As [`Network::standardize_on`], and merges those of these data into what it has; `rate` is that of
+    /// the step which comes next.
+    fn follow(&self, py: Python<'_>, data: &Data, rate: f64) -> PyResult<bool> {
         let par = self.par()?;
-        data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, Merge::Always))
+        data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, Some(rate)))
     }
 
     /// The moments of samples, of a network that standardises them, and of targets, likewise.
@@ -168,17 +169,16 @@ impl Network {
     }
 }
 
-/// Whether statistics that a network has take in more samples.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Merge {
-    Never,
-    Always,
-}
-
-/// Takes the statistics of these data as far as the network standardises; whether it did. Moments of
-/// inputs and targets are there before anything changes.
-fn take_statistics(par: &Par, mlp: &mut Mlp, data: &DataView<'_>, merge: Merge) -> Result<bool> {
-    let (config, again) = (mlp.config(), merge == Merge::Always);
+/// Takes the statistics of these data as far as the network standardises; whether it did. With the `rate`
+/// of the step that comes next, statistics that there are take the data in. Moments of inputs and targets
+/// are there before anything changes.
+fn take_statistics(
+    par: &Par,
+    mlp: &mut Mlp,
+    data: &DataView<'_>,
+    rate: Option<f64>,
+) -> Result<bool> {
+    let (config, again) = (mlp.config(), rate.is_some());
     let inputs = config.standardize && (again || mlp.standardizer().is_none());
     let targets = config.standardize_targets && (again || mlp.units().is_none());
     let outputs = mlp.n_outputs();
@@ -188,7 +188,7 @@ fn take_statistics(par: &Par, mlp: &mut Mlp, data: &DataView<'_>, merge: Merge) 
     let (inputs, targets) =
         (inputs.filter(|m| m.total() > 0.0), targets.filter(|m| m.total() > 0.0));
     if let Some(moments) = &inputs {
-        mlp.follow_inputs(par, moments)?;
+        mlp.follow_inputs(par, moments, rate.unwrap_or(0.0))?;
     }
     if let Some(moments) = &targets {
         mlp.follow_targets(par, moments)?;
