@@ -9,6 +9,7 @@ import math
 import numbers
 import operator
 import os
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, TypeVar
 
@@ -38,16 +39,16 @@ def integer(name: str, value: Any, low: int, high: int = _LARGEST) -> int:
     """An integer in [low, high], or a float that is one; booleans are no integers."""
     value = plain(value)
     if isinstance(value, bool):
-        raise TypeError(f"{name} = {value!r}: expected an integer")
+        raise TypeError(f"{name} = {shown(value)}: expected an integer")
     if isinstance(value, float | np.floating) and value.is_integer():
         value = int(value)
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} = {value!r}: expected an integer") from None
+        raise TypeError(f"{name} = {shown(value)}: expected an integer") from None
     if not low <= number <= high:
         limit = f"at least {low}" if high == _LARGEST else f"from {low} to {high}"
-        raise ValueError(f"{name} = {_shown(value)}: expected an integer {limit}")
+        raise ValueError(f"{name} = {shown(value)}: expected an integer {limit}")
     return number
 
 
@@ -64,7 +65,7 @@ def real(
     """A finite number in the given interval, described to users by `expected`."""
     value = plain(value)
     if not is_number(value):
-        raise TypeError(f"{name} = {value!r}: expected {expected}")
+        raise TypeError(f"{name} = {shown(value)}: expected {expected}")
     try:
         number = float(value)
     except OverflowError:  # an integer or a fraction beyond any float
@@ -72,15 +73,33 @@ def real(
     below = number <= low if low_open else number < low
     above = number >= high if high_open else number > high
     if not math.isfinite(number) or below or above:
-        raise ValueError(f"{name} = {_shown(value)}: expected {expected}")
+        raise ValueError(f"{name} = {shown(value)}: expected {expected}")
     return number
 
 
-def _shown(value: Any) -> str:
-    try:
-        return repr(value)
-    except ValueError:  # Python does not print integers of thousands of digits
-        return "a huge number"
+class _Shown(reprlib.Repr):
+    """Values in messages: on a line or two, whatever they are."""
+
+    maxlevel, maxstring, maxlong, maxother = 4, 120, 60, 200
+    maxlist = maxtuple = maxdict = maxset = maxfrozenset = maxdeque = maxarray = 12
+
+    def repr1(self, value: Any, level: int) -> str:
+        try:
+            return super().repr1(value, level)
+        except Exception:  # of an object of the user; or Python shows no integers of many digits
+            return "a huge number" if isinstance(value, int) else f"a {type(value).__name__}"
+
+    def repr_ndarray(self, value: Any, level: int) -> str:
+        return repr(value) if value.size <= 12 else f"an array of shape {value.shape}"
+
+    def repr_DataFrame(self, value: Any, level: int) -> str:
+        return f"a {type(value).__name__} of shape {value.shape}"
+
+    repr_Series = repr_matrix = repr_DataFrame
+
+
+shown = _Shown().repr
+"""How a value looks in a message, also a huge, nested or broken one."""
 
 
 def _is_sparse(value: Any) -> bool:
@@ -100,7 +119,7 @@ def boolean(name: str, value: Any) -> bool:
     value = plain(value)
     if isinstance(value, bool) or (is_number(value) and value in (0, 1)):
         return bool(value)
-    raise TypeError(f"{name} = {value!r}: expected True or False")
+    raise TypeError(f"{name} = {shown(value)}: expected True or False")
 
 
 def count_or_share(name: str, value: Any) -> int | float:
@@ -118,9 +137,9 @@ def choice(name: str, value: Any, options: Sequence[str]) -> str:
     value = plain(value)
     listed = ", ".join(repr(option) for option in options)
     if not isinstance(value, str):
-        raise TypeError(f"{name} = {value!r}: expected one of {listed}")
+        raise TypeError(f"{name} = {shown(value)}: expected one of {listed}")
     if value not in options:
-        raise ValueError(f"{name} = {value!r}: expected one of {listed}")
+        raise ValueError(f"{name} = {shown(value)}: expected one of {listed}")
     return value
 
 
@@ -133,8 +152,14 @@ def either(names: Sequence[str]) -> str:
 def instance(name: str, value: _T, kinds: type | tuple[type, ...], expected: str) -> _T:
     """An object of one of the given classes, described to users by `expected`."""
     if not isinstance(value, kinds):
-        raise TypeError(f"{name} = {value!r}: expected {expected}")
+        raise TypeError(f"{name} = {shown(value)}: expected {expected}")
     return value
+
+
+def function(name: str, value: Any) -> None:
+    """Something to be called."""
+    if not callable(value):
+        raise TypeError(f"{name} = {shown(value)}: expected a function")
 
 
 def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
@@ -143,7 +168,7 @@ def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
     try:
         return list(value)
     except TypeError:
-        raise TypeError(f"{name} = {value!r}: expected {expected}") from None
+        raise TypeError(f"{name} = {shown(value)}: expected {expected}") from None
 
 
 def per_layer(
@@ -168,18 +193,22 @@ def layers(name: str, value: Any, count: int) -> None:
 def path(name: str, value: Any) -> str:
     """A path as a string."""
     try:
-        return os.fsdecode(value)
+        found = os.fsdecode(value)
+        os.fsencode(found)
     except TypeError:
-        raise TypeError(f"{name} = {value!r}: expected a path") from None
+        raise TypeError(f"{name} = {shown(value)}: expected a path") from None
+    except UnicodeError:
+        raise ValueError(f"{name} = {shown(value)}: expected a path, and no surrogates") from None
+    return found
 
 
 def strings(name: str, value: Any) -> dict[str, str]:
     """A dictionary from strings to strings."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} = {value!r}: expected a dictionary of strings")
+        raise TypeError(f"{name} = {shown(value)}: expected a dictionary of strings")
     for key, item in value.items():
         if not (isinstance(key, str) and isinstance(item, str)):
-            raise TypeError(f"{name} has {key!r}: {item!r}: expected strings")
+            raise TypeError(f"{name} has {shown(key)}: {shown(item)}: expected strings")
     return dict(value)
 
 

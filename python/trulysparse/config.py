@@ -63,7 +63,9 @@ def _per_layer(check: Check) -> Check:
 def _sizes(name: str, value: Iterable[int]) -> list[int]:
     sizes = _check.sequence(name, value, "a sequence of integers")
     if len(sizes) < 2:
-        raise ValueError(f"{name} = {sizes!r}: expected at least an input and an output size")
+        raise ValueError(
+            f"{name} = {_check.shown(sizes)}: expected at least an input and an output size"
+        )
     return [_check.integer(f"{name}[{i}]", size, 1, MOST_NEURONS) for i, size in enumerate(sizes)]
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from itertools import chain
 
-from trulysparse import _files
+from trulysparse import _check, _files
 from trulysparse.explosion import Baseline, Trouble
 
 
@@ -84,6 +84,7 @@ class History:
         OSError
             If the file cannot be written.
         """
+        path = _check.path("path", path)
         with _files.writing(path), open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", *self.history])

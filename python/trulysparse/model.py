@@ -794,6 +794,7 @@ class SparseMLP:
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print a table of the layers, line by line with `print_fn`."""
+        _check.function("print_fn", print_fn)
         for line in table(self.layers):
             print_fn(line)
 

@@ -266,7 +266,7 @@ def preset(name: str, data: str | None = None, *, samples: int | None = None) ->
     """
     _check.choice("preset", name, tuple(PRESETS))
     if data is not None and not isinstance(data, str):
-        raise TypeError(f"data = {data!r}: expected the name of a data set, or None")
+        raise TypeError(f"data = {_check.shown(data)}: expected the name of a data set, or None")
     chosen = find(name, data)
     if samples is not None:
         return chosen._for(_check.integer("samples", samples, 1))
@@ -285,5 +285,7 @@ def find(name: str | None, data: str | None) -> Preset:
     by_data = PRESETS[name]
     if key not in by_data and None not in by_data:
         names = ", ".join(str(known) for known in by_data)
-        raise ValueError(f"preset {name!r} is for {names}, not for other data: got {data!r}")
+        raise ValueError(
+            f"preset {name!r} is for {names}, not for other data: got {_check.shown(data)}"
+        )
     return by_data[key if key in by_data else None]

@@ -39,7 +39,7 @@ class CSVLogger(Callback):
     ) -> None:
         self._filename = _check.path("filename", filename)
         if not isinstance(separator, str):
-            raise TypeError(f"separator = {separator!r}: expected one character")
+            raise TypeError(f"separator = {_check.shown(separator)}: expected one character")
         if len(separator) != 1 or separator in '\r\n"':
             raise ValueError(
                 f"separator = {separator!r}: expected one character, and no quote or line break"

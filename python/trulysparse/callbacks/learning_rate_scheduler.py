@@ -34,7 +34,9 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[[int, float], float]) -> None:
         if not callable(schedule):
-            raise TypeError(f"schedule = {schedule!r}: expected a function of epoch and rate")
+            raise TypeError(
+                f"schedule = {_check.shown(schedule)}: expected a function of epoch and rate"
+            )
         self.schedule = schedule
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:

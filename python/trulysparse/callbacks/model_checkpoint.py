@@ -9,7 +9,7 @@ from typing import Any
 
 from trulysparse import _check
 from trulysparse.callbacks.base import Callback, Logs
-from trulysparse.callbacks.monitor import Monitor
+from trulysparse.callbacks.monitor import MODES, Monitor
 
 # The logs that are whole numbers, for formats such as {connections:d}.
 _WHOLE = ("connections", "neurons", "multiply_adds", "peak_memory", "updates", "refused")
@@ -59,6 +59,7 @@ class ModelCheckpoint(Callback):
     ) -> None:
         self._filepath = _check.path("filepath", filepath)
         self._watches = _check.boolean("save_best_only", save_best_only)
+        mode = _check.choice("mode", mode, MODES)
         if not self._watches and isinstance(monitor, str) and mode == "auto":
             mode = "min"  # it is not used, so any number will do
         self._arguments = (monitor, mode)

@@ -17,7 +17,7 @@ class Monitor:
 
     def __init__(self, name: Any, mode: Any, min_delta: float = 0.0) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"monitor = {name!r}: expected a name, such as 'val_loss'")
+            raise TypeError(f"monitor = {_check.shown(name)}: expected a name, such as 'val_loss'")
         mode = _check.choice("mode", mode, MODES)
         if mode == "auto":
             if not name.endswith(("loss", "accuracy")):

@@ -138,7 +138,7 @@ class TopologyRecorder(Callback):
 def _indices(layers: Sequence[int]) -> list[int]:
     listed = _check.sequence("layers", layers, "a sequence of integers")
     if not listed:
-        raise ValueError(f"layers = {layers!r}: expected at least one layer")
+        raise ValueError(f"layers = {_check.shown(layers)}: expected at least one layer")
     return sorted({_check.integer(f"layers[{i}]", item, 0) for i, item in enumerate(listed)})
 
 

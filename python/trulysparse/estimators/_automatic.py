@@ -90,4 +90,4 @@ def _named(argument: str, value: str, names: Sequence[str], others: str) -> None
     """Check a name of something that may also be given otherwise."""
     if value not in names:
         listed = ", ".join(repr(name) for name in names)
-        raise ValueError(f"{argument} = {value!r}: expected {listed} or {others}")
+        raise ValueError(f"{argument} = {_check.shown(value)}: expected {listed} or {others}")

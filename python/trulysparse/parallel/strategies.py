@@ -252,13 +252,13 @@ def _check_common(strategy: Strategy) -> None:
 def _ranks(comm: Any) -> int:
     size = 1 if comm is None else getattr(comm, "size", None)
     if not isinstance(size, int) or (comm is not None and not hasattr(comm, "Isend")):
-        raise TypeError(f"comm = {comm!r}: expected an mpi4py communicator or None")
+        raise TypeError(f"comm = {_check.shown(comm)}: expected an mpi4py communicator or None")
     return size
 
 
 def _check_path(name: str, path: Any) -> None:
-    if path is not None and not isinstance(path, str | os.PathLike):
-        raise TypeError(f"{name} = {path!r}: expected a path or None")
+    if path is not None:
+        _check.path(name, _check.instance(name, path, (str, os.PathLike), "a path or None"))
 
 
 def local_from(strategy: Strategy, epochs: int) -> int:

@@ -113,7 +113,8 @@ def _cut(
 ) -> tuple[float | None, str]:
     if percentile is not None and threshold is not None:
         raise ValueError(
-            f"percentile = {percentile!r} and threshold = {threshold!r}: expected one of the two"
+            f"percentile = {_check.shown(percentile)} and threshold = {_check.shown(threshold)}: "
+            "expected one of the two"
         )
     if percentile is not None:
         expected = "a number above 0 and below 100"

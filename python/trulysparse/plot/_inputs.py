@@ -111,7 +111,7 @@ def input_connections_over_epochs(
 def _shape(shape: Any) -> tuple[int, int]:
     listed = _check.sequence("shape", shape, "(rows, columns)")
     if len(listed) != 2:
-        raise ValueError(f"shape = {shape!r}: expected (rows, columns)")
+        raise ValueError(f"shape = {_check.shown(shape)}: expected (rows, columns)")
     rows, columns = (_check.integer(f"shape[{i}]", size, 1) for i, size in enumerate(listed))
     return rows, columns
 

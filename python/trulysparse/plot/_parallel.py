@@ -196,7 +196,9 @@ def _counts(history: Any) -> _style.Values:
 def _curves(name: str, value: Any) -> dict[str, dict[int, _style.Values]]:
     """Give the curves by name, "" for a single one; each in ascending order of workers."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} = {value!r}: expected a dict whose keys are numbers of workers")
+        raise TypeError(
+            f"{name} = {_check.shown(value)}: expected a dict whose keys are numbers of workers"
+        )
     if not value:
         raise ValueError(f"{name} is empty: expected at least one number of workers")
     if all(isinstance(runs, Mapping) for runs in value.values()):

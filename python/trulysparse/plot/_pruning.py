@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _files
+from trulysparse import _check, _files
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -137,7 +137,9 @@ def _label(ax: Any, values: dict[str, _style.Values]) -> None:
 
 def _curves(curve: Any) -> dict[str, dict[str, _style.Values]]:
     if not isinstance(curve, Mapping):
-        raise TypeError(f"curve = {curve!r}: expected a dict, as model.pruning_curve returns it")
+        raise TypeError(
+            f"curve = {_check.shown(curve)}: expected a dict, as model.pruning_curve returns it"
+        )
     if not curve:
         raise ValueError("curve is empty: expected at least one curve")
     if all(isinstance(value, Mapping) for value in curve.values()):

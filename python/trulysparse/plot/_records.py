@@ -15,7 +15,9 @@ def checked(recorder: Any) -> TopologyRecorder:
     expected = "a trulysparse.TopologyRecorder"
     recorder = _check.instance("recorder", recorder, TopologyRecorder, expected)
     if not recorder.epochs:
-        raise ValueError(f"recorder = {recorder!r}: expected one that was a callback of a fit")
+        raise ValueError(
+            f"recorder = {_check.shown(recorder)}: expected one that was a callback of a fit"
+        )
     return cast(TopologyRecorder, recorder)
 
 
@@ -33,7 +35,9 @@ def degrees(recorder: Any, layer: Any, kind: str) -> list[Any]:
     recorder = checked(recorder)
     layer = layer_of(recorder, layer)
     if not recorder.in_degrees:
-        raise ValueError(f"recorder = {recorder!r}: expected one made with degrees=True")
+        raise ValueError(
+            f"recorder = {_check.shown(recorder)}: expected one made with degrees=True"
+        )
     return list((recorder.in_degrees if kind == "in" else recorder.out_degrees)[layer])
 
 
@@ -43,7 +47,7 @@ def choose(recorder: TopologyRecorder, epochs: Sequence[int] | None, most: int) 
         return _style.spread(len(recorder.epochs), most)
     listed = _check.sequence("epochs", epochs, "a sequence of integers")
     if not listed:
-        raise ValueError(f"epochs = {epochs!r}: expected at least one epoch")
+        raise ValueError(f"epochs = {_check.shown(epochs)}: expected at least one epoch")
     chosen = []
     for i, item in enumerate(listed):
         epoch = _check.integer(f"epochs[{i}]", item, 0)

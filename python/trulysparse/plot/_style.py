@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _check
+
 # Told apart by colour-blind readers (Okabe and Ito).
 BLUE = "#0072b2"
 ORANGE = "#d55e00"
@@ -64,7 +66,7 @@ def checked(ax: Any, name: str) -> Any:
     from matplotlib.axes import Axes
 
     if not isinstance(ax, Axes):
-        raise TypeError(f"{name} = {ax!r}: expected a matplotlib Axes or None")
+        raise TypeError(f"{name} = {_check.shown(ax)}: expected a matplotlib Axes or None")
     return ax
 
 

@@ -67,7 +67,9 @@ def degree_distributions(
         curves = {_records.moment(degrees.epochs[i]): recorded[i] for i in chosen}
     else:
         if epochs is not None:
-            raise ValueError(f"epochs = {epochs!r}: expected None, as degrees is no recorder")
+            raise ValueError(
+                f"epochs = {_check.shown(epochs)}: expected None, as degrees is no recorder"
+            )
         _check.not_sparse("degrees", degrees, "an array, or a dict of arrays")
         curves = dict(degrees) if isinstance(degrees, Mapping) else {"": degrees}
         if not curves:

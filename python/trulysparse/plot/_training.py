@@ -109,7 +109,9 @@ def _curves(history: Any) -> tuple[dict[str, Sequence[float]], list[int]]:
     """Give the curves by key, and the epochs counted from 1."""
     _check.not_sparse("history", history, "what fit returned, or a dict of lists")
     if not (isinstance(history, Mapping) or hasattr(history, "history")):
-        raise TypeError(f"history = {history!r}: expected what fit returned, or a dict of lists")
+        raise TypeError(
+            f"history = {_check.shown(history)}: expected what fit returned, or a dict of lists"
+        )
     values = history if isinstance(history, Mapping) else history.history
     keys = ("loss", "val_loss", "accuracy", "val_accuracy")
     curves = {key: values[key] for key in keys if len(values.get(key, ()))}

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trulysparse import _core
+from trulysparse import _check, _core
 from trulysparse.config import Config
 from trulysparse.losses import LOSSES
 from trulysparse.topology.pruning import core_rule
@@ -58,7 +58,8 @@ def both_or_none(tolerance: float | None, validation_data: Any) -> None:
     if (tolerance is None) != (validation_data is None):
         shown = "None" if validation_data is None else "(x, y)"
         raise ValueError(
-            f"tolerance = {tolerance!r} and validation_data = {shown}: expected both or none"
+            f"tolerance = {_check.shown(tolerance)} and validation_data = {shown}: "
+            "expected both or none"
         )
 
 

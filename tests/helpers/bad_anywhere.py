@@ -1,0 +1,87 @@
+"""Values of all kinds as each argument of each public call; run as a script, in parts.
+
+It prints a line of JSON before and after each trial, so that a crash names its own. A value may be
+taken; if it is not, the error is one of those that users expect, and nothing has changed.
+
+    python -m helpers.bad_anywhere PART PARTS [EVERY]
+
+EVERY takes a sample: each argument meets one of so many kinds, and the next argument others.
+"""
+
+import faulthandler
+import pickle
+import sys
+import warnings
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot
+import numpy as np
+
+from helpers import bad_values, entrances
+from helpers.broken_anywhere import state
+from helpers.entrances import Call
+from helpers.sparse_damage import say
+
+matplotlib.use("Agg")
+# What users expect; and what they raise themselves.
+EXPECTED = (ValueError, TypeError, OSError, MemoryError, bad_values.Own)
+
+
+# As many of which are legal, and take for ever.
+COUNTS = {"epochs", "max_iter", "steps_per_epoch", "size", "samples"}
+
+
+def is_endless(parameter: str, value: Any) -> bool:
+    is_number = isinstance(value, int | float | np.number)
+    return parameter in COUNTS and is_number and not abs(value) < 1000
+
+
+def attempt(call: Call, parameter: str, value: Any) -> dict[str, Any]:
+    before = state(call)
+    try:
+        call.make(**call.given(parameter, value))
+    except Exception as error:
+        try:
+            text = f"{type(error).__name__}: {error}"[:300]
+        except bad_values.Own:
+            text = f"{type(error).__name__}: (unprintable)"
+        raw = not isinstance(error, EXPECTED)
+        harmed = before != state(call)
+        restore(call, before)
+        return {"taken": False, "raw": raw, "text": text, "harmed": harmed}
+    restore(call, before)
+    return {"taken": True, "raw": False, "text": "", "harmed": False}
+
+
+def restore(call: Call, before: Any) -> None:
+    """Let the next trial begin where this one did."""
+    if before is None:
+        return
+    fresh = pickle.loads(before)
+    if hasattr(call.owner, "layers"):
+        call.owner.restore(fresh.snapshot())
+    else:
+        vars(call.owner).clear()
+        vars(call.owner).update(vars(fresh))
+
+
+def main(part: int, parts: int, every: int = 1) -> None:
+    faulthandler.enable()
+    warnings.simplefilter("ignore")
+    kinds = bad_values.KINDS | bad_values.frames()
+    say(kinds=len(kinds))
+    arguments = [(c, p) for c in entrances.calls() for p in c.parameters]
+    for number, (call, parameter) in enumerate(arguments):
+        if number % parts != part:
+            continue
+        for name in list(kinds)[(number // parts) % every :: every]:
+            value = kinds[name]()
+            if not is_endless(parameter, value):
+                say(case=f"{call.name}({parameter}): {name}")
+                say(**attempt(call, parameter, value))
+            matplotlib.pyplot.close("all")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
