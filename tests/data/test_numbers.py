@@ -3,6 +3,7 @@
 import io
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,11 @@ import trulysparse as ts
 from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse.cli import main
-from trulysparse.estimators import SparseMLPClassifier, SparseMLPRegressor
+from trulysparse.estimators import (
+    SparseFeatureSelector,
+    SparseMLPClassifier,
+    SparseMLPRegressor,
+)
 
 # Offsets that float32 does not hold beside a step of 1: of prices, ids and times.
 OFFSETS = {"prices": 123456.78, "ids": 2.0**25, "seconds": 1.7e9, "milliseconds": 1.7e12}
@@ -277,6 +282,42 @@ class TestWhatIsLost:
         table = sp.csr_array(np.c_[x, x[:, 0] + offset])
         with pytest.warns(RuntimeWarning, match="column 2 of x lies between.*dense samples"):
             trained(table, y)
+
+    def test_the_remedy_is_one(self):
+        """What is advised is not what the model has already."""
+        x, y = hills()
+        far = np.c_[x[:, 0], x[:, 1] + 3e8]
+        old = ts.load(Path(__file__).parents[1] / "compatibility" / "sgd.safetensors")
+        assert old.standardize
+        rows = np.tile(far[:, :1], old.layer_sizes[0]) + 3e8
+        with pytest.warns(RuntimeWarning, match="a new model, .*version 1") as said:
+            old.train_on_batch(rows, np.zeros(len(rows), int))
+        assert "standardize=True" not in str(said[0].message)
+        with pytest.warns(RuntimeWarning, match="an array of dense samples keeps them") as said:
+            trained(sp.csr_array(far), y, standardize=True)
+        assert "standardize=True" not in str(said[0].message)
+
+    @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+    def test_estimators_say_it_once(self, form):
+        """For all tries and all epochs whose samples are scored."""
+        x, y = hills()
+        far = form(np.c_[x[:, 0], x[:, 1] + 7e8])
+        for estimator in (
+            SparseMLPClassifier(
+                8, max_iter=3, standardize=False, early_stopping=True, random_state=0,
+                learning_rate_init="auto",
+            ),
+            SparseFeatureSelector(epochs=2, standardize=False),
+        ):
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                try:
+                    estimator.fit(far, y)
+                except ValueError as error:  # as unscaled samples of 7e8 are
+                    assert "diverged" in str(error)
+            messages = [str(warning.message) for warning in said]
+            assert sum("lies between" in message for message in messages) == 1, messages
+            assert any("column 1 of X" in message for message in messages)
 
     def test_nothing_is_said_of_numbers_that_are_told_apart(self):
         x, y = hills()

@@ -34,7 +34,7 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
     value
         Numbers, (samples,) or (samples, columns), as the user gave them.
     remedy
-        The setting with which nothing is lost.
+        With what nothing is lost; "" if with nothing.
     """
     is_sparse = scipy.sparse.issparse(value)
     if is_sparse and value.format not in ("csr", "csc", "coo"):
@@ -57,7 +57,25 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
         more = f", and {len(blurred) - 1} columns more" if len(blurred) > 1 else ""
         warnings.warn(
             f"{where} lies between {low[first]:.15g} and {high[first]:.15g}{more}: there float32 "
-            f"has steps of {step[first]:.3g}, so that values are lost; {remedy} keeps them",
+            f"has steps of {step[first]:.3g}, so that values are lost; "
+            + (f"{remedy} keeps them" if remedy else "subtract a number near them first"),
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+def blurred_integers(name: str, value: Any) -> str | None:
+    """Say what is wrong with integers beyond 2**53 that are close to each other, for float64."""
+    array: Any = value
+    if scipy.sparse.issparse(value) or array.dtype.kind not in "iu" or array.dtype.itemsize < 8:
+        return None
+    low, high = np.atleast_1d(array.min(axis=0)), np.atleast_1d(array.max(axis=0))
+    for k, (least, most) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        step = np.spacing(float(max(abs(least), abs(most))))
+        if step > 1 and 0 < most - least < _STEPS * step:
+            where = name if array.ndim == 1 else f"column {k} of {name}"
+            return (
+                f"{where} lies between {least} and {most}: there float64 has steps of {step:g}, so "
+                f"that values are lost; expected smaller integers, such as differences to {least}"
+            )
+    return None

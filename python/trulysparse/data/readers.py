@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse.data.numeric import is_number_text, is_odd
 from trulysparse.data.precision import narrowest
 
 Array = npt.NDArray[Any]
@@ -29,9 +30,6 @@ PathLike = str | Path
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 IDX_LIMIT = 1 << 30  # bytes; twenty times the largest file of Fashion-MNIST
 
-# What Python's float() takes beside these, such as 1_000 and digits of other scripts, is no number.
-_ODD = re.compile(r"[^0-9eE+.\- \t\r\n]")
-_WORDS = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.IGNORECASE | re.ASCII)
 _PADDED = re.compile(r"[+-]?0[0-9]|\+")
 
 
@@ -175,7 +173,7 @@ def read_features(path: PathLike, names: Sequence[str] | None, label: str | None
                 try:
                     values.extend(_numbers(cells))
                 except ValueError:
-                    bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+                    bad = next(i for i, cell in enumerate(cells) if not is_number_text(cell))
                     raise _bad_cell(path, number, wanted[bad], cells[bad], "a number") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
@@ -214,7 +212,7 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
                 try:
                     values.extend(_numbers(row))
                 except ValueError:
-                    bad = next(i for i, cell in enumerate(row) if not _is_number(cell))
+                    bad = next(i for i, cell in enumerate(row) if not is_number_text(cell))
                     hint = (
                         f" (is it the label? --label {names[bad]})"
                         if label is None and row[bad].strip()
@@ -227,7 +225,7 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
     if not labels:
         raise ValueError(f"{path}: expected rows below the header, there are none")
     # A header of numbers and one class, such as "5.1,3.5,setosa", is a row of data.
-    if header[column] in labels and all(map(_is_number, names)):
+    if header[column] in labels and all(map(is_number_text, names)):
         raise ValueError(f"{path}: row 1 looks like data: expected a header with column names")
     x = np.frombuffer(values).reshape(len(labels), len(names))
     _check_cells(path, x, numbers, names)
@@ -237,7 +235,7 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
 def _label_column(path: PathLike, header: list[str], label: str | None) -> int:
     if len(header) < 2:
         raise ValueError(f"{path}: expected a header of two or more names separated by commas")
-    if all(map(_is_number, header)):
+    if all(map(is_number_text, header)):
         raise ValueError(
             f"{path}: row 1 holds only numbers: expected a header with column names there"
         )
@@ -268,20 +266,9 @@ def _bad_cell(
 
 def _numbers(cells: Sequence[str]) -> Iterable[float]:
     """Convert cells; a ValueError says only that one of them is no number."""
-    if _ODD.search("".join(cells)) and not all(map(_is_number, cells)):
+    if is_odd("".join(cells)) and not all(map(is_number_text, cells)):
         raise ValueError
     return map(float, cells)
-
-
-def _is_number(cell: str) -> bool:
-    """Tell whether a cell is a number of ASCII digits, NaN or infinity."""
-    if _ODD.search(cell):
-        return _WORDS.fullmatch(cell) is not None
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def encode(
@@ -317,7 +304,7 @@ def _check_spellings(labels: Array, what: str, rows: Sequence[int] | None) -> bo
     """
     spellings, first = np.unique(labels, return_index=True)
     found = sorted(zip(first.tolist(), spellings.tolist(), strict=True))
-    numbers = [(i, s) for i, s in found if _is_number(s) and not _PADDED.match(s)]
+    numbers = [(i, s) for i, s in found if is_number_text(s) and not _PADDED.match(s)]
     are_numbers = len(numbers) == len(found)
     known: dict[float, tuple[int, str]] = {}
     for i, spelling in numbers:

@@ -169,6 +169,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         tries = Tries(rates, watch)
         for rate in rates:
             model = self._network(samples.X, learnt, seed, goes_on=goes_on, whole=True)
+            if rate == rates[0]:
+                _support.say_lost(model, samples.X)
             settings["callbacks"] = tries.callbacks(rate)
             history = self._train(model, samples, encoded, learnt, rate=rate, **settings)
             if tries.is_done(rate, history):
@@ -200,6 +202,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
         model = self._network(samples.X, learnt, seed, goes_on=goes_on)
         (rate,) = self._rates(learnt, retry=False)
+        _support.say_lost(model, samples.X)
         how: dict[str, Any] = {"rate": rate, "epochs": 1, "schedule": "constant"}
         before = model._core.copy()
         try:

@@ -285,6 +285,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _train(self, samples: WeightedSamples, target: Targets | None) -> SparseMLP:
         self.__dict__.pop("classes_", None)  # of an earlier fit
         model = self._network(samples.X, target)
+        _support.say_lost(model, samples.X)
         if target is not None and "classes_" in target.attributes():
             self.classes_ = target.attributes()["classes_"]
         optimizer = SGD(

@@ -19,6 +19,8 @@ from sklearn.utils.validation import validate_data
 from trulysparse import _check, _core
 from trulysparse.config import MOST_NEURONS
 from trulysparse.data import frames
+from trulysparse.data.precision import say_blurred
+from trulysparse.data.samples import remedy
 from trulysparse.data.sparse import check_sparse
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
@@ -137,11 +139,20 @@ def write_names(model: SparseMLP, estimator: Any) -> None:
 
 @contextmanager
 def silent_divergence() -> Iterator[None]:
-    """Train without the warnings of what has exploded: they are said of the last try only."""
+    """Train without the warnings of what has exploded, which are said of the last try only, and of
+    what is lost, which `say_lost` says once.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExplosionWarning)
+        warnings.filterwarnings("ignore", ".* lies between .* values are lost", RuntimeWarning)
         warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)
         yield
+
+
+def say_lost(model: SparseMLP, X: Any) -> None:
+    """Warn of samples that a network does not tell apart."""
+    if issparse(X) or not model._core.takes_float64():
+        say_blurred("X", X, remedy(model._core, is_sparse=issparse(X)))
 
 
 def warn_of_trouble(history: History) -> None:

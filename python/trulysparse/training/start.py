@@ -10,6 +10,7 @@ import numpy as np
 
 from trulysparse import _core
 from trulysparse.callbacks.base import Model
+from trulysparse.data.arrays import refuse_weightless
 from trulysparse.data.samples import given, held_out
 from trulysparse.history import History
 from trulysparse.parallel.driver import Judged, ParallelDriver
@@ -122,6 +123,8 @@ def _inputs(request: Request, session: Session | None) -> Inputs:
             trains=True,
             augment=request.augment,
         )
+        if not (session is not None and session.sharded):
+            refuse_weightless(request.sample_weight)
     if request.validation_data is not None:
         validation = held_out(request.core, request.validation_data)
     return Inputs(data, arrays, arrays.shape[0], validation)
