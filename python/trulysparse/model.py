@@ -539,8 +539,8 @@ class SparseMLP:
     def feature_importance(self, kind: str = "path") -> npt.NDArray[np.float64]:
         """Score the input features by the weights that leave them.
 
-        Compare scores only of features on one scale (``standardize=True``), and leave constant
-        features out: nothing trains their weights. The guide compares the kinds.
+        Compare scores only of features on one scale (``standardize=True``). Features that were
+        constant in training then count for nothing. The guide compares the kinds.
 
         Parameters
         ----------
@@ -553,7 +553,7 @@ class SparseMLP:
         Returns
         -------
         float64 array of shape (n_0,)
-            At least 0; 0 for a feature without connections. After ``compact(inputs=True)`` of the
+            At least 0; 0 for a feature without connections, or a constant one. After ``compact(inputs=True)`` of the
             features that remain, ``units(0)``.
         """
         kind = _check.choice("kind", kind, tuple(KINDS))

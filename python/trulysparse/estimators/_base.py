@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
 from trulysparse.data.numeric import refuse_held_sparse
-from trulysparse.estimators import _automatic, _support
+from trulysparse.estimators import _automatic, _state, _support
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
@@ -424,11 +424,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """What each feature is worth, by the name that scikit-learn's tools look for."""
         check_is_fitted(self, "model_")
         scores = np.zeros(self.n_features_in_)
-        found = self.model_.feature_importance()
-        statistics = self.model_._core.input_statistics()
-        if statistics is not None:
-            found[statistics.scale == 0] = 0
-        scores[self.model_.units(0)] = found
+        scores[self.model_.units(0)] = self.model_.feature_importance()
         if self._constant is not None:
             scores[self._constant] = 0
         return scores
@@ -438,6 +434,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """What the neurons of each hidden layer are worth."""
         check_is_fitted(self, "model_")
         return [self.model_.importance(i) for i in range(1, len(self.model_.layer_sizes) - 1)]
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the state of a pickle, once it is checked."""
+        _state.check(type(self), state, _state.NETWORK)
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
 from trulysparse.data.sparse import check_sparse
-from trulysparse.estimators import _selection, _support
+from trulysparse.estimators import _selection, _state, _support
 from trulysparse.estimators._stopping import is_finite
 from trulysparse.estimators._targets import Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
@@ -331,6 +331,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             seed=_support.draw_seed(_support.random(self.random_state)),
             threads=_support.threads(self.n_jobs),
         )
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the state of a pickle, once it is checked."""
+        _state.check(type(self), state, _state.SELECTOR)
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the selector can do."""
