@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse.datasets import Dataset
+from trulysparse.importance import KINDS
 from trulysparse.model import SparseMLP
 from trulysparse.training.loop import CUT_OFF
 
