@@ -487,7 +487,8 @@ class SparseMLP:
 
     def _follow(self, rate: float, x: Any, y: Any, sample_weight: Any) -> None:
         """Let the statistics take in samples that a step at this learning rate will be of."""
-        self._core.follow(given(self._core, x, y, sample_weight=sample_weight).data, rate)
+        batch = given(self._core, x, y, sample_weight=sample_weight, follows=True)
+        self._core.follow(batch.data, rate)
 
     # --- neurons and connections ------------------------------------------------------------------
 

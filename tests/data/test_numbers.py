@@ -269,6 +269,40 @@ class TestTargets:
             SparseMLPRegressor(max_iter=1, random_state=0).fit(rng.normal(size=(300, 2)), y)
 
 
+class TestTinyUnits:
+    """Numbers in a unit whose squares float64 does not hold."""
+
+    @pytest.mark.parametrize("unit", [1e-30, 1e-100, 1e-140])
+    def test_units_that_float64_holds_change_nothing(self, unit):
+        x, y = hills()
+        options = {"max_iter": 3, "random_state": 0}
+        plain = SparseMLPRegressor(9, **options).fit(x, x[:, 0])
+        other = SparseMLPRegressor(9, **options).fit(x * unit, x[:, 0] * unit)
+        np.testing.assert_allclose(other.predict(x * unit) / unit, plain.predict(x), rtol=1e-4)
+
+    @pytest.mark.parametrize("unit", [1e-149, 1e-165, 1e-250, 1e-319])
+    @pytest.mark.parametrize("shift", [0, 1])
+    def test_others_are_refused(self, unit, shift):
+        x, _ = hills()
+        y = np.linspace(-1, 3, len(x)) * unit + shift * unit
+        for fit in (SparseMLPRegressor(9).fit, SparseMLPRegressor(9).partial_fit):
+            with pytest.raises(ValueError, match="^y lies between .*: float64 does not hold"):
+                fit(x, y)
+        with pytest.raises(ValueError, match="^column 1 of y lies between"):
+            SparseMLPRegressor(9).fit(x, np.c_[x[:, 0], y])
+        settings = {"loss": "squared_error", "standardize_targets": True}
+        with pytest.raises(ValueError, match="^y lies between"):
+            trained(x, y, 1, **settings)
+        with pytest.raises(ValueError, match="^column 2 of x lies between"):
+            trained(np.c_[x, y], x[:, 0] > 9)
+
+    def test_what_is_constant_is_taken(self):
+        x, y = hills()
+        model = SparseMLPRegressor(9, max_iter=1, random_state=0).fit(x, np.full(len(x), 3e-200))
+        assert model.y_mean_.tolist() == [3e-200]
+        trained(np.c_[x, np.full(len(x), 7e-300)], y)
+
+
 class TestWhatIsLost:
     """A model that computes in float32 says which numbers it does not tell apart."""
 

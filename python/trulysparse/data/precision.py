@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+# Squares of smaller differences lose digits in float64, or are zero.
+_SMALLEST_SPAN = 1e-145
+
 # Steps of float32 that a column's values must span to count as told apart.
 _STEPS = 1000
 
@@ -79,3 +82,18 @@ def blurred_integers(name: str, value: Any) -> str | None:
                 f"that values are lost; expected smaller integers, such as differences to {least}"
             )
     return None
+
+
+def refuse_tiny(name: str, array: npt.NDArray[Any]) -> None:
+    """Raise ValueError for a column that varies by so little that its variance is zero."""
+    low, high = (np.atleast_1d(f(array, axis=0)) for f in (np.min, np.max))
+    with np.errstate(over="ignore"):
+        span = high - low
+    tiny = np.flatnonzero((span > 0) & (span < _SMALLEST_SPAN))
+    if len(tiny):
+        k = tiny[0]
+        where = name if array.ndim == 1 or array.shape[1] == 1 else f"column {k} of {name}"
+        raise ValueError(
+            f"{where} lies between {low[k]:.6g} and {high[k]:.6g}: float64 does not hold the "
+            "squares of such differences; expected larger numbers, in another unit"
+        )

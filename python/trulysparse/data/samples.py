@@ -12,7 +12,7 @@ from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.data.precision import say_blurred
+from trulysparse.data.precision import refuse_tiny, say_blurred
 from trulysparse.losses import LOSSES
 
 # A string, as SciPy imports `sparse` when it is first used, which takes longer than all else here.
@@ -56,6 +56,7 @@ def given(
     *,
     sample_weight: Any = None,
     trains: bool = False,
+    follows: bool = False,
     augment: ImageAugmentation | None = None,
 ) -> Given:
     """Check samples and their targets for a network, and hand them to the core.
@@ -70,6 +71,8 @@ def given(
         What errors call `x` and `y`.
     trains
         Whether they are trained on, which the noise of a network forbids for sparse ones.
+    follows
+        Whether the network takes their statistics without training.
 
     Raises
     ------
@@ -86,6 +89,8 @@ def given(
     count, outputs = inputs.shape[0], config.layer_sizes[-1]
     units = config.standardize_targets
     targets = arrays.targets(names[1], y, count, outputs, config.loss, wide=units)
+    if units and (trains or follows) and core.target_statistics() is None:
+        refuse_tiny(names[1], targets)
     if trains:
         _say_what_is_lost(core, names, x, inputs, y, targets, changes=augment is not None)
     weights = arrays.sample_weights(sample_weight, count)
