@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from trulysparse import _core
+from trulysparse import _check, _core
 from trulysparse.data import frames
 
 KEY = "feature_names"
@@ -122,11 +123,27 @@ class Columns:
         return known
 
     def _remaining(self, known: list[str]) -> list[str]:
-        """Give the names of the columns that a compaction has left."""
-        origin = self._model._core.origin()
-        if origin is None or len(known) != origin[0][0] or len(origin[1][0]) == 0:
-            return known
-        return [known[i] for i in origin[1][0]]
+        return _remaining(self._model._core, known)
+
+
+def _remaining(core: _core.Network, known: list[str]) -> list[str]:
+    """Give the names of the columns that a compaction has left."""
+    origin = core.origin()
+    if origin is None or len(known) != origin[0][0] or len(origin[1][0]) == 0:
+        return known
+    return [known[i] for i in origin[1][0]]
+
+
+def remaining_metadata(core: _core.Network, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Give metadata for a file that does not know which columns a compaction has removed."""
+    metadata = _check.strings("metadata", metadata)
+    try:
+        known = json.loads(metadata.get(KEY, ""))
+    except (ValueError, RecursionError):
+        return metadata
+    if not isinstance(known, list):
+        return metadata
+    return metadata | {KEY: json.dumps(_remaining(core, known))}
 
 
 def learnt(model: Named, x: Any) -> tuple[Columns, Any]:
