@@ -556,8 +556,8 @@ class SparseMLP:
         Returns
         -------
         float64 array of shape (n_0,)
-            At least 0; 0 for a feature without connections, or a constant one. After ``compact(inputs=True)`` of the
-            features that remain, ``units(0)``.
+            At least 0; 0 for a feature without connections, or a constant one. After
+            ``compact(inputs=True)`` of the features that remain, ``units(0)``.
         """
         kind = _check.choice("kind", kind, tuple(KINDS))
         return scoring.feature_importance(self._core, kind)

@@ -45,7 +45,9 @@ def test_the_feature_that_decides_comes_first(capsys):
 @pytest.mark.parametrize("kind", ["path", "strength"])
 def test_constant_columns_count_for_nothing(capsys, kind):
     x = np.hstack([np.full((120, 1), 6.5), RNG.normal(size=(120, 2)), np.zeros((120, 1))])
-    write_csv("data.csv", x, np.where(x[:, 2] > 0, "u", "v"), ["same", "noise", "sign", "none", "y"])
+    write_csv(
+        "data.csv", x, np.where(x[:, 2] > 0, "u", "v"), ["same", "noise", "sign", "none", "y"]
+    )
     model = train("--data", "data.csv", "--epochs", 5, "--batch-size", 16)
     capsys.readouterr()
     rows = {name: score for _, name, score in table(capsys, "--kind", kind)[1:]}

@@ -185,9 +185,9 @@ def test_weights_that_are_all_zero_are_named(kind):
         classifier.score,
         SparseFeatureSelector().fit,
     ):
-        with pytest.raises(ValueError, match="^sample_weight is zero for all samples"):
+        with pytest.raises(ValueError, match=r"^sample_weight is zero for all samples"):
             call(x, y, sample_weight=zeros)
-    with pytest.raises(ValueError, match="class_weight, .* is zero for all samples"):
+    with pytest.raises(ValueError, match=r"class_weight, .* is zero for all samples"):
         SparseMLPClassifier(4, class_weight={0: 0, 1: 0}).fit(x, y)
 
 
@@ -202,7 +202,9 @@ def test_weights_that_float32_makes_zeros_of(tiny):
     assert same.score(x, y, weight) == pytest.approx(plain.score(x, y))
     numbers = SparseMLP([3, 4, 1], loss="squared_error")
     for call in (numbers.fit, numbers.train_on_batch, SparseMLPRegressor(4).partial_fit):
-        with pytest.raises(ValueError, match="^sample_weight has no number above .*larger weights"):
+        with pytest.raises(
+            ValueError, match=r"^sample_weight has no number above .*larger weights"
+        ):
             call(x, y, sample_weight=weight)
     beside_one = np.where(np.arange(12) == 0, 1, weight)
     SparseMLP([3, 4, 1], loss="squared_error").fit(

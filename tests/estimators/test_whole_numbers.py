@@ -24,7 +24,10 @@ def test_classes_stay_apart():
         assert model.classes_.tolist() == IDS
         right = np.mean(model.predict(X) == Y)
         assert model.score(X, y) == right
-        assert SparseFeatureSelector(epochs=1, task="classification").fit(X, y).classes_.tolist() == IDS
+        assert (
+            SparseFeatureSelector(epochs=1, task="classification").fit(X, y).classes_.tolist()
+            == IDS
+        )
 
 
 def test_classes_named_beforehand_stay_apart():
@@ -32,7 +35,7 @@ def test_classes_named_beforehand_stay_apart():
         model = SparseMLPClassifier(6, random_state=0).partial_fit(X, y, classes=classes)
         model.partial_fit(X, y, classes=classes)
         assert model.classes_.tolist() == IDS
-        other = np.where(Y == IDS[0], IDS[0] - 1, Y)
+        other = np.where(IDS[0] == Y, IDS[0] - 1, Y)
         for unknown in (other, other.astype(np.uint64), other.astype(np.float64)):
             with pytest.raises(ValueError, match="y has the classes"):
                 model.partial_fit(X, unknown)
@@ -45,7 +48,9 @@ def test_targets_that_become_one_are_refused():
             SparseMLPRegressor(6).partial_fit,
             SparseMLP([3, 6, 1], loss="squared_error", standardize_targets=True).fit,
         ):
-            with pytest.raises(ValueError, match="y lies between 1152921504606846979 and .*differ"):
+            with pytest.raises(
+                ValueError, match=r"y lies between 1152921504606846979 and .*differ"
+            ):
                 fit(X, y)
     two = np.c_[np.arange(24), Y]
     with pytest.raises(ValueError, match="column 1 of y lies between"):

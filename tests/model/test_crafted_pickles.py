@@ -117,9 +117,9 @@ def test_an_estimators_pickle_harms_nothing():
     "comm", [3, "world", object(), np.zeros(3), dataclasses.make_dataclass("Comm", ["size"])(3)]
 )
 def test_what_is_no_communicator_is_named(model, kind, comm):
-    with pytest.raises(TypeError, match="comm = .*expected an mpi4py communicator or None"):
+    with pytest.raises(TypeError, match=r"comm = .*expected an mpi4py communicator or None"):
         kind(comm=comm)
     before = model._core.to_bytes({})
-    with pytest.raises(TypeError, match="comm = .*expected an mpi4py communicator or None"):
+    with pytest.raises(TypeError, match=r"comm = .*expected an mpi4py communicator or None"):
         model.fit(X, Y, strategy=unpickled(kind(2), comm=comm), **QUIET)
     assert model._core.to_bytes({}) == before

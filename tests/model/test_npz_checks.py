@@ -96,7 +96,8 @@ def drop(*keys):
 @pytest.mark.parametrize(
     "change",
     [
-        *(put("targets_of_one_value", v) for v in ([2], [-1], [0], [1.0], ["1"], [None], 1, "1", [[1]], {"1": 1}, None, [True])),
+        *(put("targets_of_one_value", v) for v in ([2], [-1], [0], [1.0], ["1"], [None], [True])),
+        *(put("targets_of_one_value", v) for v in (1, "1", [[1]], {"1": 1}, None)),
         *(put("samples_seen", v) for v in (-1, "40", [40], True, float("nan"), 1e400, {})),
         *(put("targets_seen", v) for v in (-1, "40", [40], True, float("nan"), 0)),
         *(put("metadata", v) for v in ([], 3, {"note": 3}, None, "text")),
@@ -123,13 +124,16 @@ def drop(*keys):
 )  # fmt: skip
 def test_altered_settings_are_refused(folder, change):
     rewritten(folder, change)
-    with pytest.raises((ValueError, TypeError), match=r"settings\.json|activation|loss|dropout|standardize"):
+    with pytest.raises(
+        (ValueError, TypeError), match=r"settings\.json|activation|loss|dropout|standardize"
+    ):
         ts.SparseMLP.from_npz(folder)
 
 
 @pytest.mark.parametrize("name", ["mean", "scale", "target_mean", "target_scale"])
 @pytest.mark.parametrize(
-    "value", [np.nan, np.inf, -1.0, "text", 1j, True, 3, None],
+    "value",
+    [np.nan, np.inf, -1.0, "text", 1j, True, 3, None],
 )
 def test_altered_statistics_are_refused(folder, name, value):
     path = folder / f"{name}.npy"
@@ -164,5 +168,5 @@ def test_numbers_that_are_not_finite_are_refused_or_said(folder, name):
         np.savez(path, **content)
     else:
         np.save(path, np.array([0, np.inf], np.float32))
-    with pytest.raises(ValueError, match="weights|biases"):
+    with pytest.raises(ValueError, match=r"weights|biases"):
         ts.SparseMLP.from_npz(folder)

@@ -178,6 +178,33 @@ def names(name: str, x: Any) -> list[str] | None:
     return [str(label) for label in labels]
 
 
+def labels(x: Any) -> list[str] | None:
+    """Give the labels of a frame's columns as text, of any type; None if it is none."""
+    return [str(label) for label in x.columns] if frames.is_frame(x) else None
+
+
+def refuse_others(name: str, x: Any, known: list[str] | None) -> None:
+    """Raise ValueError for a frame whose columns are not those of the fit, in their order.
+
+    Columns go by position where one of the two is an array, or a frame that only counts them and
+    shares no label with the other.
+    """
+    found = labels(x)
+    if found is None:
+        return
+    counted = _numbers(found)
+    expected = counted if known is None else known
+    is_permuted = sorted(found) == sorted(expected)
+    is_named = known is not None and (
+        counted not in (found, expected) or not set(found).isdisjoint(expected)
+    )
+    if found != expected and (is_permuted or is_named):
+        problem = "the columns in another order" if is_permuted else "other columns"
+        raise ValueError(
+            f"{name} has {problem} than in fit, {_some(found)}: expected {_some(expected)}"
+        )
+
+
 def _numbers(found: list[str] | None) -> list[str]:
     """Give what columns without names are called; they go by position, as arrays do."""
     return [str(place) for place in range(len(found or ()))]

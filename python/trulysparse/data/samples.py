@@ -100,8 +100,14 @@ def given(
 
 
 def _say_what_is_lost(
-    core: _core.Network, names: tuple[str, str], x: Any, inputs: Any, y: Any, targets: Any,
-    *, changes: bool
+    core: _core.Network,
+    names: tuple[str, str],
+    x: Any,
+    inputs: Any,
+    y: Any,
+    targets: Any,
+    *,
+    changes: bool,
 ) -> None:
     if not isinstance(inputs, arrays.CsrArrays) and inputs.dtype == np.float32:
         say_blurred(names[0], x, remedy(core, is_sparse=False, changes=changes))

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
+from trulysparse.data import columns
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _automatic, _state, _support
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
@@ -235,20 +236,30 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _validated(
         self, X: Any, y: Any, *, reset: bool, name: str = "y", fewest: int = 1
     ) -> tuple[Any, Array]:
+        labels = columns.labels(y)
         X, y = _support.validated(
             self,
             X,
-            self._targets(y, name),
+            self._targets(y, name, reset=reset),
             name="X" if name == "y" else "X_val",
             reset=reset,
             multi_output=True,
             fewest=fewest,
         )
-        return X, self._checked(y, name)
+        y = self._checked(y, name)
+        if reset:
+            self._target_labels = labels
+        return X, y
 
-    def _targets(self, y: Any, name: str) -> Any:
-        """Give targets that are safe to look at, sparse ones as an array; checked no further."""
-        return targets_of(name, y)
+    def _targets(self, y: Any, name: str, *, reset: bool = False) -> Any:
+        """Give targets that are safe to look at, sparse ones as an array; checked no further.
+
+        A frame's columns must be those of the first fit, unless there is one only.
+        """
+        safe = targets_of(name, y)
+        if not reset and len(getattr(y, "columns", ())) > 1:
+            columns.refuse_others(name, y, getattr(self, "_target_labels", None))
+        return safe
 
     def _held_out(self, X_val: Any, y_val: Any) -> WeightedSamples | None:
         if (X_val is None) != (y_val is None):

@@ -236,7 +236,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of shape (n_samples, n_features_)
         """
-        return super().transform(check_sparse("X", X))
+        X = check_sparse("X", X)
+        _support.refuse_other_columns(self, "X", X)
+        return super().transform(X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Put zeros where `transform` left features out.

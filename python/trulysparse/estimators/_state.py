@@ -64,7 +64,7 @@ def _check_shapes(kind: type, state: Mapping[str, Any]) -> None:
     model, features = state["model_"], state["n_features_in_"]
     sizes = model.original_layer_sizes
     expected = {"n_features_in_": (features, sizes[0])}
-    for name in ("scores_", "feature_names_in_", "_constant", "_labels"):
+    for name in ("scores_", "feature_names_in_", "_constant", "_column_labels"):
         if state.get(name) is not None:
             expected[f"the length of {name}"] = (len(state[name]), features)
     if "_target" in state:
@@ -80,7 +80,7 @@ def _check_shapes(kind: type, state: Mapping[str, Any]) -> None:
             )
     attributes = state["_target"].attributes() if "_target" in state else {}
     for name, value in attributes.items():
-        if not np.array_equal(state.get(name), value):
+        if not np.array_equal(np.asarray(state.get(name)), value):
             raise ValueError(f"the pickled {kind.__name__} has other {name} than its targets")
 
 
@@ -99,6 +99,10 @@ def _array(kinds: str) -> _Fits:
 
 def _are_numbers(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_check.is_number, value))
+
+
+def _are_labels(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(v, str) for v in value))
 
 
 def _is_target(value: Any) -> bool:
@@ -128,14 +132,12 @@ _NETWORK = {
     "model_": (lambda v: isinstance(v, SparseMLP), "a SparseMLP"),
     "n_features_in_": (_is_count, "a number of features"),
     "?feature_names_in_": (_array("OUT"), "an array of names"),
-    "?_labels": (
-        lambda v: v is None or (isinstance(v, list) and all(isinstance(i, str) for i in v)),
-        "a list of text or None",
-    ),
+    "?_column_labels": (_are_labels, "a list of text or None"),
 }
 NETWORK: Mapping[str, tuple[_Fits, str]] = {
     **_NETWORK,
     "_target": (_is_target, "classes, labels or numbers, as fit learns them"),
+    "?_target_labels": (_are_labels, "a list of text or None"),
     "_sparse": (_is_bool, "True or False"),
     "?_constant": (lambda v: v is None or _array("b")(v), "a mask of the features or None"),
     "n_outputs_": (_is_count, "a number of outputs"),

@@ -278,8 +278,10 @@ def _check_keys(what: str, found: Any, needed: tuple[str, ...], more: tuple[str,
         ("has unknown", [key for key in found if key not in (*needed, *more)]),
     ):
         if keys:
-            raise ValueError(f"{what} {problem} {', '.join(map(repr, keys[:5]))}: expected no other "
-                             "keys than export_npz writes, and all of them")
+            raise ValueError(
+                f"{what} {problem} {', '.join(map(repr, keys[:5]))}: expected no other "
+                "keys than export_npz writes, and all of them"
+            )
 
 
 def _matrix(path: Path) -> scipy.sparse.csc_array:
