@@ -238,11 +238,13 @@ class SparseMLP:
         """Build a model from the files that `export_npz` wrote, which may have been changed since.
 
         `threads` as in the constructor. A file that is missing is a FileNotFoundError. Files that
-        are not as expected, or do not fit each other, are a ValueError or a TypeError.
+        are not as expected, or do not fit each other, are a ValueError or a TypeError. The model
+        has no momentum and begins counting anew, as these files do not have that.
         """
         files = npz.read(_check.path("folder", folder))
         model = cls.from_scipy(files.weights, files.biases, threads=threads, **files.settings)
-        files.standardize(model._core)
+        files.complete(model._core)
+        model.metadata = files.metadata
         return model
 
     # --- training ---------------------------------------------------------------------------------
@@ -487,7 +489,8 @@ class SparseMLP:
 
     def _follow(self, rate: float, x: Any, y: Any, sample_weight: Any) -> None:
         """Let the statistics take in samples that a step at this learning rate will be of."""
-        self._core.follow(given(self._core, x, y, sample_weight=sample_weight).data, rate)
+        batch = given(self._core, x, y, sample_weight=sample_weight, follows=True)
+        self._core.follow(batch.data, rate)
 
     # --- neurons and connections ------------------------------------------------------------------
 
@@ -539,8 +542,8 @@ class SparseMLP:
     def feature_importance(self, kind: str = "path") -> npt.NDArray[np.float64]:
         """Score the input features by the weights that leave them.
 
-        Compare scores only of features on one scale (``standardize=True``), and leave constant
-        features out: nothing trains their weights. The guide compares the kinds.
+        Compare scores only of features on one scale (``standardize=True``). Features that were
+        constant in training then count for nothing. The guide compares the kinds.
 
         Parameters
         ----------
@@ -553,8 +556,8 @@ class SparseMLP:
         Returns
         -------
         float64 array of shape (n_0,)
-            At least 0; 0 for a feature without connections. After ``compact(inputs=True)`` of the
-            features that remain, ``units(0)``.
+            At least 0; 0 for a feature without connections, or a constant one. After
+            ``compact(inputs=True)`` of the features that remain, ``units(0)``.
         """
         kind = _check.choice("kind", kind, tuple(KINDS))
         return scoring.feature_importance(self._core, kind)
@@ -818,14 +821,14 @@ class SparseMLP:
 
         For each layer ``weight_0.npz`` (`scipy.sparse.save_npz`, (n_in, n_out)) and ``bias_0.npy``;
         ``mean.npy`` and ``scale.npy`` if the model has statistics of standardisation;
-        ``settings.json``; and a ``README.txt`` that says how outputs are computed from them.
-        `from_npz` reads them. Momentum, counters, what was pruned and `metadata` are in the files
-        of `save` only.
+        ``settings.json`` with `metadata`; and a ``README.txt`` that says how outputs are computed.
+        `from_npz` reads them. Momentum, counters and what was pruned are in the files of `save`
+        only; of `metadata`'s ``feature_names`` those are kept that a compaction has left.
 
         The folder is made if it does not exist, and files of an earlier export are replaced. A file
         that cannot be written is an OSError, a model with SReLU layers a ValueError.
         """
-        npz.write(self._core, _check.path("folder", folder))
+        npz.write(self._core, _check.path("folder", folder), self.metadata)
 
     def to_torch(self, *, dense: bool = False, logits: bool = False) -> Any:
         """Make a `torch.nn.Module` that computes the same outputs; needs the extra ``torch``.

@@ -64,8 +64,13 @@ def importance(core: _core.Network, layer: int) -> npt.NDArray[np.float32]:
 
 
 def feature_importance(core: _core.Network, kind: str) -> npt.NDArray[np.float64]:
-    """Score the inputs."""
-    return _said(core, "feature_importance", "feature", KINDS[kind](core))
+    """Score the inputs; 0 for those that were constant in training."""
+    scores = _said(core, "feature_importance", "feature", KINDS[kind](core))
+    statistics = core.input_statistics()
+    if statistics is not None:
+        scores[statistics.scale == 0] = 0
+        scores[list(statistics.constant)] = 0
+    return scores
 
 
 def gradient_norms(core: _core.Network, data: _core.Data) -> npt.NDArray[np.float64]:

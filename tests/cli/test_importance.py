@@ -42,6 +42,24 @@ def test_the_feature_that_decides_comes_first(capsys):
     assert len(rows) == 2
 
 
+@pytest.mark.parametrize("kind", ["path", "strength"])
+def test_constant_columns_count_for_nothing(capsys, kind):
+    x = np.hstack([np.full((120, 1), 6.5), RNG.normal(size=(120, 2)), np.zeros((120, 1))])
+    write_csv(
+        "data.csv", x, np.where(x[:, 2] > 0, "u", "v"), ["same", "noise", "sign", "none", "y"]
+    )
+    model = train("--data", "data.csv", "--epochs", 5, "--batch-size", 16)
+    capsys.readouterr()
+    rows = {name: score for _, name, score in table(capsys, "--kind", kind)[1:]}
+    assert rows["same"] == rows["none"] == "0"
+    assert float(rows["noise"]) > 0
+    assert model.feature_importance(kind)[[0, 3]].tolist() == [0, 0]
+    model.compact(inputs=True)
+    model.save("compacted.safetensors")
+    again = {name: score for _, name, score in table(capsys, model="compacted.safetensors")[1:]}
+    assert again.get("same", "0") == again.get("none", "0") == "0"
+
+
 def test_writes_all_ranks_as_csv(capsys):
     model = train()
     capsys.readouterr()

@@ -248,3 +248,13 @@ def test_a_fit_that_goes_on_from_a_checkpoint_has_its_order(tmp_path):
     whole = run(TABLE)
     assert json.loads(whole.metadata["feature_names"]) == NAMES
     assert content(whole) == content(fit(make_model(), strategy=ts.WASSP(workers=2), epochs=4))
+
+
+def test_validation_targets_in_another_order_are_refused():
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(12, 3)), pd.DataFrame(rng.normal(size=(12, 2)), columns=["km", "kg"])
+    model = ts.SparseMLP([3, 4, 2], loss="squared_error", seed=0)
+    with pytest.raises(ValueError, match=r"^validation_data\[1\] \(y\) has the columns in another"):
+        model.fit(x, y, epochs=1, validation_data=(x, y[["kg", "km"]]), progress=False)
+    model.fit(x, y, epochs=1, validation_data=(x, y), progress=False)
+    model.fit(x, y, epochs=1, validation_data=(x, y.to_numpy()), progress=False)

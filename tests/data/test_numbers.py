@@ -2,7 +2,8 @@
 
 import io
 import warnings
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,11 @@ import trulysparse as ts
 from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse.cli import main
-from trulysparse.estimators import SparseMLPClassifier, SparseMLPRegressor
+from trulysparse.estimators import (
+    SparseFeatureSelector,
+    SparseMLPClassifier,
+    SparseMLPRegressor,
+)
 
 # Offsets that float32 does not hold beside a step of 1: of prices, ids and times.
 OFFSETS = {"prices": 123456.78, "ids": 2.0**25, "seconds": 1.7e9, "milliseconds": 1.7e12}
@@ -264,6 +269,40 @@ class TestTargets:
             SparseMLPRegressor(max_iter=1, random_state=0).fit(rng.normal(size=(300, 2)), y)
 
 
+class TestTinyUnits:
+    """Numbers in a unit whose squares float64 does not hold."""
+
+    @pytest.mark.parametrize("unit", [1e-30, 1e-100, 1e-140])
+    def test_units_that_float64_holds_change_nothing(self, unit):
+        x, _ = hills()
+        options = {"max_iter": 3, "random_state": 0}
+        plain = SparseMLPRegressor(9, **options).fit(x, x[:, 0])
+        other = SparseMLPRegressor(9, **options).fit(x * unit, x[:, 0] * unit)
+        np.testing.assert_allclose(other.predict(x * unit) / unit, plain.predict(x), rtol=1e-4)
+
+    @pytest.mark.parametrize("unit", [1e-149, 1e-165, 1e-250, 1e-319])
+    @pytest.mark.parametrize("shift", [0, 1])
+    def test_others_are_refused(self, unit, shift):
+        x, _ = hills()
+        y = np.linspace(-1, 3, len(x)) * unit + shift * unit
+        for fit in (SparseMLPRegressor(9).fit, SparseMLPRegressor(9).partial_fit):
+            with pytest.raises(ValueError, match=r"^y lies between .*: float64 does not hold"):
+                fit(x, y)
+        with pytest.raises(ValueError, match=r"^column 1 of y lies between"):
+            SparseMLPRegressor(9).fit(x, np.c_[x[:, 0], y])
+        settings = {"loss": "squared_error", "standardize_targets": True}
+        with pytest.raises(ValueError, match=r"^y lies between"):
+            trained(x, y, 1, **settings)
+        with pytest.raises(ValueError, match=r"^column 2 of x lies between"):
+            trained(np.c_[x, y], x[:, 0] > 9)
+
+    def test_what_is_constant_is_taken(self):
+        x, y = hills()
+        model = SparseMLPRegressor(9, max_iter=1, random_state=0).fit(x, np.full(len(x), 3e-200))
+        assert model.y_mean_.tolist() == [3e-200]
+        trained(np.c_[x, np.full(len(x), 7e-300)], y)
+
+
 class TestWhatIsLost:
     """A model that computes in float32 says which numbers it does not tell apart."""
 
@@ -277,6 +316,44 @@ class TestWhatIsLost:
         table = sp.csr_array(np.c_[x, x[:, 0] + offset])
         with pytest.warns(RuntimeWarning, match="column 2 of x lies between.*dense samples"):
             trained(table, y)
+
+    def test_the_remedy_is_one(self):
+        """What is advised is not what the model has already."""
+        x, y = hills()
+        far = np.c_[x[:, 0], x[:, 1] + 3e8]
+        old = ts.load(Path(__file__).parents[1] / "compatibility" / "sgd.safetensors")
+        assert old.standardize
+        rows = np.tile(far[:, :1], old.layer_sizes[0]) + 3e8
+        with pytest.warns(RuntimeWarning, match="a new model, .*version 1") as said:
+            old.train_on_batch(rows, np.zeros(len(rows), int))
+        assert "standardize=True" not in str(said[0].message)
+        with pytest.warns(RuntimeWarning, match="an array of dense samples keeps them") as said:
+            trained(sp.csr_array(far), y, standardize=True)
+        assert "standardize=True" not in str(said[0].message)
+
+    @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+    def test_estimators_say_it_once(self, form):
+        """For all tries and all epochs whose samples are scored."""
+        x, y = hills()
+        far = form(np.c_[x[:, 0], x[:, 1] + 7e8])
+        for estimator in (
+            SparseMLPClassifier(
+                8,
+                max_iter=3,
+                standardize=False,
+                early_stopping=True,
+                random_state=0,
+                learning_rate_init="auto",
+            ),
+            SparseFeatureSelector(epochs=2, standardize=False),
+        ):
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                with suppress(ValueError):  # unscaled samples of 7e8 may diverge
+                    estimator.fit(far, y)
+            messages = [str(warning.message) for warning in said]
+            assert sum("lies between" in message for message in messages) == 1, messages
+            assert any("column 1 of X" in message for message in messages)
 
     def test_nothing_is_said_of_numbers_that_are_told_apart(self):
         x, y = hills()

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from helpers.data_files import check
+from hypothesis import given
+from hypothesis import strategies as st
 from trulysparse import datasets
-from trulysparse.data.readers import encode
+from trulysparse.data.readers import encode, read_features
 
 
 @pytest.fixture
@@ -224,6 +226,16 @@ class TestCsv:
         assert data.class_names == ('a "b"', "c d")
         np.testing.assert_array_equal(data.x_test, [[10], [-2]])
 
+    def test_numbers_of_every_honest_spelling(self, write_csv):
+        path = write_csv("a,b,y\n 4,+.5,u\n-3.,2E-1\t,v\n")
+        np.testing.assert_array_equal(
+            datasets.load_csv(path, hold_out=False).x_test, [[4, 0.5], [-3, 0.2]]
+        )
+
+    def test_rows_to_predict_are_read_in_the_same_way(self, write_csv):
+        with pytest.raises(ValueError, match=r"row 3, column 'b': expected a number, got '7_0'"):
+            read_features(write_csv("a,b\nx_1,2\n,7_0\n"), ["b"], None)
+
     def test_numeric_labels_are_ordered_as_numbers(self, write_csv):
         data = datasets.load_csv(write_csv("a,y\n0,10\n1,2\n2,-1.0\n"), hold_out=False)
         assert data.class_names == ("-1", "2", "10")
@@ -251,6 +263,12 @@ class TestCsv:
             ("a,b,y\n1,2,0\n\n1,,1\n", "row 4, column 'b': expected a number, got nothing"),
             ("a,b,y\n1,2,0\n?,2,1\n", r"row 3, column 'a': expected a number, got '\?'"),
             ("a,b,y\n1,2,0\n\n1,nan,1\n", "row 4, column 'b': expected a finite number, got 'nan'"),
+            ("a,b,y\n1,2_500,0\n", "row 2, column 'b': expected a number, got '2_500'"),
+            ("a,b,y\n3,2,0\n\uff13,2,1\n", "row 3, column 'a': expected a number, got '\uff13'"),
+            ("a,b,y\n1,٤٢,0\n", "row 2, column 'b': expected a number, got '٤٢'"),
+            ("a,b,y\n1,2\x1c,0\n", "row 2, column 'b': expected a number"),
+            ("a,b,y\n1,-Infinity,0\n", "row 2, column 'b': expected a finite number"),
+            ("a,y\n1,2e1\n2,20\n", "column 'y', row 3: '20' is the same number as '2e1' in row 2"),
             ("a,b,y\n1e999,2,0\n", "row 2, column 'a': expected a finite number, got 'inf'"),
             ("a,b,y\n1,2,\n", "row 2, column 'y': expected a label, got nothing"),
             ("a,y\n1,0.5\n2,1\n", r"column 'y': expected class labels .*got 0\.5"),
@@ -284,6 +302,37 @@ class TestEncode:
             encode(np.array([str(2**53), str(2**53 + 1)]), "labels")
         codes, _ = encode(np.array([2**53, 2**53 + 1]), "labels")
         assert codes.tolist() == [0, 1]
+
+    @pytest.mark.parametrize(
+        ("labels", "names"),
+        [
+            (["08015", "8015", "8016"], ("08015", "8015", "8016")),  # codes stay text
+            (["+3", "3"], ("+3", "3")),
+            (["1_2", "12"], ("12", "1_2")),  # numbers to Python only
+            (["\uff14", "4"], ("4", "\uff14")),
+            (["3.0", "3", "12"], ("3", "12")),  # a spreadsheet's
+            (["2e0", "1e1"], ("2", "10")),
+            ([str(2**53), str(2**53 + 1), "none"], (str(2**53), str(2**53 + 1), "none")),
+        ],
+    )
+    def test_spellings_are_classes_of_their_own(self, labels, names):
+        assert encode(np.array(labels), "labels")[1] == names
+
+    @pytest.mark.parametrize("labels", [["2e1", "20"], ["-0", "0"], ["4.0", "4", "other"]])
+    def test_two_spellings_of_one_number_are_named(self, labels):
+        with pytest.raises(ValueError, match=r"labels, row 9: .* in row 5: expected one spelling"):
+            encode(np.array(labels), "labels", [5, 9, 11])
+
+    @given(st.lists(st.from_regex(r"[+-]?[0-9]{1,3}(\.0?)?(e[01])?", fullmatch=True), min_size=1))
+    def test_no_two_classes_become_one(self, labels):
+        """But for 3 and 3.0."""
+        try:
+            codes, _ = encode(np.array(labels), "labels")
+        except ValueError:
+            return
+        plain = [label.removesuffix("0") if "." in label else label for label in labels]
+        plain = [label.removesuffix(".") for label in plain]
+        assert len(set(codes.tolist())) >= len(set(plain))
 
 
 class TestResolve:

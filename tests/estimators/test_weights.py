@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import make_multilabel_classification
-from trulysparse import SparseMLPClassifier, SparseMLPRegressor
+from trulysparse import SparseFeatureSelector, SparseMLP, SparseMLPClassifier, SparseMLPRegressor
 
 QUICK = {"hidden_layer_sizes": (20,), "max_iter": 5, "random_state": 0}
 BOTH = pytest.mark.parametrize("estimator", [SparseMLPClassifier, SparseMLPRegressor])
@@ -166,3 +166,47 @@ def test_class_weights_of_several_labels():
     given = SparseMLPClassifier(**QUICK).fit(x, y, np.where(y[:, 0] == 1, 3.0, 1.0))
     np.testing.assert_array_equal(fitted.predict_proba(x), given.predict_proba(x))
     SparseMLPClassifier(**QUICK, class_weight="balanced").fit(x, y)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, np.float32])
+def test_weights_that_are_all_zero_are_named(kind):
+    x, y = np.random.default_rng(0).normal(size=(12, 3)), np.arange(12) % 2
+    zeros = kind([0.0] * 12)
+    numbers = SparseMLP([3, 4, 1], loss="squared_error")
+    regressor = SparseMLPRegressor(4, max_iter=1).fit(x, y)
+    classifier = SparseMLPClassifier(4, max_iter=1).fit(x, y)
+    for call in (
+        numbers.fit,
+        SparseMLPRegressor(4).fit,
+        SparseMLPRegressor(4).partial_fit,
+        regressor.score,
+        SparseMLPClassifier(4).fit,
+        SparseMLPClassifier(4).partial_fit,
+        classifier.score,
+        SparseFeatureSelector().fit,
+    ):
+        with pytest.raises(ValueError, match=r"^sample_weight is zero for all samples"):
+            call(x, y, sample_weight=zeros)
+    with pytest.raises(ValueError, match=r"class_weight, .* is zero for all samples"):
+        SparseMLPClassifier(4, class_weight={0: 0, 1: 0}).fit(x, y)
+
+
+@pytest.mark.parametrize("tiny", [1e-300, 5e-324, 3e-50])
+def test_weights_that_float32_makes_zeros_of(tiny):
+    """Where only proportions matter they are as good as others; elsewhere they are refused."""
+    x, y = np.random.default_rng(0).normal(size=(12, 3)), np.linspace(2, 5, 12)
+    weight = np.full(12, tiny)
+    plain = SparseMLPRegressor(4, max_iter=3, random_state=0).fit(x, y)
+    same = SparseMLPRegressor(4, max_iter=3, random_state=0).fit(x, y, sample_weight=weight)
+    np.testing.assert_array_equal(same.predict(x), plain.predict(x))
+    assert same.score(x, y, weight) == pytest.approx(plain.score(x, y))
+    numbers = SparseMLP([3, 4, 1], loss="squared_error")
+    for call in (numbers.fit, numbers.train_on_batch, SparseMLPRegressor(4).partial_fit):
+        with pytest.raises(
+            ValueError, match=r"^sample_weight has no number above .*larger weights"
+        ):
+            call(x, y, sample_weight=weight)
+    beside_one = np.where(np.arange(12) == 0, 1, weight)
+    SparseMLP([3, 4, 1], loss="squared_error").fit(
+        x, y, epochs=1, sample_weight=beside_one, progress=False
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse.datasets import Dataset
+from trulysparse.importance import KINDS
 from trulysparse.model import SparseMLP
 from trulysparse.training.loop import CUT_OFF
 
@@ -52,7 +53,7 @@ def trouble(
         return f"training diverged in epoch {epoch}: the loss is not finite"
     if interrupted or not done:
         return None
-    if not model.feature_importance().any():
+    if not KINDS["path"](model._core).any():  # constant features included
         return CUT_OFF
     losses = history.history["loss"]
     most = limit(data.y_train, data.n_classes)

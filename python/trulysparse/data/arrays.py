@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse.data.numeric import numeric
+from trulysparse.data.precision import blurred_integers
 from trulysparse.data.sparse import check_sparse
 from trulysparse.losses import LOSSES
 
@@ -125,7 +126,19 @@ def sample_weights(value: Any, count: int) -> FloatArray | None:
         raise ValueError(
             f"sample_weight has shape {array.shape}: expected ({count},), a weight for each sample"
         )
-    return as_float32("sample_weight", array)
+    weights = as_float32("sample_weight", array)
+    if not weights.any() and array.any():
+        raise ValueError(
+            f"sample_weight has no number above {array.max():g}, and float32 makes zeros of them: "
+            "expected larger weights, such as sample_weight / sample_weight.max()"
+        )
+    return weights
+
+
+def refuse_weightless(value: Any) -> None:
+    """Raise ValueError if the weights of all samples, once checked, are zero."""
+    if value is not None and not numeric("sample_weight", value).any():
+        raise ValueError("sample_weight is zero for all samples: expected a weight above zero")
 
 
 def targets(
@@ -153,6 +166,8 @@ def targets(
         elif outputs == 1:
             shapes += f" or ({count},)"
         raise ValueError(f"{name} has shape {array.shape}: expected {shapes}")
+    if (problem := blurred_integers(name, array)) is not None:
+        raise ValueError(problem)
     if wide and not np.can_cast(array.dtype, np.float32):
         return as_float64(name, array)
     return as_float32(name, array)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from trulysparse import _core
+from trulysparse import _check, _core
 from trulysparse.data import frames
 
 KEY = "feature_names"
@@ -122,11 +123,27 @@ class Columns:
         return known
 
     def _remaining(self, known: list[str]) -> list[str]:
-        """Give the names of the columns that a compaction has left."""
-        origin = self._model._core.origin()
-        if origin is None or len(known) != origin[0][0] or len(origin[1][0]) == 0:
-            return known
-        return [known[i] for i in origin[1][0]]
+        return _remaining(self._model._core, known)
+
+
+def _remaining(core: _core.Network, known: list[str]) -> list[str]:
+    """Give the names of the columns that a compaction has left."""
+    origin = core.origin()
+    if origin is None or len(known) != origin[0][0] or len(origin[1][0]) == 0:
+        return known
+    return [known[i] for i in origin[1][0]]
+
+
+def remaining_metadata(core: _core.Network, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Give metadata for a file that does not know which columns a compaction has removed."""
+    metadata = _check.strings("metadata", metadata)
+    try:
+        known = json.loads(metadata.get(KEY, ""))
+    except (ValueError, RecursionError):
+        return metadata
+    if not isinstance(known, list):
+        return metadata
+    return metadata | {KEY: json.dumps(_remaining(core, known))}
 
 
 def learnt(model: Named, x: Any) -> tuple[Columns, Any]:
@@ -159,6 +176,33 @@ def names(name: str, x: Any) -> list[str] | None:
             f"({name}.columns.astype(str)), or for none"
         )
     return [str(label) for label in labels]
+
+
+def labels(x: Any) -> list[str] | None:
+    """Give the labels of a frame's columns as text, of any type; None if it is none."""
+    return [str(label) for label in x.columns] if frames.is_frame(x) else None
+
+
+def refuse_others(name: str, x: Any, known: list[str] | None) -> None:
+    """Raise ValueError for a frame whose columns are not those of the fit, in their order.
+
+    Columns go by position where one of the two is an array, or a frame that only counts them and
+    shares no label with the other.
+    """
+    found = labels(x)
+    if found is None:
+        return
+    counted = _numbers(found)
+    expected = counted if known is None else known
+    is_permuted = sorted(found) == sorted(expected)
+    is_named = known is not None and (
+        counted not in (found, expected) or not set(found).isdisjoint(expected)
+    )
+    if found != expected and (is_permuted or is_named):
+        problem = "the columns in another order" if is_permuted else "other columns"
+        raise ValueError(
+            f"{name} has {problem} than in fit, {_some(found)}: expected {_some(expected)}"
+        )
 
 
 def _numbers(found: list[str] | None) -> list[str]:

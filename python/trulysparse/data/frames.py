@@ -13,7 +13,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse import _check
-from trulysparse.data.numeric import refuse_masked, refuse_times
+from trulysparse.data.numeric import is_number_text, refuse_masked, refuse_times
 
 Array = npt.NDArray[Any]
 
@@ -46,11 +46,32 @@ def as_array(name: str, frame: Any) -> Array:
     return array
 
 
+def integers(y: Any) -> Any:
+    """Give integers of extension types as an array; anything else as it is.
+
+    scikit-learn makes float64 of them, in which neighbours beyond 2**53 are the same.
+    """
+    if is_frame(y):
+        kinds = {_kind(dtype) for dtype in y.dtypes}
+        if kinds <= set("iu") and not all(isinstance(t, np.dtype) for t in y.dtypes):
+            return np.column_stack([integers(column) for _, column in _columns(y)])
+        return y
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, np.dtype) or _kind(dtype) not in ("i", "u"):
+        return y
+    return np.asarray(y).astype(f"{_kind(dtype)}8")
+
+
+def _kind(dtype: Any) -> str:
+    kind = getattr(dtype, "kind", "")
+    return kind if isinstance(kind, str) else ""
+
+
 def refuse(name: str, x: Any) -> None:
     """Raise TypeError or ValueError for what scikit-learn would make numbers of, or not name.
 
-    These are dates, durations, masked elements and, in frames, categories, text and missing values
-    of types other than NumPy's. What is not finite is `explain`'s.
+    These are dates, durations, masked elements, text such as 1_000 and, in frames, categories, text
+    and missing values of types other than NumPy's. What is not finite is `explain`'s.
     """
     if scipy.sparse.issparse(x):
         return
@@ -62,7 +83,7 @@ def refuse(name: str, x: Any) -> None:
         return
     refuse_masked(name, x)
     kind = getattr(getattr(x, "dtype", None), "kind", "")
-    if not isinstance(x, list | tuple) and kind not in ("m", "M", "O"):
+    if not isinstance(x, list | tuple) and kind not in tuple("mMOUT"):
         return
     try:
         array = np.asarray(x)
@@ -70,9 +91,10 @@ def refuse(name: str, x: Any) -> None:
         return
     if array.dtype.kind in "mM":
         refuse_times(name, array)
-    if array.dtype == object:
+    if array.dtype.kind in "OUT":
         for place, item in np.ndenumerate(array):
-            if _is_missing(item) or _is_time(item):
+            odd = isinstance(item, str) and not is_number_text(item)
+            if odd or _is_missing(item) or _is_time(item):
                 _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
 
 

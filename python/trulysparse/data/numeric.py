@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import numbers
+import re
 import reprlib
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import scipy
+
+# What Python's float() takes beside these, such as 1_000 and digits of other scripts, is no number.
+_ODD = re.compile(r"[^0-9eE+.\- \t\r\n]")
+_WORDS = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.IGNORECASE | re.ASCII)
+
+
+def is_odd(text: str) -> bool:
+    """Tell whether text has a character that numbers do not have."""
+    return _ODD.search(text) is not None
+
+
+def is_number_text(text: str) -> bool:
+    """Tell whether text is a number of ASCII digits, NaN or infinity."""
+    if is_odd(text):
+        return _WORDS.fullmatch(text) is not None
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def refuse_sparse(name: str, value: Any) -> None:
@@ -96,6 +117,9 @@ def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[Any]:
     if array.size and all(isinstance(item, bool | np.bool_) for item in array.flat):
         return array.astype(np.bool_)
     try:
+        if array.size and all(isinstance(item, numbers.Integral) for item in array.flat):
+            exact = np.array(array.tolist())
+            return exact if exact.dtype.kind in "iu" else array.astype(np.float64)
         return array.astype(np.float64)
     except OverflowError:
         raise ValueError(f"{name} has integers beyond float64: expected smaller numbers") from None

@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+# Squares of smaller differences lose digits in float64, or are zero.
+_SMALLEST_SPAN = 1e-145
+
 # Steps of float32 that a column's values must span to count as told apart.
 _STEPS = 1000
 
@@ -34,7 +37,7 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
     value
         Numbers, (samples,) or (samples, columns), as the user gave them.
     remedy
-        The setting with which nothing is lost.
+        With what nothing is lost; "" if with nothing.
     """
     is_sparse = scipy.sparse.issparse(value)
     if is_sparse and value.format not in ("csr", "csc", "coo"):
@@ -57,7 +60,40 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
         more = f", and {len(blurred) - 1} columns more" if len(blurred) > 1 else ""
         warnings.warn(
             f"{where} lies between {low[first]:.15g} and {high[first]:.15g}{more}: there float32 "
-            f"has steps of {step[first]:.3g}, so that values are lost; {remedy} keeps them",
+            f"has steps of {step[first]:.3g}, so that values are lost; "
+            + (f"{remedy} keeps them" if remedy else "subtract a number near them first"),
             RuntimeWarning,
             stacklevel=2,
+        )
+
+
+def blurred_integers(name: str, value: Any) -> str | None:
+    """Say what is wrong with integers beyond 2**53 that are close to each other, for float64."""
+    array: Any = value
+    if scipy.sparse.issparse(value) or array.dtype.kind not in "iu" or array.dtype.itemsize < 8:
+        return None
+    low, high = np.atleast_1d(array.min(axis=0)), np.atleast_1d(array.max(axis=0))
+    for k, (least, most) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        step = np.spacing(float(max(abs(least), abs(most))))
+        if step > 1 and 0 < most - least < _STEPS * step:
+            where = name if array.ndim == 1 else f"column {k} of {name}"
+            return (
+                f"{where} lies between {least} and {most}: there float64 has steps of {step:g}, so "
+                f"that values are lost; expected smaller integers, such as differences to {least}"
+            )
+    return None
+
+
+def refuse_tiny(name: str, array: npt.NDArray[Any]) -> None:
+    """Raise ValueError for a column that varies by so little that its variance is zero."""
+    low, high = (np.atleast_1d(f(array, axis=0)) for f in (np.min, np.max))
+    with np.errstate(over="ignore"):
+        span = high - low
+    tiny = np.flatnonzero((span > 0) & (span < _SMALLEST_SPAN))
+    if len(tiny):
+        k = tiny[0]
+        where = name if array.ndim == 1 or array.shape[1] == 1 else f"column {k} of {name}"
+        raise ValueError(
+            f"{where} lies between {low[k]:.6g} and {high[k]:.6g}: float64 does not hold the "
+            "squares of such differences; expected larger numbers, in another unit"
         )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import re
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse.data.numeric import is_number_text, is_odd
 from trulysparse.data.precision import narrowest
 
 Array = npt.NDArray[Any]
@@ -27,6 +29,8 @@ PathLike = str | Path
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 IDX_LIMIT = 1 << 30  # bytes; twenty times the largest file of Fashion-MNIST
+
+_PADDED = re.compile(r"[+-]?0[0-9]|\+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,8 @@ class Table:
     labels: Array
     feature_names: tuple[str, ...]
     label_name: str
+    rows: tuple[int, ...]
+    """The file's row of each label; the header is row 1."""
 
 
 def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
@@ -165,9 +171,9 @@ def read_features(path: PathLike, names: Sequence[str] | None, label: str | None
                 numbers.append(number)
                 cells = [row[place] for place in places]
                 try:
-                    values.extend(map(float, cells))
+                    values.extend(_numbers(cells))
                 except ValueError:
-                    bad = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+                    bad = next(i for i, cell in enumerate(cells) if not is_number_text(cell))
                     raise _bad_cell(path, number, wanted[bad], cells[bad], "a number") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
@@ -204,9 +210,9 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
                 if not labels[-1]:
                     raise _bad_cell(path, number, header[column], "", "a label")
                 try:
-                    values.extend(map(float, row))
+                    values.extend(_numbers(row))
                 except ValueError:
-                    bad = next(i for i, cell in enumerate(row) if not _is_number(cell))
+                    bad = next(i for i, cell in enumerate(row) if not is_number_text(cell))
                     hint = (
                         f" (is it the label? --label {names[bad]})"
                         if label is None and row[bad].strip()
@@ -219,17 +225,17 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
     if not labels:
         raise ValueError(f"{path}: expected rows below the header, there are none")
     # A header of numbers and one class, such as "5.1,3.5,setosa", is a row of data.
-    if header[column] in labels and all(map(_is_number, names)):
+    if header[column] in labels and all(map(is_number_text, names)):
         raise ValueError(f"{path}: row 1 looks like data: expected a header with column names")
     x = np.frombuffer(values).reshape(len(labels), len(names))
     _check_cells(path, x, numbers, names)
-    return Table(narrowest(x), np.array(labels), names, header[column])
+    return Table(narrowest(x), np.array(labels), names, header[column], tuple(numbers))
 
 
 def _label_column(path: PathLike, header: list[str], label: str | None) -> int:
     if len(header) < 2:
         raise ValueError(f"{path}: expected a header of two or more names separated by commas")
-    if all(map(_is_number, header)):
+    if all(map(is_number_text, header)):
         raise ValueError(
             f"{path}: row 1 holds only numbers: expected a header with column names there"
         )
@@ -258,22 +264,26 @@ def _bad_cell(
     return ValueError(f"{path}: row {row}, column {column!r}: expected {expected}, got {got}")
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _numbers(cells: Sequence[str]) -> Iterable[float]:
+    """Convert cells; a ValueError says only that one of them is no number."""
+    if is_odd("".join(cells)) and not all(map(is_number_text, cells)):
+        raise ValueError
+    return map(float, cells)
 
 
-def encode(labels: Array, what: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+def encode(
+    labels: Array, what: str, rows: Sequence[int] | None = None
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     """Give labels as int64 in 0..n-1, and names of classes in numeric or else alphabetic order.
 
-    ``what`` says in an error which labels these are. Numbers may be stored as text or as floats,
-    but must be whole: a column of fractions is a regression target, not a class.
+    ``what`` says in an error which labels these are, ``rows`` where each is. Numbers may be stored
+    as text or as floats, but must be whole: a column of fractions is a regression target, not a
+    class. 1 and 1.0 are one class, as a spreadsheet writes both. Labels such as 007 are text.
     """
-    if labels.dtype.kind == "U" and all(map(_is_number, labels)):
-        labels = labels.astype(np.float64)  # so that 2 comes before 10, and 1 and 1.0 are the same
+    if labels.dtype.kind == "U":
+        are_numbers = _check_spellings(labels, what, rows)
+        # So that 2 comes before 10, and 1 and 1.0 are the same.
+        labels = labels.astype(np.float64) if are_numbers else labels
     if labels.dtype.kind == "f":
         # Beyond 2**53 neighbouring whole numbers are the same float, and classes would merge.
         whole = (labels == np.rint(labels)) & (np.abs(labels) < 2.0**53)
@@ -285,3 +295,26 @@ def encode(labels: Array, what: str) -> tuple[npt.NDArray[np.int64], tuple[str, 
         raise ValueError(f"{what}: expected whole numbers or text, got {labels.dtype}")
     values, codes = np.unique(labels, return_inverse=True)
     return codes.reshape(-1).astype(np.int64), tuple(str(value) for value in values)
+
+
+def _check_spellings(labels: Array, what: str, rows: Sequence[int] | None) -> bool:
+    """Tell whether labels are numbers rather than text; refuse two spellings of one number.
+
+    A code such as 007 makes all of them text. Only of numbers 1 and 1.0 are the same.
+    """
+    spellings, first = np.unique(labels, return_index=True)
+    found = sorted(zip(first.tolist(), spellings.tolist(), strict=True))
+    numbers = [(i, s) for i, s in found if is_number_text(s) and not _PADDED.match(s)]
+    are_numbers = len(numbers) == len(found)
+    known: dict[float, tuple[int, str]] = {}
+    for i, spelling in numbers:
+        plain = re.sub(r"\.0*$", "", spelling) if are_numbers else spelling
+        number = int(spelling) if spelling.isdigit() and len(spelling) < 30 else float(spelling)
+        j, other = known.setdefault(number, (i, plain))
+        if other != plain:
+            unit, here, there = ("label", i, j) if rows is None else ("row", rows[i], rows[j])
+            raise ValueError(
+                f"{what}, {unit} {here}: {spelling!r} is the same number as {str(labels[j])!r} in "
+                f"{unit} {there}: expected one spelling of each class"
+            )
+    return are_numbers

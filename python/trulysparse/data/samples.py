@@ -12,7 +12,8 @@ from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.data.precision import say_blurred
+from trulysparse.data.precision import refuse_tiny, say_blurred
+from trulysparse.losses import LOSSES
 
 # A string, as SciPy imports `sparse` when it is first used, which takes longer than all else here.
 Samples: TypeAlias = "npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix"
@@ -33,7 +34,7 @@ def inputs_of(
     wide = not changes and core.takes_float64()
     inputs = arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide)
     if isinstance(inputs, arrays.CsrArrays):
-        say_blurred(name, x, "standardize=True and dense samples")
+        say_blurred(name, x, remedy(core, is_sparse=True, changes=changes))
     return inputs
 
 
@@ -55,6 +56,7 @@ def given(
     *,
     sample_weight: Any = None,
     trains: bool = False,
+    follows: bool = False,
     augment: ImageAugmentation | None = None,
 ) -> Given:
     """Check samples and their targets for a network, and hand them to the core.
@@ -69,6 +71,8 @@ def given(
         What errors call `x` and `y`.
     trains
         Whether they are trained on, which the noise of a network forbids for sparse ones.
+    follows
+        Whether the network takes their statistics without training.
 
     Raises
     ------
@@ -85,19 +89,42 @@ def given(
     count, outputs = inputs.shape[0], config.layer_sizes[-1]
     units = config.standardize_targets
     targets = arrays.targets(names[1], y, count, outputs, config.loss, wide=units)
+    if units and (trains or follows) and core.target_statistics() is None:
+        refuse_tiny(names[1], targets)
     if trains:
-        _say_what_is_lost(names, x, inputs, y, targets)
+        _say_what_is_lost(core, names, x, inputs, y, targets, changes=augment is not None)
     weights = arrays.sample_weights(sample_weight, count)
     images = None if augment is None else augment._core()
     data = _core.Data(core, inputs, targets, weights, names=names, augment=images)
     return Given(data, inputs, count)
 
 
-def _say_what_is_lost(names: tuple[str, str], x: Any, inputs: Any, y: Any, targets: Any) -> None:
+def _say_what_is_lost(
+    core: _core.Network,
+    names: tuple[str, str],
+    x: Any,
+    inputs: Any,
+    y: Any,
+    targets: Any,
+    *,
+    changes: bool,
+) -> None:
     if not isinstance(inputs, arrays.CsrArrays) and inputs.dtype == np.float32:
-        say_blurred(names[0], x, "standardize=True")
+        say_blurred(names[0], x, remedy(core, is_sparse=False, changes=changes))
     if targets.dtype == np.float32:
-        say_blurred(names[1], y, "standardize_targets=True")
+        learns_units = LOSSES[Config.of(core).loss].output == "identity"
+        say_blurred(names[1], y, "standardize_targets=True" if learns_units else "")
+
+
+def remedy(core: _core.Network, *, is_sparse: bool, changes: bool = False) -> str:
+    """Say with what samples of a network would keep all of their digits."""
+    if changes:  # images are changed in float32
+        return ""
+    if not Config.of(core).standardize:
+        return "standardize=True" + (" and dense samples" if is_sparse else "")
+    if core.takes_float64():
+        return "an array of dense samples" if is_sparse else ""
+    return "a new model, as this one's file has statistics of float32 (version 1),"
 
 
 def held_out(core: _core.Network, validation_data: Any) -> _core.Data:

@@ -64,7 +64,7 @@ def load_leukemia(
     path = _find(Path(data_dir))
     if path.suffix.lower() == ".csv":
         table = read_csv(path, label)
-        codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}")
+        codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}", table.rows)
         names = table.feature_names
         return split("leukemia", table.x, codes, classes, names, seed=seed, fraction=TEST_FRACTION)
     return _read_matrix(path, label, seed)

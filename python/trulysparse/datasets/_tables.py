@@ -78,7 +78,8 @@ def load_csv(
     path
         The .csv, UTF-8. Blank lines are skipped.
     label
-        Name of the label's column, the last one by default. Labels are text or whole numbers.
+        Name of the label's column, the last one by default. Labels are text or whole numbers; 1
+        and 1.0 are one class, 007 and 7 are two.
     seed
         Decides which fifth of the rows is held out for testing. Default 0.
     hold_out
@@ -93,7 +94,7 @@ def load_csv(
         If there is no such file.
     """
     table = read_csv(path, label)
-    codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}")
+    codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}", table.rows)
     features = table.feature_names
     name = Path(path).stem
     return split(name, table.x, codes, classes, features, seed=seed, hold_out=hold_out)

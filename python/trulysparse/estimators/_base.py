@@ -14,8 +14,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
+from trulysparse.data import columns
 from trulysparse.data.numeric import refuse_held_sparse
-from trulysparse.estimators import _automatic, _support
+from trulysparse.estimators import _automatic, _state, _support
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
@@ -169,6 +170,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         tries = Tries(rates, watch)
         for rate in rates:
             model = self._network(samples.X, learnt, seed, goes_on=goes_on, whole=True)
+            if rate == rates[0]:
+                _support.say_lost(model, samples.X)
             settings["callbacks"] = tries.callbacks(rate)
             history = self._train(model, samples, encoded, learnt, rate=rate, **settings)
             if tries.is_done(rate, history):
@@ -200,6 +203,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
         model = self._network(samples.X, learnt, seed, goes_on=goes_on)
         (rate,) = self._rates(learnt, retry=False)
+        _support.say_lost(model, samples.X)
         how: dict[str, Any] = {"rate": rate, "epochs": 1, "schedule": "constant"}
         before = model._core.copy()
         try:
@@ -232,20 +236,30 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _validated(
         self, X: Any, y: Any, *, reset: bool, name: str = "y", fewest: int = 1
     ) -> tuple[Any, Array]:
+        labels = columns.labels(y)
         X, y = _support.validated(
             self,
             X,
-            self._targets(y, name),
+            self._targets(y, name, reset=reset),
             name="X" if name == "y" else "X_val",
             reset=reset,
             multi_output=True,
             fewest=fewest,
         )
-        return X, self._checked(y, name)
+        y = self._checked(y, name)
+        if reset:
+            self._target_labels = labels
+        return X, y
 
-    def _targets(self, y: Any, name: str) -> Any:
-        """Give targets that are safe to look at, sparse ones as an array; checked no further."""
-        return targets_of(name, y)
+    def _targets(self, y: Any, name: str, *, reset: bool = False) -> Any:
+        """Give targets that are safe to look at, sparse ones as an array; checked no further.
+
+        A frame's columns must be those of the first fit, unless there is one only.
+        """
+        safe = targets_of(name, y)
+        if not reset and len(getattr(y, "columns", ())) > 1:
+            columns.refuse_others(name, y, getattr(self, "_target_labels", None))
+        return safe
 
     def _held_out(self, X_val: Any, y_val: Any) -> WeightedSamples | None:
         if (X_val is None) != (y_val is None):
@@ -421,11 +435,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """What each feature is worth, by the name that scikit-learn's tools look for."""
         check_is_fitted(self, "model_")
         scores = np.zeros(self.n_features_in_)
-        found = self.model_.feature_importance()
-        statistics = self.model_._core.input_statistics()
-        if statistics is not None:
-            found[statistics.scale == 0] = 0
-        scores[self.model_.units(0)] = found
+        scores[self.model_.units(0)] = self.model_.feature_importance()
         if self._constant is not None:
             scores[self._constant] = 0
         return scores
@@ -435,6 +445,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """What the neurons of each hidden layer are worth."""
         check_is_fitted(self, "model_")
         return [self.model_.importance(i) for i in range(1, len(self.model_.layer_sizes) - 1)]
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the state of a pickle, once it is checked."""
+        _state.check(type(self), state, _state.NETWORK)
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the estimator can do."""

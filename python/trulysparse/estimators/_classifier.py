@@ -12,10 +12,12 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.numeric import numeric, refuse_held_sparse
+from trulysparse.data.frames import integers
+from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
+from trulysparse.estimators._weighted import positive
 from trulysparse.optim import Optimizer
 from trulysparse.presets import TABLE
 from trulysparse.topology import ImportancePruning, Rule
@@ -195,9 +197,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float
         """
-        if sample_weight is not None:
-            numeric("sample_weight", sample_weight)
-        return float(super().score(X, self._targets(y, "y"), sample_weight))
+        return float(super().score(X, self._targets(y, "y"), positive(sample_weight)))
 
     def _checked(self, y: Any, name: str) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
@@ -215,13 +215,13 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
         if y.ndim == 2:
             return Labels(y.shape[1])
-        known = np.unique(y if classes is None else column_or_1d(classes))
+        known = np.unique(y if classes is None else column_or_1d(integers(classes)))
         if len(known) < 2:
             raise ValueError(f"y has one class, {known.tolist()}: expected two or more")
         return Classes(known)
 
     def _same_classes(self, classes: Any) -> None:
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+        if classes is not None and not np.array_equal(np.unique(integers(classes)), self.classes_):
             raise ValueError(
                 f"classes = {list(classes)}: expected those of the first fit, "
                 f"{self.classes_.tolist()}"

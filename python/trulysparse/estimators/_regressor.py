@@ -9,10 +9,11 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.numeric import numeric
+from trulysparse.data.precision import blurred_integers
 from trulysparse.estimators import _base
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Numbers, Targets
+from trulysparse.estimators._weighted import positive
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 
@@ -115,15 +116,15 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
-        if sample_weight is not None:
-            numeric("sample_weight", sample_weight)
-        return float(super().score(X, self._targets(y, "y"), sample_weight))
+        return float(super().score(X, self._targets(y, "y"), positive(sample_weight)))
 
     def _checked(self, y: Any, name: str) -> Array:
         if y.dtype == object:
             y = y.astype(np.float64)
         if y.dtype.kind not in "biuf":
             raise ValueError(f"{name} has dtype {y.dtype}: expected numbers")
+        if (problem := blurred_integers(name, y)) is not None:
+            raise ValueError(problem)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return np.asarray(y, np.float64)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
 from trulysparse.data.sparse import check_sparse
-from trulysparse.estimators import _selection, _support
+from trulysparse.estimators import _selection, _state, _support
 from trulysparse.estimators._stopping import is_finite
 from trulysparse.estimators._targets import Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
@@ -236,7 +236,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of shape (n_samples, n_features_)
         """
-        return super().transform(check_sparse("X", X))
+        X = check_sparse("X", X)
+        _support.refuse_other_columns(self, "X", X)
+        return super().transform(X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Put zeros where `transform` left features out.
@@ -285,6 +287,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _train(self, samples: WeightedSamples, target: Targets | None) -> SparseMLP:
         self.__dict__.pop("classes_", None)  # of an earlier fit
         model = self._network(samples.X, target)
+        _support.say_lost(model, samples.X)
         if target is not None and "classes_" in target.attributes():
             self.classes_ = target.attributes()["classes_"]
         optimizer = SGD(
@@ -330,6 +333,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             seed=_support.draw_seed(_support.random(self.random_state)),
             threads=_support.threads(self.n_jobs),
         )
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the state of a pickle, once it is checked."""
+        _state.check(type(self), state, _state.SELECTOR)
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what the selector can do."""

@@ -18,7 +18,9 @@ from sklearn.utils.validation import validate_data
 
 from trulysparse import _check, _core
 from trulysparse.config import MOST_NEURONS
-from trulysparse.data import frames
+from trulysparse.data import columns, frames
+from trulysparse.data.precision import say_blurred
+from trulysparse.data.samples import remedy
 from trulysparse.data.sparse import check_sparse
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
@@ -79,7 +81,30 @@ def validated(
         frames.explain(name, X, error)
         raise
     _check_count(name, found[0] if isinstance(found, tuple) else found, fewest)
+    if how.get("reset", True):
+        estimator._column_labels = _labels_of(X)
+    else:
+        refuse_other_columns(estimator, name, X)
     return found
+
+
+def refuse_other_columns(estimator: Any, name: str, X: Any) -> None:
+    """Raise ValueError for a frame whose columns have other labels than in `fit`, or others' order.
+
+    scikit-learn does so where labels are text, and takes all others by position.
+    """
+    known = getattr(estimator, "_column_labels", None)
+    if _is_text(X) or hasattr(estimator, "feature_names_in_"):
+        return
+    columns.refuse_others(name, X, known)
+
+
+def _labels_of(X: Any) -> list[str] | None:
+    return None if _is_text(X) else columns.labels(X)
+
+
+def _is_text(X: Any) -> bool:
+    return frames.is_frame(X) and any(isinstance(label, str) for label in X.columns)
 
 
 def _check_count(name: str, X: Any, fewest: int) -> None:
@@ -137,11 +162,20 @@ def write_names(model: SparseMLP, estimator: Any) -> None:
 
 @contextmanager
 def silent_divergence() -> Iterator[None]:
-    """Train without the warnings of what has exploded: they are said of the last try only."""
+    """Train without the warnings of what has exploded, which are said of the last try only, and of
+    what is lost, which `say_lost` says once.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExplosionWarning)
+        warnings.filterwarnings("ignore", ".* lies between .* values are lost", RuntimeWarning)
         warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)
         yield
+
+
+def say_lost(model: SparseMLP, X: Any) -> None:
+    """Warn of samples that a network does not tell apart."""
+    if issparse(X) or not model._core.takes_float64():
+        say_blurred("X", X, remedy(model._core, is_sparse=issparse(X)))
 
 
 def warn_of_trouble(history: History) -> None:

@@ -54,14 +54,17 @@ class Classes:
     def encode(self, y: Array, name: str) -> Array:
         if y.ndim != 1:
             raise ValueError(f"{name} has {y.shape[1]} columns: expected one class per sample")
-        known = np.isin(y, self.classes)
+        classes = self.classes
+        if _meet_in_floats(y, classes):  # as Python's numbers, which compare exactly
+            y, classes = y.astype(object), classes.astype(object)
+        known = np.isin(y, classes)
         if not known.all():
             unknown = np.unique(y[~known]).tolist()
             raise ValueError(
                 f"{name} has the classes {unknown}: expected those of the first fit, "
                 f"{self.classes.tolist()}"
             )
-        return np.searchsorted(self.classes, y)
+        return np.searchsorted(classes, y)
 
     def decode(self, outputs: Floats) -> Array:
         decoded: Array = self.classes[outputs.argmax(axis=1)]
@@ -145,6 +148,19 @@ class Values(_Numbers):
 
     def decode(self, outputs: Floats) -> Array:
         return super().decode(outputs * self.scale + self.mean)
+
+
+def _meet_in_floats(one: Array, other: Array) -> bool:
+    """Tell whether NumPy compares integers that float64 may not hold as floats."""
+    kinds = {one.dtype.kind, other.dtype.kind}
+    if not kinds <= set("iuf") or not kinds & set("iu"):
+        return False
+    common = np.result_type(one, other)
+    return bool(common.kind == "f" and any(_is_beyond(a) for a in (one, other) if a.size))
+
+
+def _is_beyond(array: Array) -> bool:
+    return bool(max(abs(float(array.min())), abs(float(array.max()))) >= 2.0**53)
 
 
 def _same_outputs(y: Array, outputs: int, name: str) -> None:

@@ -12,12 +12,15 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 from trulysparse.data.arrays import dense
-from trulysparse.data.frames import refuse_missing
+from trulysparse.data.frames import integers, refuse_missing
 from trulysparse.data.numeric import numeric, refuse_held_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators._support import Mask, without
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.losses import LOSSES
+
+_SMALLEST, _LARGEST = 1e-280, 1e280
+_WEIGHTLESS = "{} is zero for all samples: expected a weight above zero"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,12 @@ class WeightedSamples:
 
     def of_mean_weight_one(self) -> WeightedSamples:
         """Scale the weights, of which only proportions matter."""
-        weight = None if self.weight is None else self.weight / self.weight.mean()
+        weight = self.weight
+        if weight is not None:
+            if not weight.any():  # sample_weight alone is checked before
+                raise ValueError(_WEIGHTLESS.format("class_weight, times sample_weight,"))
+            weight = _summable(weight)
+            weight = weight / weight.mean()
         return WeightedSamples(self.X, self.y, weight)
 
     def without(self, features: Mask | None) -> WeightedSamples:
@@ -110,18 +118,32 @@ def targets_of(name: str, y: Any) -> Any:
     refuse_held_sparse(name, y)
     check_sparse(name, y)  # another library's
     refuse_missing(name, y)
-    return y
+    return integers(y)
 
 
 def weights(sample_weight: Any, X: Any) -> Array | None:
     """Check a user's weights of samples; None if there are none."""
     if sample_weight is None:
         return None
-    numeric("sample_weight", sample_weight)
-    refuse_missing("sample_weight", sample_weight)
+    positive(sample_weight)
     weight: Array = check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
-    if not weight.any():
-        raise ValueError("sample_weight is zero for all samples: expected a weight above zero")
     return weight
+
+
+def positive(sample_weight: Any) -> Any:
+    """Give weights of which some is not zero, as numbers that can be summed; None as it is."""
+    if sample_weight is None:
+        return None
+    found = numeric("sample_weight", sample_weight)
+    refuse_missing("sample_weight", sample_weight)
+    if not found.any():
+        raise ValueError(_WEIGHTLESS.format("sample_weight"))
+    return _summable(found)
+
+
+def _summable(weight: Array) -> Array:
+    """Scale weights whose sums would lose digits or overflow."""
+    most = weight.max()
+    return weight if _SMALLEST < most < _LARGEST else weight / most

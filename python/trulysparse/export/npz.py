@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core, _files
+from trulysparse import _check, _core, _files
 from trulysparse.activations import ACTIVATIONS
 from trulysparse.config import SHARED, Config
-from trulysparse.data import sparse
+from trulysparse.data import columns, sparse
 from trulysparse.layer import Layer
 from trulysparse.layer import layers as layers_of
 
@@ -41,7 +42,14 @@ where the activations are, layer by layer:
 {activations}
 
 Back to a model of trulysparse: trulysparse.SparseMLP.from_npz(FOLDER)
+
+Not in these files, but in those of SparseMLP.save: momentum, the numbers of epochs and steps, and
+which neurons a compaction has removed.
 """
+# Of settings.json. Files of earlier versions lack the last ones.
+_LAYER = ("n_in", "n_out", "connections", "activation", "slope")
+_NEEDED = ("trulysparse", "layers", "settings")
+_LATER = ("samples_seen", "targets_seen", "targets_of_one_value", "metadata")
 _INPUTS = ("mean.npy", "scale.npy")
 _TARGETS = ("target_mean.npy", "target_scale.npy")
 _STATISTICS = "    mean.npy       numpy.load: float64, (n_in,), and scale.npy beside it\n"
@@ -50,7 +58,7 @@ _UNITS = "    target_mean.npy  numpy.load: float64, (n_out,), and target_scale.n
 _RESCALE = '    x = x / np.load("target_scale.npy") + np.load("target_mean.npy")\n'
 
 
-def write(core: _core.Network, folder: str) -> None:
+def write(core: _core.Network, folder: str, metadata: Mapping[str, str]) -> None:
     """Write a network to a folder; see `SparseMLP.export_npz`."""
     place, config = Path(folder), Config.of(core)
     layers = layers_of(core)
@@ -106,6 +114,7 @@ def write(core: _core.Network, folder: str) -> None:
         "targets_of_one_value": []
         if targets is None
         else (targets.scale == 0).nonzero()[0].tolist(),
+        "metadata": columns.remaining_metadata(core, metadata),
     }
     _write(place / SETTINGS, json.dumps(description, indent=2) + "\n")
 
@@ -138,31 +147,90 @@ class Files:
     weights: list[scipy.sparse.csc_array]
     biases: list[npt.NDArray[Any]]
     settings: dict[str, Any]
+    metadata: dict[str, str]
     description: dict[str, Any]
 
-    def standardize(self, core: _core.Network) -> None:
-        """Give a network the statistics of standardisation, if there are some."""
-        sizes, inputs, targets = Config.of(core).layer_sizes, None, None
-        if (self.folder / _INPUTS[0]).exists():
-            mean, scale = self._statistics(_INPUTS, sizes[0])
-            total = self.description.get("samples_seen")
-            # Without a count they are of the first models, whose constant features have scale 1.
-            constant = [] if total else np.flatnonzero((scale == 1) & (mean != 0)).tolist()
-            inputs = _core.Statistics(mean, scale, total, constant)
-        if (self.folder / _TARGETS[0]).exists():
-            mean, scale = self._statistics(_TARGETS, sizes[-1])
-            scale[self.description.get("targets_of_one_value", [])] = 0
-            targets = _core.Statistics(mean, scale, self.description.get("targets_seen"))
-        core.set_statistics(inputs, targets)
+    def complete(self, core: _core.Network) -> None:
+        """Check that a network of these files is the one described; give it its statistics."""
+        config = Config.of(core)
+        for i, layer in enumerate(layers_of(core)):
+            for name in ("n_in", "n_out", "activation", "slope"):
+                said, found = self.description["layers"][i][name], getattr(layer, name)
+                if said != found or isinstance(said, bool):
+                    raise _wrong(self.folder, f"layers[{i}].{name}", said, f"{found!r}, as it has")
+        inputs, targets = self._inputs(config), self._targets(config)
+        try:
+            core.set_statistics(inputs, targets)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"{self.folder / SETTINGS}: {error}") from None
 
-    def _statistics(self, names: tuple[str, str], columns: int) -> list[npt.NDArray[np.float64]]:
+    def _inputs(self, config: Config) -> _core.Statistics | None:
+        total = _count(self.folder, self.description, "samples_seen")
+        found = self._statistics(_INPUTS, config.layer_sizes[0], 0.0)
+        _agree(self.folder, "standardize", config.standardize, total, found)
+        if found is None:
+            return None
+        mean, scale = found
+        # Without a count they are of the first models, whose constant features have scale 1.
+        constant = [] if total else np.flatnonzero((scale == 1) & (mean != 0)).tolist()
+        return _core.Statistics(mean, scale, total, constant)
+
+    def _targets(self, config: Config) -> _core.Statistics | None:
+        total = _count(self.folder, self.description, "targets_seen")
+        found = self._statistics(_TARGETS, config.layer_sizes[-1], np.nextafter(0.0, 1.0))
+        _agree(self.folder, "standardize_targets", config.standardize_targets, total, found)
+        one_value = self.description.get("targets_of_one_value", [])
+        outputs = config.layer_sizes[-1]
+        if not isinstance(one_value, list) or not all(
+            type(k) is int and 0 <= k < outputs and found is not None and found[1][k] == 1
+            for k in one_value
+        ):
+            expected = f"numbers of outputs below {outputs} whose target_scale is 1"
+            raise _wrong(self.folder, "targets_of_one_value", one_value, expected)
+        if found is None:
+            return None
+        mean, scale = found
+        scale[one_value] = 0
+        return _core.Statistics(mean, scale, total)
+
+    def _statistics(
+        self, names: tuple[str, str], size: int, least: float
+    ) -> list[npt.NDArray[np.float64]] | None:
+        """Read means and scales; the latter are at least so large. None if there are none."""
+        if not any((self.folder / name).exists() for name in names):
+            return None
         arrays = [_read(self.folder / name, np.load) for name in names]
-        for name, array in zip(names, arrays, strict=True):
-            if array.shape != (columns,):
-                raise ValueError(
-                    f"{self.folder / name} has shape {array.shape}: expected ({columns},)"
-                )
+        for name, array, low in zip(names, arrays, (-np.inf, least), strict=True):
+            path = self.folder / name
+            if array.shape != (size,):
+                raise ValueError(f"{path} has shape {array.shape}: expected ({size},)")
+            if array.dtype.kind != "f":
+                raise TypeError(f"{path} has dtype {array.dtype}: expected float64")
+            bad = np.flatnonzero(~(np.isfinite(array) & (array >= low)))
+            if len(bad):
+                expected = "finite numbers" if low < 0 else "finite scales, and none below 0"
+                raise ValueError(f"{path} has {array[bad[0]]} at {bad[0]}: expected {expected}")
         return [array.astype(np.float64) for array in arrays]
+
+
+def _wrong(folder: Path, name: str, value: Any, expected: str) -> ValueError:
+    return ValueError(f"{folder / SETTINGS} has {name} = {value!r}: expected {expected}")
+
+
+def _agree(folder: Path, name: str, setting: bool, total: float | None, found: Any) -> None:
+    """Check that statistics are there if the network has some, and only then."""
+    if found is not None and not setting:
+        raise _wrong(folder, f"settings.{name}", setting, "True, or no files of its statistics")
+    if found is None and total is not None:
+        of = _INPUTS if name == "standardize" else _TARGETS
+        raise ValueError(f"{folder / of[0]} is missing: expected it, as {SETTINGS} counts samples")
+
+
+def _count(folder: Path, description: dict[str, Any], name: str) -> float | None:
+    value = description.get(name)
+    if value is None:
+        return None
+    return _check.real(f"{folder / SETTINGS}: {name}", value, "a number of samples", low=0)
 
 
 def read(folder: str) -> Files:
@@ -170,16 +238,50 @@ def read(folder: str) -> Files:
     place = Path(folder)
     try:
         description = _files.parsed((place / SETTINGS).read_text(encoding="utf-8"))
-        count, settings = len(description["layers"]), dict(description["settings"])
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(
             f"{place / SETTINGS}: expected the settings that export_npz writes ({error})"
         ) from error
+    _check_description(place, description)
+    count, settings = len(description["layers"]), description["settings"]
+    metadata = _check.strings(f"{place / SETTINGS}: metadata", description.get("metadata", {}))
     weights = [_matrix(place / f"weight_{i}.npz") for i in range(count)]
     biases = [_read(place / f"bias_{i}.npy", np.load) for i in range(count)]
     # Sizes and connections are those of the files.
     shared = {k: v for k, v in settings.items() if k in SHARED}
-    return Files(place, weights, biases, shared, description)
+    return Files(place, weights, biases, shared, metadata, description)
+
+
+def _check_description(folder: Path, description: Any) -> None:
+    path = folder / SETTINGS
+    _check_keys(str(path), description, _NEEDED, _LATER)
+    version, layers = description["trulysparse"], description["layers"]
+    if type(version) is not int or version != 1:
+        raise _wrong(folder, "trulysparse", version, "1, the version of these files")
+    if not isinstance(layers, list) or not layers:
+        raise _wrong(folder, "layers", layers, "a list of layers")
+    for i, layer in enumerate(layers):
+        _check_keys(f"{path}: layers[{i}]", layer, _LAYER, ())
+    known = tuple(field.name for field in fields(Config))
+    _check_keys(f"{path}: settings", description["settings"], (), known)
+    sizes = [layers[0]["n_in"], *(layer["n_out"] for layer in layers)]
+    said = description["settings"].get("layer_sizes", sizes)
+    if said != sizes:
+        raise _wrong(folder, "settings.layer_sizes", said, f"{sizes}, as its layers have")
+
+
+def _check_keys(what: str, found: Any, needed: tuple[str, ...], more: tuple[str, ...]) -> None:
+    if not isinstance(found, dict):
+        raise ValueError(f"{what}: expected the settings that export_npz writes, got {found!r:.50}")
+    for problem, keys in (
+        ("lacks", [key for key in needed if key not in found]),
+        ("has unknown", [key for key in found if key not in (*needed, *more)]),
+    ):
+        if keys:
+            raise ValueError(
+                f"{what} {problem} {', '.join(map(repr, keys[:5]))}: expected no other "
+                "keys than export_npz writes, and all of them"
+            )
 
 
 def _matrix(path: Path) -> scipy.sparse.csc_array:

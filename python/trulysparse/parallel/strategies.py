@@ -10,6 +10,8 @@ from typing import Any, ClassVar, TypeAlias
 from trulysparse import _check
 
 _MOST_WORKERS = 1024
+# What is used of a communicator.
+_NEEDED = ("rank", "Isend", "Irecv", "Recv", "Iprobe", "Abort")
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ class WASAP:
     @property
     def ranks(self) -> int:
         """The ranks of `comm`; 1 without."""
-        return _ranks(self.comm)
+        return ranks(self.comm)
 
     def _core(self) -> dict[str, Any]:
         return {"wasap": {"max_staleness": self.max_staleness}}
@@ -221,14 +223,14 @@ STRATEGIES = (WASSP, WASAP)
 
 def _check_common(strategy: Strategy) -> None:
     """Check what both have, and fill in the number of workers."""
-    ranks = _ranks(strategy.comm)
+    count = ranks(strategy.comm)
     if strategy.comm is None:
         workers = 4 if strategy.workers is None else strategy.workers
         workers = _check.integer("workers", workers, 1, _MOST_WORKERS)
     else:
         # A script for many ranks that runs alone is a sequential fit.
-        workers = max(ranks - 1, 1)
-        if strategy.workers not in (None, workers) and ranks > 1:
+        workers = max(count - 1, 1)
+        if strategy.workers not in (None, workers) and count > 1:
             raise ValueError(
                 f"workers = {strategy.workers!r}: expected None or {workers}, the ranks of comm "
                 "without the server"
@@ -249,9 +251,12 @@ def _check_common(strategy: Strategy) -> None:
     _check_path("checkpoint", strategy.checkpoint)
 
 
-def _ranks(comm: Any) -> int:
-    size = 1 if comm is None else getattr(comm, "size", None)
-    if not isinstance(size, int) or (comm is not None and not hasattr(comm, "Isend")):
+def ranks(comm: Any) -> int:
+    """Count the ranks of a communicator; 1 of None."""
+    if comm is None:
+        return 1
+    size = getattr(comm, "size", None)
+    if not isinstance(size, int) or size < 1 or not all(hasattr(comm, name) for name in _NEEDED):
         raise TypeError(f"comm = {_check.shown(comm)}: expected an mpi4py communicator or None")
     return size
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_CURVES = 4
+_MOST_DEGREE = 2**32  # a layer has no more neurons
 
 
 def degree_distributions(
@@ -83,10 +84,13 @@ def degree_distributions(
     count = len(checked)
     colours = _style.shades(count) if ordered else _style.colours(count)
     for number, (name, values) in enumerate(checked.items()):
-        at_least = np.bincount(values)[::-1].cumsum()[::-1] / len(values)
+        # The share falls after each degree that occurs, and these are no more than the neurons.
+        found, counts = np.unique(values, return_counts=True)
+        ks = found if found[0] == 0 else np.append(0, found)
+        counts = counts if found[0] == 0 else np.append(0, counts)
         ax.step(
-            np.arange(len(at_least)),
-            at_least,
+            ks,
+            counts[::-1].cumsum()[::-1] / len(values),
             where="pre",  # the share changes just after each k
             color=colours[number],
             linewidth=1.8,
@@ -109,8 +113,10 @@ def degree_distributions(
 
 def _degrees(name: str, value: Any) -> npt.NDArray[np.int64]:
     values = _style.numbers(name, value)
-    if (values < 0).any() or (values != np.floor(values)).any():
-        raise ValueError(f"{name}: expected numbers of connections, integers of at least 0")
+    if (values < 0).any() or (values != np.floor(values)).any() or values.max() > _MOST_DEGREE:
+        raise ValueError(
+            f"{name}: expected numbers of connections, integers from 0 to {_MOST_DEGREE}"
+        )
     return values.astype(np.int64)
 
 

@@ -10,6 +10,9 @@ import numpy as np
 
 from trulysparse import _core
 from trulysparse.callbacks.base import Model
+from trulysparse.data.arrays import refuse_weightless
+from trulysparse.data.columns import labels, refuse_others
+from trulysparse.data.precision import refuse_tiny
 from trulysparse.data.samples import given, held_out
 from trulysparse.history import History
 from trulysparse.parallel.driver import Judged, ParallelDriver
@@ -122,8 +125,16 @@ def _inputs(request: Request, session: Session | None) -> Inputs:
             trains=True,
             augment=request.augment,
         )
+        if not (session is not None and session.sharded):
+            refuse_weightless(request.sample_weight)
+        takes_statistics = request.config.standardize and request.core.input_statistics() is None
+        if takes_statistics and isinstance(arrays, np.ndarray) and arrays.dtype == np.float64:
+            refuse_tiny("x", arrays)
     if request.validation_data is not None:
         validation = held_out(request.core, request.validation_data)
+        y = request.validation_data[1]
+        if len(getattr(y, "columns", ())) > 1:
+            refuse_others("validation_data[1] (y)", y, labels(request.y))
     return Inputs(data, arrays, arrays.shape[0], validation)
 
 

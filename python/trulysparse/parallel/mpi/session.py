@@ -16,7 +16,7 @@ from trulysparse import _check, _core
 from trulysparse.config import Config
 from trulysparse.parallel.mpi import processes
 from trulysparse.parallel.mpi.link import Link
-from trulysparse.parallel.strategies import Strategy
+from trulysparse.parallel.strategies import Strategy, ranks
 
 
 class Session:
@@ -120,7 +120,7 @@ def session(strategy: Strategy | None) -> Iterator[Session | None]:
     a later one ends the job when its process ends.
     """
     comm = getattr(strategy, "comm", None)
-    if strategy is None or comm is None or comm.size == 1:
+    if strategy is None or comm is None or ranks(comm) == 1:
         yield None
         return
     opened = Session(comm, strategy.timeout, sharded=strategy.sharded)
