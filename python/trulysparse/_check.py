@@ -78,7 +78,7 @@ def real(
 
 
 class _Shown(reprlib.Repr):
-    """Values in messages: on a line or two, whatever they are."""
+    """Values in messages: short, and also of broken objects."""
 
     maxlevel, maxstring, maxlong, maxother = 4, 120, 60, 200
     maxlist = maxtuple = maxdict = maxset = maxfrozenset = maxdeque = maxarray = 12
@@ -99,7 +99,7 @@ class _Shown(reprlib.Repr):
 
 
 shown = _Shown().repr
-"""How a value looks in a message, also a huge, nested or broken one."""
+"""How a value looks in a message."""
 
 
 def _is_sparse(value: Any) -> bool:

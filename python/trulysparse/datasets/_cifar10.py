@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse.data import pickles
 from trulysparse.data.readers import KEYS, Array, PathLike, read_npz
 from trulysparse.datasets import _openml
@@ -72,7 +73,9 @@ def load_cifar10(data_dir: PathLike | None = None) -> Dataset:
     ImportError
         If the images need Pillow, and it is not installed.
     """
-    x_train, y_train, x_test, y_test = _fetch() if data_dir is None else _read(Path(data_dir))
+    x_train, y_train, x_test, y_test = (
+        _fetch() if data_dir is None else _read(Path(_check.path("data_dir", data_dir)))
+    )
     return Dataset(
         "cifar10",
         scale_pixels(x_train),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse.data.readers import Array, PathLike, read_idx
 from trulysparse.datasets import _openml
 from trulysparse.datasets._dataset import Dataset, scale_pixels
@@ -50,7 +51,9 @@ def load_fashion_mnist(data_dir: PathLike | None = None) -> Dataset:
         x, y = _fetch()
         x_train, y_train, x_test, y_test = x[:60000], y[:60000], x[60000:], y[60000:]
     else:
-        folder = FASHION_MNIST_FOLDER if data_dir is None else Path(data_dir)
+        folder = (
+            FASHION_MNIST_FOLDER if data_dir is None else Path(_check.path("data_dir", data_dir))
+        )
         x_train, y_train = _idx_pair(folder, "train")
         x_test, y_test = _idx_pair(folder, "t10k")
     return Dataset(

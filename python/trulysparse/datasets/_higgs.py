@@ -67,7 +67,7 @@ def load_higgs(
     single = (train_rows or TRAIN_ROWS, test_rows or TEST_ROWS)
     if data_dir is None:
         return _fetch(*single)
-    path = _find(Path(data_dir))
+    path = _find(Path(_check.path("data_dir", data_dir)))
     if path.suffix.lower() == ".npz":
         parts = _read_npz(path)
     elif path.suffix.lower() in (".train", ".test"):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse._progress import slow
 from trulysparse.data.readers import Array, PathLike
 from trulysparse.datasets._dataset import Dataset, scale_pixels, split
@@ -71,7 +72,7 @@ def load_images(path: PathLike, *, seed: int = 0, hold_out: bool = True) -> Data
     ImportError
         If Pillow is not installed.
     """
-    images = read_images(Path(path))
+    images = read_images(Path(_check.path("path", path)))
     x = scale_pixels(images.pixels)
     height, width, channels = images.pixels.shape[1:]
     shape = (height, width, channels)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _check
 from trulysparse._progress import slow
 from trulysparse.data.lines import Line, open_text, parse, read_lines
 from trulysparse.data.readers import PathLike, encode, read_csv
@@ -61,7 +62,7 @@ def load_leukemia(
             f"leukemia needs --data-dir: a folder with {WANTED}; OpenML's leukemia is another, of "
             "72 samples"
         )
-    path = _find(Path(data_dir))
+    path = _find(Path(_check.path("data_dir", data_dir)))
     if path.suffix.lower() == ".csv":
         table = read_csv(path, label)
         codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}", table.rows)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse.data.readers import KEYS, Array, PathLike, check_arrays, check_features
 from trulysparse.datasets import _openml
 from trulysparse.datasets._dataset import Dataset
@@ -39,7 +40,7 @@ def load_madelon(data_dir: PathLike | None = None) -> Dataset:
     """
     if data_dir is None:
         return _fetch()
-    folder = Path(data_dir)
+    folder = Path(_check.path("data_dir", data_dir))
     archive = folder if folder.suffix.lower() == ".npz" else folder / "madelon.npz"
     if archive.is_file():
         return load_npz(archive, name="madelon")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trulysparse import _check
 from trulysparse.data.readers import PathLike, check_arrays, encode, read_csv, read_npz
 from trulysparse.datasets._dataset import Dataset, split
 
@@ -51,6 +52,7 @@ def load_npz(
     FileNotFoundError
         If there is no such file.
     """
+    path = _check.path("path", path)
     name = name or Path(path).stem
     found = read_npz(path)
     arrays = check_arrays(path, found)
@@ -93,6 +95,7 @@ def load_csv(
     FileNotFoundError
         If there is no such file.
     """
+    path = _check.path("path", path)
     table = read_csv(path, label)
     codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}", table.rows)
     features = table.feature_names

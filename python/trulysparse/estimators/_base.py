@@ -189,6 +189,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
         refuse_held_sparse("classes", classes)
+        if classes is not None:
+            _check.sequence("classes", classes, "a sequence of classes")
         samples = self._samples(X, y, sample_weight, reset=not goes_on)
         if not goes_on:
             target = self._learn(samples.y, samples.weight, classes)

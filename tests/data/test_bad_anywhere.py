@@ -1,0 +1,36 @@
+"""No value, whatever it is, crashes a public call, raises a raw error, or harms what refuses it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import bad_anywhere, limits
+
+PARTS = 2
+EVERY = 40
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_argument_of_every_public_call(part):
+    for needed in ("matplotlib", "pandas"):
+        pytest.importorskip(needed, reason=f"is tried too: pip install {needed}")
+    script = [sys.executable, "-m", "helpers.bad_anywhere", *map(str, (part, PARTS, EVERY))]
+    tests = Path(bad_anywhere.__file__).parents[1]
+    done = subprocess.run(
+        script, capture_output=True, text=True, cwd=tests, timeout=limits.CHILD, check=False
+    )
+    first, *lines = map(json.loads, done.stdout.splitlines() or ["{}"])
+    cases, outcomes = lines[::2], lines[1::2]
+    assert done.returncode == 0, f"{cases[-1:]} ended the process: {done.stderr[-2000:]}"
+    assert first["kinds"] > 200
+    assert len(cases) == len(outcomes) > 1000
+    refused = [outcome for outcome in outcomes if not outcome["taken"]]
+    assert len(refused) > 0.8 * len(outcomes)
+    wrong = [
+        (case["case"], outcome["text"])
+        for case, outcome in zip(cases, outcomes, strict=True)
+        if outcome["raw"] or outcome["harmed"]
+    ]
+    assert not wrong, wrong
