@@ -31,9 +31,11 @@ def inputs_of(
 ) -> arrays.FloatArray | arrays.DoubleArray | arrays.CsrArrays:
     """Check samples for a network, as arrays; in float32 if training `changes` them."""
     wide = not changes and core.takes_float64()
-    inputs = arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide)
-    if isinstance(inputs, arrays.CsrArrays):
-        say_blurred(name, x, "standardize=True and dense samples")
+    statistics = core.input_statistics() if wide and scipy.sparse.issparse(x) else None
+    scale = None if statistics is None else statistics.scale
+    inputs = arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide, scale=scale)
+    if isinstance(inputs, arrays.CsrArrays) and inputs.exact is None:
+        say_blurred(name, x, "standardize=True")
     return inputs
 
 
