@@ -8,6 +8,7 @@ use numpy::{
 use pyo3::prelude::*;
 
 use super::augment::augmentation;
+use super::mapped::Mapping;
 use super::network::Network;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
@@ -138,6 +139,8 @@ struct Held<T> {
     array: Py<PyAny>,
     shape: [usize; 2],
     name: String,
+    /// The file that it is mapped from, if it is.
+    mapping: Option<Mapping>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -148,6 +151,7 @@ impl<T: Element> Held<T> {
             array: array.as_any().clone().unbind(),
             shape,
             name: name.to_string(),
+            mapping: Mapping::of(array.as_any())?,
             of: PhantomData,
         };
         // NumPy's `as_slice` takes Fortran order as well.
@@ -165,6 +169,9 @@ impl<T: Element> Held<T> {
         let array = array.map_err(|_| self.changed("that was changed while it was in use"))?;
         if array.shape() != self.shape || !array.is_c_contiguous() {
             return Err(self.changed("that was changed while it was in use"));
+        }
+        if let Some(mapping) = &self.mapping {
+            mapping.check(py, &self.name)?;
         }
         Ok(array.try_readonly()?)
     }

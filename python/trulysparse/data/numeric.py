@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from trulysparse import _core
+
 
 def refuse_sparse(name: str, value: Any) -> None:
     """Raise a TypeError if `value` is a sparse matrix of SciPy or of another library."""
@@ -58,6 +60,7 @@ def numeric(
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} is ragged: expected an array of numbers") from None
+    _core.check_mapped(name, array)
     if array.dtype == object:
         return _unboxed(name, array, text)
     if array.dtype.kind in "UST":

@@ -68,6 +68,7 @@ def validated(
     **how: Any,
 ) -> Any:
     """Do what `validate_data` does, and name the row and column of what is no number."""
+    _core.check_mapped(name, X)
     X = check_sparse(name, X)
     frames.refuse(name, X)
     _check_count(name, X, fewest)
