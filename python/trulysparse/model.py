@@ -809,8 +809,8 @@ class SparseMLP:
         They are float32, (n_in, n_out) and (n_out,) for each layer. Statistics of standardisation
         are no part of them: a model with some computes with ``(x - model.mean) * model.scale``.
         """
-        layers = self.layers
-        return [layer.weight.copy() for layer in layers], [layer.bias.copy() for layer in layers]
+        own = layers(self._core.copy())  # another thread may train it
+        return [layer.weight.copy() for layer in own], [layer.bias.copy() for layer in own]
 
     def export_npz(self, folder: str | os.PathLike[str]) -> None:
         """Write the model to a folder as files that NumPy and SciPy read.
