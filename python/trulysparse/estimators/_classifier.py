@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from trulysparse.data.numeric import numeric, refuse_held_sparse
-from trulysparse.estimators import _base
+from trulysparse.estimators import _base, _support
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.optim import Optimizer
@@ -122,7 +122,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         self
         """
-        self._fit(X, y, sample_weight, X_val, y_val)
+        with _support.all_or_nothing(self, in_place=self.warm_start is not False):
+            self._fit(X, y, sample_weight, X_val, y_val)
         return self
 
     def partial_fit(
@@ -146,7 +147,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         self
         """
-        self._partial_fit(X, y, sample_weight, classes)
+        with _support.all_or_nothing(self, in_place=True):
+            self._partial_fit(X, y, sample_weight, classes)
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
