@@ -98,7 +98,6 @@ calls = {
     "batch": lambda: model.train_on_batch(x, y),
     "predict": lambda: model.predict(x),
     "evaluate": lambda: model.evaluate(x, y),
-    "weights": lambda: model.fit(whole[:len(x)], y, sample_weight=np.abs(x[:, 0]), progress=False),
     "targets": lambda: ts.SparseMLP([40, 5, 40], loss="squared_error").fit(
         whole[:len(x)], x, epochs=5, callbacks=[Cut()], progress=False),
     "estimator": lambda: estimator.fit(x, y),
