@@ -28,7 +28,7 @@ mod statistics;
 mod workspace;
 
 pub use activation::{Activation, ActivationKind};
-pub use batch::BatchBuffers;
+pub use batch::{BatchBuffers, SparseRows};
 pub use compact::{Origin, Removed};
 pub use config::{Config, Init};
 pub use evolve::{Change, Places, Sources};

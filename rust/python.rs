@@ -11,6 +11,7 @@ mod data;
 mod errors;
 mod interrupt;
 mod judge;
+mod mapped;
 mod network;
 mod parallel;
 mod per_process;
@@ -48,6 +49,8 @@ mod _core {
     use super::interrupt::aside;
     #[pymodule_export]
     use super::judge::{Constant, Measured};
+    #[pymodule_export]
+    use super::mapped::check_mapped;
     #[pymodule_export]
     use super::network::{
         Footprint, LayerWeights, ModelFile, Network, RemovedNeurons, Snapshot, available_threads,

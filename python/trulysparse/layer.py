@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from trulysparse.config import Config
 from trulysparse.losses import LOSSES
 
 _Array = npt.NDArray[Any]
+T = TypeVar("T")
 _INT32 = np.iinfo(np.int32).max
 
 
@@ -94,8 +95,7 @@ class Layer:
 
         `SGD`'s velocity ``v``; of other optimisers the mean of gradients ``m``.
         """
-        own, momentum = self._core.weights(self._index), self._core.momentum(self._index)
-        return self._matrix(own.indptr, np.asarray(own.indices), momentum)
+        return self._matrix(*self._beside_weights(lambda: self._core.momentum(self._index)))
 
     @property
     def second_moment(self) -> scipy.sparse.csc_array | None:
@@ -103,11 +103,10 @@ class Layer:
 
         None if Adam has not trained the model, or another optimiser has since.
         """
-        moments, of_biases = self._core.second_moments(self._index)
-        if len(of_biases) == 0:
-            return None
-        own = self._core.weights(self._index)
-        return self._matrix(own.indptr, np.asarray(own.indices), moments)
+        indptr, indices, (moments, of_biases) = self._beside_weights(
+            lambda: self._core.second_moments(self._index)
+        )
+        return self._matrix(indptr, indices, moments) if len(of_biases) else None
 
     @property
     def bias(self) -> npt.NDArray[np.float32]:
@@ -149,6 +148,17 @@ class Layer:
         flags = self._core.pruned(self._index)
         return _read_only(flags if len(flags) else np.zeros(self.n_out, dtype=bool))
 
+    def _beside_weights(self, read: Callable[[], T]) -> tuple[_Array, _Array, T]:
+        """Give offsets, indices and what is read of the same moment: another thread may evolve."""
+        own = self._core.weights(self._index)
+        while True:
+            values = read()
+            before, own = own, self._core.weights(self._index)
+            indices, after = np.asarray(before.indices), np.asarray(own.indices)
+            # Memory that `before` holds is not used again.
+            if len(indices) == len(after) == 0 or indices.ctypes.data == after.ctypes.data:
+                return before.indptr, indices, values
+
     def _matrix(self, indptr: _Array, indices: _Array, data: _Array) -> scipy.sparse.csc_array:
         # SciPy wants offsets and indices of one type; narrow offsets keep the indices shared.
         if max(len(data), self.n_in) <= _INT32:
@@ -187,13 +197,15 @@ def layers(core: _core.Network) -> list[Layer]:
 def table(layers: Sequence[Layer]) -> list[str]:
     """Give the lines of a table of the layers."""
     rows = [("layer", "shape", "activation", "connections", "density")]
-    for index, layer in enumerate(layers, start=1):
+    connections = layers[0]._core.nnz()  # once, as another thread may evolve
+    for index, (layer, nnz) in enumerate(zip(layers, connections, strict=True), start=1):
         slope = layer.slope
         name = layer.activation if slope is None else f"{layer.activation} ({slope:+.3g})"
         shape = f"{layer.n_in:,} -> {layer.n_out:,}"
-        rows.append((str(index), shape, name, f"{layer.nnz:,}", f"{layer.density:.3%}"))
+        density = nnz / (layer.n_in * layer.n_out)
+        rows.append((str(index), shape, name, f"{nnz:,}", f"{density:.3%}"))
     neurons = layers[0].n_in + sum(layer.n_out for layer in layers)
-    nnz = sum(layer.nnz for layer in layers)
+    nnz = sum(connections)
     density = nnz / sum(layer.n_in * layer.n_out for layer in layers)
     rows.append(("all", f"{neurons:,} neurons", "", f"{nnz:,}", f"{density:.3%}"))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]

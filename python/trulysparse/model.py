@@ -36,6 +36,7 @@ from trulysparse.training import request, single
 from trulysparse.training.snapshot import Snapshot
 from trulysparse.training.start import start
 from trulysparse.training.stream import gives_batches
+from trulysparse.training.unchanged import unchanged
 
 
 class ModelBusyError(RuntimeError):
@@ -107,7 +108,8 @@ class SparseMLP:
         0; default 0. With a squared error against the inputs it makes a denoising autoencoder.
     standardize
         Standardise inputs with the means and standard deviations of the first training data, which
-        are saved with the model, in float64. A feature with one value counts for nothing. The
+        are saved with the model, in float64. A feature with one value counts for nothing, until it
+        varies in a later fit. The
         statistics follow the batches of `train_on_batch` and of iterators. Default False.
     standardize_targets
         Learn targets in units of their own deviations from their mean, those of the first training
@@ -335,7 +337,8 @@ class SparseMLP:
         initial_epoch
             The epoch to start at, for the schedule and the history of a fit that goes on: after 10
             epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30. Default 0. An
-            evolution that was due after the epoch before, and was not made, comes first.
+            evolution that was due after the epoch before, and was not made, comes first. What the
+            result lacks for the bits of one whole fit is a RuntimeWarning.
         augment
             How samples that are images are turned, moved and mirrored in every step: an
             `ImageAugmentation` of their shape. Not for sparse samples. Default None.
@@ -348,7 +351,7 @@ class SparseMLP:
             shows later, such as a bad batch of an iterator, ends the fit at its last completed
             step, and the message says how many were completed.
         """
-        with self._exclusive("fit"), session(strategy) as ranks:
+        with self._exclusive("fit"), session(strategy) as ranks, unchanged(self):
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, request.MOST_EPOCHS)
             columns, x = learnt(self, x)
@@ -813,8 +816,8 @@ class SparseMLP:
         They are float32, (n_in, n_out) and (n_out,) for each layer. Statistics of standardisation
         are no part of them: a model with some computes with ``(x - model.mean) * model.scale``.
         """
-        layers = self.layers
-        return [layer.weight.copy() for layer in layers], [layer.bias.copy() for layer in layers]
+        own = layers(self._core.copy())  # another thread may train it
+        return [layer.weight.copy() for layer in own], [layer.bias.copy() for layer in own]
 
     def export_npz(self, folder: str | os.PathLike[str]) -> None:
         """Write the model to a folder as files that NumPy and SciPy read.

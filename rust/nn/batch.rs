@@ -13,6 +13,43 @@ use crate::parallel::Par;
 
 const WHAT: &str = "sparse inputs";
 
+/// Sparse samples, borrowed: a sample a row.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseRows<'a> {
+    matrix: &'a Csr,
+    /// The stored values where float32 does not hold them, for a network that standardises.
+    exact: Option<&'a [f64]>,
+}
+
+impl<'a> From<&'a Csr> for SparseRows<'a> {
+    fn from(matrix: &'a Csr) -> Self {
+        SparseRows { matrix, exact: None }
+    }
+}
+
+impl<'a> SparseRows<'a> {
+    /// With the exact values of what `matrix` stores.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn exactly(self, exact: Option<&'a [f64]>) -> Self {
+        let fit = exact.is_none_or(|exact| exact.len() == self.matrix.nnz());
+        assert!(fit, "internal: a value for each entry");
+        SparseRows { exact, ..self }
+    }
+
+    /// Where the values are, and what they are in float32.
+    pub fn matrix(self) -> &'a Csr {
+        self.matrix
+    }
+
+    /// The value of a stored entry.
+    #[inline]
+    pub fn value(self, entry: usize) -> f64 {
+        self.exact.map_or_else(|| f64::from(self.matrix.data()[entry]), |exact| exact[entry])
+    }
+}
+
 /// A sparse batch: the features that some sample has, and the first layer's connections from them.
 /// The lanes of these features, (features of the batch, stride), are in the buffer in which a dense
 /// batch has all features.
@@ -51,7 +88,7 @@ impl<'a> BatchBuffers<'a> {
         Ok(&mut self.lanes[..features * stride(batch)])
     }
 
-    /// Takes some rows of `x`, (samples, features), as the batch, and selects the connections of
+    /// Takes some of the rows, (samples, features), as the batch, and selects the connections of
     /// `layer`, the first one, that they need. Standardisation scales features here and shifts them
     /// in the layer's biases; features that are far from 0 are shifted here.
     pub fn sparse(
@@ -59,15 +96,16 @@ impl<'a> BatchBuffers<'a> {
         par: &Par,
         layer: &Layer,
         standardizer: Option<&Standardizer>,
-        x: &Csr,
+        rows: SparseRows<'_>,
         samples: &[u32],
     ) -> Result<()> {
         check_batch(samples.len(), self.max_batch);
+        let x = rows.matrix();
         let input = match self.sparse {
             Some(input) => input,
             None => self.sparse.insert(Box::new(SparseInput::new(x.n_cols())?)),
         };
-        let (pattern, values) = (x.pattern(), x.data());
+        let pattern = x.pattern();
         let far = standardizer.map_or(&[][..], Standardizer::far);
         let stored = samples.iter().flat_map(|&s| pattern.row(s as usize));
         input.columns.fill(stored.chain(far).copied());
@@ -87,9 +125,10 @@ impl<'a> BatchBuffers<'a> {
         }
         for (lane, &sample) in samples.iter().enumerate() {
             let entries = pattern.indptr()[sample as usize]..pattern.indptr()[sample as usize + 1];
-            for (&c, &value) in pattern.indices()[entries.clone()].iter().zip(&values[entries]) {
+            for (&c, entry) in pattern.indices()[entries.clone()].iter().zip(entries) {
                 let number = input.columns.number(c).expect("internal: a feature of the batch");
-                let scaled = standardizer.map_or(value, |s| s.scaled(c as usize, value));
+                let value = rows.value(entry);
+                let scaled = standardizer.map_or(value as f32, |s| s.scaled(c as usize, value));
                 lanes[number as usize * stride + lane] = scaled;
             }
         }

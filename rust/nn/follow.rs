@@ -64,7 +64,7 @@ impl Mlp {
         let Some(old) = &self.standardizer else {
             return self.set_standardizer(Standardizer::from_moments(batch)?);
         };
-        let Some(mut moments) = old.moments()? else { return self.take_up_constants(batch) };
+        let Some(mut moments) = old.moments()? else { return self.take_up_constants(par, batch) };
         let known = moments.total() >= FEW;
         moments.merge(batch);
         let new = Standardizer::from_moments(&moments)?;
@@ -103,20 +103,34 @@ impl Mlp {
         Ok(())
     }
 
-    /// Lets features that had one value in the samples that fixed statistics were given for count from
-    /// now on, if they have others in these.
-    fn take_up_constants(&mut self, batch: &Moments) -> Result<()> {
-        let Some(old) = self.standardizer.as_ref().filter(|s| s.count() == Some(0.0)) else {
-            return Ok(());
-        };
+    /// Lets features that had one value until now count from now on, if they have others in these
+    /// samples; the statistics of the other features stay.
+    pub fn take_up_constants(&mut self, par: &Par, batch: &Moments) -> Result<()> {
+        let Some(old) = &self.standardizer else { return Ok(()) };
+        let Some(count) = old.count() else { return Ok(()) };
         let varies = |i: usize| batch.scale(i) > 0.0 || batch.mean()[i] != old.mean()[i];
         let comes = |i: &usize| old.scale()[*i] == 0.0 && varies(*i);
         if !(0..old.mean().len()).any(|i| comes(&i)) {
             return Ok(());
         }
+        let mut merged = old.moments()?;
+        if let Some(moments) = &mut merged {
+            moments.merge(batch);
+        }
         let (mut mean, mut scale) = (copied(old.mean(), WHAT)?, copied(old.scale(), WHAT)?);
-        (0..mean.len()).filter(comes).for_each(|i| (mean[i], scale[i]) = (0.0, 1.0));
-        self.standardizer = Some(Standardizer::counted(mean, scale, 0.0)?);
+        let mut shifts = filled(mean.len(), 0.0, WHAT)?;
+        for i in (0..mean.len()).filter(comes) {
+            match &merged {
+                // Fixed statistics leave the others as they are.
+                None => (mean[i], scale[i]) = (0.0, 1.0),
+                Some(moments) => {
+                    (mean[i], scale[i]) = (moments.mean()[i], moments.scale(i));
+                    shifts[i] = (mean[i] - old.mean()[i]) * scale[i];
+                }
+            }
+        }
+        self.standardizer = Some(Standardizer::counted(mean, scale, count)?);
+        self.layers[0].shift_biases(par, &shifts);
         Ok(())
     }
 

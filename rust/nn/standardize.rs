@@ -118,12 +118,8 @@ impl Standardizer {
     /// A value of feature `i` of sparse samples, scaled to the standard deviation 1. It is shifted to
     /// the mean 0 only if the feature [is far](Standardizer::far).
     #[inline]
-    pub fn scaled(&self, i: usize, value: f32) -> f32 {
-        if self.is_far(i) {
-            self.apply(i, f64::from(value))
-        } else {
-            (f64::from(value) * self.scale[i]) as f32
-        }
+    pub fn scaled(&self, i: usize, value: f64) -> f32 {
+        if self.is_far(i) { self.apply(i, value) } else { (value * self.scale[i]) as f32 }
     }
 
     /// What must still be subtracted from values of feature `i` that were [`Standardizer::scaled`].
@@ -304,12 +300,12 @@ mod tests {
         let values = x.chunks(8).flat_map(|row| row.iter().take(6).chain(&row[7..]).copied());
         let indptr = (0..=1000).map(|i| 7 * i).collect();
         let sparse = Csr::new(8, indptr, stored, values.collect()).unwrap();
-        let sparse = Moments::of_sparse(&sparse, None, "x").unwrap();
+        let sparse = Moments::of_sparse((&sparse).into(), None, "x").unwrap();
         for s in [of(&x, 8), Standardizer::from_moments(&sparse).unwrap()] {
             for (i, value) in constants.into_iter().enumerate() {
                 assert_eq!((s.mean()[i], s.scale()[i]), (f64::from(value), 0.0));
                 for value in [value, -1e9, f32::MAX] {
-                    let shifted = s.scaled(i, value) - s.shift(i);
+                    let shifted = s.scaled(i, f64::from(value)) - s.shift(i);
                     assert_eq!((s.apply(i, f64::from(value)), shifted), (0.0, 0.0));
                 }
             }
@@ -325,7 +321,7 @@ mod tests {
         let x: Vec<f32> = (0..1000).map(|i| 16_777_214.0 + (i % 2) as f32).collect();
         let s = of(&x, 1);
         assert_eq!((s.apply(0, x[0].into()), s.apply(0, x[1].into())), (-1.0, 1.0));
-        assert_eq!((s.far(), s.scaled(0, x[1]), s.shift(0)), (&[0][..], 1.0, -0.0));
+        assert_eq!((s.far(), s.scaled(0, x[1].into()), s.shift(0)), (&[0][..], 1.0, -0.0));
         let tiny = [f32::from_bits(1), f32::from_bits(2)];
         let s = of(&tiny, 1);
         assert_eq!(tiny.map(|v| s.apply(0, v.into())), [-1.0, 1.0]);

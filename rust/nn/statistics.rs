@@ -1,6 +1,6 @@
 //! Means and deviations of columns of numbers, in float64, whole or batch by batch.
 
-use crate::csr::Csr;
+use super::batch::SparseRows;
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled};
 use crate::parallel::Par;
@@ -80,7 +80,8 @@ impl Moments {
     }
 
     /// Those of sparse rows.
-    pub fn of_sparse(x: &Csr, weights: Option<&[f32]>, name: &str) -> Result<Self> {
+    pub fn of_sparse(rows: SparseRows<'_>, weights: Option<&[f32]>, name: &str) -> Result<Self> {
+        let x = rows.matrix();
         let columns = x.n_cols();
         let weight = |r: usize| weights.map_or(1.0, |w| f64::from(w[r]));
         let total: f64 = (0..x.n_rows()).map(weight).sum();
@@ -91,7 +92,7 @@ impl Moments {
         let entries = || {
             let row = |r: usize| {
                 let entries = x.pattern().indptr()[r]..x.pattern().indptr()[r + 1];
-                x.pattern().row(r).iter().zip(&x.data()[entries]).map(move |(&c, &v)| (r, c, v))
+                x.pattern().row(r).iter().zip(entries).map(move |(&c, e)| (r, c, rows.value(e)))
             };
             (0..x.n_rows()).filter(|&r| weight(r) > 0.0).flat_map(row)
         };
@@ -100,11 +101,11 @@ impl Moments {
             stored.rows += 1;
             stored.weight += weight(r);
             (stored.low, stored.high) = (stored.low.min(v), stored.high.max(v));
-            mean[c as usize] += weight(r) * f64::from(v);
+            mean[c as usize] += weight(r) * v;
         }
         mean.iter_mut().for_each(|sum| *sum /= total);
         for (r, c, v) in entries() {
-            deviations[c as usize] += weight(r) * (f64::from(v) - mean[c as usize]).powi(2);
+            deviations[c as usize] += weight(r) * (v - mean[c as usize]).powi(2);
         }
         for (c, &Stored { rows, weight, low, high }) in stored.iter().enumerate() {
             let zeros = if rows < counted { total - weight } else { 0.0 };
@@ -113,7 +114,7 @@ impl Moments {
             if low < high {
                 deviations[c] += zeros * mean[c].powi(2);
             } else {
-                (mean[c], deviations[c]) = (only_value(f64::from(low)), 0.0);
+                (mean[c], deviations[c]) = (only_value(low), 0.0);
             }
         }
         Moments { total, mean, deviations }.checked(name)
@@ -179,13 +180,13 @@ impl Moments {
 struct Stored {
     rows: usize,
     weight: f64,
-    low: f32,
-    high: f32,
+    low: f64,
+    high: f64,
 }
 
 impl Default for Stored {
     fn default() -> Self {
-        Stored { rows: 0, weight: 0.0, low: f32::INFINITY, high: f32::NEG_INFINITY }
+        Stored { rows: 0, weight: 0.0, low: f64::INFINITY, high: f64::NEG_INFINITY }
     }
 }
 
@@ -248,6 +249,7 @@ fn block_moments<T: Copy + Into<f64>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::csr::Csr;
 
     fn of<T: Copy + Into<f64> + Sync>(values: &[T], columns: usize) -> Moments {
         Moments::of(&Par::seq(), Table { values, columns, weights: None }, "x").unwrap()
@@ -290,7 +292,7 @@ mod tests {
             vec![2.0, 7.0, 1.0, 7.0, 4.0, 7.0],
         );
         let (sparse, dense) =
-            (Moments::of_sparse(&sparse.unwrap(), None, "x").unwrap(), of(&dense, 3));
+            (Moments::of_sparse((&sparse.unwrap()).into(), None, "x").unwrap(), of(&dense, 3));
         for c in 0..3 {
             assert!((sparse.mean()[c] - dense.mean()[c]).abs() < 1e-15);
             assert!((sparse.deviations()[c] - dense.deviations()[c]).abs() < 1e-14);

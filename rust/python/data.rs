@@ -8,11 +8,12 @@ use numpy::{
 use pyo3::prelude::*;
 
 use super::augment::augmentation;
+use super::mapped::Mapping;
 use super::network::Network;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{copied, reserved};
-use crate::nn::Targets;
+use crate::nn::{SparseRows, Targets};
 use crate::train::{ArgumentNames, Augmentation, DataView, Samples};
 
 /// Checked samples, targets and weights for one network. Dense samples stay where NumPy has them;
@@ -35,7 +36,7 @@ enum HeldTargets {
 enum Inputs {
     Dense(Held<f32>),
     Wide(Held<f64>),
-    Sparse(Csr),
+    Sparse(Csr, Option<Vec<f64>>),
 }
 
 /// Samples as Python has them: a matrix, or a `CsrArrays`.
@@ -49,6 +50,7 @@ pub enum GivenInputs<'py> {
         indptr: PyReadonlyArray1<'py, i64>,
         indices: PyReadonlyArray1<'py, u32>,
         data: PyReadonlyArray1<'py, f32>,
+        exact: Option<PyReadonlyArray1<'py, f64>>,
         features: usize,
     },
 }
@@ -102,7 +104,7 @@ impl Inputs {
         match given {
             GivenInputs::Dense(x) => Ok(Inputs::Dense(Held::new(x, name)?)),
             GivenInputs::Wide(x) => Ok(Inputs::Wide(Held::new(x, name)?)),
-            GivenInputs::Sparse { indptr, indices, data, features } => {
+            GivenInputs::Sparse { indptr, indices, data, exact, features } => {
                 let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
                 let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
                 let given = indptr.as_slice()?;
@@ -115,7 +117,9 @@ impl Inputs {
                 let x = Csr::new(*features, indptr, indices, data);
                 let named =
                     |e: Error| Error::invalid(name, e, "finite numbers in valid CSR arrays");
-                Ok(Inputs::Sparse(x.map_err(named)?))
+                let x = x.map_err(named)?;
+                let exact = exact.as_ref().map(|v| exactly(&x, v.as_slice()?, name)).transpose()?;
+                Ok(Inputs::Sparse(x, exact))
             }
         }
     }
@@ -124,7 +128,7 @@ impl Inputs {
         match self {
             Inputs::Dense(held) => held.shape,
             Inputs::Wide(held) => held.shape,
-            Inputs::Sparse(x) => [x.n_rows(), x.n_cols()],
+            Inputs::Sparse(x, _) => [x.n_rows(), x.n_cols()],
         }
     }
 }
@@ -135,6 +139,8 @@ struct Held<T> {
     array: Py<PyAny>,
     shape: [usize; 2],
     name: String,
+    /// The file that it is mapped from, if it is.
+    mapping: Option<Mapping>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -145,6 +151,7 @@ impl<T: Element> Held<T> {
             array: array.as_any().clone().unbind(),
             shape,
             name: name.to_string(),
+            mapping: Mapping::of(array.as_any())?,
             of: PhantomData,
         };
         // NumPy's `as_slice` takes Fortran order as well.
@@ -162,6 +169,9 @@ impl<T: Element> Held<T> {
         let array = array.map_err(|_| self.changed("that was changed while it was in use"))?;
         if array.shape() != self.shape || !array.is_c_contiguous() {
             return Err(self.changed("that was changed while it was in use"));
+        }
+        if let Some(mapping) = &self.mapping {
+            mapping.check(py, &self.name)?;
         }
         Ok(array.try_readonly()?)
     }
@@ -193,7 +203,7 @@ impl Data {
         let augmentation = match (&inputs, augment) {
             (_, None) => None,
             (Inputs::Dense(held), Some(text)) => Some(augmentation(text, held.shape[1])?),
-            (Inputs::Wide(_) | Inputs::Sparse(_), Some(_)) => {
+            (Inputs::Wide(_) | Inputs::Sparse(..), Some(_)) => {
                 let expected = format!("dense images, or None with sparse {}", names.x);
                 return Err(Error::invalid("augment", "an ImageAugmentation", expected).into());
             }
@@ -257,7 +267,7 @@ impl Data {
         let (narrow, wide) = match &self.x {
             Inputs::Dense(held) => (Some(held.borrow(py)?), None),
             Inputs::Wide(held) => (None, Some(held.borrow(py)?)),
-            Inputs::Sparse(_) => (None, None),
+            Inputs::Sparse(..) => (None, None),
         };
         let narrow = narrow.as_ref().map(|x| x.as_slice()).transpose()?;
         let wide = wide.as_ref().map(|x| x.as_slice()).transpose()?;
@@ -265,7 +275,9 @@ impl Data {
         let samples = match (&self.x, narrow, wide) {
             (Inputs::Dense(_), Some(values), _) => Samples::Dense(values, features),
             (Inputs::Wide(_), _, Some(values)) => Samples::Wide(values, features),
-            (Inputs::Sparse(x), ..) => Samples::Sparse(x),
+            (Inputs::Sparse(x, exact), ..) => {
+                Samples::Sparse(SparseRows::from(x).exactly(exact.as_deref()))
+            }
             _ => unreachable!("internal: dense samples are borrowed"),
         };
         let (narrow, wide) = match &self.targets {
@@ -281,6 +293,15 @@ impl Data {
         };
         Ok(py.detach(|| f(samples, targets, self.weights.as_deref()))?)
     }
+}
+
+/// A copy of the values of what a matrix stores, in float64.
+fn exactly(x: &Csr, values: &[f64], name: &str) -> PyResult<Vec<f64>> {
+    if values.len() != x.nnz() || values.iter().any(|v| !v.is_finite()) {
+        let expected = format!("{} finite numbers", x.nnz());
+        return Err(Error::invalid(name, format!("{} values", values.len()), expected).into());
+    }
+    Ok(copied(values, "sparse samples")?)
 }
 
 fn check_weights(weights: &[f32], samples: usize) -> Result<()> {

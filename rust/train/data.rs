@@ -1,13 +1,12 @@
 //! Samples and targets as the caller holds them, and how a batch is gathered from them.
 
 use super::Augmentation;
-use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::kernels::stride;
 use crate::memory::reserved;
 use crate::nn::{
-    Answers, BatchBuffers, Draw, Footprint, Layer, Loss, Mlp, Moments, Standardizer, Table,
-    TargetRange, Targets, Workspace, moderate,
+    Answers, BatchBuffers, Draw, Footprint, Layer, Loss, Mlp, Moments, SparseRows, Standardizer,
+    Table, TargetRange, Targets, Workspace, moderate,
 };
 use crate::parallel::Par;
 
@@ -22,7 +21,7 @@ pub enum Samples<'a> {
     /// The same in f64, for a network that standardises them.
     Wide(&'a [f64], usize),
     /// A sample a row, of which most features are zero.
-    Sparse(&'a Csr),
+    Sparse(SparseRows<'a>),
 }
 
 /// A data set, borrowed: samples, and targets unless it is to be predicted.
@@ -49,7 +48,7 @@ impl Samples<'_> {
         match self {
             Samples::Dense(x, features) => x.len() / features,
             Samples::Wide(x, features) => x.len() / features,
-            Samples::Sparse(x) => x.n_rows(),
+            Samples::Sparse(x) => x.matrix().n_rows(),
         }
     }
 
@@ -62,7 +61,7 @@ impl Samples<'_> {
     pub fn features(&self) -> usize {
         match self {
             Samples::Dense(_, features) | Samples::Wide(_, features) => *features,
-            Samples::Sparse(x) => x.n_cols(),
+            Samples::Sparse(x) => x.matrix().n_cols(),
         }
     }
 
@@ -84,7 +83,8 @@ impl Samples<'_> {
     fn features_of(&self, batch: usize) -> Result<usize> {
         match self {
             Samples::Dense(_, features) | Samples::Wide(_, features) => Ok(*features),
-            Samples::Sparse(x) => {
+            Samples::Sparse(rows) => {
+                let x = rows.matrix();
                 let offsets = x.pattern().indptr();
                 let mut lengths = reserved(x.n_rows(), "sparse samples")?;
                 lengths.extend(offsets.windows(2).map(|o| o[1] - o[0]));

@@ -1,11 +1,15 @@
 """Arrays that are mapped from files are used where they are."""
 
+import mmap
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import limits
 
 SAMPLES, FEATURES = 2000, 1000
 
@@ -53,3 +57,94 @@ def test_other_types_and_orders_are_copied(path):
 def test_standardised_samples_stay_in_float64(path):
     samples = np.load(path).astype(np.float64)
     assert peak(samples) < SAMPLES * FEATURES * 4
+
+
+# --- files that become shorter --------------------------------------------------------------------
+
+SHORTER = """
+import sys, warnings
+import mmap, os
+import numpy as np, trulysparse as ts
+folder, form, call = sys.argv[1:]
+rng = np.random.default_rng(0)
+wide = form == "float64"
+kind = np.float64 if wide else np.float32
+whole = rng.normal(size=(3000, 40)).astype(kind)
+y = np.arange(3000) % 2
+path = folder + "/x"
+np.save(path + ".npy", whole); whole.tofile(path)
+def mapped():
+    if form == "npy" or wide: return np.load(path + ".npy", mmap_mode="r"), path + ".npy"
+    if form == "raw": return np.memmap(path, kind, "r", shape=whole.shape), path
+    if form == "view": return np.asarray(np.load(path + ".npy", "c"))[10:][:2990], path + ".npy"
+    with open(path, "rb") as file:
+        map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(map, kind).reshape(whole.shape), path
+x, path = mapped()
+y = y[:len(x)]
+model = ts.SparseMLP([40, 20, 2], density=0.3, standardize=wide, seed=0)
+cut = lambda: os.truncate(path, 5000)
+class Cut(ts.Callback):
+    def on_epoch_end(self, epoch, logs):
+        if epoch == 1: cut()
+estimator = ts.SparseMLPClassifier((10,), max_iter=1)
+calls = {
+    "fit": lambda: model.fit(x, y, epochs=2, progress=False),
+    "midway": lambda: model.fit(x, y, epochs=5, callbacks=[Cut()], progress=False),
+    "workers": lambda: model.fit(x, y, epochs=5, callbacks=[Cut()], progress=False,
+                                 strategy=ts.WASSP(workers=2)),
+    "validation": lambda: model.fit(whole[:len(x)], y, validation_data=(x, y), epochs=5,
+                                    callbacks=[Cut()], progress=False),
+    "batch": lambda: model.train_on_batch(x, y),
+    "predict": lambda: model.predict(x),
+    "evaluate": lambda: model.evaluate(x, y),
+    "targets": lambda: ts.SparseMLP([40, 5, 40], loss="squared_error").fit(
+        whole[:len(x)], x, epochs=5, callbacks=[Cut()], progress=False),
+    "estimator": lambda: estimator.fit(x, y),
+}
+if call not in ("midway", "workers", "validation", "targets"): cut()
+try:
+    calls[call]()
+except ValueError as error:
+    text = str(error)
+    assert "mapped from" in text and "5000 bytes" in text, text
+    assert form == "plain" or repr(path).strip("'") in text, text
+    if call in ("midway", "workers"):
+        assert model.epochs_trained == 2, model.epochs_trained
+        assert "keeps the 2 epochs" in text, text
+    print("said")
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "call"),
+    [
+        *((form, "midway") for form in ("npy", "raw", "view", "plain", "float64")),
+        *(("npy", c) for c in ("fit", "workers", "validation", "batch", "predict", "evaluate")),
+        *(("npy", c) for c in ("targets", "estimator")),
+        ("float64", "fit"),
+        ("float64", "estimator"),
+        ("view", "predict"),
+    ],
+)
+def test_a_file_that_became_shorter_is_an_error(form, call, tmp_path):
+    command = [sys.executable, "-c", SHORTER, str(tmp_path), form, call]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limits.CHILD)
+    assert (done.returncode, done.stdout) == (0, "said\n"), done.stderr
+
+
+def test_a_file_that_grows_is_none(path):
+    x = np.load(path, mmap_mode="r")
+    with open(path, "ab") as file:
+        file.write(b"more")
+    model = ts.SparseMLP([FEATURES, 20, 2], density=0.05, seed=0)
+    model.fit(x, np.arange(SAMPLES) % 2, epochs=1, progress=False)
+    path.unlink()  # a name is no file
+    assert np.isfinite(model.predict(x)).all()
+
+
+def test_memory_without_a_file_is_none():
+    x = np.frombuffer(mmap.mmap(-1, 40 * 16), np.float32).reshape(-1, 4)
+    x[:] = np.random.default_rng(0).normal(size=x.shape)
+    model = ts.SparseMLP([4, 20, 2], density=0.5, seed=0)
+    model.fit(x, np.arange(40) % 2, epochs=1, progress=False)

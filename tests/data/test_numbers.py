@@ -314,8 +314,8 @@ class TestWhatIsLost:
         with pytest.warns(RuntimeWarning, match="y lies between.*standardize_targets=True"):
             trained(x, y + offset, 1, loss="squared_error")
         table = sp.csr_array(np.c_[x, x[:, 0] + offset])
-        with pytest.warns(RuntimeWarning, match="column 2 of x lies between.*dense samples"):
-            trained(table, y)
+        with pytest.warns(RuntimeWarning, match="column 2 of x lies between.*standardize=True"):
+            trained(table, y, standardize=False)
 
     def test_the_remedy_is_one(self):
         """What is advised is not what the model has already."""
@@ -361,6 +361,7 @@ class TestWhatIsLost:
             warnings.simplefilter("error")
             trained(x / 1e3, y, standardize=False)
             trained(x + 1e9, y)
+            trained(sp.csr_array(x + 1e9), y)
             trained(np.c_[x / 1e3, np.full(len(x), 1e9)].astype(np.float32), y)
 
 

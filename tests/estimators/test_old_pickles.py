@@ -77,3 +77,15 @@ def test_unfitted_ones_have_todays_parameters(old):
     for estimator in old["estimators"]["not fitted"]:
         assert repr(estimator) == repr(type(estimator)())
         assert estimator.get_params() == type(estimator)().get_params()
+
+
+def test_a_column_that_stays_out_is_said(old):
+    x, again = old["x"].copy(), pickle.loads(pickle.dumps(old["estimators"]["numbers"]))
+    column = 2
+    again._constant = np.arange(x.shape[1]) == column
+    with pytest.warns(RuntimeWarning, match=f"columns {column} of X vary.*stay out"):
+        again.fit(x, old["y"])
+    x[:, column] = 3.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        again.fit(x, old["y"])

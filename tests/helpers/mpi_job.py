@@ -57,6 +57,13 @@ def goes_on(comm: Any) -> ts.SparseMLP:
     return synchronous(comm, model=model, initial_epoch=2)
 
 
+def later_feature(comm: Any) -> ts.SparseMLP:
+    """A column that had one value in a fit on threads varies on the ranks."""
+    x, _ = data()
+    x[:, 3] = 7.25
+    return synchronous(comm, model=fitted(None, epochs=1, x=x, pruning=None))
+
+
 def regression(comm: Any) -> ts.SparseMLP:
     x, _ = data()
     y = np.stack([x[:, 0] * x[:, 1], x[:, 2]], axis=1)
@@ -92,6 +99,7 @@ FITS: dict[str, Fit] = {
     "asynchronous-phase-2-only": lambda comm: fitted(strategy(ts.WASAP, comm, local_fraction=1)),
     "no-epochs": lambda comm: synchronous(comm, epochs=0),
     "goes-on": goes_on,
+    "later-feature": later_feature,
     "goes-on-in-phase-2": lambda comm: synchronous(comm, model=fitted(None), initial_epoch=5),
     "stopped-in-phase-1": lambda comm: synchronous(comm, callbacks=[Stop(1)]),
     "stopped-in-phase-2": lambda comm: synchronous(comm, callbacks=[Stop(4)]),
@@ -203,6 +211,18 @@ def sharded(comm: Any) -> ts.SparseMLP:
     )
 
 
+def sharded_again(comm: Any) -> ts.SparseMLP:
+    """As `sharded`, and then a fit in which the constant column varies on some ranks only."""
+    x, y = data_of_shares()
+    x[1000:, 3] += y[1000:]
+    ends = [0, 0, 900, 1400, 2000]
+    part = slice(ends[comm.rank], ends[comm.rank + 1])
+    workers = strategy(ts.WASSP, comm, sharded=True)
+    options = {"epochs": 1, "validation_data": (x, y), "pruning": None, "y": y[part]}
+    model = fitted(workers, x=data_of_shares()[0][part], **options)
+    return fitted(workers, x=x[part], model=model, **options)
+
+
 def exploding(folder: Path, *, shards: bool) -> Fit:
     """A fit on columns that are not scaled; the server writes what it says of it."""
 
@@ -250,6 +270,7 @@ def groups(folder: Path) -> dict[str, dict[str, Fit]]:
             **FITS,
             "recorded": recorded,
             "sharded": sharded,
+            "sharded-again": sharded_again,
             "exploding": exploding(folder, shards=False),
             "exploding-shards": exploding(folder, shards=True),
             **refused,

@@ -103,6 +103,12 @@ def test_every_rank_can_have_its_own_samples(several: Path) -> None:
     assert max(model.history.history["val_accuracy"]) > 0.85
 
 
+def test_a_column_that_varies_on_some_ranks_becomes_a_feature_on_all(several: Path) -> None:
+    model = Outcome(several, "sharded-again", 4).model()
+    assert 0.1 < model.mean[3] < 0.5
+    assert 0.2 < 1 / model.scale[3] < 0.5
+
+
 # --- disagreements --------------------------------------------------------------------------------
 
 

@@ -63,8 +63,7 @@ def test_its_value_does_not_matter(way, kind):
     for constant in CONSTANTS:
         model, x = make_model(), kind(table(constant))
         WAYS[way](model, x)
-        stored = constant if kind is np.asarray else np.float32(constant)
-        assert (model.mean[PLACE], model.scale[PLACE]) == (stored, 0)
+        assert (model.mean[PLACE], model.scale[PLACE]) == (constant, 0)
         for mine, other in zip(content(model, x), content(expected, zero), strict=True):
             assert np.array_equal(mine, other), constant
         scores = model.evaluate(x, Y)
@@ -167,3 +166,64 @@ def test_on_the_command_line(tmp_path, capsys):
         said.add(capsys.readouterr().out.split("test: ")[-1])
     assert len(said) == 1
     assert "accuracy" in said.pop()
+
+
+# --- a column that varies in a later fit ----------------------------------------------------------
+
+SECOND = {
+    name: way for name, way in WAYS.items() if name in ("fit", "adam", "gradient", "wassp")
+} | {
+    "wasap": lambda model, x: model.fit(x, Y, **OPTIONS, strategy=ts.WASAP(workers=1)),
+    "local": lambda model, x: model.fit(
+        x, Y, **OPTIONS, strategy=ts.WASSP(workers=2, local_fraction=1)
+    ),
+    "iterator": WAYS["iterator"],
+}
+VARIED = np.random.default_rng(8).normal(2024.0, 3.0, SAMPLES)
+
+
+@pytest.mark.parametrize("way", SECOND)
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_it_becomes_a_feature_in_a_later_fit(way, kind):
+    model, constant = make_model(dropout=0.0), kind(table(2024.0))
+    model.fit(constant, Y, **OPTIONS)
+    others = np.delete(model.mean, PLACE), np.delete(model.scale, PLACE)
+    SECOND[way](model, kind(table(VARIED)))
+    # Half of what the statistics are of is the one value.
+    assert 2020 < model.mean[PLACE] < 2028
+    assert 2 < 1 / model.scale[PLACE] < 4
+    if way != "iterator":  # whose statistics follow
+        assert np.array_equal(np.delete(model.mean, PLACE), others[0])
+        assert np.array_equal(np.delete(model.scale, PLACE), others[1])
+    high, low = table(2030.0), table(2018.0)
+    assert not np.allclose(model.predict(kind(high)), model.predict(kind(low)), atol=1e-4)
+
+
+def test_predictions_stay_where_it_has_its_old_value():
+    model, x = make_model(dropout=0.0), table(2024.0)
+    model.fit(x, Y, **OPTIONS)
+    before = model.predict(x)
+    model._core.take_up_constants(_core.Data(model._core, table(VARIED)))
+    assert model.scale[PLACE] > 0
+    np.testing.assert_allclose(model.predict(x), before, atol=1e-5)
+
+
+def test_it_stays_out_where_it_has_its_value_again():
+    model, x = make_model(), table(2024.0)
+    model.fit(x, Y, **OPTIONS)
+    model.fit(x, Y, **OPTIONS)
+    assert model.scale[PLACE] == 0
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("standardize", [True, False])
+def test_warm_start_takes_it_up(estimator, standardize):
+    settings = {"max_iter": 4, "standardize": standardize, "warm_start": True, "random_state": 0}
+    fitted = estimator((20,), **settings).fit(table(1.0), Y)
+    high, low = table(3.0), table(-1.0)
+    assert np.array_equal(fitted.predict(high), fitted.predict(low))
+    varied = np.where(Y > 0, 3.0, -1.0)
+    for _ in range(3):
+        fitted.fit(table(varied), Y)
+    assert fitted.model_.scale[PLACE] > 0
+    assert not np.array_equal(fitted.predict(high), fitted.predict(low))

@@ -1,5 +1,8 @@
 """The user guide's recipe for going on from a checkpoint."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 import trulysparse as ts
@@ -39,3 +42,105 @@ def test_a_checkpoint_goes_on_with_the_bits_of_the_uninterrupted_run(
     assert state_of(model) == state_of(whole)
     assert rest.epoch == history.epoch[epoch + 1 :]
     assert rest.history["loss"] == history.history["loss"][epoch + 1 :]
+
+
+def saved_and_gone_on(folder, settings, epoch):
+    """The whole fit, the one that goes on from its file, and what the latter says."""
+
+    def make():
+        return ts.SparseMLP([6, 20, 15, 4], density=0.5, standardize=True, seed=3, threads=1)
+
+    options = {"epochs": 6, "batch_size": 16, "progress": False} | settings
+    callbacks = options.pop("callbacks", list)
+    whole = make()
+    keep = ts.ModelCheckpoint(folder / "{epoch}.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole.fit(X, Y, callbacks=[*callbacks(), keep], **options)
+    path = folder / f"{epoch}.safetensors"
+    if not path.exists():  # the fit was ended before
+        return None
+    model = ts.load(path, threads=1)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.fit(X, Y, callbacks=callbacks(), initial_epoch=epoch, **options)
+    return whole, model, " ".join(str(warning.message) for warning in said)
+
+
+SAME = {
+    "gradient": {"topology": ts.GradientGrowth(0.3)},
+    "adam": {"optimizer": ts.Adam(0.01)},
+    "pruning": {"pruning": ts.ImportancePruning(percentile=20, start=1, every=2)},
+    "rate": {"callbacks": lambda: [ts.LearningRateScheduler(lambda e, rate: 0.1 / (e + 1))]},
+    "phase 1": {"strategy": ts.WASSP(workers=3, local_fraction=0, warmup_epochs=3)},
+    "one worker": {"strategy": ts.WASSP(workers=1, local_fraction=0.5)},
+    "least memory": {"memory": "least"},
+}
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 5])
+@pytest.mark.parametrize("name", SAME)
+def test_other_settings_go_on_with_their_bits(tmp_path, state_of, name, epoch):
+    whole, model, said = saved_and_gone_on(tmp_path, SAME[name], epoch)
+    assert state_of(model) == state_of(whole)
+    assert not said
+
+
+def improves_once():
+    return ts.EarlyStopping("loss", patience=3, min_delta=10.0)
+
+
+LACKS = {
+    "networks of the 3 workers.*checkpoint of the strategy keeps them": [
+        {"strategy": ts.WASSP(workers=3, local_fraction=0.5)},
+        {"strategy": ts.WASSP(workers=3, local_fraction=0.5), "topology": None},
+        {"strategy": ts.WASAP(workers=3, local_fraction=1)},
+    ],
+    "what EarlyStopping had seen": [{"callbacks": lambda: [improves_once()]}],
+    "what ReduceLROnPlateau had seen": [
+        {"callbacks": lambda: [ts.ReduceLROnPlateau("loss", patience=1, min_delta=10.0)]}
+    ],
+    "scores from before the first pruning.*tolerance": [
+        {
+            "pruning": ts.ImportancePruning(tolerance=0.2, start=2, every=2),
+            "validation_data": (X, Y),
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    ("missing", "settings"), [(key, each) for key, some in LACKS.items() for each in some]
+)
+def test_what_the_file_does_not_hold_is_said(tmp_path, state_of, missing, settings, epoch):
+    found = saved_and_gone_on(tmp_path, settings, epoch)
+    if found is None:
+        return
+    whole, model, said = found
+    assert said or state_of(model) == state_of(whole)
+    if (epoch == 4 and "pruning" not in settings) or (epoch == 3 and "pruning" in settings):
+        assert re.search(f"without.*{missing}", said)
+
+
+def test_a_best_model_that_is_forgotten_is_said(tmp_path):
+    model = ts.SparseMLP([6, 20, 4], density=0.5, seed=3)
+    keep = ts.ModelCheckpoint(tmp_path / "best", monitor="loss", save_best_only=True)
+    options = {"batch_size": 16, "progress": False, "callbacks": [keep]}
+    model.fit(X, Y, epochs=2, **options)
+    with pytest.warns(RuntimeWarning, match="what ModelCheckpoint had seen"):
+        model.fit(X, Y, epochs=3, initial_epoch=2, **options)
+
+
+@pytest.mark.parametrize("before", ["fit", "evolve"])
+def test_an_evolution_that_may_be_due_is_said_with_the_remedy(before):
+    model = ts.SparseMLP([6, 20, 4], density=0.5, seed=3)
+    model.fit(X, Y, epochs=3, progress=False)
+    if before == "fit":
+        model.fit(X, Y, epochs=3, progress=False)
+    else:
+        model.evolve(), model.evolve()
+    was = model.evolutions
+    with pytest.warns(RuntimeWarning, match=r"evolution is due.*left out.*SparseMLP\.evolve"):
+        model.fit(X, Y, epochs=4, initial_epoch=3, progress=False)
+    assert model.evolutions == was

@@ -62,6 +62,8 @@ class Callback:
     model: Model
     params: Mapping[str, Any]
     sets_learning_rate: bool = False
+    # Whether it decides by epochs before, of which a fit that goes on knows nothing.
+    _remembers: bool = False
 
     def set_model(self, model: Model) -> None:
         """Take the model; called before anything else."""

@@ -73,6 +73,8 @@ class EarlyStopping(Callback):
     True
     """
 
+    _remembers = True
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -19,7 +19,8 @@ class ModelCheckpoint(Callback):
     """Save the model after every epoch, or after every best one, as Keras's callback does.
 
     The files are those of `SparseMLP.save`. They come before the pruning and the evolution that
-    follow an epoch; the user guide says how to go on from one.
+    follow an epoch; the user guide says how to go on from one. They have no networks of workers: in
+    the second phase of a strategy its own `checkpoint` does.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class ModelCheckpoint(Callback):
         mode: str = "auto",
     ) -> None:
         self._filepath = _check.path("filepath", filepath)
-        self._watches = _check.boolean("save_best_only", save_best_only)
+        self._watches = self._remembers = _check.boolean("save_best_only", save_best_only)
         mode = _check.choice("mode", mode, MODES)
         if not self._watches and isinstance(monitor, str) and mode == "auto":
             mode = "min"  # it is not used, so any number will do

@@ -72,6 +72,8 @@ class ReduceLROnPlateau(Callback):
 
     sets_learning_rate = True
 
+    _remembers = True
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse.data.numeric import numeric
-from trulysparse.data.precision import blurred_integers
+from trulysparse.data.precision import blurred_integers, exactly
 from trulysparse.data.sparse import check_sparse
 from trulysparse.losses import LOSSES
 
@@ -25,6 +25,8 @@ class CsrArrays(NamedTuple):
     indices: npt.NDArray[np.uint32]
     data: FloatArray
     features: int
+    # The values, exact in columns that float32 blurs, if there are some and the model standardises.
+    exact: DoubleArray | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,16 +67,22 @@ def as_float64(name: str, array: npt.NDArray[Any]) -> DoubleArray:
 
 
 def samples(
-    name: str, value: Any, features: int, *, wide: bool = False
+    name: str,
+    value: Any,
+    features: int,
+    *,
+    wide: bool = False,
+    scale: DoubleArray | None = None,
 ) -> FloatArray | DoubleArray | CsrArrays:
     """Convert to float32 of shape (samples, features), or to the arrays of a sparse matrix.
 
-    With `wide` dense samples become float64 if float32 does not hold all values of their type. They
-    are copied only where that is needed.
+    With `wide` dense samples become float64 if float32 does not hold all values of their type, and
+    sparse ones keep the columns that it blurs; `scale` is that of the model's statistics, if it has
+    some. Dense samples are copied only where that is needed.
     """
     value = check_sparse(name, value, features)
     if scipy.sparse.issparse(value):
-        return _sparse_samples(name, value)
+        return _sparse_samples(name, value, exactly(value, scale) if wide else None)
     array = numeric(name, value)
     if array.ndim != 2 or array.shape[1] != features:
         raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
@@ -85,7 +93,7 @@ def samples(
     return as_float32(name, array)
 
 
-def _sparse_samples(name: str, matrix: Any) -> CsrArrays:
+def _sparse_samples(name: str, matrix: Any, exact: DoubleArray | None) -> CsrArrays:
     if matrix.shape[0] == 0:
         raise ValueError(f"{name} has shape {matrix.shape}: expected at least one sample")
     return CsrArrays(
@@ -93,6 +101,7 @@ def _sparse_samples(name: str, matrix: Any) -> CsrArrays:
         matrix.indices.astype(np.uint32, copy=False),
         as_float32(f"{name}.data", matrix.data),
         matrix.shape[1],
+        exact,
     )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from trulysparse import _core
+
 # What Python's float() takes beside these, such as 1_000 and digits of other scripts, is no number.
 _ODD = re.compile(r"[^0-9eE+.\- \t\r\n]")
 _WORDS = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.IGNORECASE | re.ASCII)
@@ -79,6 +81,7 @@ def numeric(
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} is ragged: expected an array of numbers") from None
+    _core.check_mapped(name, array)
     if array.dtype == object:
         return _unboxed(name, array, text)
     if array.dtype.kind in "UST":

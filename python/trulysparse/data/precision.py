@@ -14,6 +14,8 @@ _SMALLEST_SPAN = 1e-145
 
 # Steps of float32 that a column's values must span to count as told apart.
 _STEPS = 1000
+# The error of a value of a sparse matrix, in standard deviations, up to which it is float32.
+_LOST = 1e-5
 
 
 def narrowest(x: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
@@ -25,6 +27,54 @@ def narrowest(x: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
         narrow = wide.astype(np.float32)
     same = np.array_equal(narrow, wide, equal_nan=True)
     return narrow if same else wide
+
+
+def exactly(
+    matrix: scipy.sparse.csr_array, scale: npt.NDArray[np.float64] | None
+) -> npt.NDArray[np.float64] | None:
+    """Give what a canonical matrix stores: exact in columns that float32 blurs, rounded elsewhere.
+
+    None if there are no such columns. `scale` is one over the standard deviations that are known,
+    or None; of the other columns, and where it is 0, those of the matrix itself count.
+    """
+    if np.can_cast(matrix.dtype, np.float32) or matrix.dtype.kind not in "iuf":
+        return None
+    wide = matrix.data.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = wide.astype(np.float32).astype(np.float64)
+        lost = abs(wide - narrow)
+    if not lost.any():
+        return None
+    columns, blurred = matrix.indices, np.zeros(matrix.shape[1], bool)
+    if scale is None:
+        scale = np.zeros(matrix.shape[1])
+    blurred[columns[lost * scale[columns] > _LOST]] = True
+    unknown = np.zeros(matrix.shape[1], bool)
+    unknown[columns[lost > 0]] = True
+    full = _full(matrix, unknown & (scale == 0))
+    if len(full):
+        low, high, step = _range(matrix[:, full])
+        blurred[full] = high - low < _STEPS * step
+    if not blurred.any():
+        return None
+    exact: npt.NDArray[np.float64] = np.where(blurred[columns], wide, narrow)
+    return exact
+
+
+def _full(matrix: Any, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Give the columns, `among` some, that store a value in every row: others have a 0 as well."""
+    stored = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    return np.flatnonzero(among & (stored == matrix.shape[0]))
+
+
+def _range(array: Any) -> tuple[Any, Any, Any]:
+    """Give each column's least and greatest value, and the step of float32 there."""
+    if scipy.sparse.issparse(array):
+        low, high = (f(axis=0).toarray().ravel().astype(float) for f in (array.min, array.max))
+    else:
+        low, high = (np.atleast_1d(f(array, axis=0)).astype(float) for f in (np.min, np.max))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return low, high, np.spacing(np.maximum(abs(low), abs(high)).astype(np.float32))
 
 
 def say_blurred(name: str, value: Any, remedy: str) -> None:
@@ -45,14 +95,12 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
     array: Any = value if is_sparse else np.asarray(value)
     if np.can_cast(array.dtype, np.float32) or array.dtype.kind not in "iuf":
         return
-    if is_sparse:
-        # Where there are zeros as well, only large numbers are close to each other.
-        if not array.nnz or np.abs(array.data).max() < 1 / np.finfo(np.float32).eps / _STEPS:
-            return
-        low, high = (f(axis=0).toarray().ravel().astype(float) for f in (array.min, array.max))
-    else:
-        low, high = (np.atleast_1d(f(array, axis=0)).astype(float) for f in (np.min, np.max))
-    span, step = high - low, np.spacing(np.maximum(abs(low), abs(high)).astype(np.float32))
+    # Where there are zeros as well, only large numbers are close to each other.
+    large = 1 / np.finfo(np.float32).eps / _STEPS
+    if is_sparse and (not array.nnz or np.abs(array.data).max() < large):
+        return
+    low, high, step = _range(array)
+    span = high - low
     blurred = np.flatnonzero((span > 0) & (span < _STEPS * step))
     if len(blurred):
         first = blurred[0]

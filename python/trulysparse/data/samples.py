@@ -32,9 +32,11 @@ def inputs_of(
 ) -> arrays.FloatArray | arrays.DoubleArray | arrays.CsrArrays:
     """Check samples for a network, as arrays; in float32 if training `changes` them."""
     wide = not changes and core.takes_float64()
-    inputs = arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide)
-    if isinstance(inputs, arrays.CsrArrays):
-        say_blurred(name, x, remedy(core, is_sparse=True, changes=changes))
+    statistics = core.input_statistics() if wide and scipy.sparse.issparse(x) else None
+    scale = None if statistics is None else statistics.scale
+    inputs = arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide, scale=scale)
+    if isinstance(inputs, arrays.CsrArrays) and not wide:
+        say_blurred(name, x, remedy(core, changes=changes))
     return inputs
 
 
@@ -110,20 +112,20 @@ def _say_what_is_lost(
     changes: bool,
 ) -> None:
     if not isinstance(inputs, arrays.CsrArrays) and inputs.dtype == np.float32:
-        say_blurred(names[0], x, remedy(core, is_sparse=False, changes=changes))
+        say_blurred(names[0], x, remedy(core, changes=changes))
     if targets.dtype == np.float32:
         learns_units = LOSSES[Config.of(core).loss].output == "identity"
         say_blurred(names[1], y, "standardize_targets=True" if learns_units else "")
 
 
-def remedy(core: _core.Network, *, is_sparse: bool, changes: bool = False) -> str:
+def remedy(core: _core.Network, *, changes: bool = False) -> str:
     """Say with what samples of a network would keep all of their digits."""
     if changes:  # images are changed in float32
         return ""
     if not Config.of(core).standardize:
-        return "standardize=True" + (" and dense samples" if is_sparse else "")
+        return "standardize=True"
     if core.takes_float64():
-        return "an array of dense samples" if is_sparse else ""
+        return ""
     return "a new model, as this one's file has statistics of float32 (version 1),"
 
 

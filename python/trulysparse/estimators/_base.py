@@ -148,6 +148,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         samples = samples.of_mean_weight_one()
         encoded = target.encode(samples.y, "y")
         learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
+        _support.warn_of_left_out(samples.X, self._constant)
         samples, held_out = self._without(samples), self._without(held_out)
 
         watch, validation = None, None
@@ -165,7 +166,6 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             "progress": _check.boolean("verbose", self.verbose),
         }
         seed = _support.draw_seed(random)
-        before = self.model_._core.copy() if goes_on else None
         rates = self._rates(learnt, retry=not goes_on)
         tries = Tries(rates, watch)
         for rate in rates:
@@ -177,8 +177,6 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             if tries.is_done(rate, history):
                 break
         if not is_finite(history, keeps_best=stops):
-            if before is not None:
-                self.model_._core.become(before)
             raise self._diverged(rate)
         _support.warn_of_trouble(history)
         self._keep(model, learnt, history, goes_on=goes_on)
@@ -200,6 +198,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         samples = samples.with_weight()
         samples = samples.times(self._class_weights(samples.y, whole=False))
         encoded = target.encode(samples.y, "y")
+        _support.warn_of_left_out(samples.X, self._constant)
         samples = self._without(samples)
         seed = _support.draw_seed(_support.random(self.random_state))
         learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
@@ -207,17 +206,10 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         (rate,) = self._rates(learnt, retry=False)
         _support.say_lost(model, samples.X)
         how: dict[str, Any] = {"rate": rate, "epochs": 1, "schedule": "constant"}
-        before = model._core.copy()
-        try:
-            model._follow(rate, samples.X, encoded, samples.weight)
-            history = self._train(
-                model, samples, encoded, learnt, **how, topology=None, progress=False
-            )
-            if not is_finite(history):
-                raise self._diverged(rate)
-        except BaseException:
-            model._core.become(before)
-            raise
+        model._follow(rate, samples.X, encoded, samples.weight)
+        history = self._train(model, samples, encoded, learnt, **how, topology=None, progress=False)
+        if not is_finite(history):
+            raise self._diverged(rate)
         _support.warn_of_trouble(history)
         self._keep(model, learnt, history, goes_on=goes_on)
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d
 
 from trulysparse.data.frames import integers
 from trulysparse.data.numeric import refuse_held_sparse
-from trulysparse.estimators import _base
+from trulysparse.estimators import _base, _support
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.estimators._weighted import positive
@@ -124,7 +124,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         self
         """
-        self._fit(X, y, sample_weight, X_val, y_val)
+        with _support.all_or_nothing(self, in_place=self.warm_start is not False):
+            self._fit(X, y, sample_weight, X_val, y_val)
         return self
 
     def partial_fit(
@@ -148,7 +149,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         self
         """
-        self._partial_fit(X, y, sample_weight, classes)
+        with _support.all_or_nothing(self, in_place=True):
+            self._partial_fit(X, y, sample_weight, classes)
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:

@@ -10,7 +10,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
 from trulysparse.data.precision import blurred_integers
-from trulysparse.estimators import _base
+from trulysparse.estimators import _base, _support
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Numbers, Targets
 from trulysparse.estimators._weighted import positive
@@ -79,7 +79,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         self
         """
-        self._fit(X, y, sample_weight, X_val, y_val)
+        with _support.all_or_nothing(self, in_place=self.warm_start is not False):
+            self._fit(X, y, sample_weight, X_val, y_val)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPRegressor:
@@ -99,7 +100,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         self
         """
-        self._partial_fit(X, y, sample_weight)
+        with _support.all_or_nothing(self, in_place=True):
+            self._partial_fit(X, y, sample_weight)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

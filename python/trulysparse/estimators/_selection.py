@@ -64,7 +64,7 @@ class Batches:
         self._size = _check.integer("batch_size", size, 1)
         self._random = np.random.default_rng(model.seed)
         if model.standardize:
-            inputs = arrays.samples("X", samples.X, samples.X.shape[1])
+            inputs = arrays.samples("X", samples.X, samples.X.shape[1], wide=True)
             model._core.standardize_on(_core.Data(model._core, inputs))
             if y is None:
                 model._core.set_statistics(None, model._core.input_statistics())

@@ -198,30 +198,31 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        if y is None:
-            X = _support.validated(self, X, fewest=2)
-        else:
-            y = targets_of("y", y)
-            X, y = _support.validated(self, X, y, multi_output=True, fewest=2)
-        weight = weights(sample_weight, X)
-        n_selected = self._n_selected(X.shape[1])
-        if self.importance is not None:
-            _check.choice("importance", self.importance, ("path", "strength"))
-        target = None
-        if y is not None:
-            target, y = _selection.target(self.task, y)
-        samples = WeightedSamples(X, np.zeros(X.shape[0]) if y is None else y, weight)
-        samples = samples.with_weight().of_mean_weight_one()
-        constant = _support.constant_features(samples.X)
-        # The same for all samples: nothing to learn from, and unscaled it might be huge.
-        model = self._train(samples.without(constant), target)
-        with _support.silent_divergence():
-            scores = model.feature_importance(self._setting("importance", target))
-        if not np.isfinite(scores).all():
-            rate = self._setting("learning_rate", target)
-            raise _support.diverged("learning_rate", rate)
-        scores[constant] = 0
-        self.model_, self.scores_, self.n_features_ = model, scores, n_selected
+        with _support.all_or_nothing(self, in_place=False):
+            if y is None:
+                X = _support.validated(self, X, fewest=2)
+            else:
+                y = targets_of("y", y)
+                X, y = _support.validated(self, X, y, multi_output=True, fewest=2)
+            weight = weights(sample_weight, X)
+            n_selected = self._n_selected(X.shape[1])
+            if self.importance is not None:
+                _check.choice("importance", self.importance, ("path", "strength"))
+            target = None
+            if y is not None:
+                target, y = _selection.target(self.task, y)
+            samples = WeightedSamples(X, np.zeros(X.shape[0]) if y is None else y, weight)
+            samples = samples.with_weight().of_mean_weight_one()
+            constant = _support.constant_features(samples.X)
+            # The same for all samples: nothing to learn from, and unscaled it might be huge.
+            model = self._train(samples.without(constant), target)
+            with _support.silent_divergence():
+                scores = model.feature_importance(self._setting("importance", target))
+            if not np.isfinite(scores).all():
+                rate = self._setting("learning_rate", target)
+                raise _support.diverged("learning_rate", rate)
+            scores[constant] = 0
+            self.model_, self.scores_, self.n_features_ = model, scores, n_selected
         return self
 
     def transform(self, X: Any) -> Any:

@@ -70,6 +70,7 @@ def validated(
     **how: Any,
 ) -> Any:
     """Do what `validate_data` does, and name the row and column of what is no number."""
+    _core.check_mapped(name, X)
     X = check_sparse(name, X)
     frames.refuse(name, X)
     _check_count(name, X, fewest)
@@ -152,12 +153,48 @@ def without(X: Any, features: Mask | None) -> Any:
     return np.where(features, X.dtype.type(0), X)
 
 
+def warn_of_left_out(X: Any, features: Mask | None) -> None:
+    """Warn of columns that a network of version 0.1.0 knows nothing of, if they vary by now."""
+    if features is None:
+        return
+    varying = np.flatnonzero(features & ~constant_features(X))
+    if len(varying):
+        warnings.warn(
+            f"columns {', '.join(map(str, varying[:5]))} of X vary, but had one value when version "
+            f"0.1.0 fitted the estimator: {len(varying)} columns stay out; fit a new one",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
 def write_names(model: SparseMLP, estimator: Any) -> None:
     """Write an estimator's names of features and classes where the command line looks for them."""
     for key, attribute in (("feature_names", "feature_names_in_"), ("class_names", "classes_")):
         if hasattr(estimator, attribute):
             names = [str(name) for name in getattr(estimator, attribute)]
             model.metadata[key] = json.dumps(names)
+
+
+@contextmanager
+def all_or_nothing(estimator: Any, *, in_place: bool) -> Iterator[None]:
+    """Leave an estimator as it was if what it does inside fails or is interrupted.
+
+    `in_place`: whether it may go on with the network that it has.
+    """
+    before = dict(vars(estimator))
+    model: SparseMLP | None = before.get("model_") if in_place else None
+    if model is not None:
+        core, metadata = model._core.copy(), dict(model.metadata)
+        history, threads = model.history, model.threads
+    try:
+        yield
+    except BaseException:
+        if model is not None:
+            model._core.become(core)
+            model.metadata, model.history, model.threads = metadata, history, threads
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 @contextmanager
@@ -174,8 +211,8 @@ def silent_divergence() -> Iterator[None]:
 
 def say_lost(model: SparseMLP, X: Any) -> None:
     """Warn of samples that a network does not tell apart."""
-    if issparse(X) or not model._core.takes_float64():
-        say_blurred("X", X, remedy(model._core, is_sparse=issparse(X)))
+    if not model._core.takes_float64():
+        say_blurred("X", X, remedy(model._core))
 
 
 def warn_of_trouble(history: History) -> None:

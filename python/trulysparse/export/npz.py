@@ -60,6 +60,7 @@ _RESCALE = '    x = x / np.load("target_scale.npy") + np.load("target_mean.npy")
 
 def write(core: _core.Network, folder: str, metadata: Mapping[str, str]) -> None:
     """Write a network to a folder; see `SparseMLP.export_npz`."""
+    core = core.copy()  # another thread may train it
     place, config = Path(folder), Config.of(core)
     layers = layers_of(core)
     if any(ACTIVATIONS[layer.activation].formula is None for layer in layers):

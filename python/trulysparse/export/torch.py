@@ -131,6 +131,7 @@ class Sloped(nn.Module):
 
 def network(core: _core.Network, *, dense: bool, logits: bool) -> Any:
     """Make an `nn.Sequential` of a network: layers and activations in turn."""
+    core = core.copy()  # another thread may train it
     modules: list[Any] = []
     inputs, targets = core.input_statistics(), core.target_statistics()
     if inputs is not None:

@@ -88,6 +88,8 @@ class ParallelDriver:
     def epoch(self, epoch: int, first_step: int, tick: Any) -> _core.Scores:
         replay = None
         local = epoch >= self._local_from
+        if self._epochs == 0 and self._judged.data is not None:
+            self._core.take_up_constants(self._judged.data)
         if self._replay is not None and not local:
             # A record that ends too early is refused by the core.
             replay = self._replay[self._epochs] if self._epochs < len(self._replay) else []

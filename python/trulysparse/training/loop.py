@@ -19,6 +19,7 @@ from trulysparse.topology.tolerance import Tolerance, furthest
 from trulysparse.training import peak_memory
 from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
+from trulysparse.training.going_on import lacking
 from trulysparse.training.progress import EpochBar
 from trulysparse.training.request import Request
 from trulysparse.training.verdict import baseline, verdict
@@ -84,6 +85,7 @@ class Loop:
         """Run the epochs."""
         request, model = self.request, self.model
         self._warn_of_late_pruning()
+        self._warn_of_what_is_lacking()
         if self.checkpoint is not None and self.checkpoint.workers:
             self.driver.resume(self.checkpoint.workers)
             self.checkpoint.workers = []
@@ -143,6 +145,17 @@ class Loop:
         start = None if rule is None else rule.start
         if start is not None and epochs and start >= epochs.stop:
             message = f"pruning starts after epoch {start}, and this fit ends before"
+            warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
+
+    def _warn_of_what_is_lacking(self) -> None:
+        taken_up = self.checkpoint is not None and self.checkpoint.past is not None
+        missing = lacking(self.request, taken_up=taken_up)
+        if missing:
+            what = "; and without ".join(missing)
+            message = (
+                f"the fit goes on where another ended, but without {what}: the result is another "
+                "than that of one whole fit"
+            )
             warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
 
     def _owes_an_evolution(self) -> bool:

@@ -18,6 +18,8 @@ class Sequential:
     def __init__(self, core: _core.Network, trainer: _core.Trainer, data: _core.Data) -> None:
         self._core = core
         self._trainer = trainer
+        self._data = data
+        self._begun = False
         self._constants = [core.constant(data)]
         self.prune = core.prune
 
@@ -50,6 +52,9 @@ class Sequential:
 
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:
         """Train for an epoch; give its scores."""
+        if not self._begun:
+            self._core.take_up_constants(self._data)
+            self._begun = True
         return self._trainer.epoch(first_step, tick=tick)
 
     def learning_rate(self, epoch: int, step: int) -> float:

@@ -197,6 +197,8 @@ def _standardize(request: Request, inputs: Inputs, session: Session | None) -> N
         session.standardize(request.core, inputs.data)
     elif request.epochs and inputs.data is not None:
         request.core.standardize_on(inputs.data)
+        if session is not None:  # otherwise before the first step
+            request.core.take_up_constants(inputs.data)
 
 
 def _serves(session: Session | None) -> bool:

@@ -44,6 +44,22 @@ impl Network {
         data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, Some(rate)))
     }
 
+    /// Lets features that had one value until now count from now on, if they vary in these data.
+    fn take_up_constants(&self, py: Python<'_>, data: &Data) -> PyResult<()> {
+        let par = self.par()?;
+        data.with(py, |data| {
+            let mlp = &mut *self.write()?;
+            let waits = |s: &Standardizer| s.scale().contains(&0.0);
+            if mlp.standardizer().is_some_and(waits) {
+                let moments = data.moments(&par)?;
+                if moments.total() > 0.0 {
+                    mlp.take_up_constants(&par, &moments)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// The moments of samples, of a network that standardises them, and of targets, likewise.
     fn moments(&self, py: Python<'_>, data: &Data) -> PyResult<(Option<Moments>, Option<Moments>)> {
         let par = self.par()?;
@@ -60,7 +76,8 @@ impl Network {
         Ok((of(inputs)?, of(targets)?))
     }
 
-    /// Begins with the statistics that moments say, where there are none yet.
+    /// Begins with the statistics that moments say, where there are none yet; features that had one
+    /// value until now count from now on, if they vary.
     #[pyo3(signature = (inputs, targets))]
     fn standardize_by(
         &self,
@@ -70,10 +87,15 @@ impl Network {
     ) -> PyResult<()> {
         let inputs = inputs.map(|m| m.checked(py)).transpose()?;
         let targets = targets.map(|m| m.checked(py)).transpose()?;
+        let par = self.par()?;
         Ok(py.detach(|| -> Result<()> {
             let mut mlp = self.write()?;
-            if let (Some(moments), None) = (&inputs, mlp.standardizer()) {
-                mlp.set_standardizer(Standardizer::from_moments(moments)?)?;
+            match (&inputs, mlp.standardizer()) {
+                (Some(moments), None) => {
+                    mlp.set_standardizer(Standardizer::from_moments(moments)?)?;
+                }
+                (Some(moments), Some(_)) => mlp.take_up_constants(&par, moments)?,
+                (None, _) => {}
             }
             if let (Some(moments), None) = (&targets, mlp.units()) {
                 mlp.set_units(Units::from_moments(moments)?)?;

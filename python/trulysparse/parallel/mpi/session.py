@@ -65,9 +65,13 @@ class Session:
                 raise ValueError(verdict)
 
     def standardize(self, core: _core.Network, data: _core.Data | None) -> None:
-        """Give the network the statistics of all shares, each of which is on its own rank."""
+        """Give the network the statistics of all shares, each of which is on its own rank.
+
+        Features that had one value until now count from now on, if they vary.
+        """
         config, link = Config.of(core), self.link
-        inputs = config.standardize and core.input_statistics() is None
+        known = core.input_statistics()
+        inputs = config.standardize and (known is None or not known.scale.all())
         targets = config.standardize_targets and core.target_statistics() is None
         if not inputs and not targets:
             return
