@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
 from trulysparse import _core
 from trulysparse.callbacks.base import Callback, Model
-from trulysparse.explosion import ExplosionWarning
+from trulysparse.explosion import NOTHING, ExplosionWarning
 from trulysparse.history import History
 from trulysparse.losses import LOSSES, scores
 from trulysparse.topology.pruning import ImportancePruning, reported
 from trulysparse.topology.tolerance import Tolerance, furthest
 from trulysparse.training import peak_memory
+from trulysparse.training.causes import causes
 from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
 from trulysparse.training.progress import EpochBar
@@ -77,6 +78,8 @@ class Loop:
     steps_per_epoch: int
     validation: _core.Data | None
     checkpoint: Checkpoint | None = None
+    # The samples; None of a stream, and where other ranks have them.
+    arrays: Any = None
     # The frames from `_judge` to the caller of `SparseMLP.fit`.
     frames: ClassVar[int] = 4
 
@@ -131,9 +134,11 @@ class Loop:
     def _judge(self) -> None:
         """Say what is wrong with the network as it is now."""
         history = self.model.history
-        found = history.trouble = verdict(
-            self.request.core, self.driver, history, self.request.batch_size
-        )
+        found = verdict(self.request.core, self.driver, history, self.steps_per_epoch)
+        if found is not None and found.kind == NOTHING:
+            why = causes(self.request, self.arrays, history)
+            found = replace(found, message=f"{found.message}; {why}")
+        history.trouble = found
         was_said = not history.is_finite()
         if found is not None and not (found.kind == "not finite" and was_said):
             warnings.warn(found.message, ExplosionWarning, stacklevel=self.frames)
