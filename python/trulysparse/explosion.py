@@ -15,6 +15,9 @@ FACTOR = 10.0
 NOTHING = "nothing learnt"
 """The kind of `Trouble` that is no explosion, and for which no other rate is tried."""
 
+LITTLE = "little learnt"
+"""The same where a little was, which only counts if features are to blame."""
+
 # The part of the usual loss below which the least one is not counted: near 0 a loss jumps for
 # nothing.
 _FLOOR_AT_THE_END = 0.005
@@ -29,6 +32,8 @@ _ENOUGH = 10
 _ENOUGH_STEPS = 200
 # A loss above this part of the constant's is no better.
 _NO_BETTER = 0.995
+# One above this part is hardly better.
+_HARDLY_BETTER = 0.9
 
 
 class ExplosionWarning(RuntimeWarning):
@@ -48,7 +53,8 @@ class ExplosionWarning(RuntimeWarning):
       unless all targets are nearly the same;
     - if it is no better and all predictions are the same: hidden units are dead;
     - if it is not 0.5 % below the constant's after ten epochs and 200 steps, or more: nothing was
-      learnt. The message names causes that the data show.
+      learnt. The message names causes that the data show;
+    - if it is not 10 % below it, then, and features are far from a size of 1.
     """
 
 
@@ -82,8 +88,8 @@ class Baseline(NamedTuple):
 class Trouble:
     """What is wrong with a network after its fit.
 
-    ``kind`` is ``"not finite"``, ``"exploded"``, ``"above a constant"``, ``"frozen"`` or
-    ``"nothing learnt"``.
+    ``kind`` is ``"not finite"``, ``"exploded"``, ``"above a constant"``, ``"frozen"``,
+    ``"nothing learnt"`` or ``"little learnt"``.
     """
 
     kind: str
@@ -157,9 +163,11 @@ def trouble(
             "more epochs",
         )
     is_long = len(losses) >= _ENOUGH and steps >= _ENOUGH_STEPS
-    if is_long and is_varied and constant > 0 and not is_better(loss, baseline):
-        return Trouble(NOTHING, f"training has learnt nothing: {what}, no better than {than}")
-    return None
+    if not is_long or not is_varied or loss <= _HARDLY_BETTER * constant or constant <= 0:
+        return None
+    if is_better(loss, baseline):
+        return Trouble(LITTLE, f"training has learnt little: {what}, hardly better than {than}")
+    return Trouble(NOTHING, f"training has learnt nothing: {what}, no better than {than}")
 
 
 def _least(losses: Sequence[float], baseline: Baseline | None) -> float:

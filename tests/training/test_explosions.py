@@ -291,6 +291,17 @@ class TestNothingLearnt:
         said(message, model(1, "squared_error"), as_samples(x.astype(np.float32)),
              y=X[:, 0], epochs=20, kind="nothing learnt", optimizer=ts.SGD(0.01))  # fmt: skip
 
+    def test_little_is_said_of_small_features_alone(self):
+        y = 0.2 * X[:, 0] + np.random.default_rng(1).normal(size=N)
+        scale = 0.02
+        options = {"y": y, "epochs": 20, "optimizer": ts.SGD(0.003)}
+        said(
+            "learnt little: .* hardly better than .*; features have a typical size of 0.01",
+            model(1, "squared_error"), X * scale, kind="little learnt", **options,
+        )  # fmt: skip
+        history = silent(model(1, "squared_error", standardize=True), X * scale, **options)
+        assert history.history["loss"][-1] > 0.9 * history.baseline.loss
+
     def test_names_small_targets_and_a_low_rate(self):
         y = X[:, 0] * 1e-3
         weights = [_csc(np.full((8, 1), 1e-6, np.float32))]

@@ -283,7 +283,7 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         return 0
     print(f"trulysparse: warning: {warning}", file=sys.stderr)
     if outcome.learnt_nothing(model):
-        say("learnt: nothing, the network is no better than a constant prediction")
+        say("learnt: next to nothing, the network is as good as a constant prediction")
         return 0
     return 1
 

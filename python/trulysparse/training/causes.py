@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,44 +10,59 @@ import numpy.typing as npt
 
 from trulysparse.data import outliers
 from trulysparse.data.arrays import CsrArrays
+from trulysparse.explosion import LITTLE, NOTHING, Trouble
 from trulysparse.history import History
 from trulysparse.losses import LOSSES
 from trulysparse.training.request import Request
 
 # Sizes of features and targets that the usual rates are for.
-_SMALL, _LARGE = 0.1, 10.0
+_SMALL, _LARGE = 0.03, 30.0
 # Losses that differ by less than this part have hardly moved.
 _MOVED = 0.02
 # Values by which a size is found.
 _SOME = 1_000_000
 
 
-def causes(request: Request, x: Any, history: History) -> str:
-    """Name those that the samples, the targets and the losses show, and what to try."""
-    found = [*_of_features(request, x), *_of_targets(request), *_of_rate(history)]
-    return "; ".join(found) or (
+def with_causes(found: Trouble, request: Request, x: Any, history: History) -> Trouble | None:
+    """Add to what is said those that the samples, the targets and the losses show.
+
+    None where little was learnt and no feature is to blame: there may be no more to learn.
+    """
+    if found.kind not in (NOTHING, LITTLE):
+        return found
+    causes = _of_size(request, x)
+    if found.kind == LITTLE and not causes:
+        return None
+    causes += [*_of_outliers(request, x), *_of_targets(request), *_of_rate(history)]
+    why = "; ".join(causes) or (
         "try another learning rate, more epochs, or features that say more of the targets"
     )
+    return replace(found, message=f"{found.message}; {why}")
 
 
-def _of_features(request: Request, x: Any) -> list[str]:
-    if x is None or not x.shape[0]:
+def _of_size(request: Request, x: Any) -> list[str]:
+    statistics = request.core.input_statistics()
+    # Those of the estimators for sparse samples only leave constant columns out.
+    scales = statistics is not None and not np.isin(statistics.scale, (0, 1)).all()
+    if x is None or not x.shape[0] or scales:
         return []
-    found = []
     is_sparse = isinstance(x, CsrArrays)
     size = _size(x.data if is_sparse else x)
-    statistics = request.core.input_statistics()
-    if statistics is None and not _SMALL <= size <= _LARGE:
-        what = "features that are not 0" if is_sparse else "features"
-        found.append(
-            f"{what} have a typical size of {size:.2g}, and are trained best at about 1: scale "
-            "them, or use standardize=True"
-        )
-    squeezed = [] if is_sparse else outliers.squeezed(x)
-    if squeezed:
-        which = outliers.described(squeezed, request.columns.known)
-        found.append(f"{which}: clip outliers, or take the logarithm")
-    return found
+    if _SMALL <= size <= _LARGE:
+        return []
+    what = "features that are not 0" if is_sparse else "features"
+    return [
+        f"{what} have a typical size of {size:.2g}, and are trained best at about 1: scale them, "
+        "or use standardize=True"
+    ]
+
+
+def _of_outliers(request: Request, x: Any) -> list[str]:
+    squeezed = outliers.squeezed(x) if isinstance(x, np.ndarray) else []
+    if not squeezed:
+        return []
+    which = outliers.described(squeezed, request.columns.known)
+    return [f"{which}: clip outliers, or take the logarithm"]
 
 
 def _of_targets(request: Request) -> list[str]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 from trulysparse import _core
 from trulysparse.callbacks.base import Callback, Model
-from trulysparse.explosion import NOTHING, ExplosionWarning
+from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.losses import LOSSES, scores
 from trulysparse.topology.pruning import ImportancePruning, reported
 from trulysparse.topology.tolerance import Tolerance, furthest
 from trulysparse.training import peak_memory
-from trulysparse.training.causes import causes
+from trulysparse.training.causes import with_causes
 from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
 from trulysparse.training.progress import EpochBar
@@ -135,9 +135,8 @@ class Loop:
         """Say what is wrong with the network as it is now."""
         history = self.model.history
         found = verdict(self.request.core, self.driver, history, self.steps_per_epoch)
-        if found is not None and found.kind == NOTHING:
-            why = causes(self.request, self.arrays, history)
-            found = replace(found, message=f"{found.message}; {why}")
+        if found is not None:
+            found = with_causes(found, self.request, self.arrays, history)
         history.trouble = found
         was_said = not history.is_finite()
         if found is not None and not (found.kind == "not finite" and was_said):

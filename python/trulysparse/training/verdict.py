@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trulysparse import _core
 from trulysparse.explosion import (
+    LITTLE,
     NOTHING,
     Baseline,
     Trouble,
@@ -48,4 +49,4 @@ def verdict(core: _core.Network, driver: Driver, history: History, steps: int) -
     found = trouble(losses, against, measured, taken)
     # A single batch of a stream may be harder than the others.
     is_part = measured.samples < samples and is_better(losses[-1], against)
-    return None if found is not None and found.kind == NOTHING and is_part else found
+    return None if found is not None and found.kind in (NOTHING, LITTLE) and is_part else found
