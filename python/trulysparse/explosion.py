@@ -12,6 +12,12 @@ from trulysparse import _core
 FACTOR = 10.0
 """A loss of this many times the least before, or the most that is usual, is an explosion."""
 
+NOTHING = "nothing learnt"
+"""The kind of `Trouble` that is no explosion, and for which no other rate is tried."""
+
+LITTLE = "little learnt"
+"""The same where a little was, which only counts if features are to blame."""
+
 # The part of the usual loss below which the least one is not counted: near 0 a loss jumps for
 # nothing.
 _FLOOR_AT_THE_END = 0.005
@@ -22,23 +28,33 @@ _ABOVE = 1.05
 _ROSE = 2
 # Epochs after which a network should be better than a constant.
 _ENOUGH = 10
+# Steps after which it should be, in that many epochs.
+_ENOUGH_STEPS = 200
+# A loss above this part of the constant's is no better.
+_NO_BETTER = 0.995
+# One above this part is hardly better.
+_HARDLY_BETTER = 0.9
 
 
 class ExplosionWarning(RuntimeWarning):
     """A fit has ended with a network that is worse than none; the message says why.
 
     After a fit the loss of the training samples is measured: with their weights and smoothed labels
-    as in training, without dropout, noise and changed images. First on a batch of them; on all if
-    that or the last epoch's loss is suspicious. Of an iterator the last batch is measured; the
-    workers of an MPI job measure their shares. It is compared with the loss of the best constant
-    prediction for the targets and weights of an epoch, `Baseline`. A fit gets this warning
+    as in training, without dropout, noise and changed images. First on one in twenty of the samples
+    trained; on all if that, or the last epoch's loss, is suspicious. Of an iterator the last batch
+    is measured; the workers of an MPI job measure their shares. It is compared with the loss of the
+    best constant prediction for the targets and weights of an epoch, `Baseline`. A fit gets this
+    warning
 
     - if a loss, a weight or a moment of the optimiser is not finite;
     - if the loss is more than twice the constant's and an untrained network's together;
     - if the loss is ten times the least of all epochs, and not close to zero;
     - if the loss is above the constant's by 5 % after ten epochs or more, or after it has doubled,
       unless all targets are nearly the same;
-    - if it is no better and all predictions are the same: hidden units are dead.
+    - if it is no better and all predictions are the same: hidden units are dead;
+    - if it is not 0.5 % below the constant's after ten epochs and 200 steps, or more: nothing was
+      learnt. The message names causes that the data show;
+    - if it is not 10 % below it, then, and features are far from a size of 1.
     """
 
 
@@ -72,7 +88,8 @@ class Baseline(NamedTuple):
 class Trouble:
     """What is wrong with a network after its fit.
 
-    ``kind`` is ``"not finite"``, ``"exploded"``, ``"above a constant"`` or ``"frozen"``.
+    ``kind`` is ``"not finite"``, ``"exploded"``, ``"above a constant"``, ``"frozen"``,
+    ``"nothing learnt"`` or ``"little learnt"``.
     """
 
     kind: str
@@ -89,20 +106,32 @@ def grew(losses: Sequence[float], baseline: Baseline, factor: float = FACTOR) ->
     return loss > factor * min(least, baseline.usual)
 
 
-def is_suspicious(losses: Sequence[float], baseline: Baseline, probe: _core.Measured) -> bool:
-    """Tell whether all samples have to be measured, where `probe` is of some."""
+def is_better(loss: float, baseline: Baseline) -> bool:
+    """Tell whether a network with this loss has learnt anything."""
+    return loss <= _NO_BETTER * baseline.loss
+
+
+def is_suspicious(
+    losses: Sequence[float], baseline: Baseline, probe: _core.Measured, steps: int
+) -> bool:
+    """Tell whether all samples have to be measured, where `probe` is of some.
+
+    Noise in the loss of a short fit is no reason: measuring would take a good part of its time.
+    """
     loss = losses[-1]
-    return not (
-        loss < 0.99 * baseline.loss
-        and loss <= FACTOR * _least(losses, baseline)
-        and probe.loss <= baseline.usual
+    if trouble(losses, baseline, probe, steps) is not None:
+        return True
+    is_near = len(losses) >= _ENOUGH and not loss < 0.99 * baseline.loss
+    has_risen = loss > _ROSE * losses[0] and loss > baseline.loss
+    return (
+        is_near or has_risen or not loss <= min(baseline.usual, FACTOR * _least(losses, baseline))
     )
 
 
 def trouble(
-    losses: Sequence[float], baseline: Baseline, measured: _core.Measured
+    losses: Sequence[float], baseline: Baseline, measured: _core.Measured, steps: int
 ) -> Trouble | None:
-    """Judge a network by the losses of its epochs and by what was measured at the end."""
+    """Judge a network by the losses of its epochs and by what was measured after these steps."""
     loss, constant = measured.loss, baseline.loss
     what = f"the loss of the training samples is {loss:.4g} after {_epochs(len(losses))}"
     than = f"{constant:.4g}, that of the best constant prediction"
@@ -122,14 +151,23 @@ def trouble(
             "units are dead, saturated or cut off: try a lower learning rate, another activation, "
             "or more connections",
         )
-    is_above = loss > _ABOVE * constant + baseline.slack and constant > 0.1 * baseline.slack
-    if is_above and (len(losses) >= _ENOUGH or losses[-1] > _ROSE * losses[0]):
+    is_varied = constant > 0.1 * baseline.slack
+    if (
+        loss > _ABOVE * constant + baseline.slack
+        and is_varied
+        and (len(losses) >= _ENOUGH or losses[-1] > _ROSE * losses[0])
+    ):
         return Trouble(
             "above a constant",
             f"training has come to nothing: {what}, above {than}; try another learning rate, or "
             "more epochs",
         )
-    return None
+    is_long = len(losses) >= _ENOUGH and steps >= _ENOUGH_STEPS
+    if not is_long or not is_varied or loss <= _HARDLY_BETTER * constant or constant <= 0:
+        return None
+    if is_better(loss, baseline):
+        return Trouble(LITTLE, f"training has learnt little: {what}, hardly better than {than}")
+    return Trouble(NOTHING, f"training has learnt nothing: {what}, no better than {than}")
 
 
 def _least(losses: Sequence[float], baseline: Baseline | None) -> float:

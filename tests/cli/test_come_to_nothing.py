@@ -29,3 +29,15 @@ def test_is_written_and_said(table, capsys):
 def test_is_not_said_of_a_good_network(table, capsys, epochs):
     assert cli.main([*table, "--epochs", str(epochs)]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_noise_is_said_and_is_no_failure(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 6)).astype(np.float32)
+    np.savez("noise.npz", x_train=x, y_train=rng.integers(0, 2, 400))
+    told = ["--learning-rate", "1e-4", "--epochs", "30"]
+    assert cli.main(["train", "--data", "noise.npz", "--quiet", "--out", "out", *told]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("trulysparse: warning: training has learnt nothing: the loss of the tra")
+    assert "learnt: next to nothing" in out

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import trulysparse as ts
+from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from trulysparse import SparseMLPClassifier, SparseMLPRegressor
 
@@ -102,3 +103,20 @@ def test_a_selector_says_it_too():
         warnings.simplefilter("error")
         ts.SparseFeatureSelector(epochs=3, random_state=0).fit(x, y)
         ts.SparseFeatureSelector(epochs=3, random_state=0).fit(x[:, :200])
+
+
+@pytest.mark.parametrize("constant", [0, 700])
+def test_sparse_samples_of_a_small_scale_learn_little_and_it_is_said(constant):
+    rng = np.random.default_rng(0)
+    x = sparse.random_array((500, 900), density=0.01, rng=rng, data_sampler=rng.normal).tocsc()
+    x = sparse.hstack([x, sparse.csc_array((500, constant))]).tocsr()
+    y = x[:, :20].sum(axis=1) + 0.1 * rng.normal(size=500)
+    estimator = SparseMLPRegressor(max_iter=60, random_state=0)
+    with pytest.warns(ts.ExplosionWarning, match="learnt .* have a typical size of 0.00") as caught:
+        estimator.fit(0.01 * x, y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert estimator.n_retries_ == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator.fit(x, y)

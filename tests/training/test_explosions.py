@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from trulysparse import _core
 from trulysparse.data import samples
+from trulysparse.training.sequential import Sequential
 
 RNG = np.random.default_rng(11)
 N = 300
@@ -259,6 +260,103 @@ class TestComeToNothing:
             fit(model(1, "squared_error"), y=y, epochs=4, callbacks=[rates])
 
 
+class TestNothingLearnt:
+    def noise(self, epochs, **options):
+        y = np.random.default_rng(0).integers(0, 2, N)
+        return {"y": y, "epochs": epochs, "optimizer": ts.SGD(1e-3, **options)}
+
+    def test_of_noise(self):
+        message = r"learnt nothing: the loss .* no better than 0\.68"
+        said(message, model(dropout=0.3), kind="nothing learnt", **self.noise(20))
+
+    @pytest.mark.parametrize("epochs", [1, 9, 19])
+    def test_not_before_ten_epochs_and_200_steps(self, epochs):
+        silent(model(dropout=0.3), **self.noise(epochs))
+
+    def test_not_of_noise_that_is_memorised(self):
+        silent(model(), y=self.noise(1)["y"], epochs=60)
+
+    def test_names_a_huge_target(self):
+        y = X[:, 0].copy()
+        y[7] = 1000
+        with pytest.warns(ts.ExplosionWarning, match="nothing: .* a target is 1000, where half"):
+            fit(model(1, "squared_error"), y=y, epochs=30, optimizer=ts.SGD(1e-6))
+
+    @pytest.mark.parametrize("as_samples", [np.asarray, _csc])
+    def test_names_small_features_and_a_loss_that_stays(self, as_samples):
+        x = X * 1e-3 * (np.random.default_rng(1).random(X.shape) < 0.3)
+        message = (
+            r"not 0 have a typical size of 0\.000\d+, " if as_samples is _csc else "typical size"
+        )
+        said(message, model(1, "squared_error"), as_samples(x.astype(np.float32)),
+             y=X[:, 0], epochs=20, kind="nothing learnt", optimizer=ts.SGD(0.01))  # fmt: skip
+
+    def test_little_is_said_of_small_features_alone(self):
+        y = 0.2 * X[:, 0] + np.random.default_rng(1).normal(size=N)
+        scale = 0.02
+        options = {"y": y, "epochs": 20, "optimizer": ts.SGD(0.003)}
+        said(
+            "learnt little: .* hardly better than .*; features have a typical size of 0.01",
+            model(1, "squared_error"), X * scale, kind="little learnt", **options,
+        )  # fmt: skip
+        history = silent(model(1, "squared_error", standardize=True), X * scale, **options)
+        assert history.history["loss"][-1] > 0.9 * history.baseline.loss
+
+    def test_names_small_targets_and_a_low_rate(self):
+        y = X[:, 0] * 1e-3
+        weights = [_csc(np.full((8, 1), 1e-6, np.float32))]
+        network = ts.SparseMLP.from_scipy(weights, loss="squared_error")
+        said(
+            r"targets have a deviation of 0\.001: .*; the loss has hardly moved .* rate of 1e-08",
+            network, y=y, epochs=25, kind="nothing learnt", optimizer=ts.SGD(1e-8),
+            topology=None,
+        )  # fmt: skip
+
+    def test_of_streams_by_their_epochs(self):
+        options = self.noise(20)
+        y = options.pop("y")
+        batches = [(X[k::10], y[k::10]) for k in range(10)]
+        with pytest.warns(ts.ExplosionWarning, match="learnt nothing"):
+            model().fit(iter(batches * 20), steps_per_epoch=10, progress=False, **options)
+
+
+# --- what it costs -------------------------------------------------------------------------------
+
+
+class TestMeasuring:
+    @pytest.fixture
+    def measured(self, monkeypatch):
+        """How many samples were asked for, call by call."""
+        asked, measure = [], Sequential.measure
+
+        def spy(self, most):
+            asked.append(most)
+            return measure(self, most)
+
+        monkeypatch.setattr(Sequential, "measure", spy)
+        return asked
+
+    def test_of_a_short_fit_is_of_a_twentieth(self, measured):
+        """Random labels: the loss is above the constant's."""
+        x, y = np.tile(X, (4, 1)), np.random.default_rng(0).integers(0, 2, 4 * N)
+        history = silent(model(dropout=0.3), x, y=y, epochs=1)
+        assert history.history["loss"][0] > history.baseline.loss
+        assert measured == [60]
+        silent(model(), X[:5], Y[:5], epochs=1)
+        assert measured[1:] == [8]
+
+    def test_of_what_explodes_is_of_all(self, measured):
+        said("has exploded", model(), RAW, epochs=2)
+        assert measured == [30, None]
+
+    def test_of_good_long_fits_is_of_some(self, measured):
+        silent(model(), epochs=40)
+        assert measured == [600]
+        x, y = np.tile(X, (10, 1)), np.tile(Y, 10)
+        silent(model(), x, y=y, epochs=12)
+        assert measured[1:] == [1024]
+
+
 # --- what is not --------------------------------------------------------------------------------
 
 
@@ -268,10 +366,6 @@ class TestSilence:
     def test_of_healthy_fits(self, epochs, seed):
         silent(model(seed=seed, dropout=0.3), epochs=epochs)
         silent(model(1, "squared_error", seed=seed), y=X[:, :1], epochs=epochs)
-
-    def test_of_noise(self):
-        y = np.random.default_rng(0).integers(0, 2, N)
-        silent(model(dropout=0.3), y=y, epochs=20)
 
     def test_of_rare_classes_with_balanced_weights(self):
         y = (X[:, 0] > 1.9).astype(int)

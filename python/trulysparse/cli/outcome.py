@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse.datasets import Dataset
+from trulysparse.explosion import LITTLE, NOTHING
 from trulysparse.importance import KINDS
 from trulysparse.model import SparseMLP
 from trulysparse.training.loop import CUT_OFF
@@ -77,6 +78,12 @@ def _worst(model: SparseMLP, data: Dataset, losses: Sequence[float], most: float
     if loss <= most:
         loss = model.evaluate(data.x_train, data.y_train)["loss"]
     return None if loss <= most else max(losses[-1], loss)
+
+
+def learnt_nothing(model: SparseMLP) -> bool:
+    """Tell whether `warning` is of a network that is as good as a constant, and no worse."""
+    found = model.history.trouble
+    return found is not None and found.kind in (NOTHING, LITTLE)
 
 
 def warning(model: SparseMLP) -> str | None:

@@ -279,10 +279,13 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     if remark is not None:
         say(remark)
     warning = outcome.warning(model)
-    if warning is not None:
-        print(f"trulysparse: warning: {warning}", file=sys.stderr)
-        return 1
-    return 0
+    if warning is None:
+        return 0
+    print(f"trulysparse: warning: {warning}", file=sys.stderr)
+    if outcome.learnt_nothing(model):
+        say("learnt: next to nothing, the network is as good as a constant prediction")
+        return 0
+    return 1
 
 
 def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progress: bool) -> None:

@@ -38,6 +38,13 @@ class Columns:
                 self._learnt = found
         return self.ordered(name, x)
 
+    @property
+    def known(self) -> list[str] | None:
+        """The names, if there are some."""
+        if self._learnt is not None or KEY not in self._model.metadata:
+            return self._learnt
+        return self._read()
+
     def keep(self) -> None:
         """Write what was learnt to the model's metadata.
 

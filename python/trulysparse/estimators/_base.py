@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from trulysparse import _check
 from trulysparse.data import columns
 from trulysparse.data.numeric import refuse_held_sparse
+from trulysparse.data.outliers import say_outliers
 from trulysparse.estimators import _automatic, _state, _support
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._targets import Array, Targets
@@ -165,6 +166,9 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             "pruning": self.pruning,
             "progress": _check.boolean("verbose", self.verbose),
         }
+        if not goes_on and _automatic.standardize(self.standardize, is_sparse=learnt.is_sparse):
+            names = getattr(self, "feature_names_in_", None)
+            say_outliers("X", samples.X, names, stacklevel=3)
         seed = _support.draw_seed(random)
         rates = self._rates(learnt, retry=not goes_on)
         tries = Tries(rates, watch)

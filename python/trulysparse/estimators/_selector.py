@@ -15,6 +15,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
+from trulysparse.data.outliers import say_outliers
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _selection, _state, _support
 from trulysparse.estimators._stopping import is_finite
@@ -303,6 +304,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         else:
             y = samples.X if y is None else y
             given.update(x=samples.X, y=y, sample_weight=samples.weight)
+        if self.standardize:
+            names = getattr(self, "feature_names_in_", None)
+            say_outliers("X", samples.X, names, stacklevel=3)
         with _support.silent_divergence():
             history = model.fit(
                 **given,

@@ -200,9 +200,10 @@ def all_or_nothing(estimator: Any, *, in_place: bool) -> Iterator[None]:
 @contextmanager
 def silent_divergence() -> Iterator[None]:
     """Train without the warnings of what has exploded, which are said of the last try only, and of
-    what is lost, which `say_lost` says once.
+    what is lost or far out, which `say_lost` and `say_outliers` say once.
     """
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "[xy] has outliers", RuntimeWarning)
         warnings.simplefilter("ignore", ExplosionWarning)
         warnings.filterwarnings("ignore", ".* lies between .* values are lost", RuntimeWarning)
         warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)

@@ -17,6 +17,7 @@ from trulysparse.losses import LOSSES, scores
 from trulysparse.topology.pruning import ImportancePruning, reported
 from trulysparse.topology.tolerance import Tolerance, furthest
 from trulysparse.training import peak_memory
+from trulysparse.training.causes import with_causes
 from trulysparse.training.checkpoint import Checkpoint
 from trulysparse.training.driver import Driver
 from trulysparse.training.going_on import lacking
@@ -78,6 +79,8 @@ class Loop:
     steps_per_epoch: int
     validation: _core.Data | None
     checkpoint: Checkpoint | None = None
+    # The samples; None of a stream, and where other ranks have them.
+    arrays: Any = None
     # The frames from `_judge` to the caller of `SparseMLP.fit`.
     frames: ClassVar[int] = 4
 
@@ -133,9 +136,10 @@ class Loop:
     def _judge(self) -> None:
         """Say what is wrong with the network as it is now."""
         history = self.model.history
-        found = history.trouble = verdict(
-            self.request.core, self.driver, history, self.request.batch_size
-        )
+        found = verdict(self.request.core, self.driver, history, self.steps_per_epoch)
+        if found is not None:
+            found = with_causes(found, self.request, self.arrays, history)
+        history.trouble = found
         was_said = not history.is_finite()
         if found is not None and not (found.kind == "not finite" and was_said):
             warnings.warn(found.message, ExplosionWarning, stacklevel=self.frames)

@@ -12,6 +12,7 @@ from trulysparse import _core
 from trulysparse.callbacks.base import Model
 from trulysparse.data.arrays import refuse_weightless
 from trulysparse.data.columns import labels, refuse_others
+from trulysparse.data.outliers import say_outliers, say_outlying_targets
 from trulysparse.data.precision import refuse_tiny
 from trulysparse.data.samples import given, held_out
 from trulysparse.history import History
@@ -28,6 +29,9 @@ from trulysparse.training.request import Request
 from trulysparse.training.sequential import Sequential
 from trulysparse.training.stream import Stream
 from trulysparse.training.stream_driver import StreamDriver
+
+# The frames from `_say_outliers` to the caller of `SparseMLP.fit`.
+_TO_CALLER = 4
 
 
 class RunningFit(Protocol):
@@ -92,6 +96,8 @@ def start(request: Request, model: Model, session: Session | None) -> RunningFit
     """
     inputs = _inputs(request, session)
     if _leads(session):
+        _say_outliers(request, inputs)
+    if _leads(session):
         names = metrics(
             request.config.loss,
             validated=inputs.validation is not None,
@@ -152,7 +158,9 @@ def _sequential(request: Request, model: Model, inputs: Inputs) -> Loop:
     trainer = _core.Trainer(request.core, inputs.data, text)
     _standardize(request, inputs, None)
     driver = Sequential(request.core, trainer, inputs.data)
-    return Loop(request, model, driver, inputs.samples, steps, inputs.validation)
+    return Loop(
+        request, model, driver, inputs.samples, steps, inputs.validation, arrays=inputs.arrays
+    )
 
 
 # --- several workers ----------------------------------------------------------------------------
@@ -201,6 +209,17 @@ def _standardize(request: Request, inputs: Inputs, session: Session | None) -> N
             request.core.take_up_constants(inputs.data)
 
 
+def _say_outliers(request: Request, inputs: Inputs) -> None:
+    """Warn of them where statistics are to be taken from these samples, or errors to be squared."""
+    if not request.epochs or inputs.stream is not None:
+        return
+    config, core = request.config, request.core
+    if config.standardize and core.input_statistics() is None:
+        say_outliers("x", inputs.arrays, request.columns.known, stacklevel=_TO_CALLER)
+    if config.loss == "squared_error" and core.target_statistics() is None:
+        say_outlying_targets("y", request.y, stacklevel=_TO_CALLER)
+
+
 def _serves(session: Session | None) -> bool:
     """Tell whether this rank needs no samples, as it is the server of others that have them."""
     return session is not None and session.sharded and session.is_server
@@ -224,7 +243,9 @@ def _on_threads(request: Request, model: Model, inputs: Inputs, strategy: Strate
     )
     trainer = _core.ParallelTrainer(request.core, inputs.data, text)
     driver = _driver(request, inputs, strategy, trainer)
-    return Loop(request, model, driver, inputs.samples, steps, inputs.validation)
+    return Loop(
+        request, model, driver, inputs.samples, steps, inputs.validation, arrays=inputs.arrays
+    )
 
 
 def _on_ranks(
