@@ -151,6 +151,7 @@ fn first_version(whole: &[u8]) -> Parts {
         fields.remove(name);
     }
     fields["config"].as_object_mut().unwrap().remove("standardize_targets");
+    fields["counters"].as_object_mut().unwrap().remove("changed_after");
     if let Some(state) = fields.remove("state").filter(|state| !state.is_null()) {
         match state["rule"] == "adam" {
             true => fields.insert("adam_since".into(), state["since"].clone()),
@@ -536,7 +537,8 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     assert!(with("layers.1.second_moment", &[0], 7).contains("layers.1.second_moment"));
     let mut first = first_version(&bytes);
     assert!(first.header.contains("\"adam_since\":7"));
-    let again = from_bytes(&first.bytes(), "m").unwrap().0;
+    let mut again = from_bytes(&first.bytes(), "m").unwrap().0;
+    again.counters.changed_after = model.counters.changed_after; // not known to version 1
     assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
     let twice = r#""adam_since":7,"state":{"rule":"adam","since":7}"#;
     first.header = first.header.replace("\"adam_since\":7", twice);
@@ -557,7 +559,8 @@ fn the_momentum_of_lion_comes_back_as_lions() {
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
     let first = first_version(&bytes);
     assert!(first.header.contains(r#""rule":"lion"#) && !first.header.contains("adam_since"));
-    let again = from_bytes(&first.bytes(), "m").unwrap().0;
+    let mut again = from_bytes(&first.bytes(), "m").unwrap().0;
+    again.counters.changed_after = model.counters.changed_after; // not known to version 1
     assert_eq!(to_bytes(&again, &UserData::new()).unwrap(), bytes);
     let again = from_bytes(&bytes, "m").unwrap().0;
     assert_eq!(again.state(), Some(State { rule: UpdateKind::Lion, since: 7 }));

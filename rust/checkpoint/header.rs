@@ -74,10 +74,15 @@ impl Header {
             }
         };
         header.config.check()?;
-        let Counters { epochs, steps, evolutions } = header.counters;
-        if [epochs, steps, evolutions].iter().any(|&n| n >= MOST_COUNTED) {
+        let Counters { epochs, steps, evolutions, changed_after } = header.counters;
+        let counted = [epochs, steps, evolutions, changed_after.unwrap_or(0)];
+        if counted.iter().any(|&n| n >= MOST_COUNTED) {
             let counters = header.counters;
             return Err(Fault::Damage(format!("{counters:?}: expected numbers below 2^63")));
+        }
+        if let Some(change) = changed_after.filter(|&change| change > epochs) {
+            let expected = format!("expected at most {epochs}, the number of epochs");
+            return Err(Fault::Damage(format!("changed_after = {change}: {expected}")));
         }
         if header.state.is_some_and(|state| state.rule == UpdateKind::default()) {
             return Err(Fault::Damage("state: expected none for sgd".into()));
@@ -92,7 +97,7 @@ impl Header {
 struct First {
     version: u32,
     config: FirstConfig,
-    counters: Counters,
+    counters: FirstCounters,
     user: UserData,
     #[serde(default)]
     original_layer_sizes: Vec<usize>,
@@ -120,6 +125,15 @@ struct FirstConfig {
     seed: u64,
 }
 
+/// The counters of version 1.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstCounters {
+    epochs: u64,
+    steps: u64,
+    evolutions: u64,
+}
+
 impl First {
     /// As the fields of today.
     fn header(self) -> Result<Header> {
@@ -130,6 +144,7 @@ impl First {
                 "state: expected none beside adam_since, nor that of adam".into(),
             ));
         }
+        let FirstCounters { epochs, steps, evolutions } = self.counters;
         let config = self.config;
         Ok(Header {
             version: self.version,
@@ -147,7 +162,7 @@ impl First {
                 // A setting that came later has its value of here: what it was before there was it.
                 ..Config::plain(config.layer_sizes)
             },
-            counters: self.counters,
+            counters: Counters { epochs, steps, evolutions, changed_after: None },
             user: self.user,
             original_layer_sizes: Some(self.original_layer_sizes).filter(|sizes| !sizes.is_empty()),
             state: adam.or(self.state),

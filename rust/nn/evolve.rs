@@ -170,7 +170,7 @@ impl Mlp {
                 keep(l, layer, new, &mut buffers);
             }
         }
-        self.counters.evolutions += 1;
+        self.counters.evolved();
         Ok((turnover, sources))
     }
 
@@ -206,7 +206,7 @@ impl Mlp {
             turnover[l] = new.evolved.turnover;
             self.layers[l].replace(new, &mut buffers);
         }
-        self.counters.evolutions += 1;
+        self.counters.evolved();
         Ok(turnover)
     }
 
@@ -287,7 +287,7 @@ impl Mlp {
                 layer.replace(new, &mut Buffers::default());
             }
         }
-        self.counters.evolutions += 1;
+        self.counters.evolved();
         Ok(report)
     }
 }

@@ -19,7 +19,7 @@ use crate::parallel::Par;
 use crate::watch::Watch;
 
 /// How far a network has been trained; random numbers are keyed by these counters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counters {
     /// Completed epochs.
@@ -28,6 +28,29 @@ pub struct Counters {
     pub steps: u64,
     /// Completed evolutions of the topology.
     pub evolutions: u64,
+    /// Epochs that were completed before the last evolution or pruning; 0 if there was none. None if
+    /// that is not known: files of version 1 do not say.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub changed_after: Option<u64>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters { epochs: 0, steps: 0, evolutions: 0, changed_after: Some(0) }
+    }
+}
+
+impl Counters {
+    /// Counts an evolution.
+    pub(super) fn evolved(&mut self) {
+        self.evolutions += 1;
+        self.changed();
+    }
+
+    /// Notes that connections have changed.
+    pub(super) fn changed(&mut self) {
+        self.changed_after = Some(self.epochs);
+    }
 }
 
 /// Which random numbers a training step draws: those of a seed at a step.

@@ -253,6 +253,7 @@ impl Mlp {
             sources.push(from);
         }
         sources.push(None);
+        self.counters.changed();
         Ok((reports, sources))
     }
 }

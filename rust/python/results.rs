@@ -91,12 +91,14 @@ pub struct Counters {
     epochs: u64,
     steps: u64,
     evolutions: u64,
+    /// Epochs before the last change of the connections; None if that is not known.
+    changed_after: Option<u64>,
 }
 
 impl From<nn::Counters> for Counters {
     fn from(counters: nn::Counters) -> Self {
-        let nn::Counters { epochs, steps, evolutions } = counters;
-        Counters { epochs, steps, evolutions }
+        let nn::Counters { epochs, steps, evolutions, changed_after } = counters;
+        Counters { epochs, steps, evolutions, changed_after }
     }
 }
 

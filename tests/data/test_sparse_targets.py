@@ -101,3 +101,26 @@ def test_values_that_are_none_are_refused():
             call()
     with pytest.raises(TypeError, match="sample_weight is a sparse matrix"):
         ts.SparseMLPClassifier(**QUICK).fit(X, LABELS, sp.csr_array(np.ones((45, 1))))
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_frames_of_pandas_sparse_types(one):
+    pd = pytest.importorskip("pandas", reason="pip install pandas")
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(40, 5))
+    labels = (x[:, :2] > 0).astype(float)
+    if one:
+        y, labels = pd.Series(pd.arrays.SparseArray(labels[:, 0])), labels[:, 0]
+    else:
+        y = pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(labels))
+    classifier, other = (
+        ts.SparseMLPClassifier(max_iter=2, random_state=0).fit(x, targets)
+        for targets in (y, labels)
+    )
+    np.testing.assert_array_equal(classifier.predict_proba(x), other.predict_proba(x))
+    assert classifier.score(x, y) == other.score(x, labels)
+    selectors = (
+        ts.SparseFeatureSelector(2, epochs=2, random_state=0).fit(x, targets)
+        for targets in (y, labels)
+    )
+    np.testing.assert_array_equal(*(selector.scores_ for selector in selectors))

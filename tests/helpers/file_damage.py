@@ -157,7 +157,9 @@ def _claims(about: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield about | {"state": {"rule": "adam", "since": value}}
         yield about | {"version": value}
         for name in about["counters"]:
-            if not (isinstance(value, int) and 0 <= value < 2**63):
+            counts = isinstance(value, int) and 0 <= value < 2**63
+            # It may be unknown, but not after the last epoch.
+            if not (counts if name != "changed_after" else value is None):
                 yield about | {"counters": about["counters"] | {name: value}}
         for name in about["config"]:
             if not (isinstance(value, int) and 0 <= value < valid.get(name, 0)):

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,15 +133,33 @@ def test_a_best_model_that_is_forgotten_is_said(tmp_path):
         model.fit(X, Y, epochs=3, initial_epoch=2, **options)
 
 
-@pytest.mark.parametrize("before", ["fit", "evolve"])
-def test_an_evolution_that_may_be_due_is_said_with_the_remedy(before):
+@pytest.mark.parametrize("pruning", [None, ts.ImportancePruning(percentile=5.0, start=2, every=1)])
+def test_a_model_that_was_trained_before_goes_on_too(pruning, tmp_path):
     model = ts.SparseMLP([6, 20, 4], density=0.5, seed=3)
     model.fit(X, Y, epochs=3, progress=False)
-    if before == "fit":
-        model.fit(X, Y, epochs=3, progress=False)
-    else:
-        model.evolve(), model.evolve()
+    keep = ts.ModelCheckpoint(tmp_path / "{epoch}")
+    options = {"epochs": 4, "pruning": pruning, "progress": False}
+    model.fit(X, Y, callbacks=[keep], **options)
+    for epoch in (1, 2, 3):
+        saved = ts.load(tmp_path / f"{epoch}")
+        saved.fit(X, Y, initial_epoch=epoch, **options)
+        np.testing.assert_array_equal(saved.predict(X), model.predict(X))
+
+
+def test_what_was_evolved_since_the_last_epoch_is_not_evolved_again():
+    model = ts.SparseMLP([6, 20, 4], density=0.5, seed=3)
+    model.fit(X, Y, epochs=3, progress=False)
+    model.evolve()
     was = model.evolutions
+    model.fit(X, Y, epochs=4, initial_epoch=3, progress=False)
+    assert model.evolutions == was
+
+
+def test_of_a_model_of_version_1_it_says_what_cannot_be_told():
+    model = ts.load(Path(__file__).parents[1] / "compatibility" / "sgd.safetensors")
+    x, y = np.zeros((8, model.layer_sizes[0])), np.zeros(8, int)
+    start, was = model.epochs_trained, model.evolutions
+    model.fit(x, y, epochs=1, progress=False)
     with pytest.warns(RuntimeWarning, match=r"evolution is due.*left out.*SparseMLP\.evolve"):
-        model.fit(X, Y, epochs=4, initial_epoch=3, progress=False)
+        model.fit(x, y, epochs=start + 1, initial_epoch=start, progress=False)
     assert model.evolutions == was

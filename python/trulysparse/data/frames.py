@@ -46,6 +46,15 @@ def as_array(name: str, frame: Any) -> Array:
     return array
 
 
+def of_dense_types(y: Any) -> Any:
+    """Give an array for a frame or series of pandas' sparse types; anything else as it is.
+
+    scikit-learn makes a sparse matrix of such a frame, also of targets.
+    """
+    dtypes = y.dtypes if is_frame(y) else [getattr(y, "dtype", None)]
+    return np.asarray(y) if "SparseDtype" in [type(t).__name__ for t in dtypes] else y
+
+
 def integers(y: Any) -> Any:
     """Give integers of extension types as an array; anything else as it is.
 

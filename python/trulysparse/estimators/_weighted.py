@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 from trulysparse.data.arrays import dense
-from trulysparse.data.frames import integers, refuse_missing
+from trulysparse.data.frames import integers, of_dense_types, refuse_missing
 from trulysparse.data.numeric import numeric, refuse_held_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators._support import Mask, without
@@ -118,7 +118,7 @@ def targets_of(name: str, y: Any) -> Any:
     refuse_held_sparse(name, y)
     check_sparse(name, y)  # another library's
     refuse_missing(name, y)
-    return integers(y)
+    return integers(of_dense_types(y))
 
 
 def weights(sample_weight: Any, X: Any) -> Array | None:

@@ -178,13 +178,18 @@ class Loop:
             for epoch in range(1, start + 1)
         ]
         evolves, prunes = due[-1], pruning is not None and pruning.is_due(start)
-        owes = counters.epochs == start and counters.evolutions == sum(due) - 1
-        made = counters.epochs == start and counters.evolutions == sum(due)
+        if counters.changed_after is None:  # a model of a file of version 1
+            is_known = counters.epochs == start and evolves
+            owes = is_known and counters.evolutions == sum(due) - 1
+            made = is_known and counters.evolutions == sum(due)
+        else:
+            made = counters.changed_after == counters.epochs
+            owes = not made
         scores = prunes and pruning is not None and pruning.tolerance is not None
         samples = request.batches and topology is not None and topology._takes_samples
-        if evolves and owes and not scores and not samples:
+        if (evolves or prunes) and owes and not scores and not samples:
             return True
-        if (evolves and not made) or (prunes and not evolves):
+        if (evolves or prunes) and not made:
             what = " and ".join(
                 name for name, is_due in (("pruning", prunes), ("evolution", evolves)) if is_due
             )
