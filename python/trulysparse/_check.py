@@ -5,6 +5,7 @@ NumPy's numbers and arrays without an axis are taken wherever Python's numbers a
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 import operator
@@ -19,6 +20,9 @@ _T = TypeVar("_T")
 _LARGEST = 2**63 - 1
 FLOAT32 = 3.4028234e38
 """The largest float32, in which the core computes."""
+
+# Of an argument such as layer_sizes: iterators may have no end.
+_MOST_ITEMS = 1 << 20
 
 
 def plain(value: Any) -> Any:
@@ -166,9 +170,13 @@ def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
     """The items of an iterable, as a list."""
     not_sparse(name, value, expected)
     try:
-        return list(value)
+        items = iter(value)
     except TypeError:
         raise TypeError(f"{name} = {shown(value)}: expected {expected}") from None
+    found = list(itertools.islice(items, _MOST_ITEMS + 1))
+    if len(found) > _MOST_ITEMS:
+        raise ValueError(f"{name} has more than {_MOST_ITEMS} items: expected {expected}")
+    return found
 
 
 def per_layer(
@@ -178,7 +186,8 @@ def per_layer(
     one = not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping | Set)
     if one or _is_sparse(value) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return check(name, value)
-    items = [check(f"{name}[{i}]", item) for i, item in enumerate(value)]
+    values = sequence(name, value, "a value, or one for each layer")
+    items = [check(f"{name}[{i}]", item) for i, item in enumerate(values)]
     if count is not None:
         layers(name, items, count)
     return items

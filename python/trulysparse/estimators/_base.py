@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,8 +191,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
         refuse_held_sparse("classes", classes)
-        if classes is not None:
-            _check.sequence("classes", classes, "a sequence of classes")
+        if classes is not None and not isinstance(classes, Iterable):
+            raise TypeError(f"classes = {_check.shown(classes)}: expected a sequence of classes")
         samples = self._samples(X, y, sample_weight, reset=not goes_on)
         if not goes_on:
             target = self._learn(samples.y, samples.weight, classes)

@@ -42,7 +42,13 @@ def random(random_state: Any) -> np.random.RandomState:
     """Give scikit-learn's generator of a `random_state`, which may be one of NumPy's numbers."""
     if _check.is_number(random_state):
         random_state = _check.integer("random_state", random_state, 0, 2**32 - 1)
-    generator: np.random.RandomState = check_random_state(random_state)
+    try:
+        generator: np.random.RandomState = check_random_state(random_state)
+    except (ValueError, TypeError, RecursionError):
+        expected = "None, an integer from 0 to 4294967295, or a numpy.random.RandomState"
+        raise ValueError(
+            f"random_state = {_check.shown(random_state)}: expected {expected}"
+        ) from None
     return generator
 
 
@@ -78,6 +84,8 @@ def validated(
         found = validate_data(
             estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **how
         )
+    except OverflowError:
+        raise ValueError(f"{name} has integers beyond float64: expected smaller numbers") from None
     except (ValueError, TypeError) as error:
         frames.explain(name, X, error)
         raise
