@@ -17,6 +17,7 @@ def _bars() -> tuple[type[Any], bool]:
     """The class of bars, and whether they are drawn in a notebook; importing tqdm takes a while."""
     from tqdm.asyncio import tqdm as text_bar
     from tqdm.auto import tqdm
+    from tqdm.std import TqdmDefaultWriteLock
 
     class Bar(tqdm):  # type: ignore[misc]  # which has no types
         """A bar that Ctrl-C is not lost in.
@@ -28,6 +29,9 @@ def _bars() -> tuple[type[Any], bool]:
 
         __del__ = object.__hash__
 
+    # tqdm's own lock is two, and Ctrl-C between them would leave the first one locked: fits in
+    # other threads would wait without end. This is the second of them.
+    Bar.set_lock(TqdmDefaultWriteLock.th_lock)
     return Bar, tqdm is not text_bar
 
 

@@ -178,3 +178,19 @@ print(ts.SparseMLP([3, 4, 2], seed=0).threads, ts.SparseMLP([3, 4, 2], seed=0, t
     # A limit of a container may be below that.
     assert 1 <= _core.available_threads() <= len(os.sched_getaffinity(0))
     assert make(threads=None).threads == _core.available_threads()
+
+
+def test_a_bar_waits_for_one_lock_only() -> None:
+    """As if Ctrl-C had come while tqdm took its two locks one after the other."""
+    std = pytest.importorskip("tqdm.std")
+    if std.TqdmDefaultWriteLock().locks[0] is std.TqdmDefaultWriteLock.th_lock:
+        pytest.skip("tqdm has one lock here")
+    x, y = np.eye(8, 3), np.arange(8) % 2
+    fit = threading.Thread(
+        target=lambda: ts.SparseMLP([3, 4, 2], seed=0).fit(x, y, epochs=1, progress=False),
+        daemon=True,
+    )
+    with std.TqdmDefaultWriteLock.mp_lock:
+        fit.start()
+        fit.join(limits.CHILD)
+        assert not fit.is_alive()

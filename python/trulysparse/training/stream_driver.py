@@ -100,11 +100,11 @@ class StreamDriver:
         optimizer = self._request.optimizer._at(
             self.learning_rate(0, step), self.learning_rate_before_schedule
         )
+        trainer = self._trainer(data, samples, optimizer)
         if self._counted:
             self._counted = False
         else:
             self._core.follow(data, optimizer.learning_rate)
-        trainer = self._trainer(data, samples, optimizer)
         if last:
             self._last = trainer
         # At the end an epoch of one step, so that the core counts one.
