@@ -24,9 +24,11 @@ _FLOOR_AT_THE_END = 0.005
 _FLOOR_WHILE_TRAINING = 0.05
 # Above this multiple of the constant's loss a network is worse; less may be noise.
 _ABOVE = 1.05
+# The part of an untrained network's loss above which one is worse that has targets of one value.
+_ABOVE_ONE_VALUE = 0.25
 # A loss of this many times that of the first epoch has risen.
 _ROSE = 2
-# Epochs after which a network should be better than a constant.
+# Epochs after which a network should have learnt something.
 _ENOUGH = 10
 # Steps after which it should be, in that many epochs.
 _ENOUGH_STEPS = 200
@@ -34,6 +36,9 @@ _ENOUGH_STEPS = 200
 _NO_BETTER = 0.995
 # One above this part is hardly better.
 _HARDLY_BETTER = 0.9
+
+
+_LOWER = "try a lower learning rate, standardised features, or smaller targets"
 
 
 class ExplosionWarning(RuntimeWarning):
@@ -49,8 +54,8 @@ class ExplosionWarning(RuntimeWarning):
     - if a loss, a weight or a moment of the optimiser is not finite;
     - if the loss is more than twice the constant's and an untrained network's together;
     - if the loss is ten times the least of all epochs, and not close to zero;
-    - if the loss is above the constant's by 5 % after ten epochs or more, or after it has doubled,
-      unless all targets are nearly the same;
+    - if the loss is above the constant's by 5 % after two epochs or more; if all targets are the
+      same, by a quarter of an untrained network's;
     - if it is no better and all predictions are the same: hidden units are dead;
     - if it is not 0.5 % below the constant's after ten epochs and 200 steps, or more: nothing was
       learnt. The message names causes that the data show;
@@ -128,6 +133,13 @@ def is_suspicious(
     )
 
 
+def exploded(losses: Sequence[float], baseline: Baseline) -> Trouble:
+    """Judge a network whose loss was far above the constant's all through the last epoch."""
+    what = f"the loss of epoch {len(losses)} is {losses[-1]:.4g}"
+    than = f"{baseline.loss:.4g}, that of the best constant prediction"
+    return Trouble("exploded", f"training has exploded: {what}, far above {than}; {_LOWER}")
+
+
 def trouble(
     losses: Sequence[float], baseline: Baseline, measured: _core.Measured, steps: int
 ) -> Trouble | None:
@@ -135,11 +147,10 @@ def trouble(
     loss, constant = measured.loss, baseline.loss
     what = f"the loss of the training samples is {loss:.4g} after {_epochs(len(losses))}"
     than = f"{constant:.4g}, that of the best constant prediction"
-    lower = "try a lower learning rate, standardised features, or smaller targets"
     if not math.isfinite(loss):
-        return Trouble("not finite", f"training has diverged: {what}; {lower}")
+        return Trouble("not finite", f"training has diverged: {what}; {_LOWER}")
     if loss > baseline.usual:
-        return Trouble("exploded", f"training has exploded: {what}, far above {than}; {lower}")
+        return Trouble("exploded", f"training has exploded: {what}, far above {than}; {_LOWER}")
     least = _least(losses, baseline)
     if loss > FACTOR * least:
         message = f"{what}, more than ten times the least of them, {_least(losses, None):.4g}"
@@ -152,11 +163,8 @@ def trouble(
             "or more connections",
         )
     is_varied = constant > 0.1 * baseline.slack
-    if (
-        loss > _ABOVE * constant + baseline.slack
-        and is_varied
-        and (len(losses) >= _ENOUGH or losses[-1] > _ROSE * losses[0])
-    ):
+    most = _ABOVE * constant if is_varied else constant + _ABOVE_ONE_VALUE * baseline.start
+    if loss > most + baseline.slack and len(losses) >= 2:
         return Trouble(
             "above a constant",
             f"training has come to nothing: {what}, above {than}; try another learning rate, or "

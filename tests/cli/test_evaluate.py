@@ -47,7 +47,7 @@ class TestEvaluate:
         write_csv("first.csv", x, np.arange(10) % 2, ["y", "a", "b"])
         with open("swapped.csv", "w") as file:
             file.write("kind,a,b\n" + "".join(f"{i % 2},{i},{i * i}\n" for i in range(10)))
-        train("--data", "swapped.csv", "--label", "kind")
+        train("--data", "swapped.csv", "--label", "kind", "--epochs", "1")
         assert cli.main(["evaluate", "out/model.safetensors", "--data", "swapped.csv"]) == 0
 
     def test_model_without_names(self, capsys):

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,9 @@ from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import BY_NAME
 from trulysparse.presets import TABLE
 from trulysparse.topology import ImportancePruning, Rule
+
+# What a network's outputs are, where another thread may be about to replace both in an estimator.
+_TARGET_OF: WeakKeyDictionary[SparseMLP, Targets] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -381,6 +385,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _keep(self, model: SparseMLP, learnt: Learnt, history: History, *, goes_on: bool) -> None:
         """Take over what was trained, once nothing can go wrong any more."""
+        _TARGET_OF[model] = learnt.target
         self.model_, self._target = model, learnt.target
         self._sparse = learnt.is_sparse
         self.n_outputs_ = learnt.target.outputs
@@ -395,10 +400,15 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     # --- what was trained ---------------------------------------------------------------------
 
-    def _outputs(self, X: Any) -> Any:
+    def _answer(self, X: Any) -> tuple[SparseMLP, Any]:
+        """Give the outputs for samples, and the network that they are of."""
         check_is_fitted(self, "model_")
         X = _support.validated(self, X, reset=False)
-        return self.model_.predict(_support.without(X, self._constant))
+        model = self.model_
+        return model, model.predict(_support.without(X, self._constant))
+
+    def _outputs(self, X: Any) -> Any:
+        return self._answer(X)[1]
 
     def predict(self, X: Any) -> Array:
         """Predict.
@@ -413,8 +423,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         array of shape (n_samples,) or (n_samples, n_outputs)
             Classes, labels or values, in the shape of the `y` that `fit` got.
         """
-        outputs = self._outputs(X)
-        return self._target.decode(outputs)
+        model, outputs = self._answer(X)
+        return _TARGET_OF.get(model, self._target).decode(outputs)
 
     @property
     def coefs_(self) -> list[csc_array]:

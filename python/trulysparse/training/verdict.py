@@ -8,6 +8,7 @@ from trulysparse.explosion import (
     NOTHING,
     Baseline,
     Trouble,
+    exploded,
     is_better,
     is_suspicious,
     trouble,
@@ -19,6 +20,8 @@ from trulysparse.training.driver import Driver
 # than a fiftieth of their time, as a training step does the work of three.
 _PROBED = 0.05
 _LEAST, _MOST = 8, 1024
+# At least so many after more than one epoch, by which a network should be better than a constant.
+_LEAST_OF_SEVERAL = 256
 
 WEIGHTS = Trouble(
     "not finite",
@@ -42,11 +45,18 @@ def verdict(core: _core.Network, driver: Driver, history: History, steps: int) -
         return WEIGHTS
     constants = driver.constants()
     against, taken, samples = Baseline.of(constants), steps * len(losses), constants[0].samples
-    some = min(max(round(_PROBED * samples * len(losses)), _LEAST), _MOST)
-    if not is_suspicious(losses, against, driver.measure(some), taken):
+    least = _LEAST if len(losses) == 1 else _LEAST_OF_SEVERAL
+    some = min(max(round(_PROBED * samples * len(losses)), least), _MOST)
+    measured = driver.measure(some if some < samples else None)
+    if not is_suspicious(losses, against, measured, taken):
         return None
-    measured = driver.measure(None)
+    if some < samples:
+        measured = driver.measure(None)
+    if measured.samples >= samples:
+        return trouble(losses, against, measured, taken)
+    # A single batch of a stream may be easier or harder than the others.
+    if losses[-1] > max(measured.loss, against.usual):
+        return exploded(losses, against)
     found = trouble(losses, against, measured, taken)
-    # A single batch of a stream may be harder than the others.
-    is_part = measured.samples < samples and is_better(losses[-1], against)
-    return None if found is not None and found.kind in (NOTHING, LITTLE) and is_part else found
+    is_harder = is_better(losses[-1], against)
+    return None if found is not None and found.kind in (NOTHING, LITTLE) and is_harder else found
