@@ -136,7 +136,7 @@ class TestTrain:
         if data == "madelon":
             x, y = RNG.integers(400, 600, (30, 5)), np.arange(30) % 2
             np.savez("madelon.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-            where = ["--data", "madelon", "--data-dir", "."]
+            where = ["--data", "madelon", "--data-dir", ".", "--epochs", "1"]
         seen, real = {}, ts.SparseMLP.fit
 
         def fit(self, *args, **options):

@@ -244,6 +244,8 @@ def test_a_fit_that_goes_on_from_a_checkpoint_has_its_order(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(TABLE, callbacks=[Stop()])
     with pytest.raises(ValueError, match=r"x has the columns 'depth'.*its checkpoint, 'north'"):
+        run(TABLE.set_axis(NAMES[::-1], axis=1))
+    with pytest.raises(ValueError, match="of a fit with a hash of samples"):
         run(TABLE[NAMES[::-1]])
     whole = run(TABLE)
     assert json.loads(whole.metadata["feature_names"]) == NAMES

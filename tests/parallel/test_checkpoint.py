@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import trulysparse as ts
 from helpers.parallel_fit import content, data, fitted, make_model, numbers
@@ -181,6 +182,9 @@ def test_a_fit_that_a_callback_stops_leaves_no_file(tmp_path: Path) -> None:
         ({"strategy": {"local_fraction": 0.5}}, "local_fraction = 0.3, not 0.5"),
         ({"samples": 200}, "samples = 203, not 200"),
         ({"validation_data": None}, "validation_data = True, not False"),
+        ({"x": data()[0] * 2}, "a hash of samples, targets and weights = '"),
+        ({"y": 1 - data()[1]}, "a hash of samples, targets and weights = '"),
+        ({"sample_weight": np.r_[2, np.ones(202)]}, "a hash of samples, targets and weights = '"),
     ],
 )
 def test_the_file_of_another_fit_is_refused(

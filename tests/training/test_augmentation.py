@@ -315,7 +315,7 @@ def test_the_command_line_names_what_is_wrong(arguments, message, tmp_path, monk
 
 def test_fashion_mnist_needs_no_shape(fashion_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = ["--data", "fashion-mnist", "--data-dir", fashion_folder]
+    data = ["--data", "fashion-mnist", "--data-dir", fashion_folder, "--epochs", "1"]
     one, other = train(*data, "--augment"), train(*data)
     assert not np.array_equal(one.layers[0].weight.data, other.layers[0].weight.data)
 

@@ -65,7 +65,11 @@ def saved_and_gone_on(folder, settings, epoch):
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         model.fit(X, Y, callbacks=callbacks(), initial_epoch=epoch, **options)
-    return whole, model, " ".join(str(warning.message) for warning in said)
+    return (
+        whole,
+        model,
+        " ".join(str(one.message) for one in said if one.category is not ts.ExplosionWarning),
+    )
 
 
 SAME = {
@@ -163,3 +167,42 @@ def test_of_a_model_of_version_1_it_says_what_cannot_be_told():
     with pytest.warns(RuntimeWarning, match=r"evolution is due.*left out.*SparseMLP\.evolve"):
         model.fit(x, y, epochs=start + 1, initial_epoch=start, progress=False)
     assert model.evolutions == was
+
+
+def test_a_scheduler_goes_on_where_its_rate_was(tmp_path):
+    def halved() -> ts.Callback:
+        return ts.LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)
+
+    options = {"epochs": 5, "batch_size": 16, "progress": False}
+    model = ts.SparseMLP([6, 20, 4], density=0.5, seed=3)
+    keep = ts.ModelCheckpoint(tmp_path / "{epoch}")
+    whole = model.fit(X, Y, callbacks=[halved(), keep], **options)
+    for epoch in (1, 3):
+        scheduler = halved()
+        for _ in range(2):  # the same object twice
+            again = ts.load(tmp_path / f"{epoch}")
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)
+                warnings.simplefilter("ignore", ts.ExplosionWarning)  # labels are random
+                found = again.fit(X, Y, initial_epoch=epoch, callbacks=[scheduler], **options)
+            rates = whole.history["learning_rate"][epoch:]
+            assert found.history["learning_rate"] == rates
+            np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_an_own_setter_of_the_rate_is_said():
+    class Own(ts.Callback):
+        sets_learning_rate = True
+
+    model = ts.SparseMLP([6, 20, 4], density=0.5, seed=3)
+    model.fit(X, Y, epochs=2, progress=False)
+    with pytest.warns(RuntimeWarning, match="what Own had seen"):
+        model.fit(X, Y, epochs=3, initial_epoch=2, callbacks=[Own()], progress=False)
+
+
+def test_epochs_that_were_not_trained_are_said():
+    model = ts.SparseMLP([6, 20, 4], density=0.5, seed=3)
+    with pytest.warns(RuntimeWarning, match="the first 2 epochs, of which this model has none"):
+        model.fit(X, Y, epochs=3, initial_epoch=2, progress=False)
+    with pytest.warns(RuntimeWarning, match="no epoch is left: initial_epoch = 20 and epochs = 10"):
+        model.fit(X, Y, epochs=10, initial_epoch=20, progress=False)

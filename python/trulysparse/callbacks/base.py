@@ -64,6 +64,8 @@ class Callback:
     sets_learning_rate: bool = False
     # Whether it decides by epochs before, of which a fit that goes on knows nothing.
     _remembers: bool = False
+    # Whether one that sets the rate finds by itself where it was in a fit that goes on.
+    _is_replayed: bool = False
 
     def set_model(self, model: Model) -> None:
         """Take the model; called before anything else."""

@@ -20,7 +20,7 @@ class LearningRateScheduler(Callback):
     schedule
         ``schedule(epoch, lr) -> lr`` is called before each epoch, counted from 0, with the rate of
         the epoch before; at first with the optimiser's. It returns the rate to use, a positive
-        number.
+        number. In a fit with `initial_epoch` it is called for the epochs before, too.
 
     Raises
     ------
@@ -31,6 +31,7 @@ class LearningRateScheduler(Callback):
     """
 
     sets_learning_rate = True
+    _is_replayed = True
 
     def __init__(self, schedule: Callable[[int, float], float]) -> None:
         if not callable(schedule):
@@ -38,13 +39,21 @@ class LearningRateScheduler(Callback):
                 f"schedule = {_check.shown(schedule)}: expected a function of epoch and rate"
             )
         self.schedule = schedule
+        self._begun = False
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Note that no epoch has begun."""
+        self._begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        """Ask for the rate and set it."""
-        self.model.learning_rate = _check.real(
-            "schedule(epoch, lr)",
-            self.schedule(epoch, cast(float, self.model.learning_rate)),
-            "a positive finite number",
-            low=0,
-            low_open=True,
-        )
+        """Ask for the rate and set it; in a fit that goes on, for those before as well."""
+        rate = cast(float, self.model.learning_rate)
+        for each in range(epoch if self._begun else 0, epoch + 1):
+            rate = _check.real(
+                "schedule(epoch, lr)",
+                self.schedule(each, rate),
+                "a positive finite number",
+                low=0,
+                low_open=True,
+            )
+        self._begun, self.model.learning_rate = True, rate

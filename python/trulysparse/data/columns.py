@@ -93,7 +93,7 @@ class Columns:
                 f"{name} has columns numbered in another order, {_some(found)}, and the model has "
                 f"no names of columns: expected {_some(numbers)}"
             )
-        if known is None or known == found or (found == numbers and set(found) != set(known)):
+        if known is None or (found == numbers and set(found) != set(known)):
             return x
         trained = self._remaining(known)
         if trained == found:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from trulysparse import _check, _core, _files
 from trulysparse.config import Config
@@ -18,6 +21,31 @@ _KEY = "trulysparse.fit"
 
 # A setting that came later is not in older files; their models had its default.
 _DEFAULTS = {field.name: field.default for field in fields(Config) if field.default is not MISSING}
+
+
+DATA = "a hash of samples, targets and weights"
+# Of arrays with more bytes only some rows are hashed.
+_HASHED = 1 << 28
+
+
+def fingerprint(*arrays: Any) -> str:
+    """Hash arrays, sparse matrices, tuples of arrays and None; of large ones some rows."""
+    digest = hashlib.blake2b(digest_size=8)
+    for value in arrays:
+        parts = value if isinstance(value, tuple) else (value,)
+        if callable(getattr(value, "tocsr", None)):
+            csr = value.tocsr()
+            parts = (csr.indptr, csr.indices, csr.data)
+        for part in parts:
+            array = np.asarray(part)
+            step = max(1, array.nbytes // _HASHED) if array.ndim else 1
+            some = np.ascontiguousarray(array[::step] if step > 1 else array)
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            if array.dtype == object:
+                digest.update(repr(some.tolist()).encode())
+            else:
+                digest.update(some.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 class Checkpoint:
@@ -61,6 +89,7 @@ class Checkpoint:
             about, epoch, history = fit["about"], fit["epoch"], fit["history"]
             workers = range(fit.get("workers", 0))
             about["model"] = _DEFAULTS | about["model"]
+            about.setdefault(DATA, self._about.get(DATA))  # of 0.1.0, which did not look at it
         except (KeyError, ValueError, TypeError) as error:
             raise ValueError(
                 f"checkpoint = {str(self._path)!r}: is no checkpoint of a fit; remove it, or name "

@@ -10,15 +10,23 @@ def lacking(request: Request, *, taken_up: bool) -> list[str]:
     """Name what is missing for the result of one whole fit, with the remedy.
 
     `taken_up`: whether the fit goes on from the checkpoint of a strategy, which has the history and
-    the networks of workers. Otherwise it goes on from a model of `initial_epoch` epochs, or more.
+    the networks of workers. Otherwise it goes on from a model at `initial_epoch`.
     """
     start, trained = request.epochs.start, request.core.counters().epochs
-    if not request.epochs or not (taken_up or 0 < start <= trained):
+    if not request.epochs or not (taken_up or start > 0):
         return []
     missing = []
-    if not taken_up:
+    if not taken_up and trained < start:
+        done = "none" if trained == 0 else f"only {trained}"
+        missing.append(f"the first {start} epochs, of which this model has {done}")
+    elif not taken_up:
         missing += [*_workers(request, start), *_scores(request, start)]
     names = [type(callback).__name__ for callback in request.callbacks if callback._remembers]
+    names += [
+        type(callback).__name__
+        for callback in request.callbacks
+        if callback.sets_learning_rate and not callback._remembers and not callback._is_replayed
+    ]
     if names:
         missing.append(f"what {' and '.join(names)} had seen, which begins anew")
     return missing

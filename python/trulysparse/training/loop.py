@@ -154,6 +154,10 @@ class Loop:
     def _warn_of_what_is_lacking(self) -> None:
         taken_up = self.checkpoint is not None and self.checkpoint.past is not None
         missing = lacking(self.request, taken_up=taken_up)
+        epochs = self.request.epochs
+        if epochs.start > epochs.stop:
+            message = f"no epoch is left: initial_epoch = {epochs.start} and epochs = {epochs.stop}"
+            warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
         if missing:
             what = "; and without ".join(missing)
             message = (

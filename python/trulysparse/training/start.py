@@ -22,7 +22,7 @@ from trulysparse.parallel.mpi.session import Session
 from trulysparse.parallel.mpi.worker import WorkerRank
 from trulysparse.parallel.strategies import Strategy, local_from, shares, steps_per_epoch
 from trulysparse.training import settings
-from trulysparse.training.checkpoint import Checkpoint
+from trulysparse.training.checkpoint import DATA, Checkpoint, fingerprint
 from trulysparse.training.driver import Driver
 from trulysparse.training.loop import Loop, introduce, metrics
 from trulysparse.training.request import Request
@@ -180,6 +180,7 @@ def _parallel(
         # The history that goes on has numbers of all epochs or of none.
         validated = inputs.validation is not None
         whole = about | {"samples": inputs.samples, "validation_data": validated}
+        whole[DATA] = fingerprint(inputs.arrays, request.y, request.sample_weight)
         checkpoint = Checkpoint(strategy.checkpoint, whole)
         checkpoint.find(request.core.threads)
     if session is None:

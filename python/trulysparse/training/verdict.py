@@ -20,7 +20,7 @@ from trulysparse.training.driver import Driver
 # than a fiftieth of their time, as a training step does the work of three.
 _PROBED = 0.05
 _LEAST, _MOST = 8, 1024
-# At least so many after more than one epoch, by which a network should be better than a constant.
+# The least after more than one epoch, by which a network should be better than a constant.
 _LEAST_OF_SEVERAL = 256
 
 WEIGHTS = Trouble(
