@@ -84,8 +84,11 @@ def real(
 class _Shown(reprlib.Repr):
     """Values in messages: short, and also of broken objects."""
 
-    maxlevel, maxstring, maxlong, maxother = 4, 120, 60, 200
-    maxlist = maxtuple = maxdict = maxset = maxfrozenset = maxdeque = maxarray = 12
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxlong, self.maxother = 4, 120, 60, 200
+        for kind in ("list", "tuple", "dict", "set", "frozenset", "deque", "array"):
+            setattr(self, f"max{kind}", 12)
 
     def repr1(self, value: Any, level: int) -> str:
         try:

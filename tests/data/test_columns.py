@@ -260,3 +260,16 @@ def test_validation_targets_in_another_order_are_refused():
         model.fit(x, y, epochs=1, validation_data=(x, y[["kg", "km"]]), progress=False)
     model.fit(x, y, epochs=1, validation_data=(x, y), progress=False)
     model.fit(x, y, epochs=1, validation_data=(x, y.to_numpy()), progress=False)
+
+
+def test_a_whole_frame_in_the_first_order_predicts_after_a_compaction():
+    rng = np.random.default_rng(7)
+    table = pd.DataFrame(rng.normal(size=(60, 6)), columns=list("abcdef"))
+    model = ts.SparseMLP([6, 5, 2], epsilon=1, seed=0)
+    model.fit(table, (table["a"] > 0).astype(int), epochs=1, progress=False)
+    model.prune(percentile=40)
+    before = model.predict(table)
+    model.compact(inputs=True)
+    assert model.layer_sizes[0] < 6
+    for order in (list("abcdef"), list("fedcba")):
+        np.testing.assert_array_equal(model.predict(table[order]), before)

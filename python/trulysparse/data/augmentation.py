@@ -68,7 +68,7 @@ class ImageAugmentation:
         expected = "height, width and channels of an image"
         shape = _check.sequence("shape", self.shape, expected)
         if len(shape) != 3:
-            raise ValueError(f"shape = {self.shape!r}: expected {expected}")
+            raise ValueError(f"shape = {_check.shown(self.shape)}: expected {expected}")
         height = _check.integer("shape[0]", shape[0], 1, _MOST)
         width = _check.integer("shape[1]", shape[1], 1, _MOST)
         channels = _check.integer("shape[2]", shape[2], 1, 2**32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -195,7 +195,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
         refuse_held_sparse("classes", classes)
-        if classes is not None and not isinstance(classes, Iterable):
+        if classes is not None and not isinstance(classes, Sized):
             raise TypeError(f"classes = {_check.shown(classes)}: expected a sequence of classes")
         samples = self._samples(X, y, sample_weight, reset=not goes_on)
         if not goes_on:

@@ -154,7 +154,7 @@ def amount(
     given = {"percentile": percentile, "threshold": threshold, "tolerance": tolerance}
     count = sum(value is not None for value in given.values())
     if count > 1 or (required and count == 0):
-        shown = ", ".join(f"{name} = {value!r}" for name, value in given.items())
+        shown = ", ".join(f"{name} = {_check.shown(value)}" for name, value in given.items())
         raise ValueError(f"{shown}: expected one of the three")
     if percentile is not None:
         expected = "a number above 0 and below 100"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -131,6 +132,14 @@ class StepRequest:
     optimizer: Optimizer
 
 
+class _Messages(string.Formatter):
+    """Formats as `str.format` does, but with ``!r`` as other messages show values."""
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        shown = _check.shown(value) if conversion == "r" else None
+        return super().convert_field(value, conversion) if shown is None else shown
+
+
 @dataclass(frozen=True)
 class Conflict:
     """Arguments that exclude each other: when they do, and the error, with ``{fit}`` filled in."""
@@ -144,7 +153,7 @@ def check(fit: Any, conflicts: Sequence[Conflict]) -> None:
     """Raise the error of the first conflict that applies."""
     for conflict in conflicts:
         if conflict.applies(fit):
-            raise conflict.kind(conflict.message.format(fit=fit))
+            raise conflict.kind(_Messages().format(conflict.message, fit=fit))
 
 
 NO_SRELU = Conflict(
@@ -269,7 +278,9 @@ def callbacks(given: Any) -> list[Callback]:
     listed = _check.sequence("callbacks", given, expected)
     for callback in listed:
         if not isinstance(callback, Callback):
-            raise TypeError(f"callbacks has {callback!r}: expected trulysparse.Callback objects")
+            raise TypeError(
+                f"callbacks has {_check.shown(callback)}: expected trulysparse.Callback objects"
+            )
     return listed
 
 
