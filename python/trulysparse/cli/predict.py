@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from trulysparse import _files
 from trulysparse.cli import metadata
-from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, read_model, say
+from trulysparse.cli.common import (
+    add_batch_size,
+    add_model,
+    add_threads,
+    default,
+    read_model,
+    refuse_overwriting,
+    say,
+)
 from trulysparse.data.readers import Array, check_features, read_features, read_npz
 from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
@@ -51,6 +59,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the table."""
+    refuse_overwriting(args, [args.out])
     model = read_model(args)
     rows = _read_rows(args.data, metadata.feature_names(model), metadata.label(model))
     x = metadata.remaining(model, rows)

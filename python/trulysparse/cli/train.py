@@ -20,8 +20,10 @@ from trulysparse.cli.common import (
     left,
     of_preset,
     positive,
+    refuse_overwriting,
     say,
     sizes,
+    whole,
 )
 from trulysparse.cli.evaluate import scores
 from trulysparse.cli.flags import data, evolution, images, network, optimizer, pruning, workers
@@ -40,6 +42,7 @@ from trulysparse.topology.pruning import ImportancePruning
 from trulysparse.training.loop import CUT_OFF
 
 _Say = Callable[[str], None]
+_FILES = _MODEL, _HISTORY, _CURVES = "model.safetensors", "history.csv", "curves.png"
 
 
 def add(commands: Any) -> None:
@@ -85,7 +88,7 @@ def _add_training(training: Any) -> None:
     add_memory(training)
     workers.add_flags(training)
     training.add_argument(
-        "--seed", type=int, default=0, help="of everything random (default: %(default)s)"
+        "--seed", type=whole, default=0, help="of everything random (default: %(default)s)"
     )
     add_threads(training)
 
@@ -238,6 +241,7 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     pruned = pruning.make(args, chosen["epochs"])
     strategy = workers.strategy(args, comm)
     check_folder(args.out)
+    refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
     dataset = data.read(args, args.label)
     if dataset.n_classes < 2:
@@ -289,17 +293,17 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
 
 
 def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progress: bool) -> None:
-    model.save(out / "model.safetensors", progress=progress)
-    say(f"wrote {out / 'model.safetensors'}")
-    history.to_csv(out / "history.csv")
-    say(f"wrote {out / 'history.csv'}")
+    model.save(out / _MODEL, progress=progress)
+    say(f"wrote {out / _MODEL}")
+    history.to_csv(out / _HISTORY)
+    say(f"wrote {out / _HISTORY}")
     # An earlier run's picture beside this run's model would mislead.
-    (out / "curves.png").unlink(missing_ok=True)
+    (out / _CURVES).unlink(missing_ok=True)
     if not history.epoch:
         return
     try:
-        save_learning_curves(history, out / "curves.png", held_out=held_out)
+        save_learning_curves(history, out / _CURVES, held_out=held_out)
     except ImportError:
         say("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
     else:
-        say(f"wrote {out / 'curves.png'}")
+        say(f"wrote {out / _CURVES}")
