@@ -125,7 +125,7 @@ def test_a_folder_of_images_without_a_test_part(tmp_path, capsys):
         (["--data", "madelon"], "archive.ics.uci.edu"),
         (["--data", "leukemia"], "GSE13159"),
         (["--data", "leukemia", "--data-dir", "."], "GSE13159"),
-        (["--data", "."], "there are no images"),
+        (["--data", ".", "--out", "../elsewhere"], "there are no images"),
         (["--data", "absent.zip"], "absent.zip"),
         (["--data", "digits", "--data-dir", "."], "is for fashion-mnist, cifar10"),
         (["--data", "cifar10", "--data-dir", "evil"], "asks for os.system"),

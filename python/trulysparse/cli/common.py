@@ -35,6 +35,11 @@ def say(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def note(line: str) -> None:
+    """Print a note to the error stream: the other may be a table for a program."""
+    print(f"trulysparse: note: {_files.plain(line)}", file=sys.stderr)
+
+
 def default(of: Callable[..., Any], name: str) -> Any:
     """Give the default of a parameter: flags have those of the Python API."""
     return inspect.signature(of).parameters[name].default

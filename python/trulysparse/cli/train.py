@@ -28,6 +28,7 @@ from trulysparse.cli.common import (
 from trulysparse.cli.evaluate import scores
 from trulysparse.cli.flags import data, evolution, images, network, optimizer, pruning, workers
 from trulysparse.cli.presets import Chosen
+from trulysparse.data import classes
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.datasets import Dataset
 from trulysparse.explosion import ExplosionWarning
@@ -256,6 +257,10 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
         trained_on = pruning.held_out(dataset)
         held = len(trained_on.x_test)
         tell(f"held out of training, to measure the tolerance of pruning: {held} samples")
+    if tell is not _keep_silent:
+        for remark in (outcome.many_classes(dataset), outcome.untrained(dataset, trained_on)):
+            if remark is not None:
+                warnings.warn(remark, UserWarning, stacklevel=1)
     chosen = Chosen(preset, vars(args)).sized(len(trained_on.x_train), strategy)
     made = optimizer.make(chosen)
     return _Job(args, chosen, made, topology, pruned, strategy, augment, dataset, trained_on)
@@ -282,6 +287,9 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     remark = outcome.remark(job.data, found["loss"])
     if remark is not None:
         say(remark)
+    if outcome.many_classes(job.data) is not None:
+        rows = len(job.data.x_train) + len(job.data.x_test)
+        say(f"note: {classes.said(job.data.n_classes, rows)}: are they values?")
     warning = outcome.warning(model)
     if warning is None:
         return 0
