@@ -244,7 +244,8 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     check_folder(args.out)
     refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
-    dataset = data.read(args, args.label)
+    is_worker = tell is _keep_silent
+    dataset = data.read(args, args.label, silent=is_worker)
     if dataset.n_classes < 2:
         raise ValueError(f"{dataset.name}: expected two or more classes, got {dataset.n_classes}")
     tell(
@@ -257,7 +258,7 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
         trained_on = pruning.held_out(dataset)
         held = len(trained_on.x_test)
         tell(f"held out of training, to measure the tolerance of pruning: {held} samples")
-    if tell is not _keep_silent:
+    if not is_worker:
         for remark in (outcome.many_classes(dataset), outcome.untrained(dataset, trained_on)):
             if remark is not None:
                 warnings.warn(remark, UserWarning, stacklevel=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,15 +33,20 @@ def add_flags(parser: Any, **options: Any) -> None:
         "--label",
         metavar="COLUMN",
         help="the label's column in a .csv (default: "
-        + ("the last" if chosen else "the one that the model was trained on")
+        + ("the last" if chosen else "the one that the model was trained on, or the last")
         + "); for leukemia the characteristic that is the class",
     )
 
 
-def read(args: argparse.Namespace, label: str | None, *, hold_out: bool = True) -> Dataset:
-    """Read the data, always with the same rows in the test part."""
-    found = datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=hold_out)
-    if label is None and found.label_name is not None:
+def read(
+    args: argparse.Namespace, label: str | None, *, hold_out: bool = True, silent: bool = False
+) -> Dataset:
+    """Read the data, always with the same rows in the test part; `silent` ranks warn of nothing."""
+    with warnings.catch_warnings():
+        if silent:
+            warnings.simplefilter("ignore")
+        found = datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=hold_out)
+    if not silent and label is None and found.label_name is not None:
         other = like_label(found.feature_names or ())
         if other is not None and like_label([found.label_name]) is None:
             note(
