@@ -18,6 +18,7 @@ from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.classes import counted
 from trulysparse.data.columns import Columns, learnt, ordered
 from trulysparse.data.samples import Samples, given, held_out, inputs_of
 from trulysparse.export import npz
@@ -64,8 +65,7 @@ class SparseMLP:
         ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1. A number, or one per layer of
         weights. Default 20 if `density` is not given either.
     density
-        The probability of a connection itself, in (0, 1], instead of `epsilon`. A number, or one
-        per layer of weights.
+        The probability of a connection, in (0, 1], instead of `epsilon`. One, or one per layer.
     allocation
         Makes `density`, then a number, that of the whole network, and spreads it over the layers.
         ``"uniform"``: evenly. ``"er"``: in proportion to ``(n_in + n_out) / (n_in * n_out)``, as
@@ -107,10 +107,9 @@ class SparseMLP:
         training step; in units of their own standard deviations if they are standardised. At least
         0; default 0. With a squared error against the inputs it makes a denoising autoencoder.
     standardize
-        Standardise inputs with the means and standard deviations of the first training data, which
-        are saved with the model, in float64. A feature with one value counts for nothing, until it
-        varies in a later fit. The
-        statistics follow the batches of `train_on_batch` and of iterators. Default False.
+        Standardise inputs with means and standard deviations of the first training data, saved with
+        the model in float64. A feature with one value counts for nothing, until it varies in a
+        later fit. The statistics follow batches of `train_on_batch` and iterators. Default False.
     standardize_targets
         Learn targets in units of their own deviations from their mean, those of the first training
         data; losses are in these units, and `predict` gives the user's. Default False.
@@ -120,8 +119,7 @@ class SparseMLP:
     threads
         Threads to use; all that the process may use if None.
     progress
-        Draw a progress bar if making the model takes more than a second, where `fit` draws its bar.
-        Default False.
+        Draw a bar if making the model takes more than a second, where `fit` does. Default False.
 
     Attributes
     ----------
@@ -132,8 +130,7 @@ class SparseMLP:
         Of the last fit, or of the one that is running; after Ctrl-C, of the epochs that were done.
         Empty at first; not saved.
     stop_training : bool
-        Set it to True in a callback to end the fit after the current epoch. Every fit starts with
-        False.
+        Set it to True in a callback to end the fit after the epoch. Every fit sets it to False.
 
     Raises
     ------
@@ -358,7 +355,7 @@ class SparseMLP:
             asked = request.Request(
                 core=self._core,
                 x=x,
-                y=y,
+                y=counted(self, y),
                 batches=gives_batches(x),
                 epochs=range(initial_epoch, epochs),
                 steps_per_epoch=steps_per_epoch,
@@ -407,7 +404,7 @@ class SparseMLP:
         """
         with self._exclusive("train_on_batch"):
             columns, x = learnt(self, x)
-            batch = given(self._core, x, y, sample_weight=sample_weight, trains=True)
+            batch = given(self._core, x, counted(self, y), sample_weight=sample_weight, trains=True)
             memory, optimizer = request.memory(memory), request.optimizer(optimizer, self._core)
             found = single.step(self._core, batch, optimizer, memory)
             columns.keep()
@@ -463,6 +460,8 @@ class SparseMLP:
     ) -> dict[str, float]:
         """Score every sample, without dropout; arguments and errors are those of `fit`.
 
+        Integers in `y` are places of outputs, also where the metadata name other classes.
+
         Returns
         -------
         dict
@@ -470,12 +469,13 @@ class SparseMLP:
             and outputs, p > 0.5 against y > 0.5; none where outputs are values).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
+        y = counted(self, y)
         samples = given(self._core, ordered(self, x), y, sample_weight=sample_weight)
         return scoring.evaluate(self._core, samples, batch_size)
 
     def test_on_batch(self, x: Samples, y: Samples) -> dict[str, float]:
         """Score these samples as one batch; results and errors are those of `evaluate`."""
-        samples = given(self._core, ordered(self, x), y)
+        samples = given(self._core, ordered(self, x), counted(self, y))
         return scoring.evaluate(self._core, samples, samples.samples)
 
     def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.floating[Any]]:
@@ -641,7 +641,7 @@ class SparseMLP:
             left alone; ``loss`` and ``accuracy`` (float64, those of `evaluate`).
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        data = given(self._core, ordered(self, x), y).data
+        data = given(self._core, ordered(self, x), counted(self, y)).data
         return scoring.pruning_curve(self._core, data, percentiles, batch_size)
 
     def gradient_norms(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:

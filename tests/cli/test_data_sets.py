@@ -94,6 +94,10 @@ def test_leukemia(tmp_path, capsys):
     assert model.layer_sizes == [40, 50, 50, 3]
     model = run(capsys, *data, "--label", "Leukemia class", hidden=["--hidden", "2x50"])
     assert json.loads(model.metadata["class_names"]) == ["type 0", "type 1", "type 2"]
+    model.metadata["label"] = '"absent kind"'  # `evaluate` takes the one that is remembered
+    model.save("other.safetensors")
+    assert cli.main(["evaluate", "other.safetensors", *data]) == 2
+    assert "absent kind" in capsys.readouterr().err
 
 
 def test_a_zip_of_images(tmp_path, capsys):
@@ -125,7 +129,7 @@ def test_a_folder_of_images_without_a_test_part(tmp_path, capsys):
         (["--data", "madelon"], "archive.ics.uci.edu"),
         (["--data", "leukemia"], "GSE13159"),
         (["--data", "leukemia", "--data-dir", "."], "GSE13159"),
-        (["--data", "."], "there are no images"),
+        (["--data", ".", "--out", "../elsewhere"], "there are no images"),
         (["--data", "absent.zip"], "absent.zip"),
         (["--data", "digits", "--data-dir", "."], "is for fashion-mnist, cifar10"),
         (["--data", "cifar10", "--data-dir", "evil"], "asks for os.system"),

@@ -309,8 +309,11 @@ class TestFarAboveAConstant:
         np.savez("rare.npz", x_train=x, y_train=y.astype(int))
         assert command("--data", "rare.npz", "--epochs", "1") == 0
         out = capsys.readouterr().out
-        assert "note" not in out
+        assert "far above" not in out
         assert "starting again" not in out
+        _, loss = scores_in(out)
+        constant = outcome.constant_loss(y.astype(int))
+        assert ("note: the test loss is above" in out) == (loss > constant)
 
     @given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(0, 2**32 - 1))
     def test_no_constant_is_better(self, labels, seed):

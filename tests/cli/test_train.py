@@ -97,6 +97,7 @@ class TestTrain:
             "dataset": "flowers",
             "class_names": ["iris", "poppy", "rose"],
             "feature_names": ["a", "b", "c"],
+            "label": "y",
         }
 
     @pytest.mark.parametrize(("given", "expected"), [([], 16), (["--batch-size", 50], 50)])

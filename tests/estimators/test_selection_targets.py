@@ -1,5 +1,7 @@
 """`SparseFeatureSelector` on sparse tables, numbers, several labels and weighted samples."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -43,6 +45,27 @@ def test_whole_numbers_are_classes_unless_told():
         selected(X, np.where(y > 0, "a", "b"), task="regression")
     with pytest.raises(ValueError, match="continuous"):
         selected(X, X[:, 0], task="classification")
+
+
+@pytest.mark.parametrize(
+    ("y", "suspected"),
+    [
+        (np.rint(1e3 * X[:, 4]), True),
+        (np.rint(1e3 * X[:, 4]).astype(np.int32), True),
+        (np.rint(10 * X[:, 4]).astype(str), False),
+        (np.arange(300) % 60, False),
+        (np.arange(300) % 61, True),
+        (np.array([f"id{i // 2}" for i in range(300)]), False),
+    ],
+)
+def test_whole_numbers_that_may_be_values_are_said(y, suspected):
+    for task in ("auto", "classification"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            SparseFeatureSelector(2, task=task, **QUICK).fit(X, y)
+        found = [one for one in caught if "and they are numbers" in str(one.message)]
+        assert len(found) == (suspected and task == "auto")
+        assert all(one.filename == __file__ for one in found)
 
 
 @pytest.mark.parametrize("kind", ["dense", "csr", "csc", "coo"])

@@ -52,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show
+            # The commands match classes by their names.
+            warnings.filterwarnings("ignore", "y has integers, which count the outputs")
             code: int = args.run(args)
     except KeyboardInterrupt:
         print("trulysparse: interrupted", file=sys.stderr)
@@ -65,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     """Show a warning without the place in the sources that gave it."""
-    print(f"trulysparse: warning: {message}", file=sys.stderr)
+    text = "\n".join(map(_files.plain, str(message).split("\n")))
+    print(f"trulysparse: warning: {text}", file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:

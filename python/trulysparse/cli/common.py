@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 
 from trulysparse import _files
 from trulysparse.config import MEMORY
+from trulysparse.data.numeric import is_number_text
+from trulysparse.datasets import NAMES
 from trulysparse.model import SparseMLP, load
 
 # The rows held out do not depend on --seed: runs with different seeds are comparable, and
@@ -30,6 +33,11 @@ def say(line: str) -> None:
         print(_files.plain(line), flush=True)
     except BrokenPipeError:  # `| head`: the files are what matters
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def note(line: str) -> None:
+    """Print a note to the error stream: the other may be a table for a program."""
+    print(f"trulysparse: note: {_files.plain(line)}", file=sys.stderr)
 
 
 def default(of: Callable[..., Any], name: str) -> Any:
@@ -58,6 +66,20 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Read a whole number, as cells have them: Python's int() also takes 1_000."""
+    if re.fullmatch(r"[+-]?[0-9]{1,4000}", text) is None:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def number(text: str) -> float:
+    """Read a number, as cells have them: Python's float() also takes 1_000."""
+    if not is_number_text(text):
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
+    return float(text)
+
+
 def layers(text: str) -> list[int]:
     """Read the neurons of one layer, or of several: COUNTxSIZE."""
     count, times, size = text.rpartition("x")
@@ -72,8 +94,8 @@ def layers(text: str) -> list[int]:
 def epoch_or_share(text: str) -> int | float:
     """Read an epoch, or a share of the epochs below 1."""
     try:
-        value: int | float = int(text) if text.isdecimal() else float(text)
-    except ValueError:
+        value: int | float = whole(text) if text.isdecimal() else number(text)
+    except argparse.ArgumentTypeError:
         value = 0
     if not (value >= 1 if isinstance(value, int) else 0 < value < 1):
         raise argparse.ArgumentTypeError(
@@ -139,6 +161,33 @@ def left(model: SparseMLP) -> str:
         f"{connected:,} of {sum(layer.n_out for layer in hidden):,} hidden neurons have incoming "
         f"connections, {closed:,} were closed by pruning"
     )
+
+
+def refuse_overwriting(
+    args: argparse.Namespace,
+    outputs: Iterable[Path],
+    inputs: Sequence[str] = ("model", "data", "data_dir"),
+) -> None:
+    """Fail before anything is read if a file to be written is one of the `inputs`, or a link to it.
+
+    A folder of images is no place for outputs either: they would be its images the next time.
+    """
+    for out in outputs:
+        for name in inputs:
+            source = getattr(args, name, None)
+            if source is None or source in NAMES or not os.path.exists(source):
+                continue
+            what = source if name == "model" else f"--{name.replace('_', '-')} {source}"
+            if out.exists() and os.path.samefile(source, out):
+                raise ValueError(
+                    f"{out} would be written over {what}, which is read: expected another name"
+                )
+            within = os.path.isdir(source) and Path(source).resolve() in out.resolve().parents
+            if name == "data" and within:
+                raise ValueError(
+                    f"{out} would be written into {what}, a folder that is read: expected a place "
+                    "outside"
+                )
 
 
 def check_folder(out: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from trulysparse.cli.common import add_model, read_model, say
+from trulysparse.cli.common import add_model, read_model, refuse_overwriting, say
 from trulysparse.model import SparseMLP
 
 
@@ -63,10 +63,18 @@ def add(commands: Any) -> None:
     )
 
 
+def _written(out: Path) -> Iterable[Path]:
+    """Give what may be written over: a file, or those in a folder that are of an export's kinds."""
+    if not out.is_dir():
+        return [out]
+    return [file for file in out.iterdir() if file.suffix in {".json", ".txt", ".npz", ".npy"}]
+
+
 def run(args: argparse.Namespace) -> int:
     """Write the files."""
     out, write = _FORMATS[args.format]
     if args.dense and args.format != "torch":
         raise ValueError("--dense: expected --format torch as well, as SciPy's files are sparse")
+    refuse_overwriting(args, _written(out if args.out is None else args.out))
     say(write(read_model(args), args.out or out, args.dense))
     return 0

@@ -12,7 +12,15 @@ import numpy as np
 
 from trulysparse import _files
 from trulysparse.cli import metadata
-from trulysparse.cli.common import add_model, default, positive, read_model, say
+from trulysparse.cli.common import (
+    add_model,
+    default,
+    positive,
+    read_model,
+    refuse_overwriting,
+    say,
+    whole,
+)
 from trulysparse.importance import KINDS
 from trulysparse.model import SparseMLP
 
@@ -41,7 +49,7 @@ def add(commands: Any) -> None:
     )
     importance.add_argument(
         "--layer",
-        type=int,
+        type=whole,
         metavar="N",
         help="rank the neurons of a layer by their incoming weights instead: 1 is the first hidden "
         "layer",
@@ -53,6 +61,8 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the highest ranks, and write all of them if asked to."""
+    if args.csv is not None:
+        refuse_overwriting(args, [args.csv])
     model = read_model(args)
     if args.layer is None:
         what, layer = "feature", 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _files
-from trulysparse.cli.common import read_model
+from trulysparse.cli.common import note, read_model
 from trulysparse.cli.flags import data as data_flags
 from trulysparse.datasets import Dataset
 from trulysparse.model import SparseMLP
@@ -20,12 +21,12 @@ Labels = npt.NDArray[np.int64]
 
 
 def write(model: SparseMLP, data: Dataset, label: str | None) -> None:
-    """Write down the names of the data, their classes and their features."""
+    """Write down the names of the data, their classes, their features and their label."""
     entries = {
         "dataset": data.name,
         "class_names": data.class_names,
         "feature_names": data.feature_names,
-        "label": label,
+        "label": data.label_name if label is None else label,
     }
     for key, value in entries.items():
         if value is not None:
@@ -74,13 +75,44 @@ def remaining(model: SparseMLP, x: Rows) -> Rows:
     return x[:, model.units(0)]
 
 
+def say_by_position(model: SparseMLP, data: str, columns: Sequence[str] | None) -> None:
+    """Note that columns go by position, where the model or the data have names and the other not.
+
+    Without names on both sides there is no other way.
+    """
+    known = feature_names(model)
+    if known is None and columns:
+        note(
+            f"the model has no names of columns: those of {data} are taken by position, from "
+            f"{columns[0]!r} to {columns[-1]!r}"
+        )
+    if known and columns is None:
+        note(
+            f"{data} has no names of columns: they are taken by position, the first as "
+            f"{known[0]!r}, the last as {known[-1]!r}"
+        )
+
+
 def read(args: argparse.Namespace) -> tuple[SparseMLP, Dataset]:
     """Read a saved model and data; all rows are the test part if the data have none."""
     model = read_model(args)
     column = args.label
-    if column is None and args.data.lower().endswith(".csv"):
+    if column is None and (args.data.lower().endswith(".csv") or args.data == "leukemia"):
         column = label(model)
-    return model, data_flags.read(args, column, hold_out=False)
+    found = data_flags.read(args, column, hold_out=False)
+    if column is None and found.label_name is not None:
+        known = names(model, "feature_names")
+        other = None if known else data_flags.like_label(found.feature_names or ())
+        if other is not None:
+            raise ValueError(
+                f"{args.data}: the model does not say which column its label is, the last one is "
+                f"{found.label_name!r} and another {other!r}: expected --label"
+            )
+        note(
+            "the model does not say which column its label is: the last one is taken, "
+            f"{found.label_name!r}"
+        )
+    return model, found
 
 
 def matched(model: SparseMLP, data: Dataset) -> tuple[Rows, Labels]:
@@ -92,6 +124,7 @@ def _match_features(model: SparseMLP, data: Dataset) -> Rows:
     """Give the test part with its columns in the order that the model was trained with."""
     original = names(model, "feature_names")
     if original is None or data.feature_names is None or original == list(data.feature_names):
+        say_by_position(model, data.name, data.feature_names)
         return remaining(model, data.x_test)
     trained = feature_names(model) or []
     places = {name: place for place, name in enumerate(data.feature_names)}

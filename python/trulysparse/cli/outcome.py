@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse.data import classes
 from trulysparse.datasets import Dataset
 from trulysparse.explosion import LITTLE, NOTHING
 from trulysparse.importance import KINDS
@@ -93,15 +94,43 @@ def warning(model: SparseMLP) -> str | None:
 
 
 def remark(data: Dataset, loss: float) -> str | None:
-    """Remark on a test loss far above a constant prediction's, or give None.
+    """Remark on a test loss above a constant prediction's, or give None.
 
     It may be overfitting, with most classes right: no reason to throw the network away.
     """
-    if loss <= limit(data.y_train, data.n_classes):
+    constant = max(constant_loss(data.y_train), constant_loss(data.y_test))
+    if loss <= constant:
+        return None
+    above = "far above" if loss > limit(data.y_train, data.n_classes) else "above"
+    return (
+        f"note: the test loss is {above} {constant:.4g}, that of a constant prediction: do not "
+        "rely on the probabilities"
+    )
+
+
+def many_classes(data: Dataset) -> str | None:
+    """Say that the classes may be values, or give None."""
+    rows = len(data.x_train) + len(data.x_test)
+    if data.class_names is None or not classes.look_like_values(data.class_names, rows):
         return None
     return (
-        f"note: the test loss is far above {constant_loss(data.y_train):.4g}, that of a constant "
-        "prediction: do not rely on the probabilities"
+        f"{classes.said(data.n_classes, rows)}: if they are values rather than names, this network "
+        "cannot learn them; SparseMLPRegressor of the Python package can"
+    )
+
+
+def untrained(data: Dataset, trained_on: Dataset) -> str | None:
+    """Name the classes that no training row has, or give None."""
+    seen = np.isin(np.arange(data.n_classes), trained_on.y_train)
+    missing = np.flatnonzero(~seen)
+    if not len(missing):
+        return None
+    names = [str(i) if data.class_names is None else data.class_names[i] for i in missing]
+    some = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+    rows = int(np.isin(data.y_test, missing).sum())
+    return (
+        f"{len(names)} of {data.n_classes} classes have no training rows, so nothing trains their "
+        f"outputs: {some}, with {rows} of {len(data.y_test)} test rows"
     )
 
 

@@ -6,7 +6,15 @@ import argparse
 from itertools import chain
 from typing import Any
 
-from trulysparse.cli.common import add_batch_size, add_memory, default, layers, positive, say
+from trulysparse.cli.common import (
+    add_batch_size,
+    add_memory,
+    default,
+    layers,
+    number,
+    positive,
+    say,
+)
 from trulysparse.cli.flags import evolution, network, optimizer
 from trulysparse.config import EPSILON
 from trulysparse.memory import plan as plan_memory
@@ -33,12 +41,12 @@ def add(commands: Any) -> None:
         "--hidden", type=layers, nargs="+", required=True, metavar="N", help=network.HIDDEN
     )
     sparsity = plan.add_mutually_exclusive_group()
-    sparsity.add_argument("--epsilon", type=float, help=f"(default: {EPSILON})")
-    sparsity.add_argument("--density", type=float, help="connections per possible one")
+    sparsity.add_argument("--epsilon", type=number, help=f"(default: {EPSILON})")
+    sparsity.add_argument("--density", type=number, help="connections per possible one")
     network.add_allocation(plan)
     add_batch_size(plan, _BATCH_SIZE)
     plan.add_argument(
-        "--dropout", type=float, default=RECIPE.dropout, help="(default: %(default)s)"
+        "--dropout", type=number, default=RECIPE.dropout, help="(default: %(default)s)"
     )
     evolution.add_no_evolve(plan)
     optimizer.add_optimizer(plan)

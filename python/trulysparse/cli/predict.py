@@ -13,8 +13,17 @@ import numpy.typing as npt
 
 from trulysparse import _files
 from trulysparse.cli import metadata
-from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, read_model, say
-from trulysparse.data.readers import Array, check_features, read_features, read_npz
+from trulysparse.cli.common import (
+    add_batch_size,
+    add_model,
+    add_threads,
+    default,
+    read_model,
+    refuse_overwriting,
+    say,
+)
+from trulysparse.cli.flags.data import like_label
+from trulysparse.data.readers import Array, check_features, read_features, read_header, read_npz
 from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
 
@@ -51,8 +60,9 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the table."""
+    refuse_overwriting(args, [args.out])
     model = read_model(args)
-    rows = _read_rows(args.data, metadata.feature_names(model), metadata.label(model))
+    rows = _read_rows(args.data, model)
     x = metadata.remaining(model, rows)
     if x.shape[1] != model.layer_sizes[0]:
         raise ValueError(
@@ -69,18 +79,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Array:
+def _read_rows(path: str, model: SparseMLP) -> Array:
     """Read the features of every row of a .csv or .npz, (rows, features).
+
+    Of a .csv those columns that the model names, in its order; without names all, in their order,
+    but its label.
 
     Parameters
     ----------
     path
         A .csv with a header, or an .npz with one of `_KEYS`, the first of them that it has.
-    names
-        The .csv's columns to read, in the order wanted; others are not looked at. None reads all
-        but `label`, in their order.
-    label
-        A column that is no feature, if it is there.
+    model
+        The model that they are for.
 
     Raises
     ------
@@ -91,14 +101,25 @@ def _read_rows(path: str, names: Sequence[str] | None, label: str | None) -> Arr
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".csv":
+        names, label = metadata.feature_names(model), metadata.label(model)
+        if names is None:
+            columns = [name for name in read_header(path) if name != label]
+            other = like_label(columns) if label is None else None
+            if other is not None:
+                raise ValueError(
+                    f"{path}: column {other!r} would be a feature, as the model names neither its "
+                    "columns nor its label: leave it out, or give it another name"
+                )
+            metadata.say_by_position(model, path, columns)
         return read_features(path, names, label)
     if suffix != ".npz":
         raise ValueError(f"--data {path}: expected a .csv or .npz file")
-    arrays = read_npz(path, _KEYS)
-    key = next((key for key in _KEYS if key in arrays), None)
-    if key is None:
+    arrays = read_npz(path, _KEYS, only_first=True)
+    if not arrays:
         raise ValueError(f"{path}: expected one of the keys {', '.join(_KEYS)}")
-    return check_features(path, key, arrays[key])
+    ((key, x),) = arrays.items()
+    metadata.say_by_position(model, path, None)
+    return check_features(path, key, x)
 
 
 def _write_table(

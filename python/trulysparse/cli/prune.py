@@ -16,8 +16,11 @@ from trulysparse.cli.common import (
     add_threads,
     check_folder,
     default,
+    number,
+    refuse_overwriting,
     say,
     sizes,
+    whole,
 )
 from trulysparse.cli.evaluate import say_samples
 from trulysparse.cli.flags import data
@@ -44,13 +47,13 @@ def add(commands: Any) -> None:
     goal = prune.add_mutually_exclusive_group(required=True)
     goal.add_argument(
         "--percentile",
-        type=float,
+        type=number,
         metavar="P",
         help="prune the neurons whose importance is at or below this percentile of their layer",
     )
     goal.add_argument(
         "--tolerance",
-        type=float,
+        type=number,
         metavar="T",
         help="prune as far as costs at most this much accuracy: 0.005 is half a point",
     )
@@ -64,9 +67,10 @@ def add(commands: Any) -> None:
         type=Path,
         default=Path("pruned.safetensors"),
         metavar="FILE",
-        help="the model to write; the curve goes beside it as a .png (default: %(default)s)",
+        help="the model to write, which may replace the one that was read; the curve goes beside "
+        "it as a .png (default: %(default)s)",
     )
-    add_batch_size(prune, _BATCH_SIZE, int)
+    add_batch_size(prune, _BATCH_SIZE, whole)
     add_threads(prune)
 
 
@@ -74,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     """Prune, say what it cost, and write the model and its curve."""
     _check_out(args.out)
     check_folder(args.out.parent)
+    refuse_overwriting(args, [args.out], ("data", "data_dir"))
+    refuse_overwriting(args, [args.out.with_suffix(".png")])
     model, dataset = metadata.read(args)
     x, y = metadata.matched(model, dataset)
     say_samples(dataset)

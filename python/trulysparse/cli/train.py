@@ -20,12 +20,15 @@ from trulysparse.cli.common import (
     left,
     of_preset,
     positive,
+    refuse_overwriting,
     say,
     sizes,
+    whole,
 )
 from trulysparse.cli.evaluate import scores
 from trulysparse.cli.flags import data, evolution, images, network, optimizer, pruning, workers
 from trulysparse.cli.presets import Chosen
+from trulysparse.data import classes
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.datasets import Dataset
 from trulysparse.explosion import ExplosionWarning
@@ -40,6 +43,7 @@ from trulysparse.topology.pruning import ImportancePruning
 from trulysparse.training.loop import CUT_OFF
 
 _Say = Callable[[str], None]
+_FILES = _MODEL, _HISTORY, _CURVES = "model.safetensors", "history.csv", "curves.png"
 
 
 def add(commands: Any) -> None:
@@ -85,7 +89,7 @@ def _add_training(training: Any) -> None:
     add_memory(training)
     workers.add_flags(training)
     training.add_argument(
-        "--seed", type=int, default=0, help="of everything random (default: %(default)s)"
+        "--seed", type=whole, default=0, help="of everything random (default: %(default)s)"
     )
     add_threads(training)
 
@@ -238,8 +242,10 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     pruned = pruning.make(args, chosen["epochs"])
     strategy = workers.strategy(args, comm)
     check_folder(args.out)
+    refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
-    dataset = data.read(args, args.label)
+    is_worker = tell is _keep_silent
+    dataset = data.read(args, args.label, silent=is_worker)
     if dataset.n_classes < 2:
         raise ValueError(f"{dataset.name}: expected two or more classes, got {dataset.n_classes}")
     tell(
@@ -252,6 +258,10 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
         trained_on = pruning.held_out(dataset)
         held = len(trained_on.x_test)
         tell(f"held out of training, to measure the tolerance of pruning: {held} samples")
+    if not is_worker:
+        for remark in (outcome.many_classes(dataset), outcome.untrained(dataset, trained_on)):
+            if remark is not None:
+                warnings.warn(remark, UserWarning, stacklevel=1)
     chosen = Chosen(preset, vars(args)).sized(len(trained_on.x_train), strategy)
     made = optimizer.make(chosen)
     return _Job(args, chosen, made, topology, pruned, strategy, augment, dataset, trained_on)
@@ -278,6 +288,9 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     remark = outcome.remark(job.data, found["loss"])
     if remark is not None:
         say(remark)
+    if outcome.many_classes(job.data) is not None:
+        rows = len(job.data.x_train) + len(job.data.x_test)
+        say(f"note: {classes.said(job.data.n_classes, rows)}: are they values?")
     warning = outcome.warning(model)
     if warning is None:
         return 0
@@ -289,17 +302,17 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
 
 
 def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progress: bool) -> None:
-    model.save(out / "model.safetensors", progress=progress)
-    say(f"wrote {out / 'model.safetensors'}")
-    history.to_csv(out / "history.csv")
-    say(f"wrote {out / 'history.csv'}")
+    model.save(out / _MODEL, progress=progress)
+    say(f"wrote {out / _MODEL}")
+    history.to_csv(out / _HISTORY)
+    say(f"wrote {out / _HISTORY}")
     # An earlier run's picture beside this run's model would mislead.
-    (out / "curves.png").unlink(missing_ok=True)
+    (out / _CURVES).unlink(missing_ok=True)
     if not history.epoch:
         return
     try:
-        save_learning_curves(history, out / "curves.png", held_out=held_out)
+        save_learning_curves(history, out / _CURVES, held_out=held_out)
     except ImportError:
         say("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
     else:
-        say(f"wrote {out / 'curves.png'}")
+        say(f"wrote {out / _CURVES}")

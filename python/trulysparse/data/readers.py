@@ -10,6 +10,7 @@ import csv
 import gzip
 import math
 import re
+import warnings
 import zlib
 from array import array
 from collections import Counter
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _files
 from trulysparse.data.numeric import is_number_text, is_odd
 from trulysparse.data.precision import narrowest
 
@@ -30,6 +32,8 @@ PathLike = str | Path
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 IDX_LIMIT = 1 << 30  # bytes; twenty times the largest file of Fashion-MNIST
 
+# The part of the labels that are not what the others are, up to which it may be a mistake.
+_STRAY = 0.1
 _PADDED = re.compile(r"[+-]?0[0-9]|\+")
 
 
@@ -84,18 +88,31 @@ def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)
 
 
-def read_npz(path: PathLike, keys: Sequence[str] = KEYS) -> dict[str, Array]:
-    """Read those of `keys` that a NumPy archive has; refuse pickled objects."""
+def read_npz(
+    path: PathLike, keys: Sequence[str] = KEYS, *, only_first: bool = False
+) -> dict[str, Array]:
+    """Read those of `keys` that a NumPy archive has; warn of others, and refuse pickled objects.
+
+    With `only_first` the first of them is read alone, and the others are named as well.
+    """
     with open(path, "rb") as file:
         try:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds a single array")
-            return {key: archive[key] for key in keys if key in archive}
+            wanted = [key for key in keys if key in archive][: 1 if only_first else None]
+            arrays = {key: archive[key] for key in wanted}
+            unused = [key for key in archive.files if key not in wanted]
         except MemoryError as error:
             raise MemoryError(f"{path}: {error}") from error
         except Exception as error:  # of damage NumPy, zipfile and the tokenizer raise many kinds
             raise ValueError(f"{path}: expected a NumPy .npz of plain arrays ({error})") from error
+    if unused and arrays:
+        used = ", ".join(arrays)
+        warnings.warn(
+            f"{path}: {_files.plain(_some(unused))} not used, but {used}", UserWarning, stacklevel=3
+        )
+    return arrays
 
 
 def check_arrays(path: PathLike, arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -152,8 +169,8 @@ def read_features(path: PathLike, names: Sequence[str] | None, label: str | None
             counts = Counter(header)
             missing = [name for name in wanted if not counts[name]]
             if missing or not wanted:
-                some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-                raise ValueError(f"{path} lacks {len(missing)} column(s): {some or 'all'}")
+                some = _some(missing) or "all"
+                raise ValueError(f"{path} lacks {len(missing)} column(s): {some}")
             twice = [name for name in wanted if counts[name] > 1]
             if twice:
                 raise ValueError(
@@ -182,6 +199,15 @@ def read_features(path: PathLike, names: Sequence[str] | None, label: str | None
     x = np.frombuffer(values).reshape(len(numbers), len(wanted))
     _check_cells(path, x, numbers, wanted)
     return narrowest(x)
+
+
+def read_header(path: PathLike) -> list[str]:
+    """Read the names of the columns of a .csv; none if it is empty."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return [cell.strip() for cell in next(csv.reader(file), [])]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
 
 
 def read_csv(path: PathLike, label: str | None = None) -> Table:
@@ -230,6 +256,10 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
     x = np.frombuffer(values).reshape(len(labels), len(names))
     _check_cells(path, x, numbers, names)
     return Table(narrowest(x), np.array(labels), names, header[column], tuple(numbers))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _label_column(path: PathLike, header: list[str], label: str | None) -> int:
@@ -300,12 +330,25 @@ def encode(
 def _check_spellings(labels: Array, what: str, rows: Sequence[int] | None) -> bool:
     """Tell whether labels are numbers rather than text; refuse two spellings of one number.
 
-    A code such as 007 makes all of them text. Only of numbers 1 and 1.0 are the same.
+    A code such as 007 makes all of them text. Only of numbers 1 and 1.0 are the same. A few that
+    make text of many numbers are a warning.
     """
-    spellings, first = np.unique(labels, return_index=True)
-    found = sorted(zip(first.tolist(), spellings.tolist(), strict=True))
-    numbers = [(i, s) for i, s in found if is_number_text(s) and not _PADDED.match(s)]
+    spellings, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    found = sorted(zip(first.tolist(), spellings.tolist(), counts.tolist(), strict=True))
+    numbers = [(i, s) for i, s, _ in found if is_number_text(s) and not _PADDED.match(s)]
     are_numbers = len(numbers) == len(found)
+    places = {i for i, _ in numbers}
+    strays = [one for one in found if one[0] not in places]
+    count = sum(one[2] for one in strays)
+    if strays and count <= _STRAY * len(labels):
+        i, stray, _ = strays[0]
+        where = f"label {i}" if rows is None else f"row {rows[i]}"
+        warnings.warn(
+            f"{what} is text because of {stray!r} in {where}: {count} of {len(labels)} labels are "
+            "no plain numbers, so 10 comes before 2 among the classes",
+            UserWarning,
+            stacklevel=4,
+        )
     known: dict[float, tuple[int, str]] = {}
     for i, spelling in numbers:
         plain = re.sub(r"\.0*$", "", spelling) if are_numbers else spelling

@@ -36,6 +36,8 @@ class Dataset:
     image_shape
         (height, width, channels) if the columns are pixels, which then lie in that order:
         ``x_train.reshape(-1, *image_shape)`` are the images. None for other data.
+    label_name
+        The column that the labels are from, or None.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int, int] | None = None
+    label_name: str | None = None
 
     @property
     def n_features(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def load_npz(
     path
         The .npz. ``x_*`` are numbers of shape (n, ...), flattened to (n, n_features); those of
         shape (n, height, width, 1 or 3) are images. ``y_*`` are whole numbers or text of shape
-        (n,). Pickled objects are refused.
+        (n,). Other arrays are not used, which a warning says; pickled objects are refused.
     seed
         Decides which fifth of the rows is held out if there is no test part. Default 0.
     hold_out
@@ -81,7 +82,8 @@ def load_csv(
         The .csv, UTF-8. Blank lines are skipped.
     label
         Name of the label's column, the last one by default. Labels are text or whole numbers; 1
-        and 1.0 are one class, 007 and 7 are two.
+        and 1.0 are one class, 007 and 7 are two. A few that are no numbers among many numbers
+        are a warning.
     seed
         Decides which fifth of the rows is held out for testing. Default 0.
     hold_out
@@ -100,4 +102,5 @@ def load_csv(
     codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}", table.rows)
     features = table.feature_names
     name = Path(path).stem
-    return split(name, table.x, codes, classes, features, seed=seed, hold_out=hold_out)
+    data = split(name, table.x, codes, classes, features, seed=seed, hold_out=hold_out)
+    return replace(data, label_name=table.label_name)

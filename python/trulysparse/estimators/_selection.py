@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from trulysparse import _check, _core
-from trulysparse.data import arrays
+from trulysparse.data import arrays, classes
 from trulysparse.estimators._targets import Array, Classes, Labels, Numbers, Targets
 from trulysparse.estimators._weighted import WeightedSamples
 from trulysparse.model import SparseMLP
@@ -48,7 +49,15 @@ def target(task: Any, y: Any) -> tuple[Targets, Array]:
             f"y of shape {y.shape} is {kind}: expected one class per sample, columns of zeros and "
             "ones, or numbers (task='regression')"
         )
-    return Classes(np.unique(y)), y
+    found = np.unique(y)
+    if task == "auto" and y.dtype.kind != "b" and classes.look_like_values(found, len(y)):
+        warnings.warn(
+            f"y has {classes.said(len(found), len(y))}: task='regression' if they are values, "
+            "task='classification' if not",
+            UserWarning,
+            stacklevel=3,
+        )
+    return Classes(found), y
 
 
 class Batches:

@@ -213,6 +213,8 @@ def silent_divergence() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "[xy] has outliers", RuntimeWarning)
         warnings.simplefilter("ignore", ExplosionWarning)
+        # Estimators give the places of classes, and not their names.
+        warnings.filterwarnings("ignore", "y has integers, which count the outputs")
         warnings.filterwarnings("ignore", ".* lies between .* values are lost", RuntimeWarning)
         warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from trulysparse.cli.common import epoch_or_share, of_preset
+from trulysparse.cli.common import epoch_or_share, number, of_preset
 from trulysparse.cli.presets import Chosen
 from trulysparse.topology import SCHEDULES, SET, GradientGrowth
 
@@ -16,7 +16,7 @@ _FLAGS = ("zeta", "grow_init", "grow", "zeta_schedule", "zeta_stop")
 
 def add_flags(parser: Any) -> None:
     """Add all flags but `add_no_evolve`'s."""
-    of_preset(parser, "--zeta", "fraction of connections replaced after an epoch", type=float)
+    of_preset(parser, "--zeta", "fraction of connections replaced after an epoch", type=number)
     of_preset(
         parser,
         "--zeta-schedule",
@@ -39,7 +39,7 @@ def add_flags(parser: Any) -> None:
         "places drawn at random; their weights start at 0 then, unless --grow-init says otherwise "
         f"(default: {_RANDOM})",
     )
-    of_preset(parser, "--grow-init", "scale of grown weights, 1 as at the start", type=float)
+    of_preset(parser, "--grow-init", "scale of grown weights, 1 as at the start", type=number)
 
 
 def add_no_evolve(parser: Any) -> None:

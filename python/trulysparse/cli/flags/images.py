@@ -6,6 +6,7 @@ import argparse
 import math
 from typing import Any
 
+from trulysparse.cli.common import whole
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.datasets import Dataset
 
@@ -24,7 +25,7 @@ def add_flags(parser: Any) -> None:
     )
     parser.add_argument(
         "--augment-shape",
-        type=int,
+        type=whole,
         nargs=3,
         metavar=("H", "W", "C"),
         help="for --augment: height, width and channels of the images that the rows of other data "

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from trulysparse.activations import HIDDEN as ACTIVATIONS
-from trulysparse.cli.common import layers, of_preset
+from trulysparse.cli.common import layers, number, of_preset
 from trulysparse.cli.presets import Chosen
 from trulysparse.config import ALLOCATIONS, FANS, INITS, Config
 
@@ -19,8 +19,8 @@ def add_flags(parser: Any) -> None:
     """Add all flags but `add_standardize`'s."""
     of_preset(parser, "--hidden", HIDDEN, nargs="+", type=layers, metavar="N")
     sparsity = parser.add_mutually_exclusive_group()
-    of_preset(sparsity, "--epsilon", "Erdos-Renyi control", type=float)
-    sparsity.add_argument("--density", type=float, help="fraction of connections that exist")
+    of_preset(sparsity, "--epsilon", "Erdos-Renyi control", type=number)
+    sparsity.add_argument("--density", type=number, help="fraction of connections that exist")
     add_allocation(parser)
     _add_neurons(parser)
     of_preset(parser, "--init", "distribution of the first weights", choices=INITS)
@@ -30,10 +30,10 @@ def add_flags(parser: Any) -> None:
         "scale the first weights by the layers' sizes or by the connections that a neuron has",
         choices=FANS,
     )
-    of_preset(parser, "--dropout", "fraction of hidden neurons left out of a step", type=float)
+    of_preset(parser, "--dropout", "fraction of hidden neurons left out of a step", type=number)
     parser.add_argument(
         "--input-noise",
-        type=float,
+        type=number,
         default=Config.input_noise,
         help="standard deviation of noise added to the features while training (default: "
         "%(default)g)",
@@ -49,7 +49,7 @@ def _add_neurons(parser: Any) -> None:
         choices=ACTIVATIONS,
         metavar="NAME",
     )
-    of_preset(parser, "--slope", "of the negative side of all_relu and leaky_relu", type=float)
+    of_preset(parser, "--slope", "of the negative side of all_relu and leaky_relu", type=number)
 
 
 def add_allocation(parser: Any) -> None:

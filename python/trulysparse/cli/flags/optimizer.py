@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from trulysparse import _check
-from trulysparse.cli.common import of_preset
+from trulysparse.cli.common import number, of_preset
 from trulysparse.cli.presets import Chosen
 from trulysparse.optim import SGD, Optimizer, schedules
 from trulysparse.optim.optimizers import BY_NAME, LAYER_RATES, OPTIMIZERS
@@ -21,7 +21,7 @@ _OF_PRESETS = ("learning_rate", "momentum", "nesterov", "weight_decay", "schedul
 
 def add_flags(parser: Any) -> None:
     """Add all flags."""
-    of_preset(parser, "--learning-rate", "at the start", _of_others("learning_rate"), type=float)
+    of_preset(parser, "--learning-rate", "at the start", _of_others("learning_rate"), type=number)
     of_preset(
         parser,
         "--schedule",
@@ -31,7 +31,7 @@ def add_flags(parser: Any) -> None:
     )
     parser.add_argument(
         "--warmup",
-        type=float,
+        type=number,
         default=schedules.Constant.warmup,
         metavar="FRACTION",
         help="of the training's steps over which the learning rate rises at first (default: "
@@ -40,7 +40,7 @@ def add_flags(parser: Any) -> None:
     add_optimizer(parser)
     parser.add_argument(
         "--l1",
-        type=float,
+        type=number,
         default=SGD.l1,
         help="take this times the learning rate from every weight per step, down to exactly 0 "
         "(default: %(default)g)",
@@ -66,7 +66,7 @@ def add_optimizer(parser: Any) -> None:
 
 
 def _add_momentum_and_decay(parser: Any) -> None:
-    of_preset(parser, "--momentum", "from 0 to below 1", type=float)
+    of_preset(parser, "--momentum", "from 0 to below 1", type=number)
     of_preset(
         parser,
         "--nesterov",
@@ -79,7 +79,7 @@ def _add_momentum_and_decay(parser: Any) -> None:
         f"fraction of every parameter taken away per step; with --optimizer "
         f"{_check.either(list(_OTHERS))} times the learning rate",
         _of_others("weight_decay"),
-        type=float,
+        type=number,
     )
     of_preset(
         parser,

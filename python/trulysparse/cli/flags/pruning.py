@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trulysparse.cli.common import SPLIT_SEED, epoch_or_share
+from trulysparse.cli.common import SPLIT_SEED, epoch_or_share, number
 from trulysparse.datasets import Dataset
 from trulysparse.topology.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning
 
@@ -64,7 +64,7 @@ def _add_amounts(goal: Any) -> None:
         goal,
         "--prune-percentile",
         "the same with this percentile, above 0 and below 100",
-        type=float,
+        type=number,
         metavar="P",
     )
     _add(
@@ -73,7 +73,7 @@ def _add_amounts(goal: Any) -> None:
         "prune each time as far as costs at most this much accuracy on a tenth of the training "
         "rows, which are then held out: 0.005 is half a point; the epochs after a pruning can lose "
         "more",
-        type=float,
+        type=number,
         metavar="T",
     )
 

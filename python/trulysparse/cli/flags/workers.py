@@ -7,8 +7,11 @@ import os
 import sys
 from typing import Any
 
-from trulysparse.cli.common import positive
+from trulysparse.cli.common import number, positive
 from trulysparse.parallel import WASAP, WASSP
+
+CHECKPOINT = "checkpoint.safetensors"
+"""The file of a broken-off MPI job, in the folder of its outputs."""
 
 _KINDS: dict[str, type[WASSP | WASAP]] = {"wassp": WASSP, "wasap": WASAP}
 
@@ -29,7 +32,7 @@ def add_flags(parser: Any) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=number,
         default=WASSP.timeout,
         metavar="SECONDS",
         help="in an MPI job: a rank without a sign of life for so long has failed (default: "
@@ -68,7 +71,7 @@ def strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:
     kind = _KINDS[args.parallel]
     if comm is None:
         return kind() if args.workers is None else kind(workers=args.workers)
-    checkpoint = args.out / "checkpoint.safetensors"
+    checkpoint = args.out / CHECKPOINT
     return kind(workers=args.workers, comm=comm, timeout=args.timeout, checkpoint=checkpoint)
 
 
