@@ -10,8 +10,11 @@ const WHAT: &str = "statistics";
 /// Columns whose sums one task takes together: a row's piece is a cache line or two.
 const COLUMNS: usize = 16;
 
-/// The deviation, in parts of the mean, up to which values are the same but for rounding.
-const ROUNDING: f64 = 4.0 * f64::EPSILON;
+/// The steps of float64 within which values are the same but for rounding, as 0.1 + 0.2 and 0.3 are.
+const ROUNDING: f64 = 4.0;
+
+/// Whole numbers up to here are exact: neighbours are not the same.
+const WHOLE: f64 = (1u64 << 53) as f64;
 
 /// Count, means and sums of squared deviations of columns, from which more can follow by
 /// [`Moments::merge`].
@@ -21,7 +24,7 @@ pub struct Moments {
     total: f64,
     /// (columns,); the value itself of a column that has one value.
     mean: Vec<f64>,
-    /// (columns,); exactly 0 of a column that has one value, and above 0 of any other.
+    /// (columns,); exactly 0 of a column that has one value, but for rounding, and above 0 of others.
     deviations: Vec<f64>,
 }
 
@@ -87,7 +90,7 @@ impl Moments {
         let total: f64 = (0..x.n_rows()).map(weight).sum();
         let mut mean = filled(columns, 0.0f64, WHAT)?;
         let mut deviations = filled(columns, 0.0f64, WHAT)?;
-        let mut stored = filled(columns, Stored::default(), WHAT)?;
+        let mut stored = filled(columns, Stored::NOTHING, WHAT)?;
         let counted = (0..x.n_rows()).filter(|&r| weight(r) > 0.0).count();
         let entries = || {
             let row = |r: usize| {
@@ -98,23 +101,28 @@ impl Moments {
         };
         for (r, c, v) in entries() {
             let stored = &mut stored[c as usize];
-            stored.rows += 1;
-            stored.weight += weight(r);
-            (stored.low, stored.high) = (stored.low.min(v), stored.high.max(v));
+            stored.take(v, weight(r));
             mean[c as usize] += weight(r) * v;
         }
-        mean.iter_mut().for_each(|sum| *sum /= total);
-        for (r, c, v) in entries() {
-            deviations[c as usize] += weight(r) * (v - mean[c as usize]).powi(2);
-        }
-        for (c, &Stored { rows, weight, low, high }) in stored.iter().enumerate() {
-            let zeros = if rows < counted { total - weight } else { 0.0 };
-            let (low, high) =
-                if rows < counted { (low.min(0.0), high.max(0.0)) } else { (low, high) };
-            if low < high {
-                deviations[c] += zeros * mean[c].powi(2);
+        for (mean, stored) in mean.iter_mut().zip(&mut stored) {
+            *mean /= total;
+            if stored.rows < counted {
+                stored.range.take(0.0);
+                (stored.first, stored.shift) = (0.0, *mean);
             } else {
-                (mean[c], deviations[c]) = (only_value(low), 0.0);
+                stored.shift /= total;
+                *mean = stored.first + stored.shift;
+            }
+        }
+        for (r, c, v) in entries() {
+            let Stored { first, shift, .. } = stored[c as usize];
+            deviations[c as usize] += weight(r) * ((v - first) - shift).powi(2);
+        }
+        for (c, &Stored { rows, weight, first, range, .. }) in stored.iter().enumerate() {
+            if range.is_one_value() {
+                (mean[c], deviations[c]) = (only_value(first), 0.0);
+            } else if rows < counted {
+                deviations[c] += (total - weight) * mean[c].powi(2);
             }
         }
         Moments { total, mean, deviations }.checked(name)
@@ -141,7 +149,8 @@ impl Moments {
         let total = self.total + more.total;
         for (c, (mean, deviations)) in self.mean.iter_mut().zip(&mut self.deviations).enumerate() {
             let shift = more.mean[c] - *mean;
-            if shift != 0.0 {
+            let constant = *deviations == 0.0 && more.deviations[c] == 0.0;
+            if shift != 0.0 && !(constant && Range::of(*mean, more.mean[c]).is_one_value()) {
                 *deviations += shift * shift * (self.total * (more.total / total));
                 *mean += shift * (more.total / total);
             }
@@ -160,18 +169,47 @@ impl Moments {
         &self.mean
     }
 
-    /// Sums of squares, (columns,); 0 of a column that has one value.
+    /// Sums of squares, (columns,); 0 of a column that has one value, but for rounding.
     pub fn deviations(&self) -> &[f64] {
         &self.deviations
     }
 
-    /// One over a column's standard deviation; 0 if it has one value, also if that is so up to
-    /// rounding only.
+    /// One over a column's standard deviation; 0 if it has one value, but for rounding.
     pub fn scale(&self, column: usize) -> f64 {
-        let deviation = (self.deviations[column] / self.total).sqrt();
-        let scale = 1.0 / deviation;
-        let told_apart = deviation > ROUNDING * self.mean[column].abs();
-        if told_apart && scale.is_finite() { scale } else { 0.0 }
+        let scale = 1.0 / (self.deviations[column] / self.total).sqrt();
+        if scale.is_finite() { scale } else { 0.0 }
+    }
+}
+
+/// Between which numbers a column lies.
+#[derive(Clone, Copy)]
+struct Range {
+    low: f64,
+    high: f64,
+    /// Whether all are whole numbers, and exact.
+    whole: bool,
+}
+
+impl Range {
+    const EMPTY: Range = Range { low: f64::INFINITY, high: f64::NEG_INFINITY, whole: true };
+
+    fn of(one: f64, other: f64) -> Self {
+        let mut range = Range::EMPTY;
+        range.take(one);
+        range.take(other);
+        range
+    }
+
+    fn take(&mut self, value: f64) {
+        (self.low, self.high) = (self.low.min(value), self.high.max(value));
+        self.whole &= value.trunc() == value && value.abs() <= WHOLE;
+    }
+
+    /// Whether that is one value, but for what rounding makes.
+    fn is_one_value(self) -> bool {
+        let largest = self.low.abs().max(self.high.abs());
+        let rounding = if self.whole { 0.0 } else { ROUNDING * (largest - largest.next_down()) };
+        self.high - self.low <= rounding
     }
 }
 
@@ -180,13 +218,24 @@ impl Moments {
 struct Stored {
     rows: usize,
     weight: f64,
-    low: f64,
-    high: f64,
+    range: Range,
+    /// What is subtracted first from the values, and then: an offset costs no precision.
+    first: f64,
+    shift: f64,
 }
 
-impl Default for Stored {
-    fn default() -> Self {
-        Stored { rows: 0, weight: 0.0, low: f64::INFINITY, high: f64::NEG_INFINITY }
+impl Stored {
+    const NOTHING: Stored =
+        Stored { rows: 0, weight: 0.0, range: Range::EMPTY, first: 0.0, shift: 0.0 };
+
+    fn take(&mut self, value: f64, weight: f64) {
+        if self.rows == 0 {
+            self.first = value;
+        }
+        self.rows += 1;
+        self.weight += weight;
+        self.range.take(value);
+        self.shift += weight * (value - self.first);
     }
 }
 
@@ -238,6 +287,13 @@ fn block_moments<T: Copy + Into<f64>>(
         }
     }
     for i in 0..width {
+        // A column of values that rounding alone tells apart has no larger deviation.
+        let close = (squares[i] / total).sqrt() <= 4.0 * ROUNDING * f64::EPSILON * first[i].abs();
+        if varies[i] && close {
+            let mut range = Range::EMPTY;
+            rows().for_each(|(_, row)| range.take(row[i].into()));
+            varies[i] = !range.is_one_value();
+        }
         if varies[i] {
             (mean[i], deviations[i]) = (first[i] + shifts[i], squares[i]);
         } else {
@@ -276,10 +332,41 @@ mod tests {
         assert_eq!(of(&[] as &[f64], 1).mean(), [0.0]);
     }
 
+    fn of_full_sparse(values: &[f64], columns: usize) -> Moments {
+        let rows = values.len() / columns;
+        let indptr = (0..=rows).map(|r| r * columns).collect();
+        let indices = (0..values.len()).map(|i| (i % columns) as u32).collect();
+        let narrow = values.iter().map(|v| *v as f32).collect();
+        let matrix = Csr::new(columns, indptr, indices, narrow).unwrap();
+        Moments::of_sparse(SparseRows::from(&matrix).exactly(Some(values)), None, "x").unwrap()
+    }
+
     #[test]
     fn rounding_is_no_spread() {
-        let x: Vec<f64> = (0..100).map(|i| if i % 2 == 0 { 0.1 + 0.2 } else { 0.3 }).collect();
-        assert_eq!(of(&x, 1).scale(0), 0.0);
+        let few_steps = [0.7f64, 0.7f64.next_up(), 0.7f64.next_up().next_up(), 0.7f64.next_down()];
+        for values in [&[0.1 + 0.2, 0.3], &few_steps[..]] {
+            let x: Vec<f64> = values.iter().copied().cycle().take(100).collect();
+            for moments in [of(&x, 1), of_full_sparse(&x, 1)] {
+                assert_eq!((moments.mean()[0], moments.scale(0)), (values[0], 0.0));
+            }
+            let mut batches = of(&x[..1], 1);
+            x.iter().for_each(|v| batches.merge(&of(&[*v], 1)));
+            assert_eq!((batches.mean()[0], batches.scale(0)), (values[0], 0.0));
+        }
+    }
+
+    #[test]
+    fn what_rounding_does_not_explain_is_a_spread() {
+        let columns = [(2f64.powi(49), 1.0), (2f64.powi(52), 1.0), (1.7e15, 2.0), (3e-7, 1e-21)];
+        for (offset, step) in columns {
+            let x: Vec<f64> = (0..300).map(|i| offset + step * f64::from(i % 2)).collect();
+            let mut batches = of(&x[..1], 1);
+            x[1..].iter().for_each(|v| batches.merge(&of(&[*v], 1)));
+            for moments in [of(&x, 1), of_full_sparse(&x, 1)] {
+                assert!((moments.scale(0) * (x[1] - x[0]) - 2.0).abs() < 1e-9, "{offset}");
+            }
+            assert!(batches.scale(0) > 0.0, "{offset}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from trulysparse.data.digits import Names, say_integers, say_sparse
 from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers, exactly
 from trulysparse.data.sparse import check_sparse
@@ -73,21 +74,28 @@ def samples(
     *,
     wide: bool = False,
     scale: DoubleArray | None = None,
+    begins: bool = False,
 ) -> FloatArray | DoubleArray | CsrArrays:
     """Convert to float32 of shape (samples, features), or to the arrays of a sparse matrix.
 
     With `wide` dense samples become float64 if float32 does not hold all values of their type, and
     sparse ones keep the columns that it blurs; `scale` is that of the model's statistics, if it has
-    some. Dense samples are copied only where that is needed.
+    some. Dense samples are copied only where that is needed. If training `begins` with them,
+    columns of which it does not tell the values apart are said.
     """
     value = check_sparse(name, value, features)
     if scipy.sparse.issparse(value):
+        if begins:
+            say_integers(Names(name), value)
+            say_sparse(Names(name), value, standardize=wide)
         return _sparse_samples(name, value, exactly(value, scale) if wide else None)
     array = numeric(name, value)
     if array.ndim != 2 or array.shape[1] != features:
         raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
     if array.shape[0] == 0:
         raise ValueError(f"{name} has shape {array.shape}: expected at least one sample")
+    if begins:
+        say_integers(Names(name), array)
     if wide and not np.can_cast(array.dtype, np.float32):
         return as_float64(name, array)
     return as_float32(name, array)

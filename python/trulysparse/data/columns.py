@@ -36,7 +36,10 @@ class Columns:
             found = names(name, x)
             if found != _numbers(found):
                 self._learnt = found
-        return self.ordered(name, x)
+        array = self.ordered(name, x)
+        if frames.is_frame(x) and array.dtype.kind == "f":
+            frames.say_integers(name, x)
+        return array
 
     @property
     def known(self) -> list[str] | None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse import _check
+from trulysparse.data import digits
 from trulysparse.data.numeric import is_number_text, refuse_masked, refuse_times
 
 Array = npt.NDArray[Any]
@@ -44,6 +45,14 @@ def as_array(name: str, frame: Any) -> Array:
             array[:, place] = column
     _refuse_infinite(name, array, list(frame.columns))
     return array
+
+
+def say_integers(name: str, frame: Any) -> None:
+    """Warn of columns of integers that float64 merges, in a frame that is to become float64."""
+    for label, column in _columns(frame):
+        if _kind(column.dtype) in ("i", "u") and getattr(column.dtype, "itemsize", 8) == 8:
+            numbers = _numbers(name, label, column).reshape(-1, 1)
+            digits.say_integers(digits.Names(name, [label]), numbers)
 
 
 def of_dense_types(y: Any) -> Any:

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from trulysparse.data.digits import STEPS
+
 # Squares of smaller differences lose digits in float64, or are zero.
 _SMALLEST_SPAN = 1e-145
 
 # Steps of float32 that a column's values must span to count as told apart.
-_STEPS = 1000
+_STEPS = STEPS
 # The error of a value of a sparse matrix, in standard deviations, up to which it is float32.
 _LOST = 1e-5
 
@@ -51,7 +53,13 @@ def exactly(
     blurred[columns[lost * scale[columns] > _LOST]] = True
     unknown = np.zeros(matrix.shape[1], bool)
     unknown[columns[lost > 0]] = True
-    full = _full(matrix, unknown & (scale == 0))
+    # Where nothing is larger, also numbers that float32 makes zeros of.
+    tiniest = np.finfo(np.float32).tiny
+    if (abs(wide[lost > 0]) < tiniest).any():
+        largest = np.zeros(matrix.shape[1])
+        np.maximum.at(largest, columns, abs(wide))
+        blurred |= unknown & (scale == 0) & (largest < tiniest)
+    full = _full(matrix, unknown & (scale == 0) & ~blurred)
     if len(full):
         low, high, step = _range(matrix[:, full])
         blurred[full] = high - low < _STEPS * step

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _files
+from trulysparse.data.digits import Names, say_integers
 from trulysparse.data.numeric import is_number_text, is_odd
 from trulysparse.data.precision import narrowest
 
@@ -148,6 +149,7 @@ def check_features(path: PathLike, key: str, x: Array) -> Array:
             f"{path}: expected {key} to be numbers of shape (n_samples, n_features), "
             f"got {x.dtype} {x.shape}"
         )
+    say_integers(Names(f"{key} of {path}"), x.reshape(len(x), -1))
     flat = narrowest(np.ascontiguousarray(x.reshape(len(x), -1)))
     if not np.isfinite(flat).all():
         raise ValueError(f"{path}: {key} holds NaN or infinity")
@@ -198,6 +200,7 @@ def read_features(path: PathLike, names: Sequence[str] | None, label: str | None
         raise ValueError(f"{path}: expected rows below the header, there are none")
     x = np.frombuffer(values).reshape(len(numbers), len(wanted))
     _check_cells(path, x, numbers, wanted)
+    _say_merged(path, x, places, wanted)
     return narrowest(x)
 
 
@@ -255,6 +258,7 @@ def read_csv(path: PathLike, label: str | None = None) -> Table:
         raise ValueError(f"{path}: row 1 looks like data: expected a header with column names")
     x = np.frombuffer(values).reshape(len(labels), len(names))
     _check_cells(path, x, numbers, names)
+    _say_merged(path, x, [k for k in range(len(header)) if k != column], names)
     return Table(narrowest(x), np.array(labels), names, header[column], tuple(numbers))
 
 
@@ -285,6 +289,23 @@ def _check_cells(path: PathLike, x: Array, rows: list[int], names: Sequence[str]
     if len(bad_cells):
         i, j = bad_cells[0]
         raise _bad_cell(path, rows[i], names[j], str(x[i, j]), "a finite number")
+
+
+def _say_merged(path: PathLike, x: Array, places: Sequence[int], names: Sequence[str]) -> None:
+    """Warn of columns of integers of which float64 merges some, and read them again for that."""
+    large = np.flatnonzero(np.abs(x).max(axis=0) > 2.0**53).tolist()
+    if not large:
+        return
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file)
+        next(rows)
+        cells = [[row[places[k]] for k in large] for row in rows if row]
+    for k, column in zip(large, zip(*cells, strict=True), strict=True):
+        try:
+            integers = np.array([[int(cell)] for cell in column])
+        except ValueError:  # no integers
+            continue
+        say_integers(Names(str(path), [names[k]]), integers)
 
 
 def _bad_cell(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.digits import Names, say_coarse, say_rounded, say_standardised
 from trulysparse.data.precision import refuse_tiny, say_blurred
 from trulysparse.losses import LOSSES
 
@@ -19,22 +21,37 @@ from trulysparse.losses import LOSSES
 Samples: TypeAlias = "npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix"
 
 
+# Types that may be too coarse for a model's statistics.
+_COARSE = (np.float32, np.int64, np.uint64)
+
+
 class Given(NamedTuple):
-    """Samples as the core has them, as arrays, and how many there are."""
+    """Samples as the core has them, as arrays, how many there are, and their targets."""
 
     data: _core.Data
     inputs: Any
     samples: int
+    targets: Any
 
 
 def inputs_of(
-    core: _core.Network, name: str, x: Any, *, changes: bool = False
+    core: _core.Network, name: str, x: Any, *, changes: bool = False, begins: bool = False
 ) -> arrays.FloatArray | arrays.DoubleArray | arrays.CsrArrays:
-    """Check samples for a network, as arrays; in float32 if training `changes` them."""
+    """Check samples for a network, as arrays; in float32 if training `changes` them.
+
+    If training `begins` with them, columns of which it does not tell the values apart are said.
+    """
     wide = not changes and core.takes_float64()
-    statistics = core.input_statistics() if wide and scipy.sparse.issparse(x) else None
+    dtype = getattr(x, "dtype", None)
+    is_coarse = isinstance(dtype, np.dtype) and dtype in _COARSE
+    statistics = (
+        core.input_statistics() if wide and (is_coarse or scipy.sparse.issparse(x)) else None
+    )
     scale = None if statistics is None else statistics.scale
-    inputs = arrays.samples(name, x, Config.of(core).layer_sizes[0], wide=wide, scale=scale)
+    features = Config.of(core).layer_sizes[0]
+    inputs = arrays.samples(name, x, features, wide=wide, scale=scale, begins=begins)
+    if is_coarse:
+        say_coarse(name, dtype, statistics)
     if isinstance(inputs, arrays.CsrArrays) and not wide:
         say_blurred(name, x, remedy(core, changes=changes))
     return inputs
@@ -58,6 +75,7 @@ def given(
     *,
     sample_weight: Any = None,
     trains: bool = False,
+    begins: bool = False,
     follows: bool = False,
     augment: ImageAugmentation | None = None,
 ) -> Given:
@@ -73,6 +91,9 @@ def given(
         What errors call `x` and `y`.
     trains
         Whether they are trained on, which the noise of a network forbids for sparse ones.
+    begins
+        Whether a fit begins with them, or training: columns whose values it does not tell apart
+        are said.
     follows
         Whether the network takes their statistics without training.
 
@@ -82,7 +103,8 @@ def given(
         If they do not fit the network or each other.
     """
     config = Config.of(core)
-    inputs = inputs_of(core, names[0], x, changes=augment is not None)
+    begins = begins or (trains and core.counters().steps == 0)
+    inputs = inputs_of(core, names[0], x, changes=augment is not None, begins=begins)
     if trains and config.input_noise > 0 and isinstance(inputs, arrays.CsrArrays):
         raise ValueError(
             f"{names[0]} is sparse and input_noise = {config.input_noise}: expected dense "
@@ -95,10 +117,44 @@ def given(
         refuse_tiny(names[1], targets)
     if trains:
         _say_what_is_lost(core, names, x, inputs, y, targets, changes=augment is not None)
+    if begins and not isinstance(inputs, arrays.CsrArrays) and inputs.dtype == np.float32:
+        say_rounded(Names(names[0]), x)
+    if begins and targets.dtype == np.float32:
+        say_rounded(Names(names[1]), y)
     weights = arrays.sample_weights(sample_weight, count)
     images = None if augment is None else augment._core()
     data = _core.Data(core, inputs, targets, weights, names=names, augment=images)
-    return Given(data, inputs, count)
+    return Given(data, inputs, count, targets)
+
+
+def say_indistinct(
+    core: _core.Network,
+    inputs: Any,
+    targets: Any,
+    columns: Sequence[str] | None = None,
+    *,
+    whole: bool = True,
+    names: tuple[str, str] = ("x", "y"),
+) -> None:
+    """Warn of columns that were trained on, and of which the network's statistics leave too little.
+
+    Parameters
+    ----------
+    core
+        The network, with its statistics.
+    inputs, targets
+        As `say_standardised` takes them.
+    columns
+        The names of the inputs' columns, if they have some.
+    whole
+        As in `say_standardised`.
+    """
+    said = Names(names[0], columns)
+    statistics = core.input_statistics()
+    say_standardised(said, inputs, statistics, whole=whole)
+    if (units := core.target_statistics()) is not None:
+        said = Names(names[1], is_one=len(units.mean) == 1)
+        say_standardised(said, targets, units, whole=whole)
 
 
 def _say_what_is_lost(

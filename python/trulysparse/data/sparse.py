@@ -103,11 +103,44 @@ def _canonical(name: str, value: Any, shape: Shape, kind: str, *, by_columns: bo
         matrix = _FORMATS[kind](name, value, shape)
     except _Damage as damage:
         raise ValueError(f"{name} is not a valid sparse matrix: {damage}") from None
-    matrix = (scipy.sparse.csc_array if by_columns else scipy.sparse.csr_array)(matrix)
-    if not _is_canonical(matrix.indptr, matrix.indices):
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-    return matrix
+    entries, narrow = matrix.nnz, matrix.dtype
+    # A conversion from these formats sums duplicates.
+    wide = _widened(matrix) if kind in ("coo", "bsr") else matrix
+    compressed = scipy.sparse.csc_array if by_columns else scipy.sparse.csr_array
+    summed = compressed(wide)
+    if not _is_canonical(summed.indptr, summed.indices):
+        summed = _widened(summed).copy()
+        summed.sum_duplicates()
+    if summed.nnz < entries and narrow.itemsize == 8 and narrow.kind in "iu":
+        _refuse_wrapped(name, matrix, summed, compressed)
+    return summed if summed.dtype == narrow else _narrowed(summed, narrow)
+
+
+def _widened(matrix: Any) -> Any:
+    """Give integers of few bits as int64, in which their sums fit."""
+    is_short = matrix.dtype.kind in "iu" and matrix.dtype.itemsize < 8
+    return matrix.astype(np.int64) if is_short else matrix
+
+
+def _narrowed(matrix: Any, dtype: Any) -> Any:
+    """Give integers their type again, if it holds them."""
+    if matrix.nnz:
+        range_ = np.iinfo(dtype)
+        if matrix.data.min() < range_.min or matrix.data.max() > range_.max:
+            return matrix
+    return matrix.astype(dtype)
+
+
+def _refuse_wrapped(name: str, matrix: Any, summed: Any, compressed: Any) -> None:
+    """Raise ValueError if a sum of duplicates is none, as it does not fit in 64 bits."""
+    exact = compressed(matrix.astype(np.float64))
+    exact.sum_duplicates()
+    wrong = np.flatnonzero(abs(exact.data - summed.data) > 2.0**32)
+    if len(wrong):
+        raise ValueError(
+            f"{name} has duplicates whose sum is {exact.data[wrong[0]]:g}, beyond {summed.dtype}: "
+            "expected smaller numbers, or float64"
+        )
 
 
 class _Damage(Exception):

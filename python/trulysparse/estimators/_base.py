@@ -187,6 +187,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if not is_finite(history, keeps_best=stops):
             raise self._diverged(rate)
         _support.warn_of_trouble(history)
+        _support.say_merged(model, samples.X, encoded, self)
         self._keep(model, learnt, history, goes_on=goes_on)
         self.n_retries_ = tries.retries
         self.validation_scores_ = None if watch is None else watch.scores
@@ -219,6 +220,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if not is_finite(history):
             raise self._diverged(rate)
         _support.warn_of_trouble(history)
+        _support.say_merged(model, samples.X, encoded, self)
         self._keep(model, learnt, history, goes_on=goes_on)
 
     def _check_pruning(self, *, is_scored: bool) -> None:

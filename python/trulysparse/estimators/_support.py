@@ -18,9 +18,10 @@ from sklearn.utils.validation import validate_data
 
 from trulysparse import _check, _core
 from trulysparse.config import MOST_NEURONS
-from trulysparse.data import columns, frames
+from trulysparse.data import columns, digits, frames
+from trulysparse.data.digits import Names, say_rounded, say_sparse
 from trulysparse.data.precision import say_blurred
-from trulysparse.data.samples import remedy
+from trulysparse.data.samples import remedy, say_indistinct
 from trulysparse.data.sparse import check_sparse
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
@@ -29,6 +30,8 @@ from trulysparse.model import SparseMLP
 Mask = npt.NDArray[np.bool_]
 # Threads that joblib may be asked for, or told to leave.
 _MOST_JOBS = 2**31 - 1
+# What a network says in its words, and `say_merged` in those of an estimator.
+_INDISTINCT = r"(column .* of )?[xy] (is taken as constant|has \d+ different)"
 
 
 def threads(n_jobs: int | None) -> int:
@@ -80,6 +83,8 @@ def validated(
     X = check_sparse(name, X)
     frames.refuse(name, X)
     _check_count(name, X, fewest)
+    if how.get("reset", True):
+        say_integers_of(name, X)
     try:
         found = validate_data(
             estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **how
@@ -208,13 +213,14 @@ def all_or_nothing(estimator: Any, *, in_place: bool) -> Iterator[None]:
 @contextmanager
 def silent_divergence() -> Iterator[None]:
     """Train without the warnings of what has exploded, which are said of the last try only, and of
-    what is lost or far out, which `say_lost` and `say_outliers` say once.
+    what is lost or far out, which `say_lost`, `say_merged` and `say_outliers` say once.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "[xy] has outliers", RuntimeWarning)
         warnings.simplefilter("ignore", ExplosionWarning)
         # Estimators give the places of classes, and not their names.
         warnings.filterwarnings("ignore", "y has integers, which count the outputs")
+        warnings.filterwarnings("ignore", _INDISTINCT, RuntimeWarning)
         warnings.filterwarnings("ignore", ".* lies between .* values are lost", RuntimeWarning)
         warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)
         yield
@@ -224,6 +230,29 @@ def say_lost(model: SparseMLP, X: Any) -> None:
     """Warn of samples that a network does not tell apart."""
     if not model._core.takes_float64():
         say_blurred("X", X, remedy(model._core))
+
+
+def say_merged(model: SparseMLP, X: Any, y: Any, estimator: Any) -> None:
+    """Warn of columns of which a network that is trained does not tell the values apart.
+
+    From a method that a user's calls.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    standardizes = model._core.takes_float64()
+    if issparse(X):
+        say_sparse(Names("X", names), X, standardize=standardizes)
+    elif not standardizes:
+        say_rounded(Names("X", names), X)
+    say_indistinct(model._core, X, y, names, names=("X", "y"))
+
+
+def say_integers_of(name: str, X: Any) -> None:
+    """Warn of integers in columns that scikit-learn makes float64 of, if that merges some."""
+    if frames.is_frame(X):
+        frames.say_integers(name, X)
+    elif issparse(X) or isinstance(X, np.ndarray | list):
+        array = X if issparse(X) else np.asarray(X)
+        digits.say_integers(Names(name), array)
 
 
 def warn_of_trouble(history: History) -> None:

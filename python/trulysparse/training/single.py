@@ -6,7 +6,7 @@ from typing import Any
 
 from trulysparse import _core
 from trulysparse.config import Config
-from trulysparse.data.samples import Given, given
+from trulysparse.data.samples import Given, given, say_indistinct
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
 from trulysparse.training import settings
@@ -18,8 +18,11 @@ def step(core: _core.Network, batch: Given, optimizer: Optimizer, memory: str) -
     check(StepRequest(Config.of(core), optimizer), [NO_SRELU])
     text = settings.of_trainer(batch.samples, optimizer._core(), 1, memory=memory)
     trainer = _core.Trainer(core, batch.data, text)
+    begins = core.counters().steps == 0
     core.follow(batch.data, optimizer.learning_rate)
-    return trainer.step()
+    found = trainer.step()
+    say_indistinct(core, batch.inputs, batch.targets, whole=begins)
+    return found
 
 
 def evolution(

@@ -14,7 +14,7 @@ from trulysparse.data.arrays import refuse_weightless
 from trulysparse.data.columns import labels, refuse_others
 from trulysparse.data.outliers import say_outliers, say_outlying_targets
 from trulysparse.data.precision import refuse_tiny
-from trulysparse.data.samples import given, held_out
+from trulysparse.data.samples import given, held_out, say_indistinct
 from trulysparse.history import History
 from trulysparse.parallel.driver import Judged, ParallelDriver
 from trulysparse.parallel.mpi.server import ServerRank
@@ -87,6 +87,7 @@ class Inputs:
     samples: int
     validation: _core.Data | None
     stream: Stream | None = None
+    targets: Any = None
 
 
 def start(request: Request, model: Model, session: Session | None) -> RunningFit:
@@ -122,13 +123,15 @@ def _inputs(request: Request, session: Session | None) -> Inputs:
         return Inputs(None, None, 0, validation, stream)
     if _serves(session) and np.shape(cast(Any, request.x))[:1] == (0,):
         data, arrays = None, np.empty((0, request.config.layer_sizes[0]), np.float32)
+        targets = None
     else:
-        data, arrays, _ = given(
+        data, arrays, _, targets = given(
             request.core,
             request.x,
             request.y,
             sample_weight=request.sample_weight,
             trains=True,
+            begins=True,
             augment=request.augment,
         )
         if not (session is not None and session.sharded):
@@ -141,7 +144,7 @@ def _inputs(request: Request, session: Session | None) -> Inputs:
         y = request.validation_data[1]
         if len(getattr(y, "columns", ())) > 1:
             refuse_others("validation_data[1] (y)", y, labels(request.y))
-    return Inputs(data, arrays, arrays.shape[0], validation)
+    return Inputs(data, arrays, arrays.shape[0], validation, targets=targets)
 
 
 def _sequential(request: Request, model: Model, inputs: Inputs) -> Loop:
@@ -208,6 +211,9 @@ def _standardize(request: Request, inputs: Inputs, session: Session | None) -> N
         request.core.standardize_on(inputs.data)
         if session is not None:  # otherwise before the first step
             request.core.take_up_constants(inputs.data)
+    if request.epochs and inputs.samples and (_leads(session) or inputs.targets is None):
+        columns = request.columns.known
+        say_indistinct(request.core, inputs.arrays, inputs.targets, columns)
 
 
 def _say_outliers(request: Request, inputs: Inputs) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from trulysparse import _check, _core
-from trulysparse.data.samples import given
+from trulysparse.data.samples import Given, given, say_indistinct
 from trulysparse.training.request import Request
 
 _EXPECTED = "expected tuples (x, y) or (x, y, sample_weight)"
@@ -32,16 +32,26 @@ class Stream:
         self._columns = request.columns
         self.steps = _steps(request.x, request.steps_per_epoch)
         self._iterator: Iterator[Any] | None = None
-        self._peeked: tuple[_core.Data, int] | None = None
+        self._peeked: Given | None = None
         self._taken = 0
 
     def peek(self) -> tuple[_core.Data, int]:
         """Draw the first batch, which `next` will return once more."""
-        self._peeked = self.next()
-        return self._peeked
+        self._peeked = self._next()
+        return self._peeked.data, self._peeked.samples
+
+    def say_indistinct(self) -> None:
+        """Warn of columns of the batch that `peek` drew, as `samples.say_indistinct` does."""
+        if self._peeked is not None:
+            _, inputs, _, targets = self._peeked
+            say_indistinct(self._core, inputs, targets, self._columns.known)
 
     def next(self) -> tuple[_core.Data, int]:
         """Draw the next batch, and give its number of samples."""
+        batch = self._next()
+        return batch.data, batch.samples
+
+    def _next(self) -> Given:
         if self._peeked is not None:
             batch, self._peeked = self._peeked, None
             return batch
@@ -67,7 +77,7 @@ class Stream:
             f"{self._taken % self.steps}"
         )
 
-    def _checked(self, drawn: Any, place: str) -> tuple[_core.Data, int]:
+    def _checked(self, drawn: Any, place: str) -> Given:
         if not isinstance(drawn, tuple | list):
             raise TypeError(f"{place} is a {type(drawn).__name__}: {_EXPECTED}")
         if len(drawn) not in (2, 3):
@@ -82,6 +92,7 @@ class Stream:
                 names,
                 sample_weight=weights,
                 trains=True,
+                begins=self._taken == 0,
                 augment=self._augment,
             )
         except (ValueError, TypeError) as error:
@@ -90,7 +101,7 @@ class Stream:
             raise
         if self._taken > 0:  # the fit has begun
             self._columns.keep()
-        return batch.data, batch.samples
+        return batch
 
 
 def _steps(x: Any, steps_per_epoch: Any) -> int:

@@ -37,6 +37,7 @@ class StreamDriver:
             first, samples = stream.peek()
             self._trainer(first, samples)  # an error if memory does not suffice
             self._counted = self._core.standardize_on(first)
+            stream.say_indistinct()
         nothing = np.zeros((1, request.config.layer_sizes[0]), np.float32)
         # Knows the schedule, and has buffers for one sample.
         self._schedule = self._trainer(_core.Data(self._core, nothing), 1)
