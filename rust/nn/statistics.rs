@@ -13,6 +13,9 @@ const COLUMNS: usize = 16;
 /// The steps of float64 within which values are the same but for rounding, as 0.1 + 0.2 and 0.3 are.
 const ROUNDING: f64 = 4.0;
 
+/// The deviations beyond which only samples of next to no weight lie.
+const UNWEIGHED: f64 = 1e8;
+
 /// Whole numbers up to here are exact: neighbours are not the same.
 const WHOLE: f64 = (1u64 << 53) as f64;
 
@@ -119,10 +122,12 @@ impl Moments {
             deviations[c as usize] += weight(r) * ((v - first) - shift).powi(2);
         }
         for (c, &Stored { rows, weight, first, range, .. }) in stored.iter().enumerate() {
-            if range.is_one_value() {
-                (mean[c], deviations[c]) = (only_value(first), 0.0);
-            } else if rows < counted {
+            if rows < counted {
                 deviations[c] += (total - weight) * mean[c].powi(2);
+            }
+            let deviation = (deviations[c] / total).sqrt();
+            if range.is_one_value() || (is_close(deviation, first) && range.is_beyond(deviation)) {
+                (mean[c], deviations[c]) = (only_value(first), 0.0);
             }
         }
         Moments { total, mean, deviations }.checked(name)
@@ -205,6 +210,11 @@ impl Range {
         self.whole &= value.trunc() == value && value.abs() <= WHOLE;
     }
 
+    /// Whether that is so wide that a few samples of next to no weight must be the cause.
+    fn is_beyond(self, deviation: f64) -> bool {
+        self.high - self.low > UNWEIGHED * deviation
+    }
+
     /// Whether that is one value, but for what rounding makes.
     fn is_one_value(self) -> bool {
         let largest = self.low.abs().max(self.high.abs());
@@ -247,6 +257,11 @@ pub fn moderate(weights: &[f32]) -> Result<Vec<f32>> {
     collected(weights.iter().map(|w| w.min(most)), WHAT)
 }
 
+/// Whether a column deviates from its first value by no more than rounding can make.
+fn is_close(deviation: f64, first: f64) -> bool {
+    deviation <= 4.0 * ROUNDING * f64::EPSILON * first.abs()
+}
+
 /// The mean of a column whose values are all this one; 0 if there are none, and not -0.
 fn only_value(value: f64) -> f64 {
     if value.is_finite() { value + 0.0 } else { 0.0 }
@@ -287,12 +302,11 @@ fn block_moments<T: Copy + Into<f64>>(
         }
     }
     for i in 0..width {
-        // A column of values that rounding alone tells apart has no larger deviation.
-        let close = (squares[i] / total).sqrt() <= 4.0 * ROUNDING * f64::EPSILON * first[i].abs();
-        if varies[i] && close {
+        let deviation = (squares[i] / total).sqrt();
+        if varies[i] && is_close(deviation, first[i]) {
             let mut range = Range::EMPTY;
             rows().for_each(|(_, row)| range.take(row[i].into()));
-            varies[i] = !range.is_one_value();
+            varies[i] = !range.is_one_value() && !range.is_beyond(deviation);
         }
         if varies[i] {
             (mean[i], deviations[i]) = (first[i] + shifts[i], squares[i]);
@@ -403,6 +417,18 @@ mod tests {
             assert!((merged.scale(c) / whole.scale(c) - 1.0).abs() < 1e-12);
         }
         assert_eq!(merged.mean()[1], 5.0);
+    }
+
+    #[test]
+    fn a_row_of_next_to_no_weight_makes_no_feature() {
+        let (values, weights) = ([1.0f64, 1.0, 2.0, 1.0], [1.0f32, 1.0, 1e-30, 1.0]);
+        let table = Table { values: &values, columns: 1, weights: Some(&weights) };
+        let dense = Moments::of(&Par::seq(), table, "x").unwrap();
+        let matrix = Csr::new(1, (0..=4).collect(), vec![0; 4], values.map(|v| v as f32).into());
+        let sparse = Moments::of_sparse((&matrix.unwrap()).into(), Some(&weights), "x").unwrap();
+        for moments in [dense, sparse] {
+            assert_eq!((moments.mean()[0], moments.scale(0)), (1.0, 0.0));
+        }
     }
 
     #[test]

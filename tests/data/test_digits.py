@@ -157,6 +157,13 @@ class TestIntegers:
         with pytest.warns(RuntimeWarning, match=f"column {label} of X has 9 different integers"):
             estimator.fit(x, classes())
 
+    def test_in_a_later_batch(self):
+        table, y = self.table(2**60), classes()
+        classifier = ts.SparseMLPClassifier(random_state=0)
+        classifier.partial_fit(table[:1], y[:1], classes=[0, 1])
+        with pytest.warns(RuntimeWarning, match="column 0 of X has 9 different integers"):
+            classifier.partial_fit(table, y)
+
     @pytest.mark.parametrize("dtype", ["int64", "Int64"])
     def test_in_a_column_of_a_frame_with_fractions(self, dtype):
         frame = pd.DataFrame({"id": self.table(2**59)[:, 0], "b": classes() / 3})
@@ -257,6 +264,12 @@ class TestSentinels:
                 model.fit(beside(classes()), y, epochs=1, optimizer=ts.SGD(1e-30), progress=False)
         with pytest.warns(RuntimeWarning, match="^y has .* different values"):
             ts.SparseMLPRegressor(max_iter=1, random_state=0).fit(beside(classes()), y)
+
+    def test_of_an_autoencoder_are_of_its_samples_only(self):
+        selector = ts.SparseFeatureSelector(1, epochs=1, random_state=0)
+        with pytest.warns(RuntimeWarning, match="column 0 of X has") as said:
+            selector.fit(beside(self.column()))
+        assert len(said) == 1
 
     def test_as_an_error_leaves_the_model_as_it_was(self, state_of):
         model = network()

@@ -20,6 +20,8 @@ Rounding = Callable[[Array, Any], Array]
 _PACKAGE = __name__.partition(".")[0]
 # Samples by which columns are chosen that are looked at closer, columns at once, and samples then.
 _SOME, _BLOCK, _MOST = 64, 4096, 2048
+# Entries of constant columns that are copied at once.
+_ENTRIES = 1 << 22
 # The part of the samples that fall together with others of another value, from which that is said.
 _PART = 0.02
 # The part of them, and the number, that fall together in one place: fewer still tell enough.
@@ -207,8 +209,9 @@ def say_standardised(
 
 def _say_constant(names: Names, table: Any, statistics: _core.Statistics) -> None:
     constant = np.flatnonzero(statistics.scale == 0)
-    for first in range(0, len(constant), _BLOCK):
-        columns = constant[first : first + _BLOCK]
+    block = max(1, _ENTRIES // table.shape[0])
+    for first in range(0, len(constant), block):
+        columns = constant[first : first + block]
         values, mean = table[:, columns], statistics.mean[columns]
         if not isinstance(values, np.ndarray):
             full = np.diff(values.tocsc().indptr) == values.shape[0]

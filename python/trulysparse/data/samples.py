@@ -143,7 +143,7 @@ def say_indistinct(
     core
         The network, with its statistics.
     inputs, targets
-        As `say_standardised` takes them.
+        As `say_standardised` takes them; no targets if they are the inputs.
     columns
         The names of the inputs' columns, if they have some.
     whole
@@ -152,7 +152,7 @@ def say_indistinct(
     said = Names(names[0], columns)
     statistics = core.input_statistics()
     say_standardised(said, inputs, statistics, whole=whole)
-    if (units := core.target_statistics()) is not None:
+    if targets is not None and (units := core.target_statistics()) is not None:
         said = Names(names[1], is_one=len(units.mean) == 1)
         say_standardised(said, targets, units, whole=whole)
 

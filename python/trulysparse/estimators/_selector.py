@@ -317,7 +317,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             )
         if is_finite(history):  # else the scores are not, which is an error
             _support.warn_of_trouble(history)
-            _support.say_merged(model, samples.X, samples.X if y is None else y, self)
+            _support.say_merged(model, samples.X, None if target is None else y, self)
         _support.write_names(model, self)
         return model
 

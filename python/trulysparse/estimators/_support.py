@@ -83,7 +83,7 @@ def validated(
     X = check_sparse(name, X)
     frames.refuse(name, X)
     _check_count(name, X, fewest)
-    if how.get("reset", True):
+    if how.get("reset", True) or not isinstance(y, str):  # it is trained on
         say_integers_of(name, X)
     try:
         found = validate_data(

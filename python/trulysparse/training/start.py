@@ -211,7 +211,11 @@ def _standardize(request: Request, inputs: Inputs, session: Session | None) -> N
         request.core.standardize_on(inputs.data)
         if session is not None:  # otherwise before the first step
             request.core.take_up_constants(inputs.data)
-    if request.epochs and inputs.samples and (_leads(session) or inputs.targets is None):
+    if (
+        request.epochs
+        and inputs.samples
+        and (session is None or session.sharded or _leads(session))
+    ):
         columns = request.columns.known
         say_indistinct(request.core, inputs.arrays, inputs.targets, columns)
 
