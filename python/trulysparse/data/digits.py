@@ -238,7 +238,7 @@ def _say_merged(names: Names, found: list[Merged], how: str) -> None:
     else:
         why = (
             f"many are close to {first.crowded:.15g}, and {first.farthest:.15g} is far from them; "
-            "give what stands for something else, such as 0 for none, a column of its own, or take "
+            "give what stands for something else, such as 0 for none, another column, or take "
             "the logarithm"
         )
     _warn(
