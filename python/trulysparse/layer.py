@@ -111,18 +111,18 @@ class Layer:
     @property
     def bias(self) -> npt.NDArray[np.float32]:
         """Biases, float32 of shape (n_out,); a copy."""
-        return _read_only(self._core.bias(self._index)[0])
+        return read_only(self._core.bias(self._index)[0])
 
     @property
     def bias_momentum(self) -> npt.NDArray[np.float32]:
         """The momentum of the biases, float32 of shape (n_out,); a copy."""
-        return _read_only(self._core.bias(self._index)[1])
+        return read_only(self._core.bias(self._index)[1])
 
     @property
     def bias_second_moment(self) -> npt.NDArray[np.float32] | None:
         """The same of the biases, float32 of shape (n_out,); a copy, or None."""
         moments = self._core.second_moments(self._index)[1]
-        return _read_only(moments) if len(moments) else None
+        return read_only(moments) if len(moments) else None
 
     @property
     def srelu(self) -> npt.NDArray[np.float32] | None:
@@ -134,19 +134,19 @@ class Layer:
         has the upper slope, even if training has moved the thresholds past each other.
         """
         parameters = self._core.srelu(self._index)
-        return None if parameters is None else _read_only(parameters[0].reshape(-1, 4))
+        return None if parameters is None else read_only(parameters[0].reshape(-1, 4))
 
     @property
     def srelu_momentum(self) -> npt.NDArray[np.float32] | None:
         """The momentum of `srelu`, in its shape, or None; a copy."""
         parameters = self._core.srelu(self._index)
-        return None if parameters is None else _read_only(parameters[1].reshape(-1, 4))
+        return None if parameters is None else read_only(parameters[1].reshape(-1, 4))
 
     @property
     def pruned(self) -> npt.NDArray[np.bool_]:
         """The neurons that pruning closed to growth, bool of shape (n_out,); a copy."""
         flags = self._core.pruned(self._index)
-        return _read_only(flags if len(flags) else np.zeros(self.n_out, dtype=bool))
+        return read_only(flags if len(flags) else np.zeros(self.n_out, dtype=bool))
 
     def _beside_weights(self, read: Callable[[], T]) -> tuple[_Array, _Array, T]:
         """Give offsets, indices and what is read of the same moment: another thread may evolve."""
@@ -163,7 +163,7 @@ class Layer:
         # SciPy wants offsets and indices of one type; narrow offsets keep the indices shared.
         if max(len(data), self.n_in) <= _INT32:
             indptr = indptr.astype(np.int32)
-        arrays = (_read_only(data), _read_only(indices), _read_only(indptr))
+        arrays = (read_only(data), read_only(indices), read_only(indptr))
         matrix = scipy.sparse.csc_array(arrays, shape=(self.n_in, self.n_out))
         matrix.has_sorted_indices = True
         matrix.has_canonical_format = True
@@ -184,7 +184,8 @@ def _unpickled(data: bytes, threads: int) -> _core.Network:
 copyreg.pickle(_core.Network, lambda core: (_unpickled, (core.to_bytes({}), core.threads)))
 
 
-def _read_only(array: _Array) -> _Array:
+def read_only(array: _Array) -> _Array:
+    """Give an array to which nothing can be written, as that would not change the model."""
     array.flags.writeable = False
     return array
 

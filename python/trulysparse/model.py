@@ -25,7 +25,7 @@ from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
 from trulysparse.importance import KINDS
-from trulysparse.layer import Layer, layers, table
+from trulysparse.layer import Layer, layers, read_only, table
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.parallel.mpi.session import session
@@ -760,13 +760,13 @@ class SparseMLP:
     def mean(self) -> npt.NDArray[np.float64] | None:
         """Means of the inputs, float64 of shape (n_0,), once there were data to standardise by."""
         statistics = self._core.input_statistics()
-        return None if statistics is None else statistics.mean
+        return None if statistics is None else read_only(statistics.mean)
 
     @property
     def scale(self) -> npt.NDArray[np.float64] | None:
         """One over the standard deviations of the inputs; 0 of those that had one value."""
         statistics = self._core.input_statistics()
-        return None if statistics is None else statistics.scale
+        return None if statistics is None else read_only(statistics.scale)
 
     @property
     def epochs_trained(self) -> int:

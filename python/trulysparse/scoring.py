@@ -30,6 +30,7 @@ _TO_CALLER = 5
 
 def predict(core: _core.Network, inputs: Any, batch_size: int) -> npt.NDArray[np.floating[Any]]:
     """Compute the outputs for samples, an array or a `CsrArrays`, in the units of targets."""
+    _say_without_statistics(core, "predict")
     out = np.empty((inputs.shape[0], Config.of(core).layer_sizes[-1]), dtype=np.float32)
     units = core.predict(_core.Data(core, inputs), batch_size, out)
     if np.isfinite(_said(core, "predict", "row", out)).all():
@@ -39,6 +40,7 @@ def predict(core: _core.Network, inputs: Any, batch_size: int) -> npt.NDArray[np
 
 def evaluate(core: _core.Network, given: Given, batch_size: int) -> dict[str, float]:
     """Score samples."""
+    _say_without_statistics(core, "evaluate")
     found = core.evaluate(given.data, batch_size)
     if np.isfinite(found.loss):
         _look_for_hidden(core, "evaluate", given.inputs)
@@ -75,6 +77,7 @@ def feature_importance(core: _core.Network, kind: str) -> npt.NDArray[np.float64
 
 def gradient_norms(core: _core.Network, data: _core.Data) -> npt.NDArray[np.float64]:
     """Compute the norms of the layers' gradients."""
+    _say_without_statistics(core, "gradient_norms")
     return _said(core, "gradient_norms", "layer", np.array(core.gradient_norms(data)))
 
 
@@ -82,9 +85,27 @@ def pruning_curve(
     core: _core.Network, data: _core.Data, percentiles: Iterable[float], batch_size: int
 ) -> dict[str, npt.NDArray[Any]]:
     """Score copies of a network, pruned at each percentile."""
+    _say_without_statistics(core, "pruning_curve")
     found = curve.pruning_curve(core, data, percentiles, batch_size)
     _said(core, "pruning_curve", "percentile", found["loss"])
     return found
+
+
+def _say_without_statistics(core: _core.Network, what: str) -> None:
+    """Warn of a network that standardises, but has met no samples to do so by."""
+    config = Config.of(core)
+    for name, statistics in (
+        ("standardize", core.input_statistics),
+        ("standardize_targets", core.target_statistics),
+    ):
+        if getattr(config, name) and statistics() is None:
+            numbers = "inputs" if name == "standardize" else "outputs"
+            warnings.warn(
+                f"{what} takes {numbers} as they are: the model has {name}=True, but no statistics "
+                "before its first training",
+                RuntimeWarning,
+                stacklevel=_TO_CALLER - 1,
+            )
 
 
 def _said(core: _core.Network, what: str, unit: str, values: Array) -> Array:

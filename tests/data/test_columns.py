@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import trulysparse as ts
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pd = pytest.importorskip("pandas", reason="pip install pandas")
@@ -273,3 +273,25 @@ def test_a_whole_frame_in_the_first_order_predicts_after_a_compaction():
     assert model.layer_sizes[0] < 6
     for order in (list("abcdef"), list("fedcba")):
         np.testing.assert_allclose(model.predict(table[order]), before, rtol=1e-5)
+
+
+@given(st.permutations([*NAMES[:3], "east"]))
+@settings(max_examples=20, deadline=None)
+def test_two_columns_of_one_name_are_refused(names):
+    frame = TABLE.set_axis(names, axis=1).astype(float)
+    numbered = frame.rename(columns={name: i for i, name in enumerate(NAMES)})
+    for table, name in ((frame, "east"), (numbered, "1")):
+        match = rf"[xX] has 2 columns named '{name}'"
+        model = make_model()
+        for call in (
+            lambda x=table, model=model: fit(model, x),
+            lambda x=table, model=model: model.train_on_batch(x, Y),
+            lambda x=table, model=model: model.fit(iter([(x, Y)]), steps_per_epoch=1, epochs=1),
+            lambda x=table: ts.SparseMLPClassifier(max_iter=1).fit(x, Y),
+            lambda x=table: ts.SparseMLPClassifier(max_iter=1).partial_fit(x, Y),
+            lambda x=table: ts.SparseFeatureSelector(epochs=1).fit(x, Y),
+        ):
+            with pytest.raises(ValueError, match=match):
+                call()
+        assert model.steps_trained == 0
+        assert "feature_names" not in model.metadata

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import warnings
 
 import numpy as np
 import pytest
@@ -238,3 +239,140 @@ def test_weights_are_numbers():
         ):
             with pytest.raises((ValueError, TypeError), match=match):
                 call()
+
+
+# --- what only looks like a number ------------------------------------------------------------
+
+LOOKS = [
+    ("1.5", "'1.5'.*"),
+    ("1_000", "'1_000'.*"),
+    ("  7 ", "'  7 '.*"),
+    ("٣", "'٣'.*"),
+    (np.str_("2"), ".*2"),
+    (b"1", "b'1'"),
+    (bytearray(b"4"), r"bytearray\(b'4'\)"),
+    (1 + 2j, r"\(1\+2j\)"),
+    (np.complex64(3), ".*3"),
+    ([1.0, 2.0], r"\[1.0, 2.0\]"),
+    ({"a": 1}, "{'a': 1}"),
+]
+WHOLE = ["classifier", "classifier, partial", "regressor", "selector", "selector, no labels"]
+
+
+@pytest.mark.parametrize("call", [*WHOLE, "SparseMLP.fit", "SparseMLP.predict"])
+@pytest.mark.parametrize(("item", "shown"), LOOKS)
+def test_cells_that_look_like_numbers_are_none(call, item, shown):
+    table = objects(0.5)
+    table[5, 1] = item
+    with pytest.raises(TypeError, match=rf"[xX]\[5, 1\] = {shown}"):
+        CALLS[call](table)
+    if call in WHOLE and isinstance(item, str | bytes):
+        with pytest.raises(TypeError, match=rf"X\[5, 1\] = {shown}"):
+            CALLS[call](table.tolist())
+
+
+@pytest.mark.parametrize("call", WHOLE)
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_arrays_of_text_are_no_numbers(call, kind):
+    text = np.arange(ROWS * 3).reshape(-1, 3).astype(kind)
+    for table in (text, text.tolist(), text.astype(object)):
+        with pytest.raises(TypeError, match=r"X\[0, 0\] = .*(text|bytes)"):
+            CALLS[call](table)
+
+
+@pytest.mark.parametrize(("item", "shown"), LOOKS)
+def test_targets_that_look_like_numbers_are_none(item, shown):
+    x, y = np.c_[NUMBERS, NUMBERS[:, :1]], NUMBERS[:, 0].astype(object)
+    y[5] = item
+    for call in (
+        lambda: ts.SparseMLPRegressor(max_iter=1).fit(x, y),
+        lambda: ts.SparseMLPRegressor(max_iter=1).fit(x, NUMBERS[:, 0], X_val=x, y_val=y),
+        lambda: ts.SparseFeatureSelector(task="regression", epochs=1).fit(x, y),
+    ):
+        with pytest.raises(TypeError, match=rf"y(_val)?\[5\] = {shown}"):
+            call()
+
+
+def test_objects_that_are_numbers_are_targets():
+    x = np.c_[NUMBERS, NUMBERS[:, :1]]
+    y = np.array([decimal.Decimal(i) if i % 2 else float(i) for i in range(ROWS)], object)
+    fits = [
+        ts.SparseMLPRegressor(max_iter=2, random_state=0).fit(x, targets).predict(x)
+        for targets in (y, y.astype(float))
+    ]
+    np.testing.assert_array_equal(*fits)
+
+
+# --- in words ---------------------------------------------------------------------------------
+
+
+def test_ragged_rows_are_named():
+    rows = [list(row) for row in np.c_[NUMBERS, NUMBERS[:, :1]]]
+    rows[7] = rows[7][:2]
+    as_objects = np.empty(ROWS, object)
+    as_objects[:] = rows
+    for call in (*WHOLE, "SparseMLP.fit", "SparseMLP.predict"):
+        with pytest.raises(ValueError, match=r"[xX] is ragged: .* length 3, and row 7 2"):
+            CALLS[call](rows)
+    for call in WHOLE:
+        with pytest.raises(ValueError, match=r"X is ragged: .* length 3, and row 7 2"):
+            CALLS[call](as_objects)
+    x = np.c_[NUMBERS, NUMBERS[:, :1]]
+    for fit in (
+        lambda: ts.SparseMLPRegressor(max_iter=1).fit(x, rows),
+        lambda: ts.SparseMLPClassifier(max_iter=1).fit(x, rows),
+        lambda: model().fit(x, rows, progress=False),
+    ):
+        with pytest.raises(ValueError, match=r"y is ragged: .* row 7"):
+            fit()
+
+
+def test_what_numpy_cannot_read_of_polars_is_named():
+    pl = pytest.importorskip("polars", reason="pip install polars")
+    frame = pl.DataFrame({name: list(range(ROWS)) for name in "abc"})
+    wide = frame.with_columns(pl.col("b").cast(pl.Int128))
+    x = np.c_[NUMBERS, NUMBERS[:, :1]]
+    for table, match in ((frame.lazy(), r"LazyFrame: .*collect\(\)"), (wide, r"Int128.*Int64")):
+        for call in (*WHOLE, "SparseMLP.fit", "SparseMLP.predict", "SparseMLP, validation"):
+            with pytest.raises(TypeError, match=match):
+                CALLS[call](table)
+        for fit in (
+            lambda y=table: ts.SparseMLPRegressor(max_iter=1).fit(x, y),
+            lambda y=table: model().fit(x, y, progress=False),
+            lambda y=table: ts.SparseMLPClassifier(max_iter=1).fit(x, LABELS, y),
+        ):
+            with pytest.raises(TypeError, match=match):
+                fit()
+
+
+@pytest.mark.parametrize("fill", [0.0, 1.0, np.nan])
+def test_sparse_columns_of_any_fill_value_are_numbers(fill):
+    table = np.c_[NUMBERS, NUMBERS[:, :1]].round() + 1
+    frame = pd.DataFrame(
+        {name: pd.arrays.SparseArray(table[:, i], fill_value=fill) for i, name in enumerate("abc")}
+    )
+    options = {"max_iter": 2, "random_state": 0, "standardize": True, "topology": "set"}
+    fits = [
+        ts.SparseMLPClassifier(**options, optimizer="sgd").fit(x, LABELS).predict_proba(x)
+        for x in (frame, table)
+    ]
+    np.testing.assert_allclose(*fits, atol=1e-5)
+    if fill != 0:
+        np.testing.assert_array_equal(*fits)
+
+
+@pytest.mark.parametrize("size", [1.0001e150, 1e200, 1e307])
+def test_huge_targets_are_refused_before_anything_is_said(size):
+    x = np.c_[NUMBERS, NUMBERS[:, :1]]
+    y = NUMBERS[:, 0].copy()
+    y[5] = size
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for fit in (
+            ts.SparseMLPRegressor(max_iter=1).fit,
+            ts.SparseMLPRegressor(max_iter=1).partial_fit,
+            ts.SparseFeatureSelector(epochs=1).fit,
+        ):
+            for targets in (y, np.c_[NUMBERS[:, 0], y]):
+                with pytest.raises(ValueError, match=r"y = 1.*in row 5.*expected numbers up to"):
+                    fit(x, targets)

@@ -1,5 +1,7 @@
 """Samples that the estimators hold out, and those with weights."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_multilabel_classification
@@ -210,3 +212,47 @@ def test_weights_that_float32_makes_zeros_of(tiny):
     SparseMLP([3, 4, 1], loss="squared_error").fit(
         x, y, epochs=1, sample_weight=beside_one, progress=False
     )
+
+
+# --- what is no weight ------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("bad", [-1.0, -1e-300, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 17])
+def test_score_refuses_the_weights_that_fit_refuses(estimator, bad, place):
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(30, 4)), rng.integers(2, size=30)
+    fitted = estimator(**QUICK).fit(x, y)
+    weight = rng.random(30)
+    weight[place] = bad
+    for call in (fitted.score, fitted.fit, fitted.partial_fit):
+        with pytest.raises(ValueError, match=rf"sample_weight\[{place}\] = .*finite numbers of at"):
+            call(x, y, sample_weight=weight)
+    # Those that cancel out gave a ZeroDivisionError.
+    with pytest.raises(ValueError, match=r"sample_weight\[1\] = -1.0 is negative"):
+        fitted.score(x, y, np.tile([1.0, -1.0], 15))
+
+
+def outliers_said(x, far, high, weight):
+    """Fit each kind of model to outliers; give what was said of them."""
+    options = {"loss": "squared_error", "standardize": True, "standardize_targets": True}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        SparseMLPRegressor(**QUICK).fit(far, high, weight)
+        for inputs, targets, settings in ((far, high, options), (x, high.tolist(), {})):
+            model = SparseMLP([4, 9, 1], **{"loss": "squared_error"} | settings, seed=0)
+            model.fit(inputs, targets, sample_weight=weight, epochs=1, progress=False)
+    return [str(w.message) for w in said if "has outliers" in str(w.message)]
+
+
+@pytest.mark.parametrize("rows", [[3], [0, 150]])
+def test_samples_of_weight_zero_are_no_outliers(rows):
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(200, 4)), rng.normal(size=200)
+    far, high, weight = x.copy(), y.copy(), np.ones(200)
+    far[rows], high[rows], weight[rows] = 1e7, -1e5, 0
+    assert outliers_said(x, far, high, weight) == []
+    said = outliers_said(x, far, high, np.ones(200))
+    # Of the regressor's X and y, of the first model's, and of the other's targets.
+    assert [message[0] for message in said] == ["y", "X", "x", "y", "y"]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ import trulysparse as ts
 from helpers import oracle as o
 from helpers.judged import close
 from helpers.small_model import SIZES, X, Y, fit, make_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trulysparse import cli
 from trulysparse.config import Config
 
@@ -164,3 +167,34 @@ def test_trained_activations_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="the model has the activation 'srelu'"):
         model.export_npz(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (1e-46, "0"),
+        (-3e-50, "-0"),
+        (2e-45, "1.4"),  # so small that few digits are left
+        (100000001.0, "100000000"),
+        (np.int64(2**24 + 1), "16777216"),
+    ],
+)
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.coo_matrix])
+def test_numbers_that_float32_does_not_hold_are_said(value, kept, kind):
+    weights = np.full((3, 2), 2, np.asarray(value).dtype)
+    weights[1, 1] = value
+    with pytest.warns(
+        RuntimeWarning, match=rf"weights\[0\].data\[\d\] = .* becomes {kept}"
+    ) as said:
+        ts.SparseMLP.from_scipy([kind(weights)])
+    assert [w.filename for w in said] == [__file__]
+    with pytest.warns(RuntimeWarning, match=rf"biases\[1\]\[1\] = .* becomes {kept}"):
+        ts.SparseMLP.from_scipy([np.full((3, 4), 0.1), np.ones((4, 2))], [np.zeros(4), weights[1]])
+
+
+@given(st.lists(st.floats(-1e6, 1e6).filter(lambda v: abs(v) > 1e-30), min_size=6, max_size=6))
+@settings(max_examples=50, deadline=None)
+def test_numbers_that_are_only_rounded_are_no_matter(values):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ts.SparseMLP.from_scipy([np.array(values).reshape(3, 2)], [np.array(values[:2])])

@@ -44,6 +44,9 @@ class Model(Protocol):
 class Callback:
     """Base class of callbacks, with Keras's names; override what you need.
 
+    A fit refuses a callback that has another method whose name begins with ``on_``: it would never
+    be called.
+
     ``self.model`` is the model in training. A callback may read, evaluate, predict with and save
     it. Calls that would change it raise `ModelBusyError`, but for `SparseMLP.restore` in
     `on_train_end`. Set ``self.model.stop_training = True`` to end the fit after the current epoch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy.typing as npt
@@ -63,7 +64,9 @@ class GradientNorms(Callback):
     def set_model(self, model: Model) -> None:
         """Take the model, if it takes the samples."""
         try:
-            model.test_on_batch(self._x, self._y)
+            with warnings.catch_warnings():  # of statistics that the fit is going to take
+                warnings.filterwarnings("ignore", category=RuntimeWarning)
+                model.test_on_batch(self._x, self._y)
         except (ValueError, TypeError) as error:
             raise type(error)(f"GradientNorms: {error}") from None
         super().set_model(model)

@@ -31,12 +31,16 @@ class Columns:
         self._learnt: list[str] | None = None
 
     def learn(self, name: str, x: Any) -> Any:
-        """Do as `ordered`; if the model has no names, those of this frame will be its names."""
+        """Do as `ordered`; if the model has no names, those of this frame will be its names.
+
+        Two columns of one name are refused: exchanged, they would not be told apart later.
+        """
         if self._learnt is None and KEY not in self._model.metadata:
             found = names(name, x)
             if found != _numbers(found):
                 self._learnt = found
         array = self.ordered(name, x)
+        refuse_alike(name, x)
         if frames.is_frame(x) and array.dtype.kind == "f":
             frames.say_integers(name, x)
         return array
@@ -191,6 +195,16 @@ def names(name: str, x: Any) -> list[str] | None:
 def labels(x: Any) -> list[str] | None:
     """Give the labels of a frame's columns as text, of any type; None if it is none."""
     return [str(label) for label in x.columns] if frames.is_frame(x) else None
+
+
+def refuse_alike(name: str, x: Any) -> None:
+    """Raise ValueError for a frame with two columns of one name."""
+    found = labels(x) or []
+    if len(set(found)) < len(found):
+        label, count = Counter(found).most_common(1)[0]
+        raise ValueError(
+            f"{name} has {count} columns named {label!r}: expected another name for each"
+        )
 
 
 def refuse_others(name: str, x: Any, known: list[str] | None) -> None:

@@ -14,7 +14,7 @@ import scipy
 
 from trulysparse import _check
 from trulysparse.data import digits
-from trulysparse.data.numeric import is_number_text, refuse_masked, refuse_times
+from trulysparse.data.numeric import is_query, ragged, refuse_masked, refuse_sparse, refuse_times
 
 Array = npt.NDArray[Any]
 
@@ -27,11 +27,14 @@ _FILL = "expected numbers only (fill it in, or leave the row or the column out)"
 
 def is_frame(x: Any) -> bool:
     """Whether this is a table of pandas or polars, whose columns have names and types."""
-    return not isinstance(x, np.ndarray) and all(hasattr(x, name) for name in ("columns", "dtypes"))
+    return not (isinstance(x, np.ndarray) or is_query(x)) and all(
+        hasattr(x, name) for name in ("columns", "dtypes")
+    )
 
 
 def as_array(name: str, frame: Any) -> Array:
     """Give the numbers of a frame; a ValueError or TypeError names what is none."""
+    refuse_sparse(name, frame)
     types = set(frame.dtypes)
     one_kind = {dtype.kind for dtype in types if isinstance(dtype, np.dtype)}
     if all(isinstance(t, np.dtype) for t in types) and (
@@ -64,6 +67,20 @@ def of_dense_types(y: Any) -> Any:
     return np.asarray(y) if "SparseDtype" in [type(t).__name__ for t in dtypes] else y
 
 
+def dense_columns(x: Any) -> Any:
+    """Give a frame with dense columns if some of pandas' sparse ones leave out more than zeros.
+
+    scikit-learn would make a SciPy matrix of it, which leaves out nothing else.
+    """
+    if not is_frame(x):
+        return x
+    sparse = [type(t).__name__ == "SparseDtype" for t in x.dtypes]
+    if all(t.fill_value == 0 for t, is_sparse in zip(x.dtypes, sparse, strict=True) if is_sparse):
+        return x
+    kinds = zip(x.columns, x.dtypes, sparse, strict=True)
+    return x.astype({label: dtype.subtype for label, dtype, is_sparse in kinds if is_sparse})
+
+
 def integers(y: Any) -> Any:
     """Give integers of extension types as an array; anything else as it is.
 
@@ -88,8 +105,9 @@ def _kind(dtype: Any) -> str:
 def refuse(name: str, x: Any) -> None:
     """Raise TypeError or ValueError for what scikit-learn would make numbers of, or not name.
 
-    These are dates, durations, masked elements, text such as 1_000 and, in frames, categories, text
-    and missing values of types other than NumPy's. What is not finite is `explain`'s.
+    These are dates, durations, masked elements, text, bytes, complex numbers, lists of different
+    lengths and, in frames, categories and missing values of types other than NumPy's. What is not
+    finite is `explain`'s.
     """
     if scipy.sparse.issparse(x):
         return
@@ -101,19 +119,37 @@ def refuse(name: str, x: Any) -> None:
         return
     refuse_masked(name, x)
     kind = getattr(getattr(x, "dtype", None), "kind", "")
-    if not isinstance(x, list | tuple) and kind not in tuple("mMOUT"):
+    if not isinstance(x, list | tuple) and kind not in tuple("mMOSUT"):
         return
-    try:
-        array = np.asarray(x)
-    except ValueError:  # ragged, which scikit-learn says better
-        return
+    array = _array(name, x)
     if array.dtype.kind in "mM":
         refuse_times(name, array)
-    if array.dtype.kind in "OUT":
+    if array.dtype.kind in "OSUT":
+        if isinstance(x, list | tuple):  # of which NumPy has made text, the numbers too
+            array = np.asarray(x, dtype=object)
         for place, item in np.ndenumerate(array):
-            odd = isinstance(item, str) and not is_number_text(item)
+            odd = isinstance(item, _NO_NUMBERS) or _is_row(item)
             if odd or _is_missing(item) or _is_time(item):
                 _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
+
+
+def _array(name: str, x: Any) -> Array:
+    """Give an array; a ValueError names the row that is longer or shorter than the first."""
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ragged(name, x) from None
+    if array.dtype == object and array.ndim == 1 and array.size and all(map(_is_row, array)):
+        raise ragged(name, array)
+    return array
+
+
+def _is_row(item: Any) -> bool:
+    return isinstance(item, list | tuple) or (isinstance(item, np.ndarray) and item.ndim > 0)
+
+
+# Of these, float() and NumPy make numbers, or fail in words of their own.
+_NO_NUMBERS = (str, bytes, bytearray, complex, np.complexfloating)
 
 
 def refuse_missing(name: str, y: Any) -> None:
@@ -121,10 +157,7 @@ def refuse_missing(name: str, y: Any) -> None:
     if y is None or scipy.sparse.issparse(y):
         return
     refuse_masked(name, y)
-    try:
-        array = np.asarray(y)
-    except ValueError:
-        return
+    array = _array(name, y)
     if array.dtype == object:
         for place, item in np.ndenumerate(array):
             if _is_missing(item):
@@ -150,7 +183,7 @@ def explain(name: str, x: Any, error: Exception) -> None:
         try:
             array = np.asarray(x, dtype=np.float64)
         except (ValueError, TypeError, OverflowError):
-            _refuse_text(name, x)
+            _refuse_other(name, x)
         else:
             _refuse_infinite(name, array, None, largest)
 
@@ -185,18 +218,16 @@ def _numbers(name: str, label: Any, column: Any) -> Array:
         ) from None
 
 
-def _refuse_text(name: str, x: Any) -> None:
-    try:
-        array = np.asarray(x)
-    except ValueError:  # ragged
-        return
-    for place, item in np.ndenumerate(array if array.dtype.kind in "OUT" else []):
+def _refuse_other(name: str, x: Any) -> None:
+    """Raise a TypeError that names the first item of which float() makes nothing."""
+    for place, item in np.ndenumerate(_array(name, x)):
         try:
             float(item)
-        except (ValueError, TypeError, OverflowError):
-            if isinstance(item, str):
-                _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
-            return
+        except OverflowError:
+            continue
+        except (ValueError, TypeError) as error:
+            shown = reprlib.repr(item)
+            raise TypeError(f"{name}[{', '.join(map(str, place))}] = {shown}: {error}") from None
 
 
 def _refuse_item(place: str, item: Any) -> NoReturn:
@@ -206,6 +237,10 @@ def _refuse_item(place: str, item: Any) -> NoReturn:
     if isinstance(item, str):
         raise TypeError(f"{place} = {reprlib.repr(str(item))}, text: {_DUMMIES}")
     shown = reprlib.repr(item)
+    if isinstance(item, bytes | bytearray):
+        raise TypeError(f"{place} = {shown}, bytes: expected numbers")
+    if isinstance(item, complex | np.complexfloating):
+        raise TypeError(f"{place} = {shown}, a complex number: expected real ones")
     if _is_time(item):
         raise TypeError(f"{place} = {shown}, a time: {_SINCE}")
     raise TypeError(f"{place} = {shown}: {_FILL}")

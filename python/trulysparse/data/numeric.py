@@ -5,6 +5,8 @@ from __future__ import annotations
 import numbers
 import re
 import reprlib
+from collections.abc import Sized
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import numpy as np
@@ -34,8 +36,30 @@ def is_number_text(text: str) -> bool:
     return True
 
 
+def is_query(value: Any) -> bool:
+    """Tell a query of polars that has not run, whose columns hold nothing."""
+    return type(value).__name__ == "LazyFrame" and callable(getattr(value, "collect", None))
+
+
+def _refuse_unread(name: str, value: Any) -> None:
+    """Raise a TypeError for what NumPy cannot read of polars."""
+    if is_query(value):
+        raise TypeError(f"{name} is a LazyFrame: expected a DataFrame (collect() it first)")
+    if type(value).__module__.split(".")[0] != "polars":
+        return
+    for kind in getattr(value, "dtypes", [getattr(value, "dtype", None)]):
+        if str(kind) in ("Int128", "UInt128"):
+            raise TypeError(
+                f"{name} has dtype {kind}, which NumPy has not: expected smaller integers "
+                "(cast(pl.Int64)) or floats"
+            )
+
+
 def refuse_sparse(name: str, value: Any) -> None:
-    """Raise a TypeError if `value` is a sparse matrix of SciPy or of another library."""
+    """Raise a TypeError if `value` is a sparse matrix of SciPy or of another library, or something
+    that NumPy cannot read.
+    """
+    _refuse_unread(name, value)
     if scipy.sparse.issparse(value):
         raise TypeError(f"{name} is a sparse matrix: expected a dense array (use {name}.toarray())")
     if any(callable(getattr(value, verb, None)) for verb in ("tocsr", "todense")):
@@ -80,7 +104,7 @@ def numeric(
     try:
         array = np.asarray(value)
     except ValueError:
-        raise ValueError(f"{name} is ragged: expected an array of numbers") from None
+        raise ragged(name, value) from None
     _core.check_mapped(name, array)
     if array.dtype == object:
         return _unboxed(name, array, text)
@@ -91,6 +115,20 @@ def numeric(
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {array.dtype}: expected real numbers")
     return array
+
+
+def ragged(name: str, value: Any) -> ValueError:
+    """Make the error for rows of different lengths, which names the first that differs."""
+    rows = value if isinstance(value, list | tuple | np.ndarray) else ()
+    lengths = [len(row) if isinstance(row, Sized) else None for row in rows]
+    other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
+    if other is None:
+        return ValueError(f"{name} is ragged: expected an array of numbers")
+    first, found = ("none" if n is None else n for n in (lengths[0], lengths[other]))
+    return ValueError(
+        f"{name} is ragged: row 0 has the length {first}, and row {other} {found}; expected an "
+        "array of numbers"
+    )
 
 
 def refuse_times(name: str, array: npt.NDArray[Any]) -> NoReturn:
@@ -110,7 +148,9 @@ def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[Any]:
     None and text that looks like a number.
     """
     for kind in set(map(type, array.flat)):
-        if issubclass(kind, numbers.Real | np.bool_) and not issubclass(kind, np.timedelta64):
+        if issubclass(kind, numbers.Real | np.bool_ | Decimal) and not issubclass(
+            kind, np.timedelta64
+        ):
             continue
         flat = next(i for i, item in enumerate(array.flat) if type(item) is kind)
         where = ", ".join(str(int(i)) for i in np.unravel_index(flat, array.shape))

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse.data.arrays import CsrArrays
+
 _ALIKE = 0.06
 """The spread of the others, in that of all, below which they look alike.
 
@@ -103,6 +105,15 @@ def described(found: Sequence[Squeezed], columns: Sequence[str] | None) -> str:
         also = ", ".join(map(name, rest[: _NAMED - 1])) + (f" and {more} more" if more > 0 else "")
         text += f"; also columns {also}"
     return text
+
+
+def that_count(values: Any, sample_weight: Any) -> Any:
+    """Give dense samples, or targets, without those of weight 0; sparse ones as they are."""
+    is_sparse = isinstance(values, CsrArrays) or hasattr(values, "tocsr")
+    if values is None or sample_weight is None or is_sparse:
+        return values
+    weight = np.asarray(sample_weight)
+    return values if weight.all() else np.asarray(values)[weight > 0]
 
 
 def say_outliers(

@@ -18,7 +18,7 @@ from trulysparse import _check
 from trulysparse.data import columns
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.data.outliers import say_outliers
-from trulysparse.estimators import _automatic, _state, _support
+from trulysparse.estimators import _automatic, _going_on, _state, _support
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
@@ -301,33 +301,32 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         hidden = _support.hidden_sizes(sizes)
         layer_sizes = [X.shape[1], *hidden, learnt.target.outputs]
         threads = _support.threads(self.n_jobs)
+        settings: dict[str, Any] = {
+            "epsilon": self.epsilon if self.density is None else None,
+            "density": self.density,
+            "activation": self.activation,
+            "slope": self.slope,
+            "dropout": self.dropout,
+            "input_noise": self.input_noise,
+            "standardize": _automatic.standardize(self.standardize, is_sparse=learnt.is_sparse),
+        }
         if not goes_on:
-            standardize = _automatic.standardize(self.standardize, is_sparse=learnt.is_sparse)
             # A network without statistics leaves features with one value out by fixed ones.
+            standardize = settings["standardize"]
             fixed = None if standardize or not whole else _support.leaving_constants_out(X)
             model = SparseMLP(
                 layer_sizes,
-                epsilon=self.epsilon if self.density is None else None,
-                density=self.density,
-                activation=self.activation,
-                slope=self.slope,
+                **settings | {"standardize": standardize or fixed is not None},
                 loss=learnt.target.loss,
                 init=TABLE.init,
                 fan=TABLE.fan,
-                dropout=self.dropout,
-                input_noise=self.input_noise,
-                standardize=standardize or fixed is not None,
                 standardize_targets=learnt.target.loss == "squared_error",
                 seed=seed,
                 threads=threads,
             )
             model._core.set_statistics(fixed, None)
             return model
-        if self.model_.original_layer_sizes != layer_sizes:
-            raise ValueError(
-                f"hidden_layer_sizes = {sizes!r}, but the network to go on with has the layers "
-                f"{self.model_.original_layer_sizes}: expected those, or warm_start=False"
-            )
+        _going_on.refuse_changed(self.model_, sizes, layer_sizes, settings)
         self.model_.threads = threads
         return self.model_
 

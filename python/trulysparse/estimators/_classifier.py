@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.frames import integers
+from trulysparse.data.frames import integers, refuse_missing
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _base, _support
 from trulysparse.estimators._docs import documented
@@ -215,6 +215,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         return np.asarray(y)
 
     def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
+        refuse_missing("classes", classes)
         if y.ndim == 2:
             return Labels(y.shape[1])
         known = np.unique(y if classes is None else column_or_1d(integers(classes)))
@@ -223,6 +224,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         return Classes(known)
 
     def _same_classes(self, classes: Any) -> None:
+        refuse_missing("classes", classes)
         if classes is not None and not np.array_equal(np.unique(integers(classes)), self.classes_):
             raise ValueError(
                 f"classes = {list(classes)}: expected those of the first fit, "

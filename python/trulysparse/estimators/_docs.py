@@ -87,11 +87,13 @@ n_iter_no_change
 tol
     By how much a score has to improve, with `early_stopping`; at least 0. Default 1e-4.
 warm_start
-    Let `fit` go on with the network of the last `fit`, whose classes and layers must be the
-    same, instead of starting anew. Default False.
+    Let `fit` go on with the network of the last `fit` instead of starting anew. Classes must be the
+    same, and so must the settings that a network is made with, as in `partial_fit`: another
+    `hidden_layer_sizes`, `activation`, `slope`, `epsilon`, `density`, `dropout`, `input_noise` or
+    `standardize` is a ValueError. Default False.
 random_state
     An integer, a `numpy.random.RandomState`, or None (default) for NumPy's global one. The
-    same integer gives the same bits for any `n_jobs`.
+    same integer gives the same bits for any `n_jobs`. A network that goes on keeps its seed.
 n_jobs
     Threads: None (default) is 1 outside of a joblib context, -1 all.
 verbose

@@ -9,11 +9,12 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
+from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers
 from trulysparse.estimators import _base, _support
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Numbers, Targets
-from trulysparse.estimators._weighted import positive
+from trulysparse.estimators._weighted import positive, refuse_huge
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 
@@ -122,17 +123,18 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
 
     def _checked(self, y: Any, name: str) -> Array:
         if y.dtype == object:
-            y = y.astype(np.float64)
+            y = numeric(name, y)
         if y.dtype.kind not in "biuf":
             raise ValueError(f"{name} has dtype {y.dtype}: expected numbers")
         if (problem := blurred_integers(name, y)) is not None:
             raise ValueError(problem)
+        refuse_huge(name, y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return np.asarray(y, np.float64)
 
     def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
-        _say_outliers(y)
+        _say_outliers(y if weight is None else y[weight > 0])
         return Numbers.of(y)
 
     def _keep(self, model: SparseMLP, learnt: _base.Learnt, history: History, **how: Any) -> None:
@@ -141,6 +143,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         if units is not None:  # 0.1.0's estimators have them already
             self.y_mean_ = units.mean
             self.y_scale_ = 1 / np.where(units.scale > 0, units.scale, 1.0)
+            for copy in (self.y_mean_, self.y_scale_):
+                copy.flags.writeable = False  # what is written there would reach no network
 
 
 def _say_outliers(y: Array) -> None:

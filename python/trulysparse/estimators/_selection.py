@@ -13,8 +13,9 @@ from sklearn.utils.validation import column_or_1d
 
 from trulysparse import _check, _core
 from trulysparse.data import arrays, classes
+from trulysparse.data.numeric import numeric
 from trulysparse.estimators._targets import Array, Classes, Labels, Numbers, Targets
-from trulysparse.estimators._weighted import WeightedSamples
+from trulysparse.estimators._weighted import WeightedSamples, refuse_huge
 from trulysparse.model import SparseMLP
 
 TASKS = ("auto", "classification", "regression")
@@ -34,6 +35,9 @@ def target(task: Any, y: Any) -> tuple[Targets, Array]:
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    if task == "regression" and y.dtype == object:
+        y = numeric("y", y)
+    refuse_huge("y", y)
     kind = type_of_target(y, input_name="y")
     if (y == y[0]).all():
         some = "one class" if y.ndim == 1 and y.dtype.kind not in "f" else "one value"

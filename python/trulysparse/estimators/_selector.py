@@ -15,6 +15,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
+from trulysparse.data import columns, frames
 from trulysparse.data.outliers import say_outliers
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _selection, _state, _support
@@ -223,6 +224,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 rate = self._setting("learning_rate", target)
                 raise _support.diverged("learning_rate", rate)
             scores[constant] = 0
+            _say_scoreless(scores, n_selected, varying=int(np.sum(~constant)))
             self.model_, self.scores_, self.n_features_ = model, scores, n_selected
         return self
 
@@ -238,8 +240,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of shape (n_samples, n_features_)
         """
+        check_is_fitted(self, "scores_")
         X = check_sparse("X", X)
-        _support.refuse_other_columns(self, "X", X)
+        _support.validated(self, X, reset=False)  # a number of each value, as in `fit`
         return super().transform(X)
 
     def inverse_transform(self, X: Any) -> Any:
@@ -248,13 +251,20 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            Samples, (n_samples, n_features_): an array or a SciPy sparse matrix.
+            Samples, (n_samples, n_features_): an array, a frame with the columns of `transform`, or
+            a SciPy sparse matrix.
 
         Returns
         -------
         array of shape (n_samples, n_features)
         """
-        return super().inverse_transform(check_sparse("X", X))
+        check_is_fitted(self, "scores_")
+        X = check_sparse("X", X)
+        frames.refuse("X", X)
+        known = getattr(self, "feature_names_in_", None)
+        if known is not None:
+            columns.refuse_others("X", X, list(map(str, known[self.get_support()])))
+        return super().inverse_transform(X)
 
     def _n_selected(self, n_features: int) -> int:
         value = _check.plain(self.n_features_to_select)
@@ -363,3 +373,15 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         mask = np.zeros(len(self.scores_), dtype=np.bool_)
         mask[np.argsort(-self.scores_, kind="stable")[: self.n_features_]] = True
         return mask
+
+
+def _say_scoreless(scores: npt.NDArray[np.float64], selected: int, *, varying: int) -> None:
+    """Warn if features are selected that have no score, such as those with one value."""
+    scored = int(np.count_nonzero(scores))
+    if scored < selected:
+        warnings.warn(
+            f"{selected} features are selected, but {scored} of {len(scores)} have a score above "
+            f"0, and {varying} vary in X: the others are taken from the left",
+            UserWarning,
+            stacklevel=3,
+        )

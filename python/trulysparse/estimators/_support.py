@@ -82,6 +82,9 @@ def validated(
     _core.check_mapped(name, X)
     X = check_sparse(name, X)
     frames.refuse(name, X)
+    if _is_text(X) or how.get("reset", True):
+        columns.refuse_alike(name, X)
+    X = frames.dense_columns(X)
     _check_count(name, X, fewest)
     if how.get("reset", True) or not isinstance(y, str):  # it is trained on
         say_integers_of(name, X)

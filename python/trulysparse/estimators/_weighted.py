@@ -20,6 +20,7 @@ from trulysparse.estimators._targets import Array, Targets
 from trulysparse.losses import LOSSES
 
 _SMALLEST, _LARGEST = 1e-280, 1e280
+_LARGEST_TARGET = 1e150
 _WEIGHTLESS = "{} is zero for all samples: expected a weight above zero"
 
 
@@ -121,6 +122,19 @@ def targets_of(name: str, y: Any) -> Any:
     return integers(of_dense_types(y))
 
 
+def refuse_huge(name: str, y: Array) -> None:
+    """Raise ValueError for numbers of which float64 does not hold the squares, as the core does."""
+    if y.dtype.kind != "f" or y.dtype.itemsize < 8:
+        return
+    bad = np.argwhere(np.abs(y) > _LARGEST_TARGET)
+    if len(bad):
+        place = tuple(bad[0])
+        column = f", column {place[1]}" if len(place) > 1 else ""
+        raise ValueError(
+            f"{name} = {y[place]} in row {place[0]}{column}: expected numbers up to 1e150"
+        )
+
+
 def weights(sample_weight: Any, X: Any) -> Array | None:
     """Check a user's weights of samples; None if there are none."""
     if sample_weight is None:
@@ -133,11 +147,19 @@ def weights(sample_weight: Any, X: Any) -> Array | None:
 
 
 def positive(sample_weight: Any) -> Any:
-    """Give weights of which some is not zero, as numbers that can be summed; None as it is."""
+    """Give weights of at least 0, some above, as numbers that can be summed; None as it is."""
     if sample_weight is None:
         return None
     found = numeric("sample_weight", sample_weight)
     refuse_missing("sample_weight", sample_weight)
+    wrong = np.argwhere(~((found >= 0) & np.isfinite(found)))
+    if len(wrong):
+        place, value = tuple(wrong[0]), found[tuple(wrong[0])]
+        where = f"[{', '.join(map(str, place))}]" if place else ""
+        problem = " is negative" if value < 0 else ""
+        raise ValueError(
+            f"sample_weight{where} = {value}{problem}: expected finite numbers of at least 0"
+        )
     if not found.any():
         raise ValueError(_WEIGHTLESS.format("sample_weight"))
     return _summable(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,9 @@ from trulysparse.data.sparse import check_sparse
 
 Values = npt.NDArray[np.float32]
 Matrix = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Values | None, Values]
+
+# By how large a part of itself a number changes at most that is rounded to float32.
+_ROUNDING = float(np.finfo(np.float32).eps)
 
 _EXPECTED = "a sequence of matrices, one per layer"
 
@@ -47,7 +51,28 @@ def to_core(
         (*_columns(f"weights[{i}]", matrix), _bias(i, bias, matrix.shape))
         for i, (matrix, bias) in enumerate(zip(found, given, strict=True))
     ]
+    for i, (_, _, data, bias) in enumerate(matrices):
+        if data is not None:
+            _say_changed(f"weights[{i}].data", found[i].data, data)
+        if given[i] is not None:
+            _say_changed(f"biases[{i}]", numeric(f"biases[{i}]", given[i]), bias)
     return [shapes[0][0], *(n_out for _, n_out in shapes)], matrices
+
+
+def _say_changed(name: str, given: npt.NDArray[Any], kept: Values) -> None:
+    """Warn of numbers that float32 does not only round: tiny ones, and whole ones."""
+    wide = kept.astype(np.float64)
+    beyond_rounding = np.abs(wide - given) > _ROUNDING * np.abs(given)
+    changed = beyond_rounding | ((wide != given) & (np.rint(given) == given))
+    if changed.any():
+        first = int(np.argmax(changed))
+        warnings.warn(
+            f"{name}[{first}] = {given[first]} becomes {kept[first]:.9g}, and {changed.sum()} of "
+            f"{len(given)} numbers of {name} change by more than usual rounding: weights are "
+            "float32",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
 
 def _by_columns(name: str, weight: Any) -> Any:

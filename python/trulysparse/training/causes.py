@@ -33,7 +33,9 @@ def with_causes(found: Trouble, request: Request, x: Any, history: History) -> T
     causes = _of_size(request, x)
     if found.kind == LITTLE and not causes:
         return None
-    causes += [*_of_outliers(request, x), *_of_targets(request), *_of_rate(history)]
+    y = outliers.that_count(request.y, request.sample_weight)
+    x = outliers.that_count(x, request.sample_weight)
+    causes += [*_of_outliers(request, x), *_of_targets(request, y), *_of_rate(history)]
     why = "; ".join(causes) or (
         "try another learning rate, more epochs, or features that say more of the targets"
     )
@@ -65,14 +67,13 @@ def _of_outliers(request: Request, x: Any) -> list[str]:
     return [f"{which}: clip outliers, or take the logarithm"]
 
 
-def _of_targets(request: Request) -> list[str]:
-    is_sparse = hasattr(request.y, "tocsr")
-    if request.y is None or is_sparse or LOSSES[request.config.loss].has_accuracy:
+def _of_targets(request: Request, y: Any) -> list[str]:
+    if y is None or hasattr(y, "tocsr") or LOSSES[request.config.loss].has_accuracy:
         return []
-    far = outliers.of_targets(request.y)
+    far = outliers.of_targets(y)
     if far is not None:
         return [f"{far}: leave outliers out, or fit to the logarithm"]
-    y = np.asarray(request.y, np.longdouble)  # a square may be beyond float64
+    y = np.asarray(y, np.longdouble)  # a square may be beyond float64
     spread = float(y.std(axis=0).max())
     if request.core.target_statistics() is None and not _SMALL <= spread <= _LARGE:
         return [f"targets have a deviation of {spread:.2g}: use standardize_targets=True"]

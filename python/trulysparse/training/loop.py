@@ -14,6 +14,7 @@ from trulysparse.callbacks.base import Callback, Model
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.losses import LOSSES, scores
+from trulysparse.topology._rule import evolution_times, last_evolution
 from trulysparse.topology.pruning import ImportancePruning, reported
 from trulysparse.topology.tolerance import Tolerance, furthest
 from trulysparse.training import peak_memory
@@ -88,6 +89,7 @@ class Loop:
         """Run the epochs."""
         request, model = self.request, self.model
         self._warn_of_late_pruning()
+        self._warn_of_no_evolution()
         self._warn_of_what_is_lacking()
         if self.checkpoint is not None and self.checkpoint.workers:
             self.driver.resume(self.checkpoint.workers)
@@ -150,6 +152,27 @@ class Loop:
         if start is not None and epochs and start >= epochs.stop:
             message = f"pruning starts after epoch {start}, and this fit ends before"
             warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
+
+    def _warn_of_no_evolution(self) -> None:
+        """Warn of a rule that is due after no epoch, unless one epoch is all that there is."""
+        epochs, rule = self.request.epochs, self.request.topology
+        if rule is None or not epochs or (rule.start == epochs.stop == 1):
+            return
+        start, stop, every = evolution_times(rule.start, rule.stop, rule.every)
+        if last_evolution(start, stop, every, epochs.stop) >= start:
+            return
+        message = f"the topology evolves from epoch {start} on, and this fit ends before"
+        if start < epochs.stop:
+            message = (
+                f"the topology never evolves: stop = {stop} of {epochs.stop} epochs is before "
+                f"start = {start}"
+            )
+        elif start == epochs.stop:
+            message = (
+                f"the topology evolves from epoch {start} on, the last of this fit, after which "
+                "nothing changes"
+            )
+        warnings.warn(message, RuntimeWarning, stacklevel=_TO_CALLER + 1)
 
     def _warn_of_what_is_lacking(self) -> None:
         taken_up = self.checkpoint is not None and self.checkpoint.past is not None

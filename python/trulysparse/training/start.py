@@ -12,7 +12,7 @@ from trulysparse import _core
 from trulysparse.callbacks.base import Model
 from trulysparse.data.arrays import refuse_weightless
 from trulysparse.data.columns import labels, refuse_others
-from trulysparse.data.outliers import say_outliers, say_outlying_targets
+from trulysparse.data.outliers import say_outliers, say_outlying_targets, that_count
 from trulysparse.data.precision import refuse_tiny
 from trulysparse.data.samples import given, held_out, say_indistinct
 from trulysparse.history import History
@@ -226,9 +226,11 @@ def _say_outliers(request: Request, inputs: Inputs) -> None:
         return
     config, core = request.config, request.core
     if config.standardize and core.input_statistics() is None:
-        say_outliers("x", inputs.arrays, request.columns.known, stacklevel=_TO_CALLER)
+        x = that_count(inputs.arrays, request.sample_weight)
+        say_outliers("x", x, request.columns.known, stacklevel=_TO_CALLER)
     if config.loss == "squared_error" and core.target_statistics() is None:
-        say_outlying_targets("y", request.y, stacklevel=_TO_CALLER)
+        y = that_count(request.y, request.sample_weight)
+        say_outlying_targets("y", y, stacklevel=_TO_CALLER)
 
 
 def _serves(session: Session | None) -> bool:
