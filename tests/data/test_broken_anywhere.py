@@ -10,16 +10,13 @@ from helpers import broken_anywhere, entrances, limits
 
 PARTS = 3
 
-# Arguments that are looked at as true or false, or drawn as text.
+# Arguments that are looked at as true or false, or are text.
 ANYTHING = {
     "SparseFeatureSelector.get_params(deep)",
     "SparseFeatureSelector.get_support(indices)",
     "SparseMLPClassifier.get_params(deep)",
     "SparseMLPRegressor.get_params(deep)",
     "datasets.resolve(hold_out)",
-    "plot.input_connections_heatmap(label)",
-    "plot.learning_curves(held_out)",
-    "plot.save_learning_curves(held_out)",
 }
 # Whose dictionaries have numbers as keys, which is what is taken of them.
 KEYS = {

@@ -72,7 +72,7 @@ def restore(call: Call, before: Any) -> None:
 def main(part: int, parts: int, every: int = 1) -> None:
     faulthandler.enable()
     os.chdir(tempfile.mkdtemp())  # text and paths may be files to write
-    with mock.patch("socket.getaddrinfo", side_effect=OSError("offline")):
+    with mock.patch("trulysparse.datasets._openml.fetch", side_effect=OSError("offline")):
         attempts(part, parts, every)
 
 

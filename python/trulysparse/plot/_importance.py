@@ -171,7 +171,7 @@ def feature_importance_bars(
         labels = [str(column) for column in range(count)]
     else:
         listed = _check.sequence("names", names, "a sequence of strings")
-        labels = [str(_check.not_sparse("a name", name, "a string")) for name in listed]
+        labels = [_label(name) for name in listed]
         if len(labels) != count:
             raise ValueError(
                 f"names has {len(labels)} names: expected {count}, one for each of the scores"
@@ -198,3 +198,8 @@ def _short(name: str) -> str:
     # A dollar sign would start a formula.
     name = name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
     return name.replace("$", r"\$")
+
+
+def _label(name: Any) -> str:
+    _check.not_sparse("a name", name, "a string")
+    return name if isinstance(name, str) else _check.shown(name)

@@ -53,7 +53,7 @@ def input_connections_heatmap(
         If an argument is wrong; the message names it.
     """
     shape = _shape(shape)
-    label = str(_check.not_sparse("label", label, "a string"))
+    _check.instance("label", label, str, "a string")
     image = _image("connections", connections, shape)
     ax = _style.single(ax, (5.0, 4.0))
     drawn = _draw(ax, image, image.min(), image.max())

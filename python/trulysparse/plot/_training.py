@@ -55,7 +55,7 @@ def learning_curves(
         If `history` holds no epoch, or its lists differ in length.
     """
     curves, epochs = _curves(history)
-    held_out = str(_check.not_sparse("held_out", held_out, "a string"))
+    _check.instance("held_out", held_out, str, "a string")
     _style.require_matplotlib()
     if ax is None:
         import matplotlib.pyplot as plt
