@@ -166,7 +166,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "bytearray": lambda: bytearray(b"\0\1"),
     "memory": lambda: memoryview(b"text"),
     "path": lambda: pathlib.Path("/nowhere/at all"),
-    "folder": lambda: pathlib.Path("/"),
+    "folder": lambda: pathlib.Path(__file__).parent,
     "device": lambda: "/dev/null/x",
     "file": io.StringIO,
     "closed file": closed,
