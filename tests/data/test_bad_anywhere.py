@@ -21,11 +21,12 @@ def test_every_argument_of_every_public_call(part):
     done = subprocess.run(
         script, capture_output=True, text=True, cwd=tests, timeout=limits.CHILD, check=False
     )
-    first, *lines = map(json.loads, done.stdout.splitlines() or ["{}"])
+    first, *lines, counted = map(json.loads, done.stdout.splitlines() or ["{}", "{}"])
     cases, outcomes = lines[::2], lines[1::2]
-    assert done.returncode == 0, f"{cases[-1:]} ended the process: {done.stderr[-2000:]}"
+    ended = done.returncode not in (0, 1)
+    assert not ended, f"{cases[-1:]} ended the process: {done.stderr[-2000:]}"
     assert first["kinds"] > 200
-    assert len(cases) == len(outcomes) > 1000
+    assert len(cases) == len(outcomes) == counted["tried"] > 1000
     refused = [outcome for outcome in outcomes if not outcome["taken"]]
     assert len(refused) > 0.8 * len(outcomes)
     wrong = [

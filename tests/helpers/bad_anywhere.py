@@ -1,7 +1,8 @@
 """Values of all kinds as each argument of each public call; run as a script, in parts.
 
-It prints a line of JSON before and after each trial, so that a crash names its own. A value may be
-taken; if it is not, the error is one of those that users expect, and nothing has changed.
+It prints a line of JSON before and after each trial, so that a crash names its own, and the numbers
+at the end. A value may be taken; if it is not, the error is one of those that users expect, and
+nothing has changed. Exit status 1 if that was otherwise.
 
     python -m helpers.bad_anywhere PART PARTS [EVERY]
 
@@ -14,6 +15,7 @@ import pickle
 import sys
 import tempfile
 import warnings
+from collections import Counter
 from typing import Any
 from unittest import mock
 
@@ -69,17 +71,20 @@ def restore(call: Call, before: Any) -> None:
         vars(call.owner).update(vars(fresh))
 
 
-def main(part: int, parts: int, every: int = 1) -> None:
+def main(part: int, parts: int, every: int = 1) -> int:
     faulthandler.enable()
     os.chdir(tempfile.mkdtemp())  # text and paths may be files to write
     with mock.patch("trulysparse.datasets._openml.fetch", side_effect=OSError("offline")):
-        attempts(part, parts, every)
+        found = attempts(part, parts, every)
+    say(**found)
+    return int(found["raw"] + found["harmed"] > 0)
 
 
-def attempts(part: int, parts: int, every: int) -> None:
+def attempts(part: int, parts: int, every: int) -> Counter[str]:
     warnings.simplefilter("ignore")
     kinds = bad_values.KINDS | bad_values.frames()
     say(kinds=len(kinds))
+    found = Counter(tried=0, taken=0, raw=0, harmed=0)
     arguments = [(c, p) for c in entrances.calls() for p in c.parameters]
     for number, (call, parameter) in enumerate(arguments):
         if number % parts != part:
@@ -88,9 +93,13 @@ def attempts(part: int, parts: int, every: int) -> None:
             value = kinds[name]()
             if not is_endless(parameter, value):
                 say(case=f"{call.name}({parameter}): {name}")
-                say(**attempt(call, parameter, value))
+                outcome = attempt(call, parameter, value)
+                say(**outcome)
+                found["tried"] += 1
+                found.update({key: int(outcome[key]) for key in ("taken", "raw", "harmed")})
             matplotlib.pyplot.close("all")
+    return found
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    sys.exit(main(*map(int, sys.argv[1:])))
