@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from trulysparse.data.arrays import CsrArrays
 
+Array = npt.NDArray[Any]
+
 _ALIKE = 0.06
 """The spread of the others, in that of all, below which they look alike.
 
@@ -31,6 +33,11 @@ _SOME, _BLOCK = 64, 4096
 # What is chosen, in the distance between the quartiles of some samples: a few values farther out
 # than four times the root of how many samples they stand for. A fourth of what `_ALIKE` asks for.
 _FAR = 4.0
+# The same in deviations: the others have less than `_ALIKE` squared of the variance. To look for
+# that first is quicker in tables of few samples.
+_OUT, _FEWER = 0.9, 256
+# Columns of a block that are looked at whole, at least if there are more: many have heavy tails.
+_LOOKED = 256
 # The columns that are named.
 _NAMED = 5
 
@@ -59,14 +66,28 @@ def squeezed(x: npt.NDArray[Any]) -> list[Squeezed]:
     found = []
     for first in range(0, x.shape[1], _BLOCK):
         block = x[:, first : first + _BLOCK]
-        low, high = _quartiles(np.ascontiguousarray(block[rows].T))
+        most, least = block.max(axis=0).astype(np.float64), block.min(axis=0).astype(np.float64)
+        some = np.arange(len(most))
+        if samples <= _FEWER:
+            some = some[_is_out(block, most, least, np.sqrt(samples / few))]
+        low, high = _quartiles(np.ascontiguousarray(block[np.ix_(rows, some)].T))
         with np.errstate(over="ignore"):
             reach = _FAR * np.sqrt(samples / few) * (high - low)
-            far = (block.max(axis=0) - high > reach) | (low - block.min(axis=0) > reach)
-        for k in np.flatnonzero(far & (high > low)):
+            far = (most[some] - high > reach) | (low - least[some] > reach)
+        chosen = some[far & (high > low)]
+        for k in chosen[:: 1 + len(chosen) // _LOOKED]:
             one = _look(first + int(k), np.array(block[:, k], np.float64), few)
             found += [] if one is None else [one]
     return found if len(found) >= _PART * x.shape[1] else []
+
+
+def _is_out(block: Array, most: Array, least: Array, root: float) -> Array:
+    """Tell the columns whose farthest value can have nearly all of the variance, or overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = block.mean(axis=0, dtype=float), block.std(axis=0, dtype=float)
+        is_near = np.maximum(most - mean, mean - least) < _OUT * root * deviation
+    is_out: Array = ~is_near | ~np.isfinite(deviation)
+    return is_out
 
 
 def _quartiles(table: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

@@ -43,7 +43,7 @@ def inputs_of(
     """
     wide = not changes and core.takes_float64()
     dtype = getattr(x, "dtype", None)
-    is_coarse = isinstance(dtype, np.dtype) and dtype in _COARSE
+    is_coarse = isinstance(dtype, np.dtype) and dtype.type in _COARSE
     statistics = (
         core.input_statistics() if wide and (is_coarse or scipy.sparse.issparse(x)) else None
     )
