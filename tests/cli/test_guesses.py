@@ -205,3 +205,13 @@ def test_a_test_loss_above_a_constant_is_noted_after_any_number_of_epochs(capsys
     loss = float(out.split("test: ")[1].split("loss ")[1].split()[0])
     assert np.log(10) < loss < 2 * np.log(10)
     assert "note: the test loss is above 2.303, that of a constant prediction" in out
+
+
+def test_a_rate_that_is_too_low_is_not_to_be_lower(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x, y = 100 * rng.normal(size=(200, 5)), np.arange(200) % 2
+    np.savez("far.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    flags = ["--no-standardize", "--hidden", "9", "--epochs", "3", "--quiet"]
+    assert cli.main(["train", "--data", "far.npz", *flags, "--learning-rate", "1e-12"]) == 1
+    assert "Try a higher --learning-rate than 1e-12" in capsys.readouterr().err

@@ -134,8 +134,10 @@ def untrained(data: Dataset, trained_on: Dataset) -> str | None:
     )
 
 
-def advice(rate: float, usual: float) -> str:
-    """Advise on the learning rate to try after this one; `usual` is the preset's."""
+def advice(rate: float, usual: float, losses: Sequence[float]) -> str:
+    """Advise on the learning rate to try after these losses; `usual` is the preset's."""
+    if rate < usual and losses and losses[-1] <= 1.5 * losses[0]:  # dropout is noise
+        return f"Try a higher --learning-rate than {rate:g}, such as {usual:g}, or more epochs."
     other = usual if rate > usual else rate / 4
     return f"Try a lower --learning-rate than {rate:g}, such as {other:g}."
 

@@ -144,8 +144,8 @@ def run(args: argparse.Namespace) -> int:
         if problem in (None, CUT_OFF) or interrupted:
             break
     if problem is not None:
-        usual = optimizer.usual_rate(job.chosen)
-        advice = "" if problem == CUT_OFF else f" {outcome.advice(rate, usual)}"
+        usual, losses = optimizer.usual_rate(job.chosen), model.history.history.get("loss", [])
+        advice = "" if problem == CUT_OFF else f" {outcome.advice(rate, usual, losses)}"
         print(
             f"trulysparse: {problem}. Nothing was written to {args.out}.{advice}", file=sys.stderr
         )
