@@ -11,6 +11,7 @@ import fractions
 import io
 import itertools
 import pathlib
+import tempfile
 import types
 import uuid
 from collections.abc import Callable
@@ -166,7 +167,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "bytearray": lambda: bytearray(b"\0\1"),
     "memory": lambda: memoryview(b"text"),
     "path": lambda: pathlib.Path("/nowhere/at all"),
-    "folder": lambda: pathlib.Path(__file__).parent,
+    "folder": lambda: pathlib.Path(tempfile.mkdtemp()),
     "device": lambda: "/dev/null/x",
     "file": io.StringIO,
     "closed file": closed,

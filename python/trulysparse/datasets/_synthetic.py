@@ -64,9 +64,9 @@ def draw(samples: int, features: int, rng: np.random.Generator) -> tuple[Array, 
     MemoryError
         If the result does not fit.
     """
+    x = np.empty((samples, features), np.float32)  # first, as it may be too large
     informative = np.random.default_rng(features).permutation(features)[: max(features // 64, 1)]
     y = rng.permutation(np.arange(samples, dtype=np.int64) % 2)
-    x = np.empty((samples, features), np.float32)
     for start in range(0, samples, _ROWS):
         rows = x[start : start + _ROWS]
         rng.standard_normal(dtype=np.float32, out=rows)

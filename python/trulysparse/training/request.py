@@ -7,8 +7,7 @@ import string
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
-from weakref import ref
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -303,19 +302,9 @@ def _optional(
     return None if value is None else _again(_check.instance(name, value, kinds, expected))
 
 
-# By identity, the options that were checked, which do not change, and what came of it.
-_CHECKED: dict[int, tuple[ref[Any], Any]] = {}
-
-
 def _again(option: T) -> T:
     """Check every field once more: a pickle may have put anything there, past the constructor."""
     if not is_dataclass(option) or isinstance(option, type):
         return option
-    known = _CHECKED.get(id(option))
-    if known is not None and known[0]() is option:
-        return cast(T, known[1])
     inner = {f.name: getattr(option, f.name, None) for f in fields(option) if f.init}
-    checked = replace(option, **{name: _again(value) for name, value in inner.items()})
-    key = id(option)
-    _CHECKED[key] = ref(option, lambda _: _CHECKED.pop(key, None)), checked
-    return checked
+    return replace(option, **{name: _again(value) for name, value in inner.items()})
