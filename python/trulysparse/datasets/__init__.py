@@ -111,7 +111,8 @@ def _check_options(text: str, suffix: str, data_dir: PathLike | None, label: str
     """Check that the data `text` has a use for the options that were given."""
     if label is not None and suffix != ".csv" and text != "leukemia":
         raise ValueError(
-            f"label={label!r} names a column of a .csv or of leukemia, but the data is {text!r}"
+            f"label={_check.shown(label)} names a column of a .csv or of leukemia, but the data is "
+            f"{text!r}"
         )
     if data_dir is not None and text not in NAMES[1:]:
         place = _check.path("data_dir", data_dir)
