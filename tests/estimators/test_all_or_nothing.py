@@ -19,7 +19,7 @@ RNG = np.random.default_rng(4)
 X, Y = RNG.normal(size=(60, 5)), np.arange(60) % 3
 OTHER = RNG.normal(size=(40, 7)), np.arange(40) % 2
 ERRORS = [KeyboardInterrupt, MemoryError, RuntimeError]
-# Where a call can be at the moment: the function that raises, after so many calls of it.
+# Where a call can be at the moment: the function that raises, and after how many calls of it.
 POINTS = [
     (Loop, "_epoch", 0),
     (Loop, "_epoch", 1),
@@ -40,7 +40,7 @@ KINDS = {
 
 @contextmanager
 def raising(where: Any, name: str, after: int, error: type[BaseException]) -> Iterator[None]:
-    """Raise in a function of the package, once it has been called so many times."""
+    """Raise in a function of the package, once it has been called that often."""
     own, calls = getattr(where, name), [0]
 
     def instead(*args: Any, **named: Any) -> Any:

@@ -6,7 +6,7 @@ nothing has changed. Exit status 1 if that was otherwise.
 
     python -m helpers.bad_anywhere PART PARTS [EVERY]
 
-EVERY takes a sample: each argument meets one of so many kinds, and the next argument others.
+EVERY takes a sample: each argument meets one in EVERY kinds, and the next argument others.
 """
 
 import faulthandler
@@ -33,7 +33,7 @@ matplotlib.use("Agg")
 EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, bad_values.Own)
 
 
-# As many of which are legal, and take for ever.
+# Large numbers of these are legal, and never end.
 COUNTS = {"epochs", "max_iter", "steps_per_epoch", "size", "samples"}
 
 
