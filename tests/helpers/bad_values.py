@@ -190,7 +190,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "deque": lambda: collections.deque([1, 2]),
     "range": lambda: range(3),
     "generator": lambda: (i for i in range(3)),
-    "counting for ever": itertools.count,
+    "counting without end": itertools.count,
     "counting to ten": lambda: itertools.repeat(1, 10),
     "iterator of text": lambda: iter(["a"]),
     "iterator of pairs": lambda: iter([(1, 2)]),

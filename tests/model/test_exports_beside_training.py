@@ -35,7 +35,7 @@ def make() -> ts.SparseMLP:
 
 
 def while_it_changes(model: ts.SparseMLP, look: Callable[[], Any], times: int) -> int:
-    """Look so many times while a thread trains and evolves, with statistics that move."""
+    """Look `times` times while a thread trains and evolves, with statistics that move."""
     stop, errors, steps = threading.Event(), list[BaseException](), [0]
 
     def train() -> None:

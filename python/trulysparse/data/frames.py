@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import reprlib
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -226,7 +225,7 @@ def _refuse_other(name: str, x: Any) -> None:
         except OverflowError:
             continue
         except (ValueError, TypeError) as error:
-            shown = reprlib.repr(item)
+            shown = _check.shown(item)
             raise TypeError(f"{name}[{', '.join(map(str, place))}] = {shown}: {error}") from None
 
 
@@ -235,8 +234,8 @@ def _refuse_item(place: str, item: Any) -> NoReturn:
         shown = "NaN" if isinstance(item, numbers.Real | Decimal) else item
         raise ValueError(f"{place} is missing ({shown}): {_FILL}")
     if isinstance(item, str):
-        raise TypeError(f"{place} = {reprlib.repr(str(item))}, text: {_DUMMIES}")
-    shown = reprlib.repr(item)
+        raise TypeError(f"{place} = {_check.shown(str(item))}, text: {_DUMMIES}")
+    shown = _check.shown(item)
     if isinstance(item, bytes | bytearray):
         raise TypeError(f"{place} = {shown}, bytes: expected numbers")
     if isinstance(item, complex | np.complexfloating):

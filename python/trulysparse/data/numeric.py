@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 import re
-import reprlib
 from collections.abc import Sized
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core
+from trulysparse import _check, _core
 
 # What Python's float() takes beside these, such as 1_000 and digits of other scripts, is no number.
 _ODD = re.compile(r"[^0-9eE+.\- \t\r\n]")
@@ -154,7 +153,7 @@ def _unboxed(name: str, array: npt.NDArray[Any], text: str) -> npt.NDArray[Any]:
             continue
         flat = next(i for i, item in enumerate(array.flat) if type(item) is kind)
         where = ", ".join(str(int(i)) for i in np.unravel_index(flat, array.shape))
-        item = f"{name}[{where}] = {reprlib.repr(array.flat[flat])}" if where else name
+        item = f"{name}[{where}] = {_check.shown(array.flat[flat])}" if where else name
         expected = text if issubclass(kind, str) else "expected a real number"
         raise TypeError(f"{item} ({name} has dtype object): {expected}")
     if array.size and all(isinstance(item, bool | np.bool_) for item in array.flat):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -37,7 +36,9 @@ def check(kind: type, state: Any, learnt: Mapping[str, tuple[_Fits, str]]) -> No
         If something is missing, or is not what `fit` leaves.
     """
     if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
-        raise TypeError(f"the pickled {kind.__name__} holds {_shown(state)}: expected its state")
+        raise TypeError(
+            f"the pickled {kind.__name__} holds {_check.shown(state)}: expected its state"
+        )
     parameters = kind._get_param_names()  # type: ignore[attr-defined]
     for name in parameters:
         if name not in state and not hasattr(kind, name):
@@ -53,7 +54,7 @@ def check(kind: type, state: Any, learnt: Mapping[str, tuple[_Fits, str]]) -> No
             continue
         if not fits(state[name]):
             raise ValueError(
-                f"the pickled {kind.__name__} has {name} = {_shown(state[name])}: expected "
+                f"the pickled {kind.__name__} has {name} = {_check.shown(state[name])}: expected "
                 f"{expected}"
             )
     _check_shapes(kind, state)
@@ -122,10 +123,6 @@ def _is_target(value: Any) -> bool:
     return all(_array("f")(a) and np.isfinite(a).all() for a in arrays) and (
         len(value.mean) == len(value.scale)
     )
-
-
-def _shown(value: Any) -> str:
-    return reprlib.repr(value)
 
 
 _NETWORK = {
