@@ -73,7 +73,7 @@ fn main() {
             let set = Set { zeta: 0.3, grow_init: 1.0 };
             let step = |mlp: &mut Mlp, workspace: &mut Workspace, samples: &[u32]| {
                 let buffers = workspace.buffers();
-                data.gather(&par, &mlp.layers()[0], None, samples, buffers).expect("memory");
+                data.gather(&par, mlp, None, samples, buffers).expect("memory");
                 mlp.train_step(&par, workspace, samples, data.answers(), &sgd, (0, 1));
             };
             // As in an epoch: many steps inside the pool, its threads kept awake.
@@ -91,9 +91,9 @@ fn main() {
                             evolving.prepare_training(&par, Memory::Fast).expect("memory");
                         },
                         &mut || {
-                            let (first, batch_of) = (&predicting.layers()[0], &samples[..batch]);
-                            let buffers = inference.buffers();
-                            data.gather(&par, first, None, batch_of, buffers).expect("memory");
+                            let (buffers, batch_of) = (inference.buffers(), &samples[..batch]);
+                            data.gather(&par, &predicting, None, batch_of, buffers)
+                                .expect("memory");
                             predicting.forward(&par, &mut inference, batch);
                         },
                     ],

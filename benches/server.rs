@@ -111,7 +111,7 @@ fn work(
         let start = Instant::now();
         let model = replica.as_ref().expect("a pull").model();
         let buffers = workspace.buffers();
-        data.gather(&par, &model.layers()[0], None, &samples, buffers).expect("memory");
+        data.gather(&par, model, None, &samples, buffers).expect("memory");
         let draw = Draw { seed: worker as u64, step };
         let out = gradient.values_mut();
         model.gradient(&par, &mut workspace, &samples, data.answers(), draw, out);

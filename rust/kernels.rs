@@ -25,6 +25,7 @@
 
 mod activation;
 mod epilogue;
+mod idle;
 pub mod limits;
 mod math;
 mod noise;
@@ -37,23 +38,26 @@ mod sparse_batch;
 mod spmm;
 mod srelu;
 mod step;
+mod stored;
 mod tiles;
 mod traversal;
 mod warp;
 
 pub use activation::{Map, Needs};
 pub use epilogue::{Backward, Biases, Forward, Mask, bias_gradient, bias_update};
+pub use idle::{Idle, MOST_IDLE};
 pub use noise::add_noise;
 pub use operands::{Batch, BatchMut, Linear, Outputs, Parameters, Record, Transposed, Weights};
 pub use scatter::spmm_transpose_scatter;
 pub use sddmm::{sddmm, sddmm_update};
 pub use softmax::{sigmoid, softmax};
 pub use sparse_batch::{
-    Centre, ColumnSet, Picked, Selected, gradient_picked, shifted_bias, update_picked,
+    Centre, ColumnSet, Given, Picked, Selected, gradient_picked, shifted_bias, update_picked,
 };
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
 pub use srelu::{SRELU_PARAMETERS, srelu, srelu_backward, srelu_of};
 pub use step::*;
+pub use stored::{Behind, ParametersOf, StoredBatch, Touched, stored_activate, stored_gradient_at};
 pub use tiles::{LANES, stride, words};
 pub use warp::{Affine, Frame, warp};
 

@@ -16,6 +16,7 @@ mod loss;
 mod mlp;
 mod moments;
 mod optimizer;
+mod owed;
 mod per_layer;
 mod prune;
 mod ranges;
@@ -28,7 +29,7 @@ mod statistics;
 mod workspace;
 
 pub use activation::{Activation, ActivationKind};
-pub use batch::{BatchBuffers, SparseRows};
+pub use batch::{BatchBuffers, FEW, SparseRows, set_few};
 pub use compact::{Origin, Removed};
 pub use config::{Config, Init};
 pub use evolve::{Change, Places, Sources};

@@ -343,7 +343,7 @@ fn manifold() -> Mlp {
     model.prune(&par, &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
     model.compact(&par, true).unwrap();
     model.prune(&par, &Pruning { cut: Cut::Percentile(40.0.into()), close: true }).unwrap();
-    model.prepare_optimizer(&optimizer(adam)).unwrap();
+    model.prepare_optimizer(&Par::seq(), &optimizer(adam)).unwrap();
     model
 }
 
@@ -520,10 +520,10 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     let adam = optimizer(UpdateSettings::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8 });
     let plain = to_bytes(&model, &UserData::new()).unwrap();
     assert!(Parts::of(&plain).header.contains(r#""state":null"#));
-    model.prepare_optimizer(&sgd).unwrap();
+    model.prepare_optimizer(&Par::seq(), &sgd).unwrap();
     assert_eq!(to_bytes(&model, &UserData::new()).unwrap(), plain);
 
-    model.prepare_optimizer(&adam).unwrap();
+    model.prepare_optimizer(&Par::seq(), &adam).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
     let again = from_bytes(&bytes, "m").unwrap().0;
     assert_eq!(again.state(), Some(State { rule: UpdateKind::Adam, since: 7 }));
@@ -546,7 +546,7 @@ fn the_moments_of_adam_come_back_and_are_checked() {
     first.header = first.header.replace("\"adam_since\":7,", "");
     assert!(said(&first).contains("state: expected none beside adam_since, nor that of adam"));
 
-    model.prepare_optimizer(&sgd).unwrap();
+    model.prepare_optimizer(&Par::seq(), &sgd).unwrap();
     assert_eq!(to_bytes(&model, &UserData::new()).unwrap(), plain);
 }
 
@@ -555,7 +555,7 @@ fn the_momentum_of_lion_comes_back_as_lions() {
     let mut model = model(false);
     model.counters.steps = 7;
     let lion = optimizer(UpdateSettings::Lion { beta_1: 0.9, beta_2: 0.99 });
-    model.prepare_optimizer(&lion).unwrap();
+    model.prepare_optimizer(&Par::seq(), &lion).unwrap();
     let bytes = to_bytes(&model, &UserData::new()).unwrap();
     let first = first_version(&bytes);
     assert!(first.header.contains(r#""rule":"lion"#) && !first.header.contains("adam_since"));

@@ -167,6 +167,19 @@ pub struct Record<'a> {
     pub z: &'a mut [f32],
 }
 
+impl Record<'_> {
+    /// The part of a row of `stride` lanes.
+    #[inline(always)]
+    pub(super) fn row(&mut self, row: usize, stride: usize) -> Record<'_> {
+        let words = words(stride);
+        let Record { signs, kept, z } = self;
+        let signs = if signs.is_empty() { &mut [] } else { &mut signs[row * words..][..words] };
+        let kept = if kept.is_empty() { &mut [] } else { &mut kept[row * words..][..words] };
+        let z = if z.is_empty() { &mut [] } else { &mut z[row * stride..][..stride] };
+        Record { signs, kept, z }
+    }
+}
+
 /// What a forward pass writes.
 #[derive(Debug)]
 pub struct Outputs<'a> {
@@ -212,7 +225,7 @@ impl Split for Outputs<'_> {
 pub struct Parameters<'a> {
     /// The values, (n,).
     pub values: &'a mut [f32],
-    /// The first moments, (n,).
+    /// The first moments, (n,), or empty where they are not asked for.
     pub momentum: &'a mut [f32],
     /// The second moments, (n,), or empty if the update rule keeps none.
     pub second: &'a mut [f32],
@@ -221,7 +234,7 @@ pub struct Parameters<'a> {
 impl Split for Parameters<'_> {
     fn split(self, count: usize) -> (Self, Self) {
         let (values, values_right) = self.values.split_at_mut(count);
-        let (momentum, momentum_right) = self.momentum.split_at_mut(count);
+        let (momentum, momentum_right) = split_optional(self.momentum, count);
         let (second, second_right) = split_optional(self.second, count);
         (
             Parameters { values, momentum, second },

@@ -174,13 +174,33 @@ pub struct Centre<'a> {
     pub sums: &'a [f32],
 }
 
-/// The gradients of all entries of a matrix, from those of the selected entries.
+impl Centre<'_> {
+    /// Adds what the shift adds to the gradients of all entries, (nnz,).
+    pub fn add_to(&self, w: Pattern<'_>, gradients: &mut [f32]) {
+        assert_eq!(gradients.len(), w.nnz(), "internal: gradients are (nnz,)");
+        let mut gradients = gradients.iter_mut();
+        for (row, sum) in self.sums.iter().enumerate() {
+            for (&column, gradient) in w.row(row).iter().zip(&mut gradients) {
+                *gradient -= self.shift[column as usize] * sum;
+            }
+        }
+    }
+}
+
+/// Gradients of a matrix's entries, without what the shift of features adds.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// Those of the selected entries, in order; the others have none.
+    Selected(&'a Selected, &'a [f32]),
+    /// Those of all entries, (nnz,).
+    All(&'a [f32]),
+}
+
+/// The gradients of all entries of a matrix.
 #[derive(Clone, Copy, Debug)]
 pub struct Picked<'a> {
-    /// The selected entries.
-    pub selected: &'a Selected,
-    /// The gradients of the selected entries, in order. The others have none but by the shift.
-    pub gradients: &'a [f32],
+    /// What is there of them.
+    pub given: Given<'a>,
     /// The shift of the features, which adds to the gradient of every entry.
     pub centre: Option<Centre<'a>>,
 }
@@ -190,20 +210,27 @@ impl Picked<'_> {
     /// first.
     #[inline(always)]
     fn visit(&self, w: Pattern<'_>, rows: Range<usize>, mut take: impl FnMut(usize, &[f32])) {
-        let offsets = self.selected.matrix.pattern();
-        let offsets = offsets.indptr();
-        let mut own = offsets[rows.start];
+        let mut own = match self.given {
+            Given::Selected(selected, _) => selected.matrix.pattern().indptr()[rows.start],
+            Given::All(_) => 0,
+        };
         let mut run = [0.0f32; RUN];
         for row in rows {
-            let (end, own_end) = (w.indptr()[row + 1], offsets[row + 1]);
+            let end = w.indptr()[row + 1];
             for start in (w.indptr()[row]..end).step_by(RUN) {
                 let run = &mut run[..(end - start).min(RUN)];
-                run.fill(0.0);
-                while own < own_end {
-                    let at = self.selected.positions[own] as usize - start;
-                    let Some(gradient) = run.get_mut(at) else { break };
-                    *gradient = self.gradients[own];
-                    own += 1;
+                match self.given {
+                    Given::Selected(selected, gradients) => {
+                        run.fill(0.0);
+                        let own_end = selected.matrix.pattern().indptr()[row + 1];
+                        while own < own_end {
+                            let at = selected.positions[own] as usize - start;
+                            let Some(gradient) = run.get_mut(at) else { break };
+                            *gradient = gradients[own];
+                            own += 1;
+                        }
+                    }
+                    Given::All(gradients) => run.copy_from_slice(&gradients[start..][..run.len()]),
                 }
                 if let Some(Centre { shift, sums }) = self.centre {
                     let columns = &w.indices()[start..][..run.len()];
@@ -217,9 +244,14 @@ impl Picked<'_> {
     }
 
     fn check(&self, w: Pattern<'_>) {
-        let nnz = self.selected.matrix.nnz();
-        assert_eq!(self.selected.matrix.n_rows(), w.n_rows(), "internal: a selection of w");
-        assert_eq!(self.gradients.len(), nnz, "internal: a gradient for each selected entry");
+        let (gradients, nnz) = match self.given {
+            Given::Selected(selected, gradients) => {
+                assert_eq!(selected.matrix.n_rows(), w.n_rows(), "internal: a selection of w");
+                (gradients, selected.matrix.nnz())
+            }
+            Given::All(gradients) => (gradients, w.nnz()),
+        };
+        assert_eq!(gradients.len(), nnz, "internal: a gradient for each entry");
         if let Some(Centre { shift, sums }) = self.centre {
             assert_eq!(shift.len(), w.n_cols(), "internal: shift is (n_cols,)");
             assert_eq!(sums.len(), w.n_rows(), "internal: sums are (n_rows,)");
@@ -340,7 +372,7 @@ mod tests {
             let gradients: Vec<f32> = (0..values.len()).map(|i| 10.0 + i as f32).collect();
             let centre = Centre { shift: &[0.5, 0.0, 1.0, 2.0], sums: &[1.0, 9.0, 3.0, 0.0] };
             for centre in [None, Some(centre)] {
-                let picked = Picked { selected: &selected, gradients: &gradients, centre };
+                let picked = Picked { given: Given::Selected(&selected, &gradients), centre };
                 let mut out = vec![f32::NAN; w.nnz()];
                 gradient_picked(w.pattern(), &picked, &mut out);
                 for (k, (&found, row)) in out.iter().zip([0, 0, 0, 2, 3, 3]).enumerate() {
@@ -421,7 +453,7 @@ mod tests {
             assert!(found == expected, "{threads} threads");
             let gradients = numbers(found.len(), 17);
             for centre in [None, Some(Centre { shift: &shift, sums: &sums })] {
-                let picked = Picked { selected: &selected, gradients: &gradients, centre };
+                let picked = Picked { given: Given::Selected(&selected, &gradients), centre };
                 let mut naive = vec![0.0; nnz];
                 for (&(k, _), &gradient) in found.iter().zip(&gradients) {
                     naive[k as usize] = gradient;

@@ -70,7 +70,7 @@ impl Mlp {
             (layer.weights, layer.momentum) = (weights, momentum);
             (layer.bias, layer.bias_momentum, layer.pruned) = (bias, bias_momentum, pruned);
             layer.srelu = srelu;
-            layer.transpose = None;
+            layer.transpose.take();
             layer.second = Second::default();
         }
         self.state = None;

@@ -1,6 +1,6 @@
 //! The pass back, from the deltas of the outputs to a step of every parameter.
 
-use super::batch::SparseInput;
+use super::batch::products;
 use super::config::Config;
 use super::layer::Layer;
 use super::mlp::Mlp;
@@ -8,22 +8,10 @@ use super::optimizer::Update;
 use super::srelu::SRelu;
 use super::workspace::Workspace;
 use crate::kernels::{
-    Backward, Batch, BatchMut, Biases, Linear, Parameters, Transposed, bias_update, sddmm_update,
+    Backward, Batch, BatchMut, Biases, Parameters, Transposed, bias_update, sddmm_update,
     spmm_transpose_derive, spmm_transpose_scatter, srelu_backward,
 };
 use crate::parallel::Par;
-
-/// The weights and biases of layer `l` that the batch needs.
-pub(super) fn needed_of<'a>(
-    layer: &'a Layer,
-    l: usize,
-    sparse: Option<&'a SparseInput>,
-) -> Linear<'a> {
-    match sparse {
-        Some(input) if l == 0 => input.linear(layer),
-        _ => layer.linear(),
-    }
-}
 
 /// Passes the deltas of layer `l`, which is not the first, back to the layer before. The biases of
 /// that layer make a step on the way if they are given; the gradients of its SReLU go to the
@@ -38,7 +26,7 @@ pub(super) fn pass_back(
     biases: Option<Biases<'_>>,
 ) {
     let (n_in, n_out) = (layer.weights.n_cols(), layer.weights.n_rows());
-    workspace.passed += layer.weights.nnz() as u64;
+    workspace.products += products(layer, None, workspace.samples);
     let Workspace { activations, slots, pre_activations, signs, kept, gradients, deltas, .. } =
         workspace;
     let stride = workspace.stride;
@@ -62,7 +50,7 @@ pub(super) fn pass_back(
     // Dropout comes after SReLU, whose derivative takes a separate pass.
     let first =
         Backward { mask_scale: backward.mask_scale.filter(|_| srelu.is_none()), ..backward };
-    match &layer.transpose {
+    match layer.transpose.get() {
         Some(index) => {
             let w = Transposed { index, data: layer.weights.data() };
             spmm_transpose_derive(par, w, dy, &first, dx.reborrow(), biases);
@@ -103,12 +91,15 @@ impl Mlp {
                 }
             }
             let mut sparse = workspace.sparse.take();
-            let (x, dy) = (workspace.inputs(l, sparse.as_deref()), workspace.deltas(l));
+            let (x, dy) = (workspace.inputs(l, sparse.as_ref()), workspace.deltas(l));
             let step = update.of_weights(&self.layers, l);
             let layer = &mut self.layers[l];
-            let passed = needed_of(layer, l, sparse.as_deref()).weights.pattern.nnz() as u64;
+            let own = products(layer, sparse.as_ref().filter(|_| l == 0), workspace.samples);
             match &mut sparse {
-                Some(input) if l == 0 => input.update(par, layer, dy, x, &step),
+                Some(input) if l == 0 => {
+                    let owed = self.owed.as_deref_mut();
+                    input.update(par, layer, owed, [dy, x], &step);
+                }
                 _ => {
                     let (pattern, parameters) = layer.weights_mut();
                     sddmm_update(par, pattern, dy, x, &step, parameters);
@@ -119,7 +110,7 @@ impl Mlp {
                 bias_update(par, dy, biases);
             }
             workspace.sparse = sparse;
-            workspace.passed += passed;
+            workspace.products += own;
         }
     }
 }

@@ -1,17 +1,46 @@
-//! The inputs of a batch: every feature, or only those that some sample of the batch has.
+//! The inputs of a batch: every feature, or only what sparse samples store. Of these there are two
+//! kinds: where many values are stored the features that some sample has become lanes like those of
+//! dense samples (`selected.rs`); where they are few, work goes by the values themselves (`stored.rs`).
+
+mod selected;
+mod shift;
+mod stored;
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::layer::Layer;
+use super::mlp::Mlp;
+use super::owed::Owed;
 use super::standardize::Standardizer;
 use crate::csr::{Csr, Pattern};
 use crate::error::Result;
-use crate::kernels::{
-    Batch, Centre, ColumnSet, Linear, Picked, Selected, Step, Weights, bias_gradient,
-    gradient_picked, sddmm, shifted_bias, stride, update_picked,
-};
-use crate::memory::{Lanes, area, filled, reserved};
+use crate::kernels::{Batch, Forward, Outputs, Step, spmm_activate, stride};
+use crate::memory::{Lanes, area};
 use crate::parallel::Par;
+use selected::SelectedInput;
+use stored::StoredInput;
 
 const WHAT: &str = "sparse inputs";
+
+/// The share of values that are stored up to which work goes by them. Measured (docs/speed.md).
+pub const FEW: f64 = 0.03;
+
+/// Another share instead, in parts per million, for tests and benches that compare both ways.
+static OTHER: AtomicU32 = AtomicU32::new(u32::MAX);
+
+/// Sets the share of values that are stored up to which work goes by them, for this process; None for
+/// [`FEW`]. Training by both ways agrees, but not in every bit.
+pub fn set_few(share: Option<f64>) {
+    let millionths = share.map_or(u32::MAX, |share| (share * 1e6).clamp(0.0, 1e9) as u32);
+    OTHER.store(millionths, Ordering::Relaxed);
+}
+
+fn few() -> f64 {
+    match OTHER.load(Ordering::Relaxed) {
+        u32::MAX => FEW,
+        millionths => f64::from(millionths) / 1e6,
+    }
+}
 
 /// Sparse samples, borrowed: a sample a row.
 #[derive(Clone, Copy, Debug)]
@@ -43,36 +72,52 @@ impl<'a> SparseRows<'a> {
         self.matrix
     }
 
+    /// Whether so few values are stored that work goes by them.
+    pub fn are_few(self) -> bool {
+        let all = self.matrix.n_rows() as f64 * self.matrix.n_cols() as f64;
+        self.matrix.nnz() as f64 <= few() * all
+    }
+
     /// The value of a stored entry.
     #[inline]
     pub fn value(self, entry: usize) -> f64 {
         self.exact.map_or_else(|| f64::from(self.matrix.data()[entry]), |exact| exact[entry])
     }
+
+    /// Calls `take(feature, value)` for what one sample stores, standardised but not shifted, in
+    /// ascending order of the features.
+    fn visit(
+        self,
+        sample: u32,
+        standardizer: Option<&Standardizer>,
+        mut take: impl FnMut(u32, f32),
+    ) {
+        let pattern = self.matrix.pattern();
+        let entries = pattern.indptr()[sample as usize]..pattern.indptr()[sample as usize + 1];
+        for (&c, entry) in pattern.indices()[entries.clone()].iter().zip(entries) {
+            let value = self.value(entry);
+            take(c, standardizer.map_or(value as f32, |s| s.scaled(c as usize, value)));
+        }
+    }
 }
 
-/// A sparse batch: the features that some sample has, and the first layer's connections from them.
-/// The lanes of these features, (features of the batch, stride), are in the buffer in which a dense
-/// batch has all features.
+/// A sparse batch.
 #[derive(Debug)]
-pub struct SparseInput {
-    columns: ColumnSet,
-    selected: Selected,
-    /// What standardisation subtracts from each feature, (features,); empty without.
-    shift: Vec<f32>,
-    /// The layer's biases less its weights times that shift, (n_out,); empty without.
-    bias: Vec<f32>,
-    /// Gradients of the selected connections.
-    gradients: Vec<f32>,
-    /// Sums of the deltas' rows, (n_out,); empty without standardisation.
-    sums: Vec<f32>,
+pub(super) enum SparseInput {
+    /// The features that some sample has, as lanes.
+    Selected(Box<SelectedInput>),
+    /// The stored values.
+    Stored(Box<StoredInput>),
 }
 
 /// The buffers that a batch is put in before a pass through the network.
 #[derive(Debug)]
 pub struct BatchBuffers<'a> {
     pub(super) lanes: &'a mut Lanes,
-    pub(super) sparse: &'a mut Option<Box<SparseInput>>,
+    pub(super) sparse: &'a mut Option<SparseInput>,
     pub(super) max_batch: usize,
+    /// Whether connections may make a step with the batch.
+    pub(super) steps: bool,
 }
 
 impl<'a> BatchBuffers<'a> {
@@ -88,51 +133,36 @@ impl<'a> BatchBuffers<'a> {
         Ok(&mut self.lanes[..features * stride(batch)])
     }
 
-    /// Takes some of the rows, (samples, features), as the batch, and selects the connections of
-    /// `layer`, the first one, that they need. Standardisation scales features here and shifts them
-    /// in the layer's biases; features that are far from 0 are shifted here.
+    /// Takes some of the rows, (samples, features), as the batch, and gets the connections of the first
+    /// layer of `model` that they need. Standardisation scales features here and shifts them in the
+    /// layer's biases; features that are far from 0 are shifted here.
     pub fn sparse(
         self,
         par: &Par,
-        layer: &Layer,
+        model: &Mlp,
         standardizer: Option<&Standardizer>,
         rows: SparseRows<'_>,
         samples: &[u32],
     ) -> Result<()> {
         check_batch(samples.len(), self.max_batch);
-        let x = rows.matrix();
-        let input = match self.sparse {
-            Some(input) => input,
-            None => self.sparse.insert(Box::new(SparseInput::new(x.n_cols())?)),
+        let features = rows.matrix().n_cols();
+        if rows.are_few() {
+            let mut input = match self.sparse.take() {
+                Some(SparseInput::Stored(input)) => input,
+                _ => Box::new(StoredInput::new(features)?),
+            };
+            let taken = input.take(par, model, standardizer, rows, samples, self.steps);
+            *self.sparse = Some(SparseInput::Stored(input));
+            return taken;
+        }
+        let mut input = match self.sparse.take() {
+            Some(SparseInput::Selected(input)) => input,
+            _ => Box::new(SelectedInput::new(features)?),
         };
-        let pattern = x.pattern();
-        let far = standardizer.map_or(&[][..], Standardizer::far);
-        let stored = samples.iter().flat_map(|&s| pattern.row(s as usize));
-        input.columns.fill(stored.chain(far).copied());
-        let stride = stride(samples.len());
-        let len = area(input.columns.len(), stride, "a batch")?;
-        if self.lanes.len() < len {
-            let most = area(x.n_cols(), stride, "a batch")?;
-            *self.lanes = Lanes::default();
-            *self.lanes = Lanes::zeros(most.min(len + len / 4), "a batch")?;
-        }
-        let lanes = &mut self.lanes[..len];
-        lanes.fill(0.0);
-        for &c in far {
-            let number = input.columns.number(c).expect("internal: a feature of the batch");
-            let absent = standardizer.map_or(0.0, |s| s.scaled(c as usize, 0.0));
-            lanes[number as usize * stride..][..samples.len()].fill(absent);
-        }
-        for (lane, &sample) in samples.iter().enumerate() {
-            let entries = pattern.indptr()[sample as usize]..pattern.indptr()[sample as usize + 1];
-            for (&c, entry) in pattern.indices()[entries.clone()].iter().zip(entries) {
-                let number = input.columns.number(c).expect("internal: a feature of the batch");
-                let value = rows.value(entry);
-                let scaled = standardizer.map_or(value as f32, |s| s.scaled(c as usize, value));
-                lanes[number as usize * stride + lane] = scaled;
-            }
-        }
-        input.take_layer(par, layer, standardizer)
+        let layer = &model.layers[0];
+        let taken = input.take(par, layer, standardizer, rows, samples, self.lanes);
+        *self.sparse = Some(SparseInput::Selected(input));
+        taken
     }
 }
 
@@ -141,68 +171,12 @@ pub(super) fn check_batch(batch: usize, most: usize) {
 }
 
 impl SparseInput {
-    fn new(features: usize) -> Result<Self> {
-        Ok(SparseInput {
-            columns: ColumnSet::new(features)?,
-            selected: Selected::default(),
-            shift: Vec::new(),
-            bias: Vec::new(),
-            gradients: Vec::new(),
-            sums: Vec::new(),
-        })
-    }
-
-    fn take_layer(
-        &mut self,
-        par: &Par,
-        layer: &Layer,
-        standardizer: Option<&Standardizer>,
-    ) -> Result<()> {
-        let w = layer.weights.pattern();
-        self.selected = std::mem::take(&mut self.selected).select(
-            par,
-            (&layer.weights).into(),
-            &self.columns,
-        )?;
-        let nnz = self.selected.matrix().nnz();
-        if self.gradients.capacity() < nnz {
-            self.gradients = reserved(nnz + nnz / 4, WHAT)?;
+    /// Rows of the batch's lanes: its features, or none.
+    pub(super) fn lanes(&self) -> usize {
+        match self {
+            SparseInput::Selected(input) => input.features(),
+            SparseInput::Stored(_) => 0,
         }
-        self.gradients.resize(nnz, 0.0);
-        if let Some(standardizer) = standardizer.filter(|s| s.shifts()) {
-            if self.shift.is_empty() {
-                self.shift = reserved(w.n_cols(), WHAT)?;
-                self.shift.extend((0..w.n_cols()).map(|c| standardizer.shift(c)));
-            }
-            if self.bias.len() != w.n_rows() {
-                self.bias = filled(w.n_rows(), 0.0, WHAT)?;
-                self.sums = filled(w.n_rows(), 0.0, WHAT)?;
-            }
-            shifted_bias(par, layer.linear(), &self.shift, &mut self.bias);
-        }
-        Ok(())
-    }
-
-    /// The features of the batch: rows of its lanes.
-    pub(super) fn features(&self) -> usize {
-        self.columns.len()
-    }
-
-    /// The first layer's connections from the batch's features, and the biases to use with them.
-    pub(super) fn linear<'a>(&'a self, layer: &'a Layer) -> Linear<'a> {
-        let bias = if self.bias.is_empty() { &layer.bias } else { &self.bias };
-        Linear { weights: self.selected.matrix().into(), bias }
-    }
-
-    /// Gradients of all connections of the first layer from the deltas of its outputs and the lanes
-    /// of the batch.
-    fn picked(&mut self, par: &Par, dy: Batch<'_>, x: Batch<'_>) -> Picked<'_> {
-        sddmm(par, self.selected.matrix().pattern(), dy, x, &mut self.gradients);
-        let centre = (!self.shift.is_empty()).then(|| {
-            bias_gradient(dy, &mut self.sums);
-            Centre { shift: &self.shift, sums: &self.sums }
-        });
-        Picked { selected: &self.selected, gradients: &self.gradients, centre }
     }
 
     /// A step of the first layer's weights.
@@ -210,13 +184,14 @@ impl SparseInput {
         &mut self,
         par: &Par,
         layer: &mut Layer,
-        dy: Batch<'_>,
-        x: Batch<'_>,
+        owed: Option<&mut Owed>,
+        [dy, x]: [Batch<'_>; 2],
         step: &Step,
     ) {
-        let picked = self.picked(par, dy, x);
-        let (pattern, parameters) = layer.weights_mut();
-        update_picked(par, pattern, &picked, step, parameters);
+        match self {
+            SparseInput::Selected(input) => input.update(par, layer, dy, x, step),
+            SparseInput::Stored(input) => input.update(par, layer, owed, dy, step),
+        }
     }
 
     /// The gradients that connections of the first layer at other places would have,
@@ -229,22 +204,10 @@ impl SparseInput {
         x: Batch<'_>,
         out: &mut [f32],
     ) -> Result<()> {
-        let zeros = filled(places.nnz(), 0.0, WHAT)?;
-        let candidates = Weights { pattern: places, data: &zeros };
-        let selected = Selected::default().select(par, candidates, &self.columns)?;
-        let mut gradients = filled(selected.matrix().nnz(), 0.0, WHAT)?;
-        sddmm(par, selected.matrix().pattern(), dy, x, &mut gradients);
-        let mut sums = filled(self.sums.len(), 0.0, WHAT)?;
-        let centre = (!self.shift.is_empty()).then(|| {
-            bias_gradient(dy, &mut sums);
-            Centre { shift: &self.shift, sums: &sums }
-        });
-        gradient_picked(
-            places,
-            &Picked { selected: &selected, gradients: &gradients, centre },
-            out,
-        );
-        Ok(())
+        match self {
+            SparseInput::Selected(input) => input.gradient_at(par, places, dy, x, out),
+            SparseInput::Stored(input) => input.gradient_at(par, places, dy, out),
+        }
     }
 
     /// The gradients of the first layer's weights, (nnz,).
@@ -256,7 +219,37 @@ impl SparseInput {
         x: Batch<'_>,
         out: &mut [f32],
     ) {
-        let picked = self.picked(par, dy, x);
-        gradient_picked(layer.weights.pattern(), &picked, out);
+        match self {
+            SparseInput::Selected(input) => input.gradient(par, layer, dy, x, out),
+            SparseInput::Stored(input) => input.gradient(par, layer, dy, out),
+        }
     }
+}
+
+/// The activations of layer `l`, which multiplies `x`, or what the batch stores if it is the first.
+pub(super) fn activate(
+    par: &Par,
+    layer: &Layer,
+    sparse: Option<&mut SparseInput>,
+    x: Batch<'_>,
+    forward: &Forward,
+    outputs: Outputs<'_>,
+) {
+    match sparse {
+        None => spmm_activate(par, layer.linear(), x, forward, outputs),
+        Some(SparseInput::Selected(input)) => {
+            spmm_activate(par, input.linear(layer), x, forward, outputs);
+        }
+        Some(SparseInput::Stored(input)) => input.activate(par, layer, forward, outputs),
+    }
+}
+
+/// Multiply-adds of one product of layer `l` with a batch of `batch` samples.
+pub(super) fn products(layer: &Layer, sparse: Option<&SparseInput>, batch: usize) -> u64 {
+    let each = match sparse {
+        None => layer.weights.nnz(),
+        Some(SparseInput::Selected(input)) => input.linear(layer).weights.pattern.nnz(),
+        Some(SparseInput::Stored(input)) => return input.products(),
+    };
+    (each * batch) as u64
 }

@@ -95,7 +95,7 @@ impl Layer {
         let weights = replace(&mut self.weights, new.evolved.matrix);
         let momentum = replace(&mut self.momentum, new.evolved.carried);
         buffers.recycle(weights, momentum);
-        self.transpose = None;
+        self.transpose.take();
     }
 }
 
@@ -145,7 +145,7 @@ impl Mlp {
         let evolution = self.evolution(rule, track);
         let evolving = self.layers.len() - 1;
         // Drops the transpose indices: training builds them again.
-        self.layers[..evolving].iter_mut().for_each(|layer| layer.transpose = None);
+        self.layers[..evolving].iter_mut().for_each(Layer::forget_transpose);
         let mut turnover = vec![Turnover::default(); evolving + 1];
         let mut sources: Sources = vec![None; evolving + 1];
         let mut keep = |l: usize, layer: &mut Layer, mut new: New, buffers: &mut Buffers| {
@@ -198,7 +198,7 @@ impl Mlp {
             if l + 1 == self.layers.len() {
                 continue;
             }
-            let sparse = workspace.sparse.as_deref().filter(|_| l == 0);
+            let sparse = workspace.sparse.as_ref().filter(|_| l == 0);
             let (dy, x) = (workspace.deltas(l), workspace.inputs(l, sparse));
             let gradients =
                 |places: Pattern<'_>, out: &mut [f32]| gradients(par, places, sparse, dy, x, out);
@@ -233,7 +233,7 @@ impl Mlp {
             self.deltas_behind(par, workspace, l);
         }
         self.recall(par, workspace, layer);
-        let sparse = workspace.sparse.as_deref().filter(|_| layer == 0);
+        let sparse = workspace.sparse.as_ref().filter(|_| layer == 0);
         let (dy, x) = (workspace.deltas(layer), workspace.inputs(layer, sparse));
         gradients(par, pattern, sparse, dy, x, out)?;
         let inverse = 1.0 / samples.len() as f32;

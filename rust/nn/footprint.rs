@@ -59,7 +59,7 @@ impl Footprint {
             let w = l.weights();
             (w.n_cols() as f64, w.n_rows() as f64, w.nnz() as f64)
         };
-        let layers: Vec<_> = model.layers().iter().map(layer).collect();
+        let layers: Vec<_> = model.layers.iter().map(layer).collect();
         Self::of_layers(model.config(), &layers, batch, evolves, memory, moments)
     }
 
@@ -110,18 +110,36 @@ impl Footprint {
     }
 
     /// The same footprint for sparse batches of `batch` samples that have at most `features` of the
-    /// features together.
-    pub fn sparse_inputs(mut self, model: &Mlp, batch: usize, features: usize) -> Self {
-        let (all, lane) = (model.config().layer_sizes[0] as f64, 4.0 * stride(batch) as f64);
+    /// features and `values` stored values together, and whose work goes by the values if these are `few`.
+    pub fn sparse_inputs(
+        mut self,
+        model: &Mlp,
+        batch: usize,
+        [features, values]: [usize; 2],
+        few: bool,
+    ) -> Self {
+        let layer = &model.layers[0];
+        let (all, outputs) = (layer.weights.n_cols() as f64, layer.weights.n_rows() as f64);
+        let (nnz, lane) = (layer.weights.nnz() as f64, 4.0 * stride(batch) as f64);
         let share = features as f64 / all;
+        let rows = if few { 0.0 } else { features as f64 };
         for (what, bytes) in &mut self.parts {
             if *what == "activations" {
-                *bytes -= (all - features as f64) * lane;
+                *bytes -= (all - rows) * lane;
             }
         }
-        // The connections from those features with their gradients, and the set of features.
-        let connections = 16.0 * model.layers()[0].weights().nnz() as f64 * share;
-        self.parts.push(("sparse inputs", connections + 12.0 * all / 64.0));
+        if !few {
+            // The connections from those features with their gradients, and the set of features.
+            self.parts.push(("sparse inputs", 16.0 * nnz * share + 12.0 * all / 64.0));
+            return self;
+        }
+        // Copies of connections and of values by sample and by feature; what is known of each feature;
+        // gradients of all connections where the shift of features touches them.
+        let copies = 28.0 * nnz * share + 16.0 * values as f64 + 16.0 * features as f64;
+        let shifted = if model.config().standardize { 4.0 * nnz } else { 0.0 };
+        let scratch = 4.0 * batch as f64 * outputs;
+        self.parts.push(("sparse inputs", copies + 8.0 * all + shifted + scratch));
+        self.parts.push(("index of the first layer", 8.0 * nnz + 8.0 * all));
         self
     }
 

@@ -2,14 +2,12 @@
 
 use std::ops::Range;
 
-use super::backward::needed_of;
+use super::batch::{activate, products};
 use super::loss::{Answers, Score};
 use super::mlp::{Draw, Mlp};
 use super::srelu::SRelu;
 use super::workspace::{Inference, Workspace};
-use crate::kernels::{
-    Batch, BatchMut, Forward, Map, Outputs, add_noise, spmm_activate, srelu, stride,
-};
+use crate::kernels::{Batch, BatchMut, Forward, Map, Outputs, add_noise, srelu, stride};
 use crate::parallel::Par;
 use crate::rng::{Purpose, Stream};
 
@@ -24,7 +22,8 @@ impl Mlp {
         draw: Draw,
     ) -> Score {
         let batch = samples.len();
-        (workspace.stride, workspace.draw, workspace.passed) = (stride(batch), draw, 0);
+        (workspace.stride, workspace.draw, workspace.products) = (stride(batch), draw, 0);
+        workspace.samples = batch;
         if self.config.input_noise > 0.0 {
             let deviation = self.config.input_noise as f32;
             let stream = Stream::new(draw.seed, Purpose::InputNoise, 0, draw.step);
@@ -49,14 +48,14 @@ impl Mlp {
             let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
             let mask = if hidden { self.config.mask(l + 1, draw) } else { None };
             let forward = Forward { map, mask: mask.filter(|_| layer.srelu.is_none()) };
-            let sparse = workspace.sparse.take();
-            let linear = needed_of(layer, l, sparse.as_deref());
-            let w = linear.weights.pattern;
-            workspace.passed += w.nnz() as u64;
-            let (x, outputs) = workspace.pass(l, w.n_cols());
-            spmm_activate(par, linear, x, &forward, outputs);
+            let mut sparse = workspace.sparse.take();
+            let of = sparse.as_mut().filter(|_| l == 0);
+            let n_in = of.as_ref().map_or(layer.weights.n_cols(), |of| of.lanes());
+            workspace.products += products(layer, of.as_deref(), workspace.samples);
+            let (x, outputs) = workspace.pass(l, n_in);
+            activate(par, layer, of, x, &forward, outputs);
             if let Some(SRelu { parameters, .. }) = &layer.srelu {
-                srelu(par, parameters, mask.as_ref(), workspace.pass(l, w.n_cols()).1);
+                srelu(par, parameters, mask.as_ref(), workspace.pass(l, n_in).1);
             }
             workspace.sparse = sparse;
         }
@@ -89,11 +88,12 @@ impl Mlp {
             };
             let hidden = l + 1 < self.layers.len();
             let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
-            let linear = needed_of(layer, l, inference.sparse.as_deref());
-            let x = Batch::new(x, linear.weights.pattern.n_cols(), stride);
+            let of = inference.sparse.as_mut().filter(|_| l == 0);
+            let n_in = of.as_ref().map_or(layer.weights.n_cols(), |of| of.lanes());
+            let x = Batch::new(x, n_in, stride);
             let mut y = BatchMut::new(y, n_out, stride);
             let forward = Forward { map, mask: None };
-            spmm_activate(par, linear, x, &forward, Outputs::alone(y.reborrow()));
+            activate(par, layer, of, x, &forward, Outputs::alone(y.reborrow()));
             if let Some(SRelu { parameters, .. }) = &layer.srelu {
                 srelu(par, parameters, None, Outputs::alone(y));
             }

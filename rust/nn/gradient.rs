@@ -1,9 +1,8 @@
 //! Gradients apart from the step that spends them: what the workers of parallel training exchange
 //! (WASAP-SGD and WASSP-SGD, arXiv 2102.01732).
 
-use std::sync::Arc;
-
-use super::backward::{needed_of, pass_back};
+use super::backward::pass_back;
+use super::batch::products;
 use super::mlp::{Draw, Mlp};
 use super::moments::Second;
 use super::standardize::Units;
@@ -161,18 +160,18 @@ impl Mlp {
                 pass_back(par, &self.config, layer, srelu, l, workspace, None);
             }
             let mut sparse = workspace.sparse.take();
-            let (x, dy) = (workspace.inputs(l, sparse.as_deref()), workspace.deltas(l));
+            let (x, dy) = (workspace.inputs(l, sparse.as_ref()), workspace.deltas(l));
             let length = left.len().checked_sub(layer.weights.nnz() + layer.others());
             let (rest, own) = left.split_at_mut(length.expect("internal: out is (parameters,)"));
             let (weights, others) = own.split_at_mut(layer.weights.nnz());
-            let passed = needed_of(layer, l, sparse.as_deref()).weights.pattern.nnz() as u64;
+            let own_products = products(layer, sparse.as_ref().filter(|_| l == 0), samples.len());
             match &mut sparse {
                 Some(input) if l == 0 => input.gradient(par, layer, dy, x, weights),
                 _ => sddmm(par, layer.weights.pattern(), dy, x, weights),
             }
             bias_gradient(dy, &mut others[..layer.bias.len()]);
             workspace.sparse = sparse;
-            workspace.passed += passed;
+            workspace.products += own_products;
             if let Some(srelu) = l.checked_sub(1).and_then(|before| self.layers[before].srelu()) {
                 // They are the last parameters of the layer before.
                 let gradients = &workspace.gradients[..srelu.parameters().len()];
@@ -182,7 +181,7 @@ impl Mlp {
             left = rest;
         }
         assert!(left.is_empty(), "internal: out is (parameters,)");
-        score.multiply_adds = workspace.passed * samples.len() as u64;
+        score.multiply_adds = workspace.products;
         score
     }
 
@@ -200,13 +199,22 @@ impl Mlp {
                 second: Second::default(),
                 srelu: l.srelu().map(SRelu::values_only).transpose()?,
                 pruned: Vec::new(),
-                transpose: l.transpose.as_ref().map(Arc::clone),
+                transpose: l.transpose.clone(),
             })
         };
         let layers = self.layers.iter().map(layer).collect::<Result<_>>()?;
         let counters = self.counters;
         let units = self.units.as_ref().map(Units::try_clone).transpose()?;
-        Ok(Mlp { config, layers, standardizer: None, units, origin: None, state: None, counters })
+        Ok(Mlp {
+            config,
+            layers,
+            standardizer: None,
+            units,
+            origin: None,
+            state: None,
+            owed: None,
+            counters,
+        })
     }
 
     /// One step of every parameter from the sum of gradients that were made on this structure,

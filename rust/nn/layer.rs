@@ -1,6 +1,6 @@
 //! One layer: sparse weights with their momentum, and biases with theirs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::moments::Second;
 use super::srelu::SRelu;
@@ -27,8 +27,9 @@ pub struct Layer {
     /// Which neurons were pruned for good: their rows have no entries and no rule grows any. Empty
     /// if none was.
     pub(super) pruned: Vec<bool>,
-    /// Built when training first needs it; dropped whenever the structure changes.
-    pub(super) transpose: Option<Arc<Transpose>>,
+    /// Built when it is first needed: by training, and by sparse samples in the first layer. Dropped
+    /// whenever the structure changes.
+    pub(super) transpose: OnceLock<Arc<Transpose>>,
 }
 
 impl Layer {
@@ -66,7 +67,7 @@ impl Layer {
             }
         }
         let (second, srelu) = (Second::default(), None);
-        let (pruned, transpose) = (Vec::new(), None);
+        let (pruned, transpose) = (Vec::new(), OnceLock::new());
         Ok(Layer { weights, momentum, bias, bias_momentum, second, srelu, pruned, transpose })
     }
 
@@ -181,7 +182,7 @@ impl Layer {
             second: self.second.try_clone()?,
             srelu: self.srelu.as_ref().map(SRelu::try_clone).transpose()?,
             pruned: copied(&self.pruned, "pruned neurons")?,
-            transpose: None,
+            transpose: OnceLock::new(),
         })
     }
 
@@ -198,12 +199,18 @@ impl Layer {
         Ok((part.matrix, momentum, part.source))
     }
 
-    /// The transpose index if there is none yet.
-    pub(super) fn missing_transpose(&self, par: &Par) -> Result<Option<Transpose>> {
-        match self.transpose {
-            Some(_) => Ok(None),
-            None => Transpose::new(par, self.weights.pattern()).map(Some),
+    /// The transpose index, built now if there is none.
+    pub(super) fn transposed(&self, par: &Par) -> Result<&Arc<Transpose>> {
+        if let Some(index) = self.transpose.get() {
+            return Ok(index);
         }
+        let index = Arc::new(Transpose::new(par, self.weights.pattern())?);
+        Ok(self.transpose.get_or_init(|| index))
+    }
+
+    /// Drops the transpose index.
+    pub(super) fn forget_transpose(&mut self) {
+        self.transpose.take();
     }
 }
 

@@ -1,7 +1,5 @@
 //! The multilayer perceptron: what it is made of, one step of training, one forward pass.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::compact::Origin;
@@ -11,6 +9,7 @@ use super::layer::Layer;
 use super::loss::{Answers, Score};
 use super::moments::State;
 use super::optimizer::Optimizer;
+use super::owed::Owed;
 use super::srelu::SRelu;
 use super::standardize::{Standardizer, Units};
 use super::workspace::{Memory, Workspace};
@@ -74,6 +73,8 @@ pub struct Mlp {
     pub(super) origin: Option<Origin>,
     /// The optimiser that the moments belong to, unless it is SGD.
     pub(super) state: Option<State>,
+    /// What connections of the first layer owe; see [`Mlp::settle`].
+    pub(super) owed: Option<Box<Owed>>,
     /// How far the network has been trained.
     pub counters: Counters,
 }
@@ -131,14 +132,24 @@ impl Mlp {
         }
         let counters = Counters::default();
         let (standardizer, units) = (None, None);
-        Ok(Mlp { config, layers, standardizer, units, origin: None, state: None, counters })
+        Ok(Mlp {
+            config,
+            layers,
+            standardizer,
+            units,
+            origin: None,
+            state: None,
+            owed: None,
+            counters,
+        })
     }
 
     /// The bytes of all layers as they are now, transpose indices included.
     pub fn bytes(&self) -> f64 {
-        let built = |l: &Layer| l.transpose.as_ref().map_or(0, |t| t.bytes()) as f64;
+        let built = |l: &Layer| l.transpose.get().map_or(0, |t| t.bytes()) as f64;
         let indices = self.layers.iter().map(built).sum::<f64>();
-        Footprint::of(self, 0, None, Memory::Fast, self.rule().moments()).total() + indices
+        let footprint = Footprint::of(self, 0, None, Memory::Fast, self.rule().moments());
+        footprint.total() + indices + self.owed_bytes() as f64
     }
 
     /// A copy; weights share memory until they are changed.
@@ -152,6 +163,7 @@ impl Mlp {
             units: self.units.as_ref().map(Units::try_clone).transpose()?,
             origin: self.origin.as_ref().map(Origin::try_clone).transpose()?,
             state: self.state,
+            owed: self.owed.as_ref().map(|owed| owed.try_clone()).transpose()?.map(Box::new),
             counters: self.counters,
         })
     }
@@ -162,7 +174,11 @@ impl Mlp {
     }
 
     /// The layers, first hidden layer first, output layer last.
+    ///
+    /// # Panics
+    /// If connections owe steps: see [`Mlp::settled`].
     pub fn layers(&self) -> &[Layer] {
+        assert!(!self.owes(), "internal: a look at weights that owe steps");
         &self.layers
     }
 
@@ -211,6 +227,11 @@ impl Mlp {
         (self.standardizer, self.units) = (None, None);
     }
 
+    /// The number of connections of each layer.
+    pub fn connections(&self) -> Vec<usize> {
+        self.layers.iter().map(|l| l.weights.nnz()).collect()
+    }
+
     /// The number of connections in all layers.
     pub fn nnz(&self) -> usize {
         self.layers.iter().map(|l| l.weights.nnz()).sum()
@@ -254,16 +275,13 @@ impl Mlp {
     pub fn prepare_training(&mut self, par: &Par, memory: Memory) -> Result<()> {
         self.layers.iter_mut().try_for_each(|layer| layer.weights.unshare())?;
         if memory != Memory::Fast {
-            self.layers.iter_mut().for_each(|layer| layer.transpose = None);
+            self.layers[1..].iter_mut().for_each(Layer::forget_transpose);
             return Ok(());
         }
         // The input layer passes no gradient on.
-        let layers = &mut self.layers[1..];
-        let indices = par.map(layers.len(), |l| layers[l].missing_transpose(par));
-        for (layer, index) in layers.iter_mut().zip(indices) {
-            layer.transpose = index?.map(Arc::new).or(layer.transpose.take());
-        }
-        Ok(())
+        let layers = &self.layers[1..];
+        let built = par.map(layers.len(), |l| layers[l].transposed(par).map(drop));
+        built.into_iter().collect()
     }
 
     /// One step over the batch in `workspace`; lane b is sample `samples[b]` of the answers. `at`,
@@ -290,7 +308,7 @@ impl Mlp {
         let update = optimizer.step(at, taken, samples.len());
         self.backward(par, workspace, &update);
         self.counters.steps += 1;
-        score.multiply_adds = workspace.passed * samples.len() as u64;
+        score.multiply_adds = workspace.products;
         score
     }
 }

@@ -124,12 +124,13 @@ impl Mlp {
     /// Makes the state of the network that of this optimiser: if another rule has trained it before,
     /// momentum starts from 0, as it means something else now; and the second moments that a rule
     /// needs come or go. If memory runs out nothing has changed.
-    pub fn prepare_optimizer(&mut self, optimizer: &Optimizer) -> Result<()> {
+    pub fn prepare_optimizer(&mut self, par: &Par, optimizer: &Optimizer) -> Result<()> {
         let rule = optimizer.kind();
         if rule == self.rule() {
             return Ok(());
         }
         self.check_rule(rule)?;
+        self.settle(par)?;
         let second = self.layers.iter().map(|layer| Second::zeros(layer, rule));
         let second = second.collect::<Result<Vec<_>>>()?;
         self.forget_momentum();

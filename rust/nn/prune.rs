@@ -247,7 +247,7 @@ impl Mlp {
             if let Some((left, second, pruned)) = part {
                 layer.second.weights = second;
                 (layer.weights, layer.momentum, layer.pruned) = (left.matrix, left.carried, pruned);
-                layer.transpose = None;
+                layer.transpose.take();
                 from = track.then_some(left.source);
             }
             sources.push(from);

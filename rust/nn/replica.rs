@@ -1,7 +1,5 @@
 //! A worker's copy of a network: what it computes gradients with.
 
-use std::sync::Arc;
-
 use super::mlp::Mlp;
 use super::moments::Second;
 use super::standardize::Units;
@@ -30,6 +28,7 @@ impl Replica {
             units: model.units.as_ref().map(Units::try_clone).transpose()?,
             origin: None,
             state: None,
+            owed: None,
             counters: model.counters,
         };
         let mut replica = Replica(copy);
@@ -55,7 +54,7 @@ impl Replica {
                 second: Second::default(),
                 srelu: l.srelu().map(SRelu::values_only).transpose()?,
                 pruned: Vec::new(),
-                transpose: l.transpose.as_ref().map(Arc::clone),
+                transpose: l.transpose.clone(),
             })
         };
         self.0.layers = model.layers.iter().map(layer).collect::<Result<_>>()?;
@@ -103,7 +102,8 @@ impl Replica {
             new.push(weights);
         }
         for (own, weights) in self.0.layers.iter_mut().zip(new) {
-            (own.weights, own.transpose) = (weights, None);
+            own.weights = weights;
+            own.transpose.take();
         }
         self.0.prepare_training(par, Memory::Fast)
     }

@@ -76,9 +76,11 @@ impl Slots {
 pub struct Workspace {
     /// The largest batch that fits.
     pub(super) max_batch: usize,
-    /// Connections that the products of this batch went through so far, counted each time.
-    pub(super) passed: u64,
-    /// Lanes of a row of the batch that is there.
+    /// Multiply-adds of the products of this batch so far.
+    pub(super) products: u64,
+    /// Samples of the batch that is there.
+    pub(super) samples: usize,
+    /// Lanes of a row of it.
     pub(super) stride: usize,
     /// The random numbers of its step.
     pub(super) draw: Draw,
@@ -95,7 +97,7 @@ pub struct Workspace {
     /// there was one; those of the last are the outputs.
     pub(super) activations: Vec<Lanes>,
     /// The features of a sparse batch, and the connections from them.
-    pub(super) sparse: Option<Box<SparseInput>>,
+    pub(super) sparse: Option<SparseInput>,
     /// `pre_activations[slots.of(l)]`: (n_l, stride), for hidden layers whose derivative
     /// needs it.
     pub(super) pre_activations: Vec<Lanes>,
@@ -131,7 +133,8 @@ impl Workspace {
         let activations = rows.map(|(i, n)| floats(if i == 0 { 0 } else { n }, "activations"));
         let mut workspace = Workspace {
             max_batch,
-            passed: 0,
+            products: 0,
+            samples: 0,
             stride,
             draw: Draw { seed: 0, step: 0 },
             memory,
@@ -215,7 +218,7 @@ impl Workspace {
 
     /// The inputs of layer `l`; the first layer's are those of `sparse`, if there is one.
     pub(super) fn inputs(&self, l: usize, sparse: Option<&SparseInput>) -> Batch<'_> {
-        let n_in = sparse.filter(|_| l == 0).map_or(self.sizes[l], SparseInput::features);
+        let n_in = sparse.filter(|_| l == 0).map_or(self.sizes[l], SparseInput::lanes);
         Batch::new(&self.activations[self.slots.of(l)], n_in, self.stride)
     }
 
@@ -251,6 +254,7 @@ impl Workspace {
             lanes: &mut self.activations[0],
             sparse: &mut self.sparse,
             max_batch: self.max_batch,
+            steps: true,
         }
     }
 
@@ -284,7 +288,7 @@ pub struct Inference {
     sizes: Vec<usize>,
     pub(super) input: Lanes,
     /// As in [`Workspace`].
-    pub(super) sparse: Option<Box<SparseInput>>,
+    pub(super) sparse: Option<SparseInput>,
     /// The layer that is read and the one that is written, (largest, stride) each.
     pub(super) layers: [Lanes; 2],
     pub(super) scratch: Lanes,
@@ -319,6 +323,6 @@ impl Inference {
     /// Where a batch goes.
     pub fn buffers(&mut self) -> BatchBuffers<'_> {
         let Inference { input: lanes, sparse, max_batch, .. } = self;
-        BatchBuffers { lanes, sparse, max_batch: *max_batch }
+        BatchBuffers { lanes, sparse, max_batch: *max_batch, steps: false }
     }
 }

@@ -211,7 +211,7 @@ impl Data {
         let data = Data { x: inputs, targets, weights, augmentation };
         let par = network.par()?;
         data.checked(py, |samples, targets, weights| {
-            let network = network.read()?;
+            let network = network.as_is()?;
             let (expected, outputs) = (network.config().layer_sizes[0], network.n_outputs());
             let features = samples.features();
             if features != expected {

@@ -20,7 +20,7 @@ impl Constant {
     #[new]
     fn new(network: &Network, samples: usize, numbers: Vec<f64>, py: Python<'_>) -> PyResult<Self> {
         let made = py.detach(|| {
-            let mlp = network.read()?;
+            let mlp = network.as_is()?;
             nn::Constant::from_numbers(mlp.config(), samples, &numbers).ok_or_else(|| {
                 Error::invalid("numbers", numbers.len(), "those of a constant prediction")
             })
@@ -116,7 +116,7 @@ impl Network {
     /// The best constant prediction of the targets of these data.
     fn constant(&self, py: Python<'_>, data: &Data) -> PyResult<Constant> {
         let par = self.par()?;
-        data.with(py, |data| constant(&par, &*self.read()?, data).map(Constant))
+        data.with(py, |data| constant(&par, &*self.as_is()?, data).map(Constant))
     }
 
     /// The loss of these data, or of at most `most` of them, as training computes it.
@@ -135,6 +135,6 @@ impl Network {
     /// Whether all parameters and moments are finite.
     fn is_finite(&self, py: Python<'_>) -> PyResult<bool> {
         let par = self.par()?;
-        Ok(py.detach(|| self.read().map(|mlp| mlp.is_finite(&par)))?)
+        Ok(py.detach(|| self.as_is().map(|mlp| mlp.is_finite(&par)))?)
     }
 }

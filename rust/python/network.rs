@@ -71,7 +71,7 @@ impl Network {
 
     /// Reads the settings anew, after they may have changed.
     fn renew_config(&self, py: Python<'_>) -> PyResult<()> {
-        let text = py.detach(|| self.read().map(|mlp| mlp.config().to_json()))?;
+        let text = py.detach(|| self.as_is().map(|mlp| mlp.config().to_json()))?;
         *self.config_lock() = PyString::new(py, &text).unbind();
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Network {
 
     /// What the network has been through.
     fn counters(&self, py: Python<'_>) -> PyResult<Counters> {
-        Ok(py.detach(|| self.read().map(|mlp| mlp.counters))?.into())
+        Ok(py.detach(|| self.as_is().map(|mlp| mlp.counters))?.into())
     }
 
     #[getter]
@@ -164,8 +164,7 @@ impl Network {
 
     /// Connections of each layer.
     fn nnz(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
-        let nnz = |mlp: &Mlp| mlp.layers().iter().map(|l| l.weights().nnz()).collect();
-        Ok(py.detach(|| self.read().map(|mlp| nnz(&mlp)))?)
+        Ok(py.detach(|| self.as_is().map(|mlp| mlp.connections()))?)
     }
 
     /// Takes over the average of networks that were made from this one.
@@ -198,7 +197,7 @@ impl Network {
     /// A second network with the same content.
     fn copy(&self, py: Python<'_>) -> PyResult<Self> {
         let par = self.par()?;
-        let mlp = py.detach(|| self.read()?.try_clone())?;
+        let mlp = py.detach(|| self.as_is()?.try_clone())?;
         Ok(Network::wrap(py, mlp, par))
     }
 }

@@ -1,5 +1,6 @@
 //! A network that several Python threads use, and that survives a fork of the process.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -11,6 +12,24 @@ use crate::parallel::Par;
 
 /// How long a training loop waits for readers; long enough for any thread to be woken.
 const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A network that is looked at.
+pub enum Look<'a> {
+    /// Where it is.
+    Here(RwLockReadGuard<'a, Mlp>),
+    /// A copy.
+    Copy(Box<Mlp>),
+}
+
+impl Deref for Look<'_> {
+    type Target = Mlp;
+    fn deref(&self) -> &Mlp {
+        match self {
+            Look::Here(guard) => guard,
+            Look::Copy(copy) => copy,
+        }
+    }
+}
 
 /// A network behind a lock, and the threads that it uses.
 ///
@@ -70,8 +89,17 @@ impl SharedNetwork {
         }
     }
 
-    /// The network, to look at.
-    pub fn read(&self) -> Result<RwLockReadGuard<'_, Mlp>> {
+    /// The network, to look at: a copy if connections owe steps, so that the network stays as it is.
+    pub fn read(&self) -> Result<Look<'_>> {
+        let guard = self.as_is()?;
+        match guard.owes() {
+            false => Ok(Look::Here(guard)),
+            true => Ok(Look::Copy(Box::new(guard.settled(&self.par()?)?))),
+        }
+    }
+
+    /// The network, to look at all but its weights, or to go on with its training.
+    pub fn as_is(&self) -> Result<RwLockReadGuard<'_, Mlp>> {
         // Inherited readers do no harm: there is no writer before the network is ours.
         let inherited = patiently(|| match self.networks.last() {
             (_, true) => Some(None),
@@ -91,8 +119,15 @@ impl SharedNetwork {
         Ok(guard)
     }
 
-    /// The network, to change.
+    /// The network, to change; its connections owe no steps.
     pub fn write(&self) -> Result<RwLockWriteGuard<'_, Mlp>> {
+        let mut guard = self.train()?;
+        guard.settle(&self.par()?)?;
+        Ok(guard)
+    }
+
+    /// The network, to train. It may owe steps, before and after.
+    pub fn train(&self) -> Result<RwLockWriteGuard<'_, Mlp>> {
         let network = self.networks.own(Locked::renewed)?;
         Ok(network.mlp.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -108,7 +143,7 @@ impl SharedNetwork {
         } else {
             (other, self)
         };
-        let (mut a, mut b) = (first.write()?, second.write()?);
+        let (mut a, mut b) = (first.train()?, second.train()?);
         std::mem::swap(&mut *a, &mut *b);
         Ok(())
     }

@@ -210,6 +210,13 @@ pub mod kernels {
         ))
     }
 
+    /// As [`crate::nn::set_few`]: the share of values that sparse samples store up to which training goes by
+    /// them; None for the usual one.
+    #[pyfunction]
+    fn set_few(share: Option<f64>) {
+        crate::nn::set_few(share);
+    }
+
     #[pyfunction]
     fn sample_distinct(
         py: Python<'_>,

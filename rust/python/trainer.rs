@@ -70,7 +70,7 @@ impl Trainer {
         settings.check()?;
         let par = network.get().par()?;
         let workspace = data.get().with(py, |data| {
-            let mut mlp = network.get().write()?;
+            let mut mlp = network.get().train()?;
             mlp.check_optimizer(&settings.optimizer)?;
             let moments = settings.optimizer.kind().moments();
             let largest = batch_size.max(growth_batch);
@@ -207,7 +207,7 @@ impl Trainer {
         }
         let score = self.data.get().with(py, |data| {
             let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
-            single_step(&par, &mut *network.write()?, &mut workspace, data, &settings.optimizer)
+            single_step(&par, &mut *network.train()?, &mut workspace, data, &settings.optimizer)
         })?;
         self.multiply_adds.fetch_add(score.multiply_adds, Ordering::Relaxed);
         self.limited.fetch_add(score.limited, Ordering::Relaxed);
@@ -227,7 +227,7 @@ impl Trainer {
         let (network, data) = (self.network.get(), self.data.get());
         let (par, settings) = (network.par()?, self.settings());
         let mut epoch =
-            data.with(py, |data| Epoch::new(&*network.read()?, data, settings, first_step))?;
+            data.with(py, |data| Epoch::new(&*network.as_is()?, data, settings, first_step))?;
         while !epoch.is_finished() {
             // The lock is let go at every tick and when others wait for it: other threads may
             // look at a completed step.
@@ -236,7 +236,7 @@ impl Trainer {
                 let mut go_on = until_tick();
                 loop {
                     let alone = || go_on() && !network.has_waiting_readers();
-                    epoch.run(&par, &mut *network.write()?, &mut workspace, data, alone)?;
+                    epoch.run(&par, &mut *network.train()?, &mut workspace, data, alone)?;
                     network.let_readers_in();
                     if epoch.is_finished() || !go_on() {
                         return Ok(());

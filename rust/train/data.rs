@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::kernels::stride;
 use crate::memory::reserved;
 use crate::nn::{
-    Answers, BatchBuffers, Draw, Footprint, Layer, Loss, Mlp, Moments, SparseRows, Standardizer,
-    Table, TargetRange, Targets, Workspace, moderate,
+    Answers, BatchBuffers, Draw, Footprint, Loss, Mlp, Moments, SparseRows, Standardizer, Table,
+    TargetRange, Targets, Workspace, moderate,
 };
 use crate::parallel::Par;
 
@@ -77,22 +77,6 @@ impl Samples<'_> {
             return Err(Error::invalid(name, format!("{samples} samples"), expected));
         }
         Ok(())
-    }
-
-    /// The most features that `batch` samples can have together.
-    fn features_of(&self, batch: usize) -> Result<usize> {
-        match self {
-            Samples::Dense(_, features) | Samples::Wide(_, features) => Ok(*features),
-            Samples::Sparse(rows) => {
-                let x = rows.matrix();
-                let offsets = x.pattern().indptr();
-                let mut lengths = reserved(x.n_rows(), "sparse samples")?;
-                lengths.extend(offsets.windows(2).map(|o| o[1] - o[0]));
-                lengths.sort_unstable_by_key(|&len| std::cmp::Reverse(len));
-                let most: usize = lengths.iter().take(batch).sum();
-                Ok(most.min(x.n_cols()))
-            }
-        }
     }
 }
 
@@ -234,8 +218,10 @@ impl<'a> DataView<'a> {
                 Ok(footprint.changed_inputs(model, batch))
             }
             Samples::Dense(..) | Samples::Wide(..) => Ok(footprint),
-            Samples::Sparse(_) => {
-                Ok(footprint.sparse_inputs(model, batch, self.x.features_of(batch)?))
+            Samples::Sparse(rows) => {
+                let values = most_values(rows, batch)?;
+                let features = values.min(self.x.features());
+                Ok(footprint.sparse_inputs(model, batch, [features, values], rows.are_few()))
             }
         }
     }
@@ -253,14 +239,14 @@ impl<'a> DataView<'a> {
     pub fn gather_for_step(
         &self,
         par: &Par,
-        first: &Layer,
+        model: &Mlp,
         standardizer: Option<&Standardizer>,
         samples: &[u32],
         draw: Draw,
         workspace: &mut Workspace,
     ) -> Result<()> {
         if self.augmentation.is_none() {
-            return self.gather(par, first, standardizer, samples, workspace.buffers());
+            return self.gather(par, model, standardizer, samples, workspace.buffers());
         }
         let mut rows = workspace.lend_rows()?;
         self.change(par, samples, draw, &mut rows);
@@ -300,25 +286,39 @@ impl<'a> DataView<'a> {
         gather_rows(par, x, standardizer, batch, |lane| lane, workspace.buffers())
     }
 
-    /// Makes the given samples, standardised, the batch in `buffers`, for a network whose first
-    /// layer is `first` and stays as it is until the batch is done with. Of dense data: lanes
+    /// Whether samples store so few values that work goes by these.
+    pub(super) fn are_few(&self) -> bool {
+        matches!(self.x, Samples::Sparse(rows) if rows.are_few())
+    }
+
+    /// Makes the given samples, standardised, the batch in `buffers`, for a network whose first layer
+    /// stays as it is until the batch is done with. Of dense data: lanes
     /// (features, `stride(samples.len())`), feature-major, padding zero.
     pub fn gather(
         &self,
         par: &Par,
-        first: &Layer,
+        model: &Mlp,
         standardizer: Option<&Standardizer>,
         samples: &[u32],
         buffers: BatchBuffers<'_>,
     ) -> Result<()> {
         let x = match self.x {
-            Samples::Sparse(x) => return buffers.sparse(par, first, standardizer, x, samples),
+            Samples::Sparse(x) => return buffers.sparse(par, model, standardizer, x, samples),
             Samples::Dense(x, features) => Rows { values: Values::Narrow(x), features },
             Samples::Wide(x, features) => Rows { values: Values::Wide(x), features },
         };
         let row = |lane: usize| samples[lane] as usize;
         gather_rows(par, x, standardizer, samples.len(), row, buffers)
     }
+}
+
+/// The most values that `batch` samples store together.
+fn most_values(rows: SparseRows<'_>, batch: usize) -> Result<usize> {
+    let x = rows.matrix();
+    let mut lengths = reserved(x.n_rows(), "sparse samples")?;
+    lengths.extend(x.pattern().indptr().windows(2).map(|o| o[1] - o[0]));
+    lengths.sort_unstable_by_key(|&len| std::cmp::Reverse(len));
+    Ok(lengths.iter().take(batch).sum())
 }
 
 /// Dense samples: (samples, features), row-major.

@@ -73,12 +73,16 @@ impl Epoch {
         workspace.check(model)?;
         // Inside the pool once, so that the kernels of a step neither hand work over nor wake threads.
         par.awake(|| {
+            if self.next == 0 {
+                model.settle(par)?;
+            }
             model.prepare_training(par, workspace.memory())?;
-            model.prepare_optimizer(&self.settings.optimizer)?;
+            model.prepare_optimizer(par, &self.settings.optimizer)?;
             let mut ahead = Ahead::new(data, workspace)?;
             while !self.is_finished() {
                 self.step(par, model, workspace, data, &mut ahead)?;
                 if self.is_finished() {
+                    model.settle(par)?;
                     model.counters.epochs += 1;
                 } else if !go_on() {
                     break;
@@ -107,15 +111,15 @@ impl Epoch {
     ) -> Result<()> {
         let samples = self.batch(self.next);
         let end = self.next + samples.len();
-        let (first, standardizer) = (&model.layers()[0], model.standardizer());
-        let draw = model.next_draw();
+        model.prepare_step(par, &self.settings.optimizer, data.are_few())?;
+        let (standardizer, draw) = (model.standardizer(), model.next_draw());
         if data.changes() {
             if !ahead.is_ready {
                 data.change(par, samples, draw, &mut ahead.rows);
             }
             data.gather_changed(par, standardizer, samples.len(), &ahead.rows, workspace)?;
         } else {
-            data.gather(par, first, standardizer, samples, workspace.buffers())?;
+            data.gather(par, model, standardizer, samples, workspace.buffers())?;
         }
         let at = (self.step, self.settings.total_steps);
         let mut compute = || {
@@ -167,12 +171,13 @@ pub fn single_step(
     workspace.check(model)?;
     data.check(model)?;
     model.prepare_training(par, workspace.memory())?;
-    model.prepare_optimizer(optimizer)?;
+    model.prepare_optimizer(par, optimizer)?;
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);
     par.install(|| {
-        let (first, standardizer) = (&model.layers()[0], model.standardizer());
-        data.gather_for_step(par, first, standardizer, &samples, model.next_draw(), workspace)?;
+        model.prepare_step(par, optimizer, data.are_few())?;
+        let (standardizer, draw) = (model.standardizer(), model.next_draw());
+        data.gather_for_step(par, model, standardizer, &samples, draw, workspace)?;
         Ok(model.train_step(par, workspace, &samples, data.answers(), optimizer, (0, 1)))
     })
 }

@@ -76,7 +76,7 @@ fn gather(
     let stream = Stream::new(seed, Purpose::GrowBatch, 0, model.counters.evolutions);
     let samples = sample_distinct(par, all as u64, count as u64, stream)?;
     let samples: Vec<u32> = collected(samples.into_iter().map(|s| s as u32), "a batch")?;
-    let (first, standardizer) = (&model.layers()[0], model.standardizer());
-    data.gather_for_step(par, first, standardizer, &samples, model.next_draw(), workspace)?;
+    let (standardizer, draw) = (model.standardizer(), model.next_draw());
+    data.gather_for_step(par, model, standardizer, &samples, draw, workspace)?;
     Ok(samples)
 }

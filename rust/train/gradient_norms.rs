@@ -17,8 +17,7 @@ pub fn gradient_norms(par: &Par, model: &Mlp, data: &DataView<'_>) -> Result<Vec
     let mut gradient = Gradient::default();
     gradient.fit(&at_rest)?;
     gradient.set_samples(samples.len());
-    let (first, standardizer) = (&at_rest.layers()[0], model.standardizer());
-    data.gather(par, first, standardizer, &samples, workspace.buffers())?;
+    data.gather(par, &at_rest, model.standardizer(), &samples, workspace.buffers())?;
     let (answers, draw) = (data.answers(), Draw { seed: 0, step: 0 });
     at_rest.gradient(par, &mut workspace, &samples, answers, draw, gradient.values_mut());
     Ok(gradient.view().norms())

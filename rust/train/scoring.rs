@@ -166,9 +166,8 @@ impl InferencePass {
                 self.samples.clear();
                 self.samples.extend((self.next..end).map(|i| (i * self.every) as u32));
                 let batch = self.samples.len();
-                let (first, standardizer) = (&model.layers()[0], model.standardizer());
                 let buffers = self.inference.buffers();
-                data.gather(par, first, standardizer, &self.samples, buffers)?;
+                data.gather(par, model, model.standardizer(), &self.samples, buffers)?;
                 let (z, scratch) = model.forward(par, &mut self.inference, batch);
                 each(&self.samples, z, scratch);
                 self.next = end;

@@ -122,9 +122,12 @@ def test_whatever_is_zero(seed, density, batch_size, threads, index, hidden):
     models[0].fit(x, y, **options)
     sparse = as_sparse(x, sp.csr_array, index)
     models[1].fit(sparse, y, **options)
+    few = np.count_nonzero(x) <= 0.03 * x.size  # work goes by the values: bits differ
     for dense, other in zip(*map(numbers, models), strict=True):
-        assert np.array_equal(dense, other)
-    assert np.array_equal(models[0].predict(x), models[1].predict(sparse, batch_size=batch_size))
+        np.testing.assert_allclose(dense, other, rtol=0, atol=1e-5 if few else 0)
+    predictions = models[1].predict(x, batch_size=batch_size)
+    assert np.array_equal(predictions, models[1].predict(sparse))
+    np.testing.assert_allclose(models[0].predict(x), predictions, rtol=0, atol=1e-5 if few else 0)
 
 
 @pytest.mark.parametrize("strategy", [ts.WASSP(workers=2), ts.WASAP(workers=1), None])

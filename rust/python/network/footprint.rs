@@ -68,7 +68,7 @@ impl Network {
     ) -> PyResult<Footprint> {
         let memory = convert::name("memory", memory)?;
         Ok(py.detach(|| {
-            let mlp = self.read()?;
+            let mlp = self.as_is()?;
             let whole = nn::Footprint::of(&mlp, batch_size, candidates, memory, moments);
             Ok::<_, Error>(Footprint::new(whole, mlp.bytes()))
         })?)

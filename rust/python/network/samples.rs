@@ -19,19 +19,20 @@ impl Network {
     /// did.
     fn standardize_on(&self, py: Python<'_>, data: &Data) -> PyResult<bool> {
         let par = self.par()?;
-        data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, None))
+        data.with(py, |data| self.take_statistics(&par, data, None))
     }
 
     /// The optimiser whose moments there are, unless it is SGD or none.
     fn moments_of(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
-        Ok(py.detach(|| -> Result<_> { Ok(self.read()?.state().map(|state| state.rule.name())) })?)
+        Ok(py
+            .detach(|| -> Result<_> { Ok(self.as_is()?.state().map(|state| state.rule.name())) })?)
     }
 
     /// Whether dense samples may be float64: the network standardises them, and not by the statistics
     /// of the first models.
     fn takes_float64(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(py.detach(|| -> Result<_> {
-            let mlp = self.read()?;
+            let mlp = self.as_is()?;
             let counted = mlp.standardizer().is_none_or(|s| s.count().is_some());
             Ok(mlp.config().standardize && counted)
         })?)
@@ -41,22 +42,22 @@ impl Network {
     /// the step which comes next.
     fn follow(&self, py: Python<'_>, data: &Data, rate: f64) -> PyResult<bool> {
         let par = self.par()?;
-        data.with(py, |data| take_statistics(&par, &mut *self.write()?, data, Some(rate)))
+        data.with(py, |data| self.take_statistics(&par, data, Some(rate)))
     }
 
     /// Lets features that had one value until now count from now on, if they vary in these data.
     fn take_up_constants(&self, py: Python<'_>, data: &Data) -> PyResult<()> {
         let par = self.par()?;
         data.with(py, |data| {
-            let mlp = &mut *self.write()?;
             let waits = |s: &Standardizer| s.scale().contains(&0.0);
-            if mlp.standardizer().is_some_and(waits) {
-                let moments = data.moments(&par)?;
-                if moments.total() > 0.0 {
-                    mlp.take_up_constants(&par, &moments)?;
-                }
+            if !self.as_is()?.standardizer().is_some_and(waits) {
+                return Ok(());
             }
-            Ok(())
+            let moments = data.moments(&par)?;
+            match moments.total() > 0.0 {
+                true => self.write()?.take_up_constants(&par, &moments),
+                false => Ok(()),
+            }
         })
     }
 
@@ -64,7 +65,7 @@ impl Network {
     fn moments(&self, py: Python<'_>, data: &Data) -> PyResult<(Option<Moments>, Option<Moments>)> {
         let par = self.par()?;
         let (inputs, targets) = data.with(py, |data| {
-            let mlp = self.read()?;
+            let mlp = self.as_is()?;
             let inputs = mlp.config().standardize.then(|| data.moments(&par)).transpose()?;
             let targets = match mlp.config().standardize_targets {
                 true => data.target_moments(&par, mlp.n_outputs())?,
@@ -106,13 +107,13 @@ impl Network {
 
     /// What standardises inputs, if there is something.
     fn input_statistics(&self, py: Python<'_>) -> PyResult<Option<Statistics>> {
-        let of = py.detach(|| self.read()?.standardizer().map(|s| s.try_clone()).transpose())?;
+        let of = py.detach(|| self.as_is()?.standardizer().map(|s| s.try_clone()).transpose())?;
         of.map(|s| Statistics::of_inputs(py, &s)).transpose()
     }
 
     /// The units of targets, if there are some.
     fn target_statistics(&self, py: Python<'_>) -> PyResult<Option<Statistics>> {
-        let of = py.detach(|| self.read()?.units().map(|u| u.try_clone()).transpose())?;
+        let of = py.detach(|| self.as_is()?.units().map(|u| u.try_clone()).transpose())?;
         of.map(|u| Statistics::of_targets(py, &u)).transpose()
     }
 
@@ -151,7 +152,7 @@ impl Network {
     fn evaluate(&self, py: Python<'_>, data: &Data, batch_size: usize) -> PyResult<Scores> {
         let par = self.par()?;
         let mut pass =
-            data.with(py, |data| InferencePass::new(&*self.read()?, data, batch_size))?;
+            data.with(py, |data| InferencePass::new(&*self.as_is()?, data, batch_size))?;
         while !pass.is_finished() {
             data.with(py, |data| pass.evaluate(&par, &*self.read()?, data, until_tick()))?;
             py.check_signals()?;
@@ -169,7 +170,7 @@ impl Network {
         mut out: PyReadwriteArray2<'_, f32>,
     ) -> PyResult<Option<Statistics>> {
         let par = self.par()?;
-        let outputs = py.detach(|| self.read().map(|mlp| mlp.n_outputs()))?;
+        let outputs = py.detach(|| self.as_is().map(|mlp| mlp.n_outputs()))?;
         let expected = [data.samples(), outputs];
         if out.shape() != expected || !out.is_c_contiguous() {
             let found = format!("an array of shape {:?}", out.shape());
@@ -177,7 +178,7 @@ impl Network {
         }
         let out = out.as_slice_mut()?;
         let mut pass =
-            data.with(py, |data| InferencePass::new(&*self.read()?, data, batch_size))?;
+            data.with(py, |data| InferencePass::new(&*self.as_is()?, data, batch_size))?;
         let mut units = None;
         while !pass.is_finished() {
             units = data.with(py, |data| {
@@ -188,6 +189,17 @@ impl Network {
             py.check_signals()?;
         }
         units.map(|units| Statistics::of_targets(py, &units)).transpose()
+    }
+}
+
+impl Network {
+    /// [`take_statistics`], if the network standardises something.
+    fn take_statistics(&self, par: &Par, data: &DataView<'_>, rate: Option<f64>) -> Result<bool> {
+        let of = |mlp: &Mlp| mlp.config().standardize || mlp.config().standardize_targets;
+        if !of(&*self.as_is()?) {
+            return Ok(false);
+        }
+        take_statistics(par, &mut *self.write()?, data, rate)
     }
 }
 

@@ -85,10 +85,10 @@ impl GradientWorker {
         let end = self.order.len().min(start.saturating_add(self.batch_size));
         let samples = self.order.get(start..end).filter(|samples| !samples.is_empty());
         let Some(samples) = samples else { return Ok(None) };
-        let (first, standardizer) = (&model.layers()[0], source.standardizer);
+        let standardizer = source.standardizer;
         let draw = Draw { seed: self.share.seed(source.seed), step };
         let workspace = &mut self.workspace;
-        source.data.gather_for_step(par, first, standardizer, samples, draw, workspace)?;
+        source.data.gather_for_step(par, model, standardizer, samples, draw, workspace)?;
         let answers = source.data.answers();
         Ok(Some(model.gradient(par, &mut self.workspace, samples, answers, draw, out)))
     }
