@@ -1,10 +1,10 @@
 """Sparse samples by their stored values and by lanes: `python benches/sparse.py`.
 
-Networks of the same seed train in turns on one-hot rows, and on rows of words. The work of one goes by
-the stored values; the other takes the features of a batch as lanes, which is the way for samples that
-store many values, and trains on some batches of the one-hot rows only. Printed are medians, their
-ratio, and the peak memory. `--shares` compares both ways for shares of stored values from 0.1 to 50 %:
-by it the share was chosen up to which work goes by the values.
+Networks of the same seed train in turns on one-hot rows, and on rows of words. The work of one
+goes by the stored values; the other takes the features of a batch as lanes, which is the way for
+samples that store many values, and trains on some batches of the one-hot rows only. Printed are
+medians, their ratio, and the peak memory. `--shares` compares both ways for shares of stored values
+from 0.1 to 50 %: by it the share was chosen up to which work goes by the values.
 """
 
 import argparse
