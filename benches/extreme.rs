@@ -53,7 +53,7 @@ fn main() {
             let mut signs = vec![0; n * words(stride)];
             let seen = vec![0xA5A5; n * words(stride)];
             let map = Map::Slope(0.6);
-            let forward = Forward { map, mask: None };
+            let forward = Forward { map, mask: None, flush: false };
             let backward = Backward { signs: &seen, ..Backward::of(map) };
             let zeros = vec![0.0; n];
             let mut limit = 0.0f64;

@@ -17,6 +17,10 @@
 //! order, a fused multiply-add each, starting from the bias (or 0); [`sddmm`] sums over the batch
 //! in [`LANES`] virtual lanes which one fixed tree reduces.
 //!
+//! # Denormal numbers
+//! Training keeps none: what a step stores, and the activations and deltas that it makes, are
+//! [`flushed`]. Predictions and evaluations are not, so a saved model predicts the same bits.
+//!
 //! Kernels know nothing of layers: what a row needs after its product (activation, derivative)
 //! comes as plain numbers in [`Forward`] and [`Backward`].
 //!
@@ -25,6 +29,7 @@
 
 mod activation;
 mod epilogue;
+mod flush;
 mod idle;
 pub mod limits;
 mod math;
@@ -45,6 +50,7 @@ mod warp;
 
 pub use activation::{Map, Needs};
 pub use epilogue::{Backward, Biases, Forward, Mask, bias_gradient, bias_update};
+pub use flush::{LEAST, flush, flushed};
 pub use idle::{Idle, MOST_IDLE};
 pub use noise::add_noise;
 pub use operands::{Batch, BatchMut, Linear, Outputs, Parameters, Record, Transposed, Weights};

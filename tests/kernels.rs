@@ -78,11 +78,11 @@ proptest! {
         let par = Par::new(threads).unwrap();
         kernels::spend_stored(&par, &[&gradients], &step, parameters);
         for (i, (g, m, w)) in numbers.into_iter().enumerate() {
-            let mean = |beta: f32| beta.mul_add(m, (1.0 - beta) * g);
+            let mean = |beta: f32| kernels::flushed(beta.mul_add(m, (1.0 - beta) * g));
             let sign = mean(beta_1).partial_cmp(&0.0).unwrap() as i8;
             prop_assert_eq!(momentum[i].to_bits(), mean(beta_2).to_bits());
             let expected = (-decay).mul_add(w, w - rate * f32::from(sign));
-            prop_assert_eq!(values[i], expected, "{} {} {}", g, m, w);
+            prop_assert_eq!(values[i], kernels::flushed(expected), "{} {} {}", g, m, w);
         }
     }
 }
@@ -296,7 +296,7 @@ proptest! {
         let (x, bias) = (batch(w.n_cols(), b, seed), batch(w.n_rows(), 1, seed ^ 1));
         let z = naive_spmm(&w, &x, s, &bias);
         let mask = (rate > 0.0).then(|| Mask::new(Stream::new(seed, Purpose::Dropout, 1, 2), rate));
-        let forward = Forward { map, mask };
+        let forward = Forward { map, mask, flush: false };
         let mut y = vec![f32::NAN; z.len()];
         let mut signs = vec![0u16; w.n_rows() * words(s)];
         let mut kept = signs.clone();
@@ -341,7 +341,7 @@ proptest! {
         let dy = batch(n, b, seed ^ 3);
         let mut dx = vec![f32::NAN; dy.len()];
         let mask_scale = mask.map(|m| m.scale());
-        let backward = Backward { map, mask_scale, signs: &signs, kept: &kept, output: &y, z: &saved };
+        let backward = Backward { map, mask_scale, signs: &signs, kept: &kept, output: &y, z: &saved, flush: false };
         let (eye, out) = (by_columns(&eye, &index), lanes_mut(&mut dx, s));
         kernels::spmm_transpose_derive(&Par::seq(), eye, lanes(&dy, s), &backward, out, None);
         for i in 0..z.len() {
@@ -372,7 +372,8 @@ proptest! {
         let (mut y, mut saved, mut kept) = (z.clone(), vec![f32::NAN; z.len()], vec![0u16; n * w]);
         let record = Record { signs: &mut [], kept: &mut kept, z: &mut saved };
         let outputs = Outputs { y: lanes_mut(&mut y, s), record };
-        kernels::srelu(&par, parameters, mask.as_ref(), outputs);
+        let forward = Forward { map: Map::Identity, mask, flush: false };
+        kernels::srelu(&par, parameters, &forward, outputs);
         prop_assert_eq!(bits(&saved), bits(&z));
         let scale = mask.map(|m| m.scale());
         let bit = |i: usize| kept[i / s * w + i % s / LANES] >> (i % s % LANES) & 1 == 1;
@@ -412,7 +413,8 @@ proptest! {
         }
         // In place and without dropout: what predictions do.
         let mut y = z.clone();
-        kernels::srelu(&par, parameters, None, Outputs::alone(lanes_mut(&mut y, s)));
+        let alone = Forward { mask: None, ..forward };
+        kernels::srelu(&par, parameters, &alone, Outputs::alone(lanes_mut(&mut y, s)));
         for i in 0..z.len() {
             prop_assert_eq!(y[i], kernels::srelu_of(&parameters[4 * (i / s)..][..4], z[i]));
         }
@@ -525,7 +527,7 @@ fn dropout_keeps_the_right_fraction_and_no_lane_is_special() {
     let (n, b, rate) = (2000, 128, 0.3);
     let empty = Csr::new(1, vec![0; n + 1], vec![], vec![]).unwrap();
     let mask = Mask::new(Stream::new(5, Purpose::Dropout, 1, 0), rate);
-    let forward = Forward { map: Map::Identity, mask: Some(mask) };
+    let forward = Forward { map: Map::Identity, mask: Some(mask), flush: false };
     let mut y = vec![0.0; n * b];
     let mut kept = vec![0u16; n * words(b)];
     let ones = vec![1.0; n];

@@ -226,6 +226,32 @@ impl Lanes for Sloped {
     }
 }
 
+/// A map whose results and gradients are without denormal numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Flushed<L>(pub(super) L);
+
+impl<L: Lanes> Lanes for Flushed<L> {
+    #[inline(always)]
+    fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16 {
+        let positive = self.0.map::<S, V>(simd, lanes);
+        V::load(simd, lanes).flushed(simd).store(lanes);
+        positive
+    }
+
+    #[inline(always)]
+    fn derive<S: Simd, V: Vector<S>>(
+        self,
+        simd: S,
+        backward: &Backward<'_>,
+        word: usize,
+        lane: usize,
+        lanes: &mut [f32],
+    ) {
+        self.0.derive::<S, V>(simd, backward, word, lane, lanes);
+        V::load(simd, lanes).flushed(simd).store(lanes);
+    }
+}
+
 impl<C: Smooth> Lanes for C {
     #[inline(always)]
     fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16 {

@@ -1,6 +1,6 @@
 //! What happens to a row of lanes right after its product, while it is still in the first cache.
 
-use super::activation::{Lanes, Map, Needs, Same, Sloped, match_map};
+use super::activation::{Flushed, Lanes, Map, Needs, Same, Sloped, match_map};
 use super::operands::{Batch, Parameters, Record, Split};
 use super::simd::{Simd, Vector, multiversion};
 use super::step::Step;
@@ -49,6 +49,8 @@ pub struct Forward {
     pub map: Map,
     /// Dropout, while training.
     pub mask: Option<Mask>,
+    /// Whether activations are [`super::flushed`]: in training, and never in predictions.
+    pub flush: bool,
 }
 
 /// What turns the gradient of activations into that of pre-activations. `signs`, `kept`, `output`
@@ -68,12 +70,15 @@ pub struct Backward<'a> {
     pub output: &'a [f32],
     /// The pre-activations.
     pub z: &'a [f32],
+    /// Whether the gradients are [`super::flushed`].
+    pub flush: bool,
 }
 
 impl Backward<'_> {
     /// The derivative of `map` where it needs nothing of the forward pass.
     pub fn of(map: Map) -> Self {
-        Backward { map, mask_scale: None, signs: &[], kept: &[], output: &[], z: &[] }
+        let (signs, kept) = (&[][..], &[][..]);
+        Backward { map, mask_scale: None, signs, kept, output: &[], z: &[], flush: false }
     }
 }
 
@@ -95,8 +100,8 @@ pub(super) fn forward_row<S: Simd>(
         mask.fill(simd, row, kept);
     }
     match forward.map {
-        Map::Identity => map_row(simd, Same, forward, y, signs, kept),
-        Map::Slope(slope) => map_row(simd, Sloped(slope), forward, y, signs, kept),
+        Map::Identity => map_row_as(simd, Same, forward, y, signs, kept),
+        Map::Slope(slope) => map_row_as(simd, Sloped(slope), forward, y, signs, kept),
         _ => map_smooth_row(forward, y, signs, kept),
     }
 }
@@ -113,7 +118,7 @@ fn map_smooth_body<S: Simd>(
         forward.map,
         identity => {},
         slope(_slope) => {},
-        smooth(Curve) => map_row(simd, Curve, forward, y, signs, kept)
+        smooth(Curve) => map_row_as(simd, Curve, forward, y, signs, kept)
     );
 }
 multiversion! {
@@ -126,6 +131,22 @@ multiversion! {
 }
 
 /// [`forward_row`] with a map that the compiler knows.
+#[inline(always)]
+fn map_row_as<S: Simd>(
+    simd: S,
+    map: impl Lanes,
+    forward: &Forward,
+    y: &mut [f32],
+    signs: &mut [u16],
+    kept: &[u16],
+) {
+    if forward.flush {
+        map_row(simd, Flushed(map), forward, y, signs, kept);
+    } else {
+        map_row(simd, map, forward, y, signs, kept);
+    }
+}
+
 #[inline(always)]
 fn map_row<S: Simd>(
     simd: S,
@@ -170,8 +191,8 @@ pub(super) fn keep_row<S: Simd>(simd: S, mask: &Mask, row: usize, y: &mut [f32],
 #[inline(always)]
 pub(super) fn backward_row<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy: &mut [f32]) {
     match backward.map {
-        Map::Identity => derive_row(simd, Same, backward, row, dy),
-        Map::Slope(slope) => derive_row(simd, Sloped(slope), backward, row, dy),
+        Map::Identity => derive_row_as(simd, Same, backward, row, dy),
+        Map::Slope(slope) => derive_row_as(simd, Sloped(slope), backward, row, dy),
         _ => derive_smooth_row(backward, row, dy),
     }
 }
@@ -182,7 +203,7 @@ fn derive_smooth_body<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy:
         backward.map,
         identity => {},
         slope(_slope) => {},
-        smooth(Curve) => derive_row(simd, Curve, backward, row, dy)
+        smooth(Curve) => derive_row_as(simd, Curve, backward, row, dy)
     );
 }
 multiversion! {
@@ -193,6 +214,21 @@ multiversion! {
 }
 
 /// [`backward_row`] with a map that the compiler knows.
+#[inline(always)]
+fn derive_row_as<S: Simd>(
+    simd: S,
+    map: impl Lanes,
+    backward: &Backward<'_>,
+    row: usize,
+    dy: &mut [f32],
+) {
+    if backward.flush {
+        derive_row(simd, Flushed(map), backward, row, dy);
+    } else {
+        derive_row(simd, map, backward, row, dy);
+    }
+}
+
 #[inline(always)]
 fn derive_row<S: Simd>(
     simd: S,

@@ -14,6 +14,7 @@ mod quotients;
 #[cfg(test)]
 mod tests;
 
+use super::flush::{LEAST, flushed};
 use super::operands::Parameters;
 use super::simd::Simd;
 use super::step::{Adam, Sgd, Step, UpdateRule};
@@ -25,9 +26,6 @@ pub const MOST_IDLE: usize = 4096;
 
 /// Moves that have fallen to this part of what they were are not made any more.
 const SPENT: f64 = 1.0 / (1 << 24) as f64;
-
-/// Below this a number is 0: the least that is not denormal.
-const LEAST: f32 = f32::MIN_POSITIVE;
 
 /// The steps that were made since a moment, and what they do to a parameter without a gradient.
 #[derive(Clone, Debug)]
@@ -281,8 +279,8 @@ impl Idle {
         parameters.each_array(simd, |w, v, _, _| {
             for i in 0..ARRAY {
                 let (old, velocity) = (f64::from(w[i]), f64::from(v[i]));
-                w[i] = normal((kept * old + moved * velocity) as f32);
-                v[i] = normal((left * velocity) as f32);
+                w[i] = flushed((kept * old + moved * velocity) as f32);
+                v[i] = flushed((left * velocity) as f32);
             }
         });
     }
@@ -318,9 +316,9 @@ impl Idle {
                 }
                 let series = (x * x).mul_add(series, 1.0);
                 let moved = sum * v[i] * inverse * series;
-                w[i] = normal(kept.mul_add(w[i], -moved));
-                v[i] = normal(v[i] * momentum);
-                s[i] = normal(s[i] * second);
+                w[i] = flushed(kept.mul_add(w[i], -moved));
+                v[i] = flushed(v[i] * momentum);
+                s[i] = flushed(s[i] * second);
             }
         });
     }
@@ -339,8 +337,8 @@ impl Idle {
                 _ => 0,
             };
             let moved = moved - self.last[gone].moved;
-            *w = normal((kept * f64::from(*w) - moved * f64::from(sign(*v))) as f32);
-            *v = normal((self.left[n].momentum * f64::from(*v)) as f32);
+            *w = flushed((kept * f64::from(*w) - moved * f64::from(sign(*v))) as f32);
+            *v = flushed((self.left[n].momentum * f64::from(*v)) as f32);
         }
     }
 
@@ -372,7 +370,8 @@ impl Idle {
                 }
             }
             for i in 0..ARRAY {
-                (w[i], v[i], s[i]) = (normal(w[i]), normal(v[i] * momentum), normal(s[i] * second));
+                (w[i], v[i], s[i]) =
+                    (flushed(w[i]), flushed(v[i] * momentum), flushed(s[i] * second));
             }
         });
     }
@@ -453,12 +452,6 @@ fn coefficients(rule: &UpdateRule) -> (f64, f64) {
         UpdateRule::Adam(adam) => (adam.beta_1.into(), adam.beta_2.into()),
         UpdateRule::Lion(lion) => (lion.beta_2.into(), 0.0),
     }
-}
-
-/// A number, or 0 for a denormal one.
-#[inline(always)]
-fn normal(value: f32) -> f32 {
-    if value.abs() < LEAST { 0.0 } else { value }
 }
 
 /// The sign, 0 for what counts as 0, and NaN for NaN.

@@ -15,6 +15,7 @@ pub(super) mod rows;
 
 use std::sync::OnceLock;
 
+use super::flush::LEAST;
 use crate::error::{Error, Result};
 
 /// The environment variable that forces an instruction set: `avx512`, `avx2` or `portable`.
@@ -150,6 +151,18 @@ pub trait Vector<S>: Copy {
     fn positive(self) -> u16;
     /// Lanes of self where the bit is set, and of other elsewhere.
     fn select(self, bits: u16, other: Self) -> Self;
+    /// +0 in lanes whose magnitude is below [`LEAST`], the others and NaN as they are.
+    #[inline(always)]
+    fn flushed(self, simd: S) -> Self
+    where
+        S: Copy,
+    {
+        // Signs of differences, for instruction sets that do not do it with fewer instructions.
+        let least = Self::splat(simd, LEAST);
+        let below =
+            least.add(self).positive() & least.add(self.mul(Self::splat(simd, -1.0))).positive();
+        Self::splat(simd, 0.0).select(below, self)
+    }
     /// Lanes above zero as they are and the others times `factor`, with [`Vector::positive`].
     #[inline(always)]
     fn scale_unless_positive(self, factor: Self) -> (Self, u16) {

@@ -275,7 +275,7 @@ multiversion! {
 
 /// `Y = W X + bias`. `x`: n_cols rows; `y`: n_rows rows, overwritten.
 pub fn spmm(par: &Par, linear: Linear<'_>, x: Batch<'_>, y: BatchMut<'_>) {
-    let identity = Forward { map: Map::Identity, mask: None };
+    let identity = Forward { map: Map::Identity, mask: None, flush: false };
     spmm_activate(par, linear, x, &identity, Outputs::alone(y));
 }
 

@@ -3,7 +3,8 @@
 //! It is made of multiplications and additions, which no compiler contracts: the bits are the same
 //! on every instruction set.
 
-use super::epilogue::{Backward, Mask, keep_row};
+use super::epilogue::{Backward, Forward, keep_row};
+use super::flush::flushed;
 use super::operands::{BatchMut, Outputs, Record, Split};
 use super::simd::{Simd, multiversion};
 use super::tiles::{LANES, words};
@@ -52,7 +53,7 @@ pub fn srelu_of(parameters: &[f32], z: f32) -> f32 {
 fn srelu_body<S: Simd>(
     simd: S,
     parameters: &[f32],
-    mask: Option<&Mask>,
+    forward: &Forward,
     first: usize,
     outputs: Outputs<'_>,
 ) {
@@ -64,26 +65,30 @@ fn srelu_body<S: Simd>(
     let rows = y.values.chunks_exact_mut(y.stride);
     for (r, (y, parameters)) in rows.zip(parameters.chunks_exact(SRELU_PARAMETERS)).enumerate() {
         let curve = Curve::of(parameters);
-        y.iter_mut().for_each(|y| *y = curve.apply(*y));
-        if let Some(mask) = mask {
+        if forward.flush {
+            y.iter_mut().for_each(|y| *y = flushed(curve.apply(*y)));
+        } else {
+            y.iter_mut().for_each(|y| *y = curve.apply(*y));
+        }
+        if let Some(mask) = &forward.mask {
             keep_row(simd, mask, first + r, y, &mut kept[r * w..][..w]);
         }
     }
 }
 multiversion! {
     fn srelu_rows(
-        parameters: &[f32], mask: Option<&Mask>, first: usize, outputs: Outputs<'_>,
+        parameters: &[f32], forward: &Forward, first: usize, outputs: Outputs<'_>,
     ) => srelu_body
 }
 
-/// SReLU of every row, and dropout if there is a mask.
+/// SReLU of every row, then what `forward` does after its map, which is not used.
 ///
 /// `parameters`: (n, [`SRELU_PARAMETERS`]); `outputs`: n rows of pre-activations that become
 /// activations; `z` and `kept` of its record are written, `kept` must not be empty with a mask.
-pub fn srelu(par: &Par, parameters: &[f32], mask: Option<&Mask>, outputs: Outputs<'_>) {
+pub fn srelu(par: &Par, parameters: &[f32], forward: &Forward, outputs: Outputs<'_>) {
     let (n, stride) = (parameters.len() / SRELU_PARAMETERS, outputs.y.stride);
     outputs.check(n);
-    let masked = mask.is_none() || n == 0 || !outputs.record.kept.is_empty();
+    let masked = forward.mask.is_none() || n == 0 || !outputs.record.kept.is_empty();
     assert!(masked, "internal: a mask needs kept bits");
     par.for_rows(
         0..n,
@@ -93,7 +98,7 @@ pub fn srelu(par: &Par, parameters: &[f32], mask: Option<&Mask>, outputs: Output
         |outputs, range, mid| outputs.split(mid - range.start),
         |rows, outputs| {
             let own = rows.start * SRELU_PARAMETERS..rows.end * SRELU_PARAMETERS;
-            srelu_rows(&parameters[own], mask, rows.start, outputs);
+            srelu_rows(&parameters[own], forward, rows.start, outputs);
         },
     );
 }
@@ -107,7 +112,7 @@ fn backward_body<S: Simd>(
     dy: BatchMut<'_>,
     gradients: &mut [f32],
 ) {
-    let Backward { z, kept, mask_scale, .. } = *backward;
+    let Backward { z, kept, mask_scale, flush, .. } = *backward;
     let BatchMut { values: dy, stride } = dy;
     let w = words(stride);
     let rows = dy.chunks_exact_mut(stride).zip(gradients.chunks_exact_mut(SRELU_PARAMETERS));
@@ -121,6 +126,9 @@ fn backward_body<S: Simd>(
                 keep(kept[row * w + block], scale, dy);
             }
             derive(curve, z, dy, &mut sums);
+            if flush {
+                dy.iter_mut().for_each(|d| *d = flushed(*d));
+            }
         }
         for (gradient, sums) in gradient.iter_mut().zip(&sums) {
             *gradient = tree_sum(sums);

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use super::flush::{LEAST, flushed};
 use super::operands::{Parameters, Split};
 use super::simd::{Simd, Vector, multiversion};
 use crate::parallel::Par;
 
 /// A step as plain numbers. With the mean gradient `g` the update rule says by how much a parameter
 /// moves, `w <- w + move - decay * w`. Then `shrink` takes of the magnitude of `w` what there is: the
-/// proximal step of an L1 penalty, which leaves exact zeros.
+/// proximal step of an L1 penalty, which leaves exact zeros. What is stored is [`flushed`]: no
+/// parameter or moment is denormal.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     /// The update rule.
@@ -60,7 +62,8 @@ pub struct Adam {
 }
 
 /// Lion: with `c = beta_1 * v + (1 - beta_1) * g` the move is `-rate * sign(c)`, and
-/// `v <- beta_2 * v + (1 - beta_2) * g`. The sign of 0 is 0, and that of NaN is NaN.
+/// `v <- beta_2 * v + (1 - beta_2) * g`. The sign of 0 is 0, and so is that of a denormal `c`; that
+/// of NaN is NaN.
 #[derive(Clone, Copy, Debug)]
 pub struct Lion {
     /// The coefficient of the mean of gradients in the move.
@@ -82,7 +85,7 @@ impl Advance for Sgd {
     #[inline(always)]
     fn advance(&self, rate: f32, g: f32, v: &mut f32, _: &mut f32) -> f32 {
         let push = -rate * g;
-        *v = self.momentum.mul_add(*v, push);
+        *v = flushed(self.momentum.mul_add(*v, push));
         if self.nesterov { self.momentum.mul_add(*v, push) } else { *v }
     }
 }
@@ -91,8 +94,10 @@ impl Advance for Adam {
     const SECOND: bool = true;
     #[inline(always)]
     fn advance(&self, rate: f32, g: f32, v: &mut f32, s: &mut f32) -> f32 {
-        *v = self.beta_1.mul_add(*v, (1.0 - self.beta_1) * g);
-        *s = self.beta_2.mul_add(*s, (1.0 - self.beta_2) * (g * g));
+        *v = flushed(self.beta_1.mul_add(*v, (1.0 - self.beta_1) * g));
+        // The square is not 0 or denormal then: from denormal numbers it is not even made.
+        let g = if g.abs() < ROOT_OF_LEAST { 0.0 } else { g };
+        *s = flushed(self.beta_2.mul_add(*s, (1.0 - self.beta_2) * (g * g)));
         let root = s.sqrt().mul_add(self.inverse_root, self.epsilon);
         -rate * *v / root
     }
@@ -102,8 +107,8 @@ impl Advance for Lion {
     const SECOND: bool = false;
     #[inline(always)]
     fn advance(&self, rate: f32, g: f32, v: &mut f32, _: &mut f32) -> f32 {
-        let c = self.beta_1.mul_add(*v, (1.0 - self.beta_1) * g);
-        *v = self.beta_2.mul_add(*v, (1.0 - self.beta_2) * g);
+        let c = flushed(self.beta_1.mul_add(*v, (1.0 - self.beta_1) * g));
+        *v = flushed(self.beta_2.mul_add(*v, (1.0 - self.beta_2) * g));
         // Not `signum`, which has no 0.
         -rate * if c == 0.0 || c.is_nan() { c } else { 1.0f32.copysign(c) }
     }
@@ -135,11 +140,11 @@ impl PlainSgd {
     pub fn spend_eight<S: Simd>(&self, simd: S, sums: S::V8, w: &mut [f32], v: &mut [f32]) {
         let [inverse, rate, momentum, decay] = self.numbers.map(|n| S::V8::splat(simd, n));
         let push = sums.mul(inverse).mul(rate);
-        let velocity = S::V8::load(simd, v).mul_add(momentum, push);
+        let velocity = S::V8::load(simd, v).mul_add(momentum, push).flushed(simd);
         velocity.store(v);
         let ahead = if self.nesterov { velocity.mul_add(momentum, push) } else { velocity };
         let old = S::V8::load(simd, w);
-        old.mul_add(decay, old.add(ahead)).store(w);
+        old.mul_add(decay, old.add(ahead)).flushed(simd).store(w);
     }
 
     /// The same of one sum.
@@ -147,9 +152,9 @@ impl PlainSgd {
     pub fn spend_one(&self, sum: f32, w: &mut f32, v: &mut f32) {
         let [inverse, rate, momentum, decay] = self.numbers;
         let push = rate * (sum * inverse);
-        *v = momentum.mul_add(*v, push);
+        *v = flushed(momentum.mul_add(*v, push));
         let ahead = if self.nesterov { momentum.mul_add(*v, push) } else { *v };
-        *w = decay.mul_add(*w, *w + ahead);
+        *w = flushed(decay.mul_add(*w, *w + ahead));
     }
 }
 
@@ -254,9 +259,9 @@ impl Step {
     #[inline(always)]
     fn settle(&self, ahead: f32, w: &mut f32) {
         let new = (-self.decay).mul_add(*w, *w + ahead);
-        // Without a branch; nothing to lose leaves every bit, that of a negative zero and NaN too.
+        // Without a branch; nothing to lose leaves every bit of a normal number, and NaN.
         let left = new.abs() - self.shrink;
-        *w = if left < 0.0 { 0.0 } else { left.copysign(new) };
+        *w = if left < LEAST { 0.0 } else { left.copysign(new) };
     }
 
     /// Second moments that the rule keeps of `n` parameters.
@@ -272,6 +277,9 @@ impl Step {
         assert_eq!(parameters.second.len(), second, "internal: second moments are (n,) or none");
     }
 }
+
+/// Gradients of smaller magnitude have squares below [`LEAST`].
+const ROOT_OF_LEAST: f32 = 1.084_202_2e-19; // 2^-63
 
 /// Values whose gradients are summed before they are spent: a few cache lines.
 const RUN: usize = 128;
@@ -363,8 +371,9 @@ mod tests {
         assert_eq!(after(-2.0, 2.0), (1.0, 1.0)); // the sign of 0 is 0
         assert_eq!(after(0.0, 0.0), (1.0, 0.0));
         assert_eq!(after(-0.0, -0.0), (1.0, 0.0));
-        assert_eq!(after(1e-40, 0.0).0, 0.75); // a denormal number has a sign
-        assert_eq!(after(f32::from_bits(1), 0.0), (1.0, 0.0)); // half of the least is 0
+        assert_eq!(after(4.0 * LEAST, 0.0), (0.75, LEAST));
+        assert_eq!(after(2.0 * LEAST, 0.0), (0.75, 0.0)); // a quarter is denormal, a half is not
+        assert_eq!(after(LEAST, 0.0), (1.0, 0.0));
         assert_eq!(after(f32::INFINITY, 0.0).0, 0.75);
         let (w, v) = after(f32::NAN, 0.0);
         assert!(w.is_nan() && v.is_nan());
@@ -376,10 +385,41 @@ mod tests {
         for w in [0.5, -0.5, 0.1, -0.1, 0.0] {
             assert_eq!(settled(0.5, w), 0.0);
         }
-        for w in [0.0, -0.0, 1e-45, -3.0, f32::MIN] {
-            // A sum with a positive zero makes a negative one positive, as it always has.
-            assert_eq!(settled(0.0, w).to_bits(), (w + 0.0).to_bits());
+        for w in [0.0, LEAST, -LEAST, -3.0, f32::MIN] {
+            assert_eq!(settled(0.0, w).to_bits(), w.to_bits());
         }
         assert!(settled(0.0, f32::NAN).is_nan() && settled(0.5, f32::NAN).is_nan());
+    }
+
+    /// Numbers that decay, and gradients whose squares or moves are denormal or less.
+    #[test]
+    fn no_denormal_number_is_kept() {
+        let rules =
+            RULES.into_iter().chain([UpdateRule::Sgd(Sgd { momentum: 0.4, nesterov: false })]);
+        for (rule, shrink) in rules.flat_map(|rule| [(rule, 0.0), (rule, 1e-39)]) {
+            let step = Step { rule, rate: 0.1, decay: 0.3, inverse_batch: 0.25, shrink };
+            let n = 8 * 149 + 3;
+            let gradients: Vec<f32> = (0..n)
+                .map(|i| (if i % 2 == 0 { 3.0f32 } else { -3.0 }) * 2f32.powi(-((i / 8) as i32)))
+                .collect();
+            let (mut w, mut v) = (gradients.clone(), gradients.clone());
+            let mut s = vec![1e-36; step.seconds(n)];
+            for i in 0..900 {
+                let zeros = vec![0.0; n];
+                let sums = if i % 300 == 0 { &gradients } else { &zeros };
+                let parameters = Parameters { values: &mut w, momentum: &mut v, second: &mut s };
+                spend_stored(&Par::seq(), &[sums], &step, parameters);
+                for value in w.iter().chain(&v).chain(&s) {
+                    assert!(value.is_normal() || value.to_bits() == 0, "{rule:?} {value:e}");
+                }
+            }
+            assert!(v.contains(&0.0), "{rule:?}");
+        }
+    }
+
+    /// The squares of smaller gradients are below the least magnitude, those of others are not.
+    #[test]
+    fn the_root_of_the_least_is_exact() {
+        assert_eq!(ROOT_OF_LEAST * ROOT_OF_LEAST, LEAST);
     }
 }

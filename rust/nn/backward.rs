@@ -46,10 +46,13 @@ pub(super) fn pass_back(
         kept: &kept[l],
         output: &activations[slots.of(l)][..n_in * stride],
         z: &z[..z.len().min(n_in * stride)],
+        flush: true,
     };
     // Dropout comes after SReLU, whose derivative takes a separate pass.
-    let first =
-        Backward { mask_scale: backward.mask_scale.filter(|_| srelu.is_none()), ..backward };
+    let first = match srelu {
+        Some(_) => Backward { mask_scale: None, flush: false, ..backward },
+        None => backward,
+    };
     match layer.transpose.get() {
         Some(index) => {
             let w = Transposed { index, data: layer.weights.data() };

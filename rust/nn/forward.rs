@@ -47,7 +47,11 @@ impl Mlp {
             let hidden = l + 1 < self.layers.len();
             let map = if hidden { self.config.activation.map(l + 1) } else { Map::Identity };
             let mask = if hidden { self.config.mask(l + 1, draw) } else { None };
-            let forward = Forward { map, mask: mask.filter(|_| layer.srelu.is_none()) };
+            let srelus = layer.srelu.is_some();
+            // What comes after SReLU waits for it.
+            let after = Forward { map, mask, flush: hidden };
+            let forward =
+                if srelus { Forward { mask: None, flush: false, ..after } } else { after };
             let mut sparse = workspace.sparse.take();
             let of = sparse.as_mut().filter(|_| l == 0);
             let n_in = of.as_ref().map_or(layer.weights.n_cols(), |of| of.lanes());
@@ -55,7 +59,7 @@ impl Mlp {
             let (x, outputs) = workspace.pass(l, n_in);
             activate(par, layer, of, x, &forward, outputs);
             if let Some(SRelu { parameters, .. }) = &layer.srelu {
-                srelu(par, parameters, mask.as_ref(), workspace.pass(l, n_in).1);
+                srelu(par, parameters, &after, workspace.pass(l, n_in).1);
             }
             workspace.sparse = sparse;
         }
@@ -92,10 +96,10 @@ impl Mlp {
             let n_in = of.as_ref().map_or(layer.weights.n_cols(), |of| of.lanes());
             let x = Batch::new(x, n_in, stride);
             let mut y = BatchMut::new(y, n_out, stride);
-            let forward = Forward { map, mask: None };
+            let forward = Forward { map, mask: None, flush: false };
             activate(par, layer, of, x, &forward, Outputs::alone(y.reborrow()));
             if let Some(SRelu { parameters, .. }) = &layer.srelu {
-                srelu(par, parameters, None, Outputs::alone(y));
+                srelu(par, parameters, &forward, Outputs::alone(y));
             }
         }
         let outputs = &mut inference.layers[(self.layers.len() - 1) % 2];

@@ -13,7 +13,7 @@ use self::pull::weigh;
 use super::config::Config;
 use super::mlp::Mlp;
 use super::standardize::Units;
-use crate::kernels::{BatchMut, sigmoid, softmax};
+use crate::kernels::{BatchMut, LEAST, flush, sigmoid, softmax};
 
 /// A loss; per sample, summed over outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ impl Loss {
         answers: Answers<'_>,
         scratch: &mut [f32],
     ) -> Score {
-        score(self.formula(), z, Asked { samples, answers, units: None }, scratch)
+        score(self.formula(), z, Asked { samples, answers, units: None }, scratch, false)
     }
 }
 
@@ -168,10 +168,11 @@ impl Mlp {
         scratch: &mut [f32],
     ) -> Score {
         let asked = Asked { samples, answers, units: self.units() };
-        score(self.config().loss.formula(), z, asked, scratch)
+        score(self.config().loss.formula(), z, asked, scratch, false)
     }
 
-    /// As [`Mlp::score`] of a batch of training, with smoothed targets if the settings say so.
+    /// As [`Mlp::score`] of a batch of training, with smoothed targets if the settings say so and
+    /// without denormal numbers among the gradients.
     pub fn score_in_training(
         &self,
         z: BatchMut<'_>,
@@ -184,21 +185,35 @@ impl Mlp {
             Loss::CrossEntropy => &smoothed,
             loss => loss.formula(),
         };
-        score(formula, z, Asked { samples, answers, units: self.units() }, scratch)
+        let asked = Asked { samples, answers, units: self.units() };
+        score(formula, z, asked, scratch, true)
     }
 }
+
+/// Gradients of probabilities below this are 0 in training. The exponential ends at e^-87.3, just
+/// above [`LEAST`], so every sure sample has such gradients, and all their products were denormal.
+const NEGLIGIBLE: f32 = 7.888_609e-31; // 2^-100
 
 fn score(
     formula: &dyn Formula,
     mut z: BatchMut<'_>,
     asked: Asked<'_>,
     scratch: &mut [f32],
+    in_training: bool,
 ) -> Score {
     let mut score = formula.score(z.reborrow(), asked, scratch);
     let Asked { samples, answers, .. } = asked;
     score.samples = samples.len();
+    if in_training {
+        // The gradients of other losses have the scale of the targets.
+        let bounded = formula.target_range() != TargetRange::Finite;
+        flush(z.values, if bounded { NEGLIGIBLE } else { LEAST });
+    }
     if answers.weights.is_some() {
         score.limited = weigh(&mut z, samples, answers).into();
+        if in_training {
+            flush(z.values, LEAST);
+        }
     }
     if z.stride > samples.len() {
         z.values.chunks_exact_mut(z.stride).for_each(|row| row[samples.len()..].fill(0.0));

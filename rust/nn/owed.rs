@@ -83,7 +83,7 @@ impl Owed {
             }
             let behind = Behind { idle, since: &self.since };
             touched.copy(par, index, &features, layer.parameters(), Some(behind))?;
-            touched.give_back(&mut layer.weights_mut().1);
+            touched.give_back(par, &mut layer.weights_mut().1);
             features.iter().for_each(|&f| self.since[f as usize] = now);
         }
         Ok(())

@@ -91,7 +91,7 @@ pub(super) fn measured(
     begin: impl FnOnce(&Mlp, &DataView<'_>) -> Result<InferencePass> + Send,
 ) -> (PyResult<Measured>, Option<InferencePass>) {
     let begun = network.par().map_err(PyErr::from).and_then(|par| {
-        let pass = data.with(py, |data| begin(&*network.read()?, data))?;
+        let pass = data.with(py, |data| begin(&*network.as_is()?, data))?;
         Ok((par, pass.at_most(most.unwrap_or(usize::MAX))))
     });
     let (par, mut pass) = match begun {
@@ -100,7 +100,9 @@ pub(super) fn measured(
     };
     let mut run = || -> PyResult<()> {
         while !pass.is_finished() {
-            data.with(py, |data| pass.measure(&par, &*network.read()?, data, until_tick()))?;
+            data.with(py, |data| {
+                pass.measure(&par, &*network.read_for(data)?, data, until_tick())
+            })?;
             py.check_signals()?;
         }
         Ok(())

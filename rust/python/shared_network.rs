@@ -9,6 +9,7 @@ use super::per_process::{PerProcess, Renewed, free, patiently};
 use crate::error::Result;
 use crate::nn::Mlp;
 use crate::parallel::Par;
+use crate::train::DataView;
 
 /// How long a training loop waits for readers; long enough for any thread to be woken.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -96,6 +97,12 @@ impl SharedNetwork {
             false => Ok(Look::Here(guard)),
             true => Ok(Look::Copy(Box::new(guard.settled(&self.par()?)?))),
         }
+    }
+
+    /// The network, for these data to pass through: as it is, if their work goes by stored values.
+    pub fn read_for(&self, data: &DataView<'_>) -> Result<Look<'_>> {
+        // Connections that owe steps make them in the copies that are taken for a batch.
+        if data.are_few() { self.as_is().map(Look::Here) } else { self.read() }
     }
 
     /// The network, to look at all but its weights, or to go on with its training.

@@ -128,14 +128,16 @@ impl Trainer {
         let batch_size = self.settings().batch_size;
         let lock = || self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pass = data.with(py, |data| {
-            let mlp = network.read()?;
+            let mlp = network.as_is()?;
             data.check(&mlp)?;
             let inference = lock().lend(&mlp, batch_size)?;
             InferencePass::within(inference, &mlp, data, batch_size)
         })?;
         let mut run = || -> PyResult<()> {
             while !pass.is_finished() {
-                data.with(py, |data| pass.evaluate(&par, &*network.read()?, data, until_tick()))?;
+                data.with(py, |data| {
+                    pass.evaluate(&par, &*network.read_for(data)?, data, until_tick())
+                })?;
                 py.check_signals()?;
             }
             Ok(())

@@ -287,7 +287,7 @@ impl<'a> DataView<'a> {
     }
 
     /// Whether samples store so few values that work goes by these.
-    pub(super) fn are_few(&self) -> bool {
+    pub fn are_few(&self) -> bool {
         matches!(self.x, Samples::Sparse(rows) if rows.are_few())
     }
 

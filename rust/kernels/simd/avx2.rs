@@ -97,7 +97,8 @@ pub struct F4(__m128);
 /// Methods of a one-register vector; `$mask` widens bits to a register of lane masks.
 macro_rules! one_register {
     ($vector:ident, $n:literal, $token:ty, $set1:ident, $load:ident, $store:ident, $add:ident,
-     $mul:ident, $fma:ident, $positive:expr, $select:expr, $sum:expr $(, { $($more:tt)* })?) => {
+     $mul:ident, $fma:ident, $positive:expr, $select:expr, $flushed:expr, $sum:expr
+     $(, { $($more:tt)* })?) => {
         impl Vector<$token> for $vector {
             const N: usize = $n;
             #[inline(always)]
@@ -153,6 +154,11 @@ macro_rules! one_register {
                 $vector(unsafe { $select(self.0, bits, other.0) })
             }
             #[inline(always)]
+            fn flushed(self, _: $token) -> Self {
+                // SAFETY: the token proves that the instructions exist.
+                $vector(unsafe { $flushed(self.0) })
+            }
+            #[inline(always)]
             fn sum(self) -> f32 {
                 // SAFETY: `self` was made from a token.
                 unsafe { $sum(self.0) }
@@ -171,6 +177,38 @@ pub(super) unsafe fn sum4(v: __m128) -> f32 {
     unsafe {
         let pairs = _mm_add_ps(v, _mm_movehl_ps(v, v));
         _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps::<1>(pairs, pairs)))
+    }
+}
+
+/// The bits of an exponent: 0 in zeros and denormal numbers, those below the least normal one.
+const EXPONENT: i32 = 0x7f80_0000;
+
+/// Two instructions: the sign of the exponent's bits is 1 or 0, never -1, and what it multiplies
+/// are the bits of the value.
+///
+/// # Safety
+/// AVX2 must be there.
+#[inline(always)]
+pub(super) unsafe fn flushed8(v: __m256) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bits = _mm256_castps_si256(v);
+        let exponent = _mm256_and_si256(bits, _mm256_set1_epi32(EXPONENT));
+        _mm256_castsi256_ps(_mm256_sign_epi32(bits, exponent))
+    }
+}
+
+/// As [`flushed8`].
+///
+/// # Safety
+/// AVX2 must be there.
+#[inline(always)]
+pub(super) unsafe fn flushed4(v: __m128) -> __m128 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bits = _mm_castps_si128(v);
+        let exponent = _mm_and_si128(bits, _mm_set1_epi32(EXPONENT));
+        _mm_castsi128_ps(_mm_sign_epi32(bits, exponent))
     }
 }
 
@@ -228,6 +266,7 @@ one_register!(
             _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), lane), lane);
         _mm256_blendv_ps(other, v, _mm256_castsi256_ps(set))
     },
+    |v| flushed8(v),
     sum8,
     {
         #[inline(always)]
@@ -268,6 +307,7 @@ one_register!(
         let set = _mm_cmpeq_epi32(_mm_and_si128(_mm_set1_epi32(i32::from(bits)), lane), lane);
         _mm_blendv_ps(other, v, _mm_castsi128_ps(set))
     },
+    |v| flushed4(v),
     sum4
 );
 
@@ -322,6 +362,10 @@ impl Vector<Avx2> for F16 {
         let (low, low_bits) = self.0.scale_unless_positive(factor.0);
         let (high, high_bits) = self.1.scale_unless_positive(factor.1);
         (F16(low, high), low_bits | high_bits << 8)
+    }
+    #[inline(always)]
+    fn flushed(self, simd: Avx2) -> Self {
+        F16(self.0.flushed(simd), self.1.flushed(simd))
     }
     #[inline(always)]
     fn sum(self) -> f32 {

@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{one_register, sum4, sum8, transposed_sums};
+use super::avx2::{flushed4, flushed8, one_register, sum4, sum8, transposed_sums};
 use super::{MIX, Simd, Vector};
 
 /// Proof that AVX-512 F, VL, BW and DQ, AVX2 and FMA are there.
@@ -88,6 +88,9 @@ pub struct F8(__m256);
 #[derive(Clone, Copy)]
 pub struct F4(__m128);
 
+/// Zeros of either sign and denormal numbers, as `vfpclassps` names them.
+const BELOW: i32 = 0x26;
+
 /// Lanes i and i + 8 added.
 ///
 /// # Safety
@@ -110,6 +113,7 @@ one_register!(
     _mm512_fmadd_ps,
     |v| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(v, _mm512_setzero_ps()),
     |v, bits: u16, other| _mm512_mask_blend_ps(bits, other, v),
+    |v| _mm512_mask_mov_ps(v, _mm512_fpclass_ps_mask::<BELOW>(v), _mm512_setzero_ps()),
     |v| sum8(halves(v)),
     {
         #[inline(always)]
@@ -137,6 +141,7 @@ one_register!(
     _mm256_fmadd_ps,
     |v| u16::from(_mm256_cmp_ps_mask::<_CMP_GT_OQ>(v, _mm256_setzero_ps())),
     |v, bits: u16, other| _mm256_mask_blend_ps(bits as u8, other, v),
+    |v| flushed8(v),
     sum8,
     {
         #[inline(always)]
@@ -162,5 +167,6 @@ one_register!(
     _mm_fmadd_ps,
     |v| u16::from(_mm_cmp_ps_mask::<_CMP_GT_OQ>(v, _mm_setzero_ps())),
     |v, bits: u16, other| _mm_mask_blend_ps(bits as u8, other, v),
+    |v| flushed4(v),
     sum4
 );

@@ -1,5 +1,6 @@
 //! Vectors as arrays, for any target; tests hold the other instruction sets against them.
 
+use super::super::flush::flushed;
 use super::{MIX, Simd, Vector};
 
 /// The token of portable code, which needs no feature.
@@ -71,6 +72,10 @@ impl<S, const N: usize> Vector<S> for [f32; N] {
         std::array::from_fn(|i| if bits >> i & 1 == 1 { self[i] } else { other[i] })
     }
     #[inline(always)]
+    fn flushed(self, _: S) -> Self {
+        std::array::from_fn(|i| flushed(self[i]))
+    }
+    #[inline(always)]
     fn sum(self) -> f32 {
         let mut lanes = self;
         let mut width = N;
@@ -125,6 +130,10 @@ impl<S> Vector<S> for f32 {
     #[inline(always)]
     fn select(self, bits: u16, other: Self) -> Self {
         if bits & 1 == 1 { self } else { other }
+    }
+    #[inline(always)]
+    fn flushed(self, _: S) -> Self {
+        flushed(self)
     }
     #[inline(always)]
     fn sum(self) -> f32 {

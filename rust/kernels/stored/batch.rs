@@ -8,7 +8,10 @@ use crate::memory::{filled, reserved};
 /// The stored values of a batch, by sample and by feature.
 #[derive(Debug)]
 pub struct StoredBatch {
-    /// For each feature its number among those of the batch, or [`NONE`].
+    /// The number of all features.
+    all: usize,
+    /// For each feature its number among those of the batch, or [`NONE`]; empty as long as there was one
+    /// sample only, whose features ascend and come once.
     numbers: Vec<u32>,
     /// The features of the batch, in the order in which the samples have them.
     features: Vec<u32>,
@@ -62,7 +65,8 @@ impl StoredBatch {
     /// An empty batch of samples of `n` features.
     pub fn new(n: usize) -> Result<Self> {
         Ok(StoredBatch {
-            numbers: filled(n, NONE, WHAT)?,
+            all: n,
+            numbers: Vec::new(),
             features: Vec::new(),
             by_sample: Lists::default(),
             by_feature: Lists::default(),
@@ -71,10 +75,15 @@ impl StoredBatch {
 
     /// Begins with a batch of `samples` samples that have `values` stored values together.
     pub fn begin(&mut self, samples: usize, values: usize) -> Result<()> {
-        let StoredBatch { numbers, features, by_sample, by_feature } = self;
-        features.iter().for_each(|&f| numbers[f as usize] = NONE);
-        emptied(features, values.min(numbers.len()))?;
-        for (lists, count) in [(by_sample, samples), (by_feature, values.min(numbers.len()))] {
+        let StoredBatch { all, numbers, features, by_sample, by_feature } = self;
+        if !numbers.is_empty() {
+            features.iter().for_each(|&f| numbers[f as usize] = NONE);
+        } else if samples > 1 {
+            *numbers = filled(*all, NONE, WHAT)?;
+        }
+        let most = values.min(*all);
+        emptied(features, most)?;
+        for (lists, count) in [(by_sample, samples), (by_feature, most)] {
             emptied(&mut lists.starts, count + 1)?;
             emptied(&mut lists.numbers, values)?;
             emptied(&mut lists.values, values)?;
@@ -85,12 +94,16 @@ impl StoredBatch {
 
     /// Adds a value of the sample that has not ended; its features ascend.
     pub fn push(&mut self, feature: u32, value: f32) {
-        let number = &mut self.numbers[feature as usize];
-        if *number == NONE {
-            *number = self.features.len() as u32;
-            self.features.push(feature);
+        let mut number = self.features.len() as u32;
+        match self.numbers.get_mut(feature as usize) {
+            Some(known) if *known == NONE => {
+                *known = number;
+                self.features.push(feature);
+            }
+            Some(known) => number = *known,
+            None => self.features.push(feature),
         }
-        self.by_sample.numbers.push(*number);
+        self.by_sample.numbers.push(number);
         self.by_sample.values.push(value);
     }
 
@@ -140,9 +153,11 @@ impl StoredBatch {
     /// Samples and values of a feature, none if no sample has it.
     #[inline(always)]
     pub(super) fn of_feature(&self, feature: u32) -> List<'_> {
-        match self.numbers[feature as usize] {
-            NONE => List { numbers: &[], values: &[] },
-            number => self.by_feature.list(number as usize),
-        }
+        let number = match self.numbers.get(feature as usize) {
+            Some(&number) => (number != NONE).then_some(number as usize),
+            None => self.features.binary_search(&feature).ok(),
+        };
+        let none = List { numbers: &[], values: &[] };
+        number.map_or(none, |number| self.by_feature.list(number))
     }
 }

@@ -80,7 +80,7 @@ proptest! {
         let linear = Linear { weights: (&w).into(), bias: &bias };
         let mask = Some(Mask::new(Stream::new(1, Purpose::Dropout, 1, 0), 0.3));
         for (map, mask) in [(Map::Identity, None), (Map::Slope(0.3), mask), (Map::Gelu, None)] {
-            let forward = Forward { map, mask };
+            let forward = Forward { map, mask, flush: true };
             let words = words(stride);
             let run = |by_values: bool| {
                 let (mut y, mut z) = (vec![f32::NAN; n * stride], vec![0.0; n * stride]);
@@ -159,7 +159,7 @@ proptest! {
         }
         let mut scratch = vec![0.0; samples.len() * w.n_rows()];
         touched.step(&par, &batch, deltas, Some(&step), &mut scratch);
-        touched.give_back(&mut Parameters {
+        touched.give_back(&par, &mut Parameters {
             values: &mut values,
             momentum: &mut momentum,
             second: &mut second,

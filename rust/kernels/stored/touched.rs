@@ -121,16 +121,22 @@ impl Touched {
     }
 
     /// Puts the copies where they were taken from. `parameters`: (nnz,).
-    pub fn give_back(&self, parameters: &mut Parameters<'_>) {
-        for (&at, &value) in self.positions.iter().zip(&self.values) {
-            parameters.values[at as usize] = value;
+    pub fn give_back(&self, par: &Par, parameters: &mut Parameters<'_>) {
+        let Parameters { values, momentum, second } = parameters;
+        let give = |from: &[f32], to: &mut [f32]| {
+            for (&at, &value) in self.positions.iter().zip(from) {
+                to[at as usize] = value;
+            }
+        };
+        if par.threads() == 1 || FETCH * self.len() < GRAIN {
+            give(&self.values, values);
+            give(&self.momentum, momentum);
+            give(&self.second, second);
+            return;
         }
-        for (&at, &value) in self.positions.iter().zip(&self.momentum) {
-            parameters.momentum[at as usize] = value;
-        }
-        for (&at, &value) in self.positions.iter().zip(&self.second) {
-            parameters.second[at as usize] = value;
-        }
+        // Each array is one thread's: their places are anywhere.
+        let moments = || par.join(|| give(&self.momentum, momentum), || give(&self.second, second));
+        par.join(|| give(&self.values, values), moments);
     }
 
     /// Writes the gradients to their places in `out`, (nnz,); the others stay.

@@ -116,7 +116,7 @@ impl StoredInput {
         let Some(owed) = owed else { return self.update_all(par, layer, dy, step) };
         let StoredInput { batch, touched, scratch, .. } = self;
         touched.step(par, batch, dy, Some(step), scratch);
-        touched.give_back(&mut layer.weights_mut().1);
+        touched.give_back(par, &mut layer.weights_mut().1);
         owed.note(step, batch.features());
     }
 

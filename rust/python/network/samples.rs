@@ -154,7 +154,7 @@ impl Network {
         let mut pass =
             data.with(py, |data| InferencePass::new(&*self.as_is()?, data, batch_size))?;
         while !pass.is_finished() {
-            data.with(py, |data| pass.evaluate(&par, &*self.read()?, data, until_tick()))?;
+            data.with(py, |data| pass.evaluate(&par, &*self.read_for(data)?, data, until_tick()))?;
             py.check_signals()?;
         }
         Ok(pass.progress().score.into())
@@ -182,7 +182,7 @@ impl Network {
         let mut units = None;
         while !pass.is_finished() {
             units = data.with(py, |data| {
-                let mlp = self.read()?;
+                let mlp = self.read_for(data)?;
                 pass.predict(&par, &mlp, data, out, until_tick())?;
                 mlp.units().map(Units::try_clone).transpose()
             })?;
