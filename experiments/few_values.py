@@ -26,8 +26,8 @@ RULES = {
     "Lion, L1": ts.Lion(0.001, l1=1e-3),
 }
 
-# Samples, features, values a sample, hidden layers, and what else differs. Single samples train at a
-# tenth of the rate.
+# Samples, features, values a sample, hidden layers, and what else differs. Single samples train at
+# a tenth of the rate.
 SHAPES = {
     "one-hot": (1000, 4000, 10, [50], {"values": "ones"}),
     "words": (600, 10_000, 100, [100], {"values": "counts"}),

@@ -489,16 +489,27 @@ fn short_rows_of_many_bytes_do_not_change_the_bits() {
 
 #[test]
 fn blocks_of_columns_do_not_change_the_bits() {
-    // Activations beyond the first cache in few rows, and beyond the second in many.
-    for (n_in, n_out, density) in [(1500, 70, 0.25), (70, 1500, 0.25), (1500, 1500, 0.05)] {
-        let (batch_size, seq) = (128, Par::seq());
+    // Activations beyond the first cache in few rows, and beyond the second in many, whose rows are
+    // prefetched, of each number of vectors.
+    for (n_in, n_out, density, batch_size) in [
+        (1500, 70, 0.25, 128),
+        (70, 1500, 0.25, 128),
+        (1500, 1500, 0.05, 128),
+        (12_000, 40, 0.005, 16),
+        (6000, 40, 0.01, 32),
+        (3600, 60, 0.02, 48),
+        (3000, 60, 0.02, 64),
+        (800, 70, 0.1, 256),
+    ] {
+        let (seq, of) = (Par::seq(), format!("{n_in} x {n_out} at batch {batch_size}"));
         let s = stride(batch_size);
         let structure = Stream::new(3, Purpose::Structure, 0, 0);
         let (indptr, indices) =
             trulysparse::topology::erdos_renyi(&seq, n_in, n_out, density, structure).unwrap();
         let data = batch(indices.len(), 1, 4);
         let w = Csr::new(n_in, indptr, indices, data).unwrap();
-        let (x, dy, bias) = (batch(n_in, 128, 5), batch(n_out, 128, 6), batch(n_out, 1, 7));
+        let (x, dy, bias) =
+            (batch(n_in, batch_size, 5), batch(n_out, batch_size, 6), batch(n_out, 1, 7));
         let index = Transpose::new(&seq, w.pattern()).unwrap();
         let naive = (
             naive_spmm(&w, &x, s, &bias),
@@ -514,10 +525,10 @@ fn blocks_of_columns_do_not_change_the_bits() {
             let mut scattered = vec![f32::NAN; n_in * s];
             scatter(&par, &w, &dy, s, &mut scattered);
             kernels::sddmm(&par, w.pattern(), lanes(&dy, s), lanes(&x, s), &mut grad);
-            assert!(bits(&scattered) == bits(&dx), "scatter of {n_in} x {n_out}");
-            assert!(bits(&y) == bits(&naive.0), "spmm of {n_in} x {n_out}");
-            assert!(bits(&dx) == bits(&naive.1), "spmm_transpose of {n_in} x {n_out}");
-            assert!(bits(&grad) == bits(&naive.2), "sddmm of {n_in} x {n_out}");
+            assert!(bits(&scattered) == bits(&dx), "scatter of {of}");
+            assert!(bits(&y) == bits(&naive.0), "spmm of {of}");
+            assert!(bits(&dx) == bits(&naive.1), "spmm_transpose of {of}");
+            assert!(bits(&grad) == bits(&naive.2), "sddmm of {of}");
         }
     }
 }

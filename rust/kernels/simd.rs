@@ -10,6 +10,8 @@
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
 pub(super) mod portable;
 pub(super) mod rows;
 
@@ -18,7 +20,8 @@ use std::sync::OnceLock;
 use super::flush::LEAST;
 use crate::error::{Error, Result};
 
-/// The environment variable that forces an instruction set: `avx512`, `avx2` or `portable`.
+/// The environment variable that forces an instruction set: `avx512`, `avx2`, `neon` or
+/// `portable`.
 pub const VARIABLE: &str = "TRULYSPARSE_ISA";
 
 /// An instruction set that kernels are compiled for.
@@ -28,6 +31,8 @@ pub enum Isa {
     Avx512,
     /// AVX2 with FMA.
     Avx2,
+    /// NEON, which every 64-bit ARM processor has that runs an operating system.
+    Neon,
     /// The baseline of the target.
     Portable,
 }
@@ -38,6 +43,7 @@ impl Isa {
         match self {
             Isa::Avx512 => "avx512",
             Isa::Avx2 => "avx2",
+            Isa::Neon => "neon",
             Isa::Portable => "portable",
         }
     }
@@ -56,13 +62,17 @@ impl Isa {
             Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx512 | Isa::Avx2 => false,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(not(target_arch = "aarch64"))]
+            Isa::Neon => false,
             Isa::Portable => true,
         }
     }
 }
 
 fn choose() -> Result<Isa> {
-    let all = [Isa::Avx512, Isa::Avx2, Isa::Portable];
+    let all = [Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Portable];
     match std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()) {
         None => Ok(all.into_iter().find(|isa| isa.supported()).unwrap_or(Isa::Portable)),
         Some(name) => {
@@ -102,8 +112,12 @@ pub trait Simd: Copy + Send + Sync {
     type V4: Vector<Self>;
     /// One lane.
     type V1: Vector<Self>;
+    /// How many sums of sixteen lanes a product forms at a time, 4 or 8: no more than there are
+    /// registers for.
+    const TILE: usize = 8;
     /// For each of the counters `counter..counter + 16` a keyed random word; the 32 bits say which
-    /// of the words' low halves, then of their high halves, are at least `threshold`.
+    /// of the words' low halves, then of their high halves, are at least `threshold`, which is
+    /// below 2^16.
     fn above(self, key: u64, counter: u32, threshold: u32) -> u32;
     /// Copies values past the caches, if there is an instruction for it. It is for results that are
     /// read only after other data have filled the caches; the lines that it overwrites are not read
@@ -203,7 +217,17 @@ macro_rules! multiversion {
                     // SAFETY: `isa` returns Avx2 only after detecting both features.
                     #[allow(unsafe_code)]
                     simd::Isa::Avx2 => return unsafe { avx2(simd::avx2::Avx2::new(), $($arg),*) },
-                    simd::Isa::Portable => {}
+                    simd::Isa::Neon | simd::Isa::Portable => {}
+                }
+            }
+            #[cfg(target_arch = "aarch64")]
+            {
+                #[target_feature(enable = "neon")]
+                fn neon(token: simd::neon::Neon, $($arg: $ty),*) { $body(token, $($arg),*) }
+                if simd::isa() == simd::Isa::Neon {
+                    // SAFETY: `isa` returns Neon only after detecting the feature.
+                    #[allow(unsafe_code)]
+                    return unsafe { neon(simd::neon::Neon::new(), $($arg),*) };
                 }
             }
             $body(simd::portable::Portable, $($arg),*)
@@ -215,9 +239,79 @@ pub(super) use multiversion;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng::{Purpose, Stream};
 
     #[test]
     fn the_choice_is_supported() {
         assert!(selected().is_ok_and(|isa| isa.supported() && isa == super::isa()));
+    }
+
+    /// Values of every kind, and many whose sums depend on the order.
+    fn values(seed: u64, count: usize) -> Vec<f32> {
+        let odd = [0.0, -0.0, f32::INFINITY, f32::NAN, f32::MIN_POSITIVE / 4.0, f32::MAX];
+        let stream = Stream::new(seed, Purpose::Structure, 0, 0);
+        let value = |word: u64| match word % 32 {
+            kind @ 0..6 => odd[kind as usize],
+            _ => ((word >> 40) as f32 - 8e6) * f32::powi(2.0, (word >> 32 & 15) as i32 - 30),
+        };
+        (0..count as u64).map(|i| value(stream.at(i))).collect()
+    }
+
+    /// The bits; not those of a NaN, whose sign is the processor's choice.
+    fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|v| if v.is_nan() { 0x7FC0_0000 } else { v.to_bits() }).collect()
+    }
+
+    /// All that a vector does with three vectors and some bits.
+    #[inline(always)]
+    fn all_of<S: Simd, V: Vector<S>>(simd: S, of: &[f32], set: u16, out: &mut Vec<f32>) {
+        let v: [V; 8] = std::array::from_fn(|i| V::load(simd, &of[i * V::N..]));
+        V::prefetch(simd, of.as_ptr());
+        let (scaled, positive) = v[0].scale_unless_positive(v[1]);
+        // SAFETY: `of` has more than N values.
+        #[allow(unsafe_code)]
+        let again = unsafe { V::load_at(simd, of.as_ptr().add(1)) };
+        let vectors = [v[0].add(v[1]), v[0].mul(v[1]), v[0].mul_add(v[1], v[2])];
+        let chosen = [v[0].select(set, v[1]), V::splat(simd, of[3]), scaled, again];
+        for vector in vectors.into_iter().chain(chosen) {
+            let mut lanes = [0.0; 16];
+            vector.store(&mut lanes);
+            out.extend(&lanes[..V::N]);
+        }
+        out.extend([f32::from(positive), f32::from(v[0].positive()), v[0].sum()]);
+        out.extend(V::sum8(v));
+    }
+
+    #[inline(always)]
+    fn all_body<S: Simd>(simd: S, of: &[f32], word: u64, out: &mut Vec<f32>) {
+        for set in [word as u16, 0, u16::MAX] {
+            all_of::<S, S::V16>(simd, of, set, out);
+            all_of::<S, S::V8>(simd, of, set & 0xFF, out);
+            all_of::<S, S::V4>(simd, of, set & 0xF, out);
+            all_of::<S, S::V1>(simd, of, set & 1, out);
+        }
+        for threshold in [0, 1, 0x7FFF, 0x8000, 0xFFFF, (word >> 32) as u32 & 0xFFFF] {
+            let above = simd.above(word, (word >> 16) as u32, threshold);
+            out.extend([(above & 0xFFFF) as f32, (above >> 16) as f32]);
+        }
+        let mut copy = vec![0.0; of.len()];
+        simd.copy_past(&of[1..], &mut copy[1..]);
+        simd.copied_past();
+        out.extend(copy);
+    }
+    multiversion! {
+        fn all(of: &[f32], word: u64, out: &mut Vec<f32>) => all_body
+    }
+
+    #[test]
+    fn every_operation_is_that_of_portable_code() {
+        for seed in 0..500 {
+            let of = values(seed, 8 * 16);
+            let word = Stream::new(seed, Purpose::Structure, 1, 0).at(0);
+            let (mut found, mut expected) = (Vec::new(), Vec::new());
+            all(&of, word, &mut found);
+            all_body(portable::Portable, &of, word, &mut expected);
+            assert_eq!(bits(&found), bits(&expected), "{} for seed {seed}", isa().name());
+        }
     }
 }

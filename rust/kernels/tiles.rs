@@ -40,13 +40,20 @@ macro_rules! for_tiles {
             8 => tile!(V8, 1, 0),
             _ => {
                 let mut at = 0;
-                while stride - at >= 128 {
-                    tile!(V16, 8, at);
-                    at += 128;
-                }
-                if stride - at >= 64 {
-                    tile!(V16, 4, at);
-                    at += 64;
+                if <$simd as Simd>::TILE >= 8 {
+                    while stride - at >= 128 {
+                        tile!(V16, 8, at);
+                        at += 128;
+                    }
+                    if stride - at >= 64 {
+                        tile!(V16, 4, at);
+                        at += 64;
+                    }
+                } else {
+                    while stride - at >= 64 {
+                        tile!(V16, 4, at);
+                        at += 64;
+                    }
                 }
                 if stride - at >= 32 {
                     tile!(V16, 2, at);

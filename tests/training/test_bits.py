@@ -46,7 +46,7 @@ print(digest.hexdigest())
 
 @pytest.mark.parametrize("noise", list(GOLDEN))
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "neon"])
 def test_golden_hash(isa, threads, noise):
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(threads), str(noise)],

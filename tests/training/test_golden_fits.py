@@ -104,7 +104,7 @@ for loss in ("binary_cross_entropy", "squared_error", "squared_error_sigmoid", "
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512", "neon"])
 def test_golden_fits(isa, threads):
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(threads)],

@@ -159,7 +159,7 @@ for kind in (ts.Adam, ts.Lion):
 
 def test_instruction_sets_do_not_change_the_bits():
     hashes = {}
-    for isa in ("portable", "avx2", "avx512"):
+    for isa in ("portable", "avx2", "avx512", "neon"):
         run = subprocess.run(
             [sys.executable, "-c", SCRIPT],
             env={**os.environ, "TRULYSPARSE_ISA": isa},

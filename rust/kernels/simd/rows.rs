@@ -388,7 +388,9 @@ impl<'a> Gather<'a> {
         assert_eq!(d.len(), self.stride, "internal: d is (stride,)");
         assert!(self.stride.is_multiple_of(V::N), "internal: whole vectors");
         assert!(T == 0 || self.stride == T * V::N, "internal: T vectors a row");
-        // A row that is a few vectors stays in registers.
+        // A row that is a few vectors stays in registers; where those are few, four products share
+        // what they load of it.
+        let together = S::TILE < 8 && (T == 0 || T > S::TILE);
         let mut held = [V::splat(simd, 0.0); T];
         for t in 0..T {
             held[t] = V::load(simd, &d[t * V::N..]);
@@ -409,21 +411,28 @@ impl<'a> Gather<'a> {
             // Whole halves, so that the compiler unrolls them; missing entries repeat the last.
             let padded = if count > 4 { 8 } else { 4 };
             for half in 0..padded / 4 {
+                let mut rows = [self.x.as_ptr(); 4];
                 for i in 0..4 {
-                    let i = 4 * half + i;
+                    let entry = 4 * half + i;
                     if FETCH && !small {
-                        self.fetch::<S, V>(simd, next + i, 0, self.stride);
+                        self.fetch::<S, V>(simd, next + entry, 0, self.stride);
                     }
-                    // SAFETY: the entry exists, `check` has passed for whole rows, and d is as
-                    // long as one.
-                    acc[i] = unsafe {
-                        let row = self.row(k + i.min(count - 1), 0);
-                        if T > 0 {
-                            self.dot_held(simd, &held, row, zero)
-                        } else {
-                            self.dot(simd, d, row, zero)
+                    // SAFETY: the entry exists, and `check` has passed for whole rows.
+                    unsafe {
+                        rows[i] = self.row(k + entry.min(count - 1), 0);
+                        if !together {
+                            acc[entry] = if T > 0 {
+                                self.dot_held(simd, &held, rows[i], zero)
+                            } else {
+                                self.dot(simd, d, rows[i], zero)
+                            };
                         }
-                    };
+                    }
+                }
+                if together {
+                    // SAFETY: the entries exist, and `check` has passed for whole rows.
+                    let four = unsafe { self.dots_together(simd, d, rows, zero) };
+                    acc[4 * half..][..4].copy_from_slice(&four);
                 }
             }
             sink.take(simd, k, V::sum8(acc), count);
@@ -468,6 +477,32 @@ impl<'a> Gather<'a> {
             unsafe {
                 let d = V::load_at(simd, d.as_ptr().add(lane));
                 acc = d.mul_add(V::load_at(simd, row.add(lane)), acc);
+            }
+            lane += V::N;
+        }
+        acc
+    }
+
+    /// The lanes of the dot products with four rows, the same as those of four times [`Self::dot`].
+    ///
+    /// # Safety
+    /// Each of `rows` is as long as `d`, a multiple of N.
+    #[inline(always)]
+    unsafe fn dots_together<S: Simd, V: Vector<S>>(
+        &self,
+        simd: S,
+        d: &[f32],
+        rows: [*const f32; 4],
+        zero: V,
+    ) -> [V; 4] {
+        let (mut acc, mut lane) = ([zero; 4], 0);
+        while lane < d.len() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let d = V::load_at(simd, d.as_ptr().add(lane));
+                for i in 0..4 {
+                    acc[i] = d.mul_add(V::load_at(simd, rows[i].add(lane)), acc[i]);
+                }
             }
             lane += V::N;
         }
