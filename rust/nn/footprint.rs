@@ -134,11 +134,10 @@ impl Footprint {
             return self;
         }
         // Copies of connections and of values by sample and by feature; what is known of each feature;
-        // gradients of all connections where the shift of features touches them.
+        // gradients of all connections, where every one makes a step.
         let copies = 28.0 * nnz * share + 16.0 * values as f64 + 16.0 * features as f64;
-        let shifted = if model.config().standardize { 4.0 * nnz } else { 0.0 };
         let scratch = 4.0 * batch as f64 * outputs;
-        self.parts.push(("sparse inputs", copies + 8.0 * all + shifted + scratch));
+        self.parts.push(("sparse inputs", copies + 8.0 * all + 4.0 * nnz + scratch));
         self.parts.push(("index of the first layer", 8.0 * nnz + 8.0 * all));
         self
     }

@@ -19,6 +19,10 @@ const WHAT: &str = "sparse inputs";
 /// Connections that are settled at a time: what they are copied to stays near.
 const BLOCK: usize = 1 << 16;
 
+/// Where a batch touches one of so many connections, or more, it pays to update all in a row. Measured
+/// (docs/speed.md).
+const MANY: f64 = 4.0;
+
 /// The steps that have been made, and which of them the connections of each feature have missed.
 #[derive(Clone, Debug)]
 pub(super) struct Owed {
@@ -128,13 +132,20 @@ impl Mlp {
         Ok(copy)
     }
 
-    /// Makes ready for a step of `optimizer`: on few stored values, as [`SparseRows::are_few`] has it, or
-    /// else on batches that touch every connection.
-    ///
-    /// [`SparseRows::are_few`]: super::SparseRows::are_few
-    pub fn prepare_step(&mut self, par: &Par, optimizer: &Optimizer, few: bool) -> Result<()> {
+    /// Makes ready for a step of `optimizer` on a batch that has about `stored` values, if work goes by
+    /// these. If they touch many connections, or none are given, every connection makes its step.
+    pub fn prepare_step(
+        &mut self,
+        par: &Par,
+        optimizer: &Optimizer,
+        stored: Option<f64>,
+    ) -> Result<()> {
+        let weights = &self.layers[0].weights;
+        let all = weights.nnz() as f64;
+        let few = |stored: f64| MANY * stored * all / weights.n_cols() as f64 <= all;
         // The shift of features that are centred gives every connection a gradient.
-        let lazy = few && !self.standardizer.as_ref().is_some_and(|s| s.shifts());
+        let shifts = self.standardizer.as_ref().is_some_and(|s| s.shifts());
+        let lazy = stored.is_some_and(few) && !shifts;
         if let Some(owed) = &self.owed {
             let step = optimizer.step((0, 1), 0, 1).of_weights(&self.layers, 0);
             if !lazy || !owed.takes(&step) {

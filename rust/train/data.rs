@@ -286,6 +286,17 @@ impl<'a> DataView<'a> {
         gather_rows(par, x, standardizer, batch, |lane| lane, workspace.buffers())
     }
 
+    /// About how many values a batch of `samples` stores, if work goes by these.
+    pub(super) fn stored(&self, samples: usize) -> Option<f64> {
+        match self.x {
+            Samples::Sparse(rows) if rows.are_few() => {
+                let x = rows.matrix();
+                Some(samples as f64 * x.nnz() as f64 / x.n_rows() as f64)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether samples store so few values that work goes by these.
     pub fn are_few(&self) -> bool {
         matches!(self.x, Samples::Sparse(rows) if rows.are_few())

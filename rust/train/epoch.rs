@@ -111,7 +111,8 @@ impl Epoch {
     ) -> Result<()> {
         let samples = self.batch(self.next);
         let end = self.next + samples.len();
-        model.prepare_step(par, &self.settings.optimizer, data.are_few())?;
+        let stored = data.stored(self.settings.batch_size);
+        model.prepare_step(par, &self.settings.optimizer, stored)?;
         let (standardizer, draw) = (model.standardizer(), model.next_draw());
         if data.changes() {
             if !ahead.is_ready {
@@ -175,7 +176,7 @@ pub fn single_step(
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);
     par.install(|| {
-        model.prepare_step(par, optimizer, data.are_few())?;
+        model.prepare_step(par, optimizer, data.stored(samples.len()))?;
         let (standardizer, draw) = (model.standardizer(), model.next_draw());
         data.gather_for_step(par, model, standardizer, &samples, draw, workspace)?;
         Ok(model.train_step(par, workspace, &samples, data.answers(), optimizer, (0, 1)))

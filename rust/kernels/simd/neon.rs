@@ -153,6 +153,16 @@ impl Vector<Neon> for F4 {
         self.select_from(0, unsafe { vdupq_n_u32(u32::from(bits)) }, other)
     }
     #[inline(always)]
+    fn flushed(self, _: Neon) -> Self {
+        // Zeros and denormal numbers have no bit of an exponent.
+        // SAFETY: `self` was made from a token.
+        unsafe {
+            let bits = vreinterpretq_u32_f32(self.0);
+            let kept = vtstq_u32(bits, vdupq_n_u32(0x7f80_0000));
+            F4(vreinterpretq_f32_u32(vandq_u32(bits, kept)))
+        }
+    }
+    #[inline(always)]
     fn scale_unless_positive(self, factor: Self) -> (Self, u16) {
         let (scaled, bits) = self.scale_from(0, factor);
         // SAFETY: `self` was made from a token.
@@ -251,6 +261,10 @@ impl<V: Flags> Vector<Neon> for Pair<V> {
     fn positive(self) -> u16 {
         // SAFETY: `self` was made from a token.
         unsafe { vaddvq_u32(self.positive_from(0)) as u16 }
+    }
+    #[inline(always)]
+    fn flushed(self, simd: Neon) -> Self {
+        Pair(self.0.flushed(simd), self.1.flushed(simd))
     }
     #[inline(always)]
     fn select(self, bits: u16, other: Self) -> Self {

@@ -146,11 +146,6 @@ impl Touched {
         }
     }
 
-    /// Sets `out` to 0 where [`Touched::give_gradients`] wrote.
-    pub fn take_gradients(&self, out: &mut [f32]) {
-        self.positions.iter().for_each(|&at| out[at as usize] = 0.0);
-    }
-
     /// Multiply-adds of one pass of the batch.
     pub fn products(&self, batch: &StoredBatch) -> u64 {
         let lists = self.starts.windows(2).zip(batch.by_feature.starts.windows(2));

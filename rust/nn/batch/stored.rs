@@ -23,7 +23,7 @@ pub(in crate::nn) struct StoredInput {
     shift: Shift,
     /// A number for each sample and output of the first layer.
     scratch: Vec<f32>,
-    /// Zeros for the gradients of all connections, (nnz,); empty without a shift.
+    /// Zeros for the gradients of all connections, (nnz,); empty where only those touched make steps.
     gradients: Vec<f32>,
 }
 
@@ -82,7 +82,7 @@ impl StoredInput {
         if self.scratch.len() != len {
             self.scratch = filled(len, 0.0, WHAT)?;
         }
-        if steps && self.shift.exists() && self.gradients.len() != values.len() {
+        if steps && model.owed.is_none() && self.gradients.len() != values.len() {
             self.gradients = zeros(values.len(), WHAT)?;
         }
         Ok(())
@@ -120,7 +120,7 @@ impl StoredInput {
         owed.note(step, batch.features());
     }
 
-    /// A step of every connection, as the shift gives each a gradient.
+    /// A step of every connection.
     fn update_all(&mut self, par: &Par, layer: &mut Layer, dy: Batch<'_>, step: &Step) {
         let StoredInput { batch, touched, scratch, gradients, shift } = self;
         touched.step(par, batch, dy, None, scratch);
@@ -128,7 +128,7 @@ impl StoredInput {
         let picked = Picked { given: Given::All(gradients), centre: shift.centre(dy) };
         let (pattern, parameters) = layer.weights_mut();
         update_picked(par, pattern, &picked, step, parameters);
-        touched.take_gradients(gradients);
+        gradients.fill(0.0);
     }
 
     pub(super) fn gradient_at(
