@@ -487,6 +487,8 @@ class SparseMLP:
         finite come with a RuntimeWarning.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
+        if (outputs := self._core.predict_at_once(x)) is not None:
+            return outputs
         inputs = inputs_of(self._core, "x", ordered(self, x))
         return scoring.predict(self._core, inputs, batch_size)
 

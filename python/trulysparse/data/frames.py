@@ -21,6 +21,8 @@ _DUMMIES = (
     "expected numbers (get_dummies of pandas or to_dummies of polars makes columns of 0 and 1)"
 )
 _SINCE = "expected numbers, such as the seconds since one of them"
+# Rows that `plain_rows` copies.
+_FEW = 128
 _FILL = "expected numbers only (fill it in, or leave the row or the column out)"
 
 
@@ -31,14 +33,47 @@ def is_frame(x: Any) -> bool:
     )
 
 
+def plain_rows(x: Any, names: Array | None) -> Array | None:
+    """Give the numbers of a frame of few rows whose columns have these names, in their order.
+
+    None for anything else: also for columns of other types than NumPy's integers and floats, and
+    without names. Nothing is looked at column by column. What scikit-learn makes of such a frame is
+    the same.
+    """
+    if type(x).__name__ != "DataFrame" or not isinstance(names, np.ndarray) or not _is_low(x):
+        return None
+    types = _types(x)
+    if types is None or any(t.kind not in "iuf" for t in types):
+        return None
+    labels = list(x.columns)
+    if set(map(type, labels)) != {str} or labels != names.tolist():
+        return None
+    array = np.ascontiguousarray(x)
+    return array if array.dtype in (np.float64, np.float32) else array.astype(np.float64)
+
+
+def _is_low(x: Any) -> bool:
+    shape = getattr(x, "shape", None)
+    is_table = isinstance(shape, tuple) and len(shape) == 2 and isinstance(shape[0], int)
+    return is_table and 0 < shape[0] <= _FEW
+
+
+def _types(frame: Any) -> list[np.dtype[Any]] | None:
+    """Give the different types of a frame's columns; None if it is none or has others than NumPy's.
+    """
+    types = getattr(frame, "dtypes", None)
+    if types is None:
+        return None
+    different = {id(t): t for t in types}.values()
+    return list(different) if all(isinstance(t, np.dtype) for t in different) else None
+
+
 def as_array(name: str, frame: Any) -> Array:
     """Give the numbers of a frame; a ValueError or TypeError names what is none."""
     refuse_sparse(name, frame)
-    types = set(frame.dtypes)
-    one_kind = {dtype.kind for dtype in types if isinstance(dtype, np.dtype)}
-    if all(isinstance(t, np.dtype) for t in types) and (
-        one_kind <= set("iuf") or one_kind == {"b"}
-    ):
+    types = _types(frame)
+    kinds = set() if types is None else {t.kind for t in types}
+    if types is not None and (kinds <= set("iuf") or kinds == {"b"}):
         array = np.asarray(frame)
     else:
         columns = [_numbers(name, label, column) for label, column in _columns(frame)]
@@ -51,6 +86,9 @@ def as_array(name: str, frame: Any) -> Array:
 
 def say_integers(name: str, frame: Any) -> None:
     """Warn of columns of integers that float64 merges, in a frame that is to become float64."""
+    types = _types(frame)
+    if types is not None and not any(t.kind in "iu" and t.itemsize == 8 for t in types):
+        return
     for label, column in _columns(frame):
         if _kind(column.dtype) in ("i", "u") and getattr(column.dtype, "itemsize", 8) == 8:
             numbers = _numbers(name, label, column).reshape(-1, 1)
@@ -71,7 +109,7 @@ def dense_columns(x: Any) -> Any:
 
     scikit-learn would make a SciPy matrix of it, which leaves out nothing else.
     """
-    if not is_frame(x):
+    if not is_frame(x) or _types(x) is not None:
         return x
     sparse = [type(t).__name__ == "SparseDtype" for t in x.dtypes]
     if all(t.fill_value == 0 for t, is_sparse in zip(x.dtypes, sparse, strict=True) if is_sparse):
@@ -111,6 +149,9 @@ def refuse(name: str, x: Any) -> None:
     if scipy.sparse.issparse(x):
         return
     if is_frame(x):
+        types = _types(x)
+        if types is not None and all(t.kind in "biuf" for t in types):
+            return
         for label, column in _columns(x):
             dtype = column.dtype
             if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
