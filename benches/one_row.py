@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def dense_network(sizes: list[int], row: np.ndarray) -> Callable[[], object]:
 
     rng = np.random.default_rng(0)
     nodes, weights = [], []
-    for layer, (rows, columns) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, (rows, columns) in enumerate(pairwise(sizes)):
         values = rng.standard_normal((rows, columns), dtype=np.float32) / np.sqrt(rows)
         weights.append(numpy_helper.from_array(values.astype(np.float32), f"w{layer}"))
         weights.append(numpy_helper.from_array(np.zeros(columns, np.float32), f"b{layer}"))
@@ -128,7 +129,11 @@ class Before:
     def __init__(self, folder: str, options: argparse.Namespace) -> None:
         how = [sys.executable, __file__, "--serve", "--seconds", str(options.seconds)]
         self._process = subprocess.Popen(
-            how, env={"PYTHONPATH": folder}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            how,
+            env={"PYTHONPATH": folder},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def time(self, shape: str, name: str) -> float:

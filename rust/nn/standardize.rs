@@ -224,7 +224,8 @@ fn ranges(mean: &[f64], scale: &[f64]) -> (f64, bool) {
     let (mean_most, scale_most) = (most(mean), most(scale));
     let reach = f64::from(f32::MAX) / scale_most.max(f64::MIN_POSITIVE) - mean_most;
     let step = f64::from(f32::EPSILON);
-    let is_fine = |(m, s): (&f64, &f64)| (m.abs() * step).max(f64::from(f32::MIN_POSITIVE)) * s <= FINE;
+    let is_fine =
+        |(m, s): (&f64, &f64)| (m.abs() * step).max(f64::from(f32::MIN_POSITIVE)) * s <= FINE;
     (reach, mean.iter().zip(scale).all(is_fine))
 }
 

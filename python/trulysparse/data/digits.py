@@ -43,7 +43,7 @@ _TINY = float(np.finfo(np.float32).tiny)
 
 
 SAYS: ContextVar[bool] = ContextVar("SAYS", default=True)
-"""Whether columns are looked at: not in a fit of an estimator, which has done so or does so itself."""
+"""Whether columns are looked at: not in the fit of an estimator, which does so itself."""
 
 
 class Merged(NamedTuple):

@@ -54,13 +54,13 @@ def plain_rows(x: Any, names: Array | None) -> Array | None:
 
 def _is_low(x: Any) -> bool:
     shape = getattr(x, "shape", None)
-    is_table = isinstance(shape, tuple) and len(shape) == 2 and isinstance(shape[0], int)
-    return is_table and 0 < shape[0] <= _FEW
+    if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[0], int):
+        return False
+    return 0 < shape[0] <= _FEW
 
 
 def _types(frame: Any) -> list[np.dtype[Any]] | None:
-    """Give the different types of a frame's columns; None if it is none or has others than NumPy's.
-    """
+    """Give the different types of a frame's columns; None if some are none of NumPy's."""
     types = getattr(frame, "dtypes", None)
     if types is None:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.utils import check_random_state
 from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
@@ -41,7 +41,7 @@ def threads(n_jobs: int | None) -> int:
 
 
 def next_seed(random_state: Any, *, is_used: bool) -> int:
-    """Draw the seed of a network from a `random_state`, which may stay as it is if none `is_used`."""
+    """Draw the seed of a network; from a number only if it `is_used`, as nothing else changes."""
     if not is_used and type(random_state) is int and 0 <= random_state < 2**32:
         return 0
     return draw_seed(random(random_state))
@@ -134,7 +134,7 @@ def answer_at_once(estimator: Any, X: Any) -> tuple[SparseMLP, Any] | None:
     model, names = state.get("model_"), state.get("feature_names_in_")
     if model is None or estimator._constant is not None:
         return None
-    if type(X) is not np.ndarray:
+    if type(X) not in (np.ndarray, csr_array, csr_matrix):
         X, names = frames.plain_rows(X, names), None
     if X is None or names is not None or X.shape[1:] != (state.get("n_features_in_"),):
         return None

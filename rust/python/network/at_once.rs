@@ -1,9 +1,7 @@
 //! What `predict` makes of a few plain samples, in one call: to convert an array, to look at it and to
 //! hand it over from Python takes longer than a small network does.
 
-use numpy::{
-    Element, PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
-};
+use numpy::{Element, PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -93,7 +91,7 @@ impl Network {
             }
             let most = mlp.standardizer().map_or(HUGE, |s| s.reach().min(HUGE));
             // Counting vectorises where an early exit does not.
-            if values.iter().filter(|&&v| !(v.into().abs() < most)).count() > 0 {
+            if values.iter().filter(|&&v| v.into().abs() < most).count() < values.len() {
                 return Ok(None);
             }
             self.outputs(&mlp, samples(values, features))
@@ -160,9 +158,9 @@ fn is_kept(x: &Sparse, standardizer: Option<&Standardizer>) -> bool {
 /// Few rows of one of SciPy's CSR matrices, if all of it is as it should be.
 fn csr(x: &Bound<'_, PyAny>) -> PyResult<Option<Sparse>> {
     let (kind, py) = (x.get_type(), x.py());
-    let (name, module) = (kind.qualname()?, kind.module()?);
-    let is_csr = name == "csr_array" || name == "csr_matrix";
-    if !is_csr || !module.to_str()?.starts_with("scipy.sparse") {
+    let is_csr = |name: Bound<'_, PyString>| name == "csr_array" || name == "csr_matrix";
+    let is_scipy = |name: Bound<'_, PyString>| name.to_str().is_ok_and(|n| n.starts_with("scipy."));
+    if !kind.qualname().is_ok_and(is_csr) || !kind.module().is_ok_and(is_scipy) {
         return Ok(None);
     }
     let Some(shape) = attribute(x, intern!(py, "shape"))? else { return Ok(None) };
