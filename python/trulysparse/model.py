@@ -486,9 +486,9 @@ class SparseMLP:
         finite come with a RuntimeWarning.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        if (outputs := self._core.predict_at_once(x)) is not None:
+        if (outputs := self._core.predict_at_once(x := ordered(self, x))) is not None:
             return outputs
-        return scoring.predict(self._core, inputs_of(self._core, "x", ordered(self, x)), batch_size)
+        return scoring.predict(self._core, inputs_of(self._core, "x", x), batch_size)
 
     def _follow(self, rate: float, x: Any, y: Any, sample_weight: Any) -> None:
         """Let the statistics take in samples that a step at this learning rate will be of."""

@@ -168,7 +168,7 @@ def learnt(model: Named, x: Any) -> tuple[Columns, Any]:
 
 def ordered(model: Named, x: Any) -> Any:
     """Give samples `x` of a call that does not train, as `Columns.ordered` does."""
-    return Columns(model).ordered("x", x)
+    return Columns(model).ordered("x", x) if frames.is_frame(x) else x
 
 
 def names(name: str, x: Any) -> list[str] | None:

@@ -136,10 +136,13 @@ def answer_at_once(estimator: Any, X: Any) -> tuple[SparseMLP, Any] | None:
         return None
     if type(X) not in (np.ndarray, csr_array, csr_matrix):
         X, names = frames.plain_rows(X, names), None
-    if X is None or names is not None or X.shape[1:] != (state.get("n_features_in_"),):
+    if X is None or names is not None:
         return None
     outputs = model._core.predict_at_once(X)
-    return None if outputs is None else (model, outputs)
+    # A matrix has a shape that can be looked at if the core has taken it.
+    if outputs is None or X.shape[1] != state.get("n_features_in_"):
+        return None
+    return model, outputs
 
 
 def refuse_other_columns(estimator: Any, name: str, X: Any) -> None:
