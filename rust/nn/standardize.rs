@@ -27,7 +27,7 @@ pub struct Standardizer {
     far: Vec<u32>,
     /// Whether a feature has a mean that is not 0.
     shifts: bool,
-    /// Numbers up to this one are in f32's range once they are standardised, whatever their feature.
+    /// Numbers up to this one are in f32's range once they are standardised, for every feature.
     reach: f64,
     /// Whether the steps of f32 are small beside the deviation of every feature.
     suits_float32: bool,
@@ -138,7 +138,7 @@ impl Standardizer {
         if self.is_far(i) { -0.0 } else { -self.apply(i, 0.0) }
     }
 
-    /// Numbers up to this one are in f32's range once they are standardised, whatever their feature.
+    /// Numbers up to this one are in f32's range once they are standardised, for every feature.
     pub fn reach(&self) -> f64 {
         self.reach
     }

@@ -28,9 +28,20 @@ _FILL = "expected numbers only (fill it in, or leave the row or the column out)"
 
 def is_frame(x: Any) -> bool:
     """Whether this is a table of pandas or polars, whose columns have names and types."""
-    return not (isinstance(x, np.ndarray) or is_query(x)) and all(
-        hasattr(x, name) for name in ("columns", "dtypes")
-    )
+    if isinstance(x, np.ndarray):
+        return False
+    kind = type(x)
+    # To ask the class is quicker: pandas makes the types of all columns when it is asked for them.
+    of = kind if kind.__name__ == "DataFrame" and hasattr(kind, "dtypes") else x
+    return not is_query(x) and all(hasattr(of, name) for name in ("columns", "dtypes"))
+
+
+def labels(frame: Any) -> list[Any]:
+    """Give the labels of a frame's columns."""
+    columns = frame.columns
+    if hasattr(columns, "to_numpy"):  # pandas makes them one by one when it is iterated over
+        columns = columns.to_numpy(dtype=object).tolist()
+    return list(columns)
 
 
 def plain_rows(x: Any, names: Array | None) -> Array | None:
@@ -45,8 +56,8 @@ def plain_rows(x: Any, names: Array | None) -> Array | None:
     types = _types(x)
     if types is None or any(t.kind not in "iuf" for t in types):
         return None
-    labels = list(x.columns)
-    if set(map(type, labels)) != {str} or labels != names.tolist():
+    found = labels(x)
+    if set(map(type, found)) != {str} or found != names.tolist():
         return None
     array = np.ascontiguousarray(x)
     return array if array.dtype in (np.float64, np.float32) else array.astype(np.float64)
@@ -64,7 +75,8 @@ def _types(frame: Any) -> list[np.dtype[Any]] | None:
     types = getattr(frame, "dtypes", None)
     if types is None:
         return None
-    different = {id(t): t for t in types}.values()
+    types = list(types)
+    different = dict(zip(map(id, types), types, strict=True)).values()
     return list(different) if all(isinstance(t, np.dtype) for t in different) else None
 
 
@@ -80,8 +92,10 @@ def as_array(name: str, frame: Any) -> Array:
         array = np.empty(frame.shape, np.result_type(np.bool_, *columns))
         for place, column in enumerate(columns):
             array[:, place] = column
-    _refuse_infinite(name, array, list(frame.columns))
-    return array
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        _refuse_infinite(name, array, labels(frame))
+    # A row of a frame has its numbers far from each other.
+    return np.ascontiguousarray(array) if len(array) <= _FEW else array
 
 
 def say_integers(name: str, frame: Any) -> None:
@@ -218,7 +232,7 @@ def explain(name: str, x: Any, error: Exception) -> None:
         if len(bad):
             raise _not_finite(f"{name}[{coo.row[bad[0]]}, {coo.col[bad[0]]}]", coo.data[bad[0]])
     elif is_frame(x):
-        _refuse_infinite(name, as_array(name, x), list(x.columns), largest)
+        _refuse_infinite(name, as_array(name, x), labels(x), largest)
     elif getattr(getattr(x, "dtype", None), "kind", "") != "c":
         try:
             array = np.asarray(x, dtype=np.float64)

@@ -206,7 +206,7 @@ fn values<T: Element + Copy, U: TryFrom<T>>(array: &Bound<'_, PyAny>) -> Option<
     array.as_slice().ok()?.iter().map(|&v| U::try_from(v).ok()).collect()
 }
 
-/// Outputs as an array of its own memory.
+/// Outputs as an array that owns its memory.
 fn given(py: Python<'_>, rows: usize, found: Option<Outputs>) -> Answer<'_> {
     Ok(match found {
         None => None,
