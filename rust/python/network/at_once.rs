@@ -23,6 +23,9 @@ const MOST: usize = 128;
 /// Connections times vectors of samples, below which waking a thread takes longer than it saves.
 const ALONE: usize = 1 << 18;
 
+/// By what that is divided for sparse samples.
+const SELECTING: usize = 16;
+
 /// The same, from which on a call may take so long that a Ctrl-C has to be seen meanwhile.
 const LONG: usize = 1 << 24;
 
@@ -122,7 +125,9 @@ impl Network {
         if work > LONG {
             return Ok(None);
         }
-        let par = if work < ALONE { Par::seq() } else { self.par()? };
+        // To select the connections of a sparse batch takes longer than to compute with them.
+        let alone = if matches!(samples, Samples::Sparse(_)) { ALONE / SELECTING } else { ALONE };
+        let par = if work < alone { Par::seq() } else { self.par()? };
         let data = DataView::checked_before(samples, None);
         let mut values = filled(rows * n, 0.0f32, "outputs")?;
         InferencePass::new(mlp, &data, rows)?.predict(&par, mlp, &data, &mut values, || true)?;
