@@ -88,7 +88,7 @@ fn products_of_panels<S: Simd>(
 }
 
 /// Rows of one lane that are added up beside each other.
-const BESIDE: usize = 8;
+const BESIDE: usize = 4;
 
 /// [`products`] of rows with one lane.
 #[inline(always)]

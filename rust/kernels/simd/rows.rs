@@ -193,24 +193,24 @@ impl<'a> Gather<'a> {
         mut acc: [S::V1; R],
     ) -> [S::V1; R] {
         values.check(self.indices.indices().len());
-        let mut common = usize::MAX;
+        let (mut common, mut at) = (usize::MAX, [0; R]);
         for r in 0..R {
             self.check(&rows[r], 0, 1);
             common = common.min(rows[r].len());
+            at[r] = rows[r].start;
         }
-        for k in 0..common {
+        for _ in 0..common {
             for r in 0..R {
-                let k = rows[r].start + k;
-                // SAFETY: k is in a row, for which `check` has passed.
+                // SAFETY: `at` is in a row, for which `check` has passed.
                 unsafe {
-                    let value = S::V1::splat(simd, values.get(k));
-                    acc[r] = value.mul_add(S::V1::load_at(simd, self.row(k, 0)), acc[r]);
+                    let value = S::V1::splat(simd, values.get(at[r]));
+                    acc[r] = value.mul_add(S::V1::load_at(simd, self.row(at[r], 0)), acc[r]);
                 }
+                at[r] += 1;
             }
         }
         for r in 0..R {
-            let rest = rows[r].start + common..rows[r].end;
-            [acc[r]] = self.accumulate(simd, values, rest, 0, [acc[r]]);
+            [acc[r]] = self.accumulate(simd, values, at[r]..rows[r].end, 0, [acc[r]]);
         }
         acc
     }
