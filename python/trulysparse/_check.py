@@ -41,6 +41,8 @@ def is_number(value: Any) -> bool:
 
 def integer(name: str, value: Any, low: int, high: int = _LARGEST) -> int:
     """An integer in [low, high], or a float that is one; booleans are no integers."""
+    if type(value) is int and low <= value <= high:
+        return value
     value = plain(value)
     if isinstance(value, bool):
         raise TypeError(f"{name} = {shown(value)}: expected an integer")
@@ -67,6 +69,8 @@ def real(
     high_open: bool = False,
 ) -> float:
     """A finite number in the given interval, described to users by `expected`."""
+    if type(value) is float and low < value < high:
+        return value
     value = plain(value)
     if not is_number(value):
         raise TypeError(f"{name} = {shown(value)}: expected {expected}")

@@ -35,12 +35,24 @@ def _bars() -> tuple[type[Any], bool]:
     return Bar, tqdm is not text_bar
 
 
+class NoBar:
+    """What a bar of tqdm's has, of one that draws nothing."""
+
+    disable = True
+
+    def set_description_str(self, *_: object, **__: object) -> None: ...
+    def set_postfix_str(self, *_: object, **__: object) -> None: ...
+    def close(self) -> None: ...
+
+
 def bar(*, enabled: bool, **options: Any) -> Any:
-    """Make a bar of tqdm's with these options, which draws nothing unless it is `enabled`."""
+    """Make a bar of tqdm's with these options, or one that draws nothing unless it is `enabled`."""
+    if not enabled:
+        return NoBar()
     kind, in_notebook = _bars()
     # None leaves the bar out where the stream is no terminal. A notebook's stream says that it
     # is none, and shows a bar all the same.
-    disable = True if not enabled else False if in_notebook else None
+    disable = False if in_notebook else None
     return kind(
         disable=disable,
         bar_format="{desc}|{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]",

@@ -7,7 +7,7 @@ a model file holds.
 from __future__ import annotations
 
 import json
-import secrets
+import os
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, fields
@@ -70,7 +70,9 @@ def _sizes(name: str, value: Iterable[int]) -> list[int]:
 
 
 def _seed(name: str, value: int | None) -> int:
-    return secrets.randbits(64) if value is None else _check.integer(name, value, 0, 2**64 - 1)
+    if value is None:
+        return int.from_bytes(os.urandom(8), "little")
+    return _check.integer(name, value, 0, 2**64 - 1)
 
 
 _density = _real("density")

@@ -422,8 +422,7 @@ class SparseMLP:
 
     @learning_rate.setter
     def learning_rate(self, rate: float | None) -> None:
-        expected = "a positive finite number"
-        rate = _check.real("learning_rate", rate, expected, low=0, low_open=True)
+        rate = _check.real("learning_rate", rate, "a positive finite number", low=0, low_open=True)
         driver = self._driver  # another thread's fit may end meanwhile
         if not hasattr(driver, "learning_rate_before_schedule"):
             raise ValueError(
@@ -487,8 +486,9 @@ class SparseMLP:
         finite come with a RuntimeWarning.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
-        inputs = inputs_of(self._core, "x", ordered(self, x))
-        return scoring.predict(self._core, inputs, batch_size)
+        if (outputs := self._core.predict_at_once(x := ordered(self, x))) is not None:
+            return outputs
+        return scoring.predict(self._core, inputs_of(self._core, "x", x), batch_size)
 
     def _follow(self, rate: float, x: Any, y: Any, sample_weight: Any) -> None:
         """Let the statistics take in samples that a step at this learning rate will be of."""

@@ -45,6 +45,9 @@ fn products<S: Simd>(
             other => products_of_blocks(simd, gather, other, data, rows, y, finish),
         };
     }
+    if gather.stride == 1 && !gather.is_far() {
+        return products_of_one_lane(simd, gather, values, rows, y, finish);
+    }
     match gather.stride {
         16 => products_of_panels(simd, gather, 16, values, rows, y, finish),
         32 => products_of_panels(simd, gather, 32, values, rows, y, finish),
@@ -81,6 +84,49 @@ fn products_of_panels<S: Simd>(
         if visit.last {
             finish.row(simd, visit.row, y);
         }
+    }
+}
+
+/// Rows of one lane that are added up beside each other.
+const BESIDE: usize = 4;
+
+/// [`products`] of rows with one lane.
+#[inline(always)]
+fn products_of_one_lane<S: Simd>(
+    simd: S,
+    gather: Gather<'_>,
+    values: Values<'_>,
+    rows: Rows<'_>,
+    y: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    let Rows { indptr, range, bias } = rows;
+    let gather = gather.of_lanes(1);
+    let (first, start) = (range.start, |row: usize| bias.map_or(0.0, |bias| bias[row]));
+    let mut row = range.start;
+    while row < range.end {
+        let count = BESIDE.min(range.end - row);
+        let sums = &mut y[row - first..][..count];
+        if count == BESIDE {
+            let entries = std::array::from_fn(|r| indptr[row + r]..indptr[row + r + 1]);
+            let mut acc = [S::V1::splat(simd, 0.0); BESIDE];
+            for (r, acc) in (row..).zip(&mut acc) {
+                *acc = S::V1::splat(simd, start(r));
+            }
+            let acc = gather.accumulate_rows(simd, values, &entries, acc);
+            for (acc, sum) in acc.into_iter().zip(&mut *sums) {
+                acc.store(std::slice::from_mut(sum));
+            }
+        } else {
+            for (r, sum) in (row..).zip(sums.iter_mut()) {
+                let (entries, sum) = (indptr[r]..indptr[r + 1], std::slice::from_mut(sum));
+                add_product(simd, gather, values, entries, Some(start(r)), sum);
+            }
+        }
+        for (r, sum) in (row..).zip(sums.iter_mut()) {
+            finish.row(simd, r, std::slice::from_mut(sum));
+        }
+        row += count;
     }
 }
 

@@ -19,7 +19,7 @@ const WHAT: &str = "sparse inputs";
 /// Connections that are settled at a time: what they are copied to stays near.
 const BLOCK: usize = 1 << 16;
 
-/// Where a batch touches one of so many connections, or more, it pays to update all in a row. Measured
+/// Where a batch touches one in this number of connections, it pays to update all in a row. Measured
 /// (docs/speed.md).
 const MANY: f64 = 4.0;
 

@@ -27,6 +27,10 @@ pub struct Standardizer {
     far: Vec<u32>,
     /// Whether a feature has a mean that is not 0.
     shifts: bool,
+    /// Numbers up to this one are in f32's range once they are standardised, for every feature.
+    reach: f64,
+    /// Whether the steps of f32 are small beside the deviation of every feature.
+    suits_float32: bool,
 }
 
 /// Which samples the statistics are of.
@@ -58,7 +62,9 @@ impl Standardizer {
         let mut far = reserved((0..mean.len() as u32).filter(is_far).count(), WHAT)?;
         far.extend((0..mean.len() as u32).filter(is_far));
         let shifts = mean.iter().any(|m| *m != 0.0);
-        Ok(Standardizer { mean, scale, age: Age::Counted(count), far, shifts })
+        let (reach, suits_float32) = ranges(&mean, &scale);
+        let age = Age::Counted(count);
+        Ok(Standardizer { mean, scale, age, far, shifts, reach, suits_float32 })
     }
 
     /// From the statistics of the first models: a finite mean and a scale above 0 for each feature, and
@@ -76,7 +82,9 @@ impl Standardizer {
             return Err(Error::invalid(NAME, value, "1"));
         }
         let far = copied(&constant, WHAT)?;
-        Ok(Standardizer { mean, scale, age: Age::First(constant), far, shifts: true })
+        let (reach, suits_float32) = ranges(&mean, &scale);
+        let age = Age::First(constant);
+        Ok(Standardizer { mean, scale, age, far, shifts: true, reach, suits_float32 })
     }
 
     /// A copy.
@@ -90,6 +98,8 @@ impl Standardizer {
             },
             far: copied(&self.far, WHAT)?,
             shifts: self.shifts,
+            reach: self.reach,
+            suits_float32: self.suits_float32,
         })
     }
 
@@ -128,6 +138,16 @@ impl Standardizer {
         if self.is_far(i) { -0.0 } else { -self.apply(i, 0.0) }
     }
 
+    /// Numbers up to this one are in f32's range once they are standardised, for every feature.
+    pub fn reach(&self) -> f64 {
+        self.reach
+    }
+
+    /// Whether f32 surely tells values apart as well as the network does; if not it may still.
+    pub fn suits_float32(&self) -> bool {
+        self.suits_float32
+    }
+
     /// Whether anything must still be subtracted from features of sparse samples.
     pub fn shifts(&self) -> bool {
         self.shifts
@@ -157,6 +177,16 @@ impl Standardizer {
         values.iter_mut().for_each(|v| *v = standardised(mean, scale, f64::from(*v)));
     }
 
+    /// Standardises the values of one sample, of the features from `start` on.
+    #[inline]
+    pub fn apply_to_row<T: Copy + Into<f64>>(&self, start: usize, values: &[T], out: &mut [f32]) {
+        let end = start + values.len();
+        let of = self.mean[start..end].iter().zip(&self.scale[start..end]);
+        for ((out, &value), (&mean, &scale)) in out.iter_mut().zip(values).zip(of) {
+            *out = standardised(mean, scale, value.into());
+        }
+    }
+
     /// Means, (features,).
     pub fn mean(&self) -> &[f64] {
         &self.mean
@@ -182,6 +212,21 @@ impl Standardizer {
             Age::First(constant) => constant,
         }
     }
+}
+
+/// Steps of f32 beside a feature's mean, in its standard deviations, of which nothing is to be said.
+/// `say_coarse` of Python's `data/digits.py` says something from four on.
+const FINE: f64 = 1.0;
+
+/// [`Standardizer::reach`] and [`Standardizer::suits_float32`].
+fn ranges(mean: &[f64], scale: &[f64]) -> (f64, bool) {
+    let most = |values: &[f64]| values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+    let (mean_most, scale_most) = (most(mean), most(scale));
+    let reach = f64::from(f32::MAX) / scale_most.max(f64::MIN_POSITIVE) - mean_most;
+    let step = f64::from(f32::EPSILON);
+    let is_fine =
+        |(m, s): (&f64, &f64)| (m.abs() * step).max(f64::from(f32::MIN_POSITIVE)) * s <= FINE;
+    (reach, mean.iter().zip(scale).all(is_fine))
 }
 
 #[inline(always)]

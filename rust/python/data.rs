@@ -72,6 +72,32 @@ pub struct GivenNames {
     y: String,
 }
 
+impl<'py> GivenInputs<'py> {
+    /// To try the kinds in turn, as `extract` does, makes an error of each that it is not.
+    fn of(x: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Ok(x) = x.cast::<PyArray2<f32>>() {
+            return Ok(GivenInputs::Dense(x.try_readonly()?));
+        }
+        if let Ok(x) = x.cast::<PyArray2<f64>>() {
+            return Ok(GivenInputs::Wide(x.try_readonly()?));
+        }
+        x.extract()
+    }
+}
+
+impl<'py> GivenTargets<'py> {
+    /// As [`GivenInputs::of`].
+    fn of(y: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Ok(y) = y.cast::<PyArray2<f32>>() {
+            return Ok(GivenTargets::Dense(y.try_readonly()?));
+        }
+        if let Ok(y) = y.cast::<PyArray2<f64>>() {
+            return Ok(GivenTargets::Wide(y.try_readonly()?));
+        }
+        y.extract()
+    }
+}
+
 impl Default for GivenNames {
     fn default() -> Self {
         GivenNames { x: "x".into(), y: "y".into() }
@@ -188,14 +214,15 @@ impl Data {
     fn new(
         py: Python<'_>,
         network: &Network,
-        x: GivenInputs<'_>,
-        targets: Option<GivenTargets<'_>>,
+        x: &Bound<'_, PyAny>,
+        targets: Option<&Bound<'_, PyAny>>,
         weights: Option<PyReadonlyArray1<'_, f32>>,
         names: GivenNames,
         augment: Option<&str>,
     ) -> PyResult<Self> {
         let names = ArgumentNames { x: &names.x, y: &names.y };
-        let inputs = Inputs::new(&x, names.x)?;
+        let inputs = Inputs::new(&GivenInputs::of(x)?, names.x)?;
+        let targets = targets.map(GivenTargets::of).transpose()?;
         let targets = targets.map(|targets| HeldTargets::new(&targets, names.y)).transpose()?;
         let width = targets.as_ref().and_then(HeldTargets::columns);
         let vector = |array: Option<&[f32]>| array.map(|a| copied(a, "weights")).transpose();

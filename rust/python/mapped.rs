@@ -1,6 +1,8 @@
 //! Arrays that are mapped from files. Reading beyond the end of a file that has become shorter ends the
 //! process with SIGBUS, so its size is looked at before.
 
+use numpy::PyUntypedArray;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
@@ -19,17 +21,23 @@ impl Mapping {
     pub fn of(array: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         static MMAP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let kind = MMAP.import(array.py(), "mmap", "mmap")?;
-        let mut owner = array.clone();
+        let (py, mut owner) = (array.py(), array.clone());
         let (mut start, mut path) = (0, None);
         while !owner.is_instance(kind)? {
-            // Views of a `numpy.memmap` have its offset as well: the last one knows.
-            if let Ok(offset) = owner.getattr("offset").and_then(|o| o.extract::<u64>()) {
+            // Views of a `numpy.memmap` have its offset as well: the last one knows. Plain arrays have
+            // none, and to be told so takes longer than all else here.
+            let is_plain = owner.cast_exact::<PyUntypedArray>().is_ok();
+            if !is_plain
+                && let Ok(offset) = owner.getattr("offset").and_then(|o| o.extract::<u64>())
+            {
                 start = offset;
             }
-            if let Ok(name) = owner.getattr("filename").and_then(|f| f.str()?.extract()) {
+            if !is_plain
+                && let Ok(name) = owner.getattr("filename").and_then(|f| f.str()?.extract())
+            {
                 path = Some(name);
             }
-            let next = owner.getattr("base").or_else(|_| owner.getattr("obj"));
+            let next = owner.getattr(intern!(py, "base")).or_else(|_| owner.getattr("obj"));
             match next {
                 Ok(next) if !next.is_none() => owner = next,
                 _ => return Ok(None),

@@ -1,6 +1,7 @@
 //! The network as a Python object.
 
 mod arrays;
+mod at_once;
 mod evolution;
 mod files;
 mod footprint;

@@ -385,6 +385,13 @@ fn gather_block(
 ) {
     let stride = stride(batch);
     let width = out.len() / stride;
+    if let (1, Some(s)) = (stride, standardizer) {
+        let piece = row(0) * x.features + start..row(0) * x.features + start + width;
+        return match x.values {
+            Values::Narrow(x) => s.apply_to_row(start, &x[piece], out),
+            Values::Wide(x) => s.apply_to_row(start, &x[piece], out),
+        };
+    }
     for lane in 0..batch {
         let piece = row(lane) * x.features + start..row(lane) * x.features + start + width;
         let put = |(i, v): (usize, f32)| out[i * stride + lane] = v;
@@ -420,9 +427,7 @@ where
     T: Copy + Into<f64> + std::fmt::Display + Sync,
 {
     // The features one by one only if one number for all of them does not do.
-    let most = |values: &[f64]| values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
-    let (mean, scale) = standardizer.map_or((0.0, 1.0), |s| (most(s.mean()), most(s.scale())));
-    let limit = f64::from(f32::MAX) / scale.max(f64::MIN_POSITIVE) - mean;
+    let limit = standardizer.map_or(f64::from(f32::MAX), Standardizer::reach);
     let Some(i) = first_bad(par, values, |v| v.into().abs() <= limit) else { return Ok(()) };
     let standardised = |i: usize| {
         let value = values[i].into();

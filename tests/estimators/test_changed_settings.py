@@ -102,3 +102,14 @@ def test_a_pruned_network_goes_on():
     estimator.model_.prune(percentile=40, regrow=False)
     estimator.model_.compact()
     assert estimator.fit(X, Y).n_iter_ == 4
+
+
+@pytest.mark.parametrize("name", ["slope", "epsilon"])
+def test_a_setting_that_equals_the_one_before_is_checked(name):
+    estimator = ts.SparseMLPClassifier((6,), random_state=0, **{name: 1.0})
+    x, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    for _ in range(3):
+        estimator.partial_fit(x, y, classes=[0, 1])
+    estimator.set_params(**{name: True})
+    with pytest.raises(TypeError, match=f"{name} = True"):
+        estimator.partial_fit(x, y)

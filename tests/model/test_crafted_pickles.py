@@ -123,3 +123,17 @@ def test_what_is_no_communicator_is_named(model, kind, comm):
     with pytest.raises(TypeError, match=r"comm = .*expected an mpi4py communicator or None"):
         model.fit(X, Y, strategy=unpickled(kind(2), comm=comm), **QUIET)
     assert model._core.to_bytes({}) == before
+
+
+@pytest.mark.parametrize(("field", "good"), [("l1", 1.0), ("nesterov", False), ("momentum", 0.0)])
+def test_an_option_that_equals_one_that_was_checked_is_checked(field, good):
+    model = ts.SparseMLP([3, 4, 2], seed=0)
+    x, y = np.ones((4, 3)), np.array([0, 1, 0, 1])
+    optimizer = ts.SGD(**{field: good})
+    for _ in range(2):
+        model.train_on_batch(x, y, optimizer=optimizer)
+    before = model.layers[0].weight.copy()
+    object.__setattr__(optimizer, field, "0" if field == "nesterov" else bool(good))
+    with pytest.raises(TypeError, match=f"{field} = "):
+        model.train_on_batch(x, y, optimizer=optimizer)
+    assert (model.layers[0].weight != before).nnz == 0

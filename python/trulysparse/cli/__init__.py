@@ -10,20 +10,19 @@ arguments or the data, 130 interrupted with Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
-from trulysparse import _files
-from trulysparse.cli import evaluate, export, importance, info, plan, predict, prune, train
+from trulysparse import _core, _files
 from trulysparse.parallel.mpi.link import PeerError
 
 __all__ = ["main", "make_parser", "run"]
 
-# In the order of the help.
-_COMMANDS = (train, plan, evaluate, predict, importance, prune, export, info)
+# In the order of the help. A module is imported when its command is asked for, or the help.
+_COMMANDS = ("train", "plan", "evaluate", "predict", "importance", "prune", "export", "info")
 
 
 def run() -> None:
@@ -48,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         From argparse, on ``--help``, ``--version`` and unknown flags.
     """
-    args = make_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    asked = argv[:1] if argv and argv[0] in _COMMANDS else _COMMANDS
+    args = make_parser(asked).parse_args(argv)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show
@@ -71,14 +72,16 @@ def _show(message: Warning | str, category: type[Warning], *place: Any, **more: 
     print(f"trulysparse: warning: {text}", file=sys.stderr)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Make the parser: ``run`` is the command's; what a preset decides is there only if given."""
+def make_parser(of: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
+    """Make the parser of some commands, by default of all.
+
+    ``run`` is the command's; what a preset decides is there only if given.
+    """
     parser = argparse.ArgumentParser(
         prog="trulysparse", description="Train and use truly sparse neural networks."
     )
-    version = importlib.metadata.version("trulysparse")
-    parser.add_argument("--version", action="version", version=f"trulysparse {version}")
+    parser.add_argument("--version", action="version", version=f"trulysparse {_core.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add(commands)
+    for command in of:
+        import_module(f"trulysparse.cli.{command}").add(commands)
     return parser

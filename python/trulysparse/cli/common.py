@@ -16,7 +16,6 @@ import numpy as np
 from trulysparse import _files
 from trulysparse.config import MEMORY
 from trulysparse.data.numeric import is_number_text
-from trulysparse.datasets import NAMES
 from trulysparse.model import SparseMLP, load
 
 # The rows held out do not depend on --seed: runs with different seeds are comparable, and
@@ -172,6 +171,8 @@ def refuse_overwriting(
 
     A folder of images is no place for outputs either: they would be its images the next time.
     """
+    from trulysparse.datasets import NAMES  # which takes a while
+
     for out in outputs:
         for name in inputs:
             source = getattr(args, name, None)

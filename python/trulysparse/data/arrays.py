@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
+from trulysparse import _core
 from trulysparse.data.digits import Names, say_integers, say_sparse
 from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers, exactly
@@ -34,6 +35,8 @@ class CsrArrays(NamedTuple):
         """(samples, features)."""
         return len(self.indptr) - 1, self.features
 
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 MOST_DENSE = 2**30
 """Bytes of sparse targets as an array, up to which they become one."""
@@ -83,6 +86,9 @@ def samples(
     some. Dense samples are copied only where that is needed. If training `begins` with them,
     columns of which it does not tell the values apart are said.
     """
+    if _is_plain(value, features) and (wide or value.dtype == np.float32):
+        _core.check_mapped(name, value)
+        return cast(FloatArray | DoubleArray, value)
     value = check_sparse(name, value, features)
     if scipy.sparse.issparse(value):
         if begins:
@@ -99,6 +105,14 @@ def samples(
     if wide and not np.can_cast(array.dtype, np.float32):
         return as_float64(name, array)
     return as_float32(name, array)
+
+
+def _is_plain(value: Any, features: int) -> bool:
+    """Tell an array that the core takes as it is, if nothing is to be said of it."""
+    if type(value) is not np.ndarray or value.dtype not in _FLOATS or value.ndim != 2:
+        return False
+    flags = value.flags
+    return bool(value.shape[1] == features and len(value) and flags.c_contiguous and flags.aligned)
 
 
 def _sparse_samples(name: str, matrix: Any, exact: DoubleArray | None) -> CsrArrays:
@@ -166,6 +180,9 @@ def targets(
     With `wide` dense targets become float64 if float32 does not hold all values of their type.
     """
     takes_classes = LOSSES[loss].takes_classes
+    if takes_classes and type(value) is np.ndarray and value.shape == (count,) and _count(value):
+        _core.check_mapped(name, value)
+        return _labels(name, value, outputs)
     text = _ENCODE if LOSSES[loss].has_accuracy else "expected an array of numbers"
     value = dense(name, value) if scipy.sparse.issparse(value) else value
     array = numeric(name, value, text=text)
@@ -190,7 +207,14 @@ def targets(
     return as_float32(name, array)
 
 
+def _count(array: npt.NDArray[Any]) -> bool:
+    """Tell integers of this processor's byte order."""
+    return array.dtype.kind in "iu" and array.dtype.isnative
+
+
 def _labels(name: str, array: npt.NDArray[Any], outputs: int) -> ClassArray:
+    if array.dtype.kind in "iu" and array.min() >= 0 and array.max() < outputs:
+        return np.require(array, np.uint32, ["C", "A"])
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
     bad = (array < 0) | (array >= outputs)

@@ -168,7 +168,7 @@ def learnt(model: Named, x: Any) -> tuple[Columns, Any]:
 
 def ordered(model: Named, x: Any) -> Any:
     """Give samples `x` of a call that does not train, as `Columns.ordered` does."""
-    return Columns(model).ordered("x", x)
+    return Columns(model).ordered("x", x) if frames.is_frame(x) else x
 
 
 def names(name: str, x: Any) -> list[str] | None:
@@ -181,7 +181,7 @@ def names(name: str, x: Any) -> list[str] | None:
     """
     if not frames.is_frame(x):
         return None
-    labels = list(x.columns)
+    labels = frames.labels(x)
     text = [isinstance(label, str) for label in labels]
     if any(text) and not all(text):
         other = labels[text.index(False)]
@@ -194,7 +194,7 @@ def names(name: str, x: Any) -> list[str] | None:
 
 def labels(x: Any) -> list[str] | None:
     """Give the labels of a frame's columns as text, of any type; None if it is none."""
-    return [str(label) for label in x.columns] if frames.is_frame(x) else None
+    return list(map(str, frames.labels(x))) if frames.is_frame(x) else None
 
 
 def refuse_alike(name: str, x: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ Rounding = Callable[[Array, Any], Array]
 _PACKAGE = __name__.partition(".")[0]
 # Samples by which columns are chosen that are looked at closer, columns at once, and samples then.
 _SOME, _BLOCK, _MOST = 64, 4096, 2048
+# Entries that are not worth choosing columns from first.
+_SMALL = 1 << 14
 # Entries of constant columns that are copied at once.
 _ENTRIES = 1 << 22
 # The part of the samples that fall together with others of another value, from which that is said.
@@ -39,6 +42,10 @@ STEPS = 1000
 _TINY = float(np.finfo(np.float32).tiny)
 
 
+SAYS: ContextVar[bool] = ContextVar("SAYS", default=True)
+"""Whether columns are looked at: not in the fit of an estimator, which does so itself."""
+
+
 class Merged(NamedTuple):
     """A column: its different values in a sample, how many of them remain, and two of them."""
 
@@ -52,18 +59,27 @@ class Merged(NamedTuple):
 
 def merged(x: Array, rounded: Rounding, among: npt.NDArray[np.bool_] | None = None) -> list[Merged]:
     """Find the columns, (samples, columns), in which many different values fall together."""
-    some = x[_spread(len(x), _SOME)]
+    some = x if len(x) <= _SOME else x[_spread(len(x), _SOME)]
     found: list[Merged] = []
     for first in range(0, x.shape[1], _BLOCK):
         columns = np.arange(first, min(first + _BLOCK, x.shape[1]))
-        values = np.sort(np.ascontiguousarray(some[:, first : first + _BLOCK].T), axis=1)
+        if some.size > _SMALL:
+            columns = columns[_have_same(rounded(some[:, columns], columns))]
+        values = np.sort(np.ascontiguousarray(some[:, columns].T), axis=1)
         images = rounded(values, columns[:, None])
         hit = ((values[:, 1:] != values[:, :-1]) & (images[:, 1:] == images[:, :-1])).any(axis=1)
         for k in columns[hit if among is None else hit & among[columns]].tolist():
-            column = np.sort(x[_spread(len(x), _MOST), k])
+            column = np.sort(x[:, k] if len(x) <= _MOST else x[_spread(len(x), _MOST), k])
             one = _look(k, column, rounded(column[None, :], np.array([[k]]))[0])
             found += [] if one is None else [one]
     return found
+
+
+def _have_same(images: Array) -> npt.NDArray[np.bool_]:
+    """Tell in which columns some values are the same: in few, of measurements."""
+    ordered = np.sort(np.ascontiguousarray(images.T), axis=1)
+    same: npt.NDArray[np.bool_] = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    return same
 
 
 def _spread(samples: int, most: int) -> npt.NDArray[np.intp]:
@@ -100,7 +116,8 @@ def standardised(statistics: _core.Statistics) -> Rounding:
 
     def of(values: Array, columns: Any) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
-            wide = (values.astype(np.float64) - mean[columns]) * scale[columns]
+            wide = np.subtract(values, mean[columns], dtype=np.float64)
+            wide *= scale[columns]
             narrow: Array = wide.astype(np.float32)
         return narrow
 
@@ -189,7 +206,7 @@ def say_standardised(
     statistics
         By which they are standardised.
     """
-    if statistics is None or not statistics.total:
+    if statistics is None or not statistics.total or not SAYS.get():
         return
     if isinstance(values, np.ndarray):
         table = values.reshape(len(values), -1)
@@ -252,6 +269,8 @@ def say_rounded(names: Names, value: Any) -> None:
 
     Those that lie in few steps of float32 are left to `say_blurred`.
     """
+    if not SAYS.get():
+        return
     array = np.asarray(value)
     if array.ndim not in (1, 2) or array.dtype.kind not in "iuf" or len(array) == 0:
         return
@@ -272,6 +291,8 @@ def say_sparse(names: Names, matrix: Any, *, standardize: bool) -> None:
     """Warn of columns of a canonical CSR matrix, as a user gave it, whose values float32 merges."""
     if np.can_cast(matrix.dtype, np.float32) or matrix.dtype.kind not in "iuf" or not matrix.nnz:
         return
+    if not SAYS.get():
+        return
     columns, table = _dense(matrix, in_float32)
     if not len(columns):
         return
@@ -287,7 +308,7 @@ def say_sparse(names: Names, matrix: Any, *, standardize: bool) -> None:
 
 def say_integers(names: Names, value: Any) -> None:
     """Warn of columns of integers, in an array or a CSR matrix, of which float64 merges some."""
-    if value.dtype.kind not in "iuO" or value.dtype.itemsize < 8:
+    if value.dtype.kind not in "iuO" or value.dtype.itemsize < 8 or not SAYS.get():
         return
     if value.dtype == object and not all(isinstance(item, int) for item in value.flat):
         return

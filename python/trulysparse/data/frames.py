@@ -21,36 +21,88 @@ _DUMMIES = (
     "expected numbers (get_dummies of pandas or to_dummies of polars makes columns of 0 and 1)"
 )
 _SINCE = "expected numbers, such as the seconds since one of them"
+# Rows that `plain_rows` copies.
+_FEW = 128
 _FILL = "expected numbers only (fill it in, or leave the row or the column out)"
 
 
 def is_frame(x: Any) -> bool:
     """Whether this is a table of pandas or polars, whose columns have names and types."""
-    return not (isinstance(x, np.ndarray) or is_query(x)) and all(
-        hasattr(x, name) for name in ("columns", "dtypes")
-    )
+    if isinstance(x, np.ndarray):
+        return False
+    kind = type(x)
+    # To ask the class is quicker: pandas makes the types of all columns when it is asked for them.
+    of = kind if kind.__name__ == "DataFrame" and hasattr(kind, "dtypes") else x
+    return not is_query(x) and all(hasattr(of, name) for name in ("columns", "dtypes"))
+
+
+def labels(frame: Any) -> list[Any]:
+    """Give the labels of a frame's columns."""
+    columns = frame.columns
+    if hasattr(columns, "to_numpy"):  # pandas makes them one by one when it is iterated over
+        columns = columns.to_numpy(dtype=object).tolist()
+    return list(columns)
+
+
+def plain_rows(x: Any, names: Array | None) -> Array | None:
+    """Give the numbers of a frame of few rows whose columns have these names, in their order.
+
+    None for anything else: also for columns of other types than NumPy's integers and floats, and
+    without names. Nothing is looked at column by column. What scikit-learn makes of such a frame is
+    the same.
+    """
+    if type(x).__name__ != "DataFrame" or not isinstance(names, np.ndarray) or not _is_low(x):
+        return None
+    types = _types(x)
+    if types is None or any(t.kind not in "iuf" for t in types):
+        return None
+    found = labels(x)
+    if set(map(type, found)) != {str} or found != names.tolist():
+        return None
+    array = np.ascontiguousarray(x)
+    return array if array.dtype in (np.float64, np.float32) else array.astype(np.float64)
+
+
+def _is_low(x: Any) -> bool:
+    shape = getattr(x, "shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[0], int):
+        return False
+    return 0 < shape[0] <= _FEW
+
+
+def _types(frame: Any) -> list[np.dtype[Any]] | None:
+    """Give the different types of a frame's columns; None if some are none of NumPy's."""
+    types = getattr(frame, "dtypes", None)
+    if types is None:
+        return None
+    types = list(types)
+    different = dict(zip(map(id, types), types, strict=True)).values()
+    return list(different) if all(isinstance(t, np.dtype) for t in different) else None
 
 
 def as_array(name: str, frame: Any) -> Array:
     """Give the numbers of a frame; a ValueError or TypeError names what is none."""
     refuse_sparse(name, frame)
-    types = set(frame.dtypes)
-    one_kind = {dtype.kind for dtype in types if isinstance(dtype, np.dtype)}
-    if all(isinstance(t, np.dtype) for t in types) and (
-        one_kind <= set("iuf") or one_kind == {"b"}
-    ):
+    types = _types(frame)
+    kinds = set() if types is None else {t.kind for t in types}
+    if types is not None and (kinds <= set("iuf") or kinds == {"b"}):
         array = np.asarray(frame)
     else:
         columns = [_numbers(name, label, column) for label, column in _columns(frame)]
         array = np.empty(frame.shape, np.result_type(np.bool_, *columns))
         for place, column in enumerate(columns):
             array[:, place] = column
-    _refuse_infinite(name, array, list(frame.columns))
-    return array
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        _refuse_infinite(name, array, labels(frame))
+    # A row of a frame has its numbers far from each other.
+    return np.ascontiguousarray(array) if len(array) <= _FEW else array
 
 
 def say_integers(name: str, frame: Any) -> None:
     """Warn of columns of integers that float64 merges, in a frame that is to become float64."""
+    types = _types(frame)
+    if types is not None and not any(t.kind in "iu" and t.itemsize == 8 for t in types):
+        return
     for label, column in _columns(frame):
         if _kind(column.dtype) in ("i", "u") and getattr(column.dtype, "itemsize", 8) == 8:
             numbers = _numbers(name, label, column).reshape(-1, 1)
@@ -71,7 +123,7 @@ def dense_columns(x: Any) -> Any:
 
     scikit-learn would make a SciPy matrix of it, which leaves out nothing else.
     """
-    if not is_frame(x):
+    if not is_frame(x) or _types(x) is not None:
         return x
     sparse = [type(t).__name__ == "SparseDtype" for t in x.dtypes]
     if all(t.fill_value == 0 for t, is_sparse in zip(x.dtypes, sparse, strict=True) if is_sparse):
@@ -111,6 +163,9 @@ def refuse(name: str, x: Any) -> None:
     if scipy.sparse.issparse(x):
         return
     if is_frame(x):
+        types = _types(x)
+        if types is not None and all(t.kind in "biuf" for t in types):
+            return
         for label, column in _columns(x):
             dtype = column.dtype
             if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
@@ -177,7 +232,7 @@ def explain(name: str, x: Any, error: Exception) -> None:
         if len(bad):
             raise _not_finite(f"{name}[{coo.row[bad[0]]}, {coo.col[bad[0]]}]", coo.data[bad[0]])
     elif is_frame(x):
-        _refuse_infinite(name, as_array(name, x), list(x.columns), largest)
+        _refuse_infinite(name, as_array(name, x), labels(x), largest)
     elif getattr(getattr(x, "dtype", None), "kind", "") != "c":
         try:
             array = np.asarray(x, dtype=np.float64)

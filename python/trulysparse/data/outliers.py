@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse.data.arrays import CsrArrays
+from trulysparse.data.digits import SAYS
 
 Array = npt.NDArray[Any]
 
@@ -144,7 +145,7 @@ def say_outliers(
 
     Sparse samples are left alone, as all that is not 0 is an outlier in most of them.
     """
-    if not isinstance(x, np.ndarray):
+    if not isinstance(x, np.ndarray) or not SAYS.get():
         return
     found = squeezed(x)
     if found:
@@ -175,7 +176,7 @@ def of_targets(y: Any) -> str | None:
 
 def say_outlying_targets(name: str, y: Any, *, stacklevel: int) -> None:
     """Warn of targets with such squared errors that a network learns little beside them."""
-    found = of_targets(y)
+    found = of_targets(y) if SAYS.get() else None
     if found is not None:
         warnings.warn(
             f"{name} has outliers: {found}; a squared error has room for little else: leave "

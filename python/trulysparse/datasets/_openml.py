@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import socket
 import sys
@@ -69,6 +68,8 @@ def fetch(
 
 def _ask(what: str, size: str, advice: str, **which: Any) -> tuple[Array, Array]:
     """Ask OpenML for features and labels, as it has them."""
+    from http.client import HTTPException
+
     from sklearn.datasets import fetch_openml
 
     print(f"asking OpenML for {what} ({size}, kept for the next time) ...", file=sys.stderr)
@@ -85,7 +86,7 @@ def _ask(what: str, size: str, advice: str, **which: Any) -> tuple[Array, Array]
         ValueError,
         KeyError,
         EOFError,
-        http.client.HTTPException,
+        HTTPException,
         zlib.error,
     ) as error:
         raise FileNotFoundError(

@@ -209,7 +209,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         encoded = target.encode(samples.y, "y")
         _support.warn_of_left_out(samples.X, self._constant)
         samples = self._without(samples)
-        seed = _support.draw_seed(_support.random(self.random_state))
+        seed = _support.next_seed(self.random_state, is_used=not goes_on)
         learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
         model = self._network(samples.X, learnt, seed, goes_on=goes_on)
         (rate,) = self._rates(learnt, retry=False)
@@ -403,6 +403,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _answer(self, X: Any) -> tuple[SparseMLP, Any]:
         """Give the outputs for samples, and the network that they are of."""
+        if (answer := _support.answer_at_once(self, X)) is not None:
+            return answer
         check_is_fitted(self, "model_")
         X = _support.validated(self, X, reset=False)
         model = self.model_

@@ -204,6 +204,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     def _checked(self, y: Any, name: str) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if y.ndim == 1 and _are_few_integers(y):
+            return np.asarray(y)
         check_classification_targets(y)
         if y.ndim == 1:
             return np.asarray(y)
@@ -249,3 +251,14 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _are_few_integers(y: Array) -> bool:
+    """Tell integers in a range so small that scikit-learn finds nothing to say of them."""
+    if y.dtype.kind not in "iu" or len(y) == 0:
+        return False
+    return int(y.max()) - int(y.min()) < len(y) // _FEW
+
+
+# scikit-learn says something of classes with less than two or four samples each.
+_FEW = 8

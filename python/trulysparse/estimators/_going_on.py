@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from trulysparse import _check
@@ -34,14 +35,33 @@ def refuse_changed(
             f"hidden_layer_sizes = {sizes!r}, but the network to go on with has the layers "
             f"{model.original_layer_sizes}: expected those, or warm_start=False"
         )
-    has = Config.of(model._core).to_dict() | {"standardize": _standardizes(model)}
-    wanted = Config.drawn(layer_sizes, loss=model.loss, **settings).to_dict()
+    found, asked = Config.of(model._core), _config(layer_sizes, model.loss, settings)
     for name in FIXED:
-        if not _are_same(has[name], wanted[name]):
+        has, wanted = getattr(found, name), getattr(asked, name)
+        if name == "standardize":
+            has = _standardizes(model)
+        if not _are_same(has, wanted):
             raise ValueError(
-                f"{name} = {_check.shown(wanted[name])}, but the network to go on with was made "
-                f"with {_check.shown(has[name])}: {_REMEDY}"
+                f"{name} = {_check.shown(wanted)}, but the network to go on with was made with "
+                f"{_check.shown(has)}: {_REMEDY}"
             )
+
+
+def _config(sizes: list[int], loss: str, settings: Mapping[str, Any]) -> Config:
+    """Give the settings that are asked for, once they are checked."""
+    if _PLAIN.issuperset(map(type, settings.values())):
+        return _drawn(tuple(sizes), loss, tuple(settings), *settings.values())
+    return Config.drawn(sizes, loss=loss, **settings)
+
+
+# Of these, what is equal and of one type is the same.
+_PLAIN = {bool, int, float, str, type(None)}
+
+
+@lru_cache(maxsize=64, typed=True)
+def _drawn(sizes: tuple[int, ...], loss: str, names: tuple[str, ...], *values: Any) -> Config:
+    # The seed is not compared: without one, every call would draw it.
+    return Config.drawn(sizes, loss=loss, seed=0, **dict(zip(names, values, strict=True)))
 
 
 def _are_same(one: Any, other: Any) -> bool:

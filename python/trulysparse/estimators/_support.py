@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.utils import check_random_state
 from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
@@ -28,10 +28,9 @@ from trulysparse.history import History
 from trulysparse.model import SparseMLP
 
 Mask = npt.NDArray[np.bool_]
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 # Threads that joblib may be asked for, or told to leave.
 _MOST_JOBS = 2**31 - 1
-# What a network says in its words, and `say_merged` in those of an estimator.
-_INDISTINCT = r"(column .* of )?[xy] (is taken as constant|has \d+ different)"
 
 
 def threads(n_jobs: int | None) -> int:
@@ -39,6 +38,13 @@ def threads(n_jobs: int | None) -> int:
     if n_jobs is not None:
         n_jobs = _check.integer("n_jobs", n_jobs, -_MOST_JOBS, _MOST_JOBS)
     return int(effective_n_jobs(n_jobs))
+
+
+def next_seed(random_state: Any, *, is_used: bool) -> int:
+    """Draw the seed of a network; from a number only if it `is_used`, as nothing else changes."""
+    if not is_used and type(random_state) is int and 0 <= random_state < 2**32:
+        return 0
+    return draw_seed(random(random_state))
 
 
 def random(random_state: Any) -> np.random.RandomState:
@@ -80,6 +86,8 @@ def validated(
 ) -> Any:
     """Do what `validate_data` does, and name the row and column of what is no number."""
     _core.check_mapped(name, X)
+    if not how.get("reset", True) and _is_plain(estimator, X, y, fewest):
+        return X if isinstance(y, str) else (X, y)
     X = check_sparse(name, X)
     frames.refuse(name, X)
     if _is_text(X) or how.get("reset", True):
@@ -103,6 +111,38 @@ def validated(
     else:
         refuse_other_columns(estimator, name, X)
     return found
+
+
+def _is_plain(estimator: Any, X: Any, y: Any, fewest: int) -> bool:
+    """Tell whether `validate_data` gives back what it gets, which takes it longer than a step."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in _FLOATS or len(X) < fewest:
+        return False
+    state = vars(estimator)
+    if X.shape[1] != state.get("n_features_in_") or "feature_names_in_" in state:
+        return False
+    is_one_each = type(y) is np.ndarray and y.dtype.kind in "biu" and y.shape == (len(X),)
+    return bool((is_one_each or isinstance(y, str)) and np.isfinite(X).all())
+
+
+def answer_at_once(estimator: Any, X: Any) -> tuple[SparseMLP, Any] | None:
+    """Give the network of an estimator and its outputs for a few plain samples, or a frame of them.
+
+    None if something is to be converted or said, or the columns are not those of `fit`: what
+    `validated` is for.
+    """
+    state = vars(estimator)
+    model, names = state.get("model_"), state.get("feature_names_in_")
+    if model is None or estimator._constant is not None:
+        return None
+    if type(X) not in (np.ndarray, csr_array, csr_matrix):
+        X, names = frames.plain_rows(X, names), None
+    if X is None or names is not None:
+        return None
+    outputs = model._core.predict_at_once(X)
+    # A matrix has a shape that can be looked at if the core has taken it.
+    if outputs is None or X.shape[1] != state.get("n_features_in_"):
+        return None
+    return model, outputs
 
 
 def refuse_other_columns(estimator: Any, name: str, X: Any) -> None:
@@ -218,15 +258,18 @@ def silent_divergence() -> Iterator[None]:
     """Train without the warnings of what has exploded, which are said of the last try only, and of
     what is lost or far out, which `say_lost`, `say_merged` and `say_outliers` say once.
     """
+    says = digits.SAYS.get()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "[xy] has outliers", RuntimeWarning)
         warnings.simplefilter("ignore", ExplosionWarning)
         # Estimators give the places of classes, and not their names.
         warnings.filterwarnings("ignore", "y has integers, which count the outputs")
-        warnings.filterwarnings("ignore", _INDISTINCT, RuntimeWarning)
         warnings.filterwarnings("ignore", ".* lies between .* values are lost", RuntimeWarning)
         warnings.filterwarnings("ignore", r"\w+ gives no finite", RuntimeWarning)
-        yield
+        try:
+            digits.SAYS.set(False)
+            yield
+        finally:
+            digits.SAYS.set(says)
 
 
 def say_lost(model: SparseMLP, X: Any) -> None:

@@ -114,6 +114,8 @@ class Split(NamedTuple):
 
 def targets_of(name: str, y: Any) -> Any:
     """Give a user's targets safe to look at: none is missing, and sparse ones are an array."""
+    if type(y) is np.ndarray and y.dtype.kind in "biu":
+        return y
     if issparse(y):
         return dense(name, y)
     refuse_held_sparse(name, y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias, TypeVar, get_args
 
 from trulysparse import _check
@@ -64,17 +65,7 @@ class _Optimizer:
 
     def _core(self) -> str:
         """Give the JSON text for the core."""
-        return json.dumps(
-            {
-                "rule": {"name": self._name}
-                | {name: getattr(self, name) for name in self._numbers},
-                "learning_rate": self.learning_rate,
-                "weight_decay": self.weight_decay,
-                "l1": self.l1,
-                "schedule": schedules.resolved(self.schedule)._core(),
-                "layer_rates": self.layer_rates,
-            }
-        )
+        return _text(self)
 
     def _at(self: _T, rate: float, base_rate: float) -> _T:
         """Give the optimiser of one step, at a rate that the schedule made of `base_rate`."""
@@ -84,6 +75,22 @@ class _Optimizer:
             schedule="constant",
         )
         return step
+
+
+@lru_cache(maxsize=128)
+def _text(optimizer: _Optimizer) -> str:
+    """Give the JSON text of an optimiser; steps one by one ask for it each time."""
+    rule = {name: getattr(optimizer, name) for name in optimizer._numbers}
+    return json.dumps(
+        {
+            "rule": {"name": optimizer._name} | rule,
+            "learning_rate": optimizer.learning_rate,
+            "weight_decay": optimizer.weight_decay,
+            "l1": optimizer.l1,
+            "schedule": schedules.resolved(optimizer.schedule)._core(),
+            "layer_rates": optimizer.layer_rates,
+        }
+    )
 
 
 @dataclass(frozen=True)

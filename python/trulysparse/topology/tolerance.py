@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,7 +47,8 @@ class Tolerance:
         the last mean is below the best one is lost already.
         """
         ends = range(start, len(scores) + 1, every)
-        means = [statistics.fmean(scores[max(end - every, 0) : end]) for end in ends]
+        parts = [scores[max(end - every, 0) : end] for end in ends]
+        means = [math.fsum(part) / len(part) for part in parts]
         best = max(means)
         return self.allowed(best) - (best - means[-1])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -30,7 +29,9 @@ _HASHED = 1 << 28
 
 def fingerprint(*arrays: Any) -> str:
     """Hash arrays, sparse matrices, tuples of arrays and None; of large ones some rows."""
-    digest = hashlib.blake2b(digest_size=8)
+    from hashlib import blake2b  # with OpenSSL, which takes a while
+
+    digest = blake2b(digest_size=8)
     for value in arrays:
         parts = value if isinstance(value, tuple) else (value,)
         if callable(getattr(value, "tocsr", None)):

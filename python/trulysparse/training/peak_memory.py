@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from trulysparse import _core
 
-_STATUS = Path("/proc/self/status")
+_STATUS, _PEAK, _MOST = "/proc/self/status", b"\nVmHWM:", 1 << 16
 _seen = 0
 
 
@@ -30,8 +29,9 @@ def _recorded() -> int | None:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most if sys.platform == "darwin" else 1024 * most
     # On Linux not getrusage, whose number a process takes over from the one that started it.
-    with suppress(OSError):
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
+    with suppress(OSError), open(_STATUS, "rb", buffering=0) as status:
+        lines = status.read(_MOST)
+        at = lines.find(_PEAK)
+        if at >= 0:
+            return 1024 * int(lines[at + len(_PEAK) :].split(maxsplit=1)[0])
     return None

@@ -41,6 +41,8 @@ class EpochBar:
         self._move(epoch + 1 - self._epochs.start)
 
     def _show(self, logs: dict[str, float]) -> None:
+        if self._bar.disable:
+            return
         # Validation scores stay in sight until the next ones; a squared error has no accuracy.
         names = {
             "loss": "loss",

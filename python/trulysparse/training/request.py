@@ -7,7 +7,8 @@ import string
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -158,8 +159,8 @@ def check(fit: Any, conflicts: Sequence[Conflict]) -> None:
 
 NO_SRELU = Conflict(
     lambda fit: (
-        "srelu" in np.atleast_1d(fit.config.activation)
-        and not fit.optimizer._takes_shared_gradients
+        not fit.optimizer._takes_shared_gradients
+        and "srelu" in np.atleast_1d(fit.config.activation)
     ),
     "optimizer = {fit.optimizer!r}: expected a trulysparse.SGD with the activation 'srelu'",
 )
@@ -306,5 +307,25 @@ def _again(option: T) -> T:
     """Check every field once more: a pickle may have put anything there, past the constructor."""
     if not is_dataclass(option) or isinstance(option, type):
         return option
-    inner = {f.name: getattr(option, f.name, None) for f in fields(option) if f.init}
+    kind = type(option)
+    inner = {name: getattr(option, name, None) for name in _names(kind)}
+    if kind.__module__.startswith(_OWN) and _PLAIN.issuperset(map(type, inner.values())):
+        return cast(T, _made(kind, *inner.values()))
     return replace(option, **{name: _again(value) for name, value in inner.items()})
+
+
+_OWN = f"{__name__.partition('.')[0]}."
+# Of these, what is equal and of one type is the same.
+_PLAIN = {bool, int, float, str, type(None)}
+
+
+@lru_cache(maxsize=64)
+def _names(kind: type) -> tuple[str, ...]:
+    """Give the names of the arguments of a dataclass."""
+    return tuple(field.name for field in fields(kind) if field.init)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _made(kind: type, *values: Any) -> Any:
+    """Make a frozen dataclass, which checks these values; those of an earlier call are checked."""
+    return kind(**dict(zip(_names(kind), values, strict=True)))

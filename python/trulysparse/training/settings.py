@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 
@@ -11,6 +12,7 @@ def of_steps(batch_size: int, optimizer: str, total_steps: int) -> str:
     return json.dumps(_steps(batch_size, optimizer, total_steps))
 
 
+@lru_cache(maxsize=64)
 def of_trainer(
     batch_size: int,
     optimizer: str,

@@ -182,6 +182,45 @@ impl<'a> Gather<'a> {
         acc
     }
 
+    /// [`Gather::accumulate`] of R rows of one lane, one beside the other: within a row every
+    /// multiply-add waits for the one before.
+    #[inline(always)]
+    pub fn accumulate_rows<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        values: Values<'_>,
+        rows: &[Range<usize>; R],
+        mut acc: [S::V1; R],
+    ) -> [S::V1; R] {
+        values.check(self.indices.indices().len());
+        let (mut common, mut at) = (usize::MAX, [0; R]);
+        for r in 0..R {
+            self.check(&rows[r], 0, 1);
+            common = common.min(rows[r].len());
+            at[r] = rows[r].start;
+        }
+        for _ in 0..common {
+            for r in 0..R {
+                // SAFETY: `at` is in a row, for which `check` has passed.
+                unsafe {
+                    let value = S::V1::splat(simd, values.get(at[r]));
+                    acc[r] = value.mul_add(S::V1::load_at(simd, self.row(at[r], 0)), acc[r]);
+                }
+                at[r] += 1;
+            }
+        }
+        for r in 0..R {
+            [acc[r]] = self.accumulate(simd, values, at[r]..rows[r].end, 0, [acc[r]]);
+        }
+        acc
+    }
+
+    /// Whether what is gathered is prefetched.
+    #[inline(always)]
+    pub fn is_far(&self) -> bool {
+        self.prefetch
+    }
+
     /// Prefetches the entries that come some time after those of a short row.
     #[inline(always)]
     pub fn fetch_entries<S: Simd>(&self, simd: S, values: Values<'_>, row: &Range<usize>) {

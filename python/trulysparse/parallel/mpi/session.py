@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import threading
 from collections.abc import Iterator
@@ -164,7 +163,9 @@ def _interruptible(opened: Session) -> Iterator[None]:
 
 def fingerprint(core: _core.Network) -> str:
     """Hash the structure and values of all layers."""
-    digest = hashlib.blake2b(digest_size=16)
+    from hashlib import blake2b  # with OpenSSL, which takes a while
+
+    digest = blake2b(digest_size=16)
     for layer in range(len(core.nnz())):
         weights = core.weights(layer)
         for part in (weights.indptr, weights.indices, weights.values):
