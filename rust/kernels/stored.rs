@@ -25,5 +25,7 @@ pub use touched::{Behind, ParametersOf, Touched};
 const WHAT: &str = "sparse inputs";
 /// Multiply-adds that take as long as getting a connection from a random place in memory.
 const FETCH: usize = 32;
+/// Multiply-adds in vectors that take as long as one at a place that is looked up.
+const LOOK_UP: usize = 8;
 /// Rows and lanes of a block that is transposed at once.
 const TILE: usize = 16;

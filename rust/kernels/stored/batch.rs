@@ -13,8 +13,11 @@ pub struct StoredBatch {
     /// For each feature its number among those of the batch, or [`NONE`]; empty as long as there was one
     /// sample only, whose features ascend and come once.
     numbers: Vec<u32>,
-    /// The features of the batch, in the order in which the samples have them.
+    /// The features of the batch, in the order in which the samples have them: the first `count`.
     features: Vec<u32>,
+    count: usize,
+    /// Values that are there.
+    filled: usize,
     pub(super) by_sample: Lists,
     pub(super) by_feature: Lists,
 }
@@ -68,6 +71,8 @@ impl StoredBatch {
             all: n,
             numbers: Vec::new(),
             features: Vec::new(),
+            count: 0,
+            filled: 0,
             by_sample: Lists::default(),
             by_feature: Lists::default(),
         })
@@ -75,53 +80,58 @@ impl StoredBatch {
 
     /// Begins with a batch of `samples` samples that have `values` stored values together.
     pub fn begin(&mut self, samples: usize, values: usize) -> Result<()> {
-        let StoredBatch { all, numbers, features, by_sample, by_feature } = self;
-        if !numbers.is_empty() {
-            features.iter().for_each(|&f| numbers[f as usize] = NONE);
+        if !self.numbers.is_empty() {
+            self.features[..self.count].iter().for_each(|&f| self.numbers[f as usize] = NONE);
         } else if samples > 1 {
-            *numbers = filled(*all, NONE, WHAT)?;
+            self.numbers = filled(self.all, NONE, WHAT)?;
         }
-        let most = values.min(*all);
-        emptied(features, most)?;
-        for (lists, count) in [(by_sample, samples), (by_feature, most)] {
-            emptied(&mut lists.starts, count + 1)?;
-            emptied(&mut lists.numbers, values)?;
-            emptied(&mut lists.values, values)?;
-        }
+        self.count = 0;
+        // A place more, as every value writes its feature behind those that are there.
+        let most = values.min(self.all) + 1;
+        resized(&mut self.features, most)?;
+        emptied(&mut self.by_sample.starts, samples + 1)?;
         self.by_sample.starts.push(0);
+        resized(&mut self.by_feature.starts, most)?;
+        self.by_feature.starts.fill(0);
+        for lists in [&mut self.by_sample, &mut self.by_feature] {
+            resized(&mut lists.numbers, values)?;
+            resized(&mut lists.values, values)?;
+        }
+        self.filled = 0;
         Ok(())
     }
 
     /// Adds a value of the sample that has not ended; its features ascend.
+    #[inline(always)]
     pub fn push(&mut self, feature: u32, value: f32) {
-        let mut number = self.features.len() as u32;
-        match self.numbers.get_mut(feature as usize) {
-            Some(known) if *known == NONE => {
-                *known = number;
-                self.features.push(feature);
-            }
-            Some(known) => number = *known,
-            None => self.features.push(feature),
+        let mut number = self.count as u32;
+        self.features[self.count] = feature;
+        // Without a branch, as no one could guess which features are new.
+        if let Some(known) = self.numbers.get_mut(feature as usize) {
+            number = if *known == NONE { number } else { *known };
+            *known = number;
         }
-        self.by_sample.numbers.push(number);
-        self.by_sample.values.push(value);
+        self.count += usize::from(number as usize == self.count);
+        self.by_feature.starts[number as usize] += 1;
+        self.by_sample.numbers[self.filled] = number;
+        self.by_sample.values[self.filled] = value;
+        self.filled += 1;
     }
 
     /// Ends a sample.
     pub fn end_sample(&mut self) {
-        self.by_sample.starts.push(self.by_sample.numbers.len());
+        self.by_sample.starts.push(self.filled);
     }
 
     /// Ends the batch: groups its values by features.
-    pub fn end(&mut self) -> Result<()> {
-        let StoredBatch { features, by_sample, by_feature, .. } = self;
-        let (values, count) = (by_sample.values.len(), features.len());
+    ///
+    /// # Panics
+    /// If it has other numbers of samples or values than it began with.
+    pub fn end(&mut self) {
+        let StoredBatch { count, filled, by_sample, by_feature, .. } = self;
+        assert_eq!(by_sample.numbers.len(), *filled, "internal: values as many as were said");
         let Lists { starts, numbers, values: grouped } = by_feature;
-        resized(starts, count + 1)?;
-        resized(numbers, values)?;
-        resized(grouped, values)?;
-        starts.fill(0);
-        by_sample.numbers.iter().for_each(|&n| starts[n as usize] += 1);
+        starts.truncate(*count + 1);
         // From counts to starts; going over the values makes them ends, which are the next starts.
         let mut start = 0;
         for at in starts.iter_mut() {
@@ -137,7 +147,6 @@ impl StoredBatch {
         }
         starts.rotate_right(1);
         starts[0] = 0;
-        Ok(())
     }
 
     /// The number of samples.
@@ -147,7 +156,7 @@ impl StoredBatch {
 
     /// The features that some sample has.
     pub fn features(&self) -> &[u32] {
-        &self.features
+        &self.features[..self.count]
     }
 
     /// Samples and values of a feature, none if no sample has it.
@@ -155,7 +164,7 @@ impl StoredBatch {
     pub(super) fn of_feature(&self, feature: u32) -> List<'_> {
         let number = match self.numbers.get(feature as usize) {
             Some(&number) => (number != NONE).then_some(number as usize),
-            None => self.features.binary_search(&feature).ok(),
+            None => self.features().binary_search(&feature).ok(),
         };
         let none = List { numbers: &[], values: &[] };
         number.map_or(none, |number| self.by_feature.list(number))

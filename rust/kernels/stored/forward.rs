@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::TILE;
 use super::batch::{List, StoredBatch};
 use super::touched::Touched;
+use super::{LOOK_UP, TILE};
 use crate::kernels::GRAIN;
 use crate::kernels::epilogue::{Forward, forward_row};
 use crate::kernels::operands::{Outputs, Split};
@@ -100,7 +100,7 @@ pub fn stored_activate(
         0..samples,
         GRAIN,
         &mut *scratch,
-        |sample| starts[sample] * each + sample * n,
+        |sample| LOOK_UP * starts[sample] * each + sample * n,
         |z, range, mid| z.split((mid - range.start) * n),
         |range, z| sums_of_samples(batch, touched, range, bias, z),
     );

@@ -32,13 +32,13 @@ fn stored(samples: &Samples, n_cols: usize) -> StoredBatch {
     batch.begin(1, 1).unwrap();
     batch.push(n_cols as u32 - 1, 9.0);
     batch.end_sample();
-    batch.end().unwrap();
+    batch.end();
     batch.begin(samples.len(), samples.iter().map(BTreeMap::len).sum()).unwrap();
     for sample in samples {
         sample.iter().for_each(|(&feature, &value)| batch.push(feature, value));
         batch.end_sample();
     }
-    batch.end().unwrap();
+    batch.end();
     batch
 }
 

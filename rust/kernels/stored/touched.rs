@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::FETCH;
 use super::batch::{StoredBatch, resized};
 use super::gradients::{by_sample, gradients_of};
+use super::{FETCH, LOOK_UP};
 use crate::csr::Transpose;
 use crate::error::Result;
 use crate::kernels::GRAIN;
@@ -169,11 +169,11 @@ fn copy_body<S: Simd>(
     let mut start = 0;
     for (number, block) in features.chunks(BLOCK).enumerate() {
         // The processor cannot guess where lists begin and end, so what comes next is fetched first.
-        let next = features.get((number + 1) * BLOCK..).unwrap_or(&[]);
-        for &feature in next.iter().take(BLOCK) {
+        let after = |blocks: usize| features.get((number + blocks) * BLOCK..).unwrap_or(&[]);
+        for &feature in after(2).iter().take(BLOCK) {
             fetch_run(simd, offsets, feature as usize, 2);
         }
-        for &feature in block {
+        for &feature in after(1).iter().take(BLOCK) {
             fetch_run(simd, all_rows, begin_of(feature), 1);
             fetch_run(simd, all_positions, begin_of(feature), 1);
         }
@@ -304,7 +304,7 @@ impl Touched {
             0..features,
             GRAIN,
             Stepping { gradients: &mut gradients[..], parameters },
-            |f| starts[f] * each + of[f],
+            |f| LOOK_UP * (starts[f] * each + of[f]),
             |stepping, range, mid| stepping.split(starts[mid] - starts[range.start]),
             |range, stepping| {
                 step_features(batch, Connections { starts, rows }, dy, range, step, stepping)

@@ -54,6 +54,11 @@ impl StoredInput {
         let stored = samples.iter().map(|&s| pattern.row(s as usize).len() + far.len()).sum();
         self.batch.begin(samples.len(), stored)?;
         for &sample in samples {
+            if far.is_empty() {
+                rows.visit(sample, standardizer, |c, value| self.batch.push(c, value));
+                self.batch.end_sample();
+                continue;
+            }
             let mut absent = far.iter().copied().peekable();
             let mut all_absent_before = |end: u32, batch: &mut StoredBatch| {
                 while let Some(c) = absent.next_if(|&c| c < end) {
@@ -68,7 +73,7 @@ impl StoredInput {
             all_absent_before(u32::MAX, &mut self.batch);
             self.batch.end_sample();
         }
-        self.batch.end()?;
+        self.batch.end();
         let layer = &model.layers[0];
         self.shift.take(par, layer, standardizer)?;
         let values = layer.weights.data();
