@@ -78,7 +78,7 @@ impl StoredBatch {
         })
     }
 
-    /// Begins with a batch of `samples` samples that have `values` stored values together.
+    /// Begins with a batch of `samples` samples that have at most `values` stored values together.
     pub fn begin(&mut self, samples: usize, values: usize) -> Result<()> {
         if !self.numbers.is_empty() {
             self.features[..self.count].iter().for_each(|&f| self.numbers[f as usize] = NONE);
@@ -124,12 +124,12 @@ impl StoredBatch {
     }
 
     /// Ends the batch: groups its values by features.
-    ///
-    /// # Panics
-    /// If it has other numbers of samples or values than it began with.
     pub fn end(&mut self) {
         let StoredBatch { count, filled, by_sample, by_feature, .. } = self;
-        assert_eq!(by_sample.numbers.len(), *filled, "internal: values as many as were said");
+        for lists in [&mut *by_sample, &mut *by_feature] {
+            lists.numbers.truncate(*filled);
+            lists.values.truncate(*filled);
+        }
         let Lists { starts, numbers, values: grouped } = by_feature;
         starts.truncate(*count + 1);
         // From counts to starts; going over the values makes them ends, which are the next starts.
