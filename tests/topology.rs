@@ -315,9 +315,29 @@ fn with_empty_rows(w: &Csr, empty: &[bool]) -> Csr {
 
 #[test]
 fn evolution_has_the_same_bits_for_any_number_of_threads() {
-    let w = random(&Par::seq(), 2000, 1500, 0.05, 3);
+    // Also one row, rows of one entry, all places taken, and ties at the cut.
+    let tied = |mut w: Csr| {
+        w.pattern_and_data_mut().1.iter_mut().for_each(|v| *v = v.signum());
+        w
+    };
+    let empty: Vec<_> = (0..3000).map(|r| r % 3 == 0).collect();
+    for w in [
+        random(&Par::seq(), 2000, 1500, 0.05, 3),
+        random(&Par::seq(), 60_000, 1, 0.9, 3),
+        random(&Par::seq(), 1, 60_000, 0.9, 3),
+        random(&Par::seq(), 300, 200, 1.0, 3),
+        tied(random(&Par::seq(), 1000, 1000, 0.04, 3)),
+        with_empty_rows(&random(&Par::seq(), 900, 2000, 0.03, 3), &empty),
+        random(&Par::seq(), 400, 400, 0.0, 3),
+        random(&Par::seq(), 1, 1, 1.0, 3),
+    ] {
+        bits_are_the_same(&w);
+    }
+}
+
+fn bits_are_the_same(w: &Csr) {
     let run = |par: &Par| {
-        let e = evolve(par, &w, 0.3, &[], stream(Purpose::GrowPlaces, 0), |_| |index| index as f32);
+        let e = evolve(par, w, 0.3, &[], stream(Purpose::GrowPlaces, 0), |_| |index| index as f32);
         (
             e.matrix.pattern().indptr().to_vec(),
             e.matrix.pattern().indices().to_vec(),

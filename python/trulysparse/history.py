@@ -11,6 +11,9 @@ from itertools import chain
 from trulysparse import _check, _files
 from trulysparse.explosion import Baseline, Trouble
 
+LOSSES_OF_AN_EPOCH = ("loss", "val_loss")
+"""What must be finite."""
+
 
 class History:
     """Numbers per epoch of one fit.
@@ -73,7 +76,7 @@ class History:
 
     def is_finite(self) -> bool:
         """Whether every loss is finite: one that is not means that training has diverged."""
-        losses = (self.history.get(key, []) for key in ("loss", "val_loss"))
+        losses = (self.history.get(key, []) for key in LOSSES_OF_AN_EPOCH)
         return all(map(math.isfinite, chain.from_iterable(losses)))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:

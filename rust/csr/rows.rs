@@ -11,7 +11,7 @@ pub(crate) const RUN: usize = 1024;
 /// The entries that are marked at once; rows that are longer take more.
 const LANES: usize = 8;
 /// Rows and entries below which a pass stays on one thread.
-const GRAIN: usize = 1 << 16;
+const GRAIN: usize = 1 << 14;
 
 /// Calls `visit(entries, rows)` for consecutive runs of the entries of the given rows: `rows` says
 /// for each entry of the run which row it is in.

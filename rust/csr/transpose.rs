@@ -10,6 +10,8 @@ use crate::parallel::{Par, by_groups};
 const WHAT: &str = "the transpose index";
 /// The entries of a bucket, about: they and their columns fit a second-level cache.
 const BUCKET: usize = 1 << 16;
+/// The fewest entries of a bucket of which several threads get some each.
+const LEAST: usize = 1 << 13;
 
 /// For every column of a matrix its entries in ascending row order, as (row, position in the
 /// matrix). The values stay where they are, so the index is valid until the structure changes.
@@ -40,8 +42,36 @@ impl Transpose {
     ///
     /// For a moment that takes [`Transpose::scratch_bytes`] more.
     pub fn new(par: &Par, pattern: Pattern<'_>) -> Result<Self> {
-        let groups = if pattern.nnz() < 2 * BUCKET { 1 } else { 4 * par.threads() };
-        Self::with_buckets(par, pattern, column_bits(pattern), groups)
+        let (nnz, threads) = (pattern.nnz(), par.threads());
+        // What fits the cache takes two threads as long in buckets as it takes one without.
+        let least = if threads > 2 { LEAST } else { BUCKET };
+        if nnz < 2 * least && pattern.n_cols() <= 1 << u16::BITS {
+            return Self::without_buckets(pattern);
+        }
+        let groups = if threads == 1 { 1 } else { 4 * threads };
+        let bucket = (nnz / (4 * threads)).clamp(least, BUCKET);
+        Self::with_buckets(par, pattern, column_bits(pattern, bucket), groups)
+    }
+
+    /// In the order of the entries, which go to their columns at once.
+    fn without_buckets(pattern: Pattern<'_>) -> Result<Self> {
+        let (n_rows, n_cols, nnz) = (pattern.n_rows(), pattern.n_cols(), pattern.nnz());
+        let columns = pattern.indices();
+        let mut indptr = zeros(n_cols + 1, WHAT)?;
+        let mut rows = zeros(nnz, WHAT)?;
+        let mut positions = zeros(nnz, WHAT)?;
+        let ends: &mut [usize] = &mut indptr[1..];
+        columns.iter().for_each(|&c| ends[c as usize] += 1);
+        starts(ends);
+        row_runs(pattern.indptr(), 0..n_rows, |entries, numbers| {
+            let first = entries.start as u32;
+            for ((&c, &row), k) in columns[entries].iter().zip(numbers).zip(first..) {
+                let slot = &mut ends[c as usize];
+                (rows[*slot], positions[*slot]) = (row, k);
+                *slot += 1;
+            }
+        });
+        Ok(Transpose { n_rows, indptr, rows, positions })
     }
 
     /// With buckets of `1 << bits` columns, `bits` up to 16, and the rows in `groups` groups.
@@ -94,7 +124,7 @@ impl Transpose {
         let failed = Mutex::new(Ok(()));
         par.for_rows(
             0..buckets,
-            BUCKET,
+            LEAST,
             (&mut indptr[1..], (&mut rows[..], &mut positions[..])),
             |bucket| starts[bucket] + first_column(bucket),
             |(ends, entries): (&mut [usize], Entries<'_>), range, mid| {
@@ -167,11 +197,20 @@ fn next<'a, T>(part: &mut std::slice::IterMut<'a, T>) -> &'a mut T {
     part.next().expect("internal: as many entries as were counted")
 }
 
-/// How many low bits of its number tell a column from the others of its bucket.
-fn column_bits(pattern: Pattern<'_>) -> u32 {
+/// How many low bits of its number tell a column from the others of its bucket of about `bucket`
+/// entries.
+fn column_bits(pattern: Pattern<'_>, bucket: usize) -> u32 {
     // Each bucket has a cache line that is being written to, so they must not be too many.
-    let buckets = (pattern.nnz() / BUCKET).clamp(1, 256);
+    let buckets = (pattern.nnz() / bucket).clamp(1, 256);
     (pattern.n_cols() / buckets).max(1).ilog2().min(u16::BITS)
+}
+
+/// From the counts of columns to where they start; going over the entries makes that their ends.
+fn starts(counts: &mut [usize]) {
+    let mut start = 0;
+    for count in counts {
+        (*count, start) = (start, start + *count);
+    }
 }
 
 /// What sorting a bucket needs, used again for the next one.
@@ -196,11 +235,7 @@ impl Scratch {
         }
         self.entries.extend(rows.iter().copied().zip(positions.iter().copied()));
         lows.iter().for_each(|&low| ends[usize::from(low)] += 1);
-        // From counts to starts; going over the entries makes them ends.
-        let mut start = 0;
-        for end in ends.iter_mut() {
-            (*end, start) = (start, start + *end);
-        }
+        starts(ends);
         for (&low, &(row, position)) in lows.iter().zip(&self.entries) {
             let slot = &mut ends[usize::from(low)];
             (rows[*slot], positions[*slot]) = (row, position);
@@ -230,7 +265,10 @@ mod tests {
             let data = vec![0.0; indices.len()];
             let m = Csr::new(70, indptr, indices.clone(), data).unwrap();
             let par = Par::new(threads).unwrap();
-            let t = Transpose::with_buckets(&par, m.pattern(), bits, groups).unwrap();
+            let indices_built = [
+                Transpose::with_buckets(&par, m.pattern(), bits, groups).unwrap(),
+                Transpose::without_buckets(m.pattern()).unwrap(),
+            ];
             let mut expected: Vec<_> = rows
                 .iter()
                 .zip(0u32..)
@@ -238,11 +276,36 @@ mod tests {
                 .zip(0u32..)
                 .collect();
             expected.sort_unstable();
-            let found: Vec<_> = (0..70)
-                .flat_map(|c| (t.indptr()[c]..t.indptr()[c + 1]).map(move |k| (c as u32, k)))
-                .map(|(c, k)| ((c, t.rows().indices()[k]), t.positions()[k]))
-                .collect();
-            prop_assert_eq!(found, expected);
+            for t in indices_built {
+                let found: Vec<_> = (0..70)
+                    .flat_map(|c| (t.indptr()[c]..t.indptr()[c + 1]).map(move |k| (c as u32, k)))
+                    .map(|(c, k)| ((c, t.rows().indices()[k]), t.positions()[k]))
+                    .collect();
+                prop_assert_eq!(&found, &expected);
+            }
+        }
+    }
+
+    /// Of layers around the sizes where the way changes, one of a single row or column each.
+    #[test]
+    fn the_same_for_any_number_of_threads() {
+        for (n_rows, n_cols) in [(1, 40_000), (40_000, 1), (300, 70), (600, 300), (4, 70_000)] {
+            let columns = (0..n_rows).flat_map(|r| (0..n_cols).filter(move |c| (r + c) % 11 != 3));
+            let columns: Vec<u32> = columns.map(|c| c as u32).collect();
+            let mut indptr = vec![0];
+            for r in 0..n_rows {
+                let here = (0..n_cols).filter(|c| (r + c) % 11 != 3).count();
+                indptr.push(indptr[r] + here);
+            }
+            let data = vec![0.0; columns.len()];
+            let m = Csr::new(n_cols, indptr, columns, data).unwrap();
+            let expected = Transpose::without_buckets(m.pattern()).unwrap();
+            for threads in [1, 2, 3, 5] {
+                let t = Transpose::new(&Par::new(threads).unwrap(), m.pattern()).unwrap();
+                assert_eq!(t.indptr(), expected.indptr());
+                assert_eq!(t.rows().indices(), expected.rows().indices());
+                assert_eq!(t.positions(), expected.positions());
+            }
         }
     }
 

@@ -54,14 +54,15 @@ const HALF: usize = BINS / 2;
 /// The first bin of infinity and NaN.
 const INFINITE: usize = 0x7F8;
 /// The fewest entries per task.
-const CHUNK: usize = 1 << 15;
+const CHUNK: usize = 1 << 13;
 
 /// The cuts that select, of the positive and of the negative values, the `fraction` (rounded
 /// down) closest to zero. Zeros and NaN belong to neither sign; zeros go in any case.
 pub fn weakest(par: &Par, data: &[f32], fraction: f64) -> Result<Cuts> {
-    // A few chunks for each thread, as each chunk has a table.
-    let chunk = data.len().div_ceil(4 * par.threads()).max(CHUNK);
-    weakest_by(par, data, fraction, chunk)
+    // A few chunks for each thread, as each has a table; of one size, so that none is waited for.
+    let most = if par.threads() == 1 { 1 } else { 4 * par.threads() };
+    let chunks = (data.len() / CHUNK).clamp(1, most);
+    weakest_by(par, data, fraction, data.len().div_ceil(chunks).max(1))
 }
 
 fn weakest_by(par: &Par, data: &[f32], fraction: f64, chunk: usize) -> Result<Cuts> {
@@ -76,8 +77,11 @@ fn weakest_by(par: &Par, data: &[f32], fraction: f64, chunk: usize) -> Result<Cu
     let mut ranks = [0usize; 2];
     for (sign, counts) in counts.chunks(HALF).enumerate() {
         let zero = (sign as u32) << 31;
-        let count = |is: &dyn Fn(f32) -> bool| data.iter().filter(|v| is(**v)).count();
-        let zeros = if counts[0] > 0 { count(&|v| v.to_bits() == zero) } else { 0 };
+        let count = |is: &(dyn Fn(f32) -> bool + Sync)| {
+            let counted = |i| part(data, chunk, i).iter().filter(|v| is(**v)).count();
+            par.map(tables.len(), counted).iter().sum()
+        };
+        let zeros: usize = if counts[0] > 0 { count(&|v| v.to_bits() == zero) } else { 0 };
         let nans = if counts[INFINITE..].iter().any(|&c| c > 0) {
             count(&|v| v.is_nan() && v.to_bits() & SIGN == zero)
         } else {
@@ -98,35 +102,55 @@ fn weakest_by(par: &Par, data: &[f32], fraction: f64, chunk: usize) -> Result<Cu
     }
 
     let bits = candidates(par, data, chunk, &tables, bins)?;
+    let chunks = tables.len();
     drop(tables);
     let mut cuts = Cuts { last: [0; 2], until: [u32::MAX; 2] };
-    for sign in 0..2 {
-        let Some(bin) = bins[sign] else { continue };
-        let (mut prefix, mut rank, mut equal) = (bin, ranks[sign], 0);
-        for shift in [LOW, 0] {
-            // The bin's number is an index, not a branch: values that do not match have an extra
-            // bin.
-            let mut counts = [0u32; (1 << LOW) + 1];
-            for bits in &bits {
-                let digit = bits >> shift & ((1 << LOW) - 1);
-                let matches = bits >> (shift + LOW) == prefix;
-                counts[select_unpredictable(matches, digit, 1 << LOW) as usize] += 1;
-            }
-            let mut digit = 0;
-            while (counts[digit] as usize) < rank {
-                rank -= counts[digit] as usize;
-                digit += 1;
-            }
-            (prefix, equal) = (prefix << LOW | digit as u32, counts[digit] as usize);
-        }
-        cuts.last[sign] = prefix & !SIGN;
+    let found = par.map(2, |sign| bins[sign].map(|bin| cut(&bits, bin, ranks[sign])));
+    for (sign, found) in found.into_iter().enumerate() {
+        let Some((value, rank, equal)) = found else { continue };
+        cuts.last[sign] = value & !SIGN;
         if rank < equal {
-            let mut ties = data.iter().zip(0u32..).filter(|(v, _)| v.to_bits() == prefix);
-            let (_, last) = ties.nth(rank - 1).expect("internal: the cut is a value");
-            cuts.until[sign] = last + 1;
+            cuts.until[sign] = nth(par, data, chunk, chunks, value, rank - 1) as u32 + 1;
         }
     }
     Ok(cuts)
+}
+
+/// The bits of the value of the given rank, counted from 1, among the candidates of a bin; its rank
+/// among those equal to it, and how many these are.
+fn cut(candidates: &[u32], bin: u32, mut rank: usize) -> (u32, usize, usize) {
+    let (mut prefix, mut equal) = (bin, 0);
+    for shift in [LOW, 0] {
+        // The bin's number is an index, not a branch: values that do not match have an extra bin.
+        let mut counts = [0u32; (1 << LOW) + 1];
+        for bits in candidates {
+            let digit = bits >> shift & ((1 << LOW) - 1);
+            let matches = bits >> (shift + LOW) == prefix;
+            counts[select_unpredictable(matches, digit, 1 << LOW) as usize] += 1;
+        }
+        let mut digit = 0;
+        while (counts[digit] as usize) < rank {
+            rank -= counts[digit] as usize;
+            digit += 1;
+        }
+        (prefix, equal) = (prefix << LOW | digit as u32, counts[digit] as usize);
+    }
+    (prefix, rank, equal)
+}
+
+/// The position of number `n`, counted from 0, of the entries with these bits.
+fn nth(par: &Par, data: &[f32], chunk: usize, chunks: usize, bits: u32, mut n: usize) -> usize {
+    let is = |v: &f32| v.to_bits() == bits;
+    let counts = par.map(chunks, |i| part(data, chunk, i).iter().filter(|v| is(v)).count());
+    for (i, count) in counts.into_iter().enumerate() {
+        if n < count {
+            let mut here = part(data, chunk, i).iter().enumerate().filter(|(_, v)| is(v));
+            let (k, _) = here.nth(n).expect("internal: as many as were counted");
+            return i * chunk + k;
+        }
+        n -= count;
+    }
+    unreachable!("internal: the cut is a value")
 }
 
 fn part(data: &[f32], chunk: usize, i: usize) -> &[f32] {
@@ -219,9 +243,10 @@ mod tests {
                 Just(f32::NAN), Just(-f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY),
             ], 0..300),
             fraction in prop_oneof![0.0..1.0, Just(0.0), Just(0.999)],
-            chunk in prop_oneof![1usize..50, Just(CHUNK)],
+            chunk in prop_oneof![1usize..50, Just(CHUNK)], threads in 1usize..4,
         ) {
-            let cuts = weakest_by(&Par::seq(), &data, fraction, chunk).unwrap();
+            let par = Par::new(threads).unwrap();
+            let cuts = weakest_by(&par, &data, fraction, chunk).unwrap();
             for sign in 0..2 {
                 prop_assert_eq!(chosen(&data, sign, cuts), naive(&data, sign, fraction));
             }

@@ -13,7 +13,7 @@ const WHAT: &str = "sampled places";
 const CHUNK: usize = 4096;
 /// The fewest draws for each bucket, up to [`MOST_BUCKETS`] buckets. A bucket is sorted in a
 /// first-level cache, but while buckets are filled each takes a cache line.
-const BUCKET: usize = 1 << 12;
+const BUCKET: usize = 1 << 10;
 const MOST_BUCKETS: usize = 1 << 9;
 
 /// `k` distinct values of `0..n`, every set of them equally likely, in ascending order.
@@ -96,7 +96,7 @@ fn sorted_draws(par: &Par, draws: &Draws, bucket_bits: u32) -> Result<Vec<u64>> 
     let shift = (64 - n.leading_zeros()).saturating_sub(bucket_bits).min(63);
     let buckets = ((n - 1) >> shift) as usize + 1;
     let chunks = k.div_ceil(CHUNK);
-    let groups = if k < 2 * BUCKET { 1 } else { 4 * par.threads() };
+    let groups = if par.threads() == 1 { 1 } else { chunks.min(4 * par.threads()) };
     let group = |g: usize| chunks * g / groups..chunks * (g + 1) / groups;
     let counts = par.map(groups, |g| {
         let mut counts = filled(buckets, 0usize, WHAT)?;

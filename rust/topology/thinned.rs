@@ -17,6 +17,8 @@ use crate::rng::Stream;
 
 /// Entries below which a pass stays on one thread.
 pub(super) const GRAIN: usize = 1 << 14;
+/// The fewest rows and entries of a block, unless there are fewer in all.
+const LEAST: usize = 1 << 12;
 
 /// A matrix as an evolution takes it.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +53,10 @@ impl<'a, S: Survival> Thinned<'a, S> {
     /// # Panics
     /// If a closed row has entries, or arrays do not fit the matrix.
     pub fn new(par: &Par, old: Old<'a>, survival: S) -> Result<Self> {
-        Self::in_blocks(GRAIN, par, old, survival)
+        // On one thread all blocks are large; more threads each need a few, also of a small layer.
+        let work = old.weights.nnz() + old.weights.n_rows();
+        let share = if par.threads() == 1 { work } else { work / (4 * par.threads()) };
+        Self::in_blocks(share.clamp(LEAST, GRAIN), par, old, survival)
     }
 
     /// [`Thinned::new`] in blocks of about `grain` rows and entries.
@@ -205,13 +210,15 @@ pub(super) fn spread(offsets: &mut [usize], closed: &[bool]) {
     }
 }
 
-/// Rows where blocks of about `size` rows and entries begin, and the end.
+/// Rows where blocks of about `size` rows and entries begin, and the end. They are about equal.
 fn blocks(offsets: &[usize], size: usize) -> Result<Vec<usize>> {
     let n_rows = offsets.len() - 1;
     let work = offsets[n_rows] + n_rows;
-    let mut blocks = reserved(work / size + 2, "an evolution")?;
+    let count = (work / size).max(1);
+    let size = work / count;
+    let mut blocks = reserved(count + 1, "an evolution")?;
     blocks.push(0);
-    for b in 1..work / size {
+    for b in 1..count {
         let (mut low, mut high) = (blocks[b - 1], n_rows);
         while low < high {
             let mid = low + (high - low) / 2;

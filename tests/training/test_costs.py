@@ -168,6 +168,21 @@ def test_a_system_that_does_not_record_it_is_asked_for_what_there_is(monkeypatch
     assert peak_memory.memory() == 2 * seen
 
 
+def test_what_the_system_records_is_read_when_it_may_have_grown(monkeypatch):
+    usage, recorded, read = [10], [12], []
+    monkeypatch.setattr(peak_memory, "_seen", 0)
+    monkeypatch.setattr(peak_memory, "_usage", lambda: usage[0])
+    monkeypatch.setattr(peak_memory, "_recorded", lambda _: read.append(0) or recorded[0])
+    assert [peak_memory.memory(), peak_memory.memory(), len(read)] == [12, 12, 1]
+    usage[0], recorded[0] = 14, 14
+    assert [peak_memory.memory(), peak_memory.memory(), len(read)] == [14, 14, 2]
+    # The number of a larger process that started this one says nothing of this one.
+    usage[0] = 100
+    assert [peak_memory.memory(), len(read)] == [14, 3]
+    recorded[0] = 20
+    assert [peak_memory.memory(), len(read)] == [20, 4]
+
+
 def test_histories_have_the_peak():
     history = fit(make_model(), 3).history["peak_memory"]
     assert history == sorted(history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 from trulysparse import _core
 from trulysparse.callbacks.base import Callback, Model
 from trulysparse.explosion import ExplosionWarning
-from trulysparse.history import History
+from trulysparse.history import LOSSES_OF_AN_EPOCH, History
 from trulysparse.losses import LOSSES, scores
 from trulysparse.topology._rule import evolution_times, last_evolution
 from trulysparse.topology.pruning import ImportancePruning, reported
@@ -103,6 +104,7 @@ class Loop:
         had_paths = request.pruning is not None and request.core.path_strength().any()
         model.stop_training = False
         history.baseline = baseline(self.driver) if remaining else None
+        self._was_finite = history.is_finite()
         for callback in request.callbacks:
             callback.on_train_begin({})
         self.logs: dict[str, float] = {}
@@ -248,14 +250,15 @@ class Loop:
         history, callbacks = self.model.history, self.request.callbacks
         for callback in callbacks:
             callback.on_epoch_begin(epoch, {})
-        was_finite = history.is_finite()
         logs = self.logs = self._epoch(epoch, bar)
         history.append(epoch, logs)
         history.staleness_histogram = self.driver.staleness_histogram()
         history.limited_steps += self.driver.limited - self._limited
         self._limited = self.driver.limited
         history.baseline = baseline(self.driver)
-        if was_finite and not history.is_finite():
+        is_finite = all(math.isfinite(logs[key]) for key in LOSSES_OF_AN_EPOCH if key in logs)
+        if self._was_finite and not is_finite:
+            self._was_finite = False
             warnings.warn(DIVERGED, ExplosionWarning, stacklevel=_TO_CALLER + 1)
         bar.epoch_done(epoch, {**logs, "limited": history.limited_steps})
         for callback in callbacks:
