@@ -88,8 +88,8 @@ pub struct F8(__m256);
 #[derive(Clone, Copy)]
 pub struct F4(__m128);
 
-/// Zeros of either sign and denormal numbers, as `vfpclassps` names them.
-const BELOW: i32 = 0x26;
+/// The bits of an exponent: 0 in zeros and denormal numbers.
+const EXPONENT: i32 = 0x7f80_0000;
 
 /// Lanes i and i + 8 added.
 ///
@@ -113,7 +113,10 @@ one_register!(
     _mm512_fmadd_ps,
     |v| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(v, _mm512_setzero_ps()),
     |v, bits: u16, other| _mm512_mask_blend_ps(bits, other, v),
-    |v| _mm512_mask_mov_ps(v, _mm512_fpclass_ps_mask::<BELOW>(v), _mm512_setzero_ps()),
+    |v| {
+        let exponent = _mm512_set1_epi32(EXPONENT);
+        _mm512_maskz_mov_ps(_mm512_test_epi32_mask(_mm512_castps_si512(v), exponent), v)
+    },
     |v| sum8(halves(v)),
     {
         #[inline(always)]
