@@ -141,6 +141,8 @@ def test_the_bar_shows_what_the_server_did(monkeypatch: pytest.MonkeyPatch, capf
     bar = progress.EpochBar(range(3), 100, 50, enabled=False)
     shown: list[str] = []
     monkeypatch.setattr(bar._bar, "set_postfix_str", lambda text, _: shown.append(text))
+    monkeypatch.setattr(bar._bar, "disable", False)
+    monkeypatch.setattr(bar, "_move", lambda _: None)
     bar.epoch_starts(0)
     logs = {"loss": 0.5, "seconds": 0.5, "updates": 2000, "staleness": 1.25, "idle": 0.25}
     bar.tick(10, logs)
