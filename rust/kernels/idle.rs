@@ -17,7 +17,7 @@ mod tests;
 use super::flush::{LEAST, flushed};
 use super::operands::Parameters;
 use super::simd::Simd;
-use super::step::{Adam, Sgd, Step, UpdateRule};
+use super::step::{Adam, Lion, Sgd, Step, UpdateRule};
 use few::{ARRAY, Few};
 use quotients::{Quotients, TERMS};
 
@@ -234,7 +234,7 @@ impl Idle {
                     replay.each(w, |k, i| v[i] * (self.left[k].momentum as f32 * ahead));
                 });
             }
-            UpdateRule::Adam(rule) if !self.shrinks && self.quotients(from, n).sound => {
+            UpdateRule::Adam(rule) if !self.shrinks && self.is_sound(rule, from, n) => {
                 self.settle_adam(simd, rule, [from, n], parameters);
             }
             UpdateRule::Adam(rule) => {
@@ -255,14 +255,14 @@ impl Idle {
                     });
                 });
             }
-            UpdateRule::Lion(_) if !self.shrinks => self.settle_lion(n, parameters),
-            UpdateRule::Lion(_) => {
+            UpdateRule::Lion(rule) if !self.shrinks => self.settle_lion(rule, n, parameters),
+            UpdateRule::Lion(rule) => {
                 self.by_arrays(simd, [from, n], parameters, |replay, w, v, _| {
                     replay.all().each_of(w, |k, step| {
                         let before = self.left[k - 1].momentum as f32;
                         let mut moves = [0.0; ARRAY];
                         for i in 0..ARRAY {
-                            moves[i] = -step.rate * sign(v[i] * before);
+                            moves[i] = -step.rate * sign(rule.beta_1 * (v[i] * before));
                         }
                         moves
                     });
@@ -283,6 +283,11 @@ impl Idle {
                 v[i] = flushed((left * velocity) as f32);
             }
         });
+    }
+
+    /// Whether the series can give the moves: its numbers must be finite where a second moment is 0, too.
+    fn is_sound(&self, rule: &Adam, from: usize, n: usize) -> bool {
+        (1.0 / rule.epsilon).is_finite() && self.quotients(from, n).sound
     }
 
     /// The sum of Adam's moves in `n` steps from number `from` on.
@@ -309,7 +314,8 @@ impl Idle {
             for i in 0..ARRAY {
                 let spread = s[i].sqrt() * mean;
                 let inverse = 1.0 / (spread + rule.epsilon);
-                let x = spread * inverse;
+                // An infinite second moment lets nothing move.
+                let x = if inverse == 0.0 { 0.0 } else { spread * inverse };
                 let mut series = powers[TERMS - 3];
                 for term in (0..TERMS - 3).rev() {
                     series = (-x).mul_add(series, powers[term]);
@@ -324,17 +330,15 @@ impl Idle {
     }
 
     #[inline(always)]
-    fn settle_lion(&self, n: usize, parameters: &mut Few<'_, '_>) {
+    fn settle_lion(&self, rule: &Lion, n: usize, parameters: &mut Few<'_, '_>) {
         let Last { kept, moved, .. } = self.last[n];
         let Few { count, parameters: Parameters { values, momentum, .. } } = parameters;
         for (w, v) in values[..*count].iter_mut().zip(&mut momentum[..*count]) {
             // The sign counts as long as there is a momentum, which is 0 from some step on.
-            let gone = match sign(*v * self.left[n - 1].momentum as f32) {
-                0.0 => {
-                    let there = |left: &Left| sign(*v * left.momentum as f32) != 0.0;
-                    n - self.left[..n].partition_point(there)
-                }
-                _ => 0,
+            let there = |left: &Left| sign(rule.beta_1 * (*v * left.momentum as f32)) != 0.0;
+            let gone = match there(&self.left[n - 1]) {
+                true => 0,
+                false => n - self.left[..n].partition_point(there),
             };
             let moved = moved - self.last[gone].moved;
             *w = flushed((kept * f64::from(*w) - moved * f64::from(sign(*v))) as f32);

@@ -68,6 +68,9 @@ RULES = {
     "adam without means": ts.Adam(0.01, beta_1=0, beta_2=0.5),
     "adam whose quotients stay": ts.Adam(0.003, beta_1=0.95, beta_2=0.9),
     "lion": ts.Lion(0.002),
+    "lion without a mean in its moves": ts.Lion(0.002, beta_1=0),
+    "lion that forgets": ts.Lion(0.002, beta_2=0.5),
+    "adam with a tiny epsilon": ts.Adam(0.01, epsilon=1e-39),
     "lion, decay": ts.Lion(0.002, weight_decay=1),
     "lion with l1": ts.Lion(0.002, l1=1e-2),
 }

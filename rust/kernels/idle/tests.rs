@@ -62,6 +62,9 @@ fn rules() -> Vec<UpdateRule> {
     };
     let mut rules = vec![UpdateRule::Sgd(still), UpdateRule::Sgd(slow)];
     rules.extend([adam(0.0, 0.999), adam(0.95, 0.9), adam(0.9, 0.999)]);
+    let lion = |beta_1, beta_2| UpdateRule::Lion(Lion { beta_1, beta_2 });
+    // Their momentum reaches 0 within a test, or says nothing.
+    rules.extend([lion(0.1, 0.5), lion(0.9, 0.5), lion(0.0, 0.9)]);
     rules.extend(RULES);
     rules
 }
@@ -119,6 +122,24 @@ fn weights_stay_where_nothing_moves_them() {
         let mut arrays = [vec![0.25, -3.0, 0.0], vec![0.0; 3], vec![0.0; steps[0].seconds(3)]];
         settle(&idle, 0, 3, view(&mut arrays));
         assert_eq!(arrays[0], [0.25, -3.0, 0.0]);
+    }
+}
+
+#[test]
+fn numbers_at_the_end_of_the_range_stay_numbers() {
+    for (epsilon, second) in [(1e-8, f32::INFINITY), (1e-39, 0.0), (1e-39, 1.0)] {
+        let rule =
+            UpdateRule::Adam(Adam { beta_1: 0.9, beta_2: 0.999, epsilon, inverse_root: 1.0 });
+        let steps = steps(rule, 0.0, 0.0, false, 300);
+        let mut idle = Idle::new(&steps[0]);
+        steps.iter().for_each(|step| idle.push(step));
+        for from in [0, 200, 299] {
+            let momentum = if second == 0.0 { 0.0 } else { 1.0 };
+            let mut arrays = [vec![0.25; 9], vec![momentum; 9], vec![second; 9]];
+            settle(&idle, from, 9, view(&mut arrays));
+            assert!(arrays[0].iter().all(|w| w.is_finite()), "{epsilon} {second} {from}");
+            assert!(second == 1.0 || arrays[0].iter().all(|&w| w == 0.25));
+        }
     }
 }
 
