@@ -51,7 +51,7 @@ mod warp;
 pub use activation::{Map, Needs};
 pub use epilogue::{Backward, Biases, Forward, Mask, bias_gradient, bias_update};
 pub use flush::{LEAST, flush, flushed};
-pub use idle::{Idle, MOST_IDLE};
+pub use idle::Idle;
 pub use noise::add_noise;
 pub use operands::{Batch, BatchMut, Linear, Outputs, Parameters, Record, Transposed, Weights};
 pub use scatter::spmm_transpose_scatter;

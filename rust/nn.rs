@@ -29,7 +29,7 @@ mod statistics;
 mod workspace;
 
 pub use activation::{Activation, ActivationKind};
-pub use batch::{BatchBuffers, FEW, SparseRows, set_few};
+pub use batch::{BatchBuffers, SparseRows, set_few};
 pub use compact::{Origin, Removed};
 pub use config::{Config, Init};
 pub use evolve::{Change, Places, Sources};

@@ -22,7 +22,7 @@ use few::{ARRAY, Few};
 use quotients::{Quotients, TERMS};
 
 /// The most steps that are remembered. Parameters must have made up for them by then.
-pub const MOST_IDLE: usize = 4096;
+const MOST_IDLE: usize = 4096;
 
 /// Moves that have fallen to this part of what they were are not made any more.
 const SPENT: f64 = 1.0 / (1 << 24) as f64;

@@ -168,10 +168,9 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// The part of a row of `stride` lanes.
+    /// The part of a row of `stride` lanes, [`words`] of bits.
     #[inline(always)]
-    pub(super) fn row(&mut self, row: usize, stride: usize) -> Record<'_> {
-        let words = words(stride);
+    pub(super) fn row(&mut self, row: usize, stride: usize, words: usize) -> Record<'_> {
         let Record { signs, kept, z } = self;
         let signs = if signs.is_empty() { &mut [] } else { &mut signs[row * words..][..words] };
         let kept = if kept.is_empty() { &mut [] } else { &mut kept[row * words..][..words] };

@@ -243,13 +243,8 @@ struct Activate<'a> {
 impl<S: Simd> Finish<S> for Activate<'_> {
     #[inline(always)]
     fn row(&mut self, simd: S, row: usize, lanes: &mut [f32]) {
-        let Record { signs, kept, z } = &mut self.record;
-        let (row_of, words) = (row - self.first, self.words);
-        let signs = if signs.is_empty() { &mut [] } else { &mut signs[row_of * words..][..words] };
-        let kept = if kept.is_empty() { &mut [] } else { &mut kept[row_of * words..][..words] };
-        let n = lanes.len();
-        let z = if z.is_empty() { &mut [][..] } else { &mut z[row_of * n..][..n] };
-        forward_row(simd, self.forward, row, lanes, Record { signs, kept, z });
+        let record = self.record.row(row - self.first, lanes.len(), self.words);
+        forward_row(simd, self.forward, row, lanes, record);
     }
 }
 

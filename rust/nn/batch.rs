@@ -23,13 +23,13 @@ use stored::StoredInput;
 const WHAT: &str = "sparse inputs";
 
 /// The share of values that are stored up to which work goes by them. Measured (docs/speed.md).
-pub const FEW: f64 = 0.03;
+const FEW: f64 = 0.03;
 
 /// Another share instead, in parts per million, for tests and benches that compare both ways.
 static OTHER: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// Sets the share of values that are stored up to which work goes by them, for this process; None for
-/// [`FEW`]. Training by both ways agrees, but not in every bit.
+/// the usual one. Training by both ways agrees, but not in every bit.
 pub fn set_few(share: Option<f64>) {
     let millionths = share.map_or(u32::MAX, |share| (share * 1e6).clamp(0.0, 1e9) as u32);
     OTHER.store(millionths, Ordering::Relaxed);

@@ -11,6 +11,7 @@ use crate::kernels::GRAIN;
 use crate::kernels::epilogue::{Forward, forward_row};
 use crate::kernels::operands::{Outputs, Split};
 use crate::kernels::simd::{Simd, multiversion};
+use crate::kernels::tiles::words;
 use crate::parallel::Par;
 
 #[inline(always)]
@@ -53,7 +54,7 @@ fn activate_body<S: Simd>(
     outputs: Outputs<'_>,
 ) {
     let Outputs { y, mut record } = outputs;
-    let (stride, n) = (y.stride, bias.len());
+    let (stride, words, n) = (y.stride, words(y.stride), bias.len());
     let samples = z.len() / n;
     for start in rows.clone().step_by(TILE) {
         let block = start..rows.end.min(start + TILE);
@@ -67,7 +68,7 @@ fn activate_body<S: Simd>(
         for (row, lanes) in block.zip(own.chunks_exact_mut(stride)) {
             // As a product with zeros has it.
             lanes[samples..].fill(bias[row]);
-            forward_row(simd, forward, row, lanes, record.row(row - rows.start, stride));
+            forward_row(simd, forward, row, lanes, record.row(row - rows.start, stride, words));
         }
     }
 }
