@@ -4,6 +4,23 @@
 pub(super) const TERMS: usize = 7;
 const LEAST_TERM: f64 = 1e-8;
 
+/// The coefficients of `(x - 1)^n`, those of low powers first.
+const BINOMIALS: [[f64; TERMS]; TERMS] = {
+    let mut all = [[0.0; TERMS]; TERMS];
+    all[0][0] = 1.0;
+    let mut n = 1;
+    while n < TERMS {
+        all[n][0] = -all[n - 1][0];
+        let mut i = 1;
+        while i <= n {
+            all[n][i] = all[n - 1][i - 1] - all[n - 1][i];
+            i += 1;
+        }
+        n += 1;
+    }
+    all
+};
+
 /// A sum of `c / (a d + epsilon)` over steps, as a function of the root `a` of the second moment:
 /// `sum / (a mean + epsilon)` times a polynomial of `x = a mean / (a mean + epsilon)`.
 #[derive(Clone, Copy, Debug)]
@@ -25,20 +42,17 @@ impl Quotients {
         if raw[0] == 0.0 {
             return Quotients::NONE;
         }
-        let mean = raw[1] / raw[0];
-        let mut powers = [0.0; TERMS];
-        // Binomial sums of the means of (d / mean)^i.
-        let mut scaled = [1.0; TERMS];
-        let mut of_mean = 1.0;
-        for (i, scaled) in scaled.iter_mut().enumerate() {
-            *scaled = raw[i] / raw[0] / of_mean;
-            of_mean *= mean;
+        let (inverse, mean) = (1.0 / raw[0], raw[1] / raw[0]);
+        // The means of (d / mean)^i, and from these by binomials those of (d / mean - 1)^n.
+        let (mut scaled, mut powers) = ([1.0; TERMS], [0.0; TERMS]);
+        let (mut of_mean, inverse_mean) = (inverse, 1.0 / mean);
+        for i in 1..TERMS {
+            of_mean *= inverse_mean;
+            scaled[i] = raw[i] * of_mean;
         }
-        for (n, power) in powers.iter_mut().enumerate() {
-            let mut coefficient = 1.0;
-            for i in (0..=n).rev() {
-                *power += coefficient * scaled[i];
-                coefficient *= -(i as f64) / (n - i + 1) as f64;
+        for n in 0..TERMS {
+            for i in 0..=n {
+                powers[n] += BINOMIALS[n][i] * scaled[i];
             }
         }
         let sound = powers[TERMS - 1].abs() < LEAST_TERM && mean.is_finite();
