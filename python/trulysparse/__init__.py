@@ -26,6 +26,7 @@ from trulysparse.callbacks import (
     TopologyRecorder,
 )
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.blocks import Blocks
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.layer import Layer
@@ -62,6 +63,7 @@ __all__ = [
     "WASAP",
     "WASSP",
     "Adam",
+    "Blocks",
     "CSVLogger",
     "Callback",
     "Constant",

@@ -197,12 +197,18 @@ class _SparseSamples(Protocol):
     @property
     def features(self) -> int: ...
 
+class _BlockSamples(Protocol):
+    @property
+    def dense(self) -> _Float | _Float64: ...
+    @property
+    def sparse(self) -> _SparseSamples: ...
+
 @final
 class Data:
     def __new__(
         cls,
         network: Network,
-        x: _Float | _Float64 | _SparseSamples,
+        x: _Float | _Float64 | _SparseSamples | _BlockSamples,
         targets: _UInt32 | _Float | _Float64 | None = None,
         weights: _Float | None = None,
         *,

@@ -75,6 +75,14 @@ def _seed(name: str, value: int | None) -> int:
     return _check.integer(name, value, 0, 2**64 - 1)
 
 
+def _standardize(name: str, value: Any) -> bool | str:
+    if isinstance(value, str) and value == "auto":
+        return "auto"
+    if isinstance(value, str):
+        raise ValueError(f"{name} = {value!r}: expected True, False or 'auto'")
+    return _check.boolean(name, value)
+
+
 _density = _real("density")
 
 # A setting: its check. Its default is that of the field in `Config`.
@@ -87,7 +95,8 @@ _CHECKS: dict[str, Check] = {
     "fan": _choice(FANS),
     "dropout": _per_layer(_real("dropout")),
     "input_noise": _real("input_noise"),
-    "standardize": _check.boolean,
+    "standardize": _standardize,
+    "clip": _optional(_real("clip")),
     "standardize_targets": _check.boolean,
     "seed": _seed,
     "layer_sizes": _sizes,
@@ -134,7 +143,8 @@ class Config:
     fan: str = "layer"
     dropout: float | list[float] = 0.3
     input_noise: float = 0.0
-    standardize: bool = False
+    standardize: bool | str = False
+    clip: float | None = None
     standardize_targets: bool = False
     seed: int = None  # type: ignore[assignment]  # an int from the check on
 
@@ -151,6 +161,11 @@ class Config:
             raise ValueError(
                 f"label_smoothing = {self.label_smoothing!r} and loss = {self.loss!r}: expected "
                 "loss='cross_entropy', or no smoothing"
+            )
+        if self.clip is not None and not self.standardize:
+            raise ValueError(
+                f"clip = {self.clip!r} and standardize = False: expected standardize=True or "
+                "'auto', as standardised values are clipped"
             )
         if self.standardize_targets and LOSSES[self.loss].output != "identity":
             raise ValueError(

@@ -109,7 +109,12 @@ class SparseMLP:
     standardize
         Standardise inputs with means and standard deviations of the first training data, saved with
         the model in float64. A feature with one value counts for nothing, until it varies in a
-        later fit. The statistics follow batches of `train_on_batch` and iterators. Default False.
+        later fit. The statistics follow batches of `train_on_batch` and iterators. ``"auto"``: of
+        sparse samples only columns that half of them store; others are scaled to a typical size of
+        1 if theirs is below 0.001 or above 8. Default False.
+    clip
+        Standardised inputs z become ``z / sqrt(1 + (z / clip)^2)``, which never exceeds this number
+        (as in RealMLP, Holzmueller et al., 2024, with 3). Default None: they stay as they are.
     standardize_targets
         Learn targets in units of their own deviations from their mean, those of the first training
         data; losses are in these units, and `predict` gives the user's. Default False.
@@ -163,7 +168,8 @@ class SparseMLP:
         fan: str = Config.fan,
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
-        standardize: bool = Config.standardize,
+        standardize: bool | str = Config.standardize,
+        clip: float | None = Config.clip,
         standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
         threads: int | None = None,
@@ -203,7 +209,8 @@ class SparseMLP:
         fan: str = Config.fan,
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
-        standardize: bool = Config.standardize,
+        standardize: bool | str = Config.standardize,
+        clip: float | None = Config.clip,
         standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
         threads: int | None = None,
@@ -221,7 +228,7 @@ class SparseMLP:
         biases
             An array of shape (n_out,) per layer; zeros if None.
         activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize, \
-        standardize_targets
+        clip, standardize_targets
             As in the constructor; `init` and `fan` also say how grown connections start.
         """
         settings = settings_of(locals())
@@ -236,9 +243,8 @@ class SparseMLP:
     def from_npz(cls, folder: str | os.PathLike[str], *, threads: int | None = None) -> SparseMLP:
         """Build a model from the files that `export_npz` wrote, which may have been changed since.
 
-        `threads` as in the constructor. A file that is missing is a FileNotFoundError. Files that
-        are not as expected, or do not fit each other, are a ValueError or a TypeError. The model
-        has no momentum and begins counting anew, as these files do not have that.
+        A file that is missing is a FileNotFoundError; files that are not as expected, or do not fit
+        each other, are a ValueError or a TypeError. The model has no momentum and counts anew.
         """
         files = npz.read(_check.path("folder", folder))
         model = cls.from_scipy(files.weights, files.biases, threads=threads, **files.settings)
@@ -679,15 +685,8 @@ class SparseMLP:
         inputs = _check.boolean("inputs", inputs)
         with self._exclusive("compact"):
             removed = self._core.compact(inputs)
-        return [
-            {
-                "layer": layer,
-                "neurons": of.neurons,
-                "constant": of.constant,
-                "connections": of.connections,
-            }
-            for layer, of in enumerate(removed)
-        ]
+        what = ("neurons", "constant", "connections")
+        return [{"layer": i} | {k: getattr(of, k) for k in what} for i, of in enumerate(removed)]
 
     def units(self, layer: int) -> npt.NDArray[np.int64]:
         """Give the numbers, from 0, that a layer's neurons had before any compaction.
@@ -722,7 +721,8 @@ class SparseMLP:
     input_noise = Setting[float](
         "The standard deviation of the noise that training adds to inputs."
     )
-    standardize = Setting[bool]("Whether inputs are standardised.")
+    standardize = Setting[bool | str]("Which inputs are standardised.")
+    clip = Setting[float | None]("What standardised inputs never exceed.")
     standardize_targets = Setting[bool]("Whether targets are learnt in units of their own.")
     seed = Setting[int]("The seed, also if it was drawn from the system.")
 

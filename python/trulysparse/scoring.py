@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from trulysparse import _core
 from trulysparse.config import Config
-from trulysparse.data.arrays import CsrArrays
+from trulysparse.data.blocks import BlockArrays, CsrArrays
 from trulysparse.data.samples import Given, in_units
 from trulysparse.importance import KINDS
 from trulysparse.losses import scores
@@ -123,10 +123,16 @@ def _said(core: _core.Network, what: str, unit: str, values: Array) -> Array:
     return values
 
 
-def _look_for_hidden(core: _core.Network, what: str, inputs: Any) -> None:
-    """Warn of inputs whose sums can overflow where an activation makes something finite of it."""
+def _look_for_hidden(core: _core.Network, what: str, inputs: Any, first: int = 0) -> None:
+    """Warn of inputs whose sums can overflow where an activation makes something finite of it.
+
+    `first`: the number of the first of their features.
+    """
     if _HIDING.isdisjoint(np.atleast_1d(Config.of(core).activation)):
         return
+    if isinstance(inputs, BlockArrays):
+        _look_for_hidden(core, what, inputs.dense)
+        return _look_for_hidden(core, what, inputs.sparse, inputs.dense.shape[1])
     values = inputs.data if isinstance(inputs, CsrArrays) else inputs
     if values.size == 0 or max(values.max(), -values.min()) < _HUGE:
         return
@@ -138,6 +144,7 @@ def _look_for_hidden(core: _core.Network, what: str, inputs: Any) -> None:
     else:
         rows, columns = np.nonzero(huge)
     if statistics is not None:
+        columns = columns + first
         scaled = (np.float64(values[huge]) - statistics.mean[columns]) * statistics.scale[columns]
         rows = rows[np.abs(scaled) >= _HUGE]
     if len(rows) > 0:

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::UserData;
 use super::reader::{Fault, Result};
-use crate::nn::{Activation, Config, Counters, Init, Loss, PerLayer, Sparsity, State, UpdateKind};
+use crate::nn::UpdateKind;
+use crate::nn::{Activation, Config, Counters, Init, Loss, PerLayer, Sparsity, Standardize, State};
 
 /// The version that is written.
 pub const VERSION: u32 = 2;
@@ -157,7 +158,7 @@ impl First {
                 init: config.init,
                 dropout: config.dropout,
                 input_noise: config.input_noise,
-                standardize: config.standardize,
+                standardize: if config.standardize { Standardize::All } else { Standardize::None },
                 seed: config.seed,
                 // A setting that came later has its value of here: what it was before there was it.
                 ..Config::plain(config.layer_sizes)

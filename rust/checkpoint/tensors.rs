@@ -217,7 +217,7 @@ fn standardizer(
                 Standardizer::of_first_models(mean, scale, constant)?
             }
         })?;
-    } else if seen.is_some() || model.config().standardize && model.counters.steps > 0 {
+    } else if seen.is_some() || model.config().standardize.is_any() && model.counters.steps > 0 {
         let reason = "the statistics of a standardising model are missing";
         return Err(Fault::Damage(reason.to_string()));
     }

@@ -2,6 +2,7 @@
 //! kinds: where many values are stored the features that some sample has become lanes like those of
 //! dense samples (`selected.rs`); where they are few, work goes by the values themselves (`stored.rs`).
 
+mod rows;
 mod selected;
 mod shift;
 mod stored;
@@ -12,11 +13,12 @@ use super::layer::Layer;
 use super::mlp::Mlp;
 use super::owed::Owed;
 use super::standardize::Standardizer;
-use crate::csr::{Csr, Pattern};
+use crate::csr::Pattern;
 use crate::error::Result;
 use crate::kernels::{Batch, Forward, Outputs, Step, spmm_activate, stride};
 use crate::memory::{Lanes, area};
 use crate::parallel::Par;
+pub use rows::{DenseRows, SparseRows, Values};
 use selected::SelectedInput;
 use stored::StoredInput;
 
@@ -39,65 +41,6 @@ fn few() -> f64 {
     match OTHER.load(Ordering::Relaxed) {
         u32::MAX => FEW,
         millionths => f64::from(millionths) / 1e6,
-    }
-}
-
-/// Sparse samples, borrowed: a sample a row.
-#[derive(Clone, Copy, Debug)]
-pub struct SparseRows<'a> {
-    matrix: &'a Csr,
-    /// The stored values where float32 does not hold them, for a network that standardises.
-    exact: Option<&'a [f64]>,
-}
-
-impl<'a> From<&'a Csr> for SparseRows<'a> {
-    fn from(matrix: &'a Csr) -> Self {
-        SparseRows { matrix, exact: None }
-    }
-}
-
-impl<'a> SparseRows<'a> {
-    /// With the exact values of what `matrix` stores.
-    ///
-    /// # Panics
-    /// If there are not as many.
-    pub fn exactly(self, exact: Option<&'a [f64]>) -> Self {
-        let fit = exact.is_none_or(|exact| exact.len() == self.matrix.nnz());
-        assert!(fit, "internal: a value for each entry");
-        SparseRows { exact, ..self }
-    }
-
-    /// Where the values are, and what they are in float32.
-    pub fn matrix(self) -> &'a Csr {
-        self.matrix
-    }
-
-    /// Whether so few values are stored that work goes by them.
-    pub fn are_few(self) -> bool {
-        let all = self.matrix.n_rows() as f64 * self.matrix.n_cols() as f64;
-        self.matrix.nnz() as f64 <= few() * all
-    }
-
-    /// The value of a stored entry.
-    #[inline]
-    pub fn value(self, entry: usize) -> f64 {
-        self.exact.map_or_else(|| f64::from(self.matrix.data()[entry]), |exact| exact[entry])
-    }
-
-    /// Calls `take(feature, value)` for what one sample stores, standardised but not shifted, in
-    /// ascending order of the features.
-    fn visit(
-        self,
-        sample: u32,
-        standardizer: Option<&Standardizer>,
-        mut take: impl FnMut(u32, f32),
-    ) {
-        let pattern = self.matrix.pattern();
-        let entries = pattern.indptr()[sample as usize]..pattern.indptr()[sample as usize + 1];
-        for (&c, entry) in pattern.indices()[entries.clone()].iter().zip(entries) {
-            let value = self.value(entry);
-            take(c, standardizer.map_or(value as f32, |s| s.scaled(c as usize, value)));
-        }
     }
 }
 
@@ -145,7 +88,7 @@ impl<'a> BatchBuffers<'a> {
         samples: &[u32],
     ) -> Result<()> {
         check_batch(samples.len(), self.max_batch);
-        let features = rows.matrix().n_cols();
+        let features = rows.features();
         if rows.are_few() {
             let mut input = match self.sparse.take() {
                 Some(SparseInput::Stored(input)) => input,

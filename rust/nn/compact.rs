@@ -3,6 +3,7 @@
 use super::layer::Layer;
 use super::mlp::Mlp;
 use super::moments::Second;
+use super::standardize::Standardizer;
 use crate::csr::NONE;
 use crate::error::{Error, Result};
 use crate::memory::{collected, copied, filled, reserved};
@@ -138,8 +139,8 @@ impl Mlp {
         if removed.iter().all(|r| *r == Removed::default()) {
             return Ok(removed);
         }
-        let standardizer =
-            self.standardizer.as_ref().map(|s| s.restricted(&kept[0])).transpose()?;
+        let restricted = |s: &Standardizer| self.set_up(s.restricted(&kept[0])?);
+        let standardizer = self.standardizer.as_ref().map(restricted).transpose()?;
         self.origin = self.origin_of(&kept)?;
         self.config.layer_sizes = kept.iter().map(Vec::len).collect();
         (self.layers, self.standardizer) = (layers, standardizer);

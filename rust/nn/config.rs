@@ -37,12 +37,67 @@ pub struct Config {
     pub dropout: PerLayer<f64>,
     /// The standard deviation of the noise added to the (standardised) inputs while training.
     pub input_noise: f64,
-    /// Whether inputs are standardised with the statistics of the first training data.
-    pub standardize: bool,
+    /// Which inputs are standardised with the statistics of the first training data.
+    pub standardize: Standardize,
+    /// What standardised inputs approach but never exceed.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub clip: Option<f64>,
     /// Whether the network learns targets in units of their own deviations from their mean.
     pub standardize_targets: bool,
     /// The seed of everything random.
     pub seed: u64,
+}
+
+/// Which inputs are standardised; in JSON `false`, `true` and `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Word", into = "Word")]
+pub enum Standardize {
+    /// None of them.
+    None,
+    /// All.
+    All,
+    /// Those of dense samples, and of sparse ones the columns that most samples have. Others are scaled at
+    /// most, where their values are of another size than 1.
+    Auto,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Word {
+    Flag(bool),
+    Named(String),
+}
+
+impl TryFrom<Word> for Standardize {
+    type Error = String;
+
+    fn try_from(word: Word) -> std::result::Result<Self, String> {
+        match word {
+            Word::Flag(false) => Ok(Standardize::None),
+            Word::Flag(true) => Ok(Standardize::All),
+            Word::Named(word) if word == "auto" => Ok(Standardize::Auto),
+            Word::Named(word) => {
+                Err(format!("standardize {word:?}: expected true, false, \"auto\""))
+            }
+        }
+    }
+}
+
+impl From<Standardize> for Word {
+    fn from(standardize: Standardize) -> Self {
+        match standardize {
+            Standardize::None => Word::Flag(false),
+            Standardize::All => Word::Flag(true),
+            Standardize::Auto => Word::Named("auto".into()),
+        }
+    }
+}
+
+impl Standardize {
+    /// Whether there are statistics.
+    pub fn is_any(self) -> bool {
+        self != Standardize::None
+    }
 }
 
 impl Config {
@@ -58,7 +113,8 @@ impl Config {
             init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
             dropout: 0.0.into(),
             input_noise: 0.0,
-            standardize: false,
+            standardize: Standardize::None,
+            clip: None,
             standardize_targets: false,
             seed: 0,
         }
@@ -115,6 +171,13 @@ impl Config {
         if self.standardize_targets && self.loss.target_range() != TargetRange::Finite {
             let value = format!("true with loss = {:?}", self.loss);
             return Err(Error::invalid("standardize_targets", value, "squared error or Huber's"));
+        }
+        if let Some(clip) = self.clip {
+            ranges::CLIP.check("clip", &[clip])?;
+            if !self.standardize.is_any() {
+                let expected = "standardised inputs, or none";
+                return Err(Error::invalid("clip", clip, expected));
+            }
         }
         self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
         self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;

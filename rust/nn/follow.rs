@@ -99,7 +99,7 @@ impl Mlp {
             Rescale { factor, moment: if of_gradients { 1.0 / factor } else { factor } }
         };
         first.rescale(par, rescale);
-        self.standardizer = Some(new);
+        self.standardizer = Some(self.set_up(new)?);
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Mlp {
                 }
             }
         }
-        self.standardizer = Some(Standardizer::counted(mean, scale, count)?);
+        self.standardizer = Some(self.set_up(Standardizer::counted(mean, scale, count)?)?);
         self.layers[0].shift_biases(par, &shifts);
         Ok(())
     }
@@ -275,7 +275,7 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::Config;
+    use super::super::config::{Config, Standardize};
     use super::super::loss::Loss;
     use super::super::statistics::Table;
     use super::*;
@@ -295,7 +295,7 @@ mod tests {
         layer.momentum.fill(1.0);
         let config = Config {
             loss: Loss::SquaredError,
-            standardize: true,
+            standardize: Standardize::All,
             standardize_targets: true,
             ..Config::plain(vec![inputs, outputs])
         };

@@ -190,7 +190,7 @@ impl Mlp {
     /// Sets the statistics by which inputs are standardised from now on.
     pub fn set_standardizer(&mut self, standardizer: Standardizer) -> Result<()> {
         let (features, expected) = (standardizer.mean().len(), self.config.layer_sizes[0]);
-        if !self.config.standardize {
+        if !self.config.standardize.is_any() {
             let value = format!("statistics of {features} features");
             return Err(Error::invalid("standardizer", value, "none, as standardize is false"));
         }
@@ -198,8 +198,13 @@ impl Mlp {
             let value = format!("statistics of {features} features");
             return Err(Error::invalid("standardizer", value, format!("{expected} features")));
         }
-        self.standardizer = Some(standardizer);
+        self.standardizer = Some(self.set_up(standardizer)?);
         Ok(())
+    }
+
+    /// Statistics as the settings have them.
+    pub(super) fn set_up(&self, standardizer: Standardizer) -> Result<Standardizer> {
+        standardizer.set_up(self.config.standardize, self.config.clip)
     }
 
     /// The units of targets, once there were some.

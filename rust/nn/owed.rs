@@ -23,6 +23,15 @@ const BLOCK: usize = 1 << 16;
 /// (docs/speed.md).
 const MANY: f64 = 4.0;
 
+/// The features of which a batch has values, where these are few.
+#[derive(Clone, Copy, Debug)]
+pub struct FewFeatures {
+    /// About how many.
+    pub count: f64,
+    /// Those that every sample has, in its dense block.
+    pub dense: usize,
+}
+
 /// The steps that have been made, and which of them the connections of each feature have missed.
 #[derive(Clone, Debug)]
 pub(super) struct Owed {
@@ -132,20 +141,20 @@ impl Mlp {
         Ok(copy)
     }
 
-    /// Makes ready for a step of `optimizer` on a batch that has about `stored` values, if work goes by
+    /// Makes ready for a step of `optimizer` on a batch that has values of `features`, if work goes by
     /// these. If they touch many connections, or none are given, every connection makes its step.
     pub fn prepare_step(
         &mut self,
         par: &Par,
         optimizer: &Optimizer,
-        stored: Option<f64>,
+        features: Option<FewFeatures>,
     ) -> Result<()> {
         let weights = &self.layers[0].weights;
-        let all = weights.nnz() as f64;
-        let few = |stored: f64| MANY * stored * all / weights.n_cols() as f64 <= all;
+        let few = |of: FewFeatures| MANY * of.count <= weights.n_cols() as f64;
         // The shift of features that are centred gives every connection a gradient.
-        let shifts = self.standardizer.as_ref().is_some_and(|s| s.shifts());
-        let lazy = stored.is_some_and(few) && !shifts;
+        let standardizer = self.standardizer.as_ref();
+        let shifts = |of: FewFeatures| standardizer.is_some_and(|s| s.shifts_behind(of.dense));
+        let lazy = features.is_some_and(|of| few(of) && !shifts(of));
         if let Some(owed) = &self.owed {
             let step = optimizer.step((0, 1), 0, 1).of_weights(&self.layers, 0);
             if !lazy || !owed.takes(&step) {

@@ -2,6 +2,7 @@
 //! Batches are standardised where they are gathered: dense samples in `train/data.rs`, sparse ones
 //! in `batch.rs`.
 
+use super::config::Standardize;
 use super::statistics::Moments;
 use crate::error::{Error, Result};
 use crate::memory::{collected, copied, reserved};
@@ -15,18 +16,25 @@ const NAME: &str = "standardizer";
 /// would not cancel exactly in the first layer's biases.
 const FAR: f64 = 256.0;
 
-/// `(x - mean) * scale` per feature, in f64 and rounded once. A feature with one value becomes 0,
-/// also with another value later.
+/// Beyond this many limits a clipped value is at its limit, to the last bit.
+const CLIPPED: f64 = 1e8;
+
+/// `(x - mean) * scale` per feature, in f64 and rounded once; clipped before that, if there is a limit. A
+/// feature with one value becomes 0, also with another value later.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardizer {
     mean: Vec<f64>,
     /// One over the standard deviation; 0 of a feature with one value.
     scale: Vec<f64>,
     age: Age,
+    /// What standardised values approach but never exceed, by `x / sqrt(1 + (x / limit)^2)`.
+    clip: Option<f64>,
+    /// Whether features that are as they were are not clipped.
+    keeps: bool,
     /// Features of sparse samples that are shifted where they are gathered, ascending.
     far: Vec<u32>,
-    /// Whether a feature has a mean that is not 0.
-    shifts: bool,
+    /// The number of features up to the last one that is shifted in the biases.
+    shifted: usize,
     /// Numbers up to this one are in f32's range once they are standardised, for every feature.
     reach: f64,
     /// Whether the steps of f32 are small beside the deviation of every feature.
@@ -58,13 +66,46 @@ impl Standardizer {
             return Err(Error::invalid(NAME, value, "a number of at least 0"));
         }
         check(&mean, &scale, |s| *s >= 0.0)?;
-        let is_far = |c: &u32| (mean[*c as usize] * scale[*c as usize]).abs() > FAR;
-        let mut far = reserved((0..mean.len() as u32).filter(is_far).count(), WHAT)?;
-        far.extend((0..mean.len() as u32).filter(is_far));
-        let shifts = mean.iter().any(|m| *m != 0.0);
         let (reach, suits_float32) = ranges(&mean, &scale);
         let age = Age::Counted(count);
-        Ok(Standardizer { mean, scale, age, far, shifts, reach, suits_float32 })
+        let (far, shifted) = (Vec::new(), 0);
+        let of = Standardizer {
+            mean,
+            scale,
+            age,
+            clip: None,
+            keeps: false,
+            far,
+            shifted,
+            reach,
+            suits_float32,
+        };
+        of.shifting_from(FAR)
+    }
+
+    /// As a network's settings have it: with a limit that standardised values approach but never exceed,
+    /// and the shift of features of sparse samples where they are gathered.
+    pub fn set_up(self, standardize: Standardize, clip: Option<f64>) -> Result<Self> {
+        let keeps = standardize == Standardize::Auto;
+        let of = Standardizer { clip, keeps, ..self };
+        // Most samples have the features whose mean is not 0.
+        if keeps { of.shifting_from(0.0) } else { Ok(of) }
+    }
+
+    /// Shifts features of sparse samples where they are gathered if they lie further from 0, in
+    /// deviations.
+    fn shifting_from(mut self, most: f64) -> Result<Self> {
+        if !matches!(self.age, Age::Counted(_)) {
+            return Ok(self);
+        }
+        let distance = |c: &u32| (self.mean[*c as usize] * self.scale[*c as usize]).abs();
+        let features = || 0..self.mean.len() as u32;
+        let mut far = reserved(features().filter(|c| distance(c) > most).count(), WHAT)?;
+        far.extend(features().filter(|c| distance(c) > most));
+        let is_shifted = |c: &u32| distance(c) > 0.0 && distance(c) <= most;
+        let shifted = features().rev().find(is_shifted).map_or(0, |c| c as usize + 1);
+        (self.far, self.shifted) = (far, shifted);
+        Ok(self)
     }
 
     /// From the statistics of the first models: a finite mean and a scale above 0 for each feature, and
@@ -84,7 +125,9 @@ impl Standardizer {
         let far = copied(&constant, WHAT)?;
         let (reach, suits_float32) = ranges(&mean, &scale);
         let age = Age::First(constant);
-        Ok(Standardizer { mean, scale, age, far, shifts: true, reach, suits_float32 })
+        let shifted = mean.len();
+        let keeps = false;
+        Ok(Standardizer { mean, scale, age, clip: None, keeps, far, shifted, reach, suits_float32 })
     }
 
     /// A copy.
@@ -96,14 +139,16 @@ impl Standardizer {
                 Age::Counted(count) => Age::Counted(*count),
                 Age::First(constant) => Age::First(copied(constant, WHAT)?),
             },
+            clip: self.clip,
+            keeps: self.keeps,
             far: copied(&self.far, WHAT)?,
-            shifts: self.shifts,
+            shifted: self.shifted,
             reach: self.reach,
             suits_float32: self.suits_float32,
         })
     }
 
-    /// The statistics of some features.
+    /// The statistics of some features, not yet [set up](Standardizer::set_up).
     pub fn restricted(&self, features: &[u32]) -> Result<Self> {
         let pick = |values: &[f64]| collected(features.iter().map(|&i| values[i as usize]), WHAT);
         let (mean, scale) = (pick(&self.mean)?, pick(&self.scale)?);
@@ -126,10 +171,14 @@ impl Standardizer {
     }
 
     /// A value of feature `i` of sparse samples, scaled to the standard deviation 1. It is shifted to
-    /// the mean 0 only if the feature [is far](Standardizer::far).
+    /// the mean 0 only if the feature [is far](Standardizer::far_from).
     #[inline]
     pub fn scaled(&self, i: usize, value: f64) -> f32 {
-        if self.is_far(i) { self.apply(i, value) } else { (value * self.scale[i]) as f32 }
+        match self.limit(i) {
+            _ if self.is_far(i) => self.apply(i, value),
+            None => (value * self.scale[i]) as f32,
+            Some(_) => (self.exactly(i, value) - self.exactly(i, 0.0)) as f32,
+        }
     }
 
     /// What must still be subtracted from values of feature `i` that were [`Standardizer::scaled`].
@@ -148,15 +197,16 @@ impl Standardizer {
         self.suits_float32
     }
 
-    /// Whether anything must still be subtracted from features of sparse samples.
-    pub fn shifts(&self) -> bool {
-        self.shifts
+    /// Whether anything must still be subtracted from features of sparse samples, of which the first
+    /// ones are `dense` and come shifted.
+    pub fn shifts_behind(&self, dense: usize) -> bool {
+        self.shifted > dense
     }
 
-    /// Features of sparse samples that are shifted where they are gathered, ascending: those that are
-    /// far from 0.
-    pub fn far(&self) -> &[u32] {
-        &self.far
+    /// Features of sparse samples that are shifted where they are gathered, ascending, from this one on:
+    /// those that are far from 0.
+    pub fn far_from(&self, first: usize) -> &[u32] {
+        &self.far[self.far.partition_point(|&c| (c as usize) < first)..]
     }
 
     #[inline]
@@ -167,14 +217,26 @@ impl Standardizer {
     /// A value of feature `i`, standardised.
     #[inline]
     pub fn apply(&self, i: usize, value: f64) -> f32 {
-        standardised(self.mean[i], self.scale[i], value)
+        self.exactly(i, value) as f32
+    }
+
+    /// What values of feature `i` never exceed.
+    #[inline]
+    fn limit(&self, i: usize) -> Option<f64> {
+        let is_kept = self.keeps && self.mean[i] == 0.0 && self.scale[i] == 1.0;
+        self.clip.filter(|_| !is_kept)
+    }
+
+    #[inline]
+    fn exactly(&self, i: usize, value: f64) -> f64 {
+        standardised(self.mean[i], self.scale[i], self.limit(i), value)
     }
 
     /// Standardises values of feature `i`.
     #[inline]
     pub fn apply_in_place(&self, i: usize, values: &mut [f32]) {
-        let (mean, scale) = (self.mean[i], self.scale[i]);
-        values.iter_mut().for_each(|v| *v = standardised(mean, scale, f64::from(*v)));
+        let (mean, scale, clip) = (self.mean[i], self.scale[i], self.limit(i));
+        values.iter_mut().for_each(|v| *v = standardised(mean, scale, clip, f64::from(*v)) as f32);
     }
 
     /// Standardises the values of one sample, of the features from `start` on.
@@ -182,8 +244,14 @@ impl Standardizer {
     pub fn apply_to_row<T: Copy + Into<f64>>(&self, start: usize, values: &[T], out: &mut [f32]) {
         let end = start + values.len();
         let of = self.mean[start..end].iter().zip(&self.scale[start..end]);
+        if self.clip.is_some() {
+            for ((out, &value), i) in out.iter_mut().zip(values).zip(start..) {
+                *out = self.apply(i, value.into());
+            }
+            return;
+        }
         for ((out, &value), (&mean, &scale)) in out.iter_mut().zip(values).zip(of) {
-            *out = standardised(mean, scale, value.into());
+            *out = standardised(mean, scale, None, value.into()) as f32;
         }
     }
 
@@ -230,9 +298,23 @@ fn ranges(mean: &[f64], scale: &[f64]) -> (f64, bool) {
 }
 
 #[inline(always)]
-fn standardised(mean: f64, scale: f64, value: f64) -> f32 {
+fn standardised(mean: f64, scale: f64, clip: Option<f64>, value: f64) -> f64 {
     // Not by the product: an infinite difference times 0 would be NaN.
-    if scale == 0.0 { 0.0 } else { ((value - mean) * scale) as f32 }
+    if scale == 0.0 {
+        return 0.0;
+    }
+    let standardised = (value - mean) * scale;
+    clip.map_or(standardised, |limit| clipped(standardised, limit))
+}
+
+/// As RealMLP clips numbers (Holzmüller, Grinsztajn and Steinwart, 2024), whose limit is 3.
+#[inline(always)]
+fn clipped(value: f64, limit: f64) -> f64 {
+    let part = value / limit;
+    if part.abs() > CLIPPED {
+        return limit.copysign(value);
+    }
+    value / (1.0 + part * part).sqrt()
 }
 
 fn check(mean: &[f64], scale: &[f64], fits: impl Fn(&f64) -> bool) -> Result<()> {
@@ -366,7 +448,7 @@ mod tests {
         let x: Vec<f32> = (0..1000).map(|i| 16_777_214.0 + (i % 2) as f32).collect();
         let s = of(&x, 1);
         assert_eq!((s.apply(0, x[0].into()), s.apply(0, x[1].into())), (-1.0, 1.0));
-        assert_eq!((s.far(), s.scaled(0, x[1].into()), s.shift(0)), (&[0][..], 1.0, -0.0));
+        assert_eq!((s.far_from(0), s.scaled(0, x[1].into()), s.shift(0)), (&[0][..], 1.0, -0.0));
         let tiny = [f32::from_bits(1), f32::from_bits(2)];
         let s = of(&tiny, 1);
         assert_eq!(tiny.map(|v| s.apply(0, v.into())), [-1.0, 1.0]);

@@ -2,7 +2,7 @@
 
 use super::batch::SparseRows;
 use crate::error::{Error, Result};
-use crate::memory::{collected, filled};
+use crate::memory::{collected, filled, reserved};
 use crate::parallel::Par;
 
 const WHAT: &str = "statistics";
@@ -12,6 +12,9 @@ const COLUMNS: usize = 16;
 
 /// The steps of float64 within which values are the same but for rounding, as 0.1 + 0.2 and 0.3 are.
 const ROUNDING: f64 = 4.0;
+
+/// The sizes of stored values, as root mean squares, that are near enough to 1.
+const SIZES: std::ops::RangeInclusive<f64> = 1e-3..=8.0;
 
 /// The deviations beyond which only samples of next to no weight lie.
 const UNWEIGHED: f64 = 1e8;
@@ -85,7 +88,7 @@ impl Moments {
         Moments { total, mean, deviations }.checked(name)
     }
 
-    /// Those of sparse rows.
+    /// Those of the sparse block of rows.
     pub fn of_sparse(rows: SparseRows<'_>, weights: Option<&[f32]>, name: &str) -> Result<Self> {
         let x = rows.matrix();
         let columns = x.n_cols();
@@ -131,6 +134,53 @@ impl Moments {
             }
         }
         Moments { total, mean, deviations }.checked(name)
+    }
+
+    /// Takes columns of sparse rows, whose moments these are, as they are where less than half of the rows
+    /// store them: with the mean 0, and the scale 1 or, where the stored values are typically of another
+    /// size, that which makes it 1. Columns of means and scales that are known stay of their kind.
+    pub fn keep_sparse(
+        &mut self,
+        rows: SparseRows<'_>,
+        known: Option<(&[f64], &[f64])>,
+    ) -> Result<()> {
+        let (x, most) = (rows.matrix(), self.mean.len());
+        let mut stored = filled(most, 0usize, WHAT)?;
+        let mut squares = filled(most, 0.0f64, WHAT)?;
+        for (entry, &c) in x.pattern().indices().iter().enumerate() {
+            let value = rows.value(entry);
+            if value != 0.0 {
+                stored[c as usize] += 1;
+                squares[c as usize] += value * value;
+            }
+        }
+        for c in 0..most {
+            let scale = match known {
+                // A column of one value is of no kind yet.
+                Some((mean, scale)) if mean[c] != 0.0 && scale[c] != 0.0 => continue,
+                Some((mean, scale)) if mean[c] == 0.0 && scale[c] != 0.0 => scale[c],
+                _ if 2 * stored[c] >= x.n_rows() => continue,
+                _ => {
+                    let size = (squares[c] / stored[c].max(1) as f64).sqrt();
+                    if SIZES.contains(&size) || size == 0.0 { 1.0 } else { 1.0 / size }
+                }
+            };
+            (self.mean[c], self.deviations[c]) = (0.0, self.total / (scale * scale));
+        }
+        Ok(())
+    }
+
+    /// Those of the columns of both, of the same rows.
+    pub fn beside(&self, other: &Moments) -> Result<Self> {
+        let chained = |of: fn(&Moments) -> &[f64]| {
+            let (left, right) = (of(self), of(other));
+            let mut all = reserved(left.len() + right.len(), WHAT)?;
+            all.extend_from_slice(left);
+            all.extend_from_slice(right);
+            Ok::<_, Error>(all)
+        };
+        let (mean, deviations) = (chained(Moments::mean)?, chained(Moments::deviations)?);
+        Ok(Moments { total: self.total, mean, deviations })
     }
 
     fn checked(self, name: &str) -> Result<Self> {

@@ -13,7 +13,7 @@ use super::network::Network;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{copied, reserved};
-use crate::nn::{SparseRows, Targets};
+use crate::nn::{DenseRows, SparseRows, Targets, Values};
 use crate::train::{ArgumentNames, Augmentation, DataView, Samples};
 
 /// Checked samples, targets and weights for one network. Dense samples stay where NumPy has them;
@@ -36,10 +36,23 @@ enum HeldTargets {
 enum Inputs {
     Dense(Held<f32>),
     Wide(Held<f64>),
-    Sparse(Csr, Option<Vec<f64>>),
+    Sparse(HeldRows),
+    Blocks(HeldBlock, HeldRows),
 }
 
-/// Samples as Python has them: a matrix, or a `CsrArrays`.
+/// The dense block of samples of two.
+enum HeldBlock {
+    Narrow(Held<f32>),
+    Wide(Held<f64>),
+}
+
+/// Sparse samples, with the exact values of what is stored where float32 does not hold them.
+struct HeldRows {
+    x: Csr,
+    exact: Option<Vec<f64>>,
+}
+
+/// Samples as Python has them: a matrix, a `CsrArrays`, or `BlockArrays` of both.
 #[derive(FromPyObject)]
 pub enum GivenInputs<'py> {
     #[pyo3(transparent)]
@@ -52,6 +65,10 @@ pub enum GivenInputs<'py> {
         data: PyReadonlyArray1<'py, f32>,
         exact: Option<PyReadonlyArray1<'py, f64>>,
         features: usize,
+    },
+    Blocks {
+        dense: Bound<'py, PyAny>,
+        sparse: Bound<'py, PyAny>,
     },
 }
 
@@ -130,22 +147,23 @@ impl Inputs {
         match given {
             GivenInputs::Dense(x) => Ok(Inputs::Dense(Held::new(x, name)?)),
             GivenInputs::Wide(x) => Ok(Inputs::Wide(Held::new(x, name)?)),
-            GivenInputs::Sparse { indptr, indices, data, exact, features } => {
-                let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
-                let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
-                let given = indptr.as_slice()?;
-                let mut indptr = reserved(given.len(), "sparse samples")?;
-                for o in given {
-                    indptr.push(offset(o)?);
+            GivenInputs::Sparse { .. } => Ok(Inputs::Sparse(HeldRows::new(given, name)?)),
+            GivenInputs::Blocks { dense, sparse } => {
+                let block = match GivenInputs::of(dense)? {
+                    GivenInputs::Dense(x) => HeldBlock::Narrow(Held::new(&x, name)?),
+                    GivenInputs::Wide(x) => HeldBlock::Wide(Held::new(&x, name)?),
+                    GivenInputs::Sparse { .. } | GivenInputs::Blocks { .. } => {
+                        return Err(Error::invalid(name, "two sparse blocks", "a dense one").into());
+                    }
+                };
+                let rows = HeldRows::new(&GivenInputs::of(sparse)?, name)?;
+                let [samples, features] = block.shape();
+                if samples != rows.x.n_rows() || features == 0 {
+                    let value = format!("blocks of {samples} and {} rows", rows.x.n_rows());
+                    let expected = "as many in both, and a dense block with columns";
+                    return Err(Error::invalid(name, value, expected).into());
                 }
-                let indices = copied(indices.as_slice()?, "sparse samples")?;
-                let data = copied(data.as_slice()?, "sparse samples")?;
-                let x = Csr::new(*features, indptr, indices, data);
-                let named =
-                    |e: Error| Error::invalid(name, e, "finite numbers in valid CSR arrays");
-                let x = x.map_err(named)?;
-                let exact = exact.as_ref().map(|v| exactly(&x, v.as_slice()?, name)).transpose()?;
-                Ok(Inputs::Sparse(x, exact))
+                Ok(Inputs::Blocks(block, rows))
             }
         }
     }
@@ -154,8 +172,47 @@ impl Inputs {
         match self {
             Inputs::Dense(held) => held.shape,
             Inputs::Wide(held) => held.shape,
-            Inputs::Sparse(x, _) => [x.n_rows(), x.n_cols()],
+            Inputs::Sparse(rows) => [rows.x.n_rows(), rows.x.n_cols()],
+            Inputs::Blocks(block, rows) => {
+                let [samples, features] = block.shape();
+                [samples, features + rows.x.n_cols()]
+            }
         }
+    }
+}
+
+impl HeldBlock {
+    fn shape(&self) -> [usize; 2] {
+        match self {
+            HeldBlock::Narrow(held) => held.shape,
+            HeldBlock::Wide(held) => held.shape,
+        }
+    }
+}
+
+impl HeldRows {
+    fn new(given: &GivenInputs<'_>, name: &str) -> PyResult<Self> {
+        let GivenInputs::Sparse { indptr, indices, data, exact, features } = given else {
+            return Err(Error::invalid(name, "two dense blocks", "a sparse one").into());
+        };
+        let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
+        let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
+        let given = indptr.as_slice()?;
+        let mut indptr = reserved(given.len(), "sparse samples")?;
+        for o in given {
+            indptr.push(offset(o)?);
+        }
+        let indices = copied(indices.as_slice()?, "sparse samples")?;
+        let data = copied(data.as_slice()?, "sparse samples")?;
+        let x = Csr::new(*features, indptr, indices, data);
+        let named = |e: Error| Error::invalid(name, e, "finite numbers in valid CSR arrays");
+        let x = x.map_err(named)?;
+        let exact = exact.as_ref().map(|v| exactly(&x, v.as_slice()?, name)).transpose()?;
+        Ok(HeldRows { x, exact })
+    }
+
+    fn rows(&self) -> SparseRows<'_> {
+        SparseRows::from(&self.x).exactly(self.exact.as_deref())
     }
 }
 
@@ -230,7 +287,7 @@ impl Data {
         let augmentation = match (&inputs, augment) {
             (_, None) => None,
             (Inputs::Dense(held), Some(text)) => Some(augmentation(text, held.shape[1])?),
-            (Inputs::Wide(_) | Inputs::Sparse(..), Some(_)) => {
+            (_, Some(_)) => {
                 let expected = format!("dense images, or None with sparse {}", names.x);
                 return Err(Error::invalid("augment", "an ImageAugmentation", expected).into());
             }
@@ -292,20 +349,27 @@ impl Data {
         f: impl FnOnce(Samples<'_>, Option<Targets<'_>>, Option<&[f32]>) -> Result<R> + Send,
     ) -> PyResult<R> {
         let (narrow, wide) = match &self.x {
-            Inputs::Dense(held) => (Some(held.borrow(py)?), None),
-            Inputs::Wide(held) => (None, Some(held.borrow(py)?)),
-            Inputs::Sparse(..) => (None, None),
+            Inputs::Dense(held) | Inputs::Blocks(HeldBlock::Narrow(held), _) => {
+                (Some(held.borrow(py)?), None)
+            }
+            Inputs::Wide(held) | Inputs::Blocks(HeldBlock::Wide(held), _) => {
+                (None, Some(held.borrow(py)?))
+            }
+            Inputs::Sparse(_) => (None, None),
         };
         let narrow = narrow.as_ref().map(|x| x.as_slice()).transpose()?;
         let wide = wide.as_ref().map(|x| x.as_slice()).transpose()?;
         let features = self.x.shape()[1];
-        let samples = match (&self.x, narrow, wide) {
-            (Inputs::Dense(_), Some(values), _) => Samples::Dense(values, features),
-            (Inputs::Wide(_), _, Some(values)) => Samples::Wide(values, features),
-            (Inputs::Sparse(x, exact), ..) => {
-                Samples::Sparse(SparseRows::from(x).exactly(exact.as_deref()))
+        let values = narrow.map(Values::Narrow).or(wide.map(Values::Wide));
+        let samples = match (&self.x, values) {
+            (Inputs::Sparse(rows), _) => Samples::Sparse(rows.rows()),
+            (Inputs::Blocks(block, rows), Some(values)) => {
+                let dense = DenseRows::new(values, block.shape()[1]);
+                Samples::Sparse(rows.rows().behind(dense))
             }
-            _ => unreachable!("internal: dense samples are borrowed"),
+            (_, Some(Values::Narrow(values))) => Samples::Dense(values, features),
+            (_, Some(Values::Wide(values))) => Samples::Wide(values, features),
+            (_, None) => unreachable!("internal: dense samples are borrowed"),
         };
         let (narrow, wide) = match &self.targets {
             Some(HeldTargets::Dense(held)) => (Some(held.borrow(py)?), None),

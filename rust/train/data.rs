@@ -1,17 +1,17 @@
-//! Samples and targets as the caller holds them, and how a batch is gathered from them.
+//! Samples and targets as the caller holds them; how lanes are gathered from them is in `data/gather.rs`.
+
+mod gather;
+
+use gather::{gather_blocks, gather_rows};
 
 use super::Augmentation;
 use crate::error::{Error, Result};
-use crate::kernels::stride;
 use crate::memory::reserved;
 use crate::nn::{
-    Answers, BatchBuffers, Draw, Footprint, Loss, Mlp, Moments, SparseRows, Standardizer, Table,
-    TargetRange, Targets, Workspace, moderate,
+    Answers, BatchBuffers, DenseRows, Draw, FewFeatures, Footprint, Loss, Mlp, Moments, SparseRows,
+    Standardize, Standardizer, Table, TargetRange, Targets, Values, Workspace, moderate,
 };
 use crate::parallel::Par;
-
-/// Features gathered together: a piece of a sample's row that is one cache line.
-const FEATURES: usize = 16;
 
 /// Samples, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub enum Samples<'a> {
     Dense(&'a [f32], usize),
     /// The same in f64, for a network that standardises them.
     Wide(&'a [f64], usize),
-    /// A sample a row, of which most features are zero.
+    /// A sample a row, of which most features are zero; a dense block may come before these.
     Sparse(SparseRows<'a>),
 }
 
@@ -48,7 +48,7 @@ impl Samples<'_> {
         match self {
             Samples::Dense(x, features) => x.len() / features,
             Samples::Wide(x, features) => x.len() / features,
-            Samples::Sparse(x) => x.matrix().n_rows(),
+            Samples::Sparse(x) => x.samples(),
         }
     }
 
@@ -61,7 +61,7 @@ impl Samples<'_> {
     pub fn features(&self) -> usize {
         match self {
             Samples::Dense(_, features) | Samples::Wide(_, features) => *features,
-            Samples::Sparse(x) => x.matrix().n_cols(),
+            Samples::Sparse(x) => x.features(),
         }
     }
 
@@ -69,7 +69,11 @@ impl Samples<'_> {
         match *self {
             Samples::Dense(x, features) => check_rows(par, name, x, features)?,
             Samples::Wide(x, features) => check_rows(par, name, x, features)?,
-            Samples::Sparse(_) => {}
+            Samples::Sparse(rows) => match (rows.dense().values(), rows.dense().features()) {
+                (_, 0) => {}
+                (Values::Narrow(x), features) => check_rows(par, name, x, features)?,
+                (Values::Wide(x), features) => check_rows(par, name, x, features)?,
+            },
         }
         let samples = self.len();
         if samples == 0 || samples >= u32::MAX as usize {
@@ -171,7 +175,11 @@ impl<'a> DataView<'a> {
         match self.x {
             Samples::Dense(x, features) => check_range(par, standardizer, name, x, features),
             Samples::Wide(x, features) => check_range(par, standardizer, name, x, features),
-            Samples::Sparse(_) => Ok(()),
+            Samples::Sparse(rows) => match (rows.dense().values(), rows.dense().features()) {
+                (_, 0) => Ok(()),
+                (Values::Narrow(x), features) => check_range(par, standardizer, name, x, features),
+                (Values::Wide(x), features) => check_range(par, standardizer, name, x, features),
+            },
         }
     }
 
@@ -180,18 +188,38 @@ impl<'a> DataView<'a> {
         self.x.len()
     }
 
-    /// Means and deviations of the samples, by their weights.
-    pub fn moments(&self, par: &Par) -> Result<Moments> {
+    /// Means and deviations of the samples, by their weights, as `standardize` has them; `known` are those
+    /// that the network has.
+    pub fn moments(
+        &self,
+        par: &Par,
+        standardize: Standardize,
+        known: Option<&Standardizer>,
+    ) -> Result<Moments> {
         let weights = self.weights.map(moderate).transpose()?;
         let weights = weights.as_deref();
+        let dense = |x: DenseRows<'_>| {
+            let columns = x.features();
+            match x.values() {
+                Values::Narrow(values) => Moments::of(par, Table { values, columns, weights }, "x"),
+                Values::Wide(values) => Moments::of(par, Table { values, columns, weights }, "x"),
+            }
+        };
         match self.x {
-            Samples::Dense(values, columns) => {
-                Moments::of(par, Table { values, columns, weights }, "x")
+            Samples::Dense(x, features) => dense(DenseRows::new(Values::Narrow(x), features)),
+            Samples::Wide(x, features) => dense(DenseRows::new(Values::Wide(x), features)),
+            Samples::Sparse(x) => {
+                let mut sparse = Moments::of_sparse(x, weights, "x")?;
+                let first = x.dense().features();
+                if standardize == Standardize::Auto {
+                    let known = known.map(|s| (&s.mean()[first..], &s.scale()[first..]));
+                    sparse.keep_sparse(x, known)?;
+                }
+                match first {
+                    0 => Ok(sparse),
+                    _ => dense(x.dense())?.beside(&sparse),
+                }
             }
-            Samples::Wide(values, columns) => {
-                Moments::of(par, Table { values, columns, weights }, "x")
-            }
-            Samples::Sparse(x) => Moments::of_sparse(x, weights, "x"),
         }
     }
 
@@ -218,6 +246,7 @@ impl<'a> DataView<'a> {
                 Ok(footprint.changed_inputs(model, batch))
             }
             Samples::Dense(..) | Samples::Wide(..) => Ok(footprint),
+            Samples::Sparse(rows) if rows.are_many() => Ok(footprint),
             Samples::Sparse(rows) => {
                 let values = most_values(rows, batch)?;
                 let features = values.min(self.x.features());
@@ -282,16 +311,17 @@ impl<'a> DataView<'a> {
         rows: &[f32],
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let x = Rows { values: Values::Narrow(rows), features: self.x.features() };
+        let x = DenseRows::new(Values::Narrow(rows), self.x.features());
         gather_rows(par, x, standardizer, batch, |lane| lane, workspace.buffers())
     }
 
-    /// About how many values a batch of `samples` stores, if work goes by these.
-    pub(super) fn stored(&self, samples: usize) -> Option<f64> {
+    /// The features of which a batch of `samples` has values, if work goes by these.
+    pub(super) fn few_features(&self, samples: usize) -> Option<FewFeatures> {
         match self.x {
             Samples::Sparse(rows) if rows.are_few() => {
-                let x = rows.matrix();
-                Some(samples as f64 * x.nnz() as f64 / x.n_rows() as f64)
+                let (x, dense) = (rows.matrix(), rows.dense().features());
+                let stored = samples as f64 * x.nnz() as f64 / x.n_rows() as f64;
+                Some(FewFeatures { count: dense as f64 + stored, dense })
             }
             _ => None,
         }
@@ -314,9 +344,12 @@ impl<'a> DataView<'a> {
         buffers: BatchBuffers<'_>,
     ) -> Result<()> {
         let x = match self.x {
+            Samples::Sparse(x) if x.are_many() => {
+                return gather_blocks(par, x, standardizer, samples, buffers);
+            }
             Samples::Sparse(x) => return buffers.sparse(par, model, standardizer, x, samples),
-            Samples::Dense(x, features) => Rows { values: Values::Narrow(x), features },
-            Samples::Wide(x, features) => Rows { values: Values::Wide(x), features },
+            Samples::Dense(x, features) => DenseRows::new(Values::Narrow(x), features),
+            Samples::Wide(x, features) => DenseRows::new(Values::Wide(x), features),
         };
         let row = |lane: usize| samples[lane] as usize;
         gather_rows(par, x, standardizer, samples.len(), row, buffers)
@@ -329,91 +362,8 @@ fn most_values(rows: SparseRows<'_>, batch: usize) -> Result<usize> {
     let mut lengths = reserved(x.n_rows(), "sparse samples")?;
     lengths.extend(x.pattern().indptr().windows(2).map(|o| o[1] - o[0]));
     lengths.sort_unstable_by_key(|&len| std::cmp::Reverse(len));
-    Ok(lengths.iter().take(batch).sum())
-}
-
-/// Dense samples: (samples, features), row-major.
-#[derive(Clone, Copy)]
-struct Rows<'a> {
-    values: Values<'a>,
-    features: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Values<'a> {
-    Narrow(&'a [f32]),
-    Wide(&'a [f64]),
-}
-
-/// Makes `batch` rows of `x` the batch in `buffers`: lane `i` gets row `row(i)`.
-fn gather_rows(
-    par: &Par,
-    x: Rows<'_>,
-    standardizer: Option<&Standardizer>,
-    batch: usize,
-    row: impl Fn(usize) -> usize + Sync,
-    buffers: BatchBuffers<'_>,
-) -> Result<()> {
-    let stride = stride(batch);
-    let out = buffers.dense(x.features, batch)?;
-    par.for_rows(
-        0..x.features.div_ceil(FEATURES),
-        256,
-        out,
-        |block| block * batch,
-        |out, range, mid| {
-            let at = (mid - range.start) * FEATURES * stride;
-            out.split_at_mut(at.min(out.len()))
-        },
-        |blocks, out| {
-            for (block, out) in blocks.zip(out.chunks_mut(FEATURES * stride)) {
-                gather_block(x, standardizer, batch, &row, block * FEATURES, out);
-            }
-        },
-    );
-    Ok(())
-}
-
-/// The lanes of some features, those from `start` on.
-fn gather_block(
-    x: Rows<'_>,
-    standardizer: Option<&Standardizer>,
-    batch: usize,
-    row: &impl Fn(usize) -> usize,
-    start: usize,
-    out: &mut [f32],
-) {
-    let stride = stride(batch);
-    let width = out.len() / stride;
-    if let (1, Some(s)) = (stride, standardizer) {
-        let piece = row(0) * x.features + start..row(0) * x.features + start + width;
-        return match x.values {
-            Values::Narrow(x) => s.apply_to_row(start, &x[piece], out),
-            Values::Wide(x) => s.apply_to_row(start, &x[piece], out),
-        };
-    }
-    for lane in 0..batch {
-        let piece = row(lane) * x.features + start..row(lane) * x.features + start + width;
-        let put = |(i, v): (usize, f32)| out[i * stride + lane] = v;
-        match (x.values, standardizer) {
-            (Values::Narrow(x), _) => x[piece].iter().copied().enumerate().for_each(put),
-            (Values::Wide(x), None) => {
-                x[piece].iter().map(|&v| v as f32).enumerate().for_each(put);
-            }
-            (Values::Wide(x), Some(s)) => {
-                let values = x[piece].iter().enumerate();
-                values.map(|(i, &v)| s.apply(start + i, v)).enumerate().for_each(put);
-            }
-        }
-    }
-    let standardizer = standardizer.filter(|_| matches!(x.values, Values::Narrow(_)));
-    for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
-        let (lanes, padding) = lanes.split_at_mut(batch);
-        if let Some(s) = standardizer {
-            s.apply_in_place(start + i, lanes);
-        }
-        padding.fill(0.0);
-    }
+    let dense = rows.dense().features() * batch.min(x.n_rows());
+    Ok(dense + lengths.iter().take(batch).sum::<usize>())
 }
 
 fn check_range<T>(

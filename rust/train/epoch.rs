@@ -111,8 +111,8 @@ impl Epoch {
     ) -> Result<()> {
         let samples = self.batch(self.next);
         let end = self.next + samples.len();
-        let stored = data.stored(self.settings.batch_size);
-        model.prepare_step(par, &self.settings.optimizer, stored)?;
+        let features = data.few_features(self.settings.batch_size);
+        model.prepare_step(par, &self.settings.optimizer, features)?;
         let (standardizer, draw) = (model.standardizer(), model.next_draw());
         if data.changes() {
             if !ahead.is_ready {
@@ -176,7 +176,7 @@ pub fn single_step(
     let mut samples = reserved(data.samples(), "the order of samples")?;
     samples.extend(0..data.samples() as u32);
     par.install(|| {
-        model.prepare_step(par, optimizer, data.stored(samples.len()))?;
+        model.prepare_step(par, optimizer, data.few_features(samples.len()))?;
         let (standardizer, draw) = (model.standardizer(), model.next_draw());
         data.gather_for_step(par, model, standardizer, &samples, draw, workspace)?;
         Ok(model.train_step(par, workspace, &samples, data.answers(), optimizer, (0, 1)))

@@ -74,6 +74,7 @@ OWN = {
 }  # fmt: skip
 # An object of each class that is looked at through one; the others are made by their arguments.
 OBJECTS: dict[str, Callable[[], Any]] = {
+    "Blocks": lambda: ts.Blocks(X, sp.csr_array(X)),
     "SparseMLP": model,
     "Layer": lambda: model().layers[0],
     "EvolvingLayer": evolving,
@@ -92,6 +93,7 @@ FITTED = {"X": X, "y": Y}
 # What must be given, and what makes a call quick.
 REQUIRED: dict[str, dict[str, Any]] = {
     "SparseMLP": {"layer_sizes": [COLUMNS, 8, 2]},
+    "Blocks": {"dense": X, "sparse": sp.csr_array(X)},
     "SparseMLP.from_scipy": {"weights": [sp.csc_array(np.ones((COLUMNS, 2)))]},
     "SparseMLP.from_npz": {"folder": FOLDER / "npz"},
     "SparseMLP.export_npz": {"folder": FOLDER / "npz"},

@@ -46,7 +46,7 @@ CONSTRUCTOR = [
     *[(a, v, k) for a in ("activation", "loss", "init", "fan") for v, k in NOT_NAMES],
     *[("seed", v, k) for v, k in [(-1, VALUE), (2**64, VALUE), (1.5, TYPE), ("1", TYPE)]],
     *[("threads", v, k) for v, k in [(0, VALUE), *NOT_COUNTS] if v is not None],
-    ("standardize", "yes", TYPE),
+    ("standardize", "yes", VALUE),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 import trulysparse as ts
 from helpers.bad_input import INF, NAN, TYPE, X, Y, check_raises, make_model, with_value
 from helpers.model_file import PIECE, about, as_version_1, tensors_of, with_about, write_tensors
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from trulysparse import cli
 from trulysparse.config import Config
@@ -164,7 +164,7 @@ _REALS = st.one_of(
 
 @given(
     name=st.sampled_from(
-        ["slope", "dropout", "input_noise", "label_smoothing", "epsilon", "density"]
+        ["slope", "dropout", "input_noise", "label_smoothing", "clip", "epsilon", "density"]
     ),
     value=_REALS,
     version=st.sampled_from([1, 2]),
@@ -177,6 +177,9 @@ def test_ranges_of_a_file_are_those_of_the_constructor(content, name, value, ver
     ts.SparseMLP(sizes, activation="leaky_relu", density=0.5, seed=0).save(path)
     fields = about(path)
     config = fields["config"]
+    if name == "clip":
+        assume(version == 2)
+        config["standardize"] = True
     if name == "slope":
         config["activation"]["slope"] = value
     elif name in ("epsilon", "density"):
@@ -186,7 +189,7 @@ def test_ranges_of_a_file_are_those_of_the_constructor(content, name, value, ver
     with_about(path, fields)
     if version == 1:
         as_version_1(path)
-    options = {"activation": "leaky_relu", "seed": 0, name: value}
+    options = {"activation": "leaky_relu", "seed": 0, "standardize": name == "clip", name: value}
     expected = constructed(sizes, options)
     if isinstance(expected, ValueError):
         with pytest.raises(ValueError, match=path.name) as caught:

@@ -147,6 +147,7 @@ SETTINGS = {
     "dropout": [0.25, [0.25, 0.5]],
     "input_noise": [0.5, 1],
     "standardize": [True, False],
+    "clip": [2.0, 3],
     "standardize_targets": [False],
     "seed": [7, 2**63],
     "threads": [2],
@@ -186,11 +187,19 @@ STOP = {
     "start_from_epoch": [1],
 }
 
+
+def _standardizing(options):
+    """With what a clip needs."""
+    return ({"standardize": True} if "clip" in options else {}) | options
+
+
 # What is called, and values of its parameters. `tmp_path` is filled in.
 CALLS = {
-    "SparseMLP": (lambda **o: model(**o), SETTINGS | {"layer_sizes": [[6, 9, 4]]}),
+    "SparseMLP": (lambda **o: model(**_standardizing(o)), SETTINGS | {"layer_sizes": [[6, 9, 4]]}),
     "SparseMLP.from_scipy": (
-        lambda **o: ts.SparseMLP.from_scipy(*model().to_scipy(), **({"seed": 1} | o)),
+        lambda **o: ts.SparseMLP.from_scipy(
+            *model().to_scipy(), **({"seed": 1} | _standardizing(o))
+        ),
         {n: v for n, v in SETTINGS.items() if n not in ("epsilon", "density", "progress")},
     ),
     "SparseMLP.from_npz": (exported, {"threads": [2]}),

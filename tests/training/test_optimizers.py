@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -519,6 +520,7 @@ def test_a_scheduler_is_refused_where_something_else_sets_the_rate(state_of):
 
 
 def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys):
+    import_module("trulysparse.cli.train")  # before `fit` has other arguments
     from trulysparse import cli
 
     seen = []

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
 from trulysparse import _core
+from trulysparse.data.blocks import BlockArrays, Blocks, CsrArrays, DoubleArray, FloatArray
 from trulysparse.data.digits import Names, say_integers, say_sparse
 from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers, exactly
 from trulysparse.data.sparse import check_sparse
 from trulysparse.losses import LOSSES
 
-FloatArray = npt.NDArray[np.float32]
-DoubleArray = npt.NDArray[np.float64]
 ClassArray = npt.NDArray[np.uint32]
 
 
-class CsrArrays(NamedTuple):
-    """A sparse matrix of samples as the core takes it."""
+Inputs: TypeAlias = FloatArray | DoubleArray | CsrArrays | BlockArrays
 
-    indptr: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.uint32]
-    data: FloatArray
-    features: int
-    # The values, exact in columns that float32 blurs, if there are some and the model standardises.
-    exact: DoubleArray | None = None
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(samples, features)."""
-        return len(self.indptr) - 1, self.features
+def dense_part(inputs: Inputs) -> FloatArray | DoubleArray | None:
+    """Give samples without their sparse block; None if there is nothing else."""
+    if isinstance(inputs, BlockArrays):
+        return inputs.dense
+    return None if isinstance(inputs, CsrArrays) else inputs
 
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -78,8 +71,8 @@ def samples(
     wide: bool = False,
     scale: DoubleArray | None = None,
     begins: bool = False,
-) -> FloatArray | DoubleArray | CsrArrays:
-    """Convert to float32 of shape (samples, features), or to the arrays of a sparse matrix.
+) -> Inputs:
+    """Convert to float32 of shape (samples, features), or the arrays of a sparse matrix, or both.
 
     With `wide` dense samples become float64 if float32 does not hold all values of their type, and
     sparse ones keep the columns that it blurs; `scale` is that of the model's statistics, if it has
@@ -89,6 +82,8 @@ def samples(
     if _is_plain(value, features) and (wide or value.dtype == np.float32):
         _core.check_mapped(name, value)
         return cast(FloatArray | DoubleArray, value)
+    if isinstance(value, Blocks):
+        return _blocks(name, value, features, wide=wide, scale=scale, begins=begins)
     value = check_sparse(name, value, features)
     if scipy.sparse.issparse(value):
         if begins:
@@ -105,6 +100,28 @@ def samples(
     if wide and not np.can_cast(array.dtype, np.float32):
         return as_float64(name, array)
     return as_float32(name, array)
+
+
+def _blocks(
+    name: str,
+    value: Blocks,
+    features: int,
+    *,
+    wide: bool,
+    scale: DoubleArray | None,
+    begins: bool,
+) -> BlockArrays:
+    if value.shape[1] != features:
+        (_, dense), sparse = value.dense.shape, value.sparse.shape[1]
+        raise ValueError(
+            f"{name} has {dense} dense and {sparse} sparse features: expected {features} together"
+        )
+    first = value.dense.shape[1]
+    how: dict[str, Any] = {"wide": wide, "begins": begins}
+    dense = samples(f"{name}.dense", value.dense, first, **how)
+    scale = None if scale is None else scale[first:]
+    sparse = samples(f"{name}.sparse", value.sparse, features - first, scale=scale, **how)
+    return BlockArrays(cast(DoubleArray, dense), cast(CsrArrays, sparse))
 
 
 def _is_plain(value: Any, features: int) -> bool:

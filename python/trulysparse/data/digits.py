@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse import _core
+from trulysparse.data.blocks import BlockArrays, Blocks
 
 Array = npt.NDArray[Any]
 # What becomes of values, (columns, samples), of the columns of these numbers.
@@ -208,6 +209,12 @@ def say_standardised(
     """
     if statistics is None or not statistics.total or not SAYS.get():
         return
+    if isinstance(values, BlockArrays | Blocks):
+        first = values.dense.shape[1]
+        dense = _core.Statistics(
+            statistics.mean[:first], statistics.scale[:first], statistics.total
+        )
+        return say_standardised(names, values.dense, dense, whole=whole)
     if isinstance(values, np.ndarray):
         table = values.reshape(len(values), -1)
     elif scipy.sparse.issparse(values):

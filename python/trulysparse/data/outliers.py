@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse.data.arrays import CsrArrays
+from trulysparse.data.blocks import BlockArrays, CsrArrays
 from trulysparse.data.digits import SAYS
 
 Array = npt.NDArray[Any]
@@ -131,7 +131,7 @@ def described(found: Sequence[Squeezed], columns: Sequence[str] | None) -> str:
 
 def that_count(values: Any, sample_weight: Any) -> Any:
     """Give dense samples, or targets, without those of weight 0; sparse ones as they are."""
-    is_sparse = isinstance(values, CsrArrays) or hasattr(values, "tocsr")
+    is_sparse = isinstance(values, CsrArrays | BlockArrays) or hasattr(values, "tocsr")
     if values is None or sample_weight is None or is_sparse:
         return values
     weight = np.asarray(sample_weight)

@@ -13,12 +13,13 @@ from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
+from trulysparse.data.blocks import Blocks, DoubleArray, FloatArray
 from trulysparse.data.digits import Names, say_coarse, say_rounded, say_standardised
 from trulysparse.data.precision import refuse_tiny, say_blurred
 from trulysparse.losses import LOSSES
 
 # A string, as SciPy imports `sparse` when it is first used, which takes longer than all else here.
-Samples: TypeAlias = "npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix"
+Samples: TypeAlias = "npt.ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix | Blocks"
 
 
 # Types that may be too coarse for a model's statistics.
@@ -36,34 +37,41 @@ class Given(NamedTuple):
 
 def inputs_of(
     core: _core.Network, name: str, x: Any, *, changes: bool = False, begins: bool = False
-) -> arrays.FloatArray | arrays.DoubleArray | arrays.CsrArrays:
+) -> arrays.Inputs:
     """Check samples for a network, as arrays; in float32 if training `changes` them.
 
     If training `begins` with them, columns of which it does not tell the values apart are said.
     """
     wide = not changes and core.takes_float64()
+    is_sparse = isinstance(x, Blocks) or scipy.sparse.issparse(x)
     dtype = getattr(x, "dtype", None)
     is_coarse = isinstance(dtype, np.dtype) and dtype.type in _COARSE
-    statistics = (
-        core.input_statistics() if wide and (is_coarse or scipy.sparse.issparse(x)) else None
-    )
+    statistics = core.input_statistics() if wide and (is_coarse or is_sparse) else None
     scale = None if statistics is None else statistics.scale
     features = Config.of(core).layer_sizes[0]
     inputs = arrays.samples(name, x, features, wide=wide, scale=scale, begins=begins)
     if is_coarse:
         say_coarse(name, dtype, statistics)
-    if isinstance(inputs, arrays.CsrArrays) and not wide:
-        say_blurred(name, x, remedy(core, changes=changes))
+    if is_sparse and not wide:
+        sparse = x.sparse if isinstance(x, Blocks) else x
+        say_blurred(name, sparse, remedy(core, changes=changes))
     return inputs
 
 
-def in_units(
-    units: _core.Statistics | None, outputs: arrays.FloatArray
-) -> npt.NDArray[np.floating[Any]]:
+def limits(config: Config, statistics: _core.Statistics | None) -> DoubleArray | None:
+    """Give what each standardised feature never exceeds, inf for those that are not clipped."""
+    if config.clip is None or statistics is None:
+        return None
+    is_kept = (statistics.mean == 0) & (statistics.scale == 1) & (config.standardize == "auto")
+    found: DoubleArray = np.where(is_kept, np.inf, config.clip)
+    return found
+
+
+def in_units(units: _core.Statistics | None, outputs: FloatArray) -> npt.NDArray[np.floating[Any]]:
     """Give outputs of a network, (samples, outputs), in the units of its targets."""
     if units is None:
         return outputs
-    decoded: arrays.DoubleArray = outputs / np.where(units.scale > 0, units.scale, 1.0) + units.mean
+    decoded: DoubleArray = outputs / np.where(units.scale > 0, units.scale, 1.0) + units.mean
     return decoded
 
 
@@ -105,7 +113,7 @@ def given(
     config = Config.of(core)
     begins = begins or (trains and core.counters().steps == 0)
     inputs = inputs_of(core, names[0], x, changes=augment is not None, begins=begins)
-    if trains and config.input_noise > 0 and isinstance(inputs, arrays.CsrArrays):
+    if trains and config.input_noise > 0 and not isinstance(inputs, np.ndarray):
         raise ValueError(
             f"{names[0]} is sparse and input_noise = {config.input_noise}: expected dense "
             "samples, as noise would leave none of them zero"
@@ -117,8 +125,9 @@ def given(
         refuse_tiny(names[1], targets)
     if trains:
         _say_what_is_lost(core, names, x, inputs, y, targets, changes=augment is not None)
-    if begins and not isinstance(inputs, arrays.CsrArrays) and inputs.dtype == np.float32:
-        say_rounded(Names(names[0]), x)
+    dense = arrays.dense_part(inputs)
+    if begins and dense is not None and dense.dtype == np.float32:
+        say_rounded(Names(names[0]), x.dense if isinstance(x, Blocks) else x)
     if begins and targets.dtype == np.float32:
         say_rounded(Names(names[1]), y)
     weights = arrays.sample_weights(sample_weight, count)
@@ -167,7 +176,9 @@ def _say_what_is_lost(
     *,
     changes: bool,
 ) -> None:
-    if not isinstance(inputs, arrays.CsrArrays) and inputs.dtype == np.float32:
+    dense = arrays.dense_part(inputs)
+    if dense is not None and dense.dtype == np.float32:
+        x = x.dense if isinstance(x, Blocks) else x
         say_blurred(names[0], x, remedy(core, changes=changes))
     if targets.dtype == np.float32:
         learns_units = LOSSES[Config.of(core).loss].output == "identity"

@@ -75,4 +75,4 @@ def _are_same(one: Any, other: Any) -> bool:
 def _standardizes(model: SparseMLP) -> bool:
     """Tell whether statistics do more than leave out features with one value."""
     statistics = model._core.input_statistics()
-    return model.standardize and (statistics is None or statistics.total != 0)
+    return bool(model.standardize) and (statistics is None or statistics.total != 0)

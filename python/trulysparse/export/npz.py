@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from trulysparse import _check, _core, _files
 from trulysparse.activations import ACTIVATIONS
 from trulysparse.config import SHARED, Config
 from trulysparse.data import columns, sparse
+from trulysparse.data.samples import limits
 from trulysparse.layer import Layer
 from trulysparse.layer import layers as layers_of
 
@@ -51,9 +52,12 @@ _LAYER = ("n_in", "n_out", "connections", "activation", "slope")
 _NEEDED = ("trulysparse", "layers", "settings")
 _LATER = ("samples_seen", "targets_seen", "targets_of_one_value", "metadata")
 _INPUTS = ("mean.npy", "scale.npy")
+_CLIP = "clip.npy"
 _TARGETS = ("target_mean.npy", "target_scale.npy")
 _STATISTICS = "    mean.npy       numpy.load: float64, (n_in,), and scale.npy beside it\n"
 _STANDARDISE = '    x = (x - np.load("mean.npy")) * np.load("scale.npy")\n'
+_LIMITS = "    clip.npy       numpy.load: float64, (n_in,), what standardised inputs never exceed\n"
+_CLIPPED = '    x = x / np.sqrt(1 + (x / np.load("clip.npy")) ** 2)\n'
 _UNITS = "    target_mean.npy  numpy.load: float64, (n_out,), and target_scale.npy beside it\n"
 _RESCALE = '    x = x / np.load("target_scale.npy") + np.load("target_mean.npy")\n'
 
@@ -71,7 +75,7 @@ def write(core: _core.Network, folder: str, metadata: Mapping[str, str]) -> None
     place.mkdir(parents=True, exist_ok=True)
     # Of an earlier export, and for a reader a sign that this one is complete.
     later = (*place.glob("weight_*.npz"), *place.glob("bias_*.npy"))
-    for old in (*(place / name for name in (SETTINGS, *_INPUTS, *_TARGETS)), *later):
+    for old in (*(place / name for name in (SETTINGS, _CLIP, *_INPUTS, *_TARGETS)), *later):
         old.unlink(missing_ok=True)
     for i, layer in enumerate(layers):
         # Weights hardly compress, and trying takes far longer than writing them.
@@ -82,21 +86,15 @@ def write(core: _core.Network, folder: str, metadata: Mapping[str, str]) -> None
     inputs, targets = core.input_statistics(), core.target_statistics()
     if inputs is not None:
         _save_all(place, _INPUTS, inputs.mean, inputs.scale)
+    clip = limits(config, inputs)
+    if clip is not None:
+        _save(place / _CLIP, clip)
     if targets is not None:
         # A target with one value has no deviation; the network learns its differences to it.
         scale = np.where(targets.scale > 0, targets.scale, 1.0)
         _save_all(place, _TARGETS, targets.mean, scale)
-    activations = [f"    {i}: {_formula(layer)}" for i, layer in enumerate(layers)]
-    text = _README.format(
-        layers=len(layers),
-        settings=SETTINGS,
-        n_in=config.layer_sizes[0],
-        statistics=("" if inputs is None else _STATISTICS) + ("" if targets is None else _UNITS),
-        standardise="" if inputs is None else _STANDARDISE,
-        rescale="" if targets is None else _RESCALE,
-        activations="\n".join(activations),
-    )
-    _write(place / "README.txt", text)
+    given = {_INPUTS: inputs is not None, _CLIP: clip is not None, _TARGETS: targets is not None}
+    _write(place / "README.txt", _explained(config, layers, given))
     description = {
         "trulysparse": 1,
         "layers": [
@@ -118,6 +116,24 @@ def write(core: _core.Network, folder: str, metadata: Mapping[str, str]) -> None
         "metadata": columns.remaining_metadata(core, metadata),
     }
     _write(place / SETTINGS, json.dumps(description, indent=2) + "\n")
+
+
+def _explained(config: Config, layers: Sequence[Layer], given: Mapping[Any, bool]) -> str:
+    """Say how outputs are computed; `given` tells which statistics there are."""
+
+    def where(*parts: tuple[Any, str]) -> str:
+        return "".join(text for files, text in parts if given[files])
+
+    activations = [f"    {i}: {_formula(layer)}" for i, layer in enumerate(layers)]
+    return _README.format(
+        layers=len(layers),
+        settings=SETTINGS,
+        n_in=config.layer_sizes[0],
+        statistics=where((_INPUTS, _STATISTICS), (_CLIP, _LIMITS), (_TARGETS, _UNITS)),
+        standardise=where((_INPUTS, _STANDARDISE), (_CLIP, _CLIPPED)),
+        rescale=where((_TARGETS, _RESCALE)),
+        activations="\n".join(activations),
+    )
 
 
 def _save(path: Path, array: npt.NDArray[Any]) -> None:
@@ -168,7 +184,7 @@ class Files:
     def _inputs(self, config: Config) -> _core.Statistics | None:
         total = _count(self.folder, self.description, "samples_seen")
         found = self._statistics(_INPUTS, config.layer_sizes[0], 0.0)
-        _agree(self.folder, "standardize", config.standardize, total, found)
+        _agree(self.folder, "standardize", bool(config.standardize), total, found)
         if found is None:
             return None
         mean, scale = found

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 
 from trulysparse import _core, _files
 from trulysparse.activations import ACTIVATIONS
+from trulysparse.config import Config
+from trulysparse.data.samples import limits
 from trulysparse.layer import Layer, layers
 
 
@@ -89,16 +91,23 @@ class SparseLinear(nn.Module):
 
 
 class Standardize(nn.Module):
-    """``(x - mean) * scale`` in float64, as a large mean needs it, and back in the type of x."""
+    """``(x - mean) * scale`` in float64, as a large mean needs it, and back in the type of x.
 
-    def __init__(self, mean: Any, scale: Any) -> None:
+    With `limits` the results z become ``z / sqrt(1 + (z / limits)^2)``.
+    """
+
+    def __init__(self, mean: Any, scale: Any, limits: Any = None) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("scale", torch.tensor(scale))
+        self.register_buffer("limits", None if limits is None else torch.tensor(limits))
 
     def forward(self, x: Any) -> Any:
         """Map (samples, features) to the same shape."""
-        return ((x - self.mean) * self.scale).to(torch.get_default_dtype())
+        z = (x - self.mean) * self.scale
+        if self.limits is not None:
+            z = z / (1 + (z / self.limits) ** 2).sqrt()
+        return z.to(torch.get_default_dtype())
 
 
 class Rescale(nn.Module):
@@ -135,7 +144,8 @@ def network(core: _core.Network, *, dense: bool, logits: bool) -> Any:
     modules: list[Any] = []
     inputs, targets = core.input_statistics(), core.target_statistics()
     if inputs is not None:
-        modules.append(Standardize(inputs.mean, inputs.scale))
+        clip = limits(Config.of(core), inputs)
+        modules.append(Standardize(inputs.mean, inputs.scale, clip))
     for layer in layers(core):
         modules.append(_linear(layer) if dense else SparseLinear(layer))
         if not (logits and layer.is_output and layer.activation in ("softmax", "sigmoid")):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse.data import outliers
-from trulysparse.data.arrays import CsrArrays
+from trulysparse.data.blocks import BlockArrays, CsrArrays
 from trulysparse.explosion import LITTLE, NOTHING, Trouble
 from trulysparse.history import History
 from trulysparse.losses import LOSSES
@@ -46,7 +46,7 @@ def _of_size(request: Request, x: Any) -> list[str]:
     statistics = request.core.input_statistics()
     # Those of the estimators for sparse samples only leave constant columns out.
     scales = statistics is not None and not np.isin(statistics.scale, (0, 1)).all()
-    if x is None or not x.shape[0] or scales:
+    if x is None or isinstance(x, BlockArrays) or not x.shape[0] or scales:
         return []
     is_sparse = isinstance(x, CsrArrays)
     size = _size(x.data if is_sparse else x)

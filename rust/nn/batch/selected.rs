@@ -45,14 +45,14 @@ impl SelectedInput {
         samples: &[u32],
         buffer: &mut Lanes,
     ) -> Result<()> {
-        let x = rows.matrix();
-        let far = standardizer.map_or(&[][..], Standardizer::far);
-        let stored = samples.iter().flat_map(|&s| x.pattern().row(s as usize));
-        self.columns.fill(stored.chain(far).copied());
+        let dense = rows.dense().features();
+        let far = standardizer.map_or(&[][..], |s| s.far_from(dense));
+        let stored = samples.iter().flat_map(|&s| rows.features_of(s));
+        self.columns.fill(stored.chain(far.iter().copied()));
         let stride = stride(samples.len());
         let len = area(self.columns.len(), stride, "a batch")?;
         if buffer.len() < len {
-            let most = area(x.n_cols(), stride, "a batch")?;
+            let most = area(rows.features(), stride, "a batch")?;
             *buffer = Lanes::default();
             *buffer = Lanes::zeros(most.min(len + len / 4), "a batch")?;
         }
@@ -75,7 +75,7 @@ impl SelectedInput {
             self.gradients = reserved(nnz + nnz / 4, WHAT)?;
         }
         self.gradients.resize(nnz, 0.0);
-        self.shift.take(par, layer, standardizer)
+        self.shift.take(par, layer, standardizer, dense)
     }
 
     /// The features of the batch: rows of its lanes.

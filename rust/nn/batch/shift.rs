@@ -20,18 +20,23 @@ pub(super) struct Shift {
 }
 
 impl Shift {
-    /// Takes the shift for a batch, and the biases of the layer as it is.
+    /// Takes the shift for a batch, and the biases of the layer as it is. The `dense` first features
+    /// come shifted.
     pub(super) fn take(
         &mut self,
         par: &Par,
         layer: &Layer,
         standardizer: Option<&Standardizer>,
+        dense: usize,
     ) -> Result<()> {
-        let Some(standardizer) = standardizer.filter(|s| s.shifts()) else { return Ok(()) };
+        let Some(standardizer) = standardizer.filter(|s| s.shifts_behind(dense)) else {
+            return Ok(());
+        };
         let w = layer.weights.pattern();
         if self.values.is_empty() {
             self.values = reserved(w.n_cols(), WHAT)?;
-            self.values.extend((0..w.n_cols()).map(|c| standardizer.shift(c)));
+            let shift = |c: usize| if c < dense { -0.0 } else { standardizer.shift(c) };
+            self.values.extend((0..w.n_cols()).map(shift));
         }
         if self.bias.len() != w.n_rows() {
             self.bias = filled(w.n_rows(), 0.0, WHAT)?;

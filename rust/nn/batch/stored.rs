@@ -49,9 +49,9 @@ impl StoredInput {
         samples: &[u32],
         steps: bool,
     ) -> Result<()> {
-        let far = standardizer.map_or(&[][..], Standardizer::far);
-        let pattern = rows.matrix().pattern();
-        let stored = samples.iter().map(|&s| pattern.row(s as usize).len() + far.len()).sum();
+        let dense = rows.dense().features();
+        let far = standardizer.map_or(&[][..], |s| s.far_from(dense));
+        let stored = samples.iter().map(|&s| rows.len(s) + far.len()).sum();
         self.batch.begin(samples.len(), stored)?;
         for &sample in samples {
             if far.is_empty() {
@@ -75,7 +75,7 @@ impl StoredInput {
         }
         self.batch.end();
         let layer = &model.layers[0];
-        self.shift.take(par, layer, standardizer)?;
+        self.shift.take(par, layer, standardizer, dense)?;
         let values = layer.weights.data();
         let (of, behind) = match &model.owed {
             // They make their step in the copies.

@@ -149,7 +149,7 @@ impl Network {
 fn is_ready(mlp: &Mlp, are_narrow: bool) -> bool {
     let config = mlp.config();
     let takes = |s: &Standardizer| s.count().is_some() && (s.suits_float32() || !are_narrow);
-    mlp.standardizer().map_or(!config.standardize, takes)
+    mlp.standardizer().map_or(!config.standardize.is_any(), takes)
         && (mlp.units().is_some() || !config.standardize_targets)
 }
 

@@ -34,7 +34,7 @@ impl Network {
         Ok(py.detach(|| -> Result<_> {
             let mlp = self.as_is()?;
             let counted = mlp.standardizer().is_none_or(|s| s.count().is_some());
-            Ok(mlp.config().standardize && counted)
+            Ok(mlp.config().standardize.is_any() && counted)
         })?)
     }
 
@@ -53,7 +53,10 @@ impl Network {
             if !self.as_is()?.standardizer().is_some_and(waits) {
                 return Ok(());
             }
-            let moments = data.moments(&par)?;
+            let moments = {
+                let mlp = self.as_is()?;
+                data.moments(&par, mlp.config().standardize, mlp.standardizer())?
+            };
             match moments.total() > 0.0 {
                 true => self.write()?.take_up_constants(&par, &moments),
                 false => Ok(()),
@@ -66,7 +69,9 @@ impl Network {
         let par = self.par()?;
         let (inputs, targets) = data.with(py, |data| {
             let mlp = self.as_is()?;
-            let inputs = mlp.config().standardize.then(|| data.moments(&par)).transpose()?;
+            let how = mlp.config().standardize;
+            let inputs =
+                how.is_any().then(|| data.moments(&par, how, mlp.standardizer())).transpose()?;
             let targets = match mlp.config().standardize_targets {
                 true => data.target_moments(&par, mlp.n_outputs())?,
                 false => None,
@@ -195,7 +200,7 @@ impl Network {
 impl Network {
     /// [`take_statistics`], if the network standardises something.
     fn take_statistics(&self, par: &Par, data: &DataView<'_>, rate: Option<f64>) -> Result<bool> {
-        let of = |mlp: &Mlp| mlp.config().standardize || mlp.config().standardize_targets;
+        let of = |mlp: &Mlp| mlp.config().standardize.is_any() || mlp.config().standardize_targets;
         if !of(&*self.as_is()?) {
             return Ok(false);
         }
@@ -213,10 +218,11 @@ fn take_statistics(
     rate: Option<f64>,
 ) -> Result<bool> {
     let (config, again) = (mlp.config(), rate.is_some());
-    let inputs = config.standardize && (again || mlp.standardizer().is_none());
+    let how = config.standardize;
+    let inputs = how.is_any() && (again || mlp.standardizer().is_none());
     let targets = config.standardize_targets && (again || mlp.units().is_none());
     let outputs = mlp.n_outputs();
-    let inputs = inputs.then(|| data.moments(par)).transpose()?;
+    let inputs = inputs.then(|| data.moments(par, how, mlp.standardizer())).transpose()?;
     let targets = targets.then(|| data.target_moments(par, outputs)).transpose()?.flatten();
     // Samples without a weight say nothing.
     let (inputs, targets) =
