@@ -12,7 +12,7 @@ use trulysparse::checkpoint::{self, UserData};
 use trulysparse::error::{Error, Result};
 use trulysparse::nn::{
     Activation, ActivationKind, Config, Cut, Fall, LayerRates, Mlp, Optimizer, Pruning, Sparsity,
-    Standardizer, State, UpdateKind, UpdateSettings,
+    Standardize, Standardizer, State, UpdateKind, UpdateSettings,
 };
 use trulysparse::parallel::Par;
 use trulysparse::watch::Watch;
@@ -35,7 +35,7 @@ fn model(standardize: bool) -> Mlp {
         sparsity: Sparsity::Density(0.5.into()),
         activation: Activation { kind: ActivationKind::AllRelu.into(), slope: 0.6 },
         input_noise: 0.25,
-        standardize,
+        standardize: if standardize { Standardize::All } else { Standardize::None },
         seed: 1,
         ..Config::plain(vec![3, 4, 2])
     };

@@ -40,7 +40,8 @@ pub struct Config {
     /// Which inputs are standardised with the statistics of the first training data.
     pub standardize: Standardize,
     /// What standardised inputs approach but never exceed.
-    #[serde(deserialize_with = "Option::deserialize")]
+    // Files from before there was a limit lack it, as those of models without one do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
     /// Whether the network learns targets in units of their own deviations from their mean.
     pub standardize_targets: bool,

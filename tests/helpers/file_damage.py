@@ -162,8 +162,6 @@ def _claims(about: dict[str, Any]) -> Iterator[dict[str, Any]]:
             if not (counts if name != "changed_after" else value is None):
                 yield about | {"counters": about["counters"] | {name: value}}
         for name in about["config"]:
-            if name == "clip" and value is None:
-                continue
             if not (isinstance(value, int) and 0 <= value < valid.get(name, 0)):
                 yield about | {"config": about["config"] | {name: value}}
 

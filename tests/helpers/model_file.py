@@ -87,8 +87,7 @@ def as_version_1(path: Path) -> None:
     fields["version"] = 1
     for name in ("package", "inputs_seen", "targets_seen"):
         del fields[name]
-    del fields["config"]["standardize_targets"], fields["config"]["clip"]
-    del fields["counters"]["changed_after"]
+    del fields["config"]["standardize_targets"], fields["counters"]["changed_after"]
     state = fields.pop("state")
     if state is not None and state["rule"] == "adam":
         fields["adam_since"] = state["since"]

@@ -153,7 +153,7 @@ impl<'a> SparseRows<'a> {
         self.share() <= few()
     }
 
-    /// Whether so many features are dense that a batch has lanes of all of them.
+    /// Whether most features are dense, so that a batch has lanes of all of them.
     pub fn are_many(self) -> bool {
         self.dense.features() > 0 && !self.are_few() && self.share() > MOST
     }
