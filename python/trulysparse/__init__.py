@@ -37,6 +37,7 @@ from trulysparse.parallel import WASAP, WASSP
 from trulysparse.parallel.mpi.link import PeerError
 from trulysparse.presets import Preset, preset
 from trulysparse.recipe import RECIPE, Recipe
+from trulysparse.tables.encoder import TableEncoder
 from trulysparse.topology import (
     SET,
     EvolvingLayer,
@@ -89,6 +90,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "SparseMLP",
     "StepDecay",
+    "TableEncoder",
     "TerminateOnExplosion",
     "TerminateOnNaN",
     "TopologyRecorder",

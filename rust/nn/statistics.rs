@@ -138,15 +138,11 @@ impl Moments {
 
     /// Takes columns of sparse rows, whose moments these are, as they are where less than half of the rows
     /// store them: with the mean 0, and the scale 1 or, where the stored values are typically of another
-    /// size, that which makes it 1. Columns of means and scales that are known stay of their kind.
-    pub fn keep_sparse(
-        &mut self,
-        rows: SparseRows<'_>,
-        known: Option<(&[f64], &[f64])>,
-    ) -> Result<()> {
-        let (x, most) = (rows.matrix(), self.mean.len());
-        let mut stored = filled(most, 0usize, WHAT)?;
-        let mut squares = filled(most, 0.0f64, WHAT)?;
+    /// size, that which makes it 1.
+    pub fn keep_sparse(&mut self, rows: SparseRows<'_>) -> Result<()> {
+        let (x, columns) = (rows.matrix(), self.mean.len());
+        let mut stored = filled(columns, 0usize, WHAT)?;
+        let mut squares = filled(columns, 0.0f64, WHAT)?;
         for (entry, &c) in x.pattern().indices().iter().enumerate() {
             let value = rows.value(entry);
             if value != 0.0 {
@@ -154,20 +150,27 @@ impl Moments {
                 squares[c as usize] += value * value;
             }
         }
-        for c in 0..most {
-            let scale = match known {
-                // A column of one value is of no kind yet.
-                Some((mean, scale)) if mean[c] != 0.0 && scale[c] != 0.0 => continue,
-                Some((mean, scale)) if mean[c] == 0.0 && scale[c] != 0.0 => scale[c],
-                _ if 2 * stored[c] >= x.n_rows() => continue,
-                _ => {
-                    let size = (squares[c] / stored[c].max(1) as f64).sqrt();
-                    if SIZES.contains(&size) || size == 0.0 { 1.0 } else { 1.0 / size }
-                }
-            };
-            (self.mean[c], self.deviations[c]) = (0.0, self.total / (scale * scale));
+        for (c, (&stored, &square)) in stored.iter().zip(&squares).enumerate() {
+            if 2 * stored < x.n_rows() {
+                let size = (square / stored.max(1) as f64).sqrt();
+                let is_usual = size == 0.0 || SIZES.contains(&size);
+                self.keep(c, if is_usual { 1.0 } else { 1.0 / size });
+            }
         }
         Ok(())
+    }
+
+    /// Lets columns that are scaled only, as their mean is 0, stay as they are: (columns,) each.
+    pub fn keep_known(&mut self, mean: &[f64], scale: &[f64]) {
+        for (c, (&mean, &scale)) in mean.iter().zip(scale).enumerate() {
+            if mean == 0.0 && scale != 0.0 {
+                self.keep(c, scale);
+            }
+        }
+    }
+
+    fn keep(&mut self, column: usize, scale: f64) {
+        (self.mean[column], self.deviations[column]) = (0.0, self.total / (scale * scale));
     }
 
     /// Those of the columns of both, of the same rows.

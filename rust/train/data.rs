@@ -205,22 +205,24 @@ impl<'a> DataView<'a> {
                 Values::Wide(values) => Moments::of(par, Table { values, columns, weights }, "x"),
             }
         };
-        match self.x {
+        let mut moments = match self.x {
             Samples::Dense(x, features) => dense(DenseRows::new(Values::Narrow(x), features)),
             Samples::Wide(x, features) => dense(DenseRows::new(Values::Wide(x), features)),
             Samples::Sparse(x) => {
                 let mut sparse = Moments::of_sparse(x, weights, "x")?;
-                let first = x.dense().features();
                 if standardize == Standardize::Auto {
-                    let known = known.map(|s| (&s.mean()[first..], &s.scale()[first..]));
-                    sparse.keep_sparse(x, known)?;
+                    sparse.keep_sparse(x)?;
                 }
-                match first {
+                match x.dense().features() {
                     0 => Ok(sparse),
                     _ => dense(x.dense())?.beside(&sparse),
                 }
             }
+        }?;
+        if let (Standardize::Auto, Some(known)) = (standardize, known) {
+            moments.keep_known(known.mean(), known.scale());
         }
+        Ok(moments)
     }
 
     /// Those of the targets, which count as their weights do, of a network with `columns` outputs; none

@@ -346,12 +346,14 @@ def test_sparse_features_have_defaults_of_their_own(estimator):
     table = sparse.random_array((200, 300), density=0.05, format="csr", rng=rng)
     y = (table[:, [0]].toarray().ravel() > 0).astype(int)
     settings = {"optimizer": "adam", "topology": "gradient", "standardize": False}
+    table.data += 0.1  # of a usual size
     automatic, given = (
         estimator(**QUICK).fit(table, y),
         estimator(**QUICK, **settings).fit(table, y),
     )
     assert automatic.loss_curve_ == given.loss_curve_
-    assert automatic.model_.mean is None
+    assert not automatic.model_.mean.any()
+    assert (automatic.model_.scale == 1).all()
     dense = estimator(**QUICK, optimizer="sgd", topology="set", standardize=True)
     expected = dense.fit(table.toarray(), y).loss_curve_
     assert estimator(**QUICK).fit(table.toarray(), y).loss_curve_ == expected
@@ -367,6 +369,7 @@ def test_defaults_stay_those_of_the_first_data(estimator, sparse_first):
     rng = np.random.default_rng(0)
     table = sparse.random_array((200, 50), density=0.1, format="csr", rng=rng)
     y = (table[:, [0]].toarray().ravel() > 0).astype(int)
+    table.data += 0.1  # of a usual size
     first, then = (table, table.toarray()) if sparse_first else (table.toarray(), table)
     names = ("adam", "gradient") if sparse_first else ("sgd", "set")
     settings = {"optimizer": names[0], "topology": names[1], "standardize": not sparse_first}

@@ -107,11 +107,12 @@ def test_a_selector_says_it_too():
 
 @pytest.mark.parametrize("constant", [0, 700])
 def test_sparse_samples_of_a_small_scale_learn_little_and_it_is_said(constant):
+    """Where the scale is given; by themselves they are scaled."""
     rng = np.random.default_rng(0)
     x = sparse.random_array((500, 900), density=0.01, rng=rng, data_sampler=rng.normal).tocsc()
     x = sparse.hstack([x, sparse.csc_array((500, constant))]).tocsr()
     y = x[:, :20].sum(axis=1) + 0.1 * rng.normal(size=500)
-    estimator = SparseMLPRegressor(max_iter=60, random_state=0)
+    estimator = SparseMLPRegressor(max_iter=60, standardize=False, random_state=0)
     with pytest.warns(ts.ExplosionWarning, match="learnt .* have a typical size of 0.00") as caught:
         estimator.fit(0.01 * x, y)
     assert len(caught) == 1
@@ -120,3 +121,4 @@ def test_sparse_samples_of_a_small_scale_learn_little_and_it_is_said(constant):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator.fit(x, y)
+        SparseMLPRegressor(max_iter=60, random_state=0).fit(1e-4 * x, y)

@@ -118,10 +118,18 @@ def test_numbered_columns_are_checked_as_before():
 def test_what_is_no_number_is_refused_in_one_row(target, bad):
     array = X[:1].copy()
     array[0, 4] = bad
-    with pytest.raises(ValueError, match=r"[Xx]"):
-        OF_ARRAYS[target].predict(array)
-    with pytest.raises(ValueError, match=r"[Xx]"):
-        OF_FRAMES[target].predict(pd.DataFrame(array, columns=NAMES))
+    frame = pd.DataFrame(array, columns=NAMES)
+    if np.isnan(bad):  # the mean of training, as nothing was missing there
+        array[0, 4] = OF_ARRAYS[target].model_.mean[4]
+        filled = OF_ARRAYS[target].predict(array)
+        array[0, 4] = bad
+        np.testing.assert_array_equal(OF_ARRAYS[target].predict(array), filled)
+        np.testing.assert_array_equal(OF_FRAMES[target].predict(frame), filled)
+    else:
+        with pytest.raises(ValueError, match=r"[Xx]"):
+            OF_ARRAYS[target].predict(array)
+        with pytest.raises(ValueError, match=r"[Xx]"):
+            OF_FRAMES[target].predict(frame)
     with pytest.raises((ValueError, TypeError), match=r"text|expected"):
         OF_FRAMES[target].predict(
             TABLE.iloc[:1].astype({NAMES[2]: object}).assign(**{NAMES[2]: "3"})

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 import trulysparse as ts
 import trulysparse.datasets
@@ -23,6 +24,7 @@ ROWS, COLUMNS = 12, 6
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(ROWS, COLUMNS))
 Y = np.arange(ROWS) % 2
+FRAME = pl.DataFrame({"number": X[:, 0], "text": ["a", "b"] * (ROWS // 2)})
 FOLDER = Path(tempfile.mkdtemp())
 QUIET = {"epochs": 1, "progress": False}
 
@@ -75,6 +77,7 @@ OWN = {
 # An object of each class that is looked at through one; the others are made by their arguments.
 OBJECTS: dict[str, Callable[[], Any]] = {
     "Blocks": lambda: ts.Blocks(X, sp.csr_array(X)),
+    "TableEncoder": lambda: ts.TableEncoder().fit(FRAME),
     "SparseMLP": model,
     "Layer": lambda: model().layers[0],
     "EvolvingLayer": evolving,
@@ -94,6 +97,8 @@ FITTED = {"X": X, "y": Y}
 REQUIRED: dict[str, dict[str, Any]] = {
     "SparseMLP": {"layer_sizes": [COLUMNS, 8, 2]},
     "Blocks": {"dense": X, "sparse": sp.csr_array(X)},
+    **{f"TableEncoder.{name}": {"frame": FRAME} for name in ("fit", "transform", "fit_transform")},
+    "TableEncoder.from_json": {"text": ts.TableEncoder().fit(FRAME).to_json()},
     "SparseMLP.from_scipy": {"weights": [sp.csc_array(np.ones((COLUMNS, 2)))]},
     "SparseMLP.from_npz": {"folder": FOLDER / "npz"},
     "SparseMLP.export_npz": {"folder": FOLDER / "npz"},

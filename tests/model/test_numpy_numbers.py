@@ -254,6 +254,7 @@ CALLS = {
             "evolves": [True, False],
         },
     ),
+    "TableEncoder": (lambda **o: repr(ts.TableEncoder(**o)), {"min_count": [3]}),
     "preset": (lambda **o: ts.preset("table", **o), {"samples": [1000]}),
     "SGD": (
         lambda **o: (ts.SGD(**o), trained(optimizer=ts.SGD(**o))),

@@ -34,6 +34,7 @@ ALLOWED = {
     "config": {"activations", "losses"},
     "layer": {"activations", "config", "losses"},
     "data": {"config", "losses"},
+    "tables": {"data"},
     "datasets": {"data"},
     "topology": {"config", "layer", "losses"},
     "callbacks": {"explosion", "history", "layer"},
@@ -82,6 +83,7 @@ ALLOWED = {
         "optim",
         "presets",
         "recipe",
+        "tables",
         "topology",
     },
     # Old places of names, for one more version.

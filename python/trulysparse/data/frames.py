@@ -98,6 +98,15 @@ def as_array(name: str, frame: Any) -> Array:
     return np.ascontiguousarray(array) if len(array) <= _FEW else array
 
 
+def numbers_of(frame: Any) -> Array | None:
+    """Give the numbers of a frame, NaN where they are missing; None if some are none."""
+    try:
+        array = np.asarray(frame)
+    except Exception:  # polars raises other kinds
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
 def say_integers(name: str, frame: Any) -> None:
     """Warn of columns of integers that float64 merges, in a frame that is to become float64."""
     types = _types(frame)

@@ -78,11 +78,11 @@ def topology(value: Any, zeta: Any, grow_init: Any, *, is_sparse: bool) -> Any:
     return SET(zeta, grow_init=grow_init)
 
 
-def standardize(value: Any, *, is_sparse: bool) -> bool:
-    """Tell whether features are standardised: sparse ones not, as their zeros would be lost."""
+def standardize(value: Any, *, is_sparse: bool) -> bool | str:
+    """Tell whether features are standardised: of sparse ones those that most samples have."""
     if isinstance(value, str):
         _named("standardize", value, ("auto",), "True or False")
-        return not is_sparse
+        return "auto" if is_sparse else True
     return _check.boolean("standardize", value)
 
 

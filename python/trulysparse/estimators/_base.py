@@ -16,10 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
 from trulysparse.data import columns
+from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.data.outliers import say_outliers
 from trulysparse.estimators import _automatic, _going_on, _state, _support
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
+from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.history import History
@@ -27,6 +29,7 @@ from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import BY_NAME
 from trulysparse.presets import TABLE
+from trulysparse.tables.parts import NumberPart, Part
 from trulysparse.topology import ImportancePruning, Rule
 
 # What a network's outputs are, where another thread may be about to replace both in an estimator.
@@ -51,6 +54,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     # Of estimators that 0.1.0 has pickled: features with one value, of which their networks know
     # nothing.
     _constant: _support.Mask | None = None
+    _encoder: Encoder | None = None  # what makes samples of tables
+    _takes_tables = True
     _RATE: float  # of learning_rate_init="auto"
     _FEWEST_SCORED = 1  # samples that have a score
 
@@ -288,7 +293,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _is_sparse(self, X: Any, goes_on: bool) -> bool:
         """Tell whether the first training data were sparse: what was chosen by them stays."""
-        return bool(getattr(self, "_sparse", False) if goes_on else issparse(X))
+        is_sparse = issparse(X) or isinstance(X, Blocks)
+        return bool(getattr(self, "_sparse", False) if goes_on else is_sparse)
 
     def _without(self, samples: Any) -> Any:
         return None if samples is None else samples.without(self._constant)
@@ -445,11 +451,35 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def feature_importances_(self) -> npt.NDArray[np.float64]:
         """What each feature is worth, by the name that scikit-learn's tools look for."""
         check_is_fitted(self, "model_")
-        scores = np.zeros(self.n_features_in_)
+        scores = np.zeros(self.model_.original_layer_sizes[0])
         scores[self.model_.units(0)] = self.model_.feature_importance()
         if self._constant is not None:
             scores[self._constant] = 0
+        if self._encoder is not None:
+            return np.array([scores[places].sum() for places in self._encoder.places()])
         return scores
+
+    @property
+    def level_importances_(self) -> dict[str, dict[str, float]]:
+        """What each feature of a column is worth: its levels, its number, that it is missing."""
+        check_is_fitted(self, "model_")
+        if self._encoder is None:
+            raise AttributeError("level_importances_: expected a fit to a table with categories")
+        scores = np.zeros(self.model_.original_layer_sizes[0])
+        scores[self.model_.units(0)] = self.model_.feature_importance()
+        names = self._encoder.feature_names_
+        columns = zip(self._encoder.columns_, self._encoder.places(), strict=True)
+        return {part.name: {names[i]: float(scores[i]) for i in at} for part, at in columns}
+
+    @property
+    def columns_(self) -> tuple[Part, ...]:
+        """What became of each column of the table that `fit` saw; numbers stay numbers."""
+        check_is_fitted(self, "model_")
+        if self._encoder is not None:
+            return self._encoder.columns_
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+        means = self.model_.mean if self.model_.mean is not None else np.zeros(len(names))
+        return tuple(NumberPart(str(n), float(m), 0) for n, m in zip(names, means, strict=False))
 
     @property
     def neuron_importances_(self) -> list[npt.NDArray[np.float32]]:
@@ -466,6 +496,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Tell scikit-learn what the estimator can do."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         return tags
 
 

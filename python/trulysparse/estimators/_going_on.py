@@ -72,7 +72,9 @@ def _are_same(one: Any, other: Any) -> bool:
     return all(item == value for item in values) if isinstance(values, list) else one == other
 
 
-def _standardizes(model: SparseMLP) -> bool:
+def _standardizes(model: SparseMLP) -> bool | str:
     """Tell whether statistics do more than leave out features with one value."""
+    if model.standardize == "auto":
+        return "auto"
     statistics = model._core.input_statistics()
     return bool(model.standardize) and (statistics is None or statistics.total != 0)

@@ -12,6 +12,8 @@ from trulysparse import _check
 from trulysparse.estimators._targets import Classes, Labels, Numbers, Values
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
+from trulysparse.tables.arrays import ArrayEncoder
+from trulysparse.tables.encoder import TableEncoder
 
 _Fits = Callable[[Any], bool]
 _TARGETS = (Classes, Labels, Numbers, Values)
@@ -64,7 +66,12 @@ def _check_shapes(kind: type, state: Mapping[str, Any]) -> None:
     """Check what belongs together."""
     model, features = state["model_"], state["n_features_in_"]
     sizes = model.original_layer_sizes
+    encoder = state.get("_encoder")
+    inputs = features if encoder is None else len(encoder.feature_names_)
+    columns = features if encoder is None else len(encoder.columns_)
     expected = {"n_features_in_": (features, sizes[0])}
+    if encoder is not None:
+        expected = {"n_features_in_": (features, columns), "features": (inputs, sizes[0])}
     for name in ("scores_", "feature_names_in_", "_constant", "_column_labels"):
         if state.get(name) is not None:
             expected[f"the length of {name}"] = (len(state[name]), features)
@@ -106,6 +113,12 @@ def _are_labels(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(v, str) for v in value))
 
 
+def _is_encoder(value: Any) -> bool:
+    if value is None or type(value) is ArrayEncoder:
+        return True
+    return type(value) is TableEncoder and hasattr(value, "columns_")
+
+
 def _is_target(value: Any) -> bool:
     if type(value) not in _TARGETS or not all(hasattr(value, f.name) for f in fields(value)):
         return False
@@ -129,6 +142,7 @@ _NETWORK = {
     "model_": (lambda v: isinstance(v, SparseMLP), "a SparseMLP"),
     "n_features_in_": (_is_count, "a number of features"),
     "?feature_names_in_": (_array("OUT"), "an array of names"),
+    "?_encoder": (_is_encoder, "what makes samples of tables, or None"),
     "?_column_labels": (_are_labels, "a list of text or None"),
 }
 NETWORK: Mapping[str, tuple[_Fits, str]] = {

@@ -19,13 +19,16 @@ from sklearn.utils.validation import validate_data
 from trulysparse import _check, _core
 from trulysparse.config import MOST_NEURONS
 from trulysparse.data import columns, digits, frames
+from trulysparse.data.blocks import Blocks
 from trulysparse.data.digits import Names, say_rounded, say_sparse
 from trulysparse.data.precision import say_blurred
 from trulysparse.data.samples import remedy, say_indistinct
 from trulysparse.data.sparse import check_sparse
+from trulysparse.estimators import _tables
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
+from trulysparse.tables.encoder import ENCODER, TableEncoder
 
 Mask = npt.NDArray[np.bool_]
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -88,6 +91,9 @@ def validated(
     _core.check_mapped(name, X)
     if not how.get("reset", True) and _is_plain(estimator, X, y, fewest):
         return X if isinstance(y, str) else (X, y)
+    reset = how.get("reset", True)
+    if (made := _made(estimator, name, X, y, fewest, reset=reset)) is not None:
+        return made
     X = check_sparse(name, X)
     frames.refuse(name, X)
     if _is_text(X) or how.get("reset", True):
@@ -113,11 +119,28 @@ def validated(
     return found
 
 
+def _made(estimator: Any, name: str, X: Any, y: Any, fewest: int, *, reset: bool) -> Any:
+    """Do as `validated` with tables that are more than numbers, and with two blocks; else None."""
+    encoder = _tables.encoder(estimator, name, X, reset=reset)
+    if reset:
+        estimator._encoder = encoder
+    if encoder is not None:
+        samples, y = _tables.encoded(estimator, encoder, name, X, y, reset=reset)
+    elif isinstance(X, Blocks):
+        samples, y = _tables.blocks(estimator, name, X, y, reset=reset)
+    else:
+        return None
+    _check_count(name, samples, fewest)
+    return samples if isinstance(y, str) else (samples, y)
+
+
 def _is_plain(estimator: Any, X: Any, y: Any, fewest: int) -> bool:
     """Tell whether `validate_data` gives back what it gets, which takes it longer than a step."""
     if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in _FLOATS or len(X) < fewest:
         return False
     state = vars(estimator)
+    if state.get("_encoder") is not None:
+        return False
     if X.shape[1] != state.get("n_features_in_") or "feature_names_in_" in state:
         return False
     is_one_each = type(y) is np.ndarray and y.dtype.kind in "biu" and y.shape == (len(X),)
@@ -132,7 +155,7 @@ def answer_at_once(estimator: Any, X: Any) -> tuple[SparseMLP, Any] | None:
     """
     state = vars(estimator)
     model, names = state.get("model_"), state.get("feature_names_in_")
-    if model is None or estimator._constant is not None:
+    if model is None or estimator._constant is not None or state.get("_encoder") is not None:
         return None
     if type(X) not in (np.ndarray, csr_array, csr_matrix):
         X, names = frames.plain_rows(X, names), None
@@ -173,6 +196,8 @@ def _check_count(name: str, X: Any, fewest: int) -> None:
 
 def constant_features(X: Any) -> Mask:
     """Tell which columns of an array or a CSR matrix have one value only, bool (n_features,)."""
+    if isinstance(X, Blocks):
+        return np.concatenate([constant_features(X.dense), constant_features(X.sparse)])
     if issparse(X):
         low, high = min_max_axis(X, axis=0)
     else:
@@ -187,7 +212,10 @@ def leaving_constants_out(X: Any) -> _core.Statistics | None:
     if not constant.any():
         return None
     # Their values, by which a later batch tells that they vary.
-    first = X[:1].toarray()[0] if issparse(X) else X[0]
+    if isinstance(X, Blocks):
+        first = np.concatenate([X.dense[0], X.sparse[:1].toarray()[0]])
+    else:
+        first = X[:1].toarray()[0] if issparse(X) else X[0]
     mean = np.where(constant, first, 0.0).astype(np.float64)
     return _core.Statistics(mean, np.where(constant, 0.0, 1.0), 0.0)
 
@@ -223,8 +251,18 @@ def warn_of_left_out(X: Any, features: Mask | None) -> None:
         )
 
 
+def names_of(estimator: Any) -> Any:
+    """Give the names of the features of an estimator's network, if they have some."""
+    encoder = getattr(estimator, "_encoder", None)
+    if encoder is not None:
+        return encoder.feature_names_
+    return getattr(estimator, "feature_names_in_", None)
+
+
 def write_names(model: SparseMLP, estimator: Any) -> None:
     """Write an estimator's names of features and classes where the command line looks for them."""
+    if isinstance(encoder := getattr(estimator, "_encoder", None), TableEncoder):
+        model.metadata[ENCODER] = encoder.to_json()
     for key, attribute in (("feature_names", "feature_names_in_"), ("class_names", "classes_")):
         if hasattr(estimator, attribute):
             names = [str(name) for name in getattr(estimator, attribute)]
@@ -274,7 +312,7 @@ def silent_divergence() -> Iterator[None]:
 
 def say_lost(model: SparseMLP, X: Any) -> None:
     """Warn of samples that a network does not tell apart."""
-    if not model._core.takes_float64():
+    if not model._core.takes_float64() and not isinstance(X, Blocks):
         say_blurred("X", X, remedy(model._core))
 
 
@@ -283,9 +321,11 @@ def say_merged(model: SparseMLP, X: Any, y: Any, estimator: Any) -> None:
 
     From a method that a user's calls.
     """
-    names = getattr(estimator, "feature_names_in_", None)
+    names = names_of(estimator)
     standardizes = model._core.takes_float64()
-    if issparse(X):
+    if isinstance(X, Blocks):
+        pass
+    elif issparse(X):
         say_sparse(Names("X", names), X, standardize=standardizes)
     elif not standardizes:
         say_rounded(Names("X", names), X)

@@ -72,16 +72,17 @@ class WeightedSamples:
         fewest = target.outputs if stratified else 2
         count = max(math.ceil(fraction * self.X.shape[0]), fewest)
         self._check_split(count, fraction, stratified=stratified)
-        parts = [self.X, self.y, *([] if self.weight is None else [self.weight])]
         halves = train_test_split(
-            *parts,
+            np.arange(self.X.shape[0]),
             test_size=count,
             random_state=random,
             stratify=self.y if stratified else None,
         )
-        nothing = [None] if self.weight is None else []
-        return Split(
-            WeightedSamples(*halves[::2], *nothing), WeightedSamples(*halves[1::2], *nothing)
+        return Split(*map(self._some, halves))
+
+    def _some(self, rows: Array) -> WeightedSamples:
+        return WeightedSamples(
+            self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows]
         )
 
     def _check_split(self, count: int, fraction: float, *, stratified: bool) -> None:

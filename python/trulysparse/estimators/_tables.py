@@ -1,0 +1,141 @@
+"""Tables that an estimator is given: what is learnt of their columns, and samples made of them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy
+from sklearn.utils.validation import _check_y, check_consistent_length
+
+from trulysparse.data import frames
+from trulysparse.data.blocks import Blocks
+from trulysparse.data.numeric import numeric, refuse_sparse
+from trulysparse.data.sparse import check_sparse
+from trulysparse.tables.arrays import ArrayEncoder, has_missing
+from trulysparse.tables.encoder import TableEncoder
+from trulysparse.tables.frame import as_frame, is_table
+
+Encoder: TypeAlias = TableEncoder | ArrayEncoder
+
+
+def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> Encoder | None:
+    """Give what makes samples of X; None if it is taken as it is.
+
+    Parameters
+    ----------
+    estimator
+        What it is for.
+    name
+        The argument, for errors.
+    X
+        A user's samples.
+    reset
+        Whether its columns are learnt from X.
+    """
+    if not getattr(estimator, "_takes_tables", False):
+        return None
+    if not reset:
+        return getattr(estimator, "_encoder", None) or _of_means(estimator, name, X)
+    if is_table(X):
+        return TableEncoder().fit(X, name) if _is_mixed(name, X) else None
+    X = check_sparse(name, X)
+    return ArrayEncoder.of(X) if getattr(X, "ndim", 0) == 2 and has_missing(X) else None
+
+
+def encoded(
+    estimator: Any, encoder: Encoder, name: str, X: Any, y: Any, *, reset: bool
+) -> tuple[Any, Any]:
+    """Make samples, and check their targets as scikit-learn does."""
+    samples = _samples(estimator, encoder, name, X)
+    if not isinstance(y, str):
+        y = _check_y(y, multi_output=True, estimator=estimator)
+        check_consistent_length(samples, y)
+    if reset:
+        learn_names(
+            estimator, len(encoder.columns_), frames.labels(X) if frames.is_frame(X) else []
+        )
+    return samples, y
+
+
+def blocks(estimator: Any, name: str, X: Blocks, y: Any, *, reset: bool) -> tuple[Any, Any]:
+    """Check samples of two blocks, and their targets."""
+    if reset:
+        learn_names(estimator, X.shape[1], [])
+    elif X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"{name} has {X.shape[1]} features: expected {estimator.n_features_in_}, as in fit"
+        )
+    if not np.isfinite(X.dense).all() or not np.isfinite(X.sparse.data).all():
+        raise ValueError(f"{name} has NaN or infinity: expected finite numbers in both blocks")
+    if not isinstance(y, str):
+        y = _check_y(y, multi_output=True, estimator=estimator)
+        check_consistent_length(X, y)
+    return X, y
+
+
+def learn_names(estimator: Any, features: int, labels: list[Any]) -> None:
+    """Note how many columns there are, and their names, as scikit-learn does."""
+    estimator.n_features_in_ = features
+    estimator.__dict__.pop("feature_names_in_", None)
+    if labels and all(isinstance(label, str) for label in labels):
+        estimator.feature_names_in_ = np.array(labels, object)
+    estimator._column_labels = None
+
+
+def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:
+    if isinstance(X, Blocks):
+        raise TypeError(f"{name} is two blocks: expected a table with the columns of fit")
+    if isinstance(encoder, TableEncoder):
+        if not is_table(X):
+            raise TypeError(f"{name} is a {type(X).__name__}: expected a frame, as in fit")
+        return encoder.transform(as_frame(name, X), name)
+    X = check_sparse(name, frames.numbers_of(X) if frames.is_frame(X) else X)
+    if not scipy.sparse.issparse(X):
+        X = numeric(name, X)
+    samples = encoder.transform(X, name)
+    _refuse_infinite(name, samples)
+    return samples
+
+
+def _refuse_infinite(name: str, samples: Any) -> None:
+    dense = samples.dense if isinstance(samples, Blocks) else samples
+    values = dense.data if scipy.sparse.issparse(dense) else dense
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} has infinity: expected finite numbers, or NaN for missing ones")
+
+
+def _is_mixed(name: str, X: Any) -> bool:
+    """Tell a table that is more than numbers, or has missing ones."""
+    if not frames.is_frame(X):
+        return True
+    refuse_sparse(name, X)
+    if "SparseDtype" in [type(t).__name__ for t in X.dtypes]:
+        return False
+    try:
+        frames.refuse(name, X)
+        frames.as_array(name, X)
+    except (ValueError, TypeError):
+        return True
+    return False
+
+
+def _of_means(estimator: Any, name: str, X: Any) -> ArrayEncoder | None:
+    """Give what puts the means of training where numbers are missing that were not before."""
+    model = getattr(estimator, "model_", None)
+    if model is None or not model.standardize or model.mean is None:
+        return None
+    array = X
+    if frames.is_frame(X):
+        known = getattr(estimator, "feature_names_in_", None)
+        if known is None or frames.labels(X) != known.tolist():
+            return None
+        array = frames.numbers_of(X)
+    if array is None or not has_missing(array):
+        return None
+    array = check_sparse(name, array)
+    if array.ndim != 2:
+        return None
+    if array.shape[1] != len(model.mean):
+        return None
+    return ArrayEncoder(model.mean, np.zeros(len(model.mean), np.int64))

@@ -1,0 +1,242 @@
+"""Columns of frames in three forms: numbers, text and times. Missing cells are the same in all."""
+
+from __future__ import annotations
+
+import datetime
+import numbers
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse import _check
+
+Floats = npt.NDArray[np.float64]
+
+
+class Numbers(NamedTuple):
+    """Numbers."""
+
+    values: Floats
+    """(rows,), NaN where missing."""
+
+
+class Text(NamedTuple):
+    """Text, categories and what else is only the same or not."""
+
+    codes: npt.NDArray[np.int64]
+    """(rows,): places in `levels`, -1 where missing."""
+    levels: list[str]
+    """Different ones, without the blanks around them."""
+
+
+class Times(NamedTuple):
+    """Dates and times."""
+
+    seconds: Floats
+    """(rows,), since 1970 in UTC, NaN where missing."""
+    wall: npt.NDArray[np.datetime64]
+    """(rows,), what clocks showed, NaT where missing."""
+
+
+Column: TypeAlias = Numbers | Text | Times
+
+_MICROSECONDS = 1e6
+
+
+def split(frame: Any) -> Iterator[tuple[Any, Any]]:
+    """Give the columns of a frame of pandas or polars with their labels."""
+    for place, label in enumerate(frame.columns):
+        yield label, frame.iloc[:, place] if hasattr(frame, "iloc") else frame[:, place]
+
+
+def read(where: str, column: Any) -> Column:
+    """Read a column; a ValueError or TypeError that names it and the row if it holds other things.
+
+    Parameters
+    ----------
+    where
+        What the column is called, for errors.
+    column
+        A series of pandas or polars.
+    """
+    if type(column).__module__.partition(".")[0] == "polars":
+        return _of_polars(where, column)
+    return _of_pandas(where, column)
+
+
+# --- polars -------------------------------------------------------------------------------------
+
+
+def _of_polars(where: str, column: Any) -> Column:
+    import polars as pl
+
+    dtype = column.dtype
+    if dtype == pl.Null:
+        return Numbers(np.full(len(column), np.nan))
+    if dtype == pl.Boolean or dtype.is_numeric():
+        if dtype.is_decimal():
+            column = column.cast(pl.Float64)
+        if dtype.is_integer() and "128" in str(dtype):
+            column = column.cast(pl.Float64)
+        values = column.cast(pl.Float64) if dtype == pl.Boolean or column.null_count() else column
+        return _finite(where, values.to_numpy().astype(np.float64))
+    if dtype in (pl.Datetime, pl.Date):
+        wall = column.cast(pl.Datetime("us"))
+        zone = getattr(dtype, "time_zone", None)
+        if zone is not None:
+            wall = column.dt.replace_time_zone(None, ambiguous="earliest").cast(pl.Datetime("us"))
+        return _times(column.dt.epoch("us").cast(pl.Float64).to_numpy(), wall.to_numpy())
+    if dtype == pl.Duration:
+        return Numbers(column.dt.total_microseconds().cast(pl.Float64).to_numpy() / _MICROSECONDS)
+    if dtype == pl.Time:
+        return Numbers(column.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e9)
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        text = column.cast(pl.String)
+        levels = text.drop_nulls().unique(maintain_order=True)
+        codes = text.cast(pl.Enum(levels)).to_physical().cast(pl.Int64).fill_null(-1)
+        return _text(codes.to_numpy().astype(np.int64), levels.to_list())
+    if dtype == pl.Object:
+        return _of_objects(where, np.array(column.to_list(), object))
+    raise TypeError(f"{where} has dtype {dtype}: expected numbers, text, categories or times")
+
+
+# --- pandas -------------------------------------------------------------------------------------
+
+
+def _of_pandas(where: str, column: Any) -> Column:
+    import pandas as pd
+
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        categories = dtype.categories
+        if isinstance(categories, pd.IntervalIndex):
+            categories = categories.astype(str)
+        codes = column.cat.codes.to_numpy().astype(np.int64)
+        return _text(codes, [_level(item) for item in categories.tolist()])
+    if isinstance(dtype, pd.PeriodDtype):
+        column, dtype = column.dt.to_timestamp(), np.dtype("datetime64[ns]")
+    if isinstance(dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
+        wall = column
+        if getattr(column.dt, "tz", None) is not None:
+            wall = column.dt.tz_localize(None)
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        exact = column.to_numpy(dtype="datetime64[us]")
+        epoch = np.where(np.isnat(exact), np.nan, exact.astype(np.int64))
+        return _times(epoch, wall.to_numpy(dtype="datetime64[us]"))
+    if pd.api.types.is_timedelta64_dtype(dtype):
+        return Numbers(column.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan))
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
+        if pd.api.types.is_complex_dtype(dtype):
+            raise TypeError(f"{where} has complex numbers: expected real ones")
+        return _finite(where, column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if isinstance(dtype, pd.StringDtype) or str(dtype) in ("string", "str"):
+        codes, levels = pd.factorize(column)
+        return _text(codes.astype(np.int64), [str(item) for item in levels])
+    return _of_objects(where, column.to_numpy(dtype=object, na_value=None))
+
+
+# --- Python's objects ---------------------------------------------------------------------------
+
+
+def of_objects(where: str, items: npt.NDArray[np.object_]) -> Column:
+    """Read Python objects, (rows,)."""
+    return _of_objects(where, items)
+
+
+def _of_objects(where: str, items: npt.NDArray[np.object_]) -> Column:
+    missing = np.fromiter(map(is_missing, items), np.bool_, len(items))
+    present = set(map(type, items[~missing]))
+    if all(issubclass(kind, numbers.Real | Decimal | np.bool_) for kind in present):
+        values = np.full(len(items), np.nan)
+        try:
+            values[~missing] = [float(item) for item in items[~missing]]
+        except OverflowError:
+            raise ValueError(
+                f"{where} has integers beyond float64: expected smaller ones"
+            ) from None
+        return _finite(where, values)
+    if all(issubclass(kind, datetime.date | np.datetime64) for kind in present):
+        return _of_dates(items, missing)
+    if all(issubclass(kind, datetime.timedelta | np.timedelta64) for kind in present):
+        values = np.full(len(items), np.nan)
+        spans = np.array(items[~missing], dtype="timedelta64[us]")
+        values[~missing] = spans.astype(np.int64) / _MICROSECONDS
+        return Numbers(values)
+    if all(issubclass(kind, datetime.time) for kind in present):
+        return Numbers(
+            np.array(
+                [np.nan if m else _since_midnight(i) for i, m in zip(items, missing, strict=True)]
+            )
+        )
+    for row, (item, is_none) in enumerate(zip(items, missing, strict=True)):
+        if not is_none and not isinstance(item, str | numbers.Real | np.bool_ | Decimal):
+            raise TypeError(
+                f"{where}, row {row}: {_check.shown(item)}; expected text, numbers or times, of "
+                "one kind in a column"
+            )
+    codes = np.full(len(items), -1, np.int64)
+    levels: dict[str, int] = {}
+    for row in np.flatnonzero(~missing).tolist():
+        codes[row] = levels.setdefault(_level(items[row]), len(levels))
+    return _text(codes, list(levels))
+
+
+def _of_dates(items: npt.NDArray[np.object_], missing: npt.NDArray[np.bool_]) -> Times:
+    wall: npt.NDArray[Any] = np.full(len(items), "NaT", "datetime64[us]")
+    seconds = np.full(len(items), np.nan)
+    for row in np.flatnonzero(~missing):
+        item = items[row]
+        zone = getattr(item, "tzinfo", None)
+        wall[row] = np.datetime64(item.replace(tzinfo=None) if zone else item, "us")
+        exact = item.astimezone(datetime.timezone.utc).replace(tzinfo=None) if zone else item
+        seconds[row] = float(np.datetime64(exact, "us").astype(np.int64)) / _MICROSECONDS
+    return Times(seconds, wall)
+
+
+def _since_midnight(item: datetime.time) -> float:
+    return item.hour * 3600 + item.minute * 60 + item.second + item.microsecond / _MICROSECONDS
+
+
+def is_missing(item: Any) -> bool:
+    """Tell None, NaN, NaT and pandas' NA."""
+    if item is None or type(item).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(item, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(item))
+    return isinstance(item, numbers.Real | Decimal) and item != item
+
+
+def _level(item: Any) -> str:
+    """Write what is a level: 1 and 1.0 are one."""
+    if isinstance(item, float | np.floating) and float(item).is_integer():
+        return str(int(item))
+    return str(item)
+
+
+def _text(codes: npt.NDArray[np.int64], levels: Sequence[str]) -> Text:
+    """Give text of which levels that differ in blanks only are one, and blank ones missing."""
+    places: dict[str, int] = {}
+    renamed = np.empty(len(levels) + 1, np.int64)
+    for old, level in enumerate(levels):
+        plain = level.strip()
+        renamed[old] = places.setdefault(plain, len(places)) if plain else -1
+    renamed[-1] = -1
+    return Text(renamed[codes], list(places))
+
+
+def _times(microseconds: Any, wall: Any) -> Times:
+    return Times(
+        np.asarray(microseconds, np.float64) / _MICROSECONDS,
+        np.asarray(wall).astype("datetime64[us]"),
+    )
+
+
+def _finite(where: str, values: Floats) -> Numbers:
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise ValueError(f"{where}, row {row}: {values[row]}; expected finite numbers")
+    return Numbers(values)

@@ -1,0 +1,300 @@
+"""`TableEncoder`: what the columns of a table become."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy
+
+from trulysparse import _check
+from trulysparse.data import frames
+from trulysparse.data.blocks import Blocks
+from trulysparse.tables import columns, parts
+from trulysparse.tables.frame import as_frame
+from trulysparse.tables.parts import Features, Part, WrongKindError
+
+MIN_COUNT = 2
+
+ENCODER = "columns"
+"""Where a model's metadata have what was learnt of the columns of its tables, as JSON."""
+
+_SHOWN = 5
+
+
+class TableEncoder:
+    """Learns what each column of a frame becomes, and makes samples of frames.
+
+    Numbers stay numbers; where some are missing they become the mean, and a feature says so. Text
+    and categories become a feature for each level, those of fewer than `min_count` rows together.
+    Times become seconds since 1970, and features for the months, days of the week and hours that
+    occur. Columns that are all missing, have one text, name the rows or count them are left out.
+    `columns_` says what became of each.
+
+    Levels that differ only in blanks around them are one. At `transform` an unseen level is that of
+    the rare ones; without such it is none of the levels. A number that is missing where none was is
+    the mean.
+
+    Parameters
+    ----------
+    min_count
+        The rows that a level needs for a feature of its own. Default 2.
+
+    Attributes
+    ----------
+    columns_ : tuple of Part
+        What was learnt of each column; ``print(encoder)`` shows it as a table.
+    feature_names_ : list of str
+        Names of the features, the dense ones first.
+    n_dense_ : int
+        How many of them are dense.
+
+    Examples
+    --------
+    >>> import pandas as pd, trulysparse as ts
+    >>> frame = pd.DataFrame({"age": [30, None, 50, 41], "port": ["S", "C", "S ", "C"]})
+    >>> encoder = ts.TableEncoder().fit(frame)
+    >>> encoder.transform(frame)
+    Blocks(4 samples, 1 dense and 3 sparse features)
+    >>> encoder.feature_names_
+    ['age', 'age is missing', 'port = C', 'port = S']
+    """
+
+    def __init__(self, *, min_count: int = MIN_COUNT) -> None:
+        self.min_count = _check.integer("min_count", min_count, 1)
+
+    @classmethod
+    def _of(cls, learnt: Sequence[Part], min_count: int) -> TableEncoder:
+        encoder = cls(min_count=min_count)
+        encoder._take(tuple(learnt))
+        return encoder
+
+    def _take(self, learnt: tuple[Part, ...]) -> None:
+        self.columns_ = learnt
+        dense, sparse = [part.numbers() for part in learnt], [part.ones() for part in learnt]
+        self.n_dense_ = sum(map(len, dense))
+        self.feature_names_ = [name for names in (*dense, *sparse) for name in names]
+        if not self.feature_names_:
+            raise ValueError(
+                "no column says anything: " + "; ".join(f"{p.name!r} {p.said()}" for p in learnt)
+            )
+
+    # --- learning ---------------------------------------------------------------------------------
+
+    def fit(self, frame: Any, name: str = "X") -> TableEncoder:
+        """Learn what the columns become.
+
+        Parameters
+        ----------
+        frame
+            A frame of pandas or polars, or what has the Arrow PyCapsule interface.
+        name
+            What errors call it.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it is none, has two columns of one name, or holds other things than numbers, text,
+            categories and times; the message names column and row.
+        """
+        found = as_frame(name, frame)
+        if found.shape[0] == 0:
+            raise ValueError(f"{name} has no rows: expected at least one")
+        labels = _labels(name, found)
+        learnt, reads = [], []
+        for label, (_, column) in zip(labels, columns.split(found), strict=True):
+            read = columns.read(f"{name}[:, {label!r}]", column)
+            learnt.append(parts.learn(label, read, self.min_count))
+            reads.append(read if isinstance(learnt[-1], parts.LeftOutPart) else None)
+        if not any(part.numbers() or part.ones() for part in learnt):
+            learnt = [parts.anyway(part, read) for part, read in zip(learnt, reads, strict=True)]
+        self._take(tuple(learnt))
+        return self
+
+    def transform(self, frame: Any, name: str = "X") -> Any:
+        """Make samples of a frame, whose columns are matched by name.
+
+        Parameters
+        ----------
+        frame
+            As `fit` takes it. Columns that were left out need not be there.
+        name
+            What errors call it.
+
+        Returns
+        -------
+        Blocks, array or csr_array of shape (n_samples, n_features)
+            Blocks, or one of the two alone if the other would have no columns.
+        """
+        found = as_frame(name, frame)
+        labels = _labels(name, found)
+        places = {label: place for place, label in enumerate(labels)}
+        wanted = [part for part in self.columns_ if part.numbers() or part.ones()]
+        missing = [part.name for part in wanted if part.name not in places]
+        if missing:
+            raise ValueError(
+                f"{name} lacks columns that were there in fit: {_some(missing)}; expected "
+                f"{_some([part.name for part in wanted])}"
+            )
+        unknown = set(labels) - {part.name for part in self.columns_}
+        if unknown:
+            raise ValueError(
+                f"{name} has columns that fit did not see: {_some(sorted(unknown))}; expected "
+                f"{_some([part.name for part in self.columns_])}"
+            )
+        made = Made(found.shape[0])
+        for part in wanted:
+            place = places[part.name]
+            column = found.iloc[:, place] if hasattr(found, "iloc") else found[:, place]
+            where = f"{name}[:, {part.name!r}]"
+            try:
+                made.add(part, part.features(columns.read(where, column)))
+            except WrongKindError as error:
+                raise TypeError(f"{where} has dtype {column.dtype}: {error}") from None
+        return made.samples()
+
+    def fit_transform(self, frame: Any) -> Any:
+        """Do `fit`, and give what `transform` makes of the same frame."""
+        return self.fit(frame).transform(frame)
+
+    # --- what was learnt --------------------------------------------------------------------------
+
+    def places(self) -> list[list[int]]:
+        """Give the features of each column, by their number."""
+        dense, sparse, found = 0, self.n_dense_, []
+        for part in self.columns_:
+            numbers, ones = len(part.numbers()), len(part.ones())
+            found.append([*range(dense, dense + numbers), *range(sparse, sparse + ones)])
+            dense, sparse = dense + numbers, sparse + ones
+        return found
+
+    def to_json(self) -> str:
+        """Write what was learnt as JSON."""
+        learnt = []
+        for part in self.columns_:
+            values = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.init}
+            learnt.append({"kind": part.kind} | values)
+        return json.dumps({"min_count": self.min_count, "columns": learnt})
+
+    @classmethod
+    def from_json(cls, text: str) -> TableEncoder:
+        """Read what `to_json` wrote; a ValueError if it is not that."""
+        try:
+            said = json.loads(text)
+            learnt = [_part(dict(one)) for one in said["columns"]]
+            return cls._of(learnt, said["min_count"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ValueError(f"no columns as TableEncoder.to_json writes them: {error}") from None
+
+    def __reduce__(self) -> Any:
+        """Pickle as JSON, which is checked."""
+        if not hasattr(self, "columns_"):
+            return _unfitted, (self.min_count,)
+        return TableEncoder.from_json, (self.to_json(),)
+
+    def __repr__(self) -> str:
+        """Show what became of the columns, a line each."""
+        if not hasattr(self, "columns_"):
+            return f"TableEncoder(min_count={self.min_count})"
+        wide = max(len(part.name) for part in self.columns_)
+        return "\n".join(f"{part.name:<{wide}}  {part.said()}" for part in self.columns_)
+
+
+def _unfitted(min_count: int) -> TableEncoder:
+    return TableEncoder(min_count=min_count)
+
+
+class Made:
+    """Samples as they are made, column by column."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._numbers: list[Any] = []
+        self._ones: list[tuple[Any, Any]] = []
+        self._sparse = 0
+
+    def add(self, part: Part, features: Features) -> None:
+        """Take the features of a column."""
+        self._numbers += features.numbers
+        self._ones += [(rows, self._sparse + places) for rows, places in features.ones]
+        self._sparse += len(part.ones())
+
+    def samples(self) -> Any:
+        """Give them all."""
+        numbers = np.column_stack(self._numbers) if self._numbers else None
+        if not self._sparse:
+            return numbers
+        matrix = self._matrix()
+        return matrix if numbers is None else Blocks(numbers, matrix)
+
+    def _matrix(self) -> scipy.sparse.csr_array:
+        narrow = np.int32 if max(self._rows, self._sparse) < 2**31 else np.int64
+        rows = np.concatenate([rows.astype(narrow) for rows, _ in self._ones])
+        places = np.concatenate([places.astype(narrow) for _, places in self._ones])
+        ones = np.ones(len(rows), np.float32)
+        shape = (self._rows, self._sparse)
+        matrix = scipy.sparse.csr_array((ones, (rows, places)), shape=shape)
+        matrix.sort_indices()
+        return matrix
+
+
+def _part(values: dict[str, Any]) -> Part:
+    kind = parts.KINDS[values.pop("kind")]
+    made: Part = kind(**values)
+    hints = {f.name: f.type for f in dataclasses.fields(kind) if f.init}
+    for name, value in values.items():
+        if not _FITS[str(hints[name])](value):
+            raise ValueError(f"{name} = {_check.shown(value)}: expected {hints[name]}")
+    return made
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_parts(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        name in parts.CALENDAR
+        and isinstance(values, list)
+        and values == sorted(set(values))
+        and all(map(_is_count, values))
+        for name, values in value.items()
+    )
+
+
+def _are_levels(value: Any) -> bool:
+    texts = isinstance(value, list) and all(isinstance(level, str) for level in value)
+    return texts and len(set(value)) == len(value)
+
+
+_FITS = {
+    "str": lambda v: isinstance(v, str),
+    "float": lambda v: isinstance(v, float | int) and bool(np.isfinite(v)),
+    "int": _is_count,
+    "bool": lambda v: isinstance(v, bool),
+    "list[str]": _are_levels,
+    "dict[str, list[int]]": _are_parts,
+}
+
+
+def _labels(name: str, frame: Any) -> list[str]:
+    labels = list(map(str, frames.labels(frame)))
+    if len(set(labels)) < len(labels):
+        label, count = Counter(labels).most_common(1)[0]
+        raise ValueError(
+            f"{name} has {count} columns named {label!r}: expected another name for each"
+        )
+    return labels
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:_SHOWN]))
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

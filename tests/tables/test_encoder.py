@@ -1,0 +1,229 @@
+"""What the columns of a table become: in every spelling the same."""
+
+import datetime
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import trulysparse as ts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pd = pytest.importorskip("pandas", reason="pip install pandas")
+pl = pytest.importorskip("polars", reason="pip install polars")
+
+ROWS = 40
+AGES = [20, 30, None, 50] * 10
+PORTS = ["S", "C", None, "S ", "Q"] * 8
+TIMES = [datetime.datetime(2024, 3, 30, 7) + datetime.timedelta(hours=9 * i) for i in range(ROWS)]
+
+
+def mixed(**more):
+    return pd.DataFrame({"age": AGES, "port": PORTS, "when": TIMES, **more})
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.dense, other.dense)
+    assert one.sparse.shape == other.sparse.shape
+    assert (one.sparse != other.sparse).nnz == 0
+
+
+def test_a_table_of_all_kinds():
+    frame = mixed(
+        name=[f"person {i}" for i in range(ROWS)],
+        row=range(ROWS),
+        empty=[None] * ROWS,
+        one="x",
+        member=[True, False] * 20,
+    )
+    encoder = ts.TableEncoder().fit(frame)
+    kinds = {part.name: part.kind for part in encoder.columns_}
+    assert kinds == {
+        "age": "number",
+        "port": "category",
+        "when": "time",
+        "name": "left out",
+        "row": "left out",
+        "empty": "left out",
+        "one": "left out",
+        "member": "number",
+    }
+    x = encoder.transform(frame)
+    names = encoder.feature_names_
+    assert names[:6] == ["age", "when", "member", "age is missing", "port = C", "port = Q"]
+    assert x.shape == (ROWS, len(names))
+    mean = np.nanmean(np.array(AGES, float))
+    np.testing.assert_array_equal(x.dense[:4, 0], [20, 30, mean, 50])
+    seconds = [t.replace(tzinfo=datetime.timezone.utc).timestamp() for t in TIMES]
+    np.testing.assert_array_equal(x.dense[:, 1], seconds)
+    table = pd.DataFrame(x.sparse.toarray(), columns=names[encoder.n_dense_ :])
+    np.testing.assert_array_equal(table["age is missing"], [0, 0, 1, 0] * 10)
+    np.testing.assert_array_equal(table["port = S"], [1, 0, 0, 1, 0] * 8)
+    np.testing.assert_array_equal(table["port is missing"], [0, 0, 1, 0, 0] * 8)
+    np.testing.assert_array_equal(table["when: month 4"], [t.month == 4 for t in TIMES])
+    np.testing.assert_array_equal(table["when: weekday 7"], [t.weekday() == 6 for t in TIMES])
+    np.testing.assert_array_equal(table["when: hour 16"], [t.hour == 16 for t in TIMES])
+    assert "10 missing" in repr(encoder)
+    assert "left out: 40 different texts" in repr(encoder)
+
+
+SPELLINGS = {
+    "polars": lambda f: pl.DataFrame(
+        {"age": AGES, "port": PORTS, "when": TIMES}, schema_overrides={"age": pl.Int16}
+    ),
+    "polars categories": lambda f: pl.DataFrame(
+        {"age": AGES, "port": pl.Series(PORTS, dtype=pl.Categorical), "when": TIMES}
+    ),
+    "nullable": lambda f: f.astype({"age": "Float64", "port": "string"}),
+    "integers": lambda f: f.astype({"age": "Int64"}),
+    "objects": lambda f: f.astype({"age": object, "port": object, "when": object}),
+    "categories": lambda f: f.assign(port=pd.Categorical(f.port, ["S ", "Q", "S", "C", "unused"])),
+    "float32": lambda f: f.astype({"age": "float32"}),
+    "order": lambda f: f[["when", "age", "port"]],
+    "other spellings of missing": lambda f: f.assign(
+        age=pd.Series(f.age.tolist(), dtype=object).where(f.age.notna(), pd.NA),
+        port=f.port.where(f.port.notna(), float("nan")),
+    ),
+    "blank is missing": lambda f: f.assign(port=f.port.fillna("  ")),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_the_spelling_of_a_table_changes_nothing(name):
+    frame = mixed()
+    other = SPELLINGS[name](frame)
+    encoder = ts.TableEncoder().fit(frame)
+    same(encoder.transform(other), encoder.transform(frame))
+    if name != "order":
+        same(ts.TableEncoder().fit(other).transform(other), encoder.transform(frame))
+
+
+def test_arrow_tables():
+    pa = pytest.importorskip("pyarrow", reason="pip install pyarrow")
+    frame = mixed()
+    encoder = ts.TableEncoder().fit(frame)
+    same(encoder.transform(pa.Table.from_pandas(frame)), encoder.transform(frame))
+
+
+class Capsule:
+    """What only has Arrow's interface."""
+
+    def __init__(self, frame):
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+def test_the_capsule_interface_alone():
+    frame = SPELLINGS["polars"](None)
+    encoder = ts.TableEncoder().fit(Capsule(frame))
+    same(encoder.transform(Capsule(frame)), encoder.transform(frame))
+
+
+def test_what_was_not_there_in_training():
+    encoder = ts.TableEncoder().fit(
+        pd.DataFrame({"a": ["x"] * 5 + ["y"] * 5 + ["rare", "rarer"], "n": np.arange(12) % 5})
+    )
+    assert encoder.feature_names_ == ["n", "a = x", "a = y", "a = (other)"]
+    x = encoder.transform(pd.DataFrame({"a": ["x", "new", "rare", None], "n": [1, None, 3, 4]}))
+    expected = [[1, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
+    np.testing.assert_array_equal(x.sparse.toarray(), expected)
+    assert x.dense[1, 0] == encoder.columns_[1].mean
+    without = ts.TableEncoder().fit(pd.DataFrame({"a": ["x", "y"] * 5}))
+    new = without.transform(pd.DataFrame({"a": ["z"]}))
+    assert new.nnz == 0
+
+
+def test_columns_are_matched_by_name():
+    frame = mixed()
+    encoder = ts.TableEncoder().fit(frame)
+    with pytest.raises(ValueError, match="lacks columns that were there in fit: 'age'"):
+        encoder.transform(frame.drop(columns="age"))
+    with pytest.raises(ValueError, match="fit did not see: 'more'"):
+        encoder.transform(frame.assign(more=1))
+    twice = pd.concat([frame, frame[["age"]]], axis=1)
+    with pytest.raises(ValueError, match="2 columns named 'age'"):
+        encoder.transform(twice)
+    with pytest.raises(TypeError, match=r"X\[:, 'age'\] has dtype .*expected numbers"):
+        encoder.transform(frame.assign(age="old"))
+    with pytest.raises(TypeError, match=r"X\[:, 'when'\] has dtype .*expected dates or times"):
+        encoder.transform(frame.assign(when=1.0))
+    with pytest.raises(ValueError, match=r"X\[:, 'age'\], row 3: inf"):
+        encoder.transform(frame.assign(age=[1, 2, 3, np.inf] * 10))
+
+
+def test_what_was_learnt_is_kept():
+    frame = mixed()
+    encoder = ts.TableEncoder(min_count=3).fit(frame)
+    for other in (
+        ts.TableEncoder.from_json(encoder.to_json()),
+        pickle.loads(pickle.dumps(encoder)),
+    ):
+        assert other.columns_ == encoder.columns_
+        assert other.min_count == 3
+        same(other.transform(frame), encoder.transform(frame))
+    for text in ("", "[]", "{}", '{"min_count": 2, "columns": [{"kind": "number"}]}'):
+        with pytest.raises(ValueError, match="no columns as"):
+            ts.TableEncoder.from_json(text)
+    for old, new in (('"missing": 10', '"missing": -1'), ('"Q", "S"', '"Q", "Q"')):
+        assert old in encoder.to_json()
+        with pytest.raises(ValueError, match="no columns as"):
+            ts.TableEncoder.from_json(encoder.to_json().replace(old, new))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    numbers=st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=30),
+    levels=st.lists(st.none() | st.sampled_from(["a", "b ", " b", "c", "", "ä"]), min_size=30),
+    min_count=st.integers(1, 4),
+)
+def test_as_a_plain_encoding(numbers, levels, min_count):
+    rows = len(numbers)
+    levels = levels[:rows]
+    frame = pd.DataFrame(
+        {"keep": np.arange(rows) % 3, "n": pd.array(numbers, dtype="Float64"), "t": levels}
+    )
+    encoder = ts.TableEncoder(min_count=min_count).fit(frame)
+    x = encoder.transform(frame)
+    dense, sparse = (x.dense, x.sparse.toarray()) if isinstance(x, ts.Blocks) else (x, None)
+    found = {name: dense[:, i] for i, name in enumerate(encoder.feature_names_[: dense.shape[1]])}
+    if sparse is not None:
+        found |= dict(zip(encoder.feature_names_[dense.shape[1] :], sparse.T, strict=True))
+    known = [v for v in numbers if v is not None]
+    if known and "n" in found:
+        mean = np.mean(known)
+        filled = [mean if v is None else v for v in numbers]
+        np.testing.assert_allclose(found["n"], filled, rtol=1e-12, atol=1e-9)
+    plain = [None if v is None or not v.strip() else v.strip() for v in levels]
+    for name, column in found.items():
+        if name.startswith("t = ") and name != "t = (other)":
+            np.testing.assert_array_equal(column, [v == name[4:] for v in plain])
+        if name == "t is missing":
+            np.testing.assert_array_equal(column, [v is None for v in plain])
+        if name == "t = (other)":
+            rare = [v for v in plain if v is not None and plain.count(v) < min_count]
+            np.testing.assert_array_equal(column, [v in rare for v in plain])
+
+
+def test_very_many_levels():
+    codes = np.random.default_rng(0).integers(100_000, size=200_000)
+    frame = pl.DataFrame({"user": [f"u{c}" for c in codes]})
+    encoder = ts.TableEncoder().fit(frame)
+    x = encoder.transform(frame)
+    assert sp.issparse(x)
+    assert x.nnz == len(codes)
+    counts = np.bincount(codes)
+    assert x.shape == (len(codes), (counts >= 2).sum() + 1)
+
+
+def test_nothing_to_learn_from():
+    with pytest.raises(ValueError, match="no column says anything: 'a' left out: all cells"):
+        ts.TableEncoder().fit(pd.DataFrame({"a": [None, None]}))
+    with pytest.raises(ValueError, match="no rows"):
+        ts.TableEncoder().fit(pd.DataFrame({"a": []}))
+    with pytest.raises(TypeError, match="expected a frame of pandas or polars"):
+        ts.TableEncoder().fit(np.ones((3, 2)))
+    counted = ts.TableEncoder().fit(pd.DataFrame({"a": range(30)}))
+    assert counted.feature_names_ == ["a"]
