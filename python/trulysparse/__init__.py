@@ -35,6 +35,7 @@ from trulysparse.optim import SGD, Adam, Constant, Cosine, ExponentialDecay, Lio
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.parallel.mpi.link import PeerError
 from trulysparse.presets import Preset, preset
+from trulysparse.readers import Table, read_table
 from trulysparse.recipe import RECIPE, Recipe
 from trulysparse.topology import (
     SET,
@@ -86,6 +87,7 @@ __all__ = [
     "Recipe",
     "ReduceLROnPlateau",
     "SparseMLP",
+    "Table",
     "StepDecay",
     "TerminateOnExplosion",
     "TerminateOnNaN",
@@ -95,6 +97,7 @@ __all__ = [
     "load",
     "plan",
     "preset",
+    "read_table",
 ]
 
 

@@ -35,6 +35,7 @@ ALLOWED = {
     "layer": {"activations", "config", "losses"},
     "data": {"config", "losses"},
     "datasets": {"data"},
+    "readers": {"data"},
     "topology": {"config", "layer", "losses"},
     "callbacks": {"explosion", "history", "layer"},
     "export": {"activations", "config", "data", "layer"},
