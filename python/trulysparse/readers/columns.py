@@ -365,19 +365,22 @@ def _without(cells: pl.Series, asked: Asked) -> pl.Series:
 def say_merged(frame: pl.DataFrame, notes: Notes) -> None:
     """Say which columns of integers float64 would not tell apart."""
     import polars as pl
-    import polars.selectors as cs
 
-    whole = frame.select(cs.by_dtype(pl.Int64, pl.UInt64))
-    if not whole.width or not whole.height:
-        return
-    most, least = whole.max().row(0), whole.min().row(0)
-    for name, high, low in zip(whole.columns, most, least, strict=True):
-        if high is None or max(high, -low) <= _EXACT:
+    for column in frame.get_columns():
+        if column.dtype not in (pl.Int64, pl.UInt64) or column.null_count() == len(column):
             continue
-        column = whole[name]
-        if column.n_unique() > column.cast(pl.Float64).n_unique():
+        high, low = int(column.max()), int(column.min())  # type: ignore[arg-type]
+        if max(high, -low) > _EXACT and column.n_unique() > column.cast(pl.Float64).n_unique():
             notes.add(
                 "merged",
-                f"column {name!r} has integers beyond 2**53 that are the same as float64 "
-                f"(text=[{name!r}] keeps them apart)",
+                f"column {column.name!r} has integers beyond 2**53 that are the same as float64 "
+                f"(text=[{column.name!r}] keeps them apart)",
             )
+
+
+def of(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Give some columns of a frame; polars' own `select` takes long if they are very many."""
+    import polars as pl
+
+    columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
+    return pl.DataFrame([columns[name] for name in names])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from trulysparse.readers import fast, rows
-from trulysparse.readers.columns import Asked, Evidence, decide, plain_numbers, say_merged
+from trulysparse.readers.columns import Asked, Evidence, decide, of, plain_numbers, say_merged
 from trulysparse.readers.dialect import BLANKS, Dialect, Options, find
 from trulysparse.readers.notes import Notes
 from trulysparse.readers.source import as_text
@@ -32,46 +32,47 @@ class Read(NamedTuple):
 class _Job:
     """The columns of one text, decided one after the other."""
 
-    def __init__(
-        self, path: str, dialect: Dialect, lines: Sequence[int], asked: Asked, evidence: Evidence
-    ) -> None:
-        self.path, self.dialect, self.lines = path, dialect, lines
-        self.asked, self.evidence, self.notes = asked, evidence, Notes()
-        self.done: dict[int, pl.Series] = {}
-        self._later: dict[int, pl.Series] = {}
+    def __init__(self, path: str, lines: Sequence[int], asked: Asked, evidence: Evidence) -> None:
+        import polars as pl
+
+        self.path, self.lines, self.asked, self.evidence = path, lines, asked, evidence
+        self.notes = Notes()
+        self.numbers = pl.DataFrame()
+        self._done: list[pl.Series] = []
+        self._later: list[pl.Series] = []
 
     def take(self, frame: pl.DataFrame) -> None:
-        """Decide columns of text, which are named by their places."""
-        names = self.dialect.names
-        text = self.asked.text
-        places = frame.columns
-        frame = frame.rename({place: names[int(place)] for place in places})
-        number = {names[int(place)]: int(place) for place in places}
-        if text:
-            kept = [name for name in frame.columns if name in text]
-            for name in kept:
-                column = frame[name].str.strip_chars()
-                self._decide(number[name], column, last=False)
+        """Decide columns of text."""
+        kept = [name for name in frame.columns if name in self.asked.text]
+        for name in kept:
+            self._decide(frame[name].str.strip_chars(), last=False)
+        if kept:
             frame = frame.drop(kept)
         if not frame.width:
             return
         found, others = plain_numbers(frame, self.asked, self.evidence)
-        for name, column in found.items():
-            self.done[number[name]] = column
+        self._done += found.values()
         for column in others.get_columns():
-            self._decide(number[column.name], column, last=False)
+            self._decide(column, last=False)
 
-    def finish(self) -> None:
-        """Decide the columns for which all others are needed."""
-        for place, column in self._later.items():
-            self._decide(place, column, last=True)
+    def finished(self, names: Sequence[str]) -> pl.DataFrame:
+        """Decide the columns for which all others are needed, and give all."""
+        import polars as pl
 
-    def _decide(self, place: int, column: pl.Series, *, last: bool) -> None:
+        for column in self._later:
+            self._decide(column, last=True)
+        if not self.numbers.width:
+            frame = pl.DataFrame(self._done)
+        else:
+            frame = self.numbers.hstack(self._done) if self._done else self.numbers
+        return frame if frame.columns == list(names) else of(frame, names)
+
+    def _decide(self, column: pl.Series, *, last: bool) -> None:
         found = decide(column, self.asked, self.evidence, self._where, self.notes, last=last)
         if found is None:
-            self._later[place] = column
+            self._later.append(column)
         else:
-            self.done[place] = found
+            self._done.append(found)
 
     def _where(self, row: int) -> str:
         return f"{self.path}: row {self.lines[row]}"
@@ -87,8 +88,6 @@ def read(
     ValueError
         If it is no table, or a cell is not what its column is; the message has row and column.
     """
-    import polars as pl
-
     dialect, body = opened(path, data, encoding, options, notes)
     del data
     asked = asked.named(dialect.names)
@@ -96,12 +95,10 @@ def read(
     job = _fast(path, body, dialect, comment, asked)
     if job is None:
         job = _slow(path, body, dialect, comment, asked)
-    job.finish()
+    frame = job.finished(dialect.names)
     notes.extend(job.notes)
-    columns = [job.done[k].alias(name) for k, name in enumerate(dialect.names)]
-    frame = pl.DataFrame(columns)
     last = frame.width - 1
-    if last in dialect.unnamed and last and columns[last].null_count() == len(columns[last]):
+    if last in dialect.unnamed and last and frame[:, last].null_count() == frame.height:
         frame = frame.drop(dialect.names[last])
         dialect.unnamed.discard(last)
         notes.say("the last column has no name and no cells: it is left out")
@@ -118,7 +115,7 @@ def opened(
     text = as_text(path, data, encoding)
     del data
     content = text.data
-    if content.count(b"\r") - content.count(b"\r\n") > content.count(b"\n"):
+    if b"\r" in content and content.count(b"\r") - content.count(b"\r\n") > content.count(b"\n"):
         # Lines end as old Macs have it; a line feed may be within a cell.
         content = content.replace(b"\r", b"\n")
     dialect = find(path, content, options)
@@ -129,6 +126,13 @@ def opened(
     end = len(content)
     while end > dialect.offset and content[end - 1] in b"\r\n":
         end -= 1
+    if (
+        dialect.line == 2
+        and content.count(b"\n", 0, dialect.offset) == content.count(b"\n", end) == 1
+    ):
+        # No copy, where the fast reader can leave the header out.
+        dialect.start = dialect.offset
+        return dialect, content
     return dialect, content[dialect.offset : end]
 
 
@@ -138,8 +142,8 @@ def _fast(path: str, body: bytes, dialect: Dialect, comment: str, asked: Asked) 
     found = fast.read(body, dialect, comment, asked, evidence)
     if found is None:
         return None
-    job = _Job(path, dialect, found.lines, asked, evidence)
-    job.done.update(found.numbers)
+    job = _Job(path, found.lines, asked, evidence)
+    job.numbers = found.numbers
     try:
         for frame in found.text:
             job.take(frame)
@@ -154,7 +158,7 @@ def _slow(path: str, body: bytes, dialect: Dialect, comment: str, asked: Asked) 
     if not found.lines:
         raise ValueError(f"{path}: expected rows below the header, there are none")
     doubts = asked.decimal is None and (dialect.separator == ";" or _has_comma(found.frame))
-    job = _Job(path, dialect, found.lines, asked, Evidence(doubts_points=doubts))
+    job = _Job(path, found.lines, asked, Evidence(doubts_points=doubts))
     job.take(found.frame)
     if found.comments:
         job.notes.say(f"{found.comments} line(s) that begin with {comment!r} are left out")
@@ -186,13 +190,15 @@ def read_transposed(
         raise ValueError(f"{path}: expected a column of names and one for each sample")
     found = rows.read(path, body, dialect, rows.comment_of(body, dialect))
     cells = found.frame.select(pl.all().str.strip_chars())
-    names = [name or f"column_{k + 1}" for k, name in enumerate(cells["0"].fill_null("").to_list())]
+    names = [
+        name or f"column_{k + 1}" for k, name in enumerate(cells[:, 0].fill_null("").to_list())
+    ]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(
             f"{path}: expected different names in the first column, {twice!r} is twice"
         )
-    cells = cells.drop("0")
+    cells = cells[:, 1:]
     samples = dialect.names[1:]
     words = sorted(asked.missing)
     known = cells.select(pl.when(pl.all().is_in(words)).then(None).otherwise(pl.all()).name.keep())
@@ -208,7 +214,7 @@ def read_transposed(
     ).fill_nan(None)
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     asked = asked.named(names)
-    job = _Job(path, dialect, [], asked, Evidence())
+    job = _Job(path, [], asked, Evidence())
     odd = [k for k in range(len(names)) if not plain[k] or names[k] in asked.text]
     if odd:
         table = cells[odd].transpose(column_names=[str(k) for k in range(len(odd))])

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import codecs
 import csv
+import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from trulysparse.readers.columns import Asked, Evidence
+from trulysparse.readers.columns import Asked, Evidence, of
 from trulysparse.readers.dialect import BLANKS, Dialect
 from trulysparse.readers.numbers import is_integer, is_plain, may_be_thousands, shows_point
-from trulysparse.readers.scan import scan
+from trulysparse.readers.scan import Scan, scan
 
 if TYPE_CHECKING:
     import polars as pl
 
 # Cells and rows of a sample, of which a half is from the beginning.
 _CELLS, _ROWS = 40_000, 200
+# Bytes below which a text is looked at first, and then read.
+_SMALL = 1 << 22
 # Cells of text that are made at once.
 _GROUP = 30_000_000
 _COMMA = re.compile(r"[+-]?(?:0?,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,}))")
@@ -30,11 +34,10 @@ _FLOATS = re.compile(r"(?:[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE
 
 
 class Fast(NamedTuple):
-    """Columns by their place, and the line of each row."""
+    """Columns of numbers, others as text, some at once, and the line of each row."""
 
-    numbers: dict[int, pl.Series]
+    numbers: pl.DataFrame
     text: Iterator[pl.DataFrame]
-    """The others as text, some at once, named by their places."""
     lines: Sequence[int]
 
 
@@ -66,32 +69,33 @@ class Text:
         self._body, self._dialect = body, dialect
         self.width = len(dialect.names)
 
-    def read(self, types: dict[int, Any], *, strict: bool, missing: Sequence[str] = ()) -> Any:
-        """Read columns of given types, named by their places; others are not."""
+    def read(self, types: dict[str, Any], *, strict: bool, missing: Sequence[str] = ()) -> Any:
+        """Read columns of given types; others are not."""
         import polars as pl
 
-        schema = {str(k): types.get(k, pl.String) for k in range(self.width)}
+        names = self._dialect.names
+        every = len(types) == self.width
         with guarded():
             return pl.read_csv(
                 self._body,
-                has_header=False,
-                schema=schema,
-                columns=None if len(types) == self.width else sorted(types),
+                has_header=self._dialect.start > 0,
+                schema={name: types.get(name, pl.String) for name in names},
+                columns=None if every else [k for k, name in enumerate(names) if name in types],
                 separator=self._dialect.separator,
                 quote_char=self._dialect.quote,
                 ignore_errors=not strict,
                 null_values=list(missing) or None,
             )
 
-    def texts(self, ready: pl.DataFrame, places: Sequence[int], rows: int) -> Iterator[Any]:
+    def texts(self, ready: pl.DataFrame, names: Sequence[str], rows: int) -> Iterator[Any]:
         """Give columns as text, some at once: those of `ready`, then others that are read."""
         import polars as pl
 
         if ready.width:
             yield ready
         size = max(1, _GROUP // max(rows, 1))
-        for first in range(0, len(places), size):
-            frame = self.read(dict.fromkeys(places[first : first + size], pl.String), strict=True)
+        for first in range(0, len(names), size):
+            frame = self.read(dict.fromkeys(names[first : first + size], pl.String), strict=True)
             if frame.height != rows:
                 raise Failed(f"{frame.height} rows, expected {rows}")
             yield frame
@@ -110,51 +114,65 @@ def read(
     # polars leaves out a mark of the byte order, which here is no longer at the beginning.
     width = len(dialect.names)
     # In a single column, blank lines are no cells.
-    if dialect.separator == BLANKS or width < 2 or body.startswith(codecs.BOM_UTF8):
-        return None
-    counted = scan(body, dialect.separator, dialect.quote, comment or "#%")
-    if counted.irregular or counted.separators != counted.rows * (width - 1):
+    if dialect.separator == BLANKS or width < 2 or body.startswith(codecs.BOM_UTF8, dialect.start):
         return None
     text = Text(body, dialect)
     kinds, words = _kinds(_sample(body, dialect), dialect, asked, evidence)
-    if max(counted.padded, default=0) >= width:  # rows too long, and others too short
-        return None
-    if -1 in counted.padded:
-        kinds = ["text"] * width
-    for place in counted.padded - {-1}:
-        kinds[place] = "text"
     kind_of = {"integer": pl.Int64, "float": pl.Float64, "text": pl.String}
-    try:
-        numbers, ready = _read(text, {k: kind_of[kind] for k, kind in enumerate(kinds)}, words)
-    except Failed:
+    types = {name: kind_of[kind] for name, kind in zip(dialect.names, kinds, strict=True)}
+    # What is counted is counted meanwhile.
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(scan, body, dialect.start, dialect.separator, dialect.quote, comment)
+        if len(body) < _SMALL and not _is_regular(counting.result(), width):
+            return None
+        try:
+            numbers, ready = _read(text, types, words)
+        except Failed:
+            return None
+        counted = counting.result()
+    if not _is_regular(counted, width):
         return None
-    if any(len(column) != counted.rows for column in numbers.values()):
-        return None
-    if ready.width and ready.height != counted.rows:
+    padded = set(dialect.names) if -1 in counted.padded else set(_at(dialect, counted.padded))
+    padded.intersection_update(numbers.columns)
+    if padded:
+        numbers = of(numbers, [name for name in numbers.columns if name not in padded])
+    if any(frame.width and frame.height != counted.rows for frame in (numbers, ready)):
         return None
     lines: Sequence[int] = range(dialect.line, dialect.line + counted.rows)
     if counted.lines != counted.rows:
         ends = np.concatenate(counted.starts)
         # A row starts in the line behind the end of the one before.
         lines = (dialect.line + np.concatenate([[0], ends[:-1] + 1])).tolist()
-    known = {*numbers, *map(int, ready.columns)}
-    rest = [k for k in range(width) if k not in known]
+    known = {*numbers.columns, *ready.columns}
+    rest = [name for name in dialect.names if name not in known]
     return Fast(numbers, text.texts(ready, rest, counted.rows), lines)
 
 
+def _is_regular(counted: Scan, width: int) -> bool:
+    """Tell whether all rows have their cells, as far as was counted."""
+    return (
+        not counted.irregular
+        and counted.separators == counted.rows * (width - 1)
+        and max(counted.padded, default=0) < width  # else some are too long, others too short
+    )
+
+
+def _at(dialect: Dialect, places: Iterable[int]) -> Iterator[str]:
+    return (dialect.names[k] for k in places)
+
+
 def _read(
-    text: Text, types: dict[int, Any], words: Sequence[str]
-) -> tuple[dict[int, pl.Series], pl.DataFrame]:
+    text: Text, types: dict[str, Any], words: Sequence[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read columns as numbers, and those of text if that needs no further look at the file.
 
     Columns of which some cells are no numbers are left out.
     """
     import polars as pl
-    import polars.selectors as cs
 
-    numeric = {k: kind for k, kind in types.items() if kind != pl.String}
+    numeric = {name: kind for name, kind in types.items() if kind != pl.String}
     if not numeric:
-        return {}, pl.DataFrame()
+        return pl.DataFrame(), pl.DataFrame()
     try:
         # Words for missing numbers would be missing in text as well, without a word.
         frame = text.read(numeric if words else types, strict=True, missing=words)
@@ -162,26 +180,19 @@ def _read(
     except Failed:
         frame = text.read(numeric, strict=False)
         gaps = True
-    sums = frame.select(cs.float().sum())
-    odd = {
-        name
-        for name, value in zip(sums.columns, sums.row(0) if sums.width else (), strict=True)
-        if value is None or not np.isfinite(value)
-    }
-    numbers, ready = {}, []
+    # One by one: a query of so many columns takes polars as long as reading them.
+    most = 0 if gaps else frame.height - 1
+    numbers, ready = [], []
     for column in frame.get_columns():
         if column.dtype == pl.String:
             ready.append(column)
-            continue
-        nulls = column.null_count()
-        if (nulls and gaps) or nulls == len(column):
-            continue
-        if column.name in odd:
-            column = column.fill_nan(None)
-            if not column.is_finite().fill_null(value=True).all():
-                continue
-        numbers[int(column.name)] = column
-    return numbers, pl.DataFrame(ready)
+        elif column.null_count() <= most:
+            if column.dtype == pl.Float64 and not math.isfinite(column.sum()):
+                column = column.fill_nan(None)
+                if not column.is_finite().fill_null(value=True).all():
+                    continue
+            numbers.append(column)
+    return pl.DataFrame(numbers), pl.DataFrame(ready)
 
 
 def _sample(body: bytes, dialect: Dialect) -> list[list[str]]:

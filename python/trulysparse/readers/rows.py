@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _ROWS = 1 << 14
-_BEGINS = re.compile(rb"(?m)^[#%]")
 
 
 class Rows(NamedTuple):
@@ -59,21 +57,27 @@ def comment_of(body: bytes, dialect: Dialect) -> str:
     """Find the sign of comments: of the head, or of lines that have not the cells of rows."""
     if dialect.comment:
         return dialect.comment
-    found: dict[str, bool] = {}
-    for match in _BEGINS.finditer(body):
-        sign = match[0].decode()
-        if found.get(sign):
-            continue
-        end = body.find(b"\n", match.start())
-        line = body[match.start() : len(body) if end < 0 else end]
+    return "".join(sign for sign in COMMENTS if _comments(body, sign.encode(), dialect))
+
+
+def _comments(body: bytes, sign: bytes, dialect: Dialect) -> bool:
+    """Tell whether a line begins with a sign, and has fewer cells than rows."""
+    start = dialect.start
+    if body.startswith(sign, start):
+        at = start
+    else:
+        at = body.find(b"\n" + sign, start) + 1 if sign in body else 0
+    while at > start or (at == start and body.startswith(sign, start)):
+        end = body.find(b"\n", at)
+        line = body[at : len(body) if end < 0 else end]
         if dialect.separator == BLANKS:
             cells = len(line.split())
         else:
             cells = line.count(dialect.separator.encode()) + 1
-        found[sign] = cells < len(dialect.names)
-        if len(found) == len(COMMENTS) and all(found.values()):
-            break
-    return "".join(sign for sign, is_comment in found.items() if is_comment)
+        if cells < len(dialect.names):
+            return True
+        at = body.find(b"\n" + sign, at) + 1
+    return False
 
 
 def read(path: str, body: bytes, dialect: Dialect, comment: str) -> Rows:
@@ -89,7 +93,7 @@ def read(path: str, body: bytes, dialect: Dialect, comment: str) -> Rows:
     width = len(dialect.names)
     blanks = dialect.separator == BLANKS
     source = _Source(
-        io.TextIOWrapper(io.BytesIO(body), "utf-8", newline=""),
+        io.TextIOWrapper(io.BytesIO(body[dialect.start :]), "utf-8", newline=""),
         dialect.line,
         comment,
         blanks=blanks,
@@ -102,8 +106,7 @@ def read(path: str, body: bytes, dialect: Dialect, comment: str) -> Rows:
         skipinitialspace=dialect.separator != "\t",
         strict=True,
     )
-    names = [str(k) for k in range(width)]
-    schema = dict.fromkeys(names, pl.String)
+    schema = dict.fromkeys(dialect.names, pl.String)
     frames, rows, lines = [], [], []
     try:
         for cells in reader:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 _BLOCK = 1 << 18
-_LF, _CR, _POINT, _ZERO = 10, 13, 46, 48
+_LF, _CR, _PLUS, _MINUS, _POINT, _ZERO = 10, 13, 43, 45, 46, 48
 
 
 @dataclass
@@ -32,32 +32,39 @@ class Scan:
     """With line breaks in quotes: how many lines come before the end of each row."""
 
 
-def scan(body: bytes, separator: str, quote: str | None, comment: str) -> Scan:
-    """Count, block by block, and stop at what is irregular; `body` ends with no end of line."""
+def scan(body: bytes, start: int, separator: str, quote: str | None, comment: str) -> Scan:
+    """Count from a byte on, block by block, and stop at what is irregular."""
     found = Scan()
-    data = np.frombuffer(body, np.uint8)
+    end = len(body)
+    while end > start and body[end - 1] in b"\r\n":
+        end -= 1
+    data = np.frombuffer(body, np.uint8)[:end]
     has_quotes = quote is not None and quote.encode() in body
-    marks = [ord(sign) for sign in comment]
+    has_returns = b"\r" in body
+    marks = [ord(sign) for sign in comment if sign.encode() in body]
     inside = False
-    for start in range(0, len(data), _BLOCK):
+    for at in range(start, end, _BLOCK):
         # With a byte before and two behind, as a line ends before the first and behind the last.
-        before = data[start - 1] if start else _LF
-        block = data[start : start + _BLOCK]
-        behind = data[start + _BLOCK : start + _BLOCK + 2]
-        x = np.concatenate([[before], block, behind, [_LF] * (2 - len(behind))]).astype(np.uint8)
-        if quote is not None and has_quotes:
-            inside = _quoted(found, x, ord(separator), ord(quote), inside=inside)
+        if start < at < end - _BLOCK - 2:
+            x = data[at - 1 : at + _BLOCK + 2]
         else:
-            here = x[1:-2]
-            ends = here == _LF
-            found.rows += _count(ends)
-            found.separators += _count(here == ord(separator))
-            _padded(found, body, start, x, ord(separator), None)
-            _endings(found, ends, x)
-        for mark in marks:
-            begins = (x[:-3] == _LF) & (x[1:-2] == mark)
-            if begins.any():
-                found.irregular = "comments"
+            block = data[at : at + _BLOCK + 2]
+            before = [_LF] if at == start else data[at - 1 : at]
+            behind = [_LF] * (2 - max(0, min(2, end - at - _BLOCK)))
+            x = np.concatenate([before, block, behind]).astype(np.uint8)
+        line_ends = x == _LF
+        if quote is not None and has_quotes:
+            inside = _quoted(found, x, line_ends, ord(separator), ord(quote), inside=inside)
+        else:
+            found.rows += _count(line_ends[1:-2])
+            found.separators += _count(x[1:-2] == ord(separator))
+            _padded(found, body, at, x, ord(separator), None)
+            if (line_ends[:-3] & line_ends[1:-2]).any():
+                found.irregular = "blank lines"
+        if has_returns:
+            _returns(found, x, line_ends)
+        if any((line_ends[:-3] & (x[1:-2] == mark)).any() for mark in marks):
+            found.irregular = "comments"
         if found.irregular:
             return found
     if inside:
@@ -75,24 +82,28 @@ def _count(mask: npt.NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(mask))
 
 
-def _endings(found: Scan, ends: npt.NDArray[np.bool_], x: npt.NDArray[np.uint8]) -> None:
-    """Find blank lines, and ends of lines without a line feed."""
-    begins, after = x[:-3] == _LF, x[2:-1]
-    if (begins & (ends | ((x[1:-2] == _CR) & (after == _LF)))).any():
-        found.irregular = "blank lines"
-    if ((x[1:-2] == _CR) & (after != _LF)).any():
+def _returns(found: Scan, x: npt.NDArray[np.uint8], line_ends: npt.NDArray[np.bool_]) -> None:
+    """Find carriage returns that end no line, or a blank one."""
+    returns = x[1:-2] == _CR
+    if (returns & (line_ends[:-3] | ~line_ends[2:-1])).any():
         found.irregular = "carriage returns"
 
 
 def _quoted(
-    found: Scan, x: npt.NDArray[np.uint8], separator: int, quote: int, *, inside: bool
+    found: Scan,
+    x: npt.NDArray[np.uint8],
+    every: npt.NDArray[np.bool_],
+    separator: int,
+    quote: int,
+    *,
+    inside: bool,
 ) -> bool:
     """Count outside of quotes; tell whether the block ends inside of some."""
     here = x[1:-2]
     quotes = here == quote
     within = np.bitwise_xor.accumulate(quotes) ^ inside
     outside = ~within
-    line_ends = here == _LF
+    line_ends = every[1:-2]
     ends = line_ends & outside
     found.separators += _count((here == separator) & outside)
     before, after = x[:-3], x[2:-1]
@@ -110,7 +121,8 @@ def _quoted(
     found.lines += int(lines[-1]) if len(lines) else 0
     if -1 not in found.padded:
         _padded(found, b"", 0, x, separator, quote)
-    _endings(found, ends, x)
+    if (every[:-3] & ends).any():
+        found.irregular = "blank lines"
     return bool(within[-1]) if len(within) else inside
 
 
@@ -123,19 +135,21 @@ def _padded(
     quote: int | None,
 ) -> None:
     """Find cells that begin with a 0 and a digit."""
-    here, before = x[1:-2], x[:-3]
-    digits = (x - _ZERO) < 10
-    hit = (here == _ZERO) & digits[2:-1]
-    hit &= ~digits[:-3]
-    hit &= before != _POINT
+    before = x[:-3]
+    hit = x[1:-2] == _ZERO
+    hit &= (x[2:-1] - _ZERO) < 10
+    # Not behind a digit, a point or a slash, which are twelve signs.
+    hit &= (before - _POINT) >= 12
     places = np.flatnonzero(hit)
     if not len(places):
         return
-    begins = [separator, _LF, 32, 9, *([] if quote is None else [quote])]
-    signs = np.isin(before[places], (43, 45))
+    begins = np.zeros(256, bool)
+    begins[[separator, _LF, 32, 9, *([] if quote is None else [quote])]] = True
+    near = before[places]
     # Behind a sign only if that begins the cell: 3e-05 has an exponent.
+    signs = (near == _PLUS) | (near == _MINUS)
     earlier = before[np.maximum(places - 1, 0)]
-    first = np.isin(before[places], begins) | (signs & (np.isin(earlier, begins) | (places == 0)))
+    first = begins[near] | (signs & (begins[earlier] | (places == 0)))
     places = places[first]
     if not len(places):
         return

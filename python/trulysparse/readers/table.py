@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from trulysparse.readers.columns import of
 from trulysparse.readers.notes import Notes
 from trulysparse.readers.places import places
 
@@ -110,7 +111,8 @@ def chosen(
     marks = places(names, "ids", wanted["ids"])
     only = None if wanted["columns"] is None else places(names, "columns", wanted["columns"])
     label = wanted["label"]
-    free = [k for k in range(len(names)) if k not in {*drop, *marks}]
+    away = {*drop, *marks}
+    free = [k for k in range(len(names)) if k not in away]
     named = label is not None and label is not False
     said = {*(only or ()), *(places(names, "label", label) if named else ())}
     index = _index(frame, unnamed, set(free) - said, notes)
@@ -119,17 +121,18 @@ def chosen(
         if frame.schema[names[index]] == _string():
             marks = marks or [index]
     if only is not None:
-        free = [k for k in free if k in set(only) or not named]
+        chosen_ones = set(only)
+        free = [k for k in free if k in chosen_ones or not named]
     labels = _labels(names, label, free, only, notes)
     both = sorted({names[k] for k in labels} & {names[k] for k in (*drop, *marks)})
     if both:
         raise ValueError(f"column {both[0]!r} is a label, and in drop= or ids=: expected one")
-    features = free if only is None else [k for k in only if k in set(free)]
-    features = [k for k in features if k not in set(labels)]
+    usable = set(free) - set(labels)
+    features = [k for k in (free if only is None else only) if k in usable]
     if not features:
         raise ValueError(f"no columns are left as features: expected one beside {names[:5]}")
     return Table(
-        x=frame if len(features) == len(names) else frame.select([names[k] for k in features]),
+        x=frame if len(features) == len(names) else of(frame, [names[k] for k in features]),
         y=_part(frame, labels),
         ids=_part(frame, marks) if marks else ids,
         names=tuple(names[k] for k in features),
