@@ -38,8 +38,9 @@ def _text(rng: random.Random) -> bytes:
     separator = rng.choice([b",", b";", b"\t", b"|", b" "])
     width = rng.randrange(1, 6)
     few = rng.sample(_TOKENS, rng.randrange(1, 12))
+    uneven = rng.choice([[0], [0] * 30 + [-1, 1]])
     lines = [
-        separator.join(rng.choice(few) for _ in range(width + (rng.random() < 0.02)))
+        separator.join(rng.choice(few) for _ in range(width + rng.choice(uneven)))
         for _ in range(rng.randrange(0, 40))
     ]
     return rng.choice([b"\n", b"\n", b"\r\n", b"\r"]).join(lines)

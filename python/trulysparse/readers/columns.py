@@ -171,7 +171,9 @@ def decide(
     import polars as pl
 
     name = cells.name
-    table = cells.alias("cell").drop_nulls().value_counts(name="n")
+    table = cells.alias("cell").drop_nulls().to_frame()
+    # In the order of the file, so that notes and errors are the same each time.
+    table = table.group_by("cell", maintain_order=True).agg(pl.len().alias("n"))
     spelled, counts = table["cell"], table["n"]
     missing = spelled.is_in(sorted(asked.missing))
     column = _Cells(name, cells, spelled.filter(~missing), counts.filter(~missing), where)

@@ -17,7 +17,7 @@ import numpy as np
 from trulysparse.readers.columns import Asked, Evidence, of
 from trulysparse.readers.dialect import BLANKS, Dialect
 from trulysparse.readers.numbers import is_integer, is_plain, may_be_thousands, shows_point
-from trulysparse.readers.scan import Scan, scan
+from trulysparse.readers.scan import Scan, all_rows_have, scan
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,6 +86,13 @@ class Text:
                 ignore_errors=not strict,
                 null_values=list(missing) or None,
             )
+
+    def is_even(self) -> bool:
+        """Tell whether each row has as many cells."""
+        dialect = self._dialect
+        return all_rows_have(
+            self._body, dialect.start, dialect.separator, dialect.quote, self.width
+        )
 
     def texts(self, ready: pl.DataFrame, names: Sequence[str], rows: int) -> Iterator[Any]:
         """Give columns as text, some at once: those of `ready`, then others that are read."""
@@ -172,14 +179,18 @@ def _read(
 
     numeric = {name: kind for name, kind in types.items() if kind != pl.String}
     if not numeric:
-        return pl.DataFrame(), pl.DataFrame()
+        return pl.DataFrame(), text.read(types, strict=True)
+    # Words for missing numbers would be missing in text as well, without a word.
+    every = not words
     try:
-        # Words for missing numbers would be missing in text as well, without a word.
-        frame = text.read(numeric if words else types, strict=True, missing=words)
+        frame = text.read(types if every else numeric, strict=True, missing=words)
         gaps = False
     except Failed:
         frame = text.read(numeric, strict=False)
-        gaps = True
+        gaps, every = True, False
+    if not every and not text.is_even():
+        # polars sees that rows are too long only where it reads all columns.
+        raise Failed("rows of different lengths")
     # One by one: a query of so many columns takes polars as long as reading them.
     most = 0 if gaps else frame.height - 1
     numbers, ready = [], []

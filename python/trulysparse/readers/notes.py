@@ -20,7 +20,7 @@ class Notes:
     def sentences(self) -> list[str]:
         """Give all, in the order in which their kinds came."""
         return [
-            first + (f"; so in {len(more)} columns more" if more else "")
+            first + (f"; so in {len(more)} more" if more else "")
             for first, *more in self._kinds.values()
         ]
 

@@ -78,6 +78,29 @@ def scan(body: bytes, start: int, separator: str, quote: str | None, comment: st
     return found
 
 
+def all_rows_have(body: bytes, start: int, separator: str, quote: str | None, width: int) -> bool:
+    """Tell whether each row of a regular text has as many cells."""
+    end = len(body)
+    while end > start and body[end - 1] in b"\r\n":
+        end -= 1
+    data = np.frombuffer(body, np.uint8)[:end]
+    mark = None if quote is None or quote.encode() not in body else ord(quote)
+    inside, left = False, width - 1  # separators up to the end of the row
+    for at in range(start, end, _BLOCK):
+        x = data[at : at + _BLOCK]
+        ends = (x == ord(separator)) | (x == _LF)
+        if mark is not None:
+            within = np.bitwise_xor.accumulate(x == mark) ^ inside
+            ends &= ~within
+            inside = bool(within[-1])
+        places = np.flatnonzero(ends)
+        line_ends = x[places] == _LF
+        if not line_ends[left::width].all() or _count(line_ends) != _count(line_ends[left::width]):
+            return False
+        left = (left - len(places)) % width
+    return left == 0
+
+
 def _count(mask: npt.NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(mask))
 
