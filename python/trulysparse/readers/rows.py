@@ -62,22 +62,21 @@ def comment_of(body: bytes, dialect: Dialect) -> str:
 
 def _comments(body: bytes, sign: bytes, dialect: Dialect) -> bool:
     """Tell whether a line begins with a sign, and has fewer cells than rows."""
-    start = dialect.start
-    if body.startswith(sign, start):
-        at = start
-    else:
-        at = body.find(b"\n" + sign, start) + 1 if sign in body else 0
-    while at > start or (at == start and body.startswith(sign, start)):
-        end = body.find(b"\n", at)
-        line = body[at : len(body) if end < 0 else end]
-        if dialect.separator == BLANKS:
-            cells = len(line.split())
-        else:
-            cells = line.count(dialect.separator.encode()) + 1
-        if cells < len(dialect.names):
-            return True
-        at = body.find(b"\n" + sign, at) + 1
-    return False
+    at = dialect.start if body.startswith(sign, dialect.start) else -1
+    while True:
+        if at >= 0:
+            end = body.find(b"\n", at)
+            line = body[at : len(body) if end < 0 else end]
+            if dialect.separator == BLANKS:
+                cells = len(line.split())
+            else:
+                cells = line.count(dialect.separator.encode()) + 1
+            if cells < len(dialect.names):
+                return True
+        # Signs are rare: to look for one byte is faster than for two.
+        at = body.find(b"\n" + sign, max(at, dialect.start)) + 1 if sign in body else 0
+        if not at:
+            return False
 
 
 def read(path: str, body: bytes, dialect: Dialect, comment: str) -> Rows:
