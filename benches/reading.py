@@ -1,7 +1,7 @@
 """Read tables of text with `read_table`, polars, pandas and pyarrow: time, memory, what is right.
 
     python benches/reading.py --make FOLDER            # 200 x 50,000, 10^6 x 30 and 10^5 x 10^3
-    python benches/reading.py FOLDER --repeats 3       # each in a process of its own, in turn
+    python benches/reading.py FOLDER --repeats 3       # each in a fresh process, in turn
     python benches/reading.py --dialects 90            # files of one known table, as tests draw
 
 pandas and pyarrow are left out where they are not installed. All readers have their defaults.

@@ -210,3 +210,20 @@ def test_both_readers_agree_where_quotes_hold_everything(read, monkeypatch):
     slow = read(text)
     assert quick.x.equals(slow.x)
     assert list(quick.rows) == list(slow.rows) == [2, 3, 6]
+
+
+def test_lines_that_begin_as_comments_and_have_all_cells_are_rows(read):
+    for sign in "#%":
+        found = read(f"{sign}1,x\n{sign}2,y\n{sign}1,x\n", header=False, comment="")
+        assert columns(found) == {"column_1": [f"{sign}1", f"{sign}2", f"{sign}1"]}
+
+
+def test_zstandard_is_read_or_the_error_says_how(read):
+    try:
+        import zstandard
+    except ImportError:
+        with pytest.raises(ValueError, match="pip install zstandard"):
+            read(b"\x28\xb5\x2f\xfd....", "t.csv.zst")
+        return
+    data = zstandard.ZstdCompressor().compress(b"a,b\n1.5,x\n2.5,y\n")
+    assert columns(read(data, "t.csv.zst")) == {"a": [1.5, 2.5]}

@@ -57,7 +57,8 @@ class Dialect:
 
     separator: str
     quote: str | None
-    comment: str
+    comment: str | None
+    """The signs of comments; None if no line has shown any."""
     names: list[str]
     """Of the columns, all different."""
     unnamed: set[int]
@@ -121,7 +122,7 @@ def find(path: str, data: bytes, options: Options) -> Dialect:
     start = rows[0].end if has_header else _start(lines, rows[0].line)
     if header is None:
         notes.append("the file has no names of columns: they are column_1, column_2, ...")
-    used = comments[-1].text[0] if comments else ""
+    used = comments[-1].text[0] if comments else None
     return Dialect(
         separator,
         options.quote,

@@ -180,7 +180,7 @@ def _read(
     numeric = {name: kind for name, kind in types.items() if kind != pl.String}
     if not numeric:
         return pl.DataFrame(), text.read(types, strict=True)
-    # Words for missing numbers would be missing in text as well, without a word.
+    # Words for missing numbers would be missing in text as well, and nothing would say so.
     every = not words
     try:
         frame = text.read(types if every else numeric, strict=True, missing=words)
@@ -191,7 +191,7 @@ def _read(
     if not every and not text.is_even():
         # polars sees that rows are too long only where it reads all columns.
         raise Failed("rows of different lengths")
-    # One by one: a query of so many columns takes polars as long as reading them.
+    # One by one: with very many columns a query takes polars as long as reading them.
     most = 0 if gaps else frame.height - 1
     numbers, ready = [], []
     for column in frame.get_columns():

@@ -94,7 +94,7 @@ def is_integer(text: str) -> bool:
     return _IS_INTEGER.fullmatch(text) is not None
 
 
-# 1,234 or 1.234: where the sign may be of thousands as well as of decimals.
+# 1,234 or 1.234: the sign may be of thousands or of decimals.
 _EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 POINT = r"^[+-]?(?:0?\.|[0-9]{4,}\.|[0-9]+\.(?:[0-9]{0,2}|[0-9]{4,})(?:[eE]|$)|[0-9]*\.[0-9]*[eE])"
 """Plain numbers whose point can only be a decimal sign, for polars."""

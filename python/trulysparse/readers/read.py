@@ -57,7 +57,7 @@ def read_table(
         Names or positions of the features (all by default), of columns to leave out, and of those
         that only name the rows.
     text
-        Columns that stay text whatever is in them.
+        Columns that stay text, also if all of their cells are numbers.
     separator
         ``","``, ``";"``, tab, ``"|"`` or another sign; ``" "`` is one or more blanks or tabs.
     decimal, thousands

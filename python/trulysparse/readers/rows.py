@@ -55,7 +55,7 @@ class _Source:
 
 def comment_of(body: bytes, dialect: Dialect) -> str:
     """Find the sign of comments: of the head, or of lines that have not the cells of rows."""
-    if dialect.comment:
+    if dialect.comment is not None:
         return dialect.comment
     return "".join(sign for sign in COMMENTS if _comments(body, sign.encode(), dialect))
 
