@@ -131,8 +131,9 @@ def test_labels_ids_and_choices_of_columns(read):
     ):
         with pytest.raises(ValueError, match=words):
             read(text, **options)
-    with pytest.raises(TypeError, match="expected a column's name or position"):
-        read(text, label=1.5)
+    for options in ({"label": 1.5}, {"ids": [None]}, {"text": [["a"]]}, {"drop": {"a": 1}}):
+        with pytest.raises(TypeError, match="expected a column"):
+            read(text, **options)
 
 
 def test_features_in_rows(read):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trulysparse import _check
@@ -34,13 +34,21 @@ def place(names: Sequence[str], what: str, one: Any) -> int:
     return one % len(names)
 
 
+def listed(what: str, value: Any, expected: str) -> list[Any]:
+    """Give one item, or several, as a list; a dictionary is no list of its keys."""
+    value = _check.plain(value)
+    if isinstance(value, Mapping):
+        raise TypeError(f"{what} = {_check.shown(value)}: expected {expected}")
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes):
+        return [value]
+    return _check.sequence(what, value, expected)
+
+
 def places(names: Sequence[str], what: str, value: Any) -> list[int]:
     """Give the places of one column, or of several, each once."""
     if value is None:
         return []
-    value = _check.plain(value)
-    several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
-    items = _check.sequence(what, value, "columns") if several else [value]
+    items = listed(what, value, "a column, or a list of columns")
     known = {name: k for k, name in enumerate(names)}
     found = [
         known[one] if isinstance(one, str) and one in known else place(names, what, one)

@@ -12,6 +12,7 @@ from trulysparse.readers.columns import Asked
 from trulysparse.readers.dialect import BLANKS, Options
 from trulysparse.readers.notes import Notes
 from trulysparse.readers.numbers import MISSING
+from trulysparse.readers.places import listed
 from trulysparse.readers.table import Table, chosen
 
 _SEPARATORS = {",", ";", "\t", "|", " ", ":", "~", "^"}
@@ -175,19 +176,21 @@ def _asked(
         if thousands == decimal:
             raise ValueError(f"thousands = {thousands!r}, and decimal as well: expected different")
     more, fewer = _words("missing", missing), _words("not_missing", not_missing)
-    if isinstance(text, str | int):
-        text = [text]
+    kept = [_check.plain(one) for one in listed("text", text, "a column, or a list of columns")]
+    for one in kept:
+        if isinstance(one, bool) or not isinstance(one, str | int):
+            raise TypeError(f"text = {_check.shown(one)}: expected a column's name or position")
     return Asked(
         decimal,
         thousands,
         (MISSING - fewer) | more,
-        frozenset(_check.sequence("text", text, "columns")),
+        frozenset(kept),
         more,
     )
 
 
 def _words(name: str, value: str | Iterable[str]) -> frozenset[str]:
-    items = [value] if isinstance(value, str) else _check.sequence(name, value, "a list of text")
+    items = listed(name, value, "a list of text")
     for item in items:
         _check.instance(name, item, str, "a list of text")
     return frozenset(item.strip() for item in items)
