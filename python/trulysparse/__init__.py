@@ -36,6 +36,7 @@ from trulysparse.optim import SGD, Adam, Constant, Cosine, ExponentialDecay, Lio
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.parallel.mpi.link import PeerError
 from trulysparse.presets import Preset, preset
+from trulysparse.readers import Table, read_table
 from trulysparse.recipe import RECIPE, Recipe
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.topology import (
@@ -90,6 +91,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "SparseMLP",
     "StepDecay",
+    "Table",
     "TableEncoder",
     "TerminateOnExplosion",
     "TerminateOnNaN",
@@ -99,6 +101,7 @@ __all__ = [
     "load",
     "plan",
     "preset",
+    "read_table",
 ]
 
 

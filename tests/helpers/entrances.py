@@ -86,6 +86,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "Preset": lambda: ts.preset("table", samples=100),
     "Recipe": lambda: ts.RECIPE,
     "TopologyRule": OwnRule,
+    "Table": lambda: ts.Table(X, Y),
     "Dataset": lambda: trulysparse.datasets.load_digits(),
     "SparseMLPClassifier": lambda: ts.SparseMLPClassifier(**ESTIMATOR).fit(X, Y),
     "SparseMLPRegressor": lambda: ts.SparseMLPRegressor(**ESTIMATOR).fit(X, Y),
@@ -135,6 +136,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "load": {"path": FOLDER / "model"},
     "plan": {"layer_sizes": [COLUMNS, 8, 2]},
     "preset": {"name": "table", "samples": 100},
+    "read_table": {"path": FOLDER / "table.csv"},
     "ImageAugmentation.preview": {"x": X},
     "plot.accuracy_against_parameters": {"curve": CURVE},
     "plot.accuracy_over_workers": {"accuracy": RUNS}, "plot.speedup_over_workers": {"speed": RUNS},
@@ -265,6 +267,7 @@ def calls() -> Iterator[Call]:
     trained = model()
     trained.export_npz(FOLDER / "npz")
     trained.save(FOLDER / "model")
+    (FOLDER / "table.csv").write_text("a,b,c\n" + "1,x,2.5\n" * ROWS)
     places = [("", ts, [*ts.__all__, *ts._ESTIMATORS])]
     places += [(f"{m.__name__.split('.')[-1]}.", m, m.__all__) for m in (ts.plot, ts.datasets)]
     for prefix, module, names in places:

@@ -36,6 +36,7 @@ ALLOWED = {
     "data": {"config", "losses"},
     "tables": {"data"},
     "datasets": {"data"},
+    "readers": {"data"},
     "topology": {"config", "layer", "losses"},
     "callbacks": {"explosion", "history", "layer"},
     "export": {"activations", "config", "data", "layer"},

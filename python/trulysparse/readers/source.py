@@ -1,0 +1,182 @@
+"""The bytes of a file or a pipe, unpacked, and as UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import importlib
+import io
+import sys
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from trulysparse import _check
+
+# What a file begins with that is no text, and what to say of it.
+_KINDS = (
+    (b"PAR1", "a Parquet file: its name has to end in .parquet"),
+    (b"ARROW1", "an Arrow file: its name has to end in .arrow"),
+    (b"FEA1", "a Feather file of version 1"),
+    (b"\x93NUMPY", "an array of NumPy: its name has to end in .npy"),
+    (b"PK\x03\x04", "a .zip, a spreadsheet or an .npz: expected text (save a sheet as .csv)"),
+    (b"\xd0\xcf\x11\xe0", "an old spreadsheet: expected text (save the sheet as .csv)"),
+    (b"\x89HDF", "an HDF5 file: expected text"),
+    (b"%PDF", "a PDF: expected text"),
+)
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_PIECE = 1 << 24
+_PACKED = (".gz", ".zst", ".zstd")
+
+
+class Text(NamedTuple):
+    """A text in UTF-8, and what was found out about its encoding."""
+
+    data: bytes
+    notes: list[str]
+
+
+def needs_polars(path: str) -> None:
+    """Raise ImportError if polars is not there."""
+    try:
+        import polars  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            f"{path}: reading it needs polars (pip install 'trulysparse[tables]')"
+        ) from None
+
+
+def suffix(path: str) -> str:
+    """Give the end of a file's name, without that of a packer: ``.csv`` of ``a.csv.gz``."""
+    name = Path(path)
+    if name.suffix.lower() in _PACKED:
+        name = name.with_suffix("")
+    return name.suffix.lower()
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a file, or standard input for ``-``, and unpack it if it is gzip or Zstandard."""
+    if path == "-":
+        stream = getattr(sys.stdin, "buffer", sys.stdin)
+        data = stream.read()
+        data = data.encode() if isinstance(data, str) else data
+    else:
+        if "://" in path and not Path(path).exists():
+            raise ValueError(f"{path}: expected a file, got a URL (download it first)")
+        data = Path(path).read_bytes()
+    if data.startswith(_GZIP):
+        return _unzipped(path, data)
+    if data.startswith(_ZSTD):
+        return _unpacked(path, data)
+    return data
+
+
+def _unzipped(path: str, data: bytes) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: damaged gzip file ({error})") from None
+
+
+def _unpacked(path: str, data: bytes) -> bytes:
+    for name in ("compression.zstd", "backports.zstd", "zstandard"):
+        try:
+            library = importlib.import_module(name)
+        except ImportError:
+            continue
+        try:
+            if name == "zstandard":
+                with library.ZstdDecompressor().stream_reader(
+                    io.BytesIO(data), read_across_frames=True
+                ) as stream:
+                    unpacked: bytes = stream.read()
+                    return unpacked
+            unpacked = library.decompress(data)
+            return unpacked
+        except MemoryError:
+            raise
+        except Exception as error:  # each library has its own
+            raise ValueError(f"{path}: damaged Zstandard file ({error})") from None
+    raise ValueError(
+        f"{path} is packed with Zstandard: install what reads it (pip install zstandard), or "
+        "unpack it"
+    )
+
+
+def as_text(path: str, data: bytes, encoding: str | None) -> Text:
+    """Give the text of a file in UTF-8, without a mark of the byte order.
+
+    Parameters
+    ----------
+    path
+        The file, for errors.
+    data
+        Its bytes.
+    encoding
+        Its encoding, or None to find it out.
+
+    Raises
+    ------
+    ValueError
+        If it is no text, or none of that encoding.
+    """
+    for start, kind in _KINDS:
+        if data.startswith(start):
+            raise ValueError(f"{path} is {kind}")
+    notes = []
+    if encoding is None:
+        encoding, found = _encoding(data)
+        notes = [found] if found else []
+    else:
+        encoding = _known(encoding)
+    if encoding in ("utf-8", "utf-8-sig"):
+        text = data.removeprefix(codecs.BOM_UTF8)
+        bad = None if text.isascii() else _not_utf_8(text)
+        if bad is not None:
+            raise ValueError(f"{path}: byte {bad} is no UTF-8: expected encoding= to be another")
+    else:
+        try:
+            text = data.decode(encoding).removeprefix("\ufeff").encode()
+        except UnicodeError as error:
+            raise ValueError(f"{path}: not readable as {encoding} ({error})") from None
+    if b"\0" in text:
+        raise ValueError(
+            f"{path} has a byte 0 at {text.index(0)}: expected text (is it encoding='utf-16-le'?)"
+        )
+    return Text(text, notes)
+
+
+def _known(encoding: str) -> str:
+    _check.instance("encoding", encoding, str, "the name of an encoding")
+    try:
+        info = codecs.lookup(encoding)
+    except (LookupError, ValueError):
+        raise ValueError(f"encoding = {encoding!r}: expected an encoding of Python") from None
+    if not getattr(info, "_is_text_encoding", True):
+        raise ValueError(f"encoding = {encoding!r}: expected an encoding of text")
+    return info.name
+
+
+def _encoding(data: bytes) -> tuple[str, str]:
+    """Find the encoding out, and say it if it is unusual."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", "the file is in UTF-16"
+    if data.startswith(codecs.BOM_UTF8) or data.isascii() or _not_utf_8(data) is None:
+        return "utf-8", ""
+    try:
+        data.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1", "the file is no UTF-8: read as Latin-1 (encoding= says another)"
+    return "cp1252", "the file is no UTF-8: read as Windows-1252 (encoding= says another)"
+
+
+def _not_utf_8(data: bytes) -> int | None:
+    """Find the first byte that is no UTF-8, piece by piece, so that no text is made of all."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _PIECE):
+        piece = data[start : start + _PIECE]
+        try:
+            decoder.decode(piece, start + _PIECE >= len(data))
+        except UnicodeDecodeError as error:
+            return max(start + error.start, 0)
+    return None

@@ -1,0 +1,9 @@
+"""Random and damaged files are tables or errors; `helpers.table_fuzz` searches for longer."""
+
+from helpers import table_fuzz
+
+
+def test_random_and_damaged_files(tmp_path):
+    files, tables = table_fuzz.run(seed=27, files=400, seconds=60, folder=tmp_path)
+    assert files > 50
+    assert 0 < tables < files
