@@ -42,7 +42,7 @@ class TableEncoder:
     Parameters
     ----------
     min_count
-        The rows that a level needs for a feature of its own. Default 2.
+        The rows that a level needs to be a feature alone. Default 2.
 
     Attributes
     ----------

@@ -87,7 +87,7 @@ class NumberPart(Part):
 
 @dataclass(frozen=True)
 class CategoryPart(Part):
-    """Levels: a one for each; rare and unseen ones together; missing is a level of its own."""
+    """Levels: a one for each; rare and unseen ones together; missing is a level too."""
 
     kind: ClassVar[str] = "category"
     levels: list[str]
