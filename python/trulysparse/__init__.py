@@ -30,8 +30,9 @@ from trulysparse.data.blocks import Blocks
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.layer import Layer
+from trulysparse.loading import load
 from trulysparse.memory import MemoryPlan, plan
-from trulysparse.model import ModelBusyError, SparseMLP, load
+from trulysparse.model import ModelBusyError, SparseMLP
 from trulysparse.optim import SGD, Adam, Constant, Cosine, ExponentialDecay, Lion, StepDecay
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.parallel.mpi.link import PeerError

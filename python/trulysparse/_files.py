@@ -47,9 +47,12 @@ def parsed(text: str) -> Any:
 
 
 def model(
-    path: str | os.PathLike[str], threads: int, tick: Callable[[int, int], object] | None = None
+    path: str | os.PathLike[str],
+    threads: int,
+    tick: Callable[[int, int], object] | None = None,
+    stacklevel: int = 3,
 ) -> tuple[_core.Network, dict[str, str]]:
-    """Read a model and its metadata; warn the caller's caller if training has diverged."""
+    """Read a model and its metadata; warn, by default the caller's caller, if it had diverged."""
     file = _core.Network.load(path, threads, tick)
     if file.diverged:
         first, *others = file.diverged
@@ -58,6 +61,6 @@ def model(
             f"{plain(os.fspath(path))}: {arrays} numbers that are NaN or infinite; this model had "
             "diverged when it was saved",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     return file.network, file.user

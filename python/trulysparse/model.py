@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _files, _progress, scoring
+from trulysparse import _check, _core, _progress, scoring
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
@@ -877,24 +877,14 @@ class SparseMLP:
         return _from_bytes, (type(self), data, self.threads)
 
 
-def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
-    model = SparseMLP.__new__(cls)
-    model._attach(*_core.Network.from_bytes(data, threads_of(threads)))
+def of_core(core: _core.Network, metadata: dict[str, str]) -> SparseMLP:
+    """Give the model of a network that was read."""
+    model = SparseMLP.__new__(SparseMLP)
+    model._attach(core, metadata)
     return model
 
 
-def load(
-    path: str | os.PathLike[str], *, threads: int | None = None, progress: bool = False
-) -> SparseMLP:
-    """Load a model that `SparseMLP.save` wrote; training goes on as if it had not been saved.
-
-    `threads` and `progress` as in `SparseMLP`. A file that cannot be read is an OSError
-    (FileNotFoundError if there is none), one that is no model file or damaged a ValueError, and a
-    model that does not fit into memory a MemoryError. One that had diverged is a RuntimeWarning.
-    """
-    path, threads = _check.path("path", path), threads_of(threads)
-    with _progress.slow("loading", enabled=_check.boolean("progress", progress)) as tick:
-        core, metadata = _files.model(path, threads, tick)
-    model = SparseMLP.__new__(SparseMLP)
-    model._attach(core, metadata)
+def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
+    model = SparseMLP.__new__(cls)
+    model._attach(*_core.Network.from_bytes(data, threads_of(threads)))
     return model

@@ -114,6 +114,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "SparseMLP.evolve": SAMPLES | {"topology": ts.GradientGrowth()},
     **{f"SparseMLP.{name}": SAMPLES for name in (
         "train_on_batch", "test_on_batch", "evaluate", "gradient_norms")},
+    **{f"{kind}.save": {"path": FOLDER / "estimator"} for kind in (
+        "SparseMLPClassifier", "SparseMLPRegressor")},
     "SparseMLPClassifier.fit": FITTED, "SparseMLPRegressor.fit": FITTED,
     "SparseMLPClassifier.partial_fit": FITTED, "SparseMLPRegressor.partial_fit": FITTED,
     "SparseMLPClassifier.score": FITTED, "SparseMLPRegressor.score": FITTED,

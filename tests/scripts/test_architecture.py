@@ -70,6 +70,7 @@ ALLOWED = {
         "topology",
         "training",
     },
+    "loading": {"config", "estimators", "model"},
     "plot": {"callbacks", "history", "layer"},
     "recipe": {"optim", "topology"},
     "presets": {"config", "data", "optim", "recipe", "topology"},

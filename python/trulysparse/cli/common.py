@@ -16,7 +16,8 @@ import numpy as np
 from trulysparse import _files
 from trulysparse.config import MEMORY
 from trulysparse.data.numeric import is_number_text
-from trulysparse.model import SparseMLP, load
+from trulysparse.loading import network as load_network
+from trulysparse.model import SparseMLP
 
 # The rows held out do not depend on --seed: runs with different seeds are comparable, and
 # `evaluate` scores the rows that training has not seen.
@@ -140,7 +141,7 @@ def add_memory(parser: Any) -> None:
 
 def read_model(args: argparse.Namespace) -> SparseMLP:
     """Load the saved model, with the threads that were given."""
-    model = load(args.model, progress=True)
+    model = load_network(args.model, progress=True)
     if getattr(args, "threads", None) is not None:
         model.threads = args.threads
     return model

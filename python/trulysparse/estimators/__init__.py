@@ -1,7 +1,17 @@
 """A classifier, a regressor and a feature selector in scikit-learn's interface."""
 
+from trulysparse.estimators import _saved
 from trulysparse.estimators._classifier import SparseMLPClassifier
 from trulysparse.estimators._regressor import SparseMLPRegressor
 from trulysparse.estimators._selector import SparseFeatureSelector
+from trulysparse.model import SparseMLP
+
+
+def restored(model: SparseMLP) -> SparseMLPClassifier | SparseMLPRegressor:
+    """Give the estimator whose file this network is from."""
+    kinds = {kind.__name__: kind for kind in (SparseMLPClassifier, SparseMLPRegressor)}
+    found: SparseMLPClassifier | SparseMLPRegressor = _saved.restored(model, kinds)
+    return found
+
 
 __all__ = ["SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor"]

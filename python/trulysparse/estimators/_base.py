@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from trulysparse.data import columns
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.data.outliers import say_outliers
-from trulysparse.estimators import _automatic, _going_on, _state, _support
+from trulysparse.estimators import _automatic, _going_on, _saved, _state, _support
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Targets
@@ -406,6 +407,29 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         _support.write_names(model, self)
 
     # --- what was trained ---------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save everything that predictions need to one file, which `load` opens.
+
+        Network, classes or units of the target, what was learnt of the columns, and parameters;
+        those that are objects, such as an optimiser, are at their defaults when it is loaded. A
+        pickle keeps these too.
+
+        Parameters
+        ----------
+        path
+            The file. One that is there is replaced once the new one is complete.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        TypeError
+            If the classes are neither numbers nor text nor booleans.
+        """
+        check_is_fitted(self, "model_")
+        text = _saved.metadata(self)
+        self.model_._core.save(_check.path("path", path), text, None)
 
     def _answer(self, X: Any) -> tuple[SparseMLP, Any]:
         """Give the outputs for samples, and the network that they are of."""
