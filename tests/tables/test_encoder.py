@@ -146,11 +146,11 @@ def test_columns_are_matched_by_name():
     twice = pd.concat([frame, frame[["age"]]], axis=1)
     with pytest.raises(ValueError, match="2 columns named 'age'"):
         encoder.transform(twice)
-    with pytest.raises(TypeError, match=r"X\[:, 'age'\] has dtype .*expected numbers"):
+    with pytest.raises(TypeError, match=r"frame\[:, 'age'\] has dtype .*expected numbers"):
         encoder.transform(frame.assign(age="old"))
-    with pytest.raises(TypeError, match=r"X\[:, 'when'\] has dtype .*expected dates or times"):
+    with pytest.raises(TypeError, match=r"frame\[:, 'when'\] has dtype .*expected dates or times"):
         encoder.transform(frame.assign(when=1.0))
-    with pytest.raises(ValueError, match=r"X\[:, 'age'\], row 3: inf"):
+    with pytest.raises(ValueError, match=r"frame\[:, 'age'\], row 3: inf"):
         encoder.transform(frame.assign(age=[1, 2, 3, np.inf] * 10))
 
 

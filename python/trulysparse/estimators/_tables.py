@@ -14,7 +14,7 @@ from trulysparse.data.numeric import numeric, refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.tables.arrays import ArrayEncoder, has_missing
 from trulysparse.tables.encoder import TableEncoder
-from trulysparse.tables.frame import as_frame, is_table
+from trulysparse.tables.frame import is_table
 
 Encoder: TypeAlias = TableEncoder | ArrayEncoder
 
@@ -38,7 +38,7 @@ def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> Encoder | None
     if not reset:
         return getattr(estimator, "_encoder", None) or _of_means(estimator, name, X)
     if is_table(X):
-        return TableEncoder().fit(X, name) if _is_mixed(name, X) else None
+        return TableEncoder()._learn(name, X) if _is_mixed(name, X) else None
     X = check_sparse(name, X)
     return ArrayEncoder.of(X) if getattr(X, "ndim", 0) == 2 and has_missing(X) else None
 
@@ -89,7 +89,7 @@ def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:
     if isinstance(encoder, TableEncoder):
         if not is_table(X):
             raise TypeError(f"{name} is a {type(X).__name__}: expected a frame, as in fit")
-        return encoder.transform(as_frame(name, X), name)
+        return encoder._encode(name, X)
     X = check_sparse(name, frames.numbers_of(X) if frames.is_frame(X) else X)
     if not scipy.sparse.issparse(X):
         X = numeric(name, X)

@@ -85,15 +85,13 @@ class TableEncoder:
 
     # --- learning ---------------------------------------------------------------------------------
 
-    def fit(self, frame: Any, name: str = "X") -> TableEncoder:
+    def fit(self, frame: Any) -> TableEncoder:
         """Learn what the columns become.
 
         Parameters
         ----------
         frame
             A frame of pandas or polars, or what has the Arrow PyCapsule interface.
-        name
-            What errors call it.
 
         Returns
         -------
@@ -105,6 +103,10 @@ class TableEncoder:
             If it is none, has two columns of one name, or holds other things than numbers, text,
             categories and times; the message names column and row.
         """
+        return self._learn("frame", frame)
+
+    def _learn(self, name: str, frame: Any) -> TableEncoder:
+        """Do as `fit`; `name` is what errors call the frame."""
         found = as_frame(name, frame)
         if found.shape[0] == 0:
             raise ValueError(f"{name} has no rows: expected at least one")
@@ -119,21 +121,23 @@ class TableEncoder:
         self._take(tuple(learnt))
         return self
 
-    def transform(self, frame: Any, name: str = "X") -> Any:
+    def transform(self, frame: Any) -> Any:
         """Make samples of a frame, whose columns are matched by name.
 
         Parameters
         ----------
         frame
             As `fit` takes it. Columns that were left out need not be there.
-        name
-            What errors call it.
 
         Returns
         -------
         Blocks, array or csr_array of shape (n_samples, n_features)
             Blocks, or one of the two alone if the other would have no columns.
         """
+        return self._encode("frame", frame)
+
+    def _encode(self, name: str, frame: Any) -> Any:
+        """Do as `transform`; `name` is what errors call the frame."""
         found = as_frame(name, frame)
         labels = _labels(name, found)
         places = {label: place for place, label in enumerate(labels)}
