@@ -37,7 +37,7 @@ class Recipe:
     init: str
     fan: str
     dropout: float
-    standardize: bool
+    standardize: bool | str
     optimizer: SGD
     topology: SET
 
@@ -61,7 +61,7 @@ RECIPE = Recipe(
     init="lecun_uniform",
     fan="real",
     dropout=0.2,
-    standardize=True,
+    standardize="auto",  # centred, rare words and one-hot columns are noise
     optimizer=SGD(
         learning_rate=0.05,
         momentum=0.9,

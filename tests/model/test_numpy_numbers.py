@@ -419,6 +419,8 @@ CALLS = {
 # Callables that need what is not here: their numbers go through the same functions as those of
 # `load_digits` and `resolve`, or are those of a class that only the package makes.
 ELSEWHERE = {
+    "Table",
+    "read_table",  # tests/readers/test_formats.py
     "datasets.load_csv",
     "datasets.load_npz",
     "datasets.load_images",

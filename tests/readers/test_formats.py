@@ -85,3 +85,10 @@ def test_svm_with_queries_several_labels_and_odd_numbers(tmp_path):
     path.write_text("1 1:inf\n")
     with pytest.raises(ValueError, match="expected a label and pairs"):
         read_table(path)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c\n1,2,x\n3,4,y\n5,6,x\n", encoding="utf-8")
+    table = read_table(path, label=np.int64(0), header=np.True_, transpose=np.False_)
+    assert (table.label, table.x.columns) == ("a", ["b", "c"])
