@@ -192,7 +192,7 @@ def refuse(name: str, x: Any) -> None:
             array = np.asarray(x, dtype=object)
         for place, item in np.ndenumerate(array):
             odd = isinstance(item, _NO_NUMBERS) or _is_row(item)
-            if odd or _is_missing(item) or _is_time(item):
+            if odd or is_missing(item) or _is_time(item):
                 _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
 
 
@@ -223,7 +223,7 @@ def refuse_missing(name: str, y: Any) -> None:
     array = _array(name, y)
     if array.dtype == object:
         for place, item in np.ndenumerate(array):
-            if _is_missing(item):
+            if is_missing(item):
                 _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
         return
     missing = {"f": np.isnan, "m": np.isnat, "M": np.isnat}.get(array.dtype.kind)
@@ -271,7 +271,7 @@ def _numbers(name: str, label: Any, column: Any) -> Array:
         raise TypeError(f"{name}[:, {label!r}] has complex numbers: expected real ones")
     for row, item in enumerate(array):
         is_number = _check.is_number(item) or isinstance(item, bool | np.bool_ | Decimal)
-        if not is_number or _is_missing(item):
+        if not is_number or is_missing(item):
             _refuse_item(f"{name}[{row}, {label!r}]", item)
     try:
         return array.astype(np.float64)
@@ -294,7 +294,7 @@ def _refuse_other(name: str, x: Any) -> None:
 
 
 def _refuse_item(place: str, item: Any) -> NoReturn:
-    if _is_missing(item):
+    if is_missing(item):
         shown = "NaN" if isinstance(item, numbers.Real | Decimal) else item
         raise ValueError(f"{place} is missing ({shown}): {_FILL}")
     if isinstance(item, str):
@@ -309,7 +309,7 @@ def _refuse_item(place: str, item: Any) -> NoReturn:
     raise TypeError(f"{place} = {shown}: {_FILL}")
 
 
-def _is_missing(item: Any) -> bool:
+def is_missing(item: Any) -> bool:
     """Whether an object is None, NaN, NaT or pandas' NA."""
     if item is None or type(item).__name__ in ("NAType", "NaTType"):
         return True

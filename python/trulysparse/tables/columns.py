@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check
+from trulysparse.data.frames import is_missing
 
 Floats = npt.NDArray[np.float64]
 
@@ -198,15 +199,6 @@ def _of_dates(items: npt.NDArray[np.object_], missing: npt.NDArray[np.bool_]) ->
 
 def _since_midnight(item: datetime.time) -> float:
     return item.hour * 3600 + item.minute * 60 + item.second + item.microsecond / _MICROSECONDS
-
-
-def is_missing(item: Any) -> bool:
-    """Tell None, NaN, NaT and pandas' NA."""
-    if item is None or type(item).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(item, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(item))
-    return isinstance(item, numbers.Real | Decimal) and item != item
 
 
 def _level(item: Any) -> str:
