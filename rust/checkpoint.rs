@@ -121,7 +121,7 @@ fn parse(reader: impl Read + Seek, watch: &mut Watch<'_>) -> reader::Result<Load
     }
     let neurons = header.config.layer_sizes.iter().sum();
     let parts = vec![("the file's arrays", file.len() as f64)];
-    Footprint { connections: 0.0, neurons, parts }.check(0.0)?;
+    Footprint { neurons, parts, ..Footprint::default() }.check(0.0)?;
     let (version, package) = (header.version, header.package.take());
     let user = std::mem::take(&mut header.user);
     let model = tensors::model(&mut file, header)?;

@@ -64,7 +64,12 @@ _Tick = Callable[[int, int], object]
 _T = TypeVar("_T")
 
 def expected_footprint(
-    config: str, batch_size: int, candidates: float | None, memory: str, moments: int
+    config: str,
+    batch_size: int,
+    candidates: float | None,
+    memory: str,
+    moments: int,
+    stored: float | None,
 ) -> Footprint: ...
 def resident_memory() -> int | None: ...
 def setting_ranges() -> dict[str, SettingRange]: ...
@@ -446,7 +451,12 @@ class Network:
     def nnz(self) -> list[int]: ...
     def weights(self, layer: int) -> LayerWeights: ...
     def footprint(
-        self, batch_size: int, candidates: float | None, memory: str, moments: int
+        self,
+        batch_size: int,
+        candidates: float | None,
+        memory: str,
+        moments: int,
+        stored: float | None,
     ) -> Footprint: ...
     def values(self, layer: int) -> tuple[Snapshot, _Float]: ...
     def momentum(self, layer: int) -> _Float: ...

@@ -60,8 +60,13 @@ class MemoryPlan:
         evolves: Any,
         memory: Any,
         optimizer: Optimizer | None,
+        stored: float | None,
     ) -> MemoryPlan:
         """Make the plan of a fit; `footprint` is the core's, of a network or of settings."""
+        if stored is not None:
+            features = config.layer_sizes[0]
+            expected = f"None, or a number of at least 0 and at most {features}, the features"
+            stored = _check.real("stored", stored, expected, low=0, high=features)
         batch_size = _check.integer("batch_size", batch_size, 1)
         candidates = _candidates(evolves)
         memory = request.memory(memory)
@@ -69,7 +74,7 @@ class MemoryPlan:
         request.check(request.StepRequest(config, how), [request.NO_SRELU])
 
         def footprint_for(batch: int) -> _core.Footprint:
-            return footprint(batch, candidates, memory, how._state_per_parameter)
+            return footprint(batch, candidates, memory, how._state_per_parameter, stored)
 
         own = footprint_for(batch_size)
 
@@ -122,6 +127,7 @@ def plan(
     evolves: bool | Rule = True,
     memory: str = "fast",
     optimizer: Optimizer | None = None,
+    stored: float | None = None,
     **settings: Any,
 ) -> MemoryPlan:
     """Tell what a `SparseMLP` and its training would take in memory; nothing is allocated.
@@ -138,6 +144,9 @@ def plan(
         As in `SparseMLP.fit`: ``"fast"`` (default), ``"lean"`` or ``"least"``.
     optimizer
         As in `SparseMLP.fit`: an `Adam` takes 4 bytes a connection more than an `SGD`, the default.
+    stored
+        For sparse samples: the values that one stores, on average, ``x.nnz / x.shape[0]``. None
+        (default) for dense ones.
     **settings
         `activation`, `slope`, `loss` and `dropout` as in `SparseMLP`, with the same defaults.
 
@@ -151,7 +160,7 @@ def plan(
     sparsity: dict[str, Any] = {"epsilon": epsilon, "density": density, "allocation": allocation}
     config = Config.drawn(layer_sizes, **sparsity, **settings)
     footprint = partial(_core.expected_footprint, config.to_json())
-    return MemoryPlan.of(footprint, config, batch_size, evolves, memory, optimizer)
+    return MemoryPlan.of(footprint, config, batch_size, evolves, memory, optimizer, stored)
 
 
 def _candidates(evolves: Any) -> float | None:

@@ -790,13 +790,11 @@ class SparseMLP:
         evolves: bool | Rule = True,
         memory: str = "fast",
         optimizer: Optimizer | None = None,
+        stored: float | None = None,
     ) -> MemoryPlan:
-        """Tell what a fit takes in memory, and what there is.
-
-        The function `plan` has the same arguments, and tells it of a model that is yet to be made.
-        """
-        config = Config.of(self._core)
-        return MemoryPlan.of(self._core.footprint, config, batch_size, evolves, memory, optimizer)
+        """Tell what a fit takes in memory, as `plan`, the function, does before a model."""
+        fit = (batch_size, evolves, memory, optimizer, stored)
+        return MemoryPlan.of(self._core.footprint, Config.of(self._core), *fit)
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print a table of the layers, line by line with `print_fn`."""

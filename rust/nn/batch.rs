@@ -37,7 +37,7 @@ pub fn set_few(share: Option<f64>) {
     OTHER.store(millionths, Ordering::Relaxed);
 }
 
-fn few() -> f64 {
+pub(super) fn few() -> f64 {
     match OTHER.load(Ordering::Relaxed) {
         u32::MAX => FEW,
         millionths => f64::from(millionths) / 1e6,

@@ -1,5 +1,6 @@
 //! What a network and its training take in memory, known before anything is allocated.
 
+use super::batch::few;
 use super::config::Config;
 use super::mlp::Mlp;
 use super::workspace::{Memory, Slots};
@@ -9,7 +10,7 @@ use crate::memory::available;
 use crate::topology::{candidate_bytes, expected_connections};
 
 /// Bytes by what they are for. Only what grows with the network or the batch is counted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Footprint {
     /// Connections of all layers.
     pub connections: f64,
@@ -17,10 +18,12 @@ pub struct Footprint {
     pub neurons: usize,
     /// Names and bytes.
     pub parts: Vec<(&'static str, f64)>,
+    /// Those of the first layer, which sparse samples need more for.
+    pub first: Sizes,
 }
 
 /// One layer's sizes: inputs, outputs, connections (expected ones, so with a fraction).
-type Sizes = (f64, f64, f64);
+pub type Sizes = (f64, f64, f64);
 
 impl Footprint {
     /// The footprint of a network that is yet to be made, and of its training on batches of `batch`
@@ -106,23 +109,24 @@ impl Footprint {
             }
         }
         parts.retain(|(_, bytes)| *bytes > 0.0);
-        Footprint { connections, neurons, parts }
+        Footprint { connections, neurons, parts, first: layers[0] }
+    }
+
+    /// The same footprint for sparse batches of `batch` samples that store `stored` values each; None
+    /// for dense ones.
+    pub fn storing(self, batch: usize, stored: Option<f64>) -> Self {
+        let Some(stored) = stored else { return self };
+        let (all, values) = (self.first.0, stored * batch as f64);
+        self.sparse_inputs(batch, [values.min(all), values], stored <= few() * all)
     }
 
     /// The same footprint for sparse batches of `batch` samples that have at most `features` of the
     /// features and `values` stored values together, and whose work goes by the values if these are `few`.
-    pub fn sparse_inputs(
-        mut self,
-        model: &Mlp,
-        batch: usize,
-        [features, values]: [usize; 2],
-        few: bool,
-    ) -> Self {
-        let layer = &model.layers[0];
-        let (all, outputs) = (layer.weights.n_cols() as f64, layer.weights.n_rows() as f64);
-        let (nnz, lane) = (layer.weights.nnz() as f64, 4.0 * stride(batch) as f64);
-        let share = features as f64 / all;
-        let rows = if few { 0.0 } else { features as f64 };
+    pub fn sparse_inputs(mut self, batch: usize, [features, values]: [f64; 2], few: bool) -> Self {
+        let (all, outputs, nnz) = self.first;
+        let lane = 4.0 * stride(batch) as f64;
+        let share = features / all;
+        let rows = if few { 0.0 } else { features };
         for (what, bytes) in &mut self.parts {
             if *what == "activations" {
                 *bytes -= (all - rows) * lane;
@@ -135,7 +139,7 @@ impl Footprint {
         }
         // Copies of connections and of values by sample and by feature; what is known of each feature;
         // gradients of all connections, where every one makes a step.
-        let copies = 28.0 * nnz * share + 16.0 * values as f64 + 16.0 * features as f64;
+        let copies = 28.0 * nnz * share + 16.0 * values + 16.0 * features;
         let scratch = 4.0 * batch as f64 * outputs;
         self.parts.push(("sparse inputs", copies + 8.0 * all + 4.0 * nnz + scratch));
         self.parts.push(("index of the first layer", 8.0 * nnz + 8.0 * all));

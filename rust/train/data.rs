@@ -252,7 +252,8 @@ impl<'a> DataView<'a> {
             Samples::Sparse(rows) => {
                 let values = most_values(rows, batch)?;
                 let features = values.min(self.x.features());
-                Ok(footprint.sparse_inputs(model, batch, [features, values], rows.are_few()))
+                let most = [features as f64, values as f64];
+                Ok(footprint.sparse_inputs(batch, most, rows.are_few()))
             }
         }
     }

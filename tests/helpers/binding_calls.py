@@ -181,8 +181,8 @@ def directly() -> None:
     moments = core.moments(data)[0]
     core.standardize_by(moments.merged(_core.Moments(2.0, moments.mean, moments.deviations)), None)
     _ = core.takes_float64(), core.moments_of()
-    _ = core.connected_neurons(), core.footprint(8, 3.0, "fast", 1), data.samples()
-    _core.expected_footprint(core.config, 8, None, "fast", 2)
+    _ = core.connected_neurons(), core.footprint(8, 3.0, "fast", 1, 2.5), data.samples()
+    _core.expected_footprint(core.config, 8, None, "fast", 2, None)
     _core.resident_memory()
     _core.aside(lambda: 1, lambda: None, 0.01)
     with _core.CallLock().hold(RuntimeError("busy")):

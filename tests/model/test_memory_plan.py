@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
+import scipy.sparse as sp
 import trulysparse as ts
+from helpers import limits
 from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse import cli
@@ -106,3 +115,97 @@ def test_silu_and_gelu_keep_their_pre_activations(memory):
     more = 4 * 32 * (400 + 300)
     assert total("silu") == total("gelu")
     assert total("silu") - total("tanh") == pytest.approx(more, rel=0.01)
+
+
+# --- sparse samples ---------------------------------------------------------------------------
+
+
+def one_hot(rows, features, stored):
+    """Rows that store as many values each."""
+    columns = np.random.default_rng(0).integers(features // stored, size=(rows, stored))
+    columns += np.arange(stored) * (features // stored)
+    values = np.ones(columns.size, np.float32)
+    offsets = np.arange(rows + 1) * stored
+    return sp.csr_array((values, columns.ravel(), offsets), shape=(rows, features))
+
+
+@pytest.mark.parametrize("stored", [2, 10, 100])
+def test_a_plan_for_sparse_samples_is_what_a_fit_asks_for(stored):
+    """Work goes by 2 of 100 values, and by columns of more."""
+    rows = 200_000
+    model = ts.SparseMLP([100, 1_000_000, 2], epsilon=1, seed=0)
+    x, y = one_hot(rows, 100, stored), np.zeros(rows, int)
+    for optimizer in (ts.SGD(), ts.Adam()):
+        for memory in ("fast", "lean"):
+            how = {"optimizer": optimizer, "memory": memory}
+            with pytest.raises(MemoryError, match="bytes are needed") as caught:
+                model.fit(x, y, batch_size=rows, progress=False, **how)
+            needed = int(re.search(r"(\d+) bytes are needed", str(caught.value))[1])
+            plan = model.plan(rows, stored=stored, **how)
+            assert plan.total == pytest.approx(needed, abs=len(plan.parts))
+            dense = model.plan(rows, **how)
+            assert ("sparse inputs" in plan.parts) > ("sparse inputs" in dense.parts)
+
+
+@given(
+    features=st.integers(100, 100_000),
+    share=st.floats(0, 1),
+    batch=st.integers(1, 2000),
+    adam=st.booleans(),
+)
+def test_a_plan_for_sparse_samples_of_a_model_to_be_made(features, share, batch, adam):
+    how = {"stored": share * features, "optimizer": ts.Adam() if adam else ts.SGD()}
+    plan = ts.plan([features, 20, 2], density=1, batch_size=batch, **how)
+    dense = ts.plan([features, 20, 2], density=1, batch_size=batch, optimizer=how["optimizer"])
+    rest = {"activations", "sparse inputs", "index of the first layer"}
+    assert {k: v for k, v in plan.parts.items() if k not in rest} == {
+        k: v for k, v in dense.parts.items() if k not in rest
+    }
+    assert plan.parts["activations"] <= dense.parts["activations"]
+    assert ("index of the first layer" in plan.parts) == (share * features <= 0.03 * features)
+    assert plan.total == sum(plan.parts.values())
+
+
+MEASURE = """
+import json, sys
+from trulysparse import _core
+import trulysparse as ts
+from model.test_memory_plan import one_hot
+optimizer, topology = (ts.Adam(), None) if sys.argv[1] == "adam" else (ts.SGD(), ts.SET())
+x = one_hot(2000, 1_000_000, 20)
+model = ts.SparseMLP([1_000_000, 20, 2], epsilon=1, seed=0)
+plan = model.plan(500, stored=20, optimizer=optimizer, evolves=topology or False)
+before = _core.resident_memory()
+history = model.fit(x, [0, 1] * 1000, epochs=2, batch_size=500, optimizer=optimizer,
+                    topology=topology, progress=False)
+grown = max(history.history["peak_memory"]) - before
+print(json.dumps([grown, plan.total - plan.taken]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is counted otherwise")
+@pytest.mark.parametrize("how", ["adam", "set"])
+def test_a_fit_on_sparse_samples_takes_about_what_its_plan_says(how):
+    """A plan for dense samples says 2 GB."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, how],
+        capture_output=True, text=True, timeout=limits.CHILD, check=True,
+        cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    grown, planned = json.loads(done.stdout)
+    assert 0.5 * planned < grown < 1.2 * planned + 5e6
+
+
+@pytest.mark.parametrize("wrong", [-1, 101, np.nan, True, "2"])
+def test_a_wrong_number_of_stored_values_is_named(wrong):
+    for call in (ts.SparseMLP([100, 5, 2], seed=0).plan, lambda **k: ts.plan([100, 5, 2], **k)):
+        with pytest.raises((ValueError, TypeError), match=r"stored = .*at most 100, the features"):
+            call(stored=wrong)
+
+
+def test_the_command_plans_for_sparse_samples(capsys):
+    arguments = ["plan", "--features", "200000", "--hidden", "50", "--epsilon", "2"]
+    assert cli.main([*arguments, "--stored", "20"]) == 0
+    assert "index of the first layer" in capsys.readouterr().out
+    assert cli.main(arguments) == 0
+    assert "index of the first layer" not in capsys.readouterr().out

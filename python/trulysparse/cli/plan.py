@@ -51,6 +51,12 @@ def add(commands: Any) -> None:
     evolution.add_no_evolve(plan)
     optimizer.add_optimizer(plan)
     add_memory(plan)
+    plan.add_argument(
+        "--stored",
+        type=number,
+        metavar="N",
+        help="for sparse samples: the values that one stores, on average",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         evolves=not args.no_evolve,
         memory=args.memory,
         optimizer=BY_NAME[args.optimizer](),
+        stored=args.stored,
     )
     for line in str(memory).splitlines():
         say(line)

@@ -24,7 +24,7 @@ pub struct Footprint {
 
 impl Footprint {
     fn new(footprint: nn::Footprint, taken: f64) -> Self {
-        let nn::Footprint { connections, neurons, parts } = footprint;
+        let nn::Footprint { connections, neurons, parts, .. } = footprint;
         Footprint { connections, neurons, parts, taken, available: available() }
     }
 }
@@ -35,7 +35,8 @@ pub fn resident_memory() -> Option<u64> {
     crate::memory::resident()
 }
 
-/// What a network that is yet to be made and its training on batches would take.
+/// What a network that is yet to be made and its training on batches would take; on samples that
+/// store `stored` values each, if they are sparse.
 #[pyfunction]
 pub fn expected_footprint(
     config: &str,
@@ -43,6 +44,7 @@ pub fn expected_footprint(
     candidates: Option<f64>,
     memory: &str,
     moments: usize,
+    stored: Option<f64>,
 ) -> PyResult<Footprint> {
     let memory = convert::name("memory", memory)?;
     let expected = nn::Footprint::expected(
@@ -52,7 +54,7 @@ pub fn expected_footprint(
         memory,
         moments,
     )?;
-    Ok(Footprint::new(expected, 0.0))
+    Ok(Footprint::new(expected.storing(batch_size, stored), 0.0))
 }
 
 #[pymethods]
@@ -65,12 +67,13 @@ impl Network {
         candidates: Option<f64>,
         memory: &str,
         moments: usize,
+        stored: Option<f64>,
     ) -> PyResult<Footprint> {
         let memory = convert::name("memory", memory)?;
         Ok(py.detach(|| {
             let mlp = self.as_is()?;
             let whole = nn::Footprint::of(&mlp, batch_size, candidates, memory, moments);
-            Ok::<_, Error>(Footprint::new(whole, mlp.bytes()))
+            Ok::<_, Error>(Footprint::new(whole.storing(batch_size, stored), mlp.bytes()))
         })?)
     }
 }
