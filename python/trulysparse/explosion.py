@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from trulysparse import _core
@@ -38,7 +38,13 @@ _NO_BETTER = 0.995
 _HARDLY_BETTER = 0.9
 
 
-_LOWER = "try a lower learning rate, standardised features, or smaller targets"
+_SCALED, _SCALED_SPARSE = (
+    "standardised features",
+    "features scaled by scikit-learn's MaxAbsScaler (with standardize=False)",
+)
+
+LOWER = f"try a lower learning rate, {_SCALED}, or smaller targets"
+"""Advice where numbers are too large."""
 
 
 class ExplosionWarning(RuntimeWarning):
@@ -100,6 +106,10 @@ class Trouble:
     kind: str
     message: str
 
+    def of_sparse(self) -> Trouble:
+        """Say the same of sparse samples, which lose their zeros where they are standardised."""
+        return replace(self, message=self.message.replace(_SCALED, _SCALED_SPARSE))
+
 
 def grew(losses: Sequence[float], baseline: Baseline, factor: float = FACTOR) -> bool:
     """Tell whether the last epoch's loss, the mean of its batches, is an explosion."""
@@ -137,7 +147,7 @@ def exploded(losses: Sequence[float], baseline: Baseline) -> Trouble:
     """Judge a network whose loss was far above the constant's all through the last epoch."""
     what = f"the loss of epoch {len(losses)} is {losses[-1]:.4g}"
     than = f"{baseline.loss:.4g}, that of the best constant prediction"
-    return Trouble("exploded", f"training has exploded: {what}, far above {than}; {_LOWER}")
+    return Trouble("exploded", f"training has exploded: {what}, far above {than}; {LOWER}")
 
 
 def trouble(
@@ -148,9 +158,9 @@ def trouble(
     what = f"the loss of the training samples is {loss:.4g} after {_epochs(len(losses))}"
     than = f"{constant:.4g}, that of the best constant prediction"
     if not math.isfinite(loss):
-        return Trouble("not finite", f"training has diverged: {what}; {_LOWER}")
+        return Trouble("not finite", f"training has diverged: {what}; {LOWER}")
     if loss > baseline.usual:
-        return Trouble("exploded", f"training has exploded: {what}, far above {than}; {_LOWER}")
+        return Trouble("exploded", f"training has exploded: {what}, far above {than}; {LOWER}")
     least = _least(losses, baseline)
     if loss > FACTOR * least:
         message = f"{what}, more than ten times the least of them, {_least(losses, None):.4g}"

@@ -98,7 +98,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         The fraction of connections replaced after an epoch, in [0, 1). Default 0.3.
     standardize
         Standardise the features first. Default True: scores compare weights, which only features
-        of one scale allow.
+        of one scale allow. For sparse `X` use False: standardising would make its rarest values the
+        largest. If its columns differ in scale, use scikit-learn's MaxAbsScaler before.
     random_state
         An integer, a `numpy.random.RandomState`, or None (default) for NumPy's global one: the seed
         of the network. The same integer gives the same bits for any `n_jobs`.
@@ -325,6 +326,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 topology=SET(self.zeta, grow_init=RECIPE.topology.grow_init),
                 progress=False,
             )
+        if issparse(samples.X) and history.trouble is not None:
+            history.trouble = history.trouble.of_sparse()
         if is_finite(history):  # else the scores are not, which is an error
             _support.warn_of_trouble(history)
             _support.say_merged(model, samples.X, None if target is None else y, self)

@@ -53,9 +53,9 @@ def _of_size(request: Request, x: Any) -> list[str]:
     if _SMALL <= size <= _LARGE:
         return []
     what = "features that are not 0" if is_sparse else "features"
+    how = "them by scikit-learn's MaxAbsScaler" if is_sparse else "them, or use standardize=True"
     return [
-        f"{what} have a typical size of {size:.2g}, and are trained best at about 1: scale them, "
-        "or use standardize=True"
+        f"{what} have a typical size of {size:.2g}, and are trained best at about 1: scale {how}"
     ]
 
 

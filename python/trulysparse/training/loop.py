@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from trulysparse import _core
 from trulysparse.callbacks.base import Callback, Model
+from trulysparse.data.blocks import CsrArrays
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import LOSSES_OF_AN_EPOCH, History
 from trulysparse.losses import LOSSES, scores
@@ -83,6 +84,8 @@ class Loop:
     checkpoint: Checkpoint | None = None
     # The samples; None of a stream, and where other ranks have them.
     arrays: Any = None
+    # Whether a stream's batches are sparse.
+    streams_sparse: bool = False
     # The frames from `_judge` to the caller of `SparseMLP.fit`.
     frames: ClassVar[int] = 4
 
@@ -143,6 +146,8 @@ class Loop:
         found = verdict(self.request.core, self.driver, history, self.steps_per_epoch)
         if found is not None:
             found = with_causes(found, self.request, self.arrays, history)
+        if found is not None and (self.streams_sparse or isinstance(self.arrays, CsrArrays)):
+            found = found.of_sparse()
         history.trouble = found
         was_said = not history.is_finite()
         if found is not None and not (found.kind == "not finite" and was_said):

@@ -108,7 +108,10 @@ def start(request: Request, model: Model, session: Session | None) -> RunningFit
     if inputs.stream is not None:
         steps = inputs.stream.steps
         driver = StreamDriver(request, inputs.stream)
-        return Loop(request, model, driver, steps, steps, inputs.validation)
+        is_sparse = inputs.stream.is_sparse
+        return Loop(
+            request, model, driver, steps, steps, inputs.validation, streams_sparse=is_sparse
+        )
     if request.strategy is None:
         return _sequential(request, model, inputs)
     return _parallel(request, model, inputs, request.strategy, session)

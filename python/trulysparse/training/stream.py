@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from trulysparse import _check, _core
+from trulysparse.data.blocks import CsrArrays
 from trulysparse.data.samples import Given, given, say_indistinct
 from trulysparse.training.request import Request
 
@@ -34,6 +35,7 @@ class Stream:
         self._iterator: Iterator[Any] | None = None
         self._peeked: Given | None = None
         self._taken = 0
+        self.is_sparse = False
 
     def peek(self) -> tuple[_core.Data, int]:
         """Draw the first batch, which `next` will return once more."""
@@ -99,6 +101,7 @@ class Stream:
             if str(error).startswith("sample_weight"):
                 raise type(error)(f"{place}: {error}") from None
             raise
+        self.is_sparse = isinstance(batch.inputs, CsrArrays)
         if self._taken > 0:  # the fit has begun
             self._columns.keep()
         return batch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trulysparse import _core
 from trulysparse.explosion import (
     LITTLE,
+    LOWER,
     NOTHING,
     Baseline,
     Trouble,
@@ -25,8 +26,7 @@ _LEAST_OF_SEVERAL = 256
 
 WEIGHTS = Trouble(
     "not finite",
-    "training has diverged: weights or moments of the optimiser are not finite; try a lower "
-    "learning rate, standardised features, or smaller targets",
+    f"training has diverged: weights or moments of the optimiser are not finite; {LOWER}",
 )
 
 
