@@ -86,10 +86,11 @@ def samples(
         return _blocks(name, value, features, wide=wide, scale=scale, begins=begins)
     value = check_sparse(name, value, features)
     if scipy.sparse.issparse(value):
+        stored = _stored(name, value)
         if begins:
             say_integers(Names(name), value)
             say_sparse(Names(name), value, standardize=wide)
-        return _sparse_samples(name, value, exactly(value, scale) if wide else None)
+        return _sparse_samples(name, value, stored, exactly(value, scale) if wide else None)
     array = numeric(name, value)
     if array.ndim != 2 or array.shape[1] != features:
         raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
@@ -132,13 +133,31 @@ def _is_plain(value: Any, features: int) -> bool:
     return bool(value.shape[1] == features and len(value) and flags.c_contiguous and flags.aligned)
 
 
-def _sparse_samples(name: str, matrix: Any, exact: DoubleArray | None) -> CsrArrays:
+def _stored(name: str, matrix: Any) -> FloatArray:
+    """Give what a CSR matrix stores in float32; ValueError, with the place, if something is not
+    finite in it.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        stored = np.require(matrix.data, np.float32, ["C", "A"])
+    is_finite = np.isfinite(stored)
+    if not is_finite.all():
+        at = int(is_finite.argmin())
+        row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
+        place = f"{name}[{row}, {matrix.indices[at]}]"
+        expected = "expected finite numbers in float32's range"
+        raise ValueError(f"{place} = {matrix.data[at]}: {expected}")
+    return stored
+
+
+def _sparse_samples(
+    name: str, matrix: Any, stored: FloatArray, exact: DoubleArray | None
+) -> CsrArrays:
     if matrix.shape[0] == 0:
         raise ValueError(f"{name} has shape {matrix.shape}: expected at least one sample")
     return CsrArrays(
         matrix.indptr.astype(np.int64, copy=False),
         matrix.indices.astype(np.uint32, copy=False),
-        as_float32(f"{name}.data", matrix.data),
+        stored,
         matrix.shape[1],
         exact,
     )

@@ -59,6 +59,7 @@ def refuse_sparse(name: str, value: Any) -> None:
     that NumPy cannot read.
     """
     _refuse_unread(name, value)
+    _refuse_sparse_rows(name, value)
     if scipy.sparse.issparse(value):
         raise TypeError(f"{name} is a sparse matrix: expected a dense array (use {name}.toarray())")
     if any(callable(getattr(value, verb, None)) for verb in ("tocsr", "todense")):
@@ -66,6 +67,19 @@ def refuse_sparse(name: str, value: Any) -> None:
         raise TypeError(
             f"{name} is a {kind}, a sparse array: expected a dense array, or SciPy's for samples"
         )
+
+
+def _refuse_sparse_rows(name: str, value: Any) -> None:
+    """Raise a TypeError for a list, or an array of objects, that holds a sparse matrix."""
+    is_boxed = isinstance(value, np.ndarray) and value.dtype == object
+    if not is_boxed and not isinstance(value, list | tuple):
+        return
+    for kind in set(map(type, value.flat if is_boxed else value)):
+        if callable(getattr(kind, "tocsr", None)):
+            raise TypeError(
+                f"{name} holds a {kind.__name__}: expected one sparse matrix, which "
+                "scipy.sparse.vstack makes of a list of rows"
+            )
 
 
 def refuse_held_sparse(name: str, value: Any) -> None:

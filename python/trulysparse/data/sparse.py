@@ -55,10 +55,12 @@ def check_sparse(
         refuse_sparse(name, value)
         return value
     shape = _shape(name, value)
+    # SciPy's sparse arrays give vectors for rows.
+    row = "; one row of a sparse array A is A[[0]], not A[0]" if len(shape) == 1 else ""
     if features is not None and shape[1:] != (features,):
-        raise ValueError(f"{name} has shape {shape}: expected (samples, {features})")
+        raise ValueError(f"{name} has shape {shape}: expected (samples, {features}){row}")
     if len(shape) != 2:
-        raise ValueError(f"{name} has shape {shape}: expected two dimensions")
+        raise ValueError(f"{name} has shape {shape}: expected two dimensions{row}")
     sparse = scipy.sparse
     for kind in _FORMATS:
         if isinstance(value, (getattr(sparse, f"{kind}_array"), getattr(sparse, f"{kind}_matrix"))):
