@@ -43,7 +43,11 @@ class Recipe:
 
     @property
     def model(self) -> dict[str, Any]:
-        """Keyword arguments of `SparseMLP`: `init`, `fan`, `dropout` and `standardize`."""
+        """Keyword arguments of `SparseMLP`: `init`, `fan`, `dropout` and `standardize`.
+
+        ``**ts.RECIPE.model | {"standardize": False}`` changes one of them; to name it a second time
+        is a TypeError.
+        """
         names = ("init", "fan", "dropout", "standardize")
         return {name: getattr(self, name) for name in names}
 
