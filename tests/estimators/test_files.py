@@ -69,6 +69,8 @@ def test_a_loaded_estimator_is_what_was_saved(samples, target, tmp_path):
     np.testing.assert_array_equal(loaded.feature_importances_, estimator.feature_importances_)
     assert loaded.loss_curve_ == estimator.loss_curve_
     assert "estimator" not in loaded.model_.metadata
+    named = json.loads(loaded.model_.metadata.get("feature_names", "null"))
+    assert named is None or len(named) == loaded.model_.layer_sizes[0]
     estimator.partial_fit(x, y)
     loaded.partial_fit(x, y)
     for before, after in zip(answers(estimator, x), answers(loaded, x), strict=True):

@@ -238,7 +238,7 @@ CALLS = {
     ),
     "SparseMLP.plan": (
         lambda **o: dataclasses.replace(model().plan(**o), available=None, taken=0),
-        {"batch_size": [10], "evolves": [True, False]},
+        {"batch_size": [10], "evolves": [True, False], "stored": [2, 1.5]},
     ),
     "SparseMLP.save": (saved, {"progress": [False]}),
     "load": (loaded, {"threads": [2], "progress": [False]}),
@@ -252,6 +252,7 @@ CALLS = {
             "density": SETTINGS["density"],
             "batch_size": [10],
             "evolves": [True, False],
+            "stored": [2, 1.5],
         },
     ),
     "TableEncoder": (lambda **o: repr(ts.TableEncoder(**o)), {"min_count": [3]}),

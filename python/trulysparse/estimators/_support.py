@@ -28,7 +28,6 @@ from trulysparse.estimators import _tables
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
-from trulysparse.tables.encoder import ENCODER, TableEncoder
 
 Mask = npt.NDArray[np.bool_]
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -261,12 +260,13 @@ def names_of(estimator: Any) -> Any:
 
 def write_names(model: SparseMLP, estimator: Any) -> None:
     """Write an estimator's names of features and classes where the command line looks for them."""
-    if isinstance(encoder := getattr(estimator, "_encoder", None), TableEncoder):
-        model.metadata[ENCODER] = encoder.to_json()
-    for key, attribute in (("feature_names", "feature_names_in_"), ("class_names", "classes_")):
-        if hasattr(estimator, attribute):
-            names = [str(name) for name in getattr(estimator, attribute)]
-            model.metadata[key] = json.dumps(names)
+    found = {
+        "feature_names": names_of(estimator),
+        "class_names": getattr(estimator, "classes_", None),
+    }
+    for key, names in found.items():
+        if names is not None:
+            model.metadata[key] = json.dumps(list(map(str, names)))
 
 
 @contextmanager

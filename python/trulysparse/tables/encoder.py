@@ -20,9 +20,6 @@ from trulysparse.tables.parts import Features, Part, WrongKindError
 
 MIN_COUNT = 2
 
-ENCODER = "columns"
-"""Where a model's metadata have what was learnt of the columns of its tables, as JSON."""
-
 _SHOWN = 5
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
@@ -28,7 +29,7 @@ class WrongKindError(TypeError):
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(ABC):
     """A column that was learnt."""
 
     name: str
@@ -42,13 +43,13 @@ class Part:
         """Name the sparse features."""
         return []
 
+    @abstractmethod
     def features(self, column: Column) -> Features:
         """Convert a column of this kind."""
-        raise NotImplementedError
 
+    @abstractmethod
     def said(self) -> str:
         """Say what the column became."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
