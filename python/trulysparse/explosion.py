@@ -18,6 +18,9 @@ NOTHING = "nothing learnt"
 LITTLE = "little learnt"
 """The same where a little was, which only counts if features are to blame."""
 
+EXPLODED, NOT_FINITE = "exploded", "not finite"
+"""Kinds of `Trouble` for which a lower rate is tried."""
+
 # The part of the usual loss below which the least one is not counted: near 0 a loss jumps for
 # nothing.
 _FLOOR_AT_THE_END = 0.005
@@ -147,7 +150,7 @@ def exploded(losses: Sequence[float], baseline: Baseline) -> Trouble:
     """Judge a network whose loss was far above the constant's all through the last epoch."""
     what = f"the loss of epoch {len(losses)} is {losses[-1]:.4g}"
     than = f"{baseline.loss:.4g}, that of the best constant prediction"
-    return Trouble("exploded", f"training has exploded: {what}, far above {than}; {LOWER}")
+    return Trouble(EXPLODED, f"training has exploded: {what}, far above {than}; {LOWER}")
 
 
 def trouble(
@@ -158,13 +161,13 @@ def trouble(
     what = f"the loss of the training samples is {loss:.4g} after {_epochs(len(losses))}"
     than = f"{constant:.4g}, that of the best constant prediction"
     if not math.isfinite(loss):
-        return Trouble("not finite", f"training has diverged: {what}; {LOWER}")
+        return Trouble(NOT_FINITE, f"training has diverged: {what}; {LOWER}")
     if loss > baseline.usual:
-        return Trouble("exploded", f"training has exploded: {what}, far above {than}; {LOWER}")
+        return Trouble(EXPLODED, f"training has exploded: {what}, far above {than}; {LOWER}")
     least = _least(losses, baseline)
     if loss > FACTOR * least:
         message = f"{what}, more than ten times the least of them, {_least(losses, None):.4g}"
-        return Trouble("exploded", f"training has exploded: {message}; try a lower learning rate")
+        return Trouble(EXPLODED, f"training has exploded: {message}; try a lower learning rate")
     if not measured.varies and measured.samples > 1 and loss >= 0.99 * constant > 0:
         return Trouble(
             "frozen",

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import trulysparse as ts
 from trulysparse import cli
+from trulysparse.loading import network
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_is_written_and_said(table, capsys):
     assert err.startswith("trulysparse: warning: training has come to nothing: the loss of the tra")
     assert "after 12 epochs, above 0.6" in err
     assert "test: accuracy" in out
-    assert ts.load("out/model.safetensors").epochs_trained == 12
+    assert network("out/model.safetensors").epochs_trained == 12
 
 
 @pytest.mark.parametrize("epochs", [1, 12])

@@ -19,6 +19,7 @@ from helpers.stand_ins import (
     write_zip,
 )
 from trulysparse import cli
+from trulysparse.loading import network
 
 MODEL = "trulysparse-run/model.safetensors"
 RNG = np.random.default_rng(3)
@@ -39,7 +40,7 @@ def run(capsys, *data, hidden=()):
     out = capsys.readouterr().out
     assert "note:" not in out  # the part that was held out, not all rows
     assert accuracy_in(out) == trained
-    return ts.load(MODEL)
+    return network(MODEL)
 
 
 def test_cifar10(tmp_path, capsys, monkeypatch):

@@ -61,9 +61,12 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ("names", "labels", "message"),
         [
-            ("abcy", ["rose", "tulip"], "more: unknown class 'tulip', the model's are: iris, pop"),
-            ("abdy", ["rose", "rose"], r"more lacks 1 column\(s\): c"),
-            ("abcdy", ["rose", "rose"], r"more has, but the model does not know, 1 column\(s\): d"),
+            (
+                "abcy",
+                ["rose", "tulip"],
+                "more.csv: unknown class 'tulip', the model's are: iris, pop",
+            ),
+            ("abdy", ["rose", "rose"], r"more.csv lacks 1 column\(s\): c"),
         ],
     )
     def test_other_names(self, flowers, capsys, names, labels, message):

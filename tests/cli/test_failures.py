@@ -15,6 +15,7 @@ import trulysparse as ts
 from helpers import limits
 from helpers.command_line import QUICK, train, write_csv
 from trulysparse import cli, datasets
+from trulysparse.loading import network
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ class TestInterrupt:
         monkeypatch.setattr(cli.train, "TerminateOnNaN", Impatient)
         assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--quiet"]) == 130
         assert "interrupted after 2 of 50 epochs, saving" in capsys.readouterr().out
-        model = ts.load("trulysparse-run/model.safetensors")
+        model = network("trulysparse-run/model.safetensors")
         assert 1 <= model.epochs_trained <= 2
         with open("trulysparse-run/history.csv", newline="") as file:
             assert len(list(csv.DictReader(file))) == 2
@@ -51,7 +52,7 @@ class TestInterrupt:
         assert sorted(os.listdir("out")) == ["history.csv", "model.safetensors"]
         with open("out/history.csv", newline="") as file:
             assert list(csv.DictReader(file)) == []
-        assert ts.load("out/model.safetensors").epochs_trained == 0
+        assert network("out/model.safetensors").epochs_trained == 0
 
     def test_before_training(self, monkeypatch, capsys):
         def interrupt(*args, **options):
@@ -80,7 +81,7 @@ class TestInterrupt:
                 break
             out.rmdir()
         assert "saving what there is" in text
-        assert ts.load(out / "model.safetensors").steps_trained > 0
+        assert network(out / "model.safetensors").steps_trained > 0
 
 
 class TestDivergence:

@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 import pytest
-import trulysparse as ts
 from trulysparse import cli
+from trulysparse.loading import network
 
 RNG = np.random.default_rng(3)
 QUICK = ["--epochs", "1", "--quiet", "--hidden", "8", "--out", "out"]
@@ -47,7 +47,7 @@ def said(capsys, code, *arguments):
 
 def trained(path, *more):
     assert cli.main(["train", "--data", path, *QUICK, *more]) == 0
-    return ts.load(MODEL)
+    return network(MODEL)
 
 
 class TestColumns:
@@ -63,15 +63,15 @@ class TestColumns:
 
     def test_by_position_is_said(self, capsys):
         trained(archive("four.npz", 4))
-        table("more.csv", "wxyz")
+        table("more.csv", "wxuz")
         _, err = said(capsys, 0, "predict", MODEL, "--data", "more.csv")
         assert "note: the model has no names of columns: those of more.csv are taken by" in err
         assert "from 'w' to 'z'" in err
-        table("scored.csv", "wxyzk", k=halves())
+        table("scored.csv", "wxuzk", k=halves())
         for command in (["evaluate"], ["prune", "--percentile", "5"]):
             _, err = said(capsys, 0, command[0], MODEL, "--data", "scored.csv", *command[1:])
             assert "taken by position, from 'w' to 'z'" in err
-            assert "the last one is taken, 'k'" in err
+            assert "the model does not say which column its label is: the table's 'k'" in err
 
     def test_arrays_have_no_names(self, capsys):
         trained(table("named.csv", "uvk", k=halves()))

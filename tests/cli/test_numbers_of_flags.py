@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from trulysparse import cli
 from trulysparse.cli import common
+from trulysparse.readers.places import Typed
 
 WORDS = ["1_0", "0.1_5", "\u0661", "0x10", "", "x"]  # \u0661 is a digit for Python
 
@@ -16,7 +17,7 @@ def typed():
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     for name, command in commands.choices.items():
         for action in command._actions:
-            if action.type not in (None, Path):
+            if action.type not in (None, Path, Typed):
                 yield pytest.param(action.type, id=f"{name}{action.option_strings[0]}")
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import trulysparse as ts
 from trulysparse import cli
+from trulysparse.loading import network
 
 TABLE = "u,v,kind\n" + "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(40))
 LINKS = {"same": None, "symbolic": os.symlink, "hard": os.link}
@@ -79,7 +80,7 @@ def test_prune_may_replace_the_model(capsys):
     how = ["--data", "in.csv", "--percentile", "40", "--out", "m.safetensors"]
     assert cli.main(["prune", "m.safetensors", *how]) == 0
     assert Path("m.safetensors").read_bytes() != before
-    assert ts.load("m.safetensors").layers[0].pruned.any()
+    assert network("m.safetensors").layers[0].pruned.any()
 
 
 def test_outputs_in_a_folder_of_images_would_be_images(capsys):

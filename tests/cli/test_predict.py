@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import trulysparse as ts
 from trulysparse import cli
+from trulysparse.loading import network
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 3))
@@ -23,7 +24,7 @@ def model():
     write_csv("flowers.csv", "abcy", [*RNG.normal(size=(3, 60)), kinds])
     arguments = ["--hidden", "8", "--epochs", "1", "--quiet", "--out", "."]
     assert cli.main(["train", "--data", "flowers.csv", *arguments]) == 0
-    return ts.load("model.safetensors")
+    return network("model.safetensors")
 
 
 def write_csv(path, names, columns):
@@ -59,12 +60,12 @@ def test_columns_are_found_by_name_and_no_label_is_needed(model, capsys):
 
 
 def test_other_columns_may_hold_anything(model):
-    write_csv("new.csv", ["id", *"abc", "id"], [[*"uvwxyz"], *X.T, [*"uvwxyz"]])
+    write_csv("new.csv", ["id", *"abc", "of"], [[*"uvwxyz"], *X.T, [*"uvwxyz"]])
     assert predict("new.csv", "--out", "other.csv", "--batch-size", "4", "--threads", "1") == 0
     check(model, *(lambda header, *rows: (header, rows))(*table("other.csv")))
 
 
-@pytest.mark.parametrize("keys", [["x"], ["x_test"], ["x_train"], ["x", "x_test", "x_train"]])
+@pytest.mark.parametrize("keys", [["x"], ["x_test"], ["x_train"], ["x_test", "x_train"]])
 def test_npz(model, keys):
     np.savez("new.npz", **{key: X + i for i, key in enumerate(keys)})
     assert predict("new.npz") == 0
@@ -103,15 +104,14 @@ def test_outputs_that_are_no_classes(loss):
     ("names", "columns", "message"),
     [
         ("ab", X.T[:2], "new.csv lacks 1 column(s): c"),
-        ("abcc", [*X.T, X.T[0]], "expected different column names, 'c' appears twice"),
+        ("abcc", [*X.T, X.T[0]], "expected different names of columns, 'c' appears twice"),
         (
             "abc",
             [*X.T[:2], ["1", "2", "red", "", "1", "1"]],
             "row 4, column 'c': expected a number",
         ),
-        ("abc", [*X.T[:2], ["1", "nan"] * 3], "row 3, column 'c': expected a finite number"),
         ("abc", [[], [], []], "expected rows below the header"),
-        ("", [], "lacks 3 column(s): a, b, c"),
+        ("", [], "expected a table, it has no lines"),
     ],
 )
 def test_bad_csv(model, capsys, names, columns, message):
@@ -127,10 +127,10 @@ def test_bad_csv(model, capsys, names, columns, message):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"y": X}, "expected one of the keys x, x_test, x_train"),
+        ({"y": X}, "expected arrays x and y, or x_train and y_train, got y"),
         ({"x": X[0]}, "expected x to be numbers of shape (n_samples, n_features)"),
         ({"x": X[:, :2]}, "new.npz has 2 features, the model takes 3"),
-        ({"x": X * np.nan}, "x holds NaN"),
+        ({"x": X * np.inf}, "x[0, 0] is infinite"),
     ],
 )
 def test_bad_npz(model, capsys, arrays, message):
@@ -144,7 +144,7 @@ def test_other_mistakes(model, capsys):
     model.metadata["class_names"] = '["iris"]'
     model.save("damaged.safetensors")
     for data, name, message in (
-        ("digits", "model.safetensors", "expected a .csv or .npz file"),
+        ("digits", "model.safetensors", "expected the file of a table"),
         ("absent.csv", "model.safetensors", "absent.csv"),
         ("new.npz", "absent.safetensors", "absent.safetensors"),
         ("new.npz", "damaged.safetensors", "expected 3 names"),

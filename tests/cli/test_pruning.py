@@ -6,6 +6,7 @@ import trulysparse as ts
 from helpers.command_line import RNG, accuracy_in, train, write_csv
 from trulysparse import cli
 from trulysparse.cli.flags import pruning
+from trulysparse.loading import network
 
 PRUNING = ["--prune-percentile", "30", "--prune-start", "1", "--prune-every", "1"]
 CLOSED = [*PRUNING, "--no-prune-regrow"]
@@ -160,7 +161,7 @@ def test_prune_writes_a_smaller_model_and_its_curve(trained, tmp_path, capsys):
     assert "layer 1: 6 neurons pruned, with" in out
     assert "compacted: 64-20-20-10 to 64-14-14-10" in out
     assert f"connections: {trained.nnz:,} -> " in out
-    pruned = ts.load("small.safetensors")
+    pruned = network("small.safetensors")
     assert pruned.layer_sizes == [64, 14, 14, 10]
     assert pruned.metadata == trained.metadata
     trained.prune(percentile=30)
@@ -168,7 +169,7 @@ def test_prune_writes_a_smaller_model_and_its_curve(trained, tmp_path, capsys):
     expected = 100 * trained.evaluate(data.x_test, data.y_test)["accuracy"]
     assert f"% -> {expected:.2f} %\n" in out
     assert (tmp_path / "small.png").read_bytes()[:4] == b"\x89PNG"
-    assert ts.load("out/model.safetensors").nnz > pruned.nnz
+    assert network("out/model.safetensors").nnz > pruned.nnz
 
 
 def test_prune_makes_the_folder(trained, tmp_path):
@@ -184,7 +185,7 @@ def test_prune_goes_as_far_as_half_of_the_rows_allow(trained, capsys):
         command = ["prune", "out/model.safetensors", "--data", "digits", "--tolerance", tolerance]
         assert cli.main(command) == 0
         assert "accuracy on the other half of the rows: " in capsys.readouterr().out
-        left.append(ts.load("pruned.safetensors").nnz)
+        left.append(network("pruned.safetensors").nnz)
     assert trained.nnz >= left[0] > left[1]
 
 
@@ -223,7 +224,7 @@ def test_such_a_loss_has_no_accuracy(tmp_path, capsys, how, loss):
     assert "note: this file has no test part, so all of its rows are scored" in out
     assert "loss on " in out
     assert f"no picture of the curve: the loss {loss} has no accuracy\n" in out
-    assert ts.load("pruned.safetensors").nnz < model.nnz
+    assert network("pruned.safetensors").nnz < model.nnz
     assert not (tmp_path / "pruned.png").exists()
 
 

@@ -21,6 +21,8 @@ from trulysparse import cli, datasets
 from trulysparse.cli import outcome
 from trulysparse.cli.common import SPLIT_SEED
 from trulysparse.cli.flags import workers
+from trulysparse.cli.tables.problem import of_dataset
+from trulysparse.loading import network
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +95,7 @@ class TestSettings:
         x = (rng.normal(size=(90, 12)) + y[:, None]).astype(np.float32)
         np.savez("mine.npz", x_train=x, y_train=y)
         assert command("--data", "mine.npz", "--epochs", "15", *flags) == 0
-        model = ts.load("out/model.safetensors")
+        model = network("out/model.safetensors")
 
         data = datasets.resolve("mine.npz", seed=SPLIT_SEED)
         monkeypatch.setattr("trulysparse.estimators._support.draw_seed", lambda random: 0)
@@ -137,7 +139,7 @@ class TestSettings:
     def test_a_csv_has_them_too(self, flowers, capsys):
         assert command("--data", flowers, "--epochs", "1") == 0
         assert "preset table" in capsys.readouterr().out
-        assert ts.load("out/model.safetensors").layer_sizes == [3, 100, 3]
+        assert network("out/model.safetensors").layer_sizes == [3, 100, 3]
 
 
 @pytest.mark.parametrize("kind", ["modules", "few", "counts", "offsets", "classes", "one_factor"])
@@ -182,9 +184,9 @@ class TestSecondStart:
         out = capsys.readouterr().out
         assert re.search(problem + r".*: starting again with --learning-rate 0\.0125\n", out)
         assert out.count("starting again") == 1
-        model = ts.load("out/model.safetensors")
+        model = network("out/model.safetensors")
         assert command(*settings, "--learning-rate", "0.0125") == 0
-        again = ts.load("out/model.safetensors")
+        again = network("out/model.safetensors")
         for one, two in zip(model.layers, again.layers, strict=True):
             assert one.weight.data.tobytes() == two.weight.data.tobytes()
         assert json.loads(model.metadata["dataset"]) == "wide"
@@ -266,7 +268,7 @@ class TestFarAboveAConstant:
     )
     def test_rule(self, losses, held_out, exploded, failed):
         x, y = one_factor(40, 5)
-        data = datasets.Dataset("d", x, y, x, y)
+        data = of_dataset(datasets.Dataset("d", x, y, x, y))
         model = ts.SparseMLP([5, 4, 2], init="lecun_uniform", fan="real", seed=0)
         if exploded:
             model = scaled(model, 1e3)
@@ -282,7 +284,7 @@ class TestFarAboveAConstant:
     )
     def test_a_loss_that_rose_matters_for_a_second_start_only(self, losses, epoch):
         x, y = one_factor(40, 5)
-        data = datasets.Dataset("d", x, y, x, y)
+        data = of_dataset(datasets.Dataset("d", x, y, x, y))
         model = ts.SparseMLP([5, 4, 2], init="lecun_uniform", fan="real", seed=0)
         for i, loss in enumerate(losses):
             model.history.append(i, {"loss": loss, "val_loss": 0.5})

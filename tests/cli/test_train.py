@@ -13,6 +13,7 @@ import trulysparse as ts
 from helpers import limits
 from helpers.command_line import QUICK, RNG, accuracy_in, train
 from trulysparse import cli
+from trulysparse.loading import network
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ class TestTrain:
         assert float(rows[-1]["val_accuracy"]) > 0.8
         assert accuracy_in(out) == pytest.approx(100 * float(rows[-1]["val_accuracy"]), abs=0.01)
 
-        model = ts.load("trulysparse-run/model.safetensors")
+        model = network("trulysparse-run/model.safetensors")
         assert model.layer_sizes == [64, 40, 40, 10]
         assert (model.epochs_trained, model.seed, model.standardize) == (8, 3, True)
         assert model.evolutions > 0
@@ -52,7 +53,7 @@ class TestTrain:
         assert (args.data, args.preset, args.seed) == ("digits", None, 0)
         assert not {"zeta", "learning_rate", "init", "hidden", "epochs"} & set(vars(args))
         assert cli.main(["train", "--epochs", "1", "--quiet", "--threads", "2"]) == 0
-        assert ts.load("trulysparse-run/model.safetensors").layer_sizes == [64, 200, 200, 200, 10]
+        assert network("trulysparse-run/model.safetensors").layer_sizes == [64, 200, 200, 200, 10]
 
     def test_settings_are_printed(self, capsys):
         train("--preset", "recipe", "--momentum", 0.5, "--no-evolve")
@@ -199,7 +200,7 @@ class TestTrain:
         np.savez("madelon/madelon.npz", x_train=x, y_train=y, x_test=x, y_test=y)
         arguments = ["--data", "madelon", "--data-dir", "madelon", "--epochs", "1", "--quiet"]
         assert cli.main(["train", *arguments]) == 0
-        model = ts.load("trulysparse-run/model.safetensors")
+        model = network("trulysparse-run/model.safetensors")
         assert model.layer_sizes == [5, 400, 100, 400, 2]
 
     def test_without_matplotlib(self, monkeypatch, capsys):

@@ -4,8 +4,8 @@ import csv
 import re
 
 import numpy as np
-import trulysparse as ts
 from trulysparse import cli
+from trulysparse.loading import network
 
 QUICK = ["--hidden", "2x20", "--epochs", "2", "--quiet"]
 RNG = np.random.default_rng(0)
@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 def train(*arguments, out="out"):
     """Train quickly and load what was saved."""
     assert cli.main(["train", *QUICK, "--out", out, *map(str, arguments)]) == 0
-    return ts.load(f"{out}/model.safetensors")
+    return network(f"{out}/model.safetensors")
 
 
 def accuracy_in(text):

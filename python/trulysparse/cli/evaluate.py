@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from trulysparse.cli import metadata
 from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, say
-from trulysparse.cli.flags import data
-from trulysparse.datasets import Dataset
+from trulysparse.cli.flags import data, tables
+from trulysparse.cli.scores import say_scores
+from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.model import SparseMLP
 
 _ALL_ROWS = (
@@ -23,33 +23,32 @@ def add(commands: Any) -> None:
     evaluate = commands.add_parser(
         "evaluate",
         help="score a saved model",
-        description="Print loss and accuracy: on the test part of data that has one, else on all "
-        "rows of a .csv or .npz.",
+        description="Print the scores of a model on the test part of data that has one, else on "
+        "all rows. Of classes: accuracy, also the mean over classes, the area under the curve, the "
+        "logarithmic loss and the confusion matrix; of numbers R2, RMSE and MAE, in their units.",
     )
     evaluate.set_defaults(run=run)
     add_model(evaluate)
     data.add_flags(evaluate, required=True)
+    tables.add_columns(evaluate, trains=False)
+    tables.add_reading(evaluate)
     add_batch_size(evaluate, _BATCH_SIZE)
     add_threads(evaluate)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the scores."""
-    model, dataset = metadata.read(args)
-    x, y = metadata.matched(model, dataset)
-    say_samples(dataset)
-    say(scores(model.evaluate(x, y, batch_size=args.batch_size)))
+    saved = Saved.read(args)
+    rows = saved.labelled(args)
+    assert rows.y is not None
+    say_samples(rows)
+    names = saved.class_names or saved.output_names
+    say_scores(say, saved.model, rows.x, rows.y, names, batch_size=args.batch_size)
     return 0
 
 
-def say_samples(dataset: Dataset) -> None:
+def say_samples(rows: Rows) -> None:
     """Say how many samples are scored, and if a model may know some of them."""
-    say(f"data: {dataset.name}, {len(dataset.x_test)} samples")
-    if len(dataset.x_train) == 0:
+    say(f"data: {rows.name}, {rows.x.shape[0]} samples")
+    if rows.is_whole:
         say(_ALL_ROWS)
-
-
-def scores(found: dict[str, float]) -> str:
-    """Say the scores in words."""
-    accuracy = f"accuracy {100 * found['accuracy']:.2f} %, " if "accuracy" in found else ""
-    return f"{accuracy}loss {found['loss']:.4f}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trulysparse import _files
 from trulysparse.cli import metadata
@@ -16,16 +17,17 @@ from trulysparse.cli.common import (
     add_model,
     default,
     positive,
-    read_model,
     refuse_overwriting,
     say,
     whole,
 )
+from trulysparse.cli.tables.saved import Saved
 from trulysparse.importance import KINDS
 from trulysparse.model import SparseMLP
 
 _KIND = default(SparseMLP.feature_importance, "kind")
 _Row = tuple[str, str, float]
+Scores = npt.NDArray[np.float64]
 
 
 def add(commands: Any) -> None:
@@ -55,6 +57,12 @@ def add(commands: Any) -> None:
         "layer",
     )
     importance.add_argument(
+        "--levels",
+        action="store_true",
+        help="rank what the columns of a table became, such as the levels of a category, rather "
+        "than the columns",
+    )
+    importance.add_argument(
         "--csv", type=Path, metavar="FILE", help="also write all ranks to this .csv"
     )
 
@@ -63,11 +71,16 @@ def run(args: argparse.Namespace) -> int:
     """Print the highest ranks, and write all of them if asked to."""
     if args.csv is not None:
         refuse_overwriting(args, [args.csv])
-    model = read_model(args)
+    saved = Saved.read(args)
+    model = saved.model
+    if args.levels and args.layer is not None:
+        raise ValueError("--levels is for features: expected no --layer")
     if args.layer is None:
         what, layer = "feature", 0
         scores = model.feature_importance(args.kind or _KIND)
         names = metadata.names(model, "feature_names")
+        if not args.levels and saved.encoder is not None:
+            return _shown(args, "column", *_of_columns(saved, scores))
     elif args.kind is not None:
         raise ValueError("--kind is for features: --layer ranks neurons by their incoming weights")
     else:
@@ -78,8 +91,24 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             f"the model's metadata 'feature_names': expected {units[-1] + 1} names or more"
         )
+    return _shown(
+        args, what, [str(unit) if names is None else names[unit] for unit in units], scores
+    )
+
+
+def _of_columns(saved: Saved, scores: Scores) -> tuple[list[str], Scores]:
+    """Give the columns of the table and their scores: the sums over what each became."""
+    model, encoder = saved.model, saved.encoder
+    whole = np.zeros(model.original_layer_sizes[0])
+    whole[model.units(0)] = scores
+    found = np.array([whole[places].sum() for places in encoder.places()])
+    return [part.name for part in encoder.columns_], found
+
+
+def _shown(args: argparse.Namespace, what: str, names: Sequence[str], scores: Scores) -> int:
+    """Print the highest ranks, and write all of them if asked to."""
     rows = [
-        (str(rank), str(units[place]) if names is None else names[units[place]], scores[place])
+        (str(rank), names[place], scores[place])
         for rank, place in enumerate(np.argsort(-scores, kind="stable"), start=1)
     ]
     _print(rows[: args.top], what)

@@ -6,7 +6,10 @@ import argparse
 import json
 from typing import Any
 
-from trulysparse.cli.common import add_model, left, read_model, say, sizes
+from trulysparse.cli.common import add_model, left, say, sizes
+from trulysparse.cli.tables import described
+from trulysparse.cli.tables.saved import Saved
+from trulysparse.estimators import KEY
 
 
 def add(commands: Any) -> None:
@@ -18,7 +21,8 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what the model is and what it has been through."""
-    model = read_model(args)
+    saved = Saved.read(args)
+    model = saved.model
     model.summary(print_fn=say)
     say(f"loss: {model.loss}")
     say(f"epochs trained: {model.epochs_trained}")
@@ -29,7 +33,13 @@ def run(args: argparse.Namespace) -> int:
         say(f"compacted from: {sizes(model.original_layer_sizes)}")
     say(f"seed: {model.seed}")
     say(f"written by: trulysparse {_package(args.model)}")
+    if saved.estimator is not None:
+        say(f"estimator: {type(saved.estimator).__name__}")
+    for line in described.columns(saved.encoder, most=None):
+        say(f"column {line}")
     for key, value in sorted(model.metadata.items()):
+        if key == KEY:
+            continue  # said above, in words
         say(f"{key}: {value if len(value) <= 100 else value[:97] + '...'}")
     return 0
 

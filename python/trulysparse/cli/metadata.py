@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _files
-from trulysparse.cli.common import note, read_model
+from trulysparse.cli.common import note
 from trulysparse.cli.flags import data as data_flags
+from trulysparse.cli.tables.problem import Problem
+from trulysparse.data.blocks import Blocks
 from trulysparse.datasets import Dataset
 from trulysparse.model import SparseMLP
 
@@ -20,13 +22,15 @@ Rows = npt.NDArray[Any]
 Labels = npt.NDArray[np.int64]
 
 
-def write(model: SparseMLP, data: Dataset, label: str | None) -> None:
+def write(model: SparseMLP, problem: Problem, label: str | None) -> None:
     """Write down the names of the data, their classes, their features and their label."""
+    known: Any = problem.label[0] if len(problem.label) == 1 else list(problem.label) or None
     entries = {
-        "dataset": data.name,
-        "class_names": data.class_names,
-        "feature_names": data.feature_names,
-        "label": data.label_name if label is None else label,
+        "dataset": problem.name,
+        "class_names": problem.class_names,
+        "feature_names": problem.feature_names,
+        "label": known if known is not None else label,
+        "missing": list(problem.missing) or None,
     }
     for key, value in entries.items():
         if value is not None:
@@ -46,16 +50,17 @@ def names(model: SparseMLP, key: str) -> list[str] | None:
     return found
 
 
-def label(model: SparseMLP) -> str | None:
-    """Give the column of the labels."""
+def labels(model: SparseMLP) -> list[str]:
+    """Give the columns of the labels; none if they are not known."""
     if "label" not in model.metadata:
-        return None
+        return []
     try:
         found = _files.parsed(model.metadata["label"])
     except ValueError:
         found = None
-    if not isinstance(found, str):
-        raise ValueError("the model's metadata 'label': expected a JSON string")
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ValueError("the model's metadata 'label': expected a JSON string, or a list of them")
     return found
 
 
@@ -67,12 +72,17 @@ def feature_names(model: SparseMLP) -> list[str] | None:
     return [found[i] for i in model.units(0)]
 
 
-def remaining(model: SparseMLP, x: Rows) -> Rows:
+def remaining(model: SparseMLP, x: Any) -> Any:
     """Leave out the features that a compaction has removed, if they are there."""
     original = model.original_layer_sizes[0]
     if x.shape[1] != original or original == model.layer_sizes[0]:
         return x
-    return x[:, model.units(0)]
+    units = model.units(0)
+    if not isinstance(x, Blocks):
+        return x[:, units]
+    dense = x.dense.shape[1]
+    numbers, ones = x.dense[:, units[units < dense]], x.sparse[:, units[units >= dense] - dense]
+    return Blocks(numbers, ones) if numbers.shape[1] else ones
 
 
 def say_by_position(model: SparseMLP, data: str, columns: Sequence[str] | None) -> None:
@@ -93,26 +103,14 @@ def say_by_position(model: SparseMLP, data: str, columns: Sequence[str] | None) 
         )
 
 
-def read(args: argparse.Namespace) -> tuple[SparseMLP, Dataset]:
-    """Read a saved model and data; all rows are the test part if the data have none."""
-    model = read_model(args)
-    column = args.label
-    if column is None and (args.data.lower().endswith(".csv") or args.data == "leukemia"):
-        column = label(model)
-    found = data_flags.read(args, column, hold_out=False)
-    if column is None and found.label_name is not None:
-        known = names(model, "feature_names")
-        other = None if known else data_flags.like_label(found.feature_names or ())
-        if other is not None:
-            raise ValueError(
-                f"{args.data}: the model does not say which column its label is, the last one is "
-                f"{found.label_name!r} and another {other!r}: expected --label"
-            )
-        note(
-            "the model does not say which column its label is: the last one is taken, "
-            f"{found.label_name!r}"
-        )
-    return model, found
+def read(args: argparse.Namespace, model: SparseMLP) -> Dataset:
+    """Read a known data set, or images; all rows are the test part if the data have none."""
+    if len(args.label) > 1:
+        raise ValueError(f"--label was given {len(args.label)} times: expected one for {args.data}")
+    column = str(args.label[0]) if args.label else None
+    if column is None and args.data == "leukemia":
+        column = next(iter(labels(model)), None)
+    return data_flags.read(args, column, hold_out=False)
 
 
 def matched(model: SparseMLP, data: Dataset) -> tuple[Rows, Labels]:
@@ -125,7 +123,8 @@ def _match_features(model: SparseMLP, data: Dataset) -> Rows:
     original = names(model, "feature_names")
     if original is None or data.feature_names is None or original == list(data.feature_names):
         say_by_position(model, data.name, data.feature_names)
-        return remaining(model, data.x_test)
+        found: Rows = remaining(model, data.x_test)
+        return found
     trained = feature_names(model) or []
     places = {name: place for place, name in enumerate(data.feature_names)}
     missing = [name for name in trained if name not in places]

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse.data import classes
-from trulysparse.datasets import Dataset
-from trulysparse.explosion import LITTLE, NOTHING
+from trulysparse.cli.tables.problem import Problem
+from trulysparse.explosion import EXPLODED, LITTLE, NOT_FINITE, NOTHING, Trouble
 from trulysparse.importance import KINDS
 from trulysparse.model import SparseMLP
 from trulysparse.training.loop import CUT_OFF
@@ -37,7 +36,7 @@ def limit(labels: npt.NDArray[np.int64], classes: int) -> float:
 
 
 def trouble(
-    model: SparseMLP, data: Dataset, epochs: int, *, interrupted: bool, last: bool = True
+    model: SparseMLP, data: Problem, epochs: int, *, interrupted: bool, last: bool = True
 ) -> str | None:
     """Say what makes the network worthless, in half a sentence, or None.
 
@@ -57,6 +56,8 @@ def trouble(
         return None
     if not KINDS["path"](model._core).any():  # constant features included
         return CUT_OFF
+    if not data.has_classes:
+        return None if history.trouble is None else _failed(history.trouble)
     losses = history.history["loss"]
     most = limit(data.y_train, data.n_classes)
     worst = _worst(model, data, losses, most)
@@ -71,7 +72,12 @@ def trouble(
     return None
 
 
-def _worst(model: SparseMLP, data: Dataset, losses: Sequence[float], most: float) -> float | None:
+def _failed(found: Trouble) -> str | None:
+    """Say what `SparseMLP.fit` says of a network that is worse than none."""
+    return found.message.partition(";")[0] if found.kind in (EXPLODED, NOT_FINITE) else None
+
+
+def _worst(model: SparseMLP, data: Problem, losses: Sequence[float], most: float) -> float | None:
     """Give the largest loss at the end, if it is beyond the limit while training and afterwards."""
     if losses[-1] <= most and max(losses) <= EXPLOSION * most:
         return None
@@ -93,11 +99,13 @@ def warning(model: SparseMLP) -> str | None:
     return None if found is None else found.message
 
 
-def remark(data: Dataset, loss: float) -> str | None:
+def remark(data: Problem, loss: float) -> str | None:
     """Remark on a test loss above a constant prediction's, or give None.
 
     It may be overfitting, with most classes right: no reason to throw the network away.
     """
+    if not data.has_classes:
+        return None
     constant = max(constant_loss(data.y_train), constant_loss(data.y_test))
     if loss <= constant:
         return None
@@ -108,19 +116,10 @@ def remark(data: Dataset, loss: float) -> str | None:
     )
 
 
-def many_classes(data: Dataset) -> str | None:
-    """Say that the classes may be values, or give None."""
-    rows = len(data.x_train) + len(data.x_test)
-    if data.class_names is None or not classes.look_like_values(data.class_names, rows):
-        return None
-    return (
-        f"{classes.said(data.n_classes, rows)}: if they are values rather than names, this network "
-        "cannot learn them; SparseMLPRegressor of the Python package can"
-    )
-
-
-def untrained(data: Dataset, trained_on: Dataset) -> str | None:
+def untrained(data: Problem, trained_on: Problem) -> str | None:
     """Name the classes that no training row has, or give None."""
+    if not data.has_classes:
+        return None
     seen = np.isin(np.arange(data.n_classes), trained_on.y_train)
     missing = np.flatnonzero(~seen)
     if not len(missing):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trulysparse import presets
@@ -25,14 +25,17 @@ _INTRODUCTIONS = {
 
 @dataclass(frozen=True)
 class Chosen:
-    """A preset's settings, and over them the flags that were given."""
+    """A preset's settings; over them what suits the data, and then the flags that were given."""
 
     preset: Preset
     given: Mapping[str, Any]
+    suited: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         """Give a setting by the name of its flag."""
-        return self.given[name] if name in self.given else getattr(self.preset, name)
+        if name in self.given:
+            return self.given[name]
+        return self.suited[name] if name in self.suited else getattr(self.preset, name)
 
     def sized(self, samples: int, strategy: WASSP | WASAP | None = None) -> Chosen:
         """Fill in the batch size, with a strategy that of a worker, and the decay.

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from trulysparse.cli import metadata
 from trulysparse.cli.common import (
     add_batch_size,
     add_model,
@@ -23,7 +22,8 @@ from trulysparse.cli.common import (
     whole,
 )
 from trulysparse.cli.evaluate import say_samples
-from trulysparse.cli.flags import data
+from trulysparse.cli.flags import data, tables
+from trulysparse.cli.tables.saved import Saved
 from trulysparse.model import SparseMLP
 from trulysparse.plot._pruning import save_pruning_curve
 from trulysparse.topology.pruning import amount
@@ -44,6 +44,8 @@ def add(commands: Any) -> None:
     prune.set_defaults(run=run)
     add_model(prune)
     data.add_flags(prune, required=True)
+    tables.add_columns(prune, trains=False)
+    tables.add_reading(prune)
     goal = prune.add_mutually_exclusive_group(required=True)
     goal.add_argument(
         "--percentile",
@@ -80,16 +82,18 @@ def run(args: argparse.Namespace) -> int:
     check_folder(args.out.parent)
     refuse_overwriting(args, [args.out], ("data", "data_dir"))
     refuse_overwriting(args, [args.out.with_suffix(".png")])
-    model, dataset = metadata.read(args)
-    x, y = metadata.matched(model, dataset)
-    say_samples(dataset)
+    saved = Saved.read(args)
+    model, read = saved.model, saved.labelled(args)
+    x, y = read.x, read.y
+    assert y is not None
+    say_samples(read)
     amount(args.percentile, None, args.tolerance, required=True)
-    judged = np.arange(len(x))
+    judged = np.arange(len(y))
     how: dict[str, Any] = {"percentile": args.percentile}
     if args.tolerance is not None:
-        if len(x) < 2:
-            raise ValueError(f"--tolerance: expected two or more rows, got {len(x)}")
-        order = np.random.default_rng(0).permutation(len(x))
+        if len(y) < 2:
+            raise ValueError(f"--tolerance: expected two or more rows, got {len(y)}")
+        order = np.random.default_rng(0).permutation(len(y))
         chosen, judged = np.sort(order[::2]), np.sort(order[1::2])
         how = {"tolerance": args.tolerance, "validation_data": (x[chosen], y[chosen])}
     rows, size = (x[judged], y[judged]), args.batch_size

@@ -25,12 +25,14 @@ from trulysparse.cli.common import (
     sizes,
     whole,
 )
-from trulysparse.cli.evaluate import scores
 from trulysparse.cli.flags import data, evolution, images, network, optimizer, pruning, workers
+from trulysparse.cli.flags import tables as table_flags
 from trulysparse.cli.presets import Chosen
-from trulysparse.data import classes
+from trulysparse.cli.scores import say_scores
+from trulysparse.cli.tables import described, estimator, problem
+from trulysparse.cli.tables.problem import Problem
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.datasets import Dataset
+from trulysparse.estimators import SparseMLPRegressor
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
@@ -51,14 +53,18 @@ def add(commands: Any) -> None:
     train = commands.add_parser(
         "train",
         help="train a network and save it",
-        description="Train a sparse classifier, by default on scikit-learn's digits.",
+        description="Train a sparse network on a table, images or a known data set, by default on "
+        "scikit-learn's digits. What a table's columns are is found out, and said.",
         epilog=preset_flags.epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     train.set_defaults(run=run)
     inputs = train.add_argument_group("data")
     data.add_flags(inputs, default="digits")
+    table_flags.add_columns(inputs, trains=True)
+    table_flags.add_task(inputs)
     network.add_standardize(inputs)
+    table_flags.add_reading(train)
     network.add_flags(train.add_argument_group("network"))
     _add_training(train.add_argument_group("training"))
     _add_output(train.add_argument_group("output"))
@@ -126,29 +132,27 @@ def run(args: argparse.Namespace) -> int:
         tell(f"going on from {checkpoint}")
     # Ranks do not know of each other's divergence, and go on from a checkpoint.
     rates = optimizer.tries(job.chosen) if comm is None else [job.optimizer.learning_rate]
-    problem = None
+    found = None
     for rate in rates:
-        if problem is not None:
-            tell(f"{problem}: starting again with --learning-rate {rate:g}")
+        if found is not None:
+            tell(f"{found}: starting again with --learning-rate {rate:g}")
             model = job.model(is_worker)
         interrupted = job.fit(model, rate)
         if is_worker:
             return 130 if interrupted else 0
-        problem = outcome.trouble(
+        found = outcome.trouble(
             model,
             job.trained_on,
             job.chosen["epochs"],
             interrupted=interrupted,
             last=rate == rates[-1],
         )
-        if problem in (None, CUT_OFF) or interrupted:
+        if found in (None, CUT_OFF) or interrupted:
             break
-    if problem is not None:
+    if found is not None:
         usual, losses = optimizer.usual_rate(job.chosen), model.history.history.get("loss", [])
-        advice = "" if problem == CUT_OFF else f" {outcome.advice(rate, usual, losses)}"
-        print(
-            f"trulysparse: {problem}. Nothing was written to {args.out}.{advice}", file=sys.stderr
-        )
+        advice = "" if found == CUT_OFF else f" {outcome.advice(rate, usual, losses)}"
+        print(f"trulysparse: {found}. Nothing was written to {args.out}.{advice}", file=sys.stderr)
         return 1
     return _finish(job, model, interrupted)
 
@@ -168,22 +172,24 @@ class _Job:
     pruning: ImportancePruning | None
     strategy: WASSP | WASAP | None
     augment: ImageAugmentation | None
-    data: Dataset
+    data: Problem
     # Without the training rows that are held out, which are the test part here.
-    trained_on: Dataset
+    trained_on: Problem
 
     def model(self, is_worker: bool) -> SparseMLP:
         """Make the network."""
         args, in_mpi = self.args, getattr(self.strategy, "comm", None) is not None
         model = SparseMLP(
-            [self.data.n_features, *network.hidden(self.chosen), self.data.n_classes],
-            loss="cross_entropy",
-            **network.settings(self.chosen),
+            [self.data.n_features, *network.hidden(self.chosen), self.data.n_outputs],
+            loss=self.data.loss,
+            standardize_targets=self.data.loss == "squared_error",
+            **network.settings(self.chosen)
+            | {"standardize": network.standardize(self.chosen, is_sparse=self.data.is_sparse)},
             seed=args.seed,
             threads=1 if in_mpi and args.threads is None else args.threads,
             progress=not args.quiet and not is_worker,
         )
-        metadata.write(model, self.data, args.label)
+        metadata.write(model, self.data, str(args.label[0]) if args.label else None)
         return model
 
     def describe(self, model: SparseMLP, tell: _Say) -> None:
@@ -199,7 +205,7 @@ class _Job:
         tell(chosen.said(used))
         model.summary(print_fn=tell)
         if self.strategy is not None:
-            samples = len(self.trained_on.x_train)
+            samples = len(self.trained_on.y_train)
             given = "batch_size" in chosen.given
             preset = find(self.args.preset, self.args.data)
             whole = None if given else preset._for(samples).batch_size
@@ -236,35 +242,35 @@ class _Job:
 def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     """Check all flags, then read the data."""
     preset = find(args.preset, args.data)
-    chosen = Chosen(preset._for(1), vars(args))
+    chosen = Chosen(preset._for(1), vars(args), optimizer.USUAL)
     optimizer.make(chosen)
-    topology = evolution.make(chosen)
+    evolution.make(chosen)
     pruned = pruning.make(args, chosen["epochs"])
     strategy = workers.strategy(args, comm)
     check_folder(args.out)
     refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
     is_worker = tell is _keep_silent
-    dataset = data.read(args, args.label, silent=is_worker)
-    if dataset.n_classes < 2:
-        raise ValueError(f"{dataset.name}: expected two or more classes, got {dataset.n_classes}")
-    tell(
-        f"data: {dataset.name}, {len(dataset.x_train)} training and {len(dataset.x_test)} test "
-        f"samples, {dataset.n_features} features, {dataset.n_classes} classes"
-    )
-    augment = images.augmentation(args, dataset, preset.augment)
-    trained_on = dataset
+    found = problem.read(args, silent=is_worker)
+    if found.has_classes and found.n_classes < 2:
+        raise ValueError(f"{found.name}: expected two or more classes, got {found.n_classes}")
+    described.say(found, tell)
+    augment = images.augmentation(args, found, preset.augment)
+    trained_on = found
     if pruned is not None and pruned.tolerance is not None:
-        trained_on = pruning.held_out(dataset)
-        held = len(trained_on.x_test)
+        trained_on = pruning.held_out(found)
+        held = len(trained_on.y_test)
         tell(f"held out of training, to measure the tolerance of pruning: {held} samples")
-    if not is_worker:
-        for remark in (outcome.many_classes(dataset), outcome.untrained(dataset, trained_on)):
-            if remark is not None:
-                warnings.warn(remark, UserWarning, stacklevel=1)
-    chosen = Chosen(preset, vars(args)).sized(len(trained_on.x_train), strategy)
-    made = optimizer.make(chosen)
-    return _Job(args, chosen, made, topology, pruned, strategy, augment, dataset, trained_on)
+    remark = None if is_worker else outcome.untrained(found, trained_on)
+    if remark is not None:
+        warnings.warn(remark, UserWarning, stacklevel=1)
+    if found.loss == "squared_error":
+        preset = replace(preset, learning_rate=min(preset.learning_rate, SparseMLPRegressor._RATE))
+    chosen = Chosen(preset, vars(args), optimizer.USUAL)
+    chosen = replace(chosen, suited=optimizer.suited(chosen, is_sparse=found.is_sparse))
+    chosen = chosen.sized(len(trained_on.y_train), strategy)
+    made, topology = optimizer.make(chosen), evolution.make(chosen)
+    return _Job(args, chosen, made, topology, pruned, strategy, augment, found, trained_on)
 
 
 def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
@@ -280,17 +286,17 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         model.compact()
         say(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
     held_out = "test" if job.trained_on is job.data else "held out"
+    estimator.write(model, job.data, args.seed)
     _save(model, model.history, args.out, held_out, progress=not args.quiet)
     if interrupted:
         return 130
-    found = model.evaluate(job.data.x_test, job.data.y_test)
-    say("test: " + scores(found))
-    remark = outcome.remark(job.data, found["loss"])
+    test = job.data
+    scores = say_scores(
+        say, model, test.x_test, test.y_test, test.class_names or test.label, before="test: "
+    )
+    remark = outcome.remark(test, scores["loss"])
     if remark is not None:
         say(remark)
-    if outcome.many_classes(job.data) is not None:
-        rows = len(job.data.x_train) + len(job.data.x_test)
-        say(f"note: {classes.said(job.data.n_classes, rows)}: are they values?")
     warning = outcome.warning(model)
     if warning is None:
         return 0

@@ -3,6 +3,8 @@
 from trulysparse.estimators import _saved
 from trulysparse.estimators._classifier import SparseMLPClassifier
 from trulysparse.estimators._regressor import SparseMLPRegressor
+from trulysparse.estimators._saved import KEY as KEY
+from trulysparse.estimators._saved import described as described
 from trulysparse.estimators._selector import SparseFeatureSelector
 from trulysparse.model import SparseMLP
 

@@ -76,6 +76,38 @@ def restored(model: SparseMLP, kinds: Mapping[str, type]) -> Any:
     return estimator
 
 
+def described(
+    kind: str,
+    target: Classes | Labels | Numbers,
+    encoder: TableEncoder | ArrayEncoder | None,
+    parameters: Mapping[str, Any],
+    **learnt: Any,
+) -> str:
+    """Give the text of an estimator whose network was trained without one.
+
+    Parameters
+    ----------
+    kind
+        The name of its class.
+    target, encoder
+        What was learnt of the labels and the columns.
+    parameters
+        Those of the estimator, numbers and text.
+    **learnt
+        `features`, `feature_names`, `sparse` and `loss_curve`, as `metadata` has them.
+    """
+    said: dict[str, Any] = {
+        "class": kind,
+        "parameters": dict(parameters),
+        "not_saved": [],
+        "target": _target(target),
+        "target_labels": None,
+        "column_labels": None,
+        "encoder": _encoder(encoder),
+    }
+    return json.dumps(said | learnt)
+
+
 def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
     target = _read_target(said["target"])
     names, losses = said["feature_names"], said["loss_curve"]

@@ -18,7 +18,8 @@ from trulysparse.readers.places import place
 from trulysparse.readers.table import Table
 
 Array = npt.NDArray[Any]
-_FEATURES, _LABELS = ("x_train", "x", "X", "data"), ("y_train", "y", "target", "labels", "label")
+_FEATURES = ("x_train", "x", "X", "data", "x_test")
+_LABELS = ("y_train", "y", "target", "labels", "label")
 # How many times its size an array of a packed archive may take.
 _MOST = 2000
 
@@ -43,6 +44,7 @@ def read(path: str, data: bytes, wanted: dict[str, Any]) -> Table:
     if isinstance(label, str) and label not in arrays:
         raise ValueError(f"{path}: no array label={label!r}, there are {sorted(arrays)[:10]}")
     key = label if isinstance(label, str) else next((k for k in _LABELS if k in arrays), None)
+    key = "y_test" if features == "x_test" and "y_test" in arrays else key
     key = None if label is False else key
     if ("x_test" in arrays) != ("y_test" in arrays) and key is not None and features == "x_train":
         raise ValueError(f"{path}: expected both x_test and y_test, or neither")
@@ -128,9 +130,12 @@ def _sparse(path: str, arrays: dict[str, Array], wanted: dict[str, Any]) -> Tabl
     return _made(matrix, None, None, notes)
 
 
-def _made(x: Any, y: Any, label: str | None, notes: Notes) -> Table:
+def _made(
+    x: Any, y: Any, label: str | None, notes: Notes, shape: tuple[int, ...] | None = None
+) -> Table:
     names = tuple(f"column_{k + 1}" for k in range(x.shape[1]))
-    return Table(x, y, None, names, label, tuple(notes.sentences()), range(1, x.shape[0] + 1))
+    rows = range(1, x.shape[0] + 1)
+    return Table(x, y, None, names, label, tuple(notes.sentences()), rows, shape=shape)
 
 
 def _table(
@@ -150,8 +155,9 @@ def _table(
         )
     flat = x.reshape(len(x), math.prod(x.shape[1:]))
     _check_finite(path, key, flat)
+    shape = x.shape[1:] if x.ndim > 2 else None
     if y is None:
-        return _made(flat, None, None, notes)
+        return _made(flat, None, None, notes, shape)
     if y.ndim < 1 or len(y) != len(x) or y.ndim > 2 or y.dtype.kind not in "fiubUSmM":
         raise ValueError(
             f"{path}: expected {label} to have shape ({len(x)},), one label per row of {key}, got "
@@ -160,7 +166,7 @@ def _table(
     y = y.reshape(-1) if y.shape[1:] == (1,) else y
     if y.dtype.kind == "f" and np.isinf(y).any():
         raise ValueError(f"{path}: {label} holds infinity: expected finite numbers")
-    return _made(flat, y, label, notes)
+    return _made(flat, y, label, notes, shape)
 
 
 def _check_finite(path: str, key: str, values: Array) -> None:

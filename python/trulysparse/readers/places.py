@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trulysparse import _check
+
+_POSITION = re.compile(r"-?[0-9]{1,9}")
+
+
+class Typed(str):
+    """Columns as they are typed on a command line: a name, a position, or several with commas."""
+
+    __slots__ = ()
 
 
 def place(names: Sequence[str], what: str, one: Any) -> int:
@@ -18,6 +27,11 @@ def place(names: Sequence[str], what: str, one: Any) -> int:
     TypeError
         If it is neither text nor an integer.
     """
+    if isinstance(one, Typed):
+        found = _typed(names, what, one)
+        if len(found) > 1:
+            raise ValueError(f"{what} = {_check.shown(str(one))}: expected one column")
+        return found[0]
     one = _check.plain(one)
     if isinstance(one, str):
         try:
@@ -32,6 +46,17 @@ def place(names: Sequence[str], what: str, one: Any) -> int:
     if not -len(names) <= one < len(names):
         raise ValueError(f"{what} = {one}: expected the position of one of {len(names)} columns")
     return one % len(names)
+
+
+def _typed(names: Sequence[str], what: str, text: str) -> list[int]:
+    text = str(text)
+    if text not in names:
+        if _POSITION.fullmatch(text):
+            return [place(names, what, int(text))]
+        if "," in text:
+            parts = text.split(",")
+            return [k for part in parts for k in _typed(names, what, part.strip())]
+    return [place(names, what, text)]
 
 
 def listed(what: str, value: Any, expected: str) -> list[Any]:
@@ -50,10 +75,14 @@ def places(names: Sequence[str], what: str, value: Any) -> list[int]:
         return []
     items = listed(what, value, "a column, or a list of columns")
     known = {name: k for k, name in enumerate(names)}
-    found = [
-        known[one] if isinstance(one, str) and one in known else place(names, what, one)
-        for one in items
-    ]
+    found: list[int] = []
+    for one in items:
+        if isinstance(one, str) and one in known:
+            found.append(known[one])
+        elif isinstance(one, Typed):
+            found += _typed(names, what, one)
+        else:
+            found.append(place(names, what, one))
     twice = next((k for k in found if found.count(k) > 1), None) if len(found) < 1000 else None
     if twice is not None:
         raise ValueError(f"{what} has column {names[twice]!r} twice: expected different columns")

@@ -207,3 +207,6 @@ _READERS = {
     ".libsvm": svm.read,
     ".svmlight": svm.read,
 }
+
+WITHOUT_COLUMNS = frozenset({".npz", ".npy", ".svm", ".libsvm", ".svmlight"})
+"""Ends of names of files whose columns have no names."""

@@ -43,6 +43,8 @@ class Table:
         The line of the file in which each row begins; for formats without lines, its number.
     test
         The test part of an archive that has one, or None.
+    shape
+        The shape of a row of an archive that is more than its numbers in line, or None.
     """
 
     x: Any
@@ -53,6 +55,7 @@ class Table:
     notes: tuple[str, ...] = ()
     rows: Sequence[int] = field(default=(), repr=False)
     test: Table | None = None
+    shape: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         """Give the number of rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from trulysparse import _check
 from trulysparse.data import frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.tables import columns, parts
+from trulysparse.tables.columns import Column
 from trulysparse.tables.frame import as_frame
 from trulysparse.tables.parts import Features, Part, WrongKindError
 
@@ -102,14 +103,24 @@ class TableEncoder:
         """
         return self._learn("frame", frame)
 
-    def _learn(self, name: str, frame: Any) -> TableEncoder:
-        """Do as `fit`; `name` is what errors call the frame."""
-        found = as_frame(name, frame)
+    def _learn(
+        self, name: str, frame: Any, left_out: Mapping[str, str] | None = None
+    ) -> TableEncoder:
+        """Do as `fit`; `name` is what errors call the frame.
+
+        `left_out` has columns of which nothing is taken, and why.
+        """
+        found, left_out = as_frame(name, frame), left_out or {}
         if found.shape[0] == 0:
             raise ValueError(f"{name} has no rows: expected at least one")
         labels = _labels(name, found)
-        learnt, reads = [], []
+        learnt: list[Part] = []
+        reads: list[Column | None] = []
         for label, (_, column) in zip(labels, columns.split(found), strict=True):
+            if label in left_out:
+                learnt.append(parts.LeftOutPart(label, left_out[label]))
+                reads.append(None)
+                continue
             read = columns.read(f"{name}[:, {label!r}]", column)
             learnt.append(parts.learn(label, read, self.min_count))
             reads.append(read if isinstance(learnt[-1], parts.LeftOutPart) else None)

@@ -194,6 +194,8 @@ class LeftOutPart(Part):
 
 # --- learning -----------------------------------------------------------------------------------
 
+NUMBERS_ROWS = "it numbers the rows"
+
 ROW_NUMBERS = 20
 """Rows from which on whole numbers that count the rows are taken for row numbers."""
 
@@ -210,7 +212,7 @@ def learn(name: str, column: Column, min_count: int) -> Part:
     if isinstance(column, Times):
         return TimePart(name, mean, missing, _calendar_parts(column.wall))
     if not missing and counts_rows(values):
-        return LeftOutPart(name, "it numbers the rows")
+        return LeftOutPart(name, NUMBERS_ROWS)
     low, high = np.nanmin(values), np.nanmax(values)
     return NumberPart(name, mean, missing, has_one_value=bool(low == high))
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Iterable
 from typing import Any
 
 from trulysparse import datasets
-from trulysparse.cli.common import SPLIT_SEED, note
+from trulysparse.cli.common import SPLIT_SEED
 from trulysparse.datasets import NAMES, Dataset
-
-_LABELS = {"label", "labels", "class", "classes", "target", "targets"}
+from trulysparse.readers.places import Typed
 
 
 def add_flags(parser: Any, **options: Any) -> None:
@@ -19,8 +17,10 @@ def add_flags(parser: Any, **options: Any) -> None:
     chosen = options.get("default")
     parser.add_argument(
         "--data",
-        help=f"{', '.join(NAMES)}, synthetic:FEATURES, a .npz or .csv file, or a folder or .zip of "
-        "images, one folder for each class" + (f" (default: {chosen})" if chosen else ""),
+        metavar="FILE",
+        help="a table: .csv and other text, .parquet, .npz, .svm, each also as .gz or .zst, or - "
+        "for standard input; a folder or .zip of images, one folder for each class; or "
+        f"{', '.join(NAMES)}, synthetic:FEATURES" + (f" (default: {chosen})" if chosen else ""),
         **options,
     )
     parser.add_argument(
@@ -31,10 +31,14 @@ def add_flags(parser: Any, **options: Any) -> None:
     )
     parser.add_argument(
         "--label",
+        action="append",
+        type=Typed,
+        default=[],
         metavar="COLUMN",
-        help="the label's column in a .csv (default: "
-        + ("the last" if chosen else "the one that the model was trained on, or the last")
-        + "); for leukemia the characteristic that is the class",
+        help="the label's column, by name or position; several for several labels (default: "
+        + ("" if chosen else "the one that the model was trained on, or ")
+        + "the one named label, class, target or y, or the last); for leukemia the characteristic "
+        "that is the class",
     )
 
 
@@ -46,16 +50,4 @@ def read(
         if silent:
             warnings.simplefilter("ignore")
         found = datasets.resolve(args.data, args.data_dir, label, SPLIT_SEED, hold_out=hold_out)
-    if not silent and label is None and found.label_name is not None:
-        other = like_label(found.feature_names or ())
-        if other is not None and like_label([found.label_name]) is None:
-            note(
-                f"the label is the last column, {found.label_name!r}, and {other!r} is a feature: "
-                f"--label {other} if it is the label"
-            )
     return found
-
-
-def like_label(names: Iterable[str]) -> str | None:
-    """Find a column that is named as labels are."""
-    return next((name for name in names if name.lower() in _LABELS), None)

@@ -37,7 +37,7 @@ def add_flags(parser: Any) -> None:
         default=argparse.SUPPRESS,
         help="new connections anywhere, or where the gradients of a batch are largest among "
         "places drawn at random; their weights start at 0 then, unless --grow-init says otherwise "
-        f"(default: {_RANDOM})",
+        f"(default: {_RANDOM}; gradient for tables with categories, and sparse ones)",
     )
     of_preset(parser, "--grow-init", "scale of grown weights, 1 as at the start", type=number)
 
@@ -56,7 +56,7 @@ def make(chosen: Chosen) -> SET | GradientGrowth | None:
                 "and --grow-init"
             )
         return None
-    kind = _GROWTH[chosen.given.get("grow", _RANDOM)]
+    kind = _GROWTH[{**chosen.suited, **chosen.given}.get("grow", _RANDOM)]
     # What the presets have is for growth at random.
     takes_it = kind is SET or "grow_init" in chosen.given
     return kind(

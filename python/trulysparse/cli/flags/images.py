@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from trulysparse.cli.common import whole
+from trulysparse.cli.tables.problem import Problem
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.datasets import Dataset
 
 NAMES = ("cifar10", "fashion-mnist")
 """Data sets of images that may be mirrored."""
@@ -34,7 +34,7 @@ def add_flags(parser: Any) -> None:
 
 
 def augmentation(
-    args: argparse.Namespace, data: Dataset, preset: ImageAugmentation | None
+    args: argparse.Namespace, data: Problem, preset: ImageAugmentation | None
 ) -> ImageAugmentation | None:
     """Make what the flags ask for, or the preset where they are silent.
 

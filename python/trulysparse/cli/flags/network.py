@@ -88,6 +88,13 @@ def settings(chosen: Chosen) -> dict[str, Any]:
     return found | {"standardize": not chosen["no_standardize"]}
 
 
+def standardize(chosen: Chosen, *, is_sparse: bool) -> bool | str:
+    """Tell whether features are standardised: of sparse ones those that most samples have."""
+    if chosen["no_standardize"]:
+        return False
+    return "auto" if is_sparse else True
+
+
 def said(chosen: Chosen) -> dict[str, Any]:
     """Give what the user is told, by the names of the flags."""
     used = settings(chosen)

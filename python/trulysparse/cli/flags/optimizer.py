@@ -11,9 +11,13 @@ from trulysparse.cli.common import number, of_preset
 from trulysparse.cli.presets import Chosen
 from trulysparse.optim import SGD, Optimizer, schedules
 from trulysparse.optim.optimizers import BY_NAME, LAYER_RATES, OPTIMIZERS
-from trulysparse.presets import rates
+from trulysparse.presets import TABLE, rates
 
 _SGD = SGD._name
+USUAL = {"optimizer": _SGD}
+SPARSE = {"optimizer": "adam", "grow": "gradient"}
+"""What suits sparse samples: as the estimators have it."""
+
 _OTHERS = {name: kind for name, kind in BY_NAME.items() if kind is not SGD}
 # The presets' numbers are SGD's; the schedule is for all.
 _OF_PRESETS = ("learning_rate", "momentum", "nesterov", "weight_decay", "schedule_decay")
@@ -37,7 +41,7 @@ def add_flags(parser: Any) -> None:
         help="of the training's steps over which the learning rate rises at first (default: "
         "%(default)g)",
     )
-    add_optimizer(parser)
+    add_optimizer(parser, default=argparse.SUPPRESS)
     parser.add_argument(
         "--l1",
         type=number,
@@ -55,13 +59,16 @@ def add_flags(parser: Any) -> None:
     _add_momentum_and_decay(parser)
 
 
-def add_optimizer(parser: Any) -> None:
-    """Add which optimiser it is."""
+def add_optimizer(parser: Any, default: str = _SGD) -> None:
+    """Add which optimiser it is; one that suits the data is the default, if it is not named."""
+    also = f"; {SPARSE['optimizer']} for tables with categories, and sparse ones"
     parser.add_argument(
         "--optimizer",
         choices=list(BY_NAME),
-        default=_SGD,
-        help=f"{'; or '.join(kind._summary for kind in OPTIMIZERS)} (default: %(default)s)",
+        default=default,
+        help=f"{'; or '.join(kind._summary for kind in OPTIMIZERS)} (default: {_SGD}"
+        + (also if default is argparse.SUPPRESS else "")
+        + ")",
     )
 
 
@@ -115,6 +122,17 @@ def make(chosen: Chosen) -> Optimizer:
         elif name in chosen.given or kind is SGD:
             settings[name] = chosen[name]
     return kind(**settings)
+
+
+def suited(chosen: Chosen, *, is_sparse: bool) -> dict[str, Any]:
+    """Give what suits the data: for sparse samples what the estimators take, but for SReLU."""
+    of_sgd = [name for name in _OF_PRESETS if not all(_has(k, name) for k in _OTHERS.values())]
+    activations = chosen["activation"]
+    srelu = "srelu" in ([activations] if isinstance(activations, str) else activations)
+    asks_for_sgd = srelu or any(name in chosen.given for name in of_sgd)
+    if not is_sparse or chosen.preset.name != TABLE.name:
+        return USUAL
+    return SPARSE | (USUAL if asks_for_sgd else {})
 
 
 def tries(chosen: Chosen) -> list[float]:

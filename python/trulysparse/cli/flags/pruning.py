@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from trulysparse.cli.common import SPLIT_SEED, epoch_or_share, number
-from trulysparse.datasets import Dataset
+from trulysparse.cli.tables.problem import Problem
 from trulysparse.topology.pruning import OVER, PARALLEL, SEQUENTIAL, ImportancePruning
 
 HELD_OUT = 0.1  # of the training rows, on which `train` measures a tolerance
@@ -105,20 +104,21 @@ def make(args: argparse.Namespace, epochs: int) -> ImportancePruning | None:
     return found
 
 
-def held_out(data: Dataset) -> Dataset:
+def held_out(problem: Problem) -> Problem:
     """Give the training rows only, a tenth of them as the test part."""
     from sklearn.model_selection import train_test_split
 
-    x, y = data.x_train, data.y_train
-    if len(x) < 2:
+    y = problem.y_train
+    if len(y) < 2:
         raise ValueError(
-            f"--prune-tolerance: expected two or more training rows, to hold some out, got {len(x)}"
+            f"--prune-tolerance: expected two or more training rows, to hold some out, got {len(y)}"
         )
-    counts = np.bincount(y)
-    size = max(round(HELD_OUT * len(x)), 1)
-    fits = counts[counts > 0].min() >= 2 and size >= np.count_nonzero(counts)
+    size = max(round(HELD_OUT * len(y)), 1)
+    fits = problem.has_classes
+    if fits:
+        counts = np.bincount(y)
+        fits = bool(counts[counts > 0].min() >= 2 and size >= np.count_nonzero(counts))
     parts = train_test_split(
-        np.arange(len(x)), test_size=size, random_state=SPLIT_SEED, stratify=y if fits else None
+        np.arange(len(y)), test_size=size, random_state=SPLIT_SEED, stratify=y if fits else None
     )
-    train, held = map(np.sort, parts)
-    return replace(data, x_train=x[train], y_train=y[train], x_test=x[held], y_test=y[held])
+    return problem.of(*map(np.sort, parts))

@@ -40,26 +40,51 @@ def add_flags(parser: Any) -> None:
     )
 
 
+_COUNTS = {
+    "PMI_SIZE": "mpiexec",
+    "OMPI_COMM_WORLD_SIZE": "mpiexec",
+    "MV2_COMM_WORLD_SIZE": "mpiexec",
+    "SLURM_STEP_NUM_TASKS": "srun",
+    "FLUX_JOB_SIZE": "flux run",
+    "JSM_NAMESPACE_SIZE": "jsrun",
+    "PALS_SIZE": "aprun",
+}
+"""Where schedulers say how many processes they have started, and with what."""
+
+
 def communicator(parallel: str | None) -> Any:
-    """Give all ranks if the command was started through mpi4py by mpiexec, or None."""
+    """Give all ranks if the command was started through mpi4py by mpiexec, or None.
+
+    Raises
+    ------
+    ValueError
+        If it was started several times without ranks: all would write the same files.
+    """
     if "mpi4py" not in sys.modules:
-        counts = (os.environ.get(name, "1") for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
-        if any(count != "1" for count in counts):
-            raise ValueError(
-                "started by mpiexec, but without mpi4py: expected `mpiexec -n N python -m mpi4py "
-                "-m trulysparse train ...`"
-            )
+        _refuse_copies("but without mpi4py")
         return None
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
     if comm.size == 1:
+        _refuse_copies("but MPI counts one process (srun --mpi=pmi2 or pmix starts ranks)")
         return None
     if parallel is None:
         raise ValueError(
             f"started on {comm.size} ranks: expected --parallel wassp or wasap as well"
         )
     return comm
+
+
+def _refuse_copies(problem: str) -> None:
+    for name, starter in _COUNTS.items():
+        count = os.environ.get(name, "1")
+        if count.isdigit() and int(count) > 1:
+            raise ValueError(
+                f"started {count} times by {starter} ({name}), {problem}: each would write the "
+                f"same files; expected `{starter} -n N python -m mpi4py -m trulysparse train ...`, "
+                "or one process"
+            )
 
 
 def strategy(args: argparse.Namespace, comm: Any) -> WASSP | WASAP | None:

@@ -1,0 +1,157 @@
+"""Scores of predictions, and how they are said."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse.losses import LOSSES
+from trulysparse.model import SparseMLP
+
+Array = npt.NDArray[Any]
+Say = Callable[[str], None]
+
+_SQUARE = 12
+_MISTAKES = 5
+_WIDEST = 20
+
+
+def say_scores(
+    say: Say, model: SparseMLP, x: Any, y: Array, names: Sequence[str] | None, **how: Any
+) -> dict[str, float]:
+    """Say the scores of samples, and what was mistaken for what; give accuracy and loss.
+
+    Parameters
+    ----------
+    say
+        Takes a line.
+    model, x, y
+        What is scored: targets as the network has them.
+    names
+        Of the classes, or of the numbers.
+    **how
+        `batch_size`, and `before`, what the first line begins with.
+    """
+    before = how.pop("before", "")
+    found = model.evaluate(x, y, **how)
+    outputs = model.predict(x, **how)
+    values = not LOSSES[model.loss].takes_classes and "accuracy" not in found
+    if values:
+        say(before + "; ".join(_of_numbers(y, outputs, names)))
+        return found
+    say(before + short(found))
+    if not np.isfinite(outputs).all():
+        return found
+    if y.ndim == 1:
+        say(_of_classes(y, outputs))
+        for line in confusion(y, outputs, names):
+            say(line)
+    else:
+        say(_of_labels(y, outputs))
+    return found
+
+
+def short(found: dict[str, float]) -> str:
+    """Say accuracy and loss."""
+    accuracy = f"accuracy {100 * found['accuracy']:.2f} %, " if "accuracy" in found else ""
+    return f"{accuracy}loss {found['loss']:.4f}"
+
+
+def _two(outputs: Array) -> Array:
+    """Give the probabilities of both classes, also of one sigmoid."""
+    return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+
+
+def _of_classes(y: Array, outputs: Array) -> str:
+    from sklearn import metrics
+
+    outputs = _two(outputs).astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        balanced = metrics.balanced_accuracy_score(y, outputs.argmax(axis=1))
+    parts = [f"balanced accuracy {100 * balanced:.2f} %"]
+    area = _area(y, outputs)
+    if area is not None:
+        parts.append(f"AUC {area:.4f}")
+    share = outputs / outputs.sum(axis=1, keepdims=True)
+    tiny = np.finfo(np.float64).tiny
+    loss = -np.log(np.maximum(share[np.arange(len(y)), y], tiny)).mean()
+    return ", ".join([*parts, f"log loss {loss:.4f}"])
+
+
+def _area(y: Array, outputs: Array) -> float | None:
+    """Give the area under the curve, of several classes the mean of each against the others."""
+    from sklearn.metrics import roc_auc_score
+
+    classes = range(1, 2) if outputs.shape[1] == 2 else range(outputs.shape[1])
+    found = [
+        float(roc_auc_score(y == c, outputs[:, c])) for c in classes if 0 < (y == c).sum() < len(y)
+    ]
+    return float(np.mean(found)) if found else None
+
+
+def _of_labels(y: Array, outputs: Array) -> str:
+    from sklearn.metrics import roc_auc_score
+
+    exact = ((outputs > 0.5) == (y > 0.5)).all(axis=1).mean()
+    both = [j for j in range(y.shape[1]) if 0 < (y[:, j] > 0.5).sum() < len(y)]
+    parts = [f"all labels right {100 * exact:.2f} %"]
+    if both:
+        area = np.mean([roc_auc_score(y[:, j] > 0.5, outputs[:, j]) for j in both])
+        parts.append(f"AUC {area:.4f}")
+    return ", ".join(parts)
+
+
+def _of_numbers(y: Array, outputs: Array, names: Sequence[str] | None) -> list[str]:
+    """Say R2, RMSE and MAE, of several numbers for each."""
+    if not np.isfinite(outputs).all():
+        return ["predictions are not finite"]
+    y = y.reshape(len(y), -1)
+    lines = []
+    for j in range(y.shape[1]):
+        error = outputs[:, j].astype(np.float64) - y[:, j]
+        spread = ((y[:, j] - y[:, j].mean()) ** 2).sum()
+        r2 = f"R2 {1 - (error**2).sum() / spread:.4f}, " if spread > 0 and len(y) > 1 else ""
+        which = "" if y.shape[1] == 1 or names is None else f"{names[j]}: "
+        root = np.sqrt((error**2).mean())
+        lines.append(f"{which}{r2}RMSE {root:.6g}, MAE {abs(error).mean():.6g}")
+    return lines
+
+
+def confusion(y: Array, outputs: Array, names: Sequence[str] | None) -> list[str]:
+    """Show how often each class was taken for each; of many classes, the most frequent mistakes."""
+    guess = _two(outputs).argmax(axis=1)
+    count = max(_two(outputs).shape[1], int(y.max(initial=0)) + 1)
+    shown = [str(i) for i in range(count)] if names is None else list(names)
+    if count > _SQUARE:
+        return _mistakes(y, guess, shown)
+    table = np.zeros((count, count), np.int64)
+    np.add.at(table, (y, guess), 1)
+    cells = [[_cut(name) for name in shown], *([str(n) for n in row] for row in table)]
+    wide = max(len(cell) for row in cells for cell in row)
+    lines = ["confusion matrix, a row for each true class and a column for each predicted one:"]
+    lines.append("  " + " " * wide + "".join(f"  {cell:>{wide}}" for cell in cells[0]))
+    for name, row in zip(cells[0], cells[1:], strict=True):
+        lines.append(f"  {name:<{wide}}" + "".join(f"  {cell:>{wide}}" for cell in row))
+    return lines
+
+
+def _mistakes(y: Array, guess: Array, names: Sequence[str]) -> list[str]:
+    wrong = y != guess
+    pairs, counts = np.unique(np.stack([y[wrong], guess[wrong]]), axis=1, return_counts=True)
+    if not counts.size:
+        return ["no class was taken for another"]
+    most = np.argsort(-counts, kind="stable")[:_MISTAKES]
+    lines = ["most frequent mistakes:"]
+    for k in most:
+        a, b = (names[i] for i in pairs[:, k])
+        lines.append(f"  {a} taken for {b}: {counts[k]} times")
+    return lines
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _WIDEST else name[: _WIDEST - 3] + "..."

@@ -1,0 +1,79 @@
+"""What became of a table's columns, in a few lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from trulysparse.cli.tables.problem import Problem, rows_of
+from trulysparse.tables.parts import NumberPart, Part
+
+_SHOWN = 20
+_NAMES = 5
+_WIDEST = 40
+
+
+def data(problem: Problem) -> str:
+    """Say how much there is."""
+    text = (
+        f"data: {problem.name}, {rows_of(problem.x_train)} training and "
+        f"{rows_of(problem.x_test)} test samples, "
+    )
+    columns = 0 if problem.encoder is None else len(problem.encoder.columns_)
+    if columns and columns != problem.n_features:
+        text += f"{columns} columns as "
+    text += f"{problem.n_features} features"
+    if problem.has_classes:
+        return f"{text}, {problem.n_classes} classes"
+    count = problem.n_outputs
+    if problem.loss == "squared_error":
+        return f"{text}, {count} number{'s' * (count > 1)} to predict"
+    return f"{text}, {count} labels"
+
+
+def columns(encoder: Any, *, most: int | None = _SHOWN) -> list[str]:
+    """Give a line for each column that is more than a number, `most` of them, and for the rest."""
+    if encoder is None:
+        return []
+    told = [part for part in encoder.columns_ if not _is_plain(part)]
+    numbers = [part for part in encoder.columns_ if _is_plain(part)]
+    lines = []
+    if numbers:
+        lines.append(f"{_some([part.name for part in numbers])}: {_count(len(numbers))}")
+    shown = told if most is None else told[:most]
+    wide = min(max((len(part.name) for part in shown), default=0), _WIDEST)
+    lines += [f"{part.name:<{wide}}  {part.said()}" for part in shown]
+    if len(told) > len(shown):
+        kinds = Counter(part.kind for part in told[len(shown) :])
+        some = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        lines.append(f"{len(told) - len(shown)} columns more ({some}): see `trulysparse info`")
+    return lines
+
+
+def say(problem: Problem, tell: Callable[[str], None]) -> None:
+    """Say what was found out of the file, what is learnt, and what became of the columns."""
+    for sentence in problem.notes:
+        tell(f"note: {sentence}")
+    tell(data(problem))
+    if problem.learnt is not None:
+        tell(problem.learnt.said)
+    lines = columns(problem.encoder)
+    if lines:
+        tell("columns:")
+    for line in lines:
+        tell(f"  {line}")
+
+
+def _is_plain(part: Part) -> bool:
+    return isinstance(part, NumberPart) and part.said() == "a number"
+
+
+def _count(numbers: int) -> str:
+    return "a number" if numbers == 1 else f"{numbers:,} numbers"
+
+
+def _some(names: Sequence[str]) -> str:
+    if len(names) <= _NAMES:
+        return ", ".join(names)
+    return ", ".join(names[: _NAMES - 1]) + f", ..., {names[-1]}"

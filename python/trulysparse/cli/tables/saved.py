@@ -1,0 +1,336 @@
+"""A saved model, and rows of other data as samples and targets of its network."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trulysparse import estimators
+from trulysparse.cli import metadata
+from trulysparse.cli.common import note, read_model
+from trulysparse.cli.tables import source, targets
+from trulysparse.data.numeric import is_number_text
+from trulysparse.data.precision import narrowest
+from trulysparse.data.readers import encode
+from trulysparse.estimators import _support
+from trulysparse.estimators._targets import Classes
+from trulysparse.losses import LOSSES
+from trulysparse.model import SparseMLP
+from trulysparse.readers import Table
+from trulysparse.readers.table import LABELS
+from trulysparse.tables.encoder import TableEncoder
+from trulysparse.tables.parts import CategoryPart, NumberPart, Part
+
+Array = npt.NDArray[Any]
+
+
+class Rows(NamedTuple):
+    """Rows of a file for a model.
+
+    Attributes
+    ----------
+    name
+        What to call them in print.
+    x, y
+        Samples and targets of the network; y is None if they were not asked for.
+    table
+        The table that they are from, or None.
+    is_whole
+        Whether they are all rows of a file rather than its test part.
+    """
+
+    name: str
+    x: Any
+    y: Array | None
+    table: Table | None
+    is_whole: bool
+
+
+class Saved:
+    """A network from a file, and what an estimator knows besides."""
+
+    def __init__(self, model: SparseMLP) -> None:
+        self.model = model
+        self.estimator: Any = None
+        text = model.metadata.get(estimators.KEY)
+        if text is not None:
+            self.estimator = estimators.restored(model)
+            model.metadata[estimators.KEY] = text
+
+    @classmethod
+    def read(cls, args: argparse.Namespace) -> Saved:
+        """Load the model that the flags name."""
+        return cls(read_model(args))
+
+    @property
+    def encoder(self) -> Any:
+        """What makes samples of tables, or None."""
+        return None if self.estimator is None else self.estimator._encoder
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """Names of the classes of the outputs; None if they are none."""
+        model = self.model
+        if not LOSSES[model.loss].takes_classes and not self._has_classes():
+            return None
+        count = model.layer_sizes[-1]
+        found = metadata.names(model, "class_names") or [str(i) for i in range(max(count, 2))]
+        if count > 1 and len(found) != count:
+            raise ValueError(f"the model's metadata 'class_names': expected {count} names")
+        return found
+
+    def _has_classes(self) -> bool:
+        return self.estimator is not None and isinstance(self.estimator._target, Classes)
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of outputs that are no classes: those of the label's columns, if they are known."""
+        count, known = self.model.layer_sizes[-1], metadata.labels(self.model)
+        return known if len(known) == count else [f"output_{i}" for i in range(count)]
+
+    # --- rows -------------------------------------------------------------------------------------
+
+    def labelled(self, args: argparse.Namespace) -> Rows:
+        """Read rows with their labels: the test part, or all if there is none."""
+        if not source.is_table(args.data):
+            return self._of_dataset(args)
+        known: Any = source.labels(args.label)
+        if known is None and source.has_columns(args.data):
+            known = source.labels(metadata.labels(self.model))
+        table = self._read(args, known)
+        if known is None and table.label is not None and hasattr(table.x, "columns"):
+            note(
+                "the model does not say which column its label is: the table's "
+                f"{table.label!r} is taken"
+            )
+        part = table if table.test is None else table.test
+        if part.y is None:
+            raise ValueError(f"{args.data}: no column is the label: expected --label COLUMN")
+        name = source.name_of(args.data)
+        x = self.samples(args.data, part)
+        return Rows(name, x, self._targets(args.data, part), part, table.test is None)
+
+    def unlabelled(self, args: argparse.Namespace) -> Rows:
+        """Read rows to predict."""
+        if not source.is_table(args.data):
+            raise ValueError(f"--data {args.data}: expected the file of a table")
+        table = self._read(args, False)
+        part = table if table.test is None else table.test
+        if table.test is not None:
+            note(f"{args.data}: the rows of x_test are taken")
+        return Rows(source.name_of(args.data), self.samples(args.data, part), None, part, True)
+
+    def _of_dataset(self, args: argparse.Namespace) -> Rows:
+        data = metadata.read(args, self.model)
+        x, y = metadata.matched(self.model, data)
+        return Rows(data.name, x, y, None, len(data.x_train) == 0)
+
+    def _read(self, args: argparse.Namespace, label: Any) -> Table:
+        """Read the table; categories stay text, and missing cells are spelled as in training."""
+        known = metadata.names(self.model, "missing") or []
+        added = [word for word in known if word not in args.missing]
+        if added:
+            args = argparse.Namespace(**{**vars(args), "missing": [*args.missing, *added]})
+            note(f"{', '.join(map(repr, added))} in a cell is missing, as in training")
+        table = source.read(args, label, ids=args.id or None, text=args.text)
+        others = self._to_be_text(table)
+        if others:
+            table = source.read(args, label, ids=args.id or None, text=[*args.text, *others])
+        source.say_notes(replace(table, notes=tuple(s for s in table.notes if "label" not in s)))
+        return table
+
+    def _to_be_text(self, table: Table) -> list[str]:
+        """Name columns that were text in training, and are numbers here."""
+        if not isinstance(self.encoder, TableEncoder) or not hasattr(table.x, "schema"):
+            return []
+        import polars as pl
+
+        kinds = table.x.schema
+        return [
+            part.name
+            for part in self.encoder.columns_
+            if isinstance(part, CategoryPart)
+            and part.name in kinds
+            and kinds[part.name] not in (pl.String, pl.Null)
+        ]
+
+    # --- samples ----------------------------------------------------------------------------------
+
+    def samples(self, what: str, table: Table) -> Any:
+        """Make samples of the network of a table's features."""
+        x = table.x
+        if not hasattr(x, "columns"):
+            metadata.say_by_position(self.model, what, None)
+            x = self._named(x)
+        if hasattr(x, "columns"):
+            x = self._by_name(what, replace(table, x=x))
+        if self.estimator is None:
+            self._check_width(what, x)
+            return metadata.remaining(self.model, narrowest(x) if isinstance(x, np.ndarray) else x)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            if self.encoder is None and not hasattr(x, "columns"):
+                self._check_width(what, x)
+            made = _support.validated(self.estimator, x, reset=False, name=what)
+        made = narrowest(made) if isinstance(made, np.ndarray) else made
+        return metadata.remaining(self.model, made)
+
+    def _named(self, x: Any) -> Any:
+        """Name the columns of an array by their position, if the model takes a table of them."""
+        if not isinstance(self.encoder, TableEncoder) or not isinstance(x, np.ndarray):
+            return x
+        names = [part.name for part in self.encoder.columns_]
+        if x.shape[1] != len(names):
+            names = [p.name for p in self.encoder.columns_ if p.numbers() or p.ones()]
+        if x.shape[1] != len(names):
+            return x
+        import polars as pl
+
+        return pl.DataFrame(x, schema=names).fill_nan(None)
+
+    def _check_width(self, what: str, x: Any) -> None:
+        sizes = {self.model.original_layer_sizes[0], self.model.layer_sizes[0]}
+        if x.shape[1] not in sizes:
+            raise ValueError(
+                f"{what} has {x.shape[1]} features, the model takes {self.model.layer_sizes[0]}"
+            )
+
+    def _by_name(self, what: str, table: Table) -> Any:
+        """Choose the columns that the model knows; a frame, or an array if it has only numbers."""
+        frame = table.x
+        if isinstance(self.encoder, TableEncoder):
+            parts = [part for part in self.encoder.columns_ if part.numbers() or part.ones()]
+            _refuse_lacking(what, [part.name for part in parts], frame.columns)
+            self._say_unknown(what, {part.name for part in self.encoder.columns_}, frame.columns)
+            for part in parts:
+                _check_kind(what, part, frame[part.name], table.rows)
+            return frame.select([part.name for part in parts])
+        names: Any = getattr(self.estimator, "feature_names_in_", None)
+        names = metadata.feature_names(self.model) if names is None else names.tolist()
+        if names is None:
+            names = self._by_position(what, frame.columns)
+        _refuse_lacking(what, names, frame.columns)
+        original = metadata.names(self.model, "feature_names") or names
+        self._say_unknown(what, {*names, *original}, frame.columns)
+        found = frame.select(names)
+        if self.estimator is not None and hasattr(self.estimator, "feature_names_in_"):
+            return found
+        return _numbers(what, found, table.rows, keeps_missing=self.estimator is not None)
+
+    def _by_position(self, what: str, columns: Sequence[str]) -> list[str]:
+        """Give all columns but the label; a ValueError if another is named as labels are."""
+        labels = metadata.labels(self.model)
+        names = [name for name in columns if name not in labels]
+        other = None if labels else next((n for n in names if n.lower() in LABELS), None)
+        if other is not None:
+            raise ValueError(
+                f"{what}: column {other!r} would be a feature, as the model names neither its "
+                "columns nor its label: leave it out, or give it another name"
+            )
+        metadata.say_by_position(self.model, what, names)
+        return names
+
+    def _say_unknown(self, what: str, known: set[str], there: Sequence[str]) -> None:
+        """Say which columns the model does not know; its label may be there."""
+        others = [name for name in there if name not in known | set(metadata.labels(self.model))]
+        if others:
+            note(f"{what}: the model does not know, and does not use, {_some(others)}")
+
+    # --- targets ----------------------------------------------------------------------------------
+
+    def _targets(self, what: str, table: Table) -> Array:
+        """Make targets of the network of a table's labels."""
+        values = targets.columns_of(table.y)
+        names = targets.names_of(table)
+        for column, name in zip(values, names, strict=True):
+            targets.refuse_missing(column, what, name, table.rows)
+        if self.class_names is not None:
+            (column,) = values
+            return _codes(what, column, names[0], table.rows, self.class_names)
+        y = np.column_stack(
+            [
+                targets.as_numbers(column, what, name, table.rows)
+                for column, name in zip(values, names, strict=True)
+            ]
+        )
+        count = self.model.layer_sizes[-1]
+        if y.shape[1] != count:
+            raise ValueError(f"{what}: {y.shape[1]} labels, but the model predicts {count}")
+        return y
+
+
+def _codes(
+    what: str, column: Array, name: str, rows: Sequence[int], classes: Sequence[str]
+) -> Array:
+    """Give labels as the model counts its classes; a file may lack some of them."""
+    codes, found = encode(column, f"{what}: column {name!r}", rows)
+    known = {_plain(one): code for code, one in enumerate(classes)}
+    unknown = [one for one in found if _plain(one) not in known]
+    if unknown:
+        some = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+        raise ValueError(f"{what}: unknown class {unknown[0]!r}, the model's are: {some}")
+    return np.array([known[_plain(one)] for one in found], dtype=np.int64)[codes]
+
+
+def _plain(name: str) -> str:
+    """Give 1 for 1.0, which are one class."""
+    if not is_number_text(name) or "." not in name:
+        return name
+    value = float(name)
+    return str(int(value)) if value.is_integer() else name
+
+
+def _refuse_lacking(what: str, names: Sequence[str], there: Sequence[str]) -> None:
+    known = set(there)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(f"{what} lacks {len(missing)} column(s): {_some(missing)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _check_kind(what: str, part: Part, column: Any, rows: Sequence[int]) -> None:
+    """Refuse text where there were numbers, and say where some are missing that never were."""
+    if not isinstance(part, NumberPart):
+        return
+    import polars as pl
+
+    if column.dtype == pl.String:
+        _refuse_text(what, column, rows)
+    if column.null_count() and not part.missing:
+        note(
+            f"{what}: {column.null_count()} cells of {part.name!r} are missing, and none was in "
+            "training: they are the mean of the column"
+        )
+
+
+def _refuse_text(what: str, column: Any, rows: Sequence[int]) -> None:
+    """Name the first cell of a column of text that is no number."""
+    cells = column.to_list()
+    bad = next((i for i, cell in enumerate(cells) if cell and not is_number_text(cell)), 0)
+    raise ValueError(
+        f"{what}: row {rows[bad]}, column {column.name!r}: expected a number, got {cells[bad]!r}"
+    )
+
+
+def _numbers(what: str, frame: Any, rows: Sequence[int], *, keeps_missing: bool) -> Array:
+    """Give the numbers of a frame; a ValueError names the row and column of what is none."""
+    import polars as pl
+
+    for column in frame.get_columns():
+        if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
+            _refuse_text(what, column.cast(pl.String), rows)
+        if column.null_count() and not keeps_missing:
+            row = rows[int(column.is_null().arg_max() or 0)]
+            raise ValueError(
+                f"{what}: row {row}, column {column.name!r}: expected a number, got nothing"
+            )
+    return np.asarray(frame.cast(pl.Float64).to_numpy())
