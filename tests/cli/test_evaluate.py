@@ -64,7 +64,7 @@ class TestEvaluate:
             (
                 "abcy",
                 ["rose", "tulip"],
-                "more.csv: unknown class 'tulip', the model's are: iris, pop",
+                "unknown class 'tulip', the model's are: iris, pop",
             ),
             ("abdy", ["rose", "rose"], r"more.csv lacks 1 column\(s\): c"),
         ],

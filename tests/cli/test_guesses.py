@@ -110,46 +110,82 @@ class TestLabels:
         assert "no column label='k'" in err
         assert said(capsys, 0, "evaluate", MODEL, "--data", "other.csv", "--label", "m")[1] == ""
 
-    def test_two_candidates_are_an_error_where_the_model_knows_none(self, capsys):
+    def test_one_that_is_named_so_is_taken_where_the_model_knows_none(self, capsys):
         trained(archive("two.npz", 2))
         table("odd.csv", ["class", "u", "v"], v=halves(), **{"class": halves()})
-        _, err = said(capsys, 2, "evaluate", MODEL, "--data", "odd.csv")
-        assert "the last one is 'v' and another 'class': expected --label" in err
+        _, err = said(capsys, 0, "evaluate", MODEL, "--data", "odd.csv")
+        assert "the model does not say which column its label is: the table's 'class'" in err
 
     def test_training_says_which_it_takes(self, capsys):
         table("odd.csv", ["u", "target", "n"], n=halves(), target=halves())
-        _, err = said(capsys, 0, "train", "--data", "odd.csv", *QUICK)
-        assert "note: the label is the last column, 'n', and 'target' is a feature" in err
-        _, err = said(capsys, 0, "train", "--data", "odd.csv", "--label", "target", *QUICK)
-        assert err == ""
-        table("plain.csv", ["class", "u", "target"], target=halves())
-        assert "note" not in said(capsys, 0, "train", "--data", "plain.csv", *QUICK)[1]
+        out, _ = said(capsys, 0, "train", "--data", "odd.csv", *QUICK)
+        assert "note: the label is 'target', by its name\n" in out
+        out, _ = said(capsys, 0, "train", "--data", "odd.csv", "--label", "n", *QUICK)
+        assert "the label is" not in out
+        table("last.csv", "uvk", k=halves())
+        out, _ = said(capsys, 0, "train", "--data", "last.csv", *QUICK)
+        assert "note: the label is the last column, 'k'\n" in out
 
 
 class TestClasses:
-    @pytest.mark.parametrize("stray", [False, True])
-    def test_numbers_that_may_be_values(self, capsys, stray):
-        values = list(RNG.permutation(120) * 3)
-        values[7] = "unknown" if stray else values[7]
-        table("values.csv", "uvk", 120, k=values)
-        capsys.readouterr()
-        cli.main(["train", "--data", "values.csv", *QUICK])
-        out, err = capsys.readouterr()
-        assert "warning: 120 classes in 120 rows, and they are numbers" in err
-        assert "note: 120 classes in 120 rows, and they are numbers: are they values?" in out
-        assert ("is text because of 'unknown' in row 9: 1 of 120 labels" in err) == stray
-
-    @pytest.mark.parametrize("kind", ["few", "text", "years"])
-    def test_classes_are_not_suspected(self, capsys, kind):
+    @pytest.mark.parametrize(
+        ("kind", "hint"),
+        [
+            ("few", "which has 30 whole numbers (--task regression if they are values)"),
+            ("text", ""),
+            ("years", "which has 5 whole numbers (--task regression if they are values)"),
+            ("two", ""),
+            ("floats", "which has 3 whole numbers (--task regression if they are values)"),
+        ],
+    )
+    def test_are_told_from_values(self, capsys, kind, hint):
         k = {
             "few": np.arange(300) % 30,
-            "text": [f"plot {i // 2}" for i in range(300)],
+            "text": [f"plot {i // 10}" for i in range(300)],
             "years": np.arange(300) % 5 + 1990,
+            "two": np.arange(300) % 2 * 1000,
+            "floats": np.arange(300) % 3 * 1.0,
         }[kind]
         table("classes.csv", "uvk", 300, k=k)
-        capsys.readouterr()
-        cli.main(["train", "--data", "classes.csv", *QUICK])
-        assert "they are numbers" not in "".join(capsys.readouterr())
+        out, _ = said(capsys, 0, "train", "--data", "classes.csv", "--label", "k", *QUICK)
+        assert f"task: classification of 'k'{', ' * bool(hint)}{hint}\n" in out
+        assert "confusion matrix" in out or "most frequent mistakes" in out
+
+    @pytest.mark.parametrize(
+        ("kind", "hint"),
+        [
+            ("many", "which has 120 whole numbers (--task classification if they are classes)"),
+            ("gaps", "which has 60 whole numbers (--task classification if they are classes)"),
+            ("fractions", "whose values are no whole numbers"),
+        ],
+    )
+    def test_values_are_told_from_them(self, capsys, kind, hint):
+        k = {
+            "many": np.arange(600) % 120 * 3,
+            "gaps": np.arange(600) % 60 + 18,
+            "fractions": np.arange(600) % 3 / 2,
+        }[kind]
+        table("values.csv", "uvk", 600, k=k)
+        out, _ = said(capsys, 0, "train", "--data", "values.csv", *QUICK)
+        assert f"task: regression of 'k', {hint}\n" in out
+        assert "test: R2 " in out
+        if kind == "fractions":
+            _, err = said(
+                capsys, 2, "train", "--data", "values.csv", "--task", "classification", *QUICK
+            )
+            assert "column 'k': expected class labels (whole numbers or text), got 0.5" in err
+        else:
+            flags = ["--task", "classification", *QUICK]
+            out, _ = said(capsys, 0, "train", "--data", "values.csv", *flags)
+            assert "task: classification of 'k'\n" in out
+
+    def test_a_cell_that_is_none_of_many_numbers_is_named(self, capsys):
+        values = list(RNG.permutation(120) * 3)
+        values[7] = "unknown"
+        table("values.csv", "uvk", 120, k=values)
+        _, err = said(capsys, 2, "train", "--data", "values.csv", *QUICK)
+        assert "values.csv: row 9, column 'k': expected a number" in err
+        said(capsys, 0, "train", "--data", "values.csv", "--missing", "0.5", "--text", "k", *QUICK)
 
     def test_those_that_nothing_trains_are_named(self, capsys):
         x = RNG.normal(size=(40, 3))
@@ -177,20 +213,20 @@ class TestArchives:
     def test_arrays_that_are_not_used_are_named(self, capsys):
         archive("more.npz", 3, sample_weight=np.ones(60), x_val=np.ones((2, 3)))
         for command in (["train", *QUICK], ["evaluate", MODEL]):
-            _, err = said(capsys, 0, *command, "--data", "more.npz")
-            assert "warning: more.npz: sample_weight, x_val not used, but x_train, y_train" in err
+            found = "".join(said(capsys, 0, *command, "--data", "more.npz"))
+            assert "note: not used of the file: sample_weight, x_val\n" in found
 
     def test_predict_names_what_it_leaves(self, capsys):
         trained(archive("parts.npz", 3, x_test=np.ones((2, 3)), y_test=np.array([0, 1])))
         out, err = said(capsys, 0, "predict", MODEL, "--data", "parts.npz")
         assert "2 rows" in out
-        assert "parts.npz: x_train, y_train, y_test not used, but x_test" in err
+        assert "parts.npz: the rows of x_test are taken" in err
 
     def test_their_names_are_no_commands_of_a_terminal(self, capsys):
         archive("odd.npz", 3, **{"\x1b[2Jred": np.ones(2)})
-        _, err = said(capsys, 0, "train", "--data", "odd.npz", *QUICK)
-        assert "\\x1b[2Jred not used" in err
-        assert "\x1b" not in err
+        found = "".join(said(capsys, 0, "train", "--data", "odd.npz", *QUICK))
+        assert "not used of the file: \\x1b[2Jred" in found
+        assert "\x1b" not in found
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 5])

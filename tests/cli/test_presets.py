@@ -11,6 +11,7 @@ import trulysparse as ts
 from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse import cli, datasets
+from trulysparse.cli.tables import problem
 from trulysparse.presets import PRESETS, find
 
 # By hand, from arXiv 2102.01732 and its proof of concept:
@@ -160,7 +161,7 @@ class TestCommandLine:
         rng = np.random.default_rng(0)
         x, y = rng.normal(size=(60, 6)).astype(np.float32), np.arange(60) % 3
         data = datasets.Dataset("tiny", x, y, x, y)
-        monkeypatch.setattr(datasets, "resolve", lambda *args, **options: data)
+        monkeypatch.setattr(problem, "read", lambda *args, **options: problem.of_dataset(data))
 
     @pytest.fixture
     def fitted(self, monkeypatch):

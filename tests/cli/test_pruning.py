@@ -218,7 +218,7 @@ def test_such_a_loss_has_no_accuracy(tmp_path, capsys, how, loss):
     data = write_csv(tmp_path / "rows.csv", x, np.arange(40) % 2, "abcy")
     assert cli.main(["evaluate", "model.safetensors", "--data", str(data)]) == 0
     value = model.evaluate(x, np.arange(40) % 2)["loss"]
-    assert capsys.readouterr().out.endswith(f"\nloss {value:.4f}\n")
+    assert capsys.readouterr().out.endswith(f", loss {value:.4f}\n")
     assert cli.main(["prune", "model.safetensors", "--data", str(data), *how]) == 0
     out = capsys.readouterr().out
     assert "note: this file has no test part, so all of its rows are scored" in out

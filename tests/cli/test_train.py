@@ -94,6 +94,7 @@ class TestTrain:
     def test_names_are_saved_as_json(self, flowers):
         model = train("--data", flowers)
         metadata = {key: json.loads(value) for key, value in model.metadata.items()}
+        assert metadata.pop("estimator")["class"] == "SparseMLPClassifier"
         assert metadata == {
             "dataset": "flowers",
             "class_names": ["iris", "poppy", "rose"],

@@ -10,7 +10,8 @@ import trulysparse as ts
 from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse.data.digits import in_float32, in_float64, merged, standardised
-from trulysparse.data.readers import check_arrays, read_csv, read_features, read_npz
+from trulysparse.data.readers import check_arrays, read_npz
+from trulysparse.datasets import load_csv
 from trulysparse.data.sparse import check_sparse
 
 SAMPLES = 240
@@ -177,9 +178,7 @@ class TestIntegers:
         lines = [f"{a},{b},{c}" for (a, b), c in zip(x.tolist(), classes(), strict=True)]
         path.write_text("\n".join(["id,b,y", *lines, ""]))
         with pytest.warns(RuntimeWarning, match=r"column 'id' of .*t.csv has 9 different integers"):
-            read_csv(path)
-        with pytest.warns(RuntimeWarning, match="column 'id'"):
-            read_features(path, ["b", "id"], None)
+            load_csv(path)
         np.savez(tmp_path / "t.npz", x_train=x, y_train=classes())
         path = tmp_path / "t.npz"
         with pytest.warns(RuntimeWarning, match="column 0 of x_train of .* 9 different integers"):
@@ -196,7 +195,7 @@ class TestIntegers:
             fit(network(), table, classes())
             ts.SparseMLPClassifier(max_iter=1, random_state=0).fit(table, classes())
             np.savetxt(tmp_path / "t.csv", table, "%d", ",", header="a,b", comments="")
-            read_csv(tmp_path / "t.csv")
+            load_csv(tmp_path / "t.csv")
 
 
 class TestSentinels:

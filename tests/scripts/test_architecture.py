@@ -35,7 +35,7 @@ ALLOWED = {
     "layer": {"activations", "config", "losses"},
     "data": {"config", "losses"},
     "tables": {"data"},
-    "datasets": {"data"},
+    "datasets": {"data", "readers"},
     "readers": {"data"},
     "topology": {"config", "layer", "losses"},
     "callbacks": {"explosion", "history", "layer"},

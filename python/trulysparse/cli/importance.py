@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         what, layer = "feature", 0
         scores = model.feature_importance(args.kind or _KIND)
         names = metadata.names(model, "feature_names")
-        if not args.levels and saved.encoder is not None:
+        if not args.levels and _merges(saved):
             return _shown(args, "column", *_of_columns(saved, scores))
     elif args.kind is not None:
         raise ValueError("--kind is for features: --layer ranks neurons by their incoming weights")
@@ -94,6 +94,13 @@ def run(args: argparse.Namespace) -> int:
     return _shown(
         args, what, [str(unit) if names is None else names[unit] for unit in units], scores
     )
+
+
+def _merges(saved: Saved) -> bool:
+    """Tell whether columns of the table became other features than themselves."""
+    if saved.encoder is None:
+        return False
+    return bool(saved.encoder.feature_names_ != [part.name for part in saved.encoder.columns_])
 
 
 def _of_columns(saved: Saved, scores: Scores) -> tuple[list[str], Scores]:

@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     rows = saved.unlabelled(args)
     outputs = saved.model.predict(rows.x, batch_size=args.batch_size)
     assert rows.table is not None
-    columns = [*_ids(rows.table), *_columns(outputs, names, saved.output_names)]
+    found = _columns(outputs, names, saved.output_names, labels=saved.has_labels)
+    columns = [*_ids(rows.table), *found]
     with _opened(args.out) as file:
         writer = csv.writer(file)
         writer.writerow([name for name, _ in columns])
@@ -105,12 +106,18 @@ def _ids(table: Table) -> list[tuple[str, Sequence[str]]]:
 
 
 def _columns(
-    outputs: Array, classes: Sequence[str] | None, names: Sequence[str]
+    outputs: Array, classes: Sequence[str] | None, names: Sequence[str], *, labels: bool
 ) -> list[tuple[str, Sequence[str]]]:
-    """Give class and probabilities, or without `classes` the outputs.
+    """Give class and probabilities, of several labels 0 or 1, or without `classes` the outputs.
 
     The class of a row without finite probabilities is empty.
     """
+    if labels:
+        marks = [
+            (name, ["1" if p > 0.5 else "0" for p in column])
+            for name, column in zip(names, outputs.T, strict=True)
+        ]
+        return [*marks, *_probabilities(names, outputs)]
     if classes is None:
         return [(name, _said(column)) for name, column in zip(names, outputs.T, strict=True)]
     if outputs.shape[1] == 1:
@@ -118,10 +125,13 @@ def _columns(
     best = np.argmax(outputs, axis=1)
     known = np.isfinite(outputs.sum(axis=1, dtype=np.float64)).tolist()
     found = [classes[k] if is_known else "" for k, is_known in zip(best, known, strict=True)]
-    probabilities = zip(classes, outputs.T, strict=True)
+    return [("class", found), *_probabilities(classes, outputs)]
+
+
+def _probabilities(names: Sequence[str], outputs: Array) -> list[tuple[str, Sequence[str]]]:
     return [
-        ("class", found),
-        *((f"probability_{name}", _said(column)) for name, column in probabilities),
+        (f"probability_{name}", _said(column))
+        for name, column in zip(names, outputs.T, strict=True)
     ]
 
 

@@ -41,7 +41,7 @@ def say_scores(
     outputs = model.predict(x, **how)
     values = not LOSSES[model.loss].takes_classes and "accuracy" not in found
     if values:
-        say(before + "; ".join(_of_numbers(y, outputs, names)))
+        say(before + "; ".join(_of_numbers(y, outputs, names)) + f", loss {found['loss']:.4f}")
         return found
     say(before + short(found))
     if not np.isfinite(outputs).all():

@@ -53,7 +53,7 @@ def add(commands: Any) -> None:
     train = commands.add_parser(
         "train",
         help="train a network and save it",
-        description="Train a sparse network on a table, images or a known data set, by default on "
+        description="Train a sparse network on a table, images or a known data set, by default\n"
         "scikit-learn's digits. What a table's columns are is found out, and said.",
         epilog=preset_flags.epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -64,10 +64,10 @@ def add(commands: Any) -> None:
     table_flags.add_columns(inputs, trains=True)
     table_flags.add_task(inputs)
     network.add_standardize(inputs)
-    table_flags.add_reading(train)
     network.add_flags(train.add_argument_group("network"))
     _add_training(train.add_argument_group("training"))
     _add_output(train.add_argument_group("output"))
+    table_flags.add_reading(train)
 
 
 def _add_training(training: Any) -> None:
@@ -292,7 +292,12 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         return 130
     test = job.data
     scores = say_scores(
-        say, model, test.x_test, test.y_test, test.class_names or test.label, before="test: "
+        say,
+        model,
+        test.x_test,
+        test.y_test,
+        test.class_names or test.label or None,
+        before="test: ",
     )
     remark = outcome.remark(test, scores["loss"])
     if remark is not None:

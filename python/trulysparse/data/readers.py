@@ -1,4 +1,4 @@
-"""Readers of the file formats that data sets come in: IDX, NumPy's .npz and .csv.
+"""Readers of the file formats that data sets come in: IDX and NumPy's .npz.
 
 Files are not trusted. What is wrong with one raises a ``ValueError`` that names the file and what
 was expected in it.
@@ -6,16 +6,12 @@ was expected in it.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import math
 import re
 import warnings
 import zlib
-from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +20,7 @@ import numpy.typing as npt
 
 from trulysparse import _files
 from trulysparse.data.digits import Names, say_integers
-from trulysparse.data.numeric import is_number_text, is_odd
+from trulysparse.data.numeric import is_number_text
 from trulysparse.data.precision import narrowest
 
 Array = npt.NDArray[Any]
@@ -36,18 +32,6 @@ IDX_LIMIT = 1 << 30  # bytes; twenty times the largest file of Fashion-MNIST
 # The part of the labels that are not what the others are, up to which it may be a mistake.
 _STRAY = 0.1
 _PADDED = re.compile(r"[+-]?0[0-9]|\+")
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The contents of a .csv: ``x`` ``(n_rows, n_features)`` and one label per row."""
-
-    x: Array
-    labels: Array
-    feature_names: tuple[str, ...]
-    label_name: str
-    rows: tuple[int, ...]
-    """The file's row of each label; the header is row 1."""
 
 
 def read_idx(path: PathLike, n_dims: int) -> npt.NDArray[np.uint8]:
@@ -156,170 +140,8 @@ def check_features(path: PathLike, key: str, x: Array) -> Array:
     return flat
 
 
-def read_features(path: PathLike, names: Sequence[str] | None, label: str | None) -> Array:
-    """Read columns of a .csv, ``(n_rows, n_columns)``; it needs no labels.
-
-    ``names`` are the columns, in the order wanted; others may hold anything. Without ``names``
-    all are read but ``label``, if it is there. Errors name the row and the column.
-    """
-    values, numbers = array("d"), []
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file)
-            header = [cell.strip() for cell in next(rows, [])]
-            wanted = [name for name in header if name != label] if names is None else list(names)
-            counts = Counter(header)
-            missing = [name for name in wanted if not counts[name]]
-            if missing or not wanted:
-                some = _some(missing) or "all"
-                raise ValueError(f"{path} lacks {len(missing)} column(s): {some}")
-            twice = [name for name in wanted if counts[name] > 1]
-            if twice:
-                raise ValueError(
-                    f"{path}: expected different column names, {twice[0]!r} appears twice"
-                )
-            place_of = {name: place for place, name in enumerate(header)}
-            places = [place_of[name] for name in wanted]
-            for number, row in enumerate(rows, start=2):
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    raise ValueError(
-                        f"{path}: row {number} has {len(row)} cells, the header {len(header)}"
-                    )
-                numbers.append(number)
-                cells = [row[place] for place in places]
-                try:
-                    values.extend(_numbers(cells))
-                except ValueError:
-                    bad = next(i for i, cell in enumerate(cells) if not is_number_text(cell))
-                    raise _bad_cell(path, number, wanted[bad], cells[bad], "a number") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
-    if not numbers:
-        raise ValueError(f"{path}: expected rows below the header, there are none")
-    x = np.frombuffer(values).reshape(len(numbers), len(wanted))
-    _check_cells(path, x, numbers, wanted)
-    _say_merged(path, x, places, wanted)
-    return narrowest(x)
-
-
-def read_header(path: PathLike) -> list[str]:
-    """Read the names of the columns of a .csv; none if it is empty."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return [cell.strip() for cell in next(csv.reader(file), [])]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
-
-
-def read_csv(path: PathLike, label: str | None = None) -> Table:
-    """Read a comma-separated UTF-8 file with a header; ``label`` names the label's column.
-
-    Without ``label`` it is the last column. All other cells are numbers; blank lines are skipped.
-    Errors name the row (the header is row 1) and the column.
-    """
-    values, labels = array("d"), []
-    numbers = []  # of the rows that are not blank
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file)
-            header = [cell.strip() for cell in next(rows, [])]
-            column = _label_column(path, header, label)
-            names = tuple(header[:column] + header[column + 1 :])
-            for number, row in enumerate(rows, start=2):
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    raise ValueError(
-                        f"{path}: row {number} has {len(row)} cells, the header {len(header)}"
-                    )
-                labels.append(row.pop(column).strip())
-                numbers.append(number)
-                if not labels[-1]:
-                    raise _bad_cell(path, number, header[column], "", "a label")
-                try:
-                    values.extend(_numbers(row))
-                except ValueError:
-                    bad = next(i for i, cell in enumerate(row) if not is_number_text(cell))
-                    hint = (
-                        f" (is it the label? --label {names[bad]})"
-                        if label is None and row[bad].strip()
-                        else ""
-                    )
-                    error = _bad_cell(path, number, names[bad], row[bad], "a number", hint)
-                    raise error from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a readable UTF-8 .csv ({error})") from error
-    if not labels:
-        raise ValueError(f"{path}: expected rows below the header, there are none")
-    # A header of numbers and one class, such as "5.1,3.5,setosa", is a row of data.
-    if header[column] in labels and all(map(is_number_text, names)):
-        raise ValueError(f"{path}: row 1 looks like data: expected a header with column names")
-    x = np.frombuffer(values).reshape(len(labels), len(names))
-    _check_cells(path, x, numbers, names)
-    _say_merged(path, x, [k for k in range(len(header)) if k != column], names)
-    return Table(narrowest(x), np.array(labels), names, header[column], tuple(numbers))
-
-
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-
-
-def _label_column(path: PathLike, header: list[str], label: str | None) -> int:
-    if len(header) < 2:
-        raise ValueError(f"{path}: expected a header of two or more names separated by commas")
-    if all(map(is_number_text, header)):
-        raise ValueError(
-            f"{path}: row 1 holds only numbers: expected a header with column names there"
-        )
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        raise ValueError(f"{path}: expected different column names, {twice[0]!r} appears twice")
-    if label is None:
-        return len(header) - 1
-    if label not in header:
-        some = ", ".join(header[:10]) + (", ..." if len(header) > 10 else "")
-        raise ValueError(f"{path}: no column label={label!r}, expected one of: {some}")
-    return header.index(label)
-
-
-def _check_cells(path: PathLike, x: Array, rows: list[int], names: Sequence[str]) -> None:
-    bad_cells = np.argwhere(~np.isfinite(x))
-    if len(bad_cells):
-        i, j = bad_cells[0]
-        raise _bad_cell(path, rows[i], names[j], str(x[i, j]), "a finite number")
-
-
-def _say_merged(path: PathLike, x: Array, places: Sequence[int], names: Sequence[str]) -> None:
-    """Warn of columns of integers of which float64 merges some, and read them again for that."""
-    large = np.flatnonzero(np.abs(x).max(axis=0) > 2.0**53).tolist()
-    if not large:
-        return
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
-        next(rows)
-        cells = [[row[places[k]] for k in large] for row in rows if row]
-    for k, column in zip(large, zip(*cells, strict=True), strict=True):
-        try:
-            integers = np.array([[int(cell)] for cell in column])
-        except ValueError:  # no integers
-            continue
-        say_integers(Names(str(path), [names[k]]), integers)
-
-
-def _bad_cell(
-    path: PathLike, row: int, column: str, cell: str, expected: str, hint: str = ""
-) -> ValueError:
-    got = (repr(cell) if cell.strip() else "nothing") + hint
-    return ValueError(f"{path}: row {row}, column {column!r}: expected {expected}, got {got}")
-
-
-def _numbers(cells: Sequence[str]) -> Iterable[float]:
-    """Convert cells; a ValueError says only that one of them is no number."""
-    if is_odd("".join(cells)) and not all(map(is_number_text, cells)):
-        raise ValueError
-    return map(float, cells)
 
 
 def encode(

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from trulysparse import _check
 from trulysparse._progress import slow
 from trulysparse.data.lines import Line, open_text, parse, read_lines
-from trulysparse.data.readers import PathLike, encode, read_csv
+from trulysparse.data.readers import PathLike, encode
 from trulysparse.datasets._dataset import Dataset, held_out, split
+from trulysparse.datasets._tables import arrays_of
 
 TEST_FRACTION = 1 / 3
 CHARACTERISTICS = "!Sample_characteristics_ch1"
@@ -64,10 +65,8 @@ def load_leukemia(
         )
     path = _find(Path(_check.path("data_dir", data_dir)))
     if path.suffix.lower() == ".csv":
-        table = read_csv(path, label)
-        codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}", table.rows)
-        names = table.feature_names
-        return split("leukemia", table.x, codes, classes, names, seed=seed, fraction=TEST_FRACTION)
+        x, codes, classes, table = arrays_of(str(path), label)
+        return split("leukemia", x, codes, classes, table.names, seed=seed, fraction=TEST_FRACTION)
     return _read_matrix(path, label, seed)
 
 

@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 
 from trulysparse import _check
-from trulysparse.data.readers import PathLike, check_arrays, encode, read_csv, read_npz
+from trulysparse.data.digits import Names, say_integers
+from trulysparse.data.numeric import is_number_text
+from trulysparse.data.precision import narrowest
+from trulysparse.data.readers import Array, PathLike, check_arrays, encode, read_npz
 from trulysparse.datasets._dataset import Dataset, split
+from trulysparse.readers import Table, read_table
 
 
 def load_digits(seed: int = 0) -> Dataset:
@@ -74,16 +78,17 @@ def load_npz(
 def load_csv(
     path: PathLike, label: str | None = None, *, seed: int = 0, hold_out: bool = True
 ) -> Dataset:
-    """Load a comma-separated file with a header, numeric features and one column of class labels.
+    """Load a text of numbers with a column of class labels, as arrays.
+
+    `read_table` and the estimators take tables with text, dates and missing cells; this does not.
 
     Parameters
     ----------
     path
-        The .csv, UTF-8. Blank lines are skipped.
+        A file that `read_table` reads, of which all columns but the label are numbers.
     label
-        Name of the label's column, the last one by default. Labels are text or whole numbers; 1
-        and 1.0 are one class, 007 and 7 are two. A few that are no numbers among many numbers
-        are a warning.
+        Name of the label's column; by default the one named label, class, target or y, or else the
+        last. Labels are text or whole numbers; 1 and 1.0 are one class, 007 and 7 are two.
     seed
         Decides which fifth of the rows is held out for testing. Default 0.
     hold_out
@@ -92,15 +97,67 @@ def load_csv(
     Raises
     ------
     ValueError
-        If there is no header or no such label, or a cell is missing or no number; the message
-        names the row (the header is row 1) and the column.
+        If there is no such label, or a cell is missing or no number; the message names the row
+        (the header is row 1) and the column.
     FileNotFoundError
         If there is no such file.
     """
     path = _check.path("path", path)
-    table = read_csv(path, label)
-    codes, classes = encode(table.labels, f"{path}: column {table.label_name!r}", table.rows)
-    features = table.feature_names
+    x, codes, classes, table = arrays_of(path, label)
     name = Path(path).stem
-    data = split(name, table.x, codes, classes, features, seed=seed, hold_out=hold_out)
-    return replace(data, label_name=table.label_name)
+    data = split(name, x, codes, classes, table.names, seed=seed, hold_out=hold_out)
+    return replace(data, label_name=str(table.label))
+
+
+def arrays_of(path: str, label: str | None) -> tuple[Array, Array, tuple[str, ...], Table]:
+    """Read a table of numbers: the features, the classes and their names, and the table."""
+    table = read_table(path, label)
+    if table.y is None:
+        raise ValueError(f"{path}: expected two or more columns, one of them the label")
+    x = _numbers(path, table)
+    labels = _labels(table.y)
+    is_missing = labels == "" if labels.dtype.kind == "U" else np.zeros(len(labels), bool)
+    missing = np.flatnonzero(is_missing)
+    if len(missing):
+        raise ValueError(
+            f"{path}: row {table.rows[int(missing[0])]}, column {table.label!r}: expected a label, "
+            "got nothing"
+        )
+    codes, classes = encode(labels, f"{path}: column {table.label!r}", table.rows)
+    return x, codes, classes, table
+
+
+def _numbers(path: str, table: Table) -> Array:
+    """Give the features of a table as an array; a ValueError names what is no number."""
+    if isinstance(table.x, np.ndarray):
+        return narrowest(table.x)
+    for column in table.x.get_columns():
+        is_number = column.dtype.is_numeric() or str(column.dtype) == "Boolean"
+        if is_number and not column.null_count():
+            if column.dtype.is_integer():
+                say_integers(Names(path, [column.name]), column.to_numpy().reshape(-1, 1))
+            continue
+        cells = column.to_list()
+        bad = next((i for i, cell in enumerate(cells) if cell is None), 0)
+        if not is_number:
+            bad = next(i for i, cell in enumerate(cells) if not is_number_text(str(cell)))
+        got = "nothing" if cells[bad] is None else repr(str(cells[bad]))
+        raise ValueError(
+            f"{path}: row {table.rows[bad]}, column {column.name!r}: expected a number, got {got} "
+            "(read_table and the estimators take text and missing cells)"
+        )
+    import polars
+
+    return narrowest(table.x.cast(polars.Float64).to_numpy())
+
+
+def _labels(y: Any) -> Array:
+    """Give labels as integers, or as text that is empty where one is missing."""
+    if isinstance(y, np.ndarray):
+        return y
+    if y.dtype.is_numeric() and not y.null_count():
+        found: Array = y.to_numpy()
+        return found
+    import polars
+
+    return np.array(y.cast(polars.String).fill_null("").to_list(), dtype=str)

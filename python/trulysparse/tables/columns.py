@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check
+from trulysparse.data import digits
 from trulysparse.data.frames import is_missing
 
 Floats = npt.NDArray[np.float64]
@@ -66,6 +67,15 @@ def read(where: str, column: Any) -> Column:
     if type(column).__module__.partition(".")[0] == "polars":
         return _of_polars(where, column)
     return _of_pandas(where, column)
+
+
+def say_merged(name: str, label: str, column: Any) -> None:
+    """Warn of integers that float64 merges."""
+    kind = str(column.dtype).lower()
+    if "int64" not in kind:
+        return
+    array = column.dropna() if hasattr(column, "dropna") else column.drop_nulls()
+    digits.say_integers(digits.Names(name, [label]), array.to_numpy().reshape(-1, 1))
 
 
 # --- polars -------------------------------------------------------------------------------------

@@ -123,6 +123,8 @@ class TableEncoder:
                 continue
             read = columns.read(f"{name}[:, {label!r}]", column)
             learnt.append(parts.learn(label, read, self.min_count))
+            if learnt[-1].numbers():
+                columns.say_merged(name, label, column)
             reads.append(read if isinstance(learnt[-1], parts.LeftOutPart) else None)
         if not any(part.numbers() or part.ones() for part in learnt):
             learnt = [parts.anyway(part, read) for part, read in zip(learnt, reads, strict=True)]

@@ -19,7 +19,7 @@ from trulysparse.data.numeric import is_number_text
 from trulysparse.data.precision import narrowest
 from trulysparse.data.readers import encode
 from trulysparse.estimators import _support
-from trulysparse.estimators._targets import Classes
+from trulysparse.estimators._targets import Classes, Labels
 from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
 from trulysparse.readers import Table
@@ -92,7 +92,13 @@ class Saved:
     def output_names(self) -> list[str]:
         """Names of outputs that are no classes: those of the label's columns, if they are known."""
         count, known = self.model.layer_sizes[-1], metadata.labels(self.model)
-        return known if len(known) == count else [f"output_{i}" for i in range(count)]
+        kind = "label" if self.has_labels else "output"
+        return known if len(known) == count else [f"{kind}_{i}" for i in range(count)]
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether each output is 0 or 1."""
+        return self.model.loss == Labels.loss and self.class_names is None
 
     # --- rows -------------------------------------------------------------------------------------
 
@@ -175,7 +181,7 @@ class Saved:
             return metadata.remaining(self.model, narrowest(x) if isinstance(x, np.ndarray) else x)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-            if self.encoder is None and not hasattr(x, "columns"):
+            if not hasattr(x, "columns"):
                 self._check_width(what, x)
             made = _support.validated(self.estimator, x, reset=False, name=what)
         made = narrowest(made) if isinstance(made, np.ndarray) else made
@@ -195,17 +201,18 @@ class Saved:
         return pl.DataFrame(x, schema=names).fill_nan(None)
 
     def _check_width(self, what: str, x: Any) -> None:
-        sizes = {self.model.original_layer_sizes[0], self.model.layer_sizes[0]}
+        sizes = [self.model.layer_sizes[0], self.model.original_layer_sizes[0]]
+        if self.encoder is not None:
+            sizes = [len(self.encoder.columns_)]
         if x.shape[1] not in sizes:
-            raise ValueError(
-                f"{what} has {x.shape[1]} features, the model takes {self.model.layer_sizes[0]}"
-            )
+            raise ValueError(f"{what} has {x.shape[1]} features, the model takes {sizes[0]}")
 
     def _by_name(self, what: str, table: Table) -> Any:
         """Choose the columns that the model knows; a frame, or an array if it has only numbers."""
         frame = table.x
         if isinstance(self.encoder, TableEncoder):
             parts = [part for part in self.encoder.columns_ if part.numbers() or part.ones()]
+            frame = self._with_removed(frame)
             _refuse_lacking(what, [part.name for part in parts], frame.columns)
             self._say_unknown(what, {part.name for part in self.encoder.columns_}, frame.columns)
             for part in parts:
@@ -222,6 +229,23 @@ class Saved:
         if self.estimator is not None and hasattr(self.estimator, "feature_names_in_"):
             return found
         return _numbers(what, found, table.rows, keeps_missing=self.estimator is not None)
+
+    def _with_removed(self, frame: Any) -> Any:
+        """Add columns of which a compaction has left nothing, empty, if they are not there."""
+        left = set(self.model.units(0).tolist())
+        there = set(frame.columns)
+        gone = [
+            part
+            for part, places in zip(self.encoder.columns_, self.encoder.places(), strict=True)
+            if part.name not in there and places and left.isdisjoint(places)
+        ]
+        if not gone:
+            return frame
+        import polars as pl
+
+        dtypes: dict[str, Any] = {"category": pl.String, "time": pl.Datetime("us")}
+        empty = [pl.lit(None, dtypes.get(part.kind, pl.Float64)).alias(part.name) for part in gone]
+        return frame.with_columns(empty)
 
     def _by_position(self, what: str, columns: Sequence[str]) -> list[str]:
         """Give all columns but the label; a ValueError if another is named as labels are."""
@@ -305,7 +329,7 @@ def _check_kind(what: str, part: Part, column: Any, rows: Sequence[int]) -> None
 
     if column.dtype == pl.String:
         _refuse_text(what, column, rows)
-    if column.null_count() and not part.missing:
+    if column.null_count() and column.null_count() < len(column) and not part.missing:
         note(
             f"{what}: {column.null_count()} cells of {part.name!r} are missing, and none was in "
             "training: they are the mean of the column"

@@ -80,8 +80,11 @@ def learn(table: Table, task: str | None, what: str) -> Learnt:
     if (task or guessed) == REGRESSION:
         numbers = as_numbers(column, what, names[0], table.rows)
         said = f"task: regression of {names[0]!r}"
-        hint = "" if task else f", {why} ({_FLAG.format(CLASSIFICATION)} if they are classes)"
-        return Learnt(Numbers(1, one_per_sample=True), numbers[:, None], names, None, said + hint)
+        if not task:
+            said += f", {why}"
+            are_whole = bool((numbers == np.rint(numbers)).all())
+            said += f" ({_FLAG.format(CLASSIFICATION)} if they are classes)" if are_whole else ""
+        return Learnt(Numbers(1, one_per_sample=True), numbers[:, None], names, None, said)
     place = f"{what}: column {names[0]!r}"
     try:
         codes, found = encode(column, place, table.rows)
