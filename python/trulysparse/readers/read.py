@@ -120,8 +120,8 @@ def _text(
     from trulysparse.readers import csv
 
     notes = Notes()
-    what = "standard input" if path == "-" else path
     if transpose:
+        what = "standard input" if path == "-" else path
         frame, samples = csv.read_transposed(
             what, source.read_bytes(path), encoding, options, asked, notes
         )
@@ -129,7 +129,7 @@ def _text(
         if label is None:
             wanted = {**wanted, "label": _named(frame.columns)}
         return chosen(frame, range(2, frame.height + 2), set(), wanted, notes, samples)
-    found = csv.read(what, source.read_bytes(path), encoding, options, asked, notes)
+    found = csv.read(path, encoding, options, asked, notes)
     return chosen(found.frame, found.lines, found.unnamed, wanted, notes)
 
 

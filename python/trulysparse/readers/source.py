@@ -30,10 +30,11 @@ _PACKED = (".gz", ".zst", ".zstd")
 
 
 class Text(NamedTuple):
-    """A text in UTF-8, and what was found out about its encoding."""
+    """A text in UTF-8, what was found out about its encoding, and whether it had that before."""
 
     data: bytes
     notes: list[str]
+    is_utf_8: bool
 
 
 def needs_polars(path: str) -> None:
@@ -52,6 +53,11 @@ def suffix(path: str) -> str:
     if name.suffix.lower() in _PACKED:
         name = name.with_suffix("")
     return name.suffix.lower()
+
+
+def is_packed(start: bytes) -> bool:
+    """Tell by its first bytes whether a file is packed."""
+    return start.startswith((_GZIP, _ZSTD))
 
 
 def read_bytes(path: str) -> bytes:
@@ -129,9 +135,10 @@ def as_text(path: str, data: bytes, encoding: str | None) -> Text:
         notes = [found] if found else []
     else:
         encoding = _known(encoding)
-    if encoding in ("utf-8", "utf-8-sig"):
+    is_utf_8 = encoding in ("utf-8", "utf-8-sig")
+    if is_utf_8:
         text = data.removeprefix(codecs.BOM_UTF8)
-        bad = None if text.isascii() else _not_utf_8(text)
+        bad = None if text.isascii() else not_utf_8(text)
         if bad is not None:
             raise ValueError(f"{path}: byte {bad} is no UTF-8: expected encoding= to be another")
     else:
@@ -143,7 +150,7 @@ def as_text(path: str, data: bytes, encoding: str | None) -> Text:
         raise ValueError(
             f"{path} has a byte 0 at {text.index(0)}: expected text (is it encoding='utf-16-le'?)"
         )
-    return Text(text, notes)
+    return Text(text, notes, is_utf_8)
 
 
 def _known(encoding: str) -> str:
@@ -161,7 +168,7 @@ def _encoding(data: bytes) -> tuple[str, str]:
     """Find the encoding out, and say it if it is unusual."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", "the file is in UTF-16"
-    if data.startswith(codecs.BOM_UTF8) or data.isascii() or _not_utf_8(data) is None:
+    if data.startswith(codecs.BOM_UTF8) or data.isascii() or not_utf_8(data) is None:
         return "utf-8", ""
     try:
         data.decode("cp1252")
@@ -170,7 +177,7 @@ def _encoding(data: bytes) -> tuple[str, str]:
     return "cp1252", "the file is no UTF-8: read as Windows-1252 (encoding= says another)"
 
 
-def _not_utf_8(data: bytes) -> int | None:
+def not_utf_8(data: bytes) -> int | None:
     """Find the first byte that is no UTF-8, piece by piece, so that no text is made of all."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(data), _PIECE):
