@@ -18,7 +18,9 @@ from trulysparse.readers.dialect import BLANKS, COMMENTS, Dialect
 from trulysparse.readers.scan import Scan, scan
 from trulysparse.readers.source import not_utf_8
 
-_LF, _CR, _TAB, _BLANK = 10, 13, 9, 32
+_CONTROLS = bytes(
+    k for k in range(32) if chr(k) not in "\t\n\r"
+)  # some of them are blanks to Python
 
 
 class Failed(Exception):
@@ -124,19 +126,17 @@ class Regular:
         if self._separator != BLANKS:
             return data
         quote = self._dialect.quote
-        if not data.isascii() or (quote is not None and quote.encode() in data):
+        if (
+            not data.isascii()
+            or (quote is not None and quote.encode() in data)
+            or data.count(b"\r") != data.count(b"\r\n")
+            or len(data.translate(None, _CONTROLS)) < len(data)
+        ):
             return None
-        x = np.frombuffer(data, np.uint8)
-        x = np.where(x == _TAB, np.uint8(_BLANK), x)
-        ends = (x == _LF) | (x == _CR)
-        if ((x < _BLANK) & ~ends).any():
-            return None
-        blank = x == _BLANK
-        gone = blank.copy()
-        gone[1:] &= (blank | ends)[:-1]
-        gone[:-1] |= blank[:-1] & ends[1:]
-        plain: bytes = x[~gone].tobytes()
-        return plain.strip(b" ")
+        data = data.replace(b"\r\n", b"\n").replace(b"\t", b" ")
+        while b"  " in data:
+            data = data.replace(b"  ", b" ")
+        return data.replace(b" \n", b"\n").replace(b"\n ", b"\n").strip(b" ")
 
     def _cleaned(self, k: int, block: Block) -> Part:
         """Read the rows of a block one by one, and write them plainly."""
