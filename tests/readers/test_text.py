@@ -321,7 +321,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, blocks_of_f
         read_table(path)
 
 
-@pytest.mark.parametrize("name", ["blanks", "trailing"])
+@pytest.mark.parametrize("name", ["blanks", "trailing", "blanks behind commas", "and quotes"])
 def test_blanks_and_trailing_separators_are_read_fast(read, monkeypatch, name):
     from trulysparse.readers import rows
 
@@ -329,6 +329,10 @@ def test_blanks_and_trailing_separators_are_read_fast(read, monkeypatch, name):
     lines = ["x,k,kind", *(f"{i / 8},{i % 100},{'ab'[i % 2]}," for i in range(50))]
     if name == "blanks":
         lines = [f"  {line.strip(',')} ".replace(",", " \t ") for line in lines]
+    elif name != "trailing":
+        lines = [line.strip(",").replace(",", ", ") for line in lines]
+    if name == "and quotes":
+        lines = [", ".join(f'"{cell}"' for cell in line.split(", ")) for line in lines]
     found = read("\n".join(lines))
     assert found.x["x"].to_list() == [i / 8 for i in range(50)]
     assert found.x["k"].to_list() == [i % 100 for i in range(50)]

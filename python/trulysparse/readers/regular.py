@@ -122,10 +122,13 @@ class Regular:
                     self._marked.add(sign)
 
     def _squeezed(self, data: bytes) -> bytes | None:
-        """Make one blank of several, where blanks separate; None if that is not so easy."""
-        if self._separator != BLANKS:
-            return data
+        """Make one blank of several, where blanks separate; None if that is not so easy.
+
+        Blanks behind other separators go.
+        """
         quote = self._dialect.quote
+        if self._separator != BLANKS:
+            return _without_blanks(data, self._separator, quote)
         if (
             not data.isascii()
             or (quote is not None and quote.encode() in data)
@@ -159,6 +162,25 @@ class Regular:
         self.blank += found.blank
         counted.lines = found.next_line - self._line
         return Part(data, found.lines, counted)
+
+
+def _without_blanks(data: bytes, separator: str, quote: str | None) -> bytes:
+    """Leave out blanks at the beginning of cells, which are no part of them."""
+    mark = separator.encode()
+    if separator == "\t" or mark + b" " not in data:
+        return data
+    if quote is None or quote.encode() not in data:
+        while mark + b" " in data:
+            data = data.replace(mark + b" ", mark)
+        return data
+    if mark + b" " + quote.encode() not in data:
+        return data
+    # If quotes within cells deceive, counting finds them.
+    x = np.frombuffer(data, np.uint8)
+    gone = (x == ord(" ")) & ~np.bitwise_xor.accumulate(x == ord(quote))
+    gone[1:] &= x[:-1] == mark[0]
+    plain: bytes = x[~gone].tobytes()
+    return plain
 
 
 def _written(found: rows.Rows, dialect: Dialect) -> bytes:
