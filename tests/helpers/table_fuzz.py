@@ -10,15 +10,20 @@ prints the seed and the number of the file, and keeps the file.
 from __future__ import annotations
 
 import argparse
+import bz2
 import faulthandler
+import gzip
 import io
+import lzma
 import random
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import scipy.io
 import scipy.sparse
 from trulysparse.readers import Table, blocks, fast, read_table
 
@@ -72,6 +77,25 @@ def _frame(rng: random.Random) -> bytes:
     return file.getvalue()
 
 
+def _market(rng: random.Random) -> bytes:
+    file = io.BytesIO()
+    x = np.arange(12.0).reshape(4, 3)
+    scipy.io.mmwrite(file, scipy.sparse.coo_array(x) if rng.random() < 0.5 else x)
+    return file.getvalue()
+
+
+def _packed(rng: random.Random) -> tuple[str, bytes]:
+    data = b"a,b,c\n" + b"".join(b"%d,%d.5,x\n" % (k, k) for k in range(rng.randrange(1, 40)))
+    kind = rng.choice([".gz", ".bz2", ".xz", ".zip"])
+    if kind != ".zip":
+        packer = {".gz": gzip, ".bz2": bz2, ".xz": lzma}[kind]
+        return kind, packer.compress(data)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("t.csv", data)
+    return kind, file.getvalue()
+
+
 def _svm(rng: random.Random) -> bytes:
     lines = []
     for _ in range(rng.randrange(1, 20)):
@@ -113,7 +137,12 @@ def draw(rng: random.Random) -> tuple[str, bytes]:
         return rng.choice([".csv", ".svm", ".npz", ".parquet"]), rng.randbytes(rng.randrange(400))
     if kind < 0.9:
         return rng.choice([".npz", ".npy"]), _damaged(rng, _numpy(rng))
-    if kind < 0.93:
+    if kind < 0.92:
+        return ".mtx", _damaged(rng, _market(rng))
+    if kind < 0.94:
+        suffix, data = _packed(rng)
+        return suffix, _damaged(rng, data)
+    if kind < 0.96:
         return rng.choice([".parquet", ".arrow"]), _damaged(rng, _frame(rng))
     return ".svm", _damaged(rng, _svm(rng))
 

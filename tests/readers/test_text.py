@@ -219,17 +219,6 @@ def test_lines_that_begin_as_comments_and_have_all_cells_are_rows(read):
         assert columns(found) == {"column_1": [f"{sign}1", f"{sign}2", f"{sign}1"]}
 
 
-def test_zstandard_is_read_or_the_error_says_how(read):
-    try:
-        import zstandard
-    except ImportError:
-        with pytest.raises(ValueError, match="pip install zstandard"):
-            read(b"\x28\xb5\x2f\xfd....", "t.csv.zst")
-        return
-    data = zstandard.ZstdCompressor().compress(b"a,b\n1.5,x\n2.5,y\n")
-    assert columns(read(data, "t.csv.zst")) == {"a": [1.5, 2.5]}
-
-
 def _long(rows):
     """Give the lines of a table with a number, an integer, text with line breaks, and a label."""
     lines = []
@@ -337,3 +326,18 @@ def test_blanks_and_trailing_separators_are_read_fast(read, monkeypatch, name):
     assert found.x["x"].to_list() == [i / 8 for i in range(50)]
     assert found.x["k"].to_list() == [i % 100 for i in range(50)]
     assert found.y.to_list() == ["ab"[i % 2] for i in range(50)]
+
+
+def test_an_odd_row_makes_blocks_of_a_text_that_was_one(read, monkeypatch):
+    from trulysparse.readers import blocks, rows
+
+    count, plain = [], rows.read
+    monkeypatch.setattr(
+        rows, "read", lambda path, body, *more: count.append(len(body)) or plain(path, body, *more)
+    )
+    monkeypatch.setattr(blocks, "_SMALL", 100)
+    lines = ["x,k,words,kind", *_long(400)]
+    lines[100:100] = ["", "# a comment"]
+    text = "\n".join(lines)
+    assert read(text).x.height == 400
+    assert 0 < sum(count) < len(text) / 3

@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from trulysparse.readers.source import is_packed
+from trulysparse.readers.packed import is_packed
 
 T = TypeVar("T")
 
 SIZE = 24 << 20
 """Bytes of a block; from 32 MiB on memory would be new for each."""
 _WIDE = 1 << 14  # bytes of a block for each column, as each column of a block costs some time
+_SMALL = 4 << 20  # bytes of a text that is read row by row in no time
 _TAIL = 1 << 20  # before the end of a block its last row ends, unless quotes deceive
 
 
@@ -36,6 +37,16 @@ class Blocks:
 
     def __init__(self, start: int, end: int, read: Callable[[int, int], bytes]) -> None:
         self.start, self.end, self._read = start, end, read
+        self._size = 0  # of a block; 0 is the usual one
+        self._several = False
+
+    def make_smaller(self) -> bool:
+        """Make several blocks of one that was odd; False if it is small, or one of several."""
+        total = self.end - self.start
+        if self._several or total < _SMALL:
+            return False
+        self._size = total // 8
+        return True
 
     def at(self, start: int, size: int) -> bytes:
         """Give bytes of the text."""
@@ -47,8 +58,9 @@ class Blocks:
 
     def each(self, width: int, quote: str | None) -> Iterator[Block]:
         """Give all rows, of so many columns."""
-        size = max(SIZE, width * _WIDE)
-        if self.end - self.start < 2 * size:
+        size = self._size or max(SIZE, width * _WIDE)
+        self._several = self.end - self.start >= 2 * size
+        if not self._several:
             size = self.end - self.start
         at = self.start
         while at < self.end:
@@ -81,7 +93,7 @@ def is_large(path: str) -> bool:
     if path == "-" or not file.is_file() or file.stat().st_size < 2 * SIZE:
         return False
     with open(path, "rb") as opened:
-        return not is_packed(opened.read(8))
+        return not is_packed(opened.read(16))
 
 
 class File:

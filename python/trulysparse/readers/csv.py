@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from trulysparse.readers import fast, rows
+from trulysparse.readers import fast, genes, rows
 from trulysparse.readers.blocks import Blocks, File, in_memory, is_large
 from trulysparse.readers.columns import Asked, Evidence, decide, of, plain_numbers, say_merged
 from trulysparse.readers.dialect import BLANKS, Dialect, Options, find
@@ -118,7 +118,8 @@ def _of_large(
     own = Notes()
     try:
         text = as_text(path, file.head, encoding)
-        if not text.is_utf_8 or _ends_as_old_macs(text.data):
+        content, options, _ = genes.prepared(text.data, options)
+        if content is not text.data or not text.is_utf_8 or _ends_as_old_macs(text.data):
             return None
         dialect = find(path, text.data, options)
     except ValueError:
@@ -137,7 +138,7 @@ def _of_bytes(
     path: str, data: bytes, encoding: str | None, options: Options, asked: Asked, notes: Notes
 ) -> Read:
     name = "standard input" if path == "-" else path
-    dialect, content = opened(name, data, encoding, options, notes)
+    dialect, content, _ = opened(name, data, encoding, options, notes)
     del data
     asked = asked.named(dialect.names)
     job = _fast(name, in_memory(content, dialect.offset), dialect, asked, checked=True)
@@ -162,17 +163,21 @@ def _finished(job: _Job, dialect: Dialect, notes: Notes) -> Read:
 
 def opened(
     path: str, data: bytes, encoding: str | None, options: Options, notes: Notes
-) -> tuple[Dialect, bytes]:
-    """Find out how a text is to be read, and give it as UTF-8 whose lines end with line feeds."""
+) -> tuple[Dialect, bytes, int]:
+    """Find out how a text is to be read, and give it as UTF-8 whose lines end with line feeds.
+
+    The last result is how many columns behind the first one describe genes.
+    """
     text = as_text(path, data, encoding)
     del data
     content = text.data
     if _ends_as_old_macs(content):
         # A line feed may be within a cell.
         content = content.replace(b"\r", b"\n")
+    content, options, described = genes.prepared(content, options)
     dialect = find(path, content, options)
     _say(notes, text, dialect)
-    return dialect, content
+    return dialect, content, described
 
 
 def _ends_as_old_macs(content: bytes) -> bool:
@@ -195,6 +200,8 @@ def _fast(
     """Read a regular text; None if it is none."""
     evidence = Evidence()
     found = fast.read(path, blocks, dialect, asked, evidence, checked=checked)
+    if found is None and blocks.make_smaller():
+        found = fast.read(path, blocks, dialect, asked, evidence, checked=checked)
     if found is None:
         return None
     job = _Job(path, found.lines, asked, evidence)
@@ -245,7 +252,7 @@ def read_transposed(
     """
     import polars as pl
 
-    dialect, content = opened(path, data, encoding, options, notes)
+    dialect, content, described = opened(path, data, encoding, options, notes)
     del data
     if len(dialect.names) < 2:
         raise ValueError(f"{path}: expected a column of names and one for each sample")
@@ -259,8 +266,11 @@ def read_transposed(
         raise ValueError(
             f"{path}: expected different names in the first column, {twice!r} is twice"
         )
-    cells = cells[:, 1:]
-    samples = dialect.names[1:]
+    cells = cells[:, 1 + described :]
+    samples = dialect.names[1 + described :]
+    if described:
+        left = ", ".join(map(repr, dialect.names[1 : 1 + described]))
+        notes.say(f"columns that describe the features are left out: {left}")
     words = sorted(asked.missing)
     known = cells.select(pl.when(pl.all().is_in(words)).then(None).otherwise(pl.all()).name.keep())
     floats = known.select(pl.all().cast(pl.Float64, strict=False))
