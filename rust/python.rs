@@ -53,8 +53,8 @@ mod _core {
     use super::mapped::check_mapped;
     #[pymodule_export]
     use super::network::{
-        Footprint, LayerWeights, ModelFile, Network, RemovedNeurons, Snapshot, available_threads,
-        expected_footprint, resident_memory,
+        Footprint, LayerWeights, ModelFile, Network, RemovedNeurons, Snapshot, available_memory,
+        available_threads, expected_footprint, resident_memory,
     };
     #[pymodule_export]
     use super::parallel::ParallelTrainer;

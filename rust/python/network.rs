@@ -42,6 +42,12 @@ struct GivenLayer<'py> {
     bias: PyReadonlyArray1<'py, f32>,
 }
 
+/// As [`memory::available`](crate::memory::available).
+#[pyfunction]
+pub fn available_memory() -> Option<u64> {
+    crate::memory::available()
+}
+
 /// As [`parallel::available`].
 #[pyfunction]
 pub fn available_threads() -> usize {

@@ -207,7 +207,7 @@ def test_a_table_says_what_it_is(read):
 def test_both_readers_agree_where_quotes_hold_everything(read, monkeypatch):
     text = 'a,b,kind\n"1,5","say ""hi""",x\n"2,5","a\n\n,b",""\n"3,5","",y\n'
     quick = read(text)
-    monkeypatch.setattr(fast, "read", lambda *_: None)
+    monkeypatch.setattr(fast, "read", lambda *_, **__: None)
     slow = read(text)
     assert quick.x.equals(slow.x)
     assert list(quick.rows) == list(slow.rows) == [2, 3, 6]
@@ -219,12 +219,125 @@ def test_lines_that_begin_as_comments_and_have_all_cells_are_rows(read):
         assert columns(found) == {"column_1": [f"{sign}1", f"{sign}2", f"{sign}1"]}
 
 
-def test_zstandard_is_read_or_the_error_says_how(read):
-    try:
-        import zstandard
-    except ImportError:
-        with pytest.raises(ValueError, match="pip install zstandard"):
-            read(b"\x28\xb5\x2f\xfd....", "t.csv.zst")
-        return
-    data = zstandard.ZstdCompressor().compress(b"a,b\n1.5,x\n2.5,y\n")
-    assert columns(read(data, "t.csv.zst")) == {"a": [1.5, 2.5]}
+def _long(rows):
+    """Give the lines of a table with a number, an integer, text with line breaks, and a label."""
+    lines = []
+    for i in range(rows):
+        cell = f'"t{i}\nx"' if i % 7 == 3 else f"t{i % 5}"
+        lines.append(f"{i / 8},{i % 100},{cell},{'ab'[i % 2]}")
+    return lines
+
+
+@pytest.fixture
+def blocks_of_few_rows(monkeypatch):
+    from trulysparse.readers import blocks
+
+    monkeypatch.setattr(blocks, "SIZE", 256)
+    monkeypatch.setattr(blocks, "_WIDE", 1)
+
+
+@pytest.mark.parametrize(
+    ("odd", "at"),
+    [
+        ("", 200),  # a blank line
+        ("# a comment", 210),
+        ('1.5,2,in 5" and 6",a', 220),
+        ('1.5,2,5" pipe,a', 230),
+        ("2.5,NA,-,b", 240),
+        (",,,", 250),
+        ("2.5,3.5,x,a", 260),  # a number among integers
+        ("2.5,007,x,a", 270),
+        ('1.5, "2",x,a', 280),
+        ("1.5,2,x,a,", 290),
+        ('1.5,2,"\n\n",a', 291),
+        ("1.5,2,caf\u00e9 \u0411,a", 292),
+    ],
+)
+def test_an_odd_row_within_blocks(read, monkeypatch, blocks_of_few_rows, odd, at):
+    """Found out block by block, the columns are what they are if all rows are read one by one."""
+    lines = ["x,k,words,kind", *_long(400)]
+    lines.insert(at, odd)
+    text = "\n".join(lines) + "\n\n"
+    quick = read(text)
+    assert quick.x.height == 400 + (odd[:1] not in ("", "#"))
+    monkeypatch.setattr(fast, "read", lambda *_, **__: None)
+    slow = read(text)
+    assert quick.x.equals(slow.x)
+    assert quick.x.schema == slow.x.schema
+    assert quick.y.equals(slow.y)
+    assert list(quick.rows) == list(slow.rows)
+    assert quick.notes == slow.notes
+
+
+def test_odd_rows_are_read_one_by_one_in_their_block_only(read, monkeypatch, blocks_of_few_rows):
+    from trulysparse.readers import rows
+
+    count, plain = [], rows.read
+    monkeypatch.setattr(
+        rows, "read", lambda path, body, *more: count.append(len(body)) or plain(path, body, *more)
+    )
+    lines = ["x,k,words,kind", *_long(400)]
+    lines[100:100] = ["", "# a comment"]
+    read("\n".join(lines))
+    assert 0 < sum(count) < 1000
+
+
+@pytest.mark.parametrize("bad", ["1,2", "1,2,3,4,5", '1,"2', "1,2,x\0,a", "1_0,2,x,a"])
+def test_an_error_in_a_later_block_names_its_row(read, monkeypatch, blocks_of_few_rows, bad):
+    lines = ["x,k,words,kind", *_long(400)]
+    lines[300] = bad
+    with pytest.raises(ValueError, match=r"t\.csv") as quick:
+        read("\n".join(lines))
+    monkeypatch.setattr(fast, "read", lambda *_, **__: None)
+    with pytest.raises(ValueError, match=r"t\.csv") as slow:
+        read("\n".join(lines))
+    assert str(quick.value) == str(slow.value)
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, blocks_of_few_rows):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["x,k,words,kind", *_long(400)]), encoding="utf-8")
+    plain = fast.read
+
+    def changed(*args, **options):
+        found = plain(*args, **options)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("\n1.5,2,x,a")
+        return found
+
+    monkeypatch.setattr(fast, "read", changed)
+    with pytest.raises(ValueError, match=r"t\.csv: the file was changed while it was read"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("name", ["blanks", "trailing", "blanks behind commas", "and quotes"])
+def test_blanks_and_trailing_separators_are_read_fast(read, monkeypatch, name):
+    from trulysparse.readers import rows
+
+    monkeypatch.setattr(rows, "read", lambda *_: pytest.fail("read row by row"))
+    lines = ["x,k,kind", *(f"{i / 8},{i % 100},{'ab'[i % 2]}," for i in range(50))]
+    if name == "blanks":
+        lines = [f"  {line.strip(',')} ".replace(",", " \t ") for line in lines]
+    elif name != "trailing":
+        lines = [line.strip(",").replace(",", ", ") for line in lines]
+    if name == "and quotes":
+        lines = [", ".join(f'"{cell}"' for cell in line.split(", ")) for line in lines]
+    found = read("\n".join(lines))
+    assert found.x["x"].to_list() == [i / 8 for i in range(50)]
+    assert found.x["k"].to_list() == [i % 100 for i in range(50)]
+    assert found.y.to_list() == ["ab"[i % 2] for i in range(50)]
+
+
+def test_an_odd_row_makes_blocks_of_a_text_that_was_one(read, monkeypatch):
+    from trulysparse.readers import blocks, rows
+
+    count, plain = [], rows.read
+    monkeypatch.setattr(
+        rows, "read", lambda path, body, *more: count.append(len(body)) or plain(path, body, *more)
+    )
+    monkeypatch.setattr(blocks, "_SMALL", 100)
+    lines = ["x,k,words,kind", *_long(400)]
+    lines[100:100] = ["", "# a comment"]
+    text = "\n".join(lines)
+    assert read(text).x.height == 400
+    assert 0 < sum(count) < len(text) / 3

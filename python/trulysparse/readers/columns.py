@@ -384,5 +384,7 @@ def of(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """Give some columns of a frame; polars' own `select` takes long if they are very many."""
     import polars as pl
 
+    if frame.columns == names:
+        return frame
     columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
     return pl.DataFrame([columns[name] for name in names])

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from trulysparse.readers import fast, rows
+from trulysparse.readers import fast, genes, rows
+from trulysparse.readers.blocks import Blocks, File, in_memory, is_large
 from trulysparse.readers.columns import Asked, Evidence, decide, of, plain_numbers, say_merged
 from trulysparse.readers.dialect import BLANKS, Dialect, Options, find
 from trulysparse.readers.notes import Notes
-from trulysparse.readers.source import as_text
+from trulysparse.readers.regular import Failed
+from trulysparse.readers.source import Text, as_text, read_bytes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _SAID = {"\t": "tabs", BLANKS: "blanks", ";": "semicolons", "|": "bars"}
 _COMMA = r"^[+-]?(?:0?,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,}))$"
 _HEAD = 200
+_BEGIN = 1 << 24  # bytes in which a file shows how it is to be read
 
 
 class Read(NamedTuple):
@@ -67,6 +70,13 @@ class _Job:
             frame = self.numbers.hstack(self._done) if self._done else self.numbers
         return frame if frame.columns == list(names) else of(frame, names)
 
+    def say_left_out(self, comments: int, signs: str, blank: int) -> None:
+        """Say which lines were no rows."""
+        if comments:
+            self.notes.say(f"{comments} line(s) that begin with {signs!r} are left out")
+        if blank:
+            self.notes.say(f"{blank} blank line(s) are left out")
+
     def _decide(self, column: pl.Series, *, last: bool) -> None:
         found = decide(column, self.asked, self.evidence, self._where, self.notes, last=last)
         if found is None:
@@ -78,23 +88,66 @@ class _Job:
         return f"{self.path}: row {self.lines[row]}"
 
 
-def read(
-    path: str, data: bytes, encoding: str | None, options: Options, asked: Asked, notes: Notes
-) -> Read:
-    """Read a text, whose bytes are `data`.
+def read(path: str, encoding: str | None, options: Options, asked: Asked, notes: Notes) -> Read:
+    """Read a text from a file, or from standard input for "-".
 
     Raises
     ------
     ValueError
         If it is no table, or a cell is not what its column is; the message has row and column.
     """
-    dialect, body = opened(path, data, encoding, options, notes)
+    if is_large(path):
+        with File(path, _BEGIN) as file:
+            found = _of_large(path, file, encoding, options, asked, notes)
+            if file.has_changed():
+                raise ValueError(f"{path}: the file was changed while it was read")
+        if found is not None:
+            return found
+    return _of_bytes(path, read_bytes(path), encoding, options, asked, notes)
+
+
+def _of_large(
+    path: str,
+    file: File,
+    encoding: str | None,
+    options: Options,
+    asked: Asked,
+    notes: Notes,
+) -> Read | None:
+    """Read a file block by block; None if it has to be read as a whole."""
+    own = Notes()
+    try:
+        text = as_text(path, file.head, encoding)
+        content, options, _ = genes.prepared(text.data, options)
+        if content is not text.data or not text.is_utf_8 or _ends_as_old_macs(text.data):
+            return None
+        dialect = find(path, text.data, options)
+    except ValueError:
+        return None  # who reads all of it says why
+    _say(own, text, dialect)
+    mark = len(file.head) - len(text.data)
+    blocks = file.blocks(mark + dialect.offset)
+    job = _fast(path, blocks, dialect, asked.named(dialect.names), checked=False)
+    if job is None:
+        return None
+    notes.extend(own)
+    return _finished(job, dialect, notes)
+
+
+def _of_bytes(
+    path: str, data: bytes, encoding: str | None, options: Options, asked: Asked, notes: Notes
+) -> Read:
+    name = "standard input" if path == "-" else path
+    dialect, content, _ = opened(name, data, encoding, options, notes)
     del data
     asked = asked.named(dialect.names)
-    comment = rows.comment_of(body, dialect)
-    job = _fast(path, body, dialect, comment, asked)
+    job = _fast(name, in_memory(content, dialect.offset), dialect, asked, checked=True)
     if job is None:
-        job = _slow(path, body, dialect, comment, asked)
+        job = _slow(name, content, dialect, asked)
+    return _finished(job, dialect, notes)
+
+
+def _finished(job: _Job, dialect: Dialect, notes: Notes) -> Read:
     frame = job.finished(dialect.names)
     notes.extend(job.notes)
     last = frame.width - 1
@@ -110,36 +163,45 @@ def read(
 
 def opened(
     path: str, data: bytes, encoding: str | None, options: Options, notes: Notes
-) -> tuple[Dialect, bytes]:
-    """Find out how a text is to be read, and give it without its head and last ends of lines."""
+) -> tuple[Dialect, bytes, int]:
+    """Find out how a text is to be read, and give it as UTF-8 whose lines end with line feeds.
+
+    The last result is how many columns behind the first one describe genes.
+    """
     text = as_text(path, data, encoding)
     del data
     content = text.data
-    if b"\r" in content and content.count(b"\r") - content.count(b"\r\n") > content.count(b"\n"):
-        # Lines end as old Macs have it; a line feed may be within a cell.
+    if _ends_as_old_macs(content):
+        # A line feed may be within a cell.
         content = content.replace(b"\r", b"\n")
+    content, options, described = genes.prepared(content, options)
     dialect = find(path, content, options)
+    _say(notes, text, dialect)
+    return dialect, content, described
+
+
+def _ends_as_old_macs(content: bytes) -> bool:
+    """Tell whether lines end with carriage returns."""
+    return b"\r" in content and (
+        content.count(b"\r") - content.count(b"\r\n") > content.count(b"\n")
+    )
+
+
+def _say(notes: Notes, text: Text, dialect: Dialect) -> None:
     for sentence in (*text.notes, *dialect.notes):
         notes.say(sentence)
     if dialect.separator in _SAID:
         notes.say(f"columns are separated by {_SAID[dialect.separator]}")
-    end = len(content)
-    while end > dialect.offset and content[end - 1] in b"\r\n":
-        end -= 1
-    if (
-        dialect.line == 2
-        and content.count(b"\n", 0, dialect.offset) == content.count(b"\n", end) == 1
-    ):
-        # No copy, where the fast reader can leave the header out.
-        dialect.start = dialect.offset
-        return dialect, content
-    return dialect, content[dialect.offset : end]
 
 
-def _fast(path: str, body: bytes, dialect: Dialect, comment: str, asked: Asked) -> _Job | None:
+def _fast(
+    path: str, blocks: Blocks, dialect: Dialect, asked: Asked, *, checked: bool
+) -> _Job | None:
     """Read a regular text; None if it is none."""
     evidence = Evidence()
-    found = fast.read(body, dialect, comment, asked, evidence)
+    found = fast.read(path, blocks, dialect, asked, evidence, checked=checked)
+    if found is None and blocks.make_smaller():
+        found = fast.read(path, blocks, dialect, asked, evidence, checked=checked)
     if found is None:
         return None
     job = _Job(path, found.lines, asked, evidence)
@@ -147,24 +209,30 @@ def _fast(path: str, body: bytes, dialect: Dialect, comment: str, asked: Asked) 
     try:
         for frame in found.text:
             job.take(frame)
-    except fast.Failed:
+    except Failed:
         return None
+    left = found.blocks
+    job.say_left_out(left.comments, left.signs, left.blank)
     return job
 
 
-def _slow(path: str, body: bytes, dialect: Dialect, comment: str, asked: Asked) -> _Job:
+def _slow(path: str, content: bytes, dialect: Dialect, asked: Asked) -> _Job:
     """Read any text, row by row."""
-    found = rows.read(path, body, dialect, comment)
+    found, comment = _rows(path, content, dialect)
     if not found.lines:
         raise ValueError(f"{path}: expected rows below the header, there are none")
     doubts = asked.decimal is None and (dialect.separator == ";" or _has_comma(found.frame))
     job = _Job(path, found.lines, asked, Evidence(doubts_points=doubts))
     job.take(found.frame)
-    if found.comments:
-        job.notes.say(f"{found.comments} line(s) that begin with {comment!r} are left out")
-    if found.blank:
-        job.notes.say(f"{found.blank} blank line(s) are left out")
+    job.say_left_out(found.comments, comment, found.blank)
     return job
+
+
+def _rows(path: str, content: bytes, dialect: Dialect) -> tuple[rows.Rows, str]:
+    """Give all rows, and the signs of comments."""
+    body = in_memory(content, dialect.offset).whole()
+    comment = rows.comment_of(body, dialect)
+    return rows.read(path, body, dialect, comment, dialect.line), comment
 
 
 def _has_comma(frame: pl.DataFrame) -> bool:
@@ -184,11 +252,11 @@ def read_transposed(
     """
     import polars as pl
 
-    dialect, body = opened(path, data, encoding, options, notes)
+    dialect, content, described = opened(path, data, encoding, options, notes)
     del data
     if len(dialect.names) < 2:
         raise ValueError(f"{path}: expected a column of names and one for each sample")
-    found = rows.read(path, body, dialect, rows.comment_of(body, dialect))
+    found, _ = _rows(path, content, dialect)
     cells = found.frame.select(pl.all().str.strip_chars())
     names = [
         name or f"column_{k + 1}" for k, name in enumerate(cells[:, 0].fill_null("").to_list())
@@ -198,8 +266,11 @@ def read_transposed(
         raise ValueError(
             f"{path}: expected different names in the first column, {twice!r} is twice"
         )
-    cells = cells[:, 1:]
-    samples = dialect.names[1:]
+    cells = cells[:, 1 + described :]
+    samples = dialect.names[1 + described :]
+    if described:
+        left = ", ".join(map(repr, dialect.names[1 : 1 + described]))
+        notes.say(f"columns that describe the features are left out: {left}")
     words = sorted(asked.missing)
     known = cells.select(pl.when(pl.all().is_in(words)).then(None).otherwise(pl.all()).name.keep())
     floats = known.select(pl.all().cast(pl.Float64, strict=False))

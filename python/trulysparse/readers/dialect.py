@@ -70,8 +70,6 @@ class Dialect:
     """Of the first row in bytes."""
     sample: list[list[str]]
     notes: list[str] = field(default_factory=list)
-    start: int = 0
-    """Of the first row in what the readers get."""
 
 
 class _Line(NamedTuple):

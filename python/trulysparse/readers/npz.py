@@ -82,7 +82,7 @@ def read_array(path: str, data: bytes, wanted: dict[str, Any]) -> Table:
     if label is False:
         return _table(path, "x", array, None, None, wanted, notes)
     k = place(names, "label", label)
-    _refuse(path, {**wanted, "label": None})
+    refuse_choices(path, {**wanted, "label": None})
     x = np.delete(array, k, axis=1)
     table = _table(path, "x", x, names[k], array[:, k], {**wanted, "label": None}, notes)
     return Table(**{**vars(table), "names": tuple(names[:k] + names[k + 1 :])})
@@ -103,7 +103,7 @@ def _arrays(path: str, data: bytes) -> dict[str, Array]:
     return {key: value for key, value in found.items() if isinstance(value, np.ndarray)}
 
 
-def _refuse(path: str, wanted: dict[str, Any]) -> None:
+def refuse_choices(path: str, wanted: dict[str, Any]) -> None:
     """Refuse choices of columns, which these files do not have."""
     for name in ("columns", "drop", "ids"):
         value = wanted[name]
@@ -117,14 +117,14 @@ def _refuse(path: str, wanted: dict[str, Any]) -> None:
 
 
 def _sparse(path: str, arrays: dict[str, Array], wanted: dict[str, Any]) -> Table:
-    _refuse(path, wanted)
+    refuse_choices(path, wanted)
     if isinstance(wanted["label"], str):
         raise ValueError(f"{path} is one sparse matrix, without label={wanted['label']!r}")
     try:
         matrix = scipy.sparse.csr_array(loaded(path, arrays))
     except TypeError as error:
         raise ValueError(str(error)) from None
-    _check_finite(path, "the matrix", matrix.data)
+    check_finite(path, "the matrix", matrix.data)
     notes = Notes()
     notes.say("a sparse matrix without labels")
     return _made(matrix, None, None, notes)
@@ -147,14 +147,14 @@ def _table(
     wanted: dict[str, Any],
     notes: Notes,
 ) -> Table:
-    _refuse(path, wanted)
+    refuse_choices(path, wanted)
     if x.ndim < 2 or 0 in x.shape or x.dtype.kind not in "fiub":
         raise ValueError(
             f"{path}: expected {key} to be numbers of shape (n_samples, n_features), "
             f"got {x.dtype} {x.shape}"
         )
     flat = x.reshape(len(x), math.prod(x.shape[1:]))
-    _check_finite(path, key, flat)
+    check_finite(path, key, flat)
     shape = x.shape[1:] if x.ndim > 2 else None
     if y is None:
         return _made(flat, None, None, notes, shape)
@@ -169,7 +169,7 @@ def _table(
     return _made(flat, y, label, notes, shape)
 
 
-def _check_finite(path: str, key: str, values: Array) -> None:
+def check_finite(path: str, key: str, values: Array) -> None:
     """Refuse infinity; NaN is missing."""
     if values.dtype.kind != "f" or not np.isinf(values).any():
         return

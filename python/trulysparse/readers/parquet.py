@@ -28,7 +28,8 @@ def _read(path: str, data: bytes, wanted: dict[str, Any], kind: str, function: s
     needs_polars(path)
     import polars as pl
 
-    from trulysparse.readers.fast import Failed, guarded
+    from trulysparse.readers.fast import guarded
+    from trulysparse.readers.regular import Failed
 
     reader: Callable[..., pl.DataFrame] = getattr(pl, function)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trulysparse import _check
-from trulysparse.readers import npz, parquet, source, svm
+from trulysparse.readers import market, npz, others, parquet, source, svm
 from trulysparse.readers.columns import Asked
 from trulysparse.readers.dialect import BLANKS, Options
 from trulysparse.readers.notes import Notes
@@ -24,6 +24,7 @@ def read_table(
     path: str | os.PathLike[str],
     label: Column | Sequence[Column] | bool | None = None,
     *,
+    labels_from: str | os.PathLike[str] | None = None,
     columns: Column | Sequence[Column] | None = None,
     drop: Column | Sequence[Column] = (),
     ids: Column | Sequence[Column] | None = None,
@@ -48,12 +49,16 @@ def read_table(
     ----------
     path
         A text with separators (any name), ``.parquet``, ``.feather`` or ``.arrow``, ``.npz``,
-        ``.npy``, or ``.svm``, ``.libsvm`` or ``.svmlight``; each may be packed as ``.gz`` or
-        ``.zst``. ``"-"`` is standard input, a text.
+        ``.npy``, ``.mtx``, or ``.svm``, ``.libsvm`` or ``.svmlight``; each may be packed as
+        ``.gz``, ``.bz2``, ``.xz``, ``.zst`` or ``.zip``. ``"-"`` is standard input, a text.
     label
         Name or position of the label, or a list for several. Negative positions count from the
         end. False: there is none. Default None: the column named label, class, target or y, or
         else the last one.
+    labels_from
+        Another file, which has the labels. Its rows belong to those with the same identifiers
+        (``ids``, names of samples, or a column that both files have); without any, to those in
+        the same order, if there are as many.
     columns, drop, ids
         Names or positions of the features (all by default), of columns to leave out, and of those
         that only name the rows.
@@ -78,7 +83,7 @@ def read_table(
         none.
     transpose
         The file has a feature in each row: the first column has their names, the header those of
-        the samples. The label is such a row.
+        the samples. The label is such a row. So are ``.gct`` files always.
 
     Raises
     ------
@@ -95,17 +100,48 @@ def read_table(
     options = _options(separator, header, quote, comment)
     asked = _asked(decimal, thousands, missing, not_missing, text)
     transpose = _check.boolean("transpose", transpose)
+    if labels_from is None:
+        return _read(path, encoding, options, asked, wanted, transpose=transpose)
+    file = _check.path("labels_from", labels_from)
+    if label is False:
+        raise ValueError("label = False, and labels_from as well: expected one of them")
+    wanted["label"] = False
+    table = _read(path, encoding, options, asked, wanted, transpose=transpose)
+    return _with_labels(table, path, file, label)
+
+
+def _with_labels(table: Table, path: str, file: str, label: Any) -> Table:
+    from trulysparse.readers import labels
+
+    found = read_table(file, label=False)
+    if labels.has_no_header(table, found):
+        found = read_table(file, label=False, header=False)
+    return labels.joined(table, path, file, found, label)
+
+
+def _read(
+    path: str,
+    encoding: str | None,
+    options: Options,
+    asked: Asked,
+    wanted: dict[str, Any],
+    *,
+    transpose: bool,
+) -> Table:
     kind = "" if path == "-" else source.suffix(path)
+    if kind in others.BY_NAME:
+        with open(path, "rb"):  # else it is not there
+            raise ValueError(f"{path} is {others.BY_NAME[kind]}")
     reader = _READERS.get(kind)
     if reader is not None:
-        default = (Options(), Asked(), None, False)
+        default = (Options(), Asked(), None, transpose and kind == ".mtx")
         if (options, asked, encoding, transpose) != default:
             raise ValueError(
                 f"{path} is no text: expected no separator=, header=, missing= and the like"
             )
-        return reader(path, source.read_bytes(path), wanted)
+        return reader(path, source.read_bytes(path), {**wanted, "transpose": transpose})
     source.needs_polars(path)
-    return _text(path, encoding, options, asked, wanted, transpose=transpose)
+    return _text(path, encoding, options, asked, wanted, transpose=transpose or kind == ".gct")
 
 
 def _text(
@@ -120,8 +156,8 @@ def _text(
     from trulysparse.readers import csv
 
     notes = Notes()
-    what = "standard input" if path == "-" else path
     if transpose:
+        what = "standard input" if path == "-" else path
         frame, samples = csv.read_transposed(
             what, source.read_bytes(path), encoding, options, asked, notes
         )
@@ -129,7 +165,7 @@ def _text(
         if label is None:
             wanted = {**wanted, "label": _named(frame.columns)}
         return chosen(frame, range(2, frame.height + 2), set(), wanted, notes, samples)
-    found = csv.read(what, source.read_bytes(path), encoding, options, asked, notes)
+    found = csv.read(path, encoding, options, asked, notes)
     return chosen(found.frame, found.lines, found.unnamed, wanted, notes)
 
 
@@ -203,6 +239,7 @@ _READERS = {
     ".ipc": parquet.read_arrow,
     ".npz": npz.read,
     ".npy": npz.read_array,
+    ".mtx": market.read,
     ".svm": svm.read,
     ".libsvm": svm.read,
     ".svmlight": svm.read,

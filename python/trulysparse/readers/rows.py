@@ -22,6 +22,8 @@ class Rows(NamedTuple):
     lines: list[int]
     comments: int
     blank: int
+    next_line: int
+    """The number of the line behind them."""
 
 
 class _Source:
@@ -62,7 +64,7 @@ def comment_of(body: bytes, dialect: Dialect) -> str:
 
 def _comments(body: bytes, sign: bytes, dialect: Dialect) -> bool:
     """Tell whether a line begins with a sign, and has fewer cells than rows."""
-    at = dialect.start if body.startswith(sign, dialect.start) else -1
+    at = 0 if body.startswith(sign) else -1
     while True:
         if at >= 0:
             end = body.find(b"\n", at)
@@ -74,13 +76,13 @@ def _comments(body: bytes, sign: bytes, dialect: Dialect) -> bool:
             if cells < len(dialect.names):
                 return True
         # Signs are rare: to look for one byte is faster than for two.
-        at = body.find(b"\n" + sign, max(at, dialect.start)) + 1 if sign in body else 0
+        at = body.find(b"\n" + sign, max(at, 0)) + 1 if sign in body else 0
         if not at:
             return False
 
 
-def read(path: str, body: bytes, dialect: Dialect, comment: str) -> Rows:
-    """Read all rows.
+def read(path: str, body: bytes, dialect: Dialect, comment: str, line: int) -> Rows:
+    """Read all rows, of which the first is a certain line of the file.
 
     Raises
     ------
@@ -92,8 +94,8 @@ def read(path: str, body: bytes, dialect: Dialect, comment: str) -> Rows:
     width = len(dialect.names)
     blanks = dialect.separator == BLANKS
     source = _Source(
-        io.TextIOWrapper(io.BytesIO(body[dialect.start :]), "utf-8", newline=""),
-        dialect.line,
+        io.TextIOWrapper(io.BytesIO(body), "utf-8", newline=""),
+        line,
         comment,
         blanks=blanks,
     )
@@ -129,4 +131,4 @@ def read(path: str, body: bytes, dialect: Dialect, comment: str) -> Rows:
         ) from None
     if rows or not frames:
         frames.append(pl.DataFrame(rows, schema=schema, orient="row"))
-    return Rows(pl.concat(frames), lines, source.comments, source.blank)
+    return Rows(pl.concat(frames), lines, source.comments, source.blank, source.line + 1)

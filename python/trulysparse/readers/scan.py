@@ -32,24 +32,22 @@ class Scan:
     """With line breaks in quotes: how many lines come before the end of each row."""
 
 
-def scan(body: bytes, start: int, separator: str, quote: str | None, comment: str) -> Scan:
-    """Count from a byte on, block by block, and stop at what is irregular."""
+def scan(body: bytes, separator: str, quote: str | None, comment: str) -> Scan:
+    """Count in rows without the last line end, piece by piece, and stop at what is irregular."""
     found = Scan()
     end = len(body)
-    while end > start and body[end - 1] in b"\r\n":
-        end -= 1
-    data = np.frombuffer(body, np.uint8)[:end]
+    data = np.frombuffer(body, np.uint8)
     has_quotes = quote is not None and quote.encode() in body
     has_returns = b"\r" in body
     marks = [ord(sign) for sign in comment if sign.encode() in body]
     inside = False
-    for at in range(start, end, _BLOCK):
+    for at in range(0, end, _BLOCK):
         # With a byte before and two behind, as a line ends before the first and behind the last.
-        if start < at < end - _BLOCK - 2:
+        if 0 < at < end - _BLOCK - 2:
             x = data[at - 1 : at + _BLOCK + 2]
         else:
             block = data[at : at + _BLOCK + 2]
-            before = [_LF] if at == start else data[at - 1 : at]
+            before = [_LF] if at == 0 else data[at - 1 : at]
             behind = [_LF] * (2 - max(0, min(2, end - at - _BLOCK)))
             x = np.concatenate([before, block, behind]).astype(np.uint8)
         line_ends = x == _LF
@@ -78,15 +76,13 @@ def scan(body: bytes, start: int, separator: str, quote: str | None, comment: st
     return found
 
 
-def all_rows_have(body: bytes, start: int, separator: str, quote: str | None, width: int) -> bool:
+def all_rows_have(body: bytes, separator: str, quote: str | None, width: int) -> bool:
     """Tell whether each row of a regular text has as many cells."""
     end = len(body)
-    while end > start and body[end - 1] in b"\r\n":
-        end -= 1
-    data = np.frombuffer(body, np.uint8)[:end]
+    data = np.frombuffer(body, np.uint8)
     mark = None if quote is None or quote.encode() not in body else ord(quote)
     inside, left = False, width - 1  # separators up to the end of the row
-    for at in range(start, end, _BLOCK):
+    for at in range(0, end, _BLOCK):
         x = data[at : at + _BLOCK]
         ends = (x == ord(separator)) | (x == _LF)
         if mark is not None:

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import codecs
-import gzip
-import importlib
-import io
 import sys
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 from trulysparse import _check
+from trulysparse.readers.others import refused
+from trulysparse.readers.packed import SUFFIXES, unpacked
 
-# What a file begins with that is no text, and what to say of it.
-_KINDS = (
-    (b"PAR1", "a Parquet file: its name has to end in .parquet"),
-    (b"ARROW1", "an Arrow file: its name has to end in .arrow"),
-    (b"FEA1", "a Feather file of version 1"),
-    (b"\x93NUMPY", "an array of NumPy: its name has to end in .npy"),
-    (b"PK\x03\x04", "a .zip, a spreadsheet or an .npz: expected text (save a sheet as .csv)"),
-    (b"\xd0\xcf\x11\xe0", "an old spreadsheet: expected text (save the sheet as .csv)"),
-    (b"\x89HDF", "an HDF5 file: expected text"),
-    (b"%PDF", "a PDF: expected text"),
-)
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _PIECE = 1 << 24
-_PACKED = (".gz", ".zst", ".zstd")
 
 
 class Text(NamedTuple):
-    """A text in UTF-8, and what was found out about its encoding."""
+    """A text in UTF-8, what was found out about its encoding, and whether it had that before."""
 
     data: bytes
     notes: list[str]
+    is_utf_8: bool
 
 
 def needs_polars(path: str) -> None:
@@ -49,13 +35,13 @@ def needs_polars(path: str) -> None:
 def suffix(path: str) -> str:
     """Give the end of a file's name, without that of a packer: ``.csv`` of ``a.csv.gz``."""
     name = Path(path)
-    if name.suffix.lower() in _PACKED:
+    if name.suffix.lower() in SUFFIXES:
         name = name.with_suffix("")
     return name.suffix.lower()
 
 
 def read_bytes(path: str) -> bytes:
-    """Read a file, or standard input for ``-``, and unpack it if it is gzip or Zstandard."""
+    """Read a file, or standard input for ``-``, and unpack it if it is packed."""
     if path == "-":
         stream = getattr(sys.stdin, "buffer", sys.stdin)
         data = stream.read()
@@ -64,43 +50,7 @@ def read_bytes(path: str) -> bytes:
         if "://" in path and not Path(path).exists():
             raise ValueError(f"{path}: expected a file, got a URL (download it first)")
         data = Path(path).read_bytes()
-    if data.startswith(_GZIP):
-        return _unzipped(path, data)
-    if data.startswith(_ZSTD):
-        return _unpacked(path, data)
-    return data
-
-
-def _unzipped(path: str, data: bytes) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: damaged gzip file ({error})") from None
-
-
-def _unpacked(path: str, data: bytes) -> bytes:
-    for name in ("compression.zstd", "backports.zstd", "zstandard"):
-        try:
-            library = importlib.import_module(name)
-        except ImportError:
-            continue
-        try:
-            if name == "zstandard":
-                with library.ZstdDecompressor().stream_reader(
-                    io.BytesIO(data), read_across_frames=True
-                ) as stream:
-                    unpacked: bytes = stream.read()
-                    return unpacked
-            unpacked = library.decompress(data)
-            return unpacked
-        except MemoryError:
-            raise
-        except Exception as error:  # each library has its own
-            raise ValueError(f"{path}: damaged Zstandard file ({error})") from None
-    raise ValueError(
-        f"{path} is packed with Zstandard: install what reads it (pip install zstandard), or "
-        "unpack it"
-    )
+    return unpacked(path, data)
 
 
 def as_text(path: str, data: bytes, encoding: str | None) -> Text:
@@ -120,18 +70,17 @@ def as_text(path: str, data: bytes, encoding: str | None) -> Text:
     ValueError
         If it is no text, or none of that encoding.
     """
-    for start, kind in _KINDS:
-        if data.startswith(start):
-            raise ValueError(f"{path} is {kind}")
+    refused(path, data)
     notes = []
     if encoding is None:
         encoding, found = _encoding(data)
         notes = [found] if found else []
     else:
         encoding = _known(encoding)
-    if encoding in ("utf-8", "utf-8-sig"):
+    is_utf_8 = encoding in ("utf-8", "utf-8-sig")
+    if is_utf_8:
         text = data.removeprefix(codecs.BOM_UTF8)
-        bad = None if text.isascii() else _not_utf_8(text)
+        bad = None if text.isascii() else not_utf_8(text)
         if bad is not None:
             raise ValueError(f"{path}: byte {bad} is no UTF-8: expected encoding= to be another")
     else:
@@ -143,7 +92,7 @@ def as_text(path: str, data: bytes, encoding: str | None) -> Text:
         raise ValueError(
             f"{path} has a byte 0 at {text.index(0)}: expected text (is it encoding='utf-16-le'?)"
         )
-    return Text(text, notes)
+    return Text(text, notes, is_utf_8)
 
 
 def _known(encoding: str) -> str:
@@ -161,7 +110,7 @@ def _encoding(data: bytes) -> tuple[str, str]:
     """Find the encoding out, and say it if it is unusual."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", "the file is in UTF-16"
-    if data.startswith(codecs.BOM_UTF8) or data.isascii() or _not_utf_8(data) is None:
+    if data.startswith(codecs.BOM_UTF8) or data.isascii() or not_utf_8(data) is None:
         return "utf-8", ""
     try:
         data.decode("cp1252")
@@ -170,7 +119,7 @@ def _encoding(data: bytes) -> tuple[str, str]:
     return "cp1252", "the file is no UTF-8: read as Windows-1252 (encoding= says another)"
 
 
-def _not_utf_8(data: bytes) -> int | None:
+def not_utf_8(data: bytes) -> int | None:
     """Find the first byte that is no UTF-8, piece by piece, so that no text is made of all."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(data), _PIECE):

@@ -21,9 +21,9 @@ _LARGEST = 2**31 - 1
 
 def read(path: str, data: bytes, wanted: dict[str, Any]) -> Table:
     """Read a file of libsvm; several labels in a line make a list of tuples of them."""
-    from trulysparse.readers.npz import _check_finite, _refuse
+    from trulysparse.readers.npz import check_finite, refuse_choices
 
-    _refuse(path, wanted)
+    refuse_choices(path, wanted)
     if isinstance(wanted["label"], str):
         raise ValueError(f"{path} has no column {wanted['label']!r}: its labels come first")
     rows, multi, ranked = _checked(path, data)
@@ -31,7 +31,7 @@ def read(path: str, data: bytes, wanted: dict[str, Any]) -> Table:
     matrix = scipy.sparse.csr_array(x)
     if matrix.shape[0] != len(rows):
         raise ValueError(f"{path}: {matrix.shape[0]} rows were read, expected {len(rows)}")
-    _check_finite(path, "a value", matrix.data)
+    check_finite(path, "a value", matrix.data)
     notes = Notes()
     if ranked:
         notes.say("`ids` are the queries (qid)")

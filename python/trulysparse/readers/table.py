@@ -190,6 +190,17 @@ def _labels(
     return [free[-1]]
 
 
+def labels_of(names: Sequence[str], label: Any, key: str | None, notes: Notes) -> list[str]:
+    """Give the labels among the columns of a file that has no features; `key` is none."""
+    free = [k for k, name in enumerate(names) if name != key]
+    if label is None and len(free) == 1:
+        return [names[free[0]]]
+    found = [names[k] for k in _labels(names, label, free, None, notes)]
+    if key in found:
+        raise ValueError(f"column {key!r} is a label, and names the rows: expected another label=")
+    return found
+
+
 def _index(frame: pl.DataFrame, unnamed: set[int], free: set[int], notes: Notes) -> int | None:
     """Find an index of rows that pandas or R wrote: numbers are left out, names are identifiers."""
     names = frame.columns
