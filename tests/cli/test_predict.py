@@ -121,7 +121,7 @@ def test_bad_csv(model, capsys, names, columns, message):
     with open("new.csv", "w") as file:
         file.write("a,b,c\n1,2\n")
     assert predict("new.csv") == 2
-    assert "row 2 has 2 cells, the header 3" in capsys.readouterr().err
+    assert "row 2 has 2 cells, expected 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse.data.digits import in_float32, in_float64, merged, standardised
 from trulysparse.data.readers import check_arrays, read_npz
-from trulysparse.datasets import load_csv
 from trulysparse.data.sparse import check_sparse
+from trulysparse.datasets import load_csv
 
 SAMPLES = 240
 CONTAINERS = {"array": np.asarray, "sparse": sp.csr_array}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trulysparse import _check
+from trulysparse.data.numeric import is_number_text
 from trulysparse.readers import dates
 from trulysparse.readers.notes import Notes
 from trulysparse.readers.numbers import (
@@ -362,6 +363,21 @@ def _without(cells: pl.Series, asked: Asked) -> pl.Series:
     """Give cells with null for what is missing."""
     gone = cells.is_in(sorted(asked.missing)).fill_null(value=False)
     return cells.set(gone, None) if gone.any() else cells
+
+
+def without_numbers(frame: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    """Give columns of numbers without those that were said to mean missing: -999 is -999.0."""
+    import polars as pl
+
+    numbers = [float(word) for word in asked.said_missing if is_number_text(word)]
+    if not numbers:
+        return frame
+    columns = [
+        pl.when(pl.col(name).is_in(numbers)).then(None).otherwise(pl.col(name)).alias(name)
+        for name, dtype in frame.schema.items()
+        if dtype.is_float()
+    ]
+    return frame.with_columns(columns)
 
 
 def say_merged(frame: pl.DataFrame, notes: Notes) -> None:

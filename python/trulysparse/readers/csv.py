@@ -9,7 +9,15 @@ import numpy as np
 
 from trulysparse.readers import fast, genes, rows
 from trulysparse.readers.blocks import Blocks, File, in_memory, is_large
-from trulysparse.readers.columns import Asked, Evidence, decide, of, plain_numbers, say_merged
+from trulysparse.readers.columns import (
+    Asked,
+    Evidence,
+    decide,
+    of,
+    plain_numbers,
+    say_merged,
+    without_numbers,
+)
 from trulysparse.readers.dialect import BLANKS, Dialect, Options, find
 from trulysparse.readers.notes import Notes
 from trulysparse.readers.regular import Failed
@@ -68,7 +76,8 @@ class _Job:
             frame = pl.DataFrame(self._done)
         else:
             frame = self.numbers.hstack(self._done) if self._done else self.numbers
-        return frame if frame.columns == list(names) else of(frame, names)
+        frame = frame if frame.columns == list(names) else of(frame, names)
+        return without_numbers(frame, self.asked)
 
     def say_left_out(self, comments: int, signs: str, blank: int) -> None:
         """Say which lines were no rows."""

@@ -208,7 +208,10 @@ def read(
     if width < 2:
         return None
     regular = Regular(path, blocks, dialect, checked=checked)
-    kinds, words = _kinds(_sample(blocks, dialect), dialect, asked, evidence)
+    sample = _sample(blocks, dialect)
+    if not sample:
+        return None
+    kinds, words = _kinds(sample, dialect, asked, evidence)
     columns = _Columns(dialect, kinds, words, asked)
     points = not evidence.doubts_points and asked.decimal != "," and asked.thousands != "."
     lines: list[Sequence[int]] = []
