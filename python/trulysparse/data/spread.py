@@ -35,7 +35,7 @@ _ROUNDING = 4 * np.finfo(np.float64).eps
 """Beside the median: values that are closer are the same but for rounding, as 0.1 + 0.2 and 0.3."""
 _LARGE = 8.0
 """Sizes of stored values above which sparse columns are not taken as they are, as in the core."""
-_ENTRIES = 1 << 21  # of a block of columns, or of stored values
+_ENTRIES = 1 << 22  # of a block of columns, or of stored values
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
@@ -108,15 +108,29 @@ def _of_rows(table: DoubleArray, *, heavy: bool) -> Spreads:
     if table.shape[1] < (FEWEST if heavy else 2) or not len(table):
         return _none()
     with np.errstate(over="ignore", invalid="ignore"):
-        deviation = table.std(axis=1)
-        low, centre, high = np.quantile(table, _QUARTILES, axis=1, overwrite_input=True)
-        spread = _trimmed((high - low) / _DEVIATION, centre)
-        for c in np.flatnonzero((spread == 0) & (deviation > 0)):
+        low, centre, high = _quartiles(table)
+        spread = (high - low) / _DEVIATION
+        spread[~(spread > _ROUNDING * np.abs(centre))] = 0
+        for c in np.flatnonzero(spread == 0):
             spread[c] = _typical(np.abs(table[c] - centre[c]), centre[c])
-        kept = np.isfinite(1 / np.where(spread > 0, spread, np.nan)) & np.isfinite(spread)
+        kept = (spread > 0) & np.isfinite(spread) & np.isfinite(1 / np.maximum(spread, 5e-324))
         if heavy:
-            kept &= ~(deviation <= HEAVY * spread)
+            table -= table.mean(axis=1, keepdims=True)
+            squares = np.einsum("ij,ij->i", table, table)
+            kept &= ~(squares <= (HEAVY * spread) ** 2 * table.shape[1])
     return Spreads(columns[kept], centre[kept], spread[kept])
+
+
+def _quartiles(table: DoubleArray) -> list[DoubleArray]:
+    """Give quartiles and median of each row as `numpy.quantile` does, and move its values."""
+    last = table.shape[1] - 1
+    below = [int(last * part) for part in _QUARTILES]
+    table.partition(sorted({k for low in below for k in (low, min(low + 1, last))}), axis=1)
+    found = []
+    for part, k in zip(_QUARTILES, below, strict=True):
+        low, high = table[:, k], table[:, min(k + 1, last)]
+        found.append(low + (high - low) * (last * part - k))
+    return found
 
 
 def _typical(distances: DoubleArray, centre: float) -> float:
@@ -125,11 +139,6 @@ def _typical(distances: DoubleArray, centre: float) -> float:
     """
     others = distances[distances > _ROUNDING * abs(centre)]
     return float(np.median(others)) / 2 if len(others) else 0.0
-
-
-def _trimmed(spread: DoubleArray, centre: DoubleArray) -> DoubleArray:
-    found: DoubleArray = np.where(spread > _ROUNDING * np.abs(centre), spread, 0.0)
-    return found
 
 
 # --- sparse columns -----------------------------------------------------------------------------
