@@ -137,7 +137,17 @@ def test_what_is_heavy_tailed(seed, rows):
     draws = [*ORDINARY.values(), *HEAVY_TAILED.values()]
     x = np.column_stack([draw(rng, rows) for draw in draws]).astype(float)
     found = spreads(x, {}, heavy=True).columns.tolist()
-    assert found == [c for c, (_, s) in enumerate(map(naive, x.T)) if x[:, c].std() > HEAVY * s > 0]
+    heavy = [x[:, c].std() > HEAVY * s > 0 for c, (_, s) in enumerate(map(naive, x.T))]
+    assert found == np.flatnonzero(heavy).tolist()
+    rare = (x != 0).mean(axis=0) < 0.5
+    for c in np.flatnonzero(rare):  # of sparse samples such columns are scaled if they are large
+        stored = np.abs(x[x[:, c] != 0, c])
+        size = np.sqrt((stored**2).mean()) if len(stored) >= 20 else 0
+        heavy[c] = size > max(8, HEAVY * np.median(stored)) if size else False
+    found = spreads(sp.csr_array(x), {}, heavy=True)
+    assert found.columns.tolist() == np.flatnonzero(heavy).tolist()
+    for c, *others in zip(*found, strict=True):
+        np.testing.assert_allclose(others, naive(x[:, c]), rtol=1e-9)
 
 
 def test_what_stands_for_missing_numbers_has_no_say():
@@ -161,6 +171,7 @@ def test_what_stands_for_missing_numbers_has_no_say():
                     np.testing.assert_allclose(part.scaled[1:3], expected, rtol=1e-12)
                     assert part.mean == part.scaled.centre
         sparse = CLASSIFIER(**QUICK, scale=scale).fit(sp.csr_array(gaps), y)
+        assert [c for c in (0, 1) if kinds(sparse)[c] == "robust"] == robust
         np.testing.assert_allclose(sparse.columns_[1].scaled[1:3], expected, rtol=1e-12)
 
 
@@ -288,6 +299,21 @@ def test_a_column_that_had_one_value_counts_once_it_varies():
         assert estimator.columns_[4].scaled.centre == 2024
         estimator.set_params(max_iter=60, learning_rate_init="auto").fit(later, truth)
         assert estimator.score(later, truth) > 0.9
+
+
+def test_another_single_value_is_none_far_away():
+    x, y = table(HEAVY_TAILED["exponentials"])
+    one = np.ones((ROWS, 1))
+    held = {
+        "array": lambda value: np.hstack([x, value * one]),
+        "CSR": lambda value: sp.csr_array(np.hstack([x, value * one])),
+        "blocks": lambda value: ts.Blocks(x, sp.csr_array(value * one)),
+    }
+    for make in held.values():
+        for first, other in ((2024, 2026), (0, 2), (5, 0)):
+            estimator = CLASSIFIER(**QUICK, scale="robust", warm_start=True).fit(make(first), y)
+            estimator.fit(make(other), y)
+            assert estimator.columns_[4].scaled[1:3] == (first, abs(other - first))
 
 
 def test_another_scale_needs_a_new_fit():

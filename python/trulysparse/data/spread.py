@@ -6,7 +6,7 @@ or more would look alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,6 +82,26 @@ def is_heavy(values: Array) -> bool:
     return len(_of_rows(np.array(values, np.float64)[None], heavy=True).columns) > 0
 
 
+def distances_from(x: Any, columns: Columns, centre: DoubleArray) -> DoubleArray:
+    """Tell what values of some columns typically differ by from centres; 0 where none does."""
+    if isinstance(x, Blocks):
+        dense = x.dense.shape[1]
+        left = columns < dense
+        found = np.zeros(len(columns))
+        found[left] = distances_from(x.dense, columns[left], centre[left])
+        found[~left] = distances_from(x.sparse, columns[~left] - dense, centre[~left])
+        return found
+    if not scipy.sparse.issparse(x):
+        pairs = zip(columns, centre, strict=True)
+        return np.array([2 * _typical(np.abs(x[:, c].astype(float) - m), m) for c, m in pairs])
+    found = np.zeros(len(columns))
+    for place, one in enumerate(_columns(x, columns, {}) if len(columns) else ()):
+        m = float(centre[place])
+        all_of_it = np.append(np.abs(one.values - m), np.full(one.zeros if m else 0, abs(m)))
+        found[place] = 2 * _typical(all_of_it, m)
+    return found
+
+
 # --- dense columns ------------------------------------------------------------------------------
 
 
@@ -144,93 +164,114 @@ def _typical(distances: DoubleArray, centre: float) -> float:
 # --- sparse columns -----------------------------------------------------------------------------
 
 
+class _Stored(NamedTuple):
+    """A sparse column without what stands for missing values."""
+
+    values: DoubleArray
+    """Those that are not 0, ascending."""
+    zeros: int
+
+    def order(self, k: int) -> float:
+        """Give the k-th number of all."""
+        below = int(np.searchsorted(self.values, 0))
+        if below <= k < below + self.zeros:
+            return 0.0
+        return float(self.values[k if k < below else k - self.zeros])
+
+    def quantile(self, part: float) -> float:
+        """Do as `numpy.quantile`."""
+        last = len(self.values) + self.zeros - 1
+        k = int(last * part)
+        low, high = self.order(k), self.order(min(k + 1, last))
+        return low + (high - low) * (last * part - k)
+
+    def spread(self) -> tuple[float, float]:
+        """Give the median and the spread; 0 of one value."""
+        if len(self.values) + self.zeros < 2:
+            return 0.0, 0.0
+        low, centre, high = map(self.quantile, _QUARTILES)
+        spread = (high - low) / _DEVIATION
+        if spread <= _ROUNDING * abs(centre):
+            distances = np.abs(self.values - centre)
+            if centre != 0:
+                distances = np.append(distances, np.full(self.zeros, abs(centre)))
+            spread = _typical(distances, centre)
+        return centre, spread
+
+    def is_heavy(self, spread: float) -> bool:
+        """Tell whether the column is heavy-tailed: by its deviation where half of the values or
+        more are stored, and else, where they are not taken as they are, by the sizes of those.
+        """
+        stored = len(self.values)
+        rows = stored + self.zeros
+        if (rows if 2 * stored >= rows else stored) < FEWEST:
+            return False
+        with np.errstate(over="ignore"):
+            if 2 * stored < rows:
+                size = np.sqrt(np.mean(self.values**2))
+                return bool(size > max(_LARGE, HEAVY * np.median(np.abs(self.values))))
+            mean = self.values.sum() / rows
+            squares = ((self.values - mean) ** 2).sum() + self.zeros * mean**2
+            return not squares <= (HEAVY * spread) ** 2 * rows
+
+
 def _of_matrix(x: Any, missing: Mapping[int, Array], *, heavy: bool) -> Spreads:
     if not x.nnz:
         return _none()
     stored = np.bincount(x.indices, minlength=x.shape[1])
-    chosen = _chosen(x) if heavy else np.flatnonzero(stored)
+    are_alike = not missing and x.data.min() == x.data.max()
+    if heavy:
+        chosen = np.zeros(0, np.int64) if are_alike else _likely(x, stored)
+    else:
+        chosen = np.flatnonzero(stored)
     parts = []
-    if not heavy and not missing and x.data.min() == x.data.max():
+    if are_alike and not heavy:
         # Nearly all are indicators of less than a quarter of the rows.
         few = 4 * stored[chosen] < x.shape[0] - 4
         rare, chosen = chosen[few], chosen[~few]
-        spread = np.full(len(rare), abs(float(x.data[0])) / 2)
-        parts.append(Spreads(rare, np.zeros(len(rare)), spread))
-    size = max(1, int(_ENTRIES / max(1, x.nnz / x.shape[1])))
-    for first in range(0, len(chosen), size):
-        some = chosen[first : first + size]
-        block = (x if len(chosen) == x.shape[1] <= size else x[:, some]).tocsc()
-        found = [
-            _of_stored(block.data[start:stop], block.indices[start:stop], missing.get(int(c)), x)
-            for c, start, stop in zip(some, block.indptr, block.indptr[1:], strict=False)
-        ]
-        kept = np.array([spread > 0 and np.isfinite(1 / spread) for _, spread in found], bool)
-        centre, spread = np.array(found, np.float64).reshape(-1, 2)[kept].T
-        parts.append(Spreads(some[kept].astype(np.int64), centre, spread))
+        half = np.full(len(rare), abs(float(x.data[0])) / 2)
+        parts.append(Spreads(rare, np.zeros(len(rare)), half))
+    for some in _blocks_of(chosen, stored[chosen]):
+        found = []
+        for c, one in zip(some, _columns(x, some, missing), strict=True):
+            centre, spread = one.spread()
+            fits = spread > 0 and np.isfinite(1 / spread)
+            if fits and not (heavy and not one.is_heavy(spread)):
+                found.append((c, centre, spread))
+        columns, centres, sizes = np.array(found, np.float64).reshape(-1, 3).T
+        parts.append(Spreads(columns.astype(np.int64), centres, sizes))
     return _joined(parts)
 
 
-def _of_stored(data: Array, rows: Array, missing: Array | None, x: Any) -> tuple[float, float]:
-    """Give the median and the spread of a column, its absent entries included; 0 if it has none."""
-    present = x.shape[0]
-    if missing is not None:
-        data, present = data[~np.isin(rows, missing)], present - len(missing)
-    values = np.sort(data[data != 0].astype(np.float64))
-    below, zeros = int(np.searchsorted(values, 0)), present - len(values)
-
-    def order(k: int) -> float:
-        """Give the k-th number of all."""
-        if below <= k < below + zeros:
-            return 0.0
-        return float(values[k if k < below else k - zeros])
-
-    def quantile(part: float) -> float:
-        k = int((present - 1) * part)
-        rest = (present - 1) * part - k
-        low, high = order(k), order(min(k + 1, present - 1))
-        return float(low + (high - low) * rest)
-
-    if present < 2:
-        return 0.0, 0.0
-    low, centre, high = map(quantile, _QUARTILES)
-    spread = (high - low) / _DEVIATION
-    if spread <= _ROUNDING * abs(centre):
-        distances = np.abs(values - centre)
-        if centre != 0:
-            distances = np.concatenate([distances, np.full(zeros, abs(centre))])
-        spread = _typical(distances, centre)
-    return centre, spread
+def _blocks_of(chosen: Columns, stored: Array) -> list[Columns]:
+    """Cut columns into blocks of not many stored values."""
+    block = np.cumsum(stored) // _ENTRIES
+    return np.split(chosen, np.flatnonzero(np.diff(block)) + 1) if len(chosen) else []
 
 
-def _chosen(x: Any) -> Columns:
-    """Choose the sparse columns that are heavy-tailed: by their deviations where most values are
-    stored, and else, where they are not taken as they are, by the sizes of those that are.
-    """
-    stored, squares, sums = np.zeros((3, x.shape[1]))
-    if x.data.min() == x.data.max():
-        return np.zeros(0, np.int64)
+def _columns(x: Any, some: Columns, missing: Mapping[int, Array]) -> Iterator[_Stored]:
+    block = x[:, some].tocsc()
+    for c, start, stop in zip(some.tolist(), block.indptr, block.indptr[1:], strict=False):
+        data, rows = block.data[start:stop], x.shape[0]
+        if c in missing:
+            data = data[~np.isin(block.indices[start:stop], missing[c])]
+            rows -= len(missing[c])
+        values = np.sort(data[data != 0].astype(np.float64))
+        yield _Stored(values, rows - len(values))
+
+
+def _likely(x: Any, stored: Array) -> Columns:
+    """Choose the sparse columns that can be heavy-tailed."""
+    squares = np.zeros(len(stored))
     for first in range(0, x.nnz, _ENTRIES):
         values = x.data[first : first + _ENTRIES].astype(np.float64)
         at = x.indices[first : first + _ENTRIES]
         with np.errstate(over="ignore"):
             squares += np.bincount(at, values * values, minlength=len(squares))
-        sums += np.bincount(at, values, minlength=len(sums))
-        stored += np.bincount(at, values != 0, minlength=len(stored))
     rows = x.shape[0]
-    is_full = 2 * stored >= rows
-    size = np.sqrt(squares / np.where(is_full, rows, np.maximum(stored, 1)))
-    likely = np.flatnonzero((stored >= FEWEST) & (is_full | (size > _LARGE)))
-    found = []
-    for c in likely:
-        values = x[:, [c]].data.astype(np.float64)
-        values = values[values != 0]
-        if is_full[c]:
-            whole = np.concatenate([values, np.zeros(rows - len(values))])
-            drowns = is_heavy(whole)
-        else:
-            drowns = not size[c] <= HEAVY * np.median(np.abs(values))
-        found += [int(c)] if drowns else []
-    return np.array(found, np.int64)
+    is_large = (stored >= FEWEST) & (squares > _LARGE**2 * FEWEST)
+    found: Columns = np.flatnonzero(is_large | ((rows >= FEWEST) & (2 * stored >= rows)))
+    return found
 
 
 def _marked(matrix: Any, column: int) -> Array:

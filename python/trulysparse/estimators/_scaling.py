@@ -212,12 +212,12 @@ def take_up(model: SparseMLP, X: Any) -> Columns:
     statistics = model._core.input_statistics()
     if statistics is None or statistics.scale.all():
         return np.zeros(0, np.int64)
-    found = spread.spreads(X, {}, heavy=False)
-    scale = statistics.scale.copy()
-    new = scale[found.columns] == 0
-    columns: Columns = found.columns[new]
+    waiting = np.flatnonzero(statistics.scale == 0)
+    size = spread.distances_from(X, waiting, statistics.mean[waiting])
+    columns: Columns = waiting[size > 0]
     if len(columns):
-        scale[columns] = 1 / found.spread[new]
+        scale = statistics.scale.copy()
+        scale[columns] = 1 / size[size > 0]
         model._core.set_statistics(_core.Statistics(statistics.mean, scale, 0.0), None)
     return columns
 

@@ -44,7 +44,7 @@ class Scaled(NamedTuple):
     """What they never exceed then."""
 
     def said(self) -> str:
-        """Say it."""
+        """Say it in words, after "a number"."""
         if self.size == float("inf"):
             return ""
         clip = "" if self.clip is None else f", clipped at {self.clip:.6g}"
