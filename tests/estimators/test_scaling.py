@@ -91,6 +91,29 @@ def test_a_few_rows_are_never_heavy_tailed():
     assert is_heavy(np.r_[np.arange(19), 1e9])
 
 
+def test_a_zero_for_none_leaves_the_times_apart():
+    rng = np.random.default_rng(4)
+    time = 1.6e9 + rng.integers(0, 900, 1000)
+    y = (time > 1.6e9 + 450).astype(int)
+    x = np.column_stack([np.where(rng.random(1000) < 0.2, 0, time), rng.normal(size=1000)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = CLASSIFIER(random_state=0).fit(x, y)
+    known = x[:, 0] > 0
+    assert fitted.score(x[known], y[known]) > 0.95
+
+
+def test_values_that_a_clip_merges_are_said():
+    rng = np.random.default_rng(4)
+    column = np.where(rng.random(1000) < 0.1, 1e12 + 1e9 * rng.random(1000), rng.normal(size=1000))
+    x, y = np.column_stack([column, rng.normal(size=1000)]), rng.integers(0, 2, 1000)
+    for asked in ({}, {"scale": "robust"}):
+        with pytest.warns(RuntimeWarning, match="column 0 of X has .* once standardised"):
+            CLASSIFIER(**QUICK, **asked).fit(x, y)
+        with pytest.warns(RuntimeWarning, match="column 0 of X has .* once standardised"):
+            CLASSIFIER(**QUICK, **asked).fit(ts.Blocks(x, sp.csr_array(np.eye(2)[y])), y)
+
+
 # --- medians and spreads --------------------------------------------------------------------------
 
 CELLS = st.sampled_from([0.0, 0.0, 1.0, 2.0, -1.0, 0.3, 0.1 + 0.2, 1e6]) | st.floats(-10, 10)

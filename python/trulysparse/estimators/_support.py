@@ -127,6 +127,8 @@ def _made(estimator: Any, name: str, X: Any, y: Any, fewest: int, *, reset: bool
     if reset:
         estimator._encoder = encoder
     if encoder is not None:
+        if frames.is_frame(X) and (reset or not isinstance(y, str)):  # it is trained on
+            say_integers_of(name, X)
         samples, y = _tables.encoded(estimator, encoder, name, X, y, reset=reset)
     elif isinstance(X, Blocks):
         samples, y = _tables.blocks(estimator, name, X, y, reset=reset)
