@@ -243,7 +243,7 @@ class TestSentinels:
     @pytest.mark.parametrize(
         "estimator",
         [
-            ts.SparseMLPClassifier(max_iter=2, random_state=0),
+            ts.SparseMLPClassifier(max_iter=2, random_state=0, scale="standard"),
             ts.SparseMLPClassifier(max_iter=2, random_state=0, standardize=False),
             ts.SparseFeatureSelector(1, epochs=2, random_state=0),
         ],

@@ -114,8 +114,8 @@ class TestSaid:
     @pytest.mark.parametrize(
         "estimator",
         [
-            ts.SparseMLPClassifier(max_iter=1),
-            ts.SparseMLPRegressor(max_iter=1),
+            ts.SparseMLPClassifier(max_iter=1, scale="standard"),
+            ts.SparseMLPRegressor(max_iter=1, scale="standard"),
             ts.SparseFeatureSelector(epochs=1),
         ],
     )

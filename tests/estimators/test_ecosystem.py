@@ -26,9 +26,11 @@ STOCHASTIC = (
     "shuffles and makes batches of the samples that there are: two samples and one of twice the "
     "weight take other steps, as with scikit-learn's MLPs"
 )
-# The one expectation that cannot be met; samples of weight 0 are as good as absent, which the
-# tests of the estimators show.
+BY_NAME = "demands an error for columns in another order, which are matched by name"
+# The expectations that are not met; samples of weight 0 are as good as absent, which the tests of
+# the estimators show, and so do `test_labels_of_columns.py` for other columns than in fit.
 EXPECTED = {
+    "check_dataframe_column_names_consistency": BY_NAME,
     "check_sample_weight_equivalence_on_dense_data": STOCHASTIC,
     "check_sample_weight_equivalence_on_sparse_data": STOCHASTIC,
 }
@@ -140,8 +142,18 @@ def test_pandas_frames_keep_their_names(iris):
     names = pd.Series(np.array(["setosa", "versicolor", "virginica"])[y], dtype="category")
     check_frames(frame, names, x, y)
     classifier = SparseMLPClassifier(**QUICK).fit(frame, names)
-    with pytest.raises(ValueError, match="feature names"):
-        classifier.predict(frame[["b", "a", "c", "d"]])
+    np.testing.assert_array_equal(
+        classifier.predict_proba(frame[["b", "a", "d", "c"]]), classifier.predict_proba(frame)
+    )
+    for wrong in (
+        frame[["b", "a", "c"]],
+        frame.assign(e=1.0),
+        frame.set_axis(list("abce"), axis=1),
+    ):
+        with pytest.raises(ValueError, match="feature names should match"):
+            classifier.predict(wrong)
+    with pytest.raises(ValueError, match="2 columns named 'a'"):
+        classifier.predict(frame[["a", "a", "c", "d"]])
 
 
 def test_polars_frames_keep_their_names(iris):

@@ -121,8 +121,36 @@ DAMAGE = {
     "no columns": {"encoder": None},
     "no losses": {"loss_curve": []},
     "losses of text": {"loss_curve": ["a"]},
+    "spreads of other columns": {"robust": [99]},
+    "spreads twice": {"robust": [1, 1]},
+    "a scale without a name": {"scale": 3},
     "columns that are none": {"encoder": {"kind": "table", "text": "{}"}},
 }
+
+
+def test_files_from_before_say_nothing_of_scales(tmp_path):
+    path = tmp_path / "e.safetensors"
+    estimator = CLASSIFIER(**QUICK).fit(TABLE, Y["text"][1])
+    estimator.save(path)
+    metadata, tensors = tensors_of(path)
+    about = json.loads(metadata["trulysparse"])
+    said = json.loads(about["user"]["estimator"])
+    for name in ("scale", "robust"):
+        del said[name]
+    for name in ("scale", "clip"):
+        del said["parameters"][name]
+    encoder = json.loads(said["encoder"]["text"])
+    for column in encoder["columns"]:
+        column.pop("is_median", None)
+    said["encoder"]["text"] = json.dumps(encoder)
+    about["user"]["estimator"] = json.dumps(said)
+    write_tensors(path, {"trulysparse": json.dumps(about)}, tensors)
+    loaded = ts.load(path)
+    assert loaded.columns_ == estimator.columns_
+    np.testing.assert_array_equal(loaded.predict_proba(NEW), estimator.predict_proba(NEW))
+    for one in (loaded, estimator):
+        one.set_params(warm_start=True).fit(TABLE, Y["text"][1])
+    np.testing.assert_array_equal(loaded.predict_proba(NEW), estimator.predict_proba(NEW))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

@@ -221,13 +221,14 @@ def test_a_diverged_network_is_not_kept_silently():
 
 def test_automatic_rates_come_down_until_training_converges():
     x, y = heavy_tails()
-    fitted = SparseMLPRegressor(max_iter=100, random_state=0).fit(x, y)
+    settings = {"max_iter": 100, "scale": "standard", "random_state": 0}
+    fitted = SparseMLPRegressor(**settings).fit(x, y)
     rate = fitted.history_.history["learning_rate"][0]
     tried = [0.02 / 4**k for k in range(1, 5)]
     assert any(rate == pytest.approx(r, rel=0.01) for r in tried)
     # It is what would have been trained with that rate from the start.
     rate = min(tried, key=lambda r: abs(r - rate))
-    given = SparseMLPRegressor(max_iter=100, random_state=0, learning_rate_init=rate).fit(x, y)
+    given = SparseMLPRegressor(**settings, learning_rate_init=rate).fit(x, y)
     np.testing.assert_array_equal(fitted.predict(x), given.predict(x))
     assert len(fitted.loss_curve_) == 100
 

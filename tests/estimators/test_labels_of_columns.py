@@ -1,5 +1,7 @@
 """Frames of which the columns are labelled by numbers, tuples or dates, and frames of targets."""
 
+import copy
+
 import numpy as np
 import pytest
 from trulysparse import SparseFeatureSelector, SparseMLPClassifier, SparseMLPRegressor
@@ -18,6 +20,7 @@ LABELS = {
     "tuples": pd.MultiIndex.from_tuples([("u", 1), ("u", 2), ("v", 1), ("v", 2)]),
     "dates": pd.date_range("2023-02-01", periods=4),
 }
+NAMED = LABELS | {"names": ["width", "height", "depth", "age"]}
 ORDER = [3, 0, 2, 1]
 
 
@@ -25,29 +28,42 @@ def frame(labels, x=X):
     return pd.DataFrame(x, columns=labels)
 
 
-@pytest.mark.parametrize("name", LABELS)
-def test_another_order_is_refused(name):
-    x = frame(LABELS[name])
+@pytest.mark.parametrize("name", NAMED)
+def test_columns_are_matched_by_label(name):
+    x = frame(NAMED[name])
     moved = x.iloc[:, ORDER]
     classifier = SparseMLPClassifier(**QUICK).fit(x, Y)
-    selector = SparseFeatureSelector(epochs=1, random_state=0).fit(x, Y)
-    expected = classifier.predict_proba(X)
-    np.testing.assert_array_equal(classifier.predict_proba(x), expected)
     for call in (
         classifier.predict,
         classifier.predict_proba,
         lambda x: classifier.score(x, Y),
-        lambda x: classifier.partial_fit(x, Y),
-        selector.transform,
-        lambda x: SparseMLPClassifier(**QUICK).fit(frame(LABELS[name]), Y, X_val=x, y_val=Y),
+        lambda x: (
+            SparseMLPClassifier(**QUICK)
+            .fit(frame(NAMED[name]), Y, X_val=x, y_val=Y)
+            .validation_scores_
+        ),
+        lambda x: copy.deepcopy(classifier).partial_fit(x, Y).predict_proba(x),
     ):
-        with pytest.raises(ValueError, match=r"^X(_val)? has the columns in another order than in"):
-            call(moved)
-    np.testing.assert_array_equal(classifier.predict_proba(x), expected)
+        expected = call(x)
+        np.testing.assert_array_equal(call(moved), expected)
+        with pytest.raises(ValueError, match="2 columns named"):
+            call(x.iloc[:, [0, 1, 2, 2]])
+        with pytest.raises(
+            ValueError, match=r"other columns than in fit|expecting 4 features|yet now"
+        ):
+            call(x.iloc[:, :3])
     np.testing.assert_array_equal(
         SparseMLPClassifier(**QUICK).fit(moved, Y).predict_proba(moved),
         SparseMLPClassifier(**QUICK).fit(X[:, ORDER], Y).predict_proba(X[:, ORDER]),
     )
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_selector_refuses_another_order(name):
+    x = frame(LABELS[name])
+    selector = SparseFeatureSelector(epochs=1, random_state=0).fit(x, Y)
+    with pytest.raises(ValueError, match=r"^X has the columns in another order than in"):
+        selector.transform(x.iloc[:, ORDER])
 
 
 @pytest.mark.parametrize("name", LABELS)

@@ -239,7 +239,7 @@ def outliers_said(x, far, high, weight):
     options = {"loss": "squared_error", "standardize": True, "standardize_targets": True}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        SparseMLPRegressor(**QUICK).fit(far, high, weight)
+        SparseMLPRegressor(**QUICK, scale="standard").fit(far, high, weight)
         for inputs, targets, settings in ((far, high, options), (x, high.tolist(), {})):
             model = SparseMLP([4, 9, 1], **{"loss": "squared_error"} | settings, seed=0)
             model.fit(inputs, targets, sample_weight=weight, epochs=1, progress=False)

@@ -43,6 +43,9 @@ STEPS = 1000
 _TINY = float(np.finfo(np.float32).tiny)
 
 
+# Limits beyond which a clipped value is at its limit, as in the core.
+_CLIPPED = 1e8
+
 SAYS: ContextVar[bool] = ContextVar("SAYS", default=True)
 """Whether columns are looked at: not in the fit of an estimator, which does so itself."""
 
@@ -111,14 +114,18 @@ def _look(column: int, values: Array, images: Array) -> Merged | None:
     return Merged(column, count, before, before - int((apart & same).sum()), crowded, farthest)
 
 
-def standardised(statistics: _core.Statistics) -> Rounding:
-    """Give what a network makes of samples by these statistics."""
+def standardised(statistics: _core.Statistics, limits: Array | None = None) -> Rounding:
+    """Give what a network makes of samples by these statistics, and what values never exceed."""
     mean, scale = statistics.mean, statistics.scale
 
     def of(values: Array, columns: Any) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
             wide = np.subtract(values, mean[columns], dtype=np.float64)
             wide *= scale[columns]
+            if limits is not None:
+                part = wide / limits[columns]
+                wide = np.where(abs(part) > _CLIPPED, np.sign(part) * limits[columns], wide)
+                wide /= np.where(abs(part) > _CLIPPED, 1, np.sqrt(1 + part * part))
             narrow: Array = wide.astype(np.float32)
         return narrow
 
@@ -195,6 +202,7 @@ def say_standardised(
     statistics: _core.Statistics | None,
     *,
     whole: bool = True,
+    limits: Array | None = None,
 ) -> None:
     """Warn of columns that are taken as constant, and with `whole` of those whose values merge.
 
@@ -206,15 +214,18 @@ def say_standardised(
         An array, (samples,) or (samples, columns), a CSR matrix, or `CsrArrays`.
     statistics
         By which they are standardised.
+    limits
+        What they never exceed then, inf if they are not clipped; None if none is.
     """
-    if statistics is None or not statistics.total or not SAYS.get():
+    if statistics is None or not SAYS.get() or not _scales(statistics):
         return
     if isinstance(values, BlockArrays | Blocks):
         first = values.dense.shape[1]
         dense = _core.Statistics(
             statistics.mean[:first], statistics.scale[:first], statistics.total
         )
-        return say_standardised(names, values.dense, dense, whole=whole)
+        limits = None if limits is None else limits[:first]
+        return say_standardised(names, values.dense, dense, whole=whole, limits=limits)
     if isinstance(values, np.ndarray):
         table = values.reshape(len(values), -1)
     elif scipy.sparse.issparse(values):
@@ -227,8 +238,14 @@ def say_standardised(
     if table.dtype == np.float64:
         _say_constant(names, table, statistics)
     if whole and isinstance(table, np.ndarray) and table.dtype.kind == "f":
-        found = merged(table, standardised(statistics), statistics.scale > 0)
+        found = merged(table, standardised(statistics, limits), statistics.scale > 0)
         _say_merged(names, found, ", once standardised,")
+
+
+def _scales(statistics: _core.Statistics) -> bool:
+    """Tell statistics that do more than leave out features with one value."""
+    scale = statistics.scale
+    return bool(statistics.total) or bool(((scale != 0) & (scale != 1)).any())
 
 
 def _say_constant(names: Names, table: Any, statistics: _core.Statistics) -> None:

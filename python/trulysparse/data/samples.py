@@ -160,7 +160,8 @@ def say_indistinct(
     """
     said = Names(names[0], columns)
     statistics = core.input_statistics()
-    say_standardised(said, inputs, statistics, whole=whole)
+    most = limits(Config.of(core), statistics)
+    say_standardised(said, inputs, statistics, whole=whole, limits=most)
     if targets is not None and (units := core.target_statistics()) is not None:
         said = Names(names[1], is_one=len(units.mean) == 1)
         say_standardised(said, targets, units, whole=whole)

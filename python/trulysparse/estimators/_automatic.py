@@ -78,14 +78,6 @@ def topology(value: Any, zeta: Any, grow_init: Any, *, is_sparse: bool) -> Any:
     return SET(zeta, grow_init=grow_init)
 
 
-def standardize(value: Any, *, is_sparse: bool) -> bool | str:
-    """Tell whether features are standardised: of sparse ones those that most samples have."""
-    if isinstance(value, str):
-        _named("standardize", value, ("auto",), "True or False")
-        return "auto" if is_sparse else True
-    return _check.boolean("standardize", value)
-
-
 def _named(argument: str, value: str, names: Sequence[str], others: str) -> None:
     """Check a name of something that may also be given otherwise."""
     if value not in names:

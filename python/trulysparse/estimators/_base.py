@@ -20,7 +20,9 @@ from trulysparse.data import columns
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.data.outliers import say_outliers
-from trulysparse.estimators import _automatic, _going_on, _saved, _state, _support
+from trulysparse.data.spread import Columns
+from trulysparse.estimators import _automatic, _going_on, _saved, _scaling, _state, _support
+from trulysparse.estimators._scaling import Scaling
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Targets
@@ -30,7 +32,7 @@ from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import BY_NAME
 from trulysparse.presets import TABLE
-from trulysparse.tables.parts import NumberPart, Part
+from trulysparse.tables.parts import Part
 from trulysparse.topology import ImportancePruning, Rule
 
 # What a network's outputs are, where another thread may be about to replace both in an estimator.
@@ -43,6 +45,7 @@ class Learnt:
 
     target: Targets
     is_sparse: bool
+    scaling: Scaling
 
 
 class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
@@ -56,7 +59,14 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     # nothing.
     _constant: _support.Mask | None = None
     _encoder: Encoder | None = None  # what makes samples of tables
+    # Parameters that older pickles have not.
+    scale: str | bool | None = "auto"
+    clip: float | str | None = "auto"
+    # The scale that the network was made with, and the features that are scaled by spreads.
+    _scale: str | None = None
+    _robust: Columns | None = None
     _takes_tables = True
+    _orders_columns = True  # nothing is done with X but by what `validated` gives
     _RATE: float  # of learning_rate_init="auto"
     _FEWEST_SCORED = 1  # samples that have a score
 
@@ -83,6 +93,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         grow_init: float = TABLE.grow_init,
         pruning: ImportancePruning | None = None,
         standardize: bool | str = "auto",
+        scale: str | bool | None = "auto",
+        clip: float | str | None = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -94,9 +106,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
-        self.slope = slope
-        self.epsilon = epsilon
-        self.density = density
+        self.slope, self.epsilon, self.density = slope, epsilon, density
         self.dropout = dropout
         self.input_noise = input_noise
         self.batch_size = batch_size
@@ -111,7 +121,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.zeta = zeta
         self.grow_init = grow_init
         self.pruning = pruning
-        self.standardize = standardize
+        self.standardize, self.scale, self.clip = standardize, scale, clip
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -158,7 +168,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             samples, held_out = samples.split(self._fraction(), target, random)
         samples = samples.of_mean_weight_one()
         encoded = target.encode(samples.y, "y")
-        learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
+        learnt = self._learnt(target, samples.X, goes_on=goes_on, whole=True)
         _support.warn_of_left_out(samples.X, self._constant)
         samples, held_out = self._without(samples), self._without(held_out)
 
@@ -176,14 +186,14 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             "pruning": self.pruning,
             "progress": _check.boolean("verbose", self.verbose),
         }
-        if not goes_on and _automatic.standardize(self.standardize, is_sparse=learnt.is_sparse):
+        if not goes_on and learnt.scaling.standardize and learnt.scaling.robust is None:
             names = getattr(self, "feature_names_in_", None)
             say_outliers("X", samples.X, names, stacklevel=3)
         seed = _support.draw_seed(random)
         rates = self._rates(learnt, retry=not goes_on)
         tries = Tries(rates, watch)
         for rate in rates:
-            model = self._network(samples.X, learnt, seed, goes_on=goes_on, whole=True)
+            model = self._network(samples, learnt, seed, goes_on=goes_on, whole=True)
             if rate == rates[0]:
                 _support.say_lost(model, samples.X)
             settings["callbacks"] = tries.callbacks(rate)
@@ -216,8 +226,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         _support.warn_of_left_out(samples.X, self._constant)
         samples = self._without(samples)
         seed = _support.next_seed(self.random_state, is_used=not goes_on)
-        learnt = Learnt(target, self._is_sparse(samples.X, goes_on))
-        model = self._network(samples.X, learnt, seed, goes_on=goes_on)
+        learnt = self._learnt(target, samples.X, goes_on=goes_on, whole=False)
+        model = self._network(samples, learnt, seed, goes_on=goes_on)
         (rate,) = self._rates(learnt, retry=False)
         _support.say_lost(model, samples.X)
         how: dict[str, Any] = {"rate": rate, "epochs": 1, "schedule": "constant"}
@@ -297,13 +307,34 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         is_sparse = issparse(X) or isinstance(X, Blocks)
         return bool(getattr(self, "_sparse", False) if goes_on else is_sparse)
 
+    def _learnt(self, target: Targets, X: Any, *, goes_on: bool, whole: bool) -> Learnt:
+        """Give what is learnt; `whole` if X are all samples that there will be."""
+        wanted, is_sparse = _scaling.of(self), self._is_sparse(X, goes_on)
+        if goes_on:
+            scaling = _scaling.going_on(
+                wanted, self.model_, self._scale, self._robust, is_sparse=is_sparse
+            )
+        elif whole:
+            marks = {} if self._encoder is None else self._encoder.marks()
+            scaling = _scaling.learnt(wanted, X, marks, is_sparse=is_sparse)
+        else:
+            scaling = _scaling.of_batches(wanted, is_sparse=is_sparse)
+        return Learnt(target, is_sparse, scaling)
+
     def _without(self, samples: Any) -> Any:
         return None if samples is None else samples.without(self._constant)
 
     def _network(
-        self, X: Any, learnt: Learnt, seed: int, *, goes_on: bool, whole: bool = False
+        self,
+        samples: WeightedSamples,
+        learnt: Learnt,
+        seed: int,
+        *,
+        goes_on: bool,
+        whole: bool = False,
     ) -> SparseMLP:
-        """Give the network to train; `whole` if X are all samples that there will be."""
+        """Give the network to train; `whole` if these are all samples that there will be."""
+        X = samples.X
         sizes = self.hidden_layer_sizes
         hidden = _support.hidden_sizes(sizes)
         layer_sizes = [X.shape[1], *hidden, learnt.target.outputs]
@@ -315,7 +346,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             "slope": self.slope,
             "dropout": self.dropout,
             "input_noise": self.input_noise,
-            "standardize": _automatic.standardize(self.standardize, is_sparse=learnt.is_sparse),
+            "standardize": learnt.scaling.standardize,
+            "clip": learnt.scaling.clip,
         }
         if not goes_on:
             # A network without statistics leaves features with one value out by fixed ones.
@@ -332,9 +364,14 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 threads=threads,
             )
             model._core.set_statistics(fixed, None)
+            learnt.scaling.apply(model, X, samples.weight)
             return model
-        _going_on.refuse_changed(self.model_, sizes, layer_sizes, settings)
+        _going_on.refuse_changed(
+            self.model_, sizes, layer_sizes, settings, is_scaled=self._robust is not None
+        )
         self.model_.threads = threads
+        if self._robust is not None:
+            self._robust = np.union1d(self._robust, _scaling.take_up(self.model_, X))
         return self.model_
 
     def _train(
@@ -396,6 +433,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         _TARGET_OF[model] = learnt.target
         self.model_, self._target = model, learnt.target
         self._sparse = learnt.is_sparse
+        if not goes_on:
+            self._scale, self._robust = learnt.scaling.name, learnt.scaling.columns
         self.n_outputs_ = learnt.target.outputs
         self.history_ = history
         losses = history.history["loss"]
@@ -497,13 +536,9 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     @property
     def columns_(self) -> tuple[Part, ...]:
-        """What became of each column of the table that `fit` saw; numbers stay numbers."""
+        """What became of each column of the table that `fit` saw, and how it is scaled."""
         check_is_fitted(self, "model_")
-        if self._encoder is not None:
-            return self._encoder.columns_
-        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
-        means = self.model_.mean if self.model_.mean is not None else np.zeros(len(names))
-        return tuple(NumberPart(str(n), float(m), 0) for n, m in zip(names, means, strict=False))
+        return _scaling.columns(self)
 
     @property
     def neuron_importances_(self) -> list[npt.NDArray[np.float32]]:

@@ -91,6 +91,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         grow_init: float = TABLE.grow_init,
         pruning: ImportancePruning | None = None,
         standardize: bool | str = "auto",
+        scale: str | bool | None = "auto",
+        clip: float | str | None = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

@@ -73,8 +73,21 @@ pruning
     An `ImportancePruning` to prune neurons while training, or None (default). One with a
     `tolerance` needs `early_stopping`, or `X_val` and `y_val` of `fit`.
 standardize
-    Standardise the features with the statistics of the first training data. Default
-    ``"auto"``: unless `X` is sparse, as a 0 would no longer be one.
+    The older name of `scale`: True is ``"standard"``, False None. Default ``"auto"``.
+scale
+    How numbers are scaled, by statistics of the first training data. ``"standard"``: less their
+    mean, by their deviation. ``"robust"``: less their median, by the spread between their
+    quartiles (over 1.349, as normal numbers have it); where half of them or more are one value, by
+    half of what the others typically differ from it. Weights have no say in it. None: not at all.
+    Default ``"auto"``: ``"standard"``, but ``"robust"`` for columns with a deviation of more than
+    3 spreads, so that a few values do not drown the others. Of sparse `X`, columns that less than
+    half of the samples have are not shifted, and scaled only if their values are of another size
+    than 1. `columns_` says how each column is scaled. `partial_fit` sees no quartiles of all
+    samples: before a `fit` it does without, and after one that took some all statistics stay.
+clip
+    A number that no scaled value exceeds: z becomes ``z / sqrt(1 + (z / clip)^2)``. Default
+    ``"auto"``: 3 for all columns if some are scaled by their spread, and None otherwise. None: no
+    clip, and with ``scale="auto"`` no spreads, as far values would then be larger still.
 early_stopping
     Hold out `validation_fraction` of the samples, or take `X_val` and `y_val` of `fit`; end
     the training when their score has not improved for `n_iter_no_change` epochs, and keep the
@@ -89,8 +102,8 @@ tol
 warm_start
     Let `fit` go on with the network of the last `fit` instead of starting anew. Classes must be the
     same, and so must the settings that a network is made with, as in `partial_fit`: another
-    `hidden_layer_sizes`, `activation`, `slope`, `epsilon`, `density`, `dropout`, `input_noise` or
-    `standardize` is a ValueError. Default False.
+    `hidden_layer_sizes`, `activation`, `slope`, `epsilon`, `density`, `dropout`, `input_noise`,
+    `standardize`, `scale` or `clip` is a ValueError. Default False.
 random_state
     An integer, a `numpy.random.RandomState`, or None (default) for NumPy's global one. The
     same integer gives the same bits for any `n_jobs`. A network that goes on keeps its seed.
@@ -128,6 +141,8 @@ n_features_in_ : int
     The number of features that `fit` saw.
 feature_names_in_ : array of str, shape (n_features_in_,)
     Their names, if `X` has such names.
+columns_ : tuple of Part
+    What became of each column, and how it is scaled; ``print(*model.columns_, sep="\\n")``.
 n_outputs_ : int
     Neurons of the output layer.
 model_ : SparseMLP

@@ -10,14 +10,21 @@ from trulysparse import _check
 from trulysparse.config import Config
 from trulysparse.model import SparseMLP
 
-FIXED = ("epsilon", "density", "activation", "slope", "dropout", "input_noise", "standardize")
+FIXED = (
+    "epsilon", "density", "activation", "slope", "dropout", "input_noise", "standardize", "clip"
+)  # fmt: skip
 """Parameters beside hidden_layer_sizes that a network is made with, and keeps."""
 
 _REMEDY = "expected that, or a new fit (warm_start=False)"
 
 
 def refuse_changed(
-    model: SparseMLP, sizes: Any, layer_sizes: list[int], settings: Mapping[str, Any]
+    model: SparseMLP,
+    sizes: Any,
+    layer_sizes: list[int],
+    settings: Mapping[str, Any],
+    *,
+    is_scaled: bool,
 ) -> None:
     """Raise ValueError for a parameter that the network of an earlier fit does not have.
 
@@ -29,6 +36,8 @@ def refuse_changed(
         The parameter hidden_layer_sizes, and the layers that it asks for.
     settings
         The others of `FIXED`, as `SparseMLP` takes them.
+    is_scaled
+        Whether fixed statistics of the network do more than leave out features with one value.
     """
     if model.original_layer_sizes != layer_sizes:
         raise ValueError(
@@ -39,7 +48,7 @@ def refuse_changed(
     for name in FIXED:
         has, wanted = getattr(found, name), getattr(asked, name)
         if name == "standardize":
-            has = _standardizes(model)
+            has = _standardizes(model, is_scaled=is_scaled)
         if not _are_same(has, wanted):
             raise ValueError(
                 f"{name} = {_check.shown(wanted)}, but the network to go on with was made with "
@@ -72,9 +81,10 @@ def _are_same(one: Any, other: Any) -> bool:
     return all(item == value for item in values) if isinstance(values, list) else one == other
 
 
-def _standardizes(model: SparseMLP) -> bool | str:
+def _standardizes(model: SparseMLP, *, is_scaled: bool) -> bool | str:
     """Tell whether statistics do more than leave out features with one value."""
     if model.standardize == "auto":
         return "auto"
     statistics = model._core.input_statistics()
-    return bool(model.standardize) and (statistics is None or statistics.total != 0)
+    scales = is_scaled or statistics is None or statistics.total != 0
+    return bool(model.standardize) and scales

@@ -45,6 +45,8 @@ def metadata(estimator: Any) -> dict[str, str]:
         "feature_names": None if names is None else list(map(str, names)),
         "column_labels": state.get("_column_labels"),
         "sparse": bool(estimator._sparse),
+        "scale": estimator._scale,
+        "robust": None if estimator._robust is None else estimator._robust.tolist(),
         "loss_curve": [float(loss) for loss in estimator.loss_curve_],
         "encoder": _encoder(state.get("_encoder")),
     }
@@ -118,6 +120,8 @@ def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
         "_sparse": said["sparse"],
         "_encoder": _read_encoder(said["encoder"]),
         "_column_labels": said["column_labels"],
+        "_scale": said.get("scale"),
+        "_robust": None if said.get("robust") is None else np.array(said["robust"], np.int64),
         "n_features_in_": said["features"],
         "n_outputs_": target.outputs,
         "history_": History(),

@@ -75,6 +75,10 @@ def _check_shapes(kind: type, state: Mapping[str, Any]) -> None:
     for name in ("scores_", "feature_names_in_", "_constant", "_column_labels"):
         if state.get(name) is not None:
             expected[f"the length of {name}"] = (len(state[name]), features)
+    robust = state.get("_robust")
+    if robust is not None:
+        is_right = np.array_equal(np.intersect1d(robust, np.arange(inputs)), robust)
+        expected["ascending features in _robust"] = (is_right, True)
     if "_target" in state:
         target = state["_target"]
         expected["outputs of _target"] = (target.outputs, sizes[-1])
@@ -150,6 +154,8 @@ NETWORK: Mapping[str, tuple[_Fits, str]] = {
     "_target": (_is_target, "classes, labels or numbers, as fit learns them"),
     "?_target_labels": (_are_labels, "a list of text or None"),
     "_sparse": (_is_bool, "True or False"),
+    "?_scale": (lambda v: v is None or isinstance(v, str), "the name of a scale, or None"),
+    "?_robust": (lambda v: v is None or _array("i")(v), "numbers of features, or None"),
     "?_constant": (lambda v: v is None or _array("b")(v), "a mask of the features or None"),
     "n_outputs_": (_is_count, "a number of outputs"),
     "n_iter_": (_is_count, "a number of epochs"),

@@ -28,6 +28,7 @@ from trulysparse.estimators import _tables
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
+from trulysparse.tables.encoder import TableEncoder
 
 Mask = npt.NDArray[np.bool_]
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -88,6 +89,8 @@ def validated(
 ) -> Any:
     """Do what `validate_data` does, and name the row and column of what is no number."""
     _core.check_mapped(name, X)
+    if not how.get("reset", True) and frames.is_frame(X):
+        X = _in_order(estimator, name, X)
     if not how.get("reset", True) and _is_plain(estimator, X, y, fewest):
         return X if isinstance(y, str) else (X, y)
     reset = how.get("reset", True)
@@ -124,6 +127,8 @@ def _made(estimator: Any, name: str, X: Any, y: Any, fewest: int, *, reset: bool
     if reset:
         estimator._encoder = encoder
     if encoder is not None:
+        if frames.is_frame(X) and (reset or not isinstance(y, str)):  # it is trained on
+            say_integers_of(name, X)
         samples, y = _tables.encoded(estimator, encoder, name, X, y, reset=reset)
     elif isinstance(X, Blocks):
         samples, y = _tables.blocks(estimator, name, X, y, reset=reset)
@@ -167,8 +172,31 @@ def answer_at_once(estimator: Any, X: Any) -> tuple[SparseMLP, Any] | None:
     return model, outputs
 
 
+def _in_order(estimator: Any, name: str, X: Any) -> Any:
+    """Give a frame with its columns in the order of `fit`, if they are the same ones.
+
+    scikit-learn refuses another order; what encodes tables matches names itself.
+    """
+    if not getattr(estimator, "_orders_columns", False):
+        return X
+    state = vars(estimator)
+    names, known = state.get("feature_names_in_"), state.get("_column_labels")
+    known = known if names is None else names.tolist()
+    if known is None or isinstance(state.get("_encoder"), TableEncoder):
+        return X
+    found = columns.labels(X)
+    if found == known or found is None:
+        return X
+    columns.refuse_alike(name, X)
+    if sorted(found) != sorted(known) or (names is not None) != _is_text(X):
+        return X
+    places = {label: place for place, label in enumerate(found)}
+    order = [places[label] for label in known]
+    return X.iloc[:, order] if hasattr(X, "iloc") else X[:, order]
+
+
 def refuse_other_columns(estimator: Any, name: str, X: Any) -> None:
-    """Raise ValueError for a frame whose columns have other labels than in `fit`, or others' order.
+    """Raise ValueError for a frame whose columns have other labels than in `fit`.
 
     scikit-learn does so where labels are text, and takes all others by position.
     """

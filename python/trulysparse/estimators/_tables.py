@@ -12,9 +12,11 @@ from trulysparse.data import frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import numeric, refuse_sparse
 from trulysparse.data.sparse import check_sparse
+from trulysparse.estimators import _scaling
 from trulysparse.tables.arrays import ArrayEncoder, has_missing
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.frame import is_table
+from trulysparse.tables.parts import counts_rows
 
 Encoder: TypeAlias = TableEncoder | ArrayEncoder
 
@@ -37,10 +39,11 @@ def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> Encoder | None
         return None
     if not reset:
         return getattr(estimator, "_encoder", None) or _of_means(estimator, name, X)
+    fill = _scaling.fill(estimator)
     if is_table(X):
-        return TableEncoder()._learn(name, X) if _is_mixed(name, X) else None
+        return TableEncoder()._learn(name, X, fill) if _is_mixed(name, X) else None
     X = check_sparse(name, X)
-    return ArrayEncoder.of(X) if getattr(X, "ndim", 0) == 2 and has_missing(X) else None
+    return ArrayEncoder.of(X, fill) if getattr(X, "ndim", 0) == 2 and has_missing(X) else None
 
 
 def encoded(
@@ -106,7 +109,7 @@ def _refuse_infinite(name: str, samples: Any) -> None:
 
 
 def _is_mixed(name: str, X: Any) -> bool:
-    """Tell a table that is more than numbers, or has missing ones."""
+    """Tell a table that is more than numbers, has missing ones, or a column with row numbers."""
     if not frames.is_frame(X):
         return True
     refuse_sparse(name, X)
@@ -114,10 +117,19 @@ def _is_mixed(name: str, X: Any) -> bool:
         return False
     try:
         frames.refuse(name, X)
-        frames.as_array(name, X)
+        array = frames.as_array(name, X)
     except (ValueError, TypeError):
         return True
-    return False
+    return _has_row_numbers(array)
+
+
+def _has_row_numbers(array: Any) -> bool:
+    """Tell whether a column of an array numbers the rows, and there is another one."""
+    if array.ndim != 2 or array.shape[1] < 2 or not len(array) or array.dtype.kind not in "iuf":
+        return False
+    first, last = array[0].astype(np.float64), array[-1].astype(np.float64)
+    likely = np.flatnonzero(last - first == len(array) - 1)
+    return any(counts_rows(array[:, column]) for column in likely)
 
 
 def _of_means(estimator: Any, name: str, X: Any) -> ArrayEncoder | None:

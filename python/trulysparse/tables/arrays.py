@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from trulysparse.data import spread
 from trulysparse.data.blocks import Blocks, DoubleArray
 from trulysparse.tables.parts import NumberPart, Part
 
@@ -27,17 +28,23 @@ class ArrayEncoder:
     Absent entries of a sparse matrix are zeros, as always; NaN in one is missing.
     """
 
-    def __init__(self, means: Any, missing: Any) -> None:
+    def __init__(self, means: Any, missing: Any, medians: Any = ()) -> None:
         self.means, self.missing = np.array(means, np.float64), np.array(missing, np.int64)
+        self.medians = frozenset(map(int, medians))
         if self.means.shape != self.missing.shape or self.means.ndim != 1 or not self.means.size:
             raise ValueError("expected as many means as counts of missing numbers, at least one")
         if not np.isfinite(self.means).all() or (self.missing < 0).any():
             raise ValueError("expected finite means, and counts of at least 0")
+        if not self.medians <= set(range(len(self.means))):
+            raise ValueError("expected medians of columns")
         self._indicated = np.flatnonzero(self.missing)
 
     @classmethod
-    def of(cls, x: Any) -> ArrayEncoder:
-        """Learn means and what is missing of an array or a CSR matrix."""
+    def of(cls, x: Any, fill: str = "mean") -> ArrayEncoder:
+        """Learn means and what is missing of an array or a CSR matrix.
+
+        `fill` is one of `parts.FILLS`.
+        """
         if scipy.sparse.issparse(x):
             is_missing = np.isnan(x.data)
             missing = np.bincount(x.indices[is_missing], minlength=x.shape[1])
@@ -48,7 +55,15 @@ class ArrayEncoder:
             missing = is_missing.sum(axis=0)
             sums = np.where(is_missing, 0, x).sum(axis=0, dtype=np.float64)
         present = x.shape[0] - missing
-        return cls(np.divide(sums, present, out=np.zeros(len(sums)), where=present > 0), missing)
+        means = np.divide(sums, present, out=np.zeros(len(sums)), where=present > 0)
+        medians = []
+        for c in np.flatnonzero((missing > 0) & (present > 0) & (fill != "mean")):
+            column = x[:, [c]].toarray()[:, 0] if scipy.sparse.issparse(x) else x[:, c]
+            column = column[~np.isnan(column)].astype(np.float64)
+            if fill == "median" or spread.is_heavy(column):
+                means[c] = np.median(column)
+                medians.append(int(c))
+        return cls(means, missing, medians)
 
     def transform(self, x: Any, name: str = "X") -> Any:
         """Make samples of an array, or of a CSR matrix, of the same columns."""
@@ -84,7 +99,7 @@ class ArrayEncoder:
     def columns_(self) -> tuple[Part, ...]:
         """What became of each column."""
         return tuple(
-            NumberPart(f"x{i}", float(mean), int(missing))
+            NumberPart(f"x{i}", float(mean), int(missing), is_median=i in self.medians)
             for i, (mean, missing) in enumerate(zip(self.means, self.missing, strict=True))
         )
 
@@ -102,9 +117,15 @@ class ArrayEncoder:
             found[i].append(count + place)
         return found
 
+    def marks(self) -> dict[int, int]:
+        """Give the features that say that numbers are missing, by those numbers' features."""
+        count = len(self.means)
+        return {int(i): count + place for place, i in enumerate(self._indicated)}
+
     def to_json(self) -> str:
         """Write what was learnt as JSON."""
-        return json.dumps({"means": self.means.tolist(), "missing": self.missing.tolist()})
+        said = {"means": self.means.tolist(), "missing": self.missing.tolist()}
+        return json.dumps(said | ({"medians": sorted(self.medians)} if self.medians else {}))
 
     def __reduce__(self) -> Any:
         """Pickle as JSON, which is checked."""
@@ -114,4 +135,4 @@ class ArrayEncoder:
 def from_json(text: str) -> ArrayEncoder:
     """Read what `ArrayEncoder.to_json` wrote."""
     said = json.loads(text)
-    return ArrayEncoder(said["means"], said["missing"])
+    return ArrayEncoder(said["means"], said["missing"], said.get("medians", ()))

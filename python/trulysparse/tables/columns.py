@@ -23,6 +23,8 @@ class Numbers(NamedTuple):
 
     values: Floats
     """(rows,), NaN where missing."""
+    counts: bool = True
+    """Whether they may be the numbers of the rows: durations and times of the day are not."""
 
 
 class Text(NamedTuple):
@@ -69,15 +71,6 @@ def read(where: str, column: Any) -> Column:
     return _of_pandas(where, column)
 
 
-def say_merged(name: str, label: str, column: Any) -> None:
-    """Warn of integers that float64 merges."""
-    kind = str(column.dtype).lower()
-    if "int64" not in kind:
-        return
-    array = column.dropna() if hasattr(column, "dropna") else column.drop_nulls()
-    digits.say_integers(digits.Names(name, [label]), array.to_numpy().reshape(-1, 1))
-
-
 # --- polars -------------------------------------------------------------------------------------
 
 
@@ -101,9 +94,10 @@ def _of_polars(where: str, column: Any) -> Column:
             wall = column.dt.replace_time_zone(None, ambiguous="earliest").cast(pl.Datetime("us"))
         return _times(column.dt.epoch("us").cast(pl.Float64).to_numpy(), wall.to_numpy())
     if dtype == pl.Duration:
-        return Numbers(column.dt.total_microseconds().cast(pl.Float64).to_numpy() / _MICROSECONDS)
+        spans = column.dt.total_microseconds().cast(pl.Float64).to_numpy() / _MICROSECONDS
+        return Numbers(spans, counts=False)
     if dtype == pl.Time:
-        return Numbers(column.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e9)
+        return Numbers(column.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e9, counts=False)
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         text = column.cast(pl.String)
         levels = text.drop_nulls().unique(maintain_order=True)
@@ -138,7 +132,8 @@ def _of_pandas(where: str, column: Any) -> Column:
         epoch = np.where(np.isnat(exact), np.nan, exact.astype(np.int64))
         return _times(epoch, wall.to_numpy(dtype="datetime64[us]"))
     if pd.api.types.is_timedelta64_dtype(dtype):
-        return Numbers(column.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan))
+        spans = column.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan)
+        return Numbers(spans, counts=False)
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
         if pd.api.types.is_complex_dtype(dtype):
             raise TypeError(f"{where} has complex numbers: expected real ones")
@@ -175,13 +170,11 @@ def _of_objects(where: str, items: npt.NDArray[np.object_]) -> Column:
         values = np.full(len(items), np.nan)
         spans = np.array(items[~missing], dtype="timedelta64[us]")
         values[~missing] = spans.astype(np.int64) / _MICROSECONDS
-        return Numbers(values)
+        return Numbers(values, counts=False)
     if all(issubclass(kind, datetime.time) for kind in present):
-        return Numbers(
-            np.array(
-                [np.nan if m else _since_midnight(i) for i, m in zip(items, missing, strict=True)]
-            )
-        )
+        values = np.full(len(items), np.nan)
+        values[~missing] = [_since_midnight(item) for item in items[~missing]]
+        return Numbers(values, counts=False)
     for row, (item, is_none) in enumerate(zip(items, missing, strict=True)):
         if not is_none and not isinstance(item, str | numbers.Real | np.bool_ | Decimal):
             raise TypeError(

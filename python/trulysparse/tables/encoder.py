@@ -104,9 +104,9 @@ class TableEncoder:
         return self._learn("frame", frame)
 
     def _learn(
-        self, name: str, frame: Any, left_out: Mapping[str, str] | None = None
+        self, name: str, frame: Any, fill: str = "mean", left_out: Mapping[str, str] | None = None
     ) -> TableEncoder:
-        """Do as `fit`; `name` is what errors call the frame.
+        """Do as `fit`; `name` is what errors call the frame, `fill` one of `parts.FILLS`.
 
         `left_out` has columns of which nothing is taken, and why.
         """
@@ -122,9 +122,7 @@ class TableEncoder:
                 reads.append(None)
                 continue
             read = columns.read(f"{name}[:, {label!r}]", column)
-            learnt.append(parts.learn(label, read, self.min_count))
-            if learnt[-1].numbers():
-                columns.say_merged(name, label, column)
+            learnt.append(parts.learn(label, read, self.min_count, fill))
             reads.append(read if isinstance(learnt[-1], parts.LeftOutPart) else None)
         if not any(part.numbers() or part.ones() for part in learnt):
             learnt = [parts.anyway(part, read) for part, read in zip(learnt, reads, strict=True)]
@@ -190,11 +188,19 @@ class TableEncoder:
             dense, sparse = dense + numbers, sparse + ones
         return found
 
+    def marks(self) -> dict[int, int]:
+        """Give the features that say that numbers are missing, by those numbers' features."""
+        return {
+            at[0]: at[-1]
+            for part, at in zip(self.columns_, self.places(), strict=True)
+            if isinstance(part, parts.NumberPart | parts.TimePart) and part.missing
+        }
+
     def to_json(self) -> str:
         """Write what was learnt as JSON."""
         learnt = []
         for part in self.columns_:
-            values = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.init}
+            values = {f.name: getattr(part, f.name) for f in _fields(part)}
             learnt.append({"kind": part.kind} | values)
         return json.dumps({"min_count": self.min_count, "columns": learnt})
 
@@ -263,11 +269,17 @@ class Made:
 def _part(values: dict[str, Any]) -> Part:
     kind = parts.KINDS[values.pop("kind")]
     made: Part = kind(**values)
-    hints = {f.name: f.type for f in dataclasses.fields(kind) if f.init}
+    hints = {f.name: f.type for f in _fields(kind)}
     for name, value in values.items():
         if not _FITS[str(hints[name])](value):
             raise ValueError(f"{name} = {_check.shown(value)}: expected {hints[name]}")
     return made
+
+
+def _fields(part: Any) -> list[dataclasses.Field[Any]]:
+    """Give the fields of what is learnt of a column."""
+    fields = dataclasses.fields(part)
+    return [f for f in fields if f.init and f.metadata.get("learnt", True)]
 
 
 def _is_count(value: Any) -> bool:

@@ -10,9 +10,16 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse.data import spread
 from trulysparse.tables.columns import Column, Floats, Numbers, Text, Times
 
 Rows = npt.NDArray[np.int64]
+
+NOT_LEARNT = {"learnt": False}
+"""Marks fields that are not the table's, and not kept with what is learnt of it."""
+
+FILLS = ("mean", "auto", "median")
+"""What may stand for missing numbers; ``"auto"``: the median in heavy-tailed columns."""
 
 
 class Features(NamedTuple):
@@ -22,6 +29,31 @@ class Features(NamedTuple):
     """(rows,) each."""
     ones: list[tuple[Rows, Rows]]
     """Rows, and columns counted from the first sparse one of this column."""
+
+
+class Scaled(NamedTuple):
+    """What a network does to the numbers of a column: ``(x - centre) / size``."""
+
+    kind: str
+    """``"standard"``: mean and deviation; ``"robust"``: median and spread between the quartiles;
+    ``"kept"``: as they are, or divided by a typical size."""
+    centre: float
+    size: float
+    """inf of a column that counts for nothing."""
+    clip: float | None
+    """What they never exceed then."""
+
+    def said(self) -> str:
+        """Say it in words, after "a number"."""
+        if self.size == float("inf"):
+            return ""
+        clip = "" if self.clip is None else f", clipped at {self.clip:.6g}"
+        if self.kind == "kept":
+            return (f", divided by {self.size:.6g}" if self.size != 1 else ", as it is") + clip
+        centre, size = {"standard": ("mean", "deviation"), "robust": ("median", "spread")}[
+            self.kind
+        ]
+        return f", {centre} {self.centre:.6g} and {size} {self.size:.6g}{clip}"
 
 
 class WrongKindError(TypeError):
@@ -51,6 +83,10 @@ class Part(ABC):
     def said(self) -> str:
         """Say what the column became."""
 
+    def __str__(self) -> str:
+        """Name the column, and say what it became."""
+        return f"{self.name}: {self.said()}"
+
 
 @dataclass(frozen=True)
 class NumberPart(Part):
@@ -58,9 +94,13 @@ class NumberPart(Part):
 
     kind: ClassVar[str] = "number"
     mean: float
+    """What stands for missing cells: the mean, or the median if `is_median`."""
     missing: int
     """Cells that were missing; their indicator is there if there were any."""
     has_one_value: bool = False
+    is_median: bool = False
+    scaled: Scaled | None = field(default=None, metadata=NOT_LEARNT)
+    """What the network does to it, once there is one."""
 
     def numbers(self) -> list[str]:
         return [self.name]
@@ -78,12 +118,13 @@ class NumberPart(Part):
         return Features([filled], ones)
 
     def said(self) -> str:
-        also = f"; {self.missing} missing are the mean, with an indicator" if self.missing else ""
-        return (
-            "a number with one value, which counts for nothing"
-            if self.has_one_value
-            else "a number"
-        ) + also
+        centre = "median" if self.is_median else "mean"
+        also = ""
+        if self.missing:
+            also = f"; {self.missing} missing are the {centre}, with an indicator"
+        if self.has_one_value:
+            return "a number with one value, which counts for nothing" + also
+        return "a number" + (self.scaled.said() if self.scaled else "") + also
 
 
 @dataclass(frozen=True)
@@ -143,6 +184,7 @@ class TimePart(Part):
     missing: int
     parts: dict[str, list[int]]
     """The calendar parts that vary, with their values."""
+    scaled: Scaled | None = field(default=None, metadata=NOT_LEARNT)
 
     def numbers(self) -> list[str]:
         return [self.name]
@@ -172,7 +214,7 @@ class TimePart(Part):
         return ((part, value) for part, values in self.parts.items() for value in values)
 
     def said(self) -> str:
-        text = "a time: seconds since 1970"
+        text = "a time: seconds since 1970" + (self.scaled.said() if self.scaled else "")
         if self.parts:
             text += ", and ones for its " + ", ".join(self.parts)
         return text + (f"; {self.missing} missing" if self.missing else "")
@@ -200,26 +242,37 @@ ROW_NUMBERS = 20
 """Rows from which on whole numbers that count the rows are taken for row numbers."""
 
 
-def learn(name: str, column: Column, min_count: int) -> Part:
-    """Learn what a column becomes; levels of fewer than `min_count` rows are rare."""
+def learn(name: str, column: Column, min_count: int, fill: str = "mean") -> Part:
+    """Learn what a column becomes; levels of fewer than `min_count` rows are rare.
+
+    `fill` is one of `FILLS`.
+    """
     if isinstance(column, Text):
         return _category(name, column, min_count)
     values = column.values if isinstance(column, Numbers) else column.seconds
     missing = int(np.isnan(values).sum())
     if missing == len(values):
         return LeftOutPart(name, "all cells are missing")
-    mean = float(np.nanmean(values))
+    mean, is_median = _centre(values, fill if missing else "mean")
     if isinstance(column, Times):
         return TimePart(name, mean, missing, _calendar_parts(column.wall))
-    if not missing and counts_rows(values):
+    if column.counts and counts_rows(values):
         return LeftOutPart(name, NUMBERS_ROWS)
     low, high = np.nanmin(values), np.nanmax(values)
-    return NumberPart(name, mean, missing, has_one_value=bool(low == high))
+    return NumberPart(name, mean, missing, has_one_value=bool(low == high), is_median=is_median)
+
+
+def _centre(values: Floats, fill: str) -> tuple[float, bool]:
+    """Give what stands for missing ones, and whether it is the median."""
+    present = values[~np.isnan(values)] if fill != "mean" else values
+    if fill == "median" or (fill == "auto" and spread.is_heavy(present)):
+        return float(np.median(present)), True
+    return float(np.nanmean(values)), False
 
 
 def anyway(part: Part, column: Column | None) -> Part:
     """Take a column that counts the rows all the same, as there is no other."""
-    if not isinstance(column, Numbers) or not counts_rows(column.values):
+    if not isinstance(column, Numbers) or not column.counts or not counts_rows(column.values):
         return part
     return NumberPart(part.name, float(column.values.mean()), 0)
 
@@ -240,8 +293,8 @@ def _category(name: str, column: Text, min_count: int) -> Part:
     return CategoryPart(name, frequent, rare, missing)
 
 
-def counts_rows(values: Floats) -> bool:
-    """Tell numbers that are those of the rows, in their order."""
+def counts_rows(values: Any) -> bool:
+    """Tell numbers that are those of the rows, in their order, of any type; none is missing."""
     if len(values) < ROW_NUMBERS or values[0] not in (0, 1):
         return False
     return bool((np.diff(values) == 1).all())
