@@ -46,6 +46,7 @@ def metadata(estimator: Any) -> dict[str, str]:
         "column_labels": state.get("_column_labels"),
         "sparse": bool(estimator._sparse),
         "loss_curve": [float(loss) for loss in estimator.loss_curve_],
+        "notes": state.get("notes_", []),
         "encoder": _encoder(state.get("_encoder")),
     }
     found: dict[str, str] = estimator.model_.metadata | {KEY: json.dumps(said)}
@@ -86,6 +87,7 @@ def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
         "_sparse": said["sparse"],
         "_encoder": _read_encoder(said["encoder"]),
         "_column_labels": said["column_labels"],
+        "notes_": said.get("notes", []),
         "n_features_in_": said["features"],
         "n_outputs_": target.outputs,
         "history_": History(),

@@ -151,6 +151,7 @@ NETWORK: Mapping[str, tuple[_Fits, str]] = {
     "?_target_labels": (_are_labels, "a list of text or None"),
     "_sparse": (_is_bool, "True or False"),
     "?_constant": (lambda v: v is None or _array("b")(v), "a mask of the features or None"),
+    "?notes_": (lambda v: isinstance(v, list) and _are_labels(v), "a list of sentences"),
     "n_outputs_": (_is_count, "a number of outputs"),
     "n_iter_": (_is_count, "a number of epochs"),
     "loss_curve_": (_are_numbers, "a list of losses"),

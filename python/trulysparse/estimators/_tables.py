@@ -12,6 +12,7 @@ from trulysparse.data import frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import numeric, refuse_sparse
 from trulysparse.data.sparse import check_sparse
+from trulysparse.tables import telling
 from trulysparse.tables.arrays import ArrayEncoder, has_missing
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.frame import is_table
@@ -81,6 +82,30 @@ def learn_names(estimator: Any, features: int, labels: list[Any]) -> None:
     if labels and all(isinstance(label, str) for label in labels):
         estimator.feature_names_in_ = np.array(labels, object)
     estimator._column_labels = None
+
+
+def notes(estimator: Any, X: Any, y: Any, loss: str) -> list[str]:
+    """Say which columns of the samples predict the targets by themselves.
+
+    Parameters
+    ----------
+    estimator
+        Which was given the table.
+    X, y
+        Samples, and targets as its network learns them.
+    loss
+        Of the network.
+    """
+    if not isinstance(y, np.ndarray):
+        return []
+    encoder, names = estimator._encoder, getattr(estimator, "feature_names_in_", None)
+    if encoder is not None:
+        names = [part.name for part in encoder.columns_]
+    elif names is None:
+        names = [f"x{i}" for i in range(estimator.n_features_in_)]
+    task = "regression" if loss == "squared_error" else "classification"
+    parts = None if encoder is None else encoder.columns_
+    return list(map(str, telling.of_samples(names, X, y, task=task, parts=parts)))
 
 
 def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:

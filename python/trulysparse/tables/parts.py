@@ -43,6 +43,10 @@ class Part(ABC):
         """Name the sparse features."""
         return []
 
+    def count_ones(self) -> int:
+        """Count the sparse features."""
+        return len(self.ones())
+
     @abstractmethod
     def features(self, column: Column) -> Features:
         """Convert a column of this kind."""
@@ -107,6 +111,9 @@ class CategoryPart(Part):
             *([f"{self.name} = (other)"] if self.rare else []),
             *([f"{self.name} is missing"] if self.missing else []),
         ]
+
+    def count_ones(self) -> int:
+        return len(self.levels) + bool(self.rare) + bool(self.missing)
 
     def features(self, column: Column) -> Features:
         if isinstance(column, Numbers):
