@@ -223,6 +223,9 @@ def without(X: Any, features: Mask | None) -> Any:
     """Give X with zeros in these columns; a copy only where there is something else in them."""
     if features is None:
         return X
+    if isinstance(X, Blocks):
+        count = X.dense.shape[1]
+        return Blocks(without(X.dense, features[:count]), without(X.sparse, features[count:]))
     if issparse(X):
         kept = ~features[X.indices]
         if kept.all():

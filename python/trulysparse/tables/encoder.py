@@ -113,7 +113,7 @@ class TableEncoder:
             read = columns.read(f"{name}[:, {label!r}]", column)
             learnt.append(parts.learn(label, read, self.min_count))
             reads.append(read if isinstance(learnt[-1], parts.LeftOutPart) else None)
-        if not any(part.numbers() or part.ones() for part in learnt):
+        if not any(part.numbers() or part.count_ones() for part in learnt):
             learnt = [parts.anyway(part, read) for part, read in zip(learnt, reads, strict=True)]
         self._take(tuple(learnt))
         return self
@@ -136,9 +136,27 @@ class TableEncoder:
     def _encode(self, name: str, frame: Any) -> Any:
         """Do as `transform`; `name` is what errors call the frame."""
         found = as_frame(name, frame)
+        wanted, places = self._matched(name, found)
+        made = Made(found.shape[0])
+        for part in wanted:
+            place = places[part.name]
+            column = found.iloc[:, place] if hasattr(found, "iloc") else found[:, place]
+            where = f"{name}[:, {part.name!r}]"
+            try:
+                made.add(part, part.features(columns.read(where, column)))
+            except WrongKindError as error:
+                raise TypeError(f"{where} has dtype {column.dtype}: {error}") from None
+        return made.samples()
+
+    def _check_labels(self, name: str, frame: Any) -> None:
+        """Raise ValueError if columns are missing, twice there, or others than in `fit`."""
+        self._matched(name, as_frame(name, frame))
+
+    def _matched(self, name: str, found: Any) -> tuple[list[Part], dict[str, int]]:
+        """Give the columns that say something, and where each column of a frame is."""
         labels = _labels(name, found)
         places = {label: place for place, label in enumerate(labels)}
-        wanted = [part for part in self.columns_ if part.numbers() or part.ones()]
+        wanted = [part for part in self.columns_ if part.numbers() or part.count_ones()]
         missing = [part.name for part in wanted if part.name not in places]
         if missing:
             raise ValueError(
@@ -151,16 +169,7 @@ class TableEncoder:
                 f"{name} has columns that fit did not see: {_some(sorted(unknown))}; expected "
                 f"{_some([part.name for part in self.columns_])}"
             )
-        made = Made(found.shape[0])
-        for part in wanted:
-            place = places[part.name]
-            column = found.iloc[:, place] if hasattr(found, "iloc") else found[:, place]
-            where = f"{name}[:, {part.name!r}]"
-            try:
-                made.add(part, part.features(columns.read(where, column)))
-            except WrongKindError as error:
-                raise TypeError(f"{where} has dtype {column.dtype}: {error}") from None
-        return made.samples()
+        return wanted, places
 
     def fit_transform(self, frame: Any) -> Any:
         """Do `fit`, and give what `transform` makes of the same frame."""
@@ -172,7 +181,7 @@ class TableEncoder:
         """Give the features of each column, by their number."""
         dense, sparse, found = 0, self.n_dense_, []
         for part in self.columns_:
-            numbers, ones = len(part.numbers()), len(part.ones())
+            numbers, ones = len(part.numbers()), part.count_ones()
             found.append([*range(dense, dense + numbers), *range(sparse, sparse + ones)])
             dense, sparse = dense + numbers, sparse + ones
         return found
@@ -226,7 +235,7 @@ class Made:
         """Take the features of a column."""
         self._numbers += features.numbers
         self._ones += [(rows, self._sparse + places) for rows, places in features.ones]
-        self._sparse += len(part.ones())
+        self._sparse += part.count_ones()
 
     def samples(self) -> Any:
         """Give them all."""

@@ -159,7 +159,7 @@ class _Judge:
         rng = np.random.default_rng(0)
         rows, most = rng.permutation(len(y)), self._counts.argmax()
         is_most = codes[rows] == most
-        # As many of the most frequent class as of all others: of few of these chance makes much.
+        # Half of the most frequent class: chance tells few rows of the others apart.
         some = [rows[is_most][: _FIRST // 2], rows[~is_most][: _FIRST // 2]]
         self.first = np.concatenate(some)
 
@@ -405,20 +405,18 @@ def of_samples(
     parts
         What became of the columns that the samples were made of; None if they are features.
     """
-    if parts is not None and (isinstance(samples, Blocks) or not _is_all_numbers(parts)):
+    if parts is not None:
         kept = [part for part in parts if part.numbers() or part.count_ones()]
-        return telling([part.name for part in kept], _columns_of(kept, samples), y, task=task)
+        names = [part.name for part in kept]
+        if not scipy.sparse.issparse(samples) or not any(part.numbers() for part in kept):
+            return telling(names, _columns_of(kept, samples), y, task=task)
+        # Numbers in a sparse matrix, and behind them what says that they are missing.
+        names += [part.name for part in kept if part.count_ones()]
     if isinstance(samples, Blocks):
         count = samples.dense.shape[1]
         found = telling(names[:count], samples.dense, y, task=task)
         return found + telling(names[count:], samples.sparse, y, task=task)
-    if len(names) > samples.shape[1]:
-        names = [part.name for part in parts or () if part.numbers()]
-    return telling(names[: samples.shape[1]], samples, y, task=task)
-
-
-def _is_all_numbers(parts: Sequence[Part]) -> bool:
-    return not any(part.count_ones() for part in parts)
+    return telling(names, samples, y, task=task)
 
 
 def _columns_of(parts: Sequence[Part], samples: Any) -> Iterator[Column]:
