@@ -181,6 +181,19 @@ def test_estimators_note_it(kind, place, tmp_path):
     assert model.fit(FRAME, BINARY).notes_ == []
 
 
+def test_where_one_of_many_numbers_is_missing():
+    frame = pd.DataFrame({f"n{i}": RNG.normal(size=ROWS) for i in range(40)})
+    frame = frame.mask(RNG.random(frame.shape) < 0.1)
+    frame["n0"] = RNG.normal(size=ROWS)  # none is missing
+    frame.loc[BINARY == 1, "n30"] = np.nan
+    frame.loc[BINARY == 0, "n30"] = VALUES[BINARY == 0]
+    frame["n39"] = 1.0 * BINARY
+    frame = frame.assign(port=RNG.choice(list("SCQ"), ROWS))
+    for table in (frame, frame.drop(columns="port"), frame.drop(columns="port").to_numpy()):
+        model = ts.SparseMLPClassifier(8, max_iter=1, random_state=0).fit(table, BINARY)
+        assert [note.split("'")[1][1:] for note in model.notes_] == ["30", "39"]
+
+
 @pytest.mark.parametrize("as_given", [np.asarray, sp.csr_array, pd.DataFrame, "holes", "blocks"])
 def test_estimators_note_it_of_numbers(as_given):
     x = RNG.normal(size=(ROWS, 6))

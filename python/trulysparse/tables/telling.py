@@ -78,19 +78,28 @@ def telling(
         In the order of the columns.
     """
     judges = _judges(y, task, len(names))
-    if not judges:
-        return []
-    if scipy.sparse.issparse(columns):
+    if judges and scipy.sparse.issparse(columns):
         columns = _likely_of_matrix(columns, judges)
-    elif isinstance(columns, np.ndarray) and columns.ndim == 2:
+    elif judges and isinstance(columns, np.ndarray) and columns.ndim == 2:
         columns = _likely_of_array(columns, judges)
-    found = []
+    return _found(names, columns, judges, SCORE[task])
+
+
+def _found(
+    names: Sequence[str],
+    columns: Iterable[Column | Array | None],
+    judges: list[_Judge],
+    least: float,
+) -> list[Telling]:
+    found: list[Telling] = []
+    if not judges:
+        return found
     for name, column in zip(names, columns, strict=True):
         if column is None:
             continue
         read = _read(column)
         scored = [Telling(name, min(1.0, judge.score(read)), judge.output) for judge in judges]
-        found += [one for one in scored if one.score >= SCORE[task]]
+        found += [one for one in scored if one.score >= least]
     return found
 
 
@@ -409,7 +418,8 @@ def of_samples(
         kept = [part for part in parts if part.numbers() or part.count_ones()]
         names = [part.name for part in kept]
         if not scipy.sparse.issparse(samples) or not any(part.numbers() for part in kept):
-            return telling(names, _columns_of(kept, samples), y, task=task)
+            judges = _judges(y, task, len(names))
+            return _found(names, _columns_of(kept, samples, judges), judges, SCORE[task])
         # Numbers in a sparse matrix, and behind them what says that they are missing.
         names += [part.name for part in kept if part.count_ones()]
     if isinstance(samples, Blocks):
@@ -419,23 +429,58 @@ def of_samples(
     return telling(names, samples, y, task=task)
 
 
-def _columns_of(parts: Sequence[Part], samples: Any) -> Iterator[Column]:
+def _columns_of(
+    parts: Sequence[Part], samples: Any, judges: list[_Judge]
+) -> Iterator[Column | None]:
+    """Give the columns that samples were made of; None for numbers that tell nothing."""
     blocks = isinstance(samples, Blocks)
     dense, ones = (samples.dense, samples.sparse) if blocks else (samples, samples)
-    sparse: Any = scipy.sparse.csc_array(ones) if scipy.sparse.issparse(ones) else None
+    ones = ones if scipy.sparse.issparse(ones) else None
+    sparse: Any = None if ones is None else scipy.sparse.csc_array(ones)
+    is_likely = _likely_numbers(parts, dense, ones, judges)
     number, one = 0, 0
     for part in parts:
         at = slice(one, one + part.count_ones())
+        one = at.stop
         if isinstance(part, CategoryPart):
             yield _codes(sparse, at, samples.shape[0])
-        else:
-            values = dense[:, number].astype(np.float64)
+            continue
+        number += 1
+        if not is_likely[number - 1]:
+            yield None
+            continue
+        values = dense[:, number - 1].astype(np.float64)
+        if getattr(part, "missing", 0):  # the last of its features says so
+            first, end = sparse.indptr[at.stop - 1 : at.stop + 1]
+            values[sparse.indices[first:end]] = np.nan
+        yield Numbers(values)
+
+
+def _likely_numbers(
+    parts: Sequence[Part], dense: Any, ones: Any, judges: list[_Judge]
+) -> npt.NDArray[np.bool_]:
+    """Tell which numbers may predict a label, by the first rows."""
+    counts = [part.count_ones() for part in parts]
+    of_one = np.full(sum(counts), -1)  # the number that is missing where there is a one
+    number = 0
+    for part, last in zip(parts, np.cumsum(counts) - 1, strict=True):
+        if not isinstance(part, CategoryPart):
+            if getattr(part, "missing", 0):
+                of_one[last] = number
             number += 1
-            if getattr(part, "missing", 0):  # the last of its features says so
-                first, end = sparse.indptr[at.stop - 1 : at.stop + 1]
-                values[sparse.indices[first:end]] = np.nan
-            yield Numbers(values)
-        one = at.stop
+    found = np.zeros(number, np.bool_)
+    for judge in judges if number else ():
+        rows = np.empty(0, np.int64)
+        numbers = rows
+        if ones is not None:
+            some = ones[judge.first].tocoo()
+            numbers, rows = of_one[some.col], some.row
+        for first in range(0, number, _BLOCK):
+            x = dense[judge.first, first : first + _BLOCK].astype(np.float64)
+            inside = (numbers >= first) & (numbers < first + _BLOCK)
+            x[rows[inside], numbers[inside] - first] = np.nan
+            found[first : first + _BLOCK] |= judge.likely(x)
+    return found
 
 
 def _codes(sparse: Any, ones: slice, rows: int) -> Text:
