@@ -69,6 +69,15 @@ def target(task: Any, y: Any) -> tuple[Targets, Array]:
     return Classes(found), y
 
 
+def standardizes(value: Any, *, is_sparse: bool, has_levels: bool) -> bool | str:
+    """Give `SparseMLP`'s standardize; where columns have levels these are left as they are."""
+    if isinstance(value, str):
+        _check.choice("standardize", value, ("auto",))
+        return "auto" if is_sparse or has_levels else True
+    is_asked = _check.boolean("standardize", value)
+    return "auto" if is_asked and has_levels else is_asked
+
+
 class Batches:
     """Dense batches of a sparse table, which would be too large as an array; blocks stay blocks.
 

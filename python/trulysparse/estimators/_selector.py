@@ -19,7 +19,7 @@ from trulysparse.data import columns, frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.outliers import say_outliers
 from trulysparse.data.sparse import check_sparse
-from trulysparse.estimators import _automatic, _selection, _state, _support
+from trulysparse.estimators import _selection, _state, _support
 from trulysparse.estimators._stopping import is_finite
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Targets
@@ -379,7 +379,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         has_levels = isinstance(X, Blocks) or (
             issparse(X) and isinstance(self._encoder, TableEncoder)
         )
-        standardizes = _automatic.standardize(self.standardize, is_sparse=issparse(X) or has_levels)
+        standardizes = _selection.standardizes(
+            self.standardize, is_sparse=issparse(X), has_levels=has_levels
+        )
         return SparseMLP(
             [X.shape[1], *hidden, X.shape[1] if target is None else target.outputs],
             epsilon=self.epsilon,
@@ -389,7 +391,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             fan=RECIPE.fan,
             dropout=self._setting("dropout", target),
             input_noise=0.0 if has_levels else self._noise(),
-            standardize="auto" if standardizes is True and has_levels else standardizes,
+            standardize=standardizes,
             standardize_targets=standardizes is not False
             if target is None
             else target.loss == "squared_error",

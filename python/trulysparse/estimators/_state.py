@@ -67,7 +67,7 @@ def _check_shapes(kind: type, state: Mapping[str, Any]) -> None:
     model, features = state["model_"], state["n_features_in_"]
     sizes = model.original_layer_sizes
     encoder = state.get("_encoder")
-    inputs = features if encoder is None else len(encoder.feature_names_)
+    inputs = features if encoder is None else encoder._count()
     columns = features if encoder is None else len(encoder.columns_)
     expected = {"n_features_in_": (features, sizes[0])}
     if encoder is not None:

@@ -120,11 +120,11 @@ def validated(
 
 def _made(estimator: Any, name: str, X: Any, y: Any, fewest: int, *, reset: bool) -> Any:
     """Do as `validated` with tables that are more than numbers, and with two blocks; else None."""
-    encoder = _tables.encoder(estimator, name, X, reset=reset)
+    encoder, made = _tables.encoder(estimator, name, X, reset=reset)
     if reset:
         estimator._encoder = encoder
     if encoder is not None:
-        samples, y = _tables.encoded(estimator, encoder, name, X, y, reset=reset)
+        samples, y = _tables.encoded(estimator, encoder, name, X, y, made, reset=reset)
     elif isinstance(X, Blocks):
         samples, y = _tables.blocks(estimator, name, X, y, reset=reset)
     else:

@@ -20,8 +20,8 @@ from trulysparse.tables.frame import is_table
 Encoder: TypeAlias = TableEncoder | ArrayEncoder
 
 
-def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> Encoder | None:
-    """Give what makes samples of X; None if it is taken as it is.
+def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> tuple[Encoder | None, Any]:
+    """Give what makes samples of X, None if it is taken as it is; and samples, if they are made.
 
     Parameters
     ----------
@@ -35,20 +35,25 @@ def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> Encoder | None
         Whether its columns are learnt from X.
     """
     if not getattr(estimator, "_takes_tables", False):
-        return None
+        return None, None
     if not reset:
-        return getattr(estimator, "_encoder", None) or _of_means(estimator, name, X)
+        return getattr(estimator, "_encoder", None) or _of_means(estimator, name, X), None
     if is_table(X):
-        return TableEncoder()._learn(name, X) if _is_mixed(name, X) else None
+        if not _is_mixed(name, X):
+            return None, None
+        found = TableEncoder()
+        return found, found._learn_samples(name, X)
     X = check_sparse(name, X)
-    return ArrayEncoder.of(X) if getattr(X, "ndim", 0) == 2 and has_missing(X) else None
+    is_missing = getattr(X, "ndim", 0) == 2 and has_missing(X)
+    return ArrayEncoder.of(X) if is_missing else None, None
 
 
 def encoded(
-    estimator: Any, encoder: Encoder, name: str, X: Any, y: Any, *, reset: bool
+    estimator: Any, encoder: Encoder, name: str, X: Any, y: Any, samples: Any, *, reset: bool
 ) -> tuple[Any, Any]:
-    """Make samples, and check their targets as scikit-learn does."""
-    samples = _samples(estimator, encoder, name, X)
+    """Make samples, unless they are made, and check their targets as scikit-learn does."""
+    if samples is None:
+        samples = _samples(estimator, encoder, name, X)
     if not isinstance(y, str):
         y = _check_y(y, multi_output=True, estimator=estimator)
         check_consistent_length(samples, y)
@@ -135,6 +140,8 @@ def _is_mixed(name: str, X: Any) -> bool:
     if not frames.is_frame(X):
         return True
     refuse_sparse(name, X)
+    if _is_known_to_be_mixed(X):
+        return True
     if "SparseDtype" in [type(t).__name__ for t in X.dtypes]:
         return False
     try:
@@ -143,6 +150,24 @@ def _is_mixed(name: str, X: Any) -> bool:
     except (ValueError, TypeError):
         return True
     return False
+
+
+def _is_known_to_be_mixed(X: Any) -> bool:
+    """Tell so by the types of columns, without a look at their cells."""
+    if any(type(dtype).__name__ in _NO_NUMBERS for dtype in X.dtypes):
+        return True
+    return not hasattr(X, "iloc") and any(column.null_count() for column in X.iter_columns())
+
+
+_NO_NUMBERS = {
+    "String",
+    "Categorical",
+    "Enum",
+    "Date",
+    "Datetime",
+    "CategoricalDtype",
+    "StringDtype",
+}
 
 
 def _of_means(estimator: Any, name: str, X: Any) -> ArrayEncoder | None:

@@ -72,13 +72,21 @@ class TableEncoder:
 
     def _take(self, learnt: tuple[Part, ...]) -> None:
         self.columns_ = learnt
-        dense, sparse = [part.numbers() for part in learnt], [part.ones() for part in learnt]
-        self.n_dense_ = sum(map(len, dense))
-        self.feature_names_ = [name for names in (*dense, *sparse) for name in names]
-        if not self.feature_names_:
+        self.n_dense_ = sum(len(part.numbers()) for part in learnt)
+        if not self._count():
             raise ValueError(
                 "no column says anything: " + "; ".join(f"{p.name!r} {p.said()}" for p in learnt)
             )
+
+    def _count(self) -> int:
+        """Count the features."""
+        return self.n_dense_ + sum(part.count_ones() for part in self.columns_)
+
+    @property
+    def feature_names_(self) -> list[str]:
+        """Names of the features, the dense ones first."""
+        dense = [name for part in self.columns_ for name in part.numbers()]
+        return dense + [name for part in self.columns_ for name in part.ones()]
 
     # --- learning ---------------------------------------------------------------------------------
 
@@ -102,8 +110,11 @@ class TableEncoder:
         """
         return self._learn("frame", frame)
 
-    def _learn(self, name: str, frame: Any) -> TableEncoder:
-        """Do as `fit`; `name` is what errors call the frame."""
+    def _learn(self, name: str, frame: Any, made: Made | None = None) -> TableEncoder:
+        """Do as `fit`; `name` is what errors call the frame.
+
+        `made` takes the samples, so that each column is read once.
+        """
         found = as_frame(name, frame)
         if found.shape[0] == 0:
             raise ValueError(f"{name} has no rows: expected at least one")
@@ -112,9 +123,15 @@ class TableEncoder:
         for label, (_, column) in zip(labels, columns.split(found), strict=True):
             read = columns.read(f"{name}[:, {label!r}]", column)
             learnt.append(parts.learn(label, read, self.min_count))
-            reads.append(read if isinstance(learnt[-1], parts.LeftOutPart) else None)
+            is_left_out = isinstance(learnt[-1], parts.LeftOutPart)
+            reads.append(read if is_left_out else None)
+            if made is not None and not is_left_out:
+                made.add(learnt[-1], learnt[-1].features(read))
         if not any(part.numbers() or part.count_ones() for part in learnt):
-            learnt = [parts.anyway(part, read) for part, read in zip(learnt, reads, strict=True)]
+            for place, left_out in enumerate(reads):
+                learnt[place] = parts.anyway(learnt[place], left_out)
+                if made is not None and left_out is not None:
+                    made.add(learnt[place], learnt[place].features(left_out))
         self._take(tuple(learnt))
         return self
 
@@ -139,8 +156,7 @@ class TableEncoder:
         wanted, places = self._matched(name, found)
         made = Made(found.shape[0])
         for part in wanted:
-            place = places[part.name]
-            column = found.iloc[:, place] if hasattr(found, "iloc") else found[:, place]
+            column = columns.at(found, places[part.name])
             where = f"{name}[:, {part.name!r}]"
             try:
                 made.add(part, part.features(columns.read(where, column)))
@@ -173,7 +189,14 @@ class TableEncoder:
 
     def fit_transform(self, frame: Any) -> Any:
         """Do `fit`, and give what `transform` makes of the same frame."""
-        return self.fit(frame).transform(frame)
+        return self._learn_samples("frame", frame)
+
+    def _learn_samples(self, name: str, frame: Any) -> Any:
+        """Do as `fit_transform`; `name` is what errors call the frame."""
+        found = as_frame(name, frame)
+        made = Made(found.shape[0])
+        self._learn(name, found, made)
+        return made.samples()
 
     # --- what was learnt --------------------------------------------------------------------------
 
@@ -234,25 +257,42 @@ class Made:
     def add(self, part: Part, features: Features) -> None:
         """Take the features of a column."""
         self._numbers += features.numbers
-        self._ones += [(rows, self._sparse + places) for rows, places in features.ones]
+        first = self._sparse
         self._sparse += part.count_ones()
+        narrow: Any = np.int32 if max(self._rows, self._sparse) < 2**31 else np.int64
+        self._ones += [
+            (rows.astype(narrow), (first + places).astype(narrow)) for rows, places in features.ones
+        ]
 
     def samples(self) -> Any:
-        """Give them all."""
-        numbers = np.column_stack(self._numbers) if self._numbers else None
+        """Give them all, once."""
+        numbers = None
+        if self._numbers:
+            numbers = np.empty((self._rows, len(self._numbers)))
+            for place in reversed(range(len(self._numbers))):
+                numbers[:, place] = self._numbers.pop()
         if not self._sparse:
             return numbers
         matrix = self._matrix()
         return matrix if numbers is None else Blocks(numbers, matrix)
 
     def _matrix(self) -> scipy.sparse.csr_array:
-        narrow = np.int32 if max(self._rows, self._sparse) < 2**31 else np.int64
-        rows = np.concatenate([rows.astype(narrow) for rows, _ in self._ones])
-        places = np.concatenate([places.astype(narrow) for _, places in self._ones])
-        ones = np.ones(len(rows), np.float32)
-        shape = (self._rows, self._sparse)
-        matrix = scipy.sparse.csr_array((ones, (rows, places)), shape=shape)
-        matrix.sort_indices()
+        """Fill the rows: columns come in their order, and each has a row once."""
+        counts = np.zeros(self._rows + 1, np.int64)
+        for rows, _ in self._ones:
+            counts[1:][rows] += 1
+        starts = np.cumsum(counts)
+        narrow = np.int32 if max(starts[-1], self._sparse) < 2**31 else np.int64
+        indices = np.empty(starts[-1], narrow)
+        free = starts[:-1].copy()
+        for rows, places in self._ones:
+            indices[free[rows]] = places
+            free[rows] += 1
+        ones = np.ones(len(indices), np.float32)
+        matrix = scipy.sparse.csr_array(
+            (ones, indices, starts.astype(narrow)), shape=(self._rows, self._sparse)
+        )
+        matrix.has_sorted_indices = matrix.has_canonical_format = True
         return matrix
 
 
