@@ -165,7 +165,7 @@ PEERS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
 
 
 def compare(folder: Path, epochs: int, names: list[str]) -> None:
-    """Run each in a process of its own, and print a table."""
+    """Run each in another process, and print a table."""
     print("| | AUC | log loss | read s | fit s | an epoch s | peak GB |")
     print("|---|---|---|---|---|---|---|")
     for name in names:

@@ -247,6 +247,26 @@ def test_text_of_many_rows_is_read_as_that_of_few(items, kind):
     assert sorted(set(column.levels)) == sorted(column.levels)
 
 
+@given(
+    items=st.lists(
+        st.one_of(
+            st.none(), st.just(float("nan")), st.just(pd.NA), st.text(alphabet="ab ", max_size=3)
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_text_among_objects_is_read_at_once_as_one_by_one(items):
+    series = pd.Series(items, dtype=object)
+    one, other = columns.read("x", series), columns.of_objects("x", series.to_numpy())
+    if isinstance(one, columns.Text):
+        np.testing.assert_array_equal(one.codes, other.codes)
+        assert one.levels == other.levels
+    else:
+        np.testing.assert_array_equal(one.values, other.values)
+
+
 @pytest.mark.parametrize("frame", ["mixed", "numbers", "levels", "row numbers", "polars"])
 def test_fitting_and_making_samples_at_once(frame):
     table = {

@@ -161,7 +161,10 @@ def _of_pandas(where: str, column: Any) -> Column:
         if pd.api.types.is_complex_dtype(dtype):
             raise TypeError(f"{where} has complex numbers: expected real ones")
         return _finite(where, column.to_numpy(dtype=np.float64, na_value=np.nan))
-    if isinstance(dtype, pd.StringDtype) or str(dtype) in ("string", "str"):
+    is_text = isinstance(dtype, pd.StringDtype) or str(dtype) in ("string", "str")
+    if is_text or (
+        str(dtype) == "object" and pd.api.types.infer_dtype(column, skipna=True) == "string"
+    ):
         codes, levels = pd.factorize(column)
         return _text(codes.astype(np.int64), [str(item) for item in levels])
     return _of_objects(where, column.to_numpy(dtype=object, na_value=None))
