@@ -72,7 +72,9 @@ def test_a_value_that_is_no_number_is_named_by_row_and_column_once(call, at, val
     wide = value == 1e300
     if wide and call == "selector.transform":  # which only selects columns
         return
-    if np.isnan(value) and call.startswith(("classifier", "regressor")):  # a missing cell
+    if np.isnan(value) and call.startswith(
+        ("classifier", "regressor", "selector")
+    ):  # a missing cell
         return
     bad = X.astype(np.float64) if wide else X.copy()
     bad.data[at] = value

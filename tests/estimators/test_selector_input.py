@@ -43,6 +43,8 @@ def test_what_is_no_number_is_refused_everywhere(selector, verb):
         (np.full((9, columns), "2021-05-01", "M8[D]"), "dates"),
         (pd.DataFrame(objects(pd.NA, columns)), r"X\[4, 1\] is missing"),
     ):
+        if verb == "fit" and isinstance(table, pd.DataFrame):  # a table may have missing cells
+            continue
         with pytest.raises((ValueError, TypeError), match=match):
             call(table)
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import trulysparse as ts
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trulysparse.tables import columns
 
 pd = pytest.importorskip("pandas", reason="pip install pandas")
 pl = pytest.importorskip("polars", reason="pip install polars")
@@ -227,3 +228,65 @@ def test_nothing_to_learn_from():
         ts.TableEncoder().fit(np.ones((3, 2)))
     counted = ts.TableEncoder().fit(pd.DataFrame({"a": range(30)}))
     assert counted.feature_names_ == ["a"]
+
+
+@given(
+    items=st.lists(
+        st.one_of(st.none(), st.text(alphabet="ab \u00e9\u3000", max_size=3)),
+        min_size=1,
+        max_size=200,
+    ),
+    kind=st.sampled_from([pl.String, pl.Categorical]),
+)
+@settings(max_examples=60, deadline=None)
+def test_text_of_many_rows_is_read_as_that_of_few(items, kind):
+    column = columns.read("x", pl.Series(items, dtype=kind))
+    plain = [None if item is None or not item.strip() else item.strip() for item in items]
+    found = [None if code < 0 else column.levels[code] for code in column.codes]
+    assert found == plain
+    assert sorted(set(column.levels)) == sorted(column.levels)
+
+
+@given(
+    items=st.lists(
+        st.one_of(
+            st.none(), st.just(float("nan")), st.just(pd.NA), st.text(alphabet="ab ", max_size=3)
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_text_among_objects_is_read_at_once_as_one_by_one(items):
+    series = pd.Series(items, dtype=object)
+    one, other = columns.read("x", series), columns.of_objects("x", series.to_numpy())
+    if isinstance(one, columns.Text):
+        np.testing.assert_array_equal(one.codes, other.codes)
+        assert one.levels == other.levels
+    else:
+        np.testing.assert_array_equal(one.values, other.values)
+
+
+@pytest.mark.parametrize("frame", ["mixed", "numbers", "levels", "row numbers", "polars"])
+def test_fitting_and_making_samples_at_once(frame):
+    table = {
+        "mixed": mixed(row=range(ROWS), empty=[None] * ROWS),
+        "numbers": pd.DataFrame({"a": AGES, "b": AGES[::-1]}).fillna(1),
+        "levels": pd.DataFrame({"port": PORTS, "day": PORTS[::-1]}),
+        "row numbers": pd.DataFrame({"row": range(ROWS), "one": ["x"] * ROWS}),
+        "polars": SPELLINGS["polars"](None),
+    }[frame]
+    one, other = ts.TableEncoder(), ts.TableEncoder()
+    made, again = one.fit_transform(table), other.fit(table).transform(table)
+    assert one.to_json() == other.to_json()
+    assert type(made) is type(again)
+    if isinstance(made, ts.Blocks):
+        same(made, again)
+        made, again = made.sparse, again.sparse
+    np.testing.assert_array_equal(sp.csr_array(made).toarray(), sp.csr_array(again).toarray())
+    checked = sp.csr_array(sp.csr_array(made).tocoo())
+    assert (checked != sp.csr_array(made)).nnz == 0
+    assert len(one.feature_names_) == made.shape[1] + (one.n_dense_ if frame in BOTH else 0)
+
+
+BOTH = ("mixed", "polars")

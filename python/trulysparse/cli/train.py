@@ -33,6 +33,7 @@ from trulysparse.cli.tables import described, estimator, problem
 from trulysparse.cli.tables.problem import Problem
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.estimators import SparseMLPRegressor
+from trulysparse.estimators._scaling import Scaling, fill_of
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
@@ -175,6 +176,7 @@ class _Job:
     data: Problem
     # Without the training rows that are held out, which are the test part here.
     trained_on: Problem
+    scaling: Scaling
 
     def model(self, is_worker: bool) -> SparseMLP:
         """Make the network."""
@@ -183,12 +185,14 @@ class _Job:
             [self.data.n_features, *network.hidden(self.chosen), self.data.n_outputs],
             loss=self.data.loss,
             standardize_targets=self.data.loss == "squared_error",
-            **network.settings(self.chosen)
-            | {"standardize": network.standardize(self.chosen, is_sparse=self.data.is_sparse)},
+            **network.settings(self.chosen),
+            standardize=self.scaling.standardize,
+            clip=self.scaling.clip,
             seed=args.seed,
             threads=1 if in_mpi and args.threads is None else args.threads,
             progress=not args.quiet and not is_worker,
         )
+        self.scaling.apply(model, self.trained_on.x_train, None)
         metadata.write(model, self.data, str(args.label[0]) if args.label else None)
         return model
 
@@ -245,21 +249,25 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     chosen = Chosen(preset._for(1), vars(args), optimizer.USUAL)
     optimizer.make(chosen)
     evolution.make(chosen)
+    wanted = network.asked(chosen)
     pruned = pruning.make(args, chosen["epochs"])
     strategy = workers.strategy(args, comm)
     check_folder(args.out)
     refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
     is_worker = tell is _keep_silent
-    found = problem.read(args, silent=is_worker)
+    found = problem.read(args, fill_of(wanted), silent=is_worker)
     if found.has_classes and found.n_classes < 2:
         raise ValueError(f"{found.name}: expected two or more classes, got {found.n_classes}")
-    described.say(found, tell)
     augment = images.augmentation(args, found, preset.augment)
     trained_on = found
+    held = 0
     if pruned is not None and pruned.tolerance is not None:
         trained_on = pruning.held_out(found)
         held = len(trained_on.y_test)
+    scaling = estimator.scaling(wanted, trained_on)
+    described.say(found, scaling, tell)
+    if held:
         tell(f"held out of training, to measure the tolerance of pruning: {held} samples")
     remark = None if is_worker else outcome.untrained(found, trained_on)
     if remark is not None:
@@ -270,7 +278,7 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     chosen = replace(chosen, suited=optimizer.suited(chosen, is_sparse=found.is_sparse))
     chosen = chosen.sized(len(trained_on.y_train), strategy)
     made, topology = optimizer.make(chosen), evolution.make(chosen)
-    return _Job(args, chosen, made, topology, pruned, strategy, augment, found, trained_on)
+    return _Job(args, chosen, made, topology, pruned, strategy, augment, found, trained_on, scaling)
 
 
 def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
@@ -286,7 +294,7 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         model.compact()
         say(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
     held_out = "test" if job.trained_on is job.data else "held out"
-    estimator.write(model, job.data, args.seed)
+    estimator.write(model, job.data, job.scaling, args.seed)
     _save(model, model.history, args.out, held_out, progress=not args.quiet)
     if interrupted:
         return 130

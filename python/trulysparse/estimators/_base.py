@@ -21,7 +21,15 @@ from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.data.outliers import say_outliers
 from trulysparse.data.spread import Columns
-from trulysparse.estimators import _automatic, _going_on, _saved, _scaling, _state, _support
+from trulysparse.estimators import (
+    _automatic,
+    _going_on,
+    _saved,
+    _scaling,
+    _state,
+    _support,
+    _tables,
+)
 from trulysparse.estimators._scaling import Scaling
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._tables import Encoder
@@ -54,6 +62,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     model_: SparseMLP
     loss_curve_: list[float]
     n_retries_: int
+    notes_: list[str]
     _target: Targets
     # Of estimators that 0.1.0 has pickled: features with one value, of which their networks know
     # nothing.
@@ -204,6 +213,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             raise self._diverged(rate)
         _support.warn_of_trouble(history)
         _support.say_merged(model, samples.X, encoded, self)
+        if not goes_on:
+            self.notes_ = _tables.notes(self, samples.X, encoded, learnt.target.loss)
         self._keep(model, learnt, history, goes_on=goes_on)
         self.n_retries_ = tries.retries
         self.validation_scores_ = None if watch is None else watch.scores
@@ -237,6 +248,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             raise self._diverged(rate)
         _support.warn_of_trouble(history)
         _support.say_merged(model, samples.X, encoded, self)
+        if not goes_on:
+            self.notes_ = []  # of a whole table only
         self._keep(model, learnt, history, goes_on=goes_on)
 
     def _check_pruning(self, *, is_scored: bool) -> None:

@@ -133,6 +133,9 @@ validation_scores_ : list of float, or None
     The scores after each epoch of the last fit, if there were validation data.
 best_validation_score_ : float, or None
     The best of them.
+notes_ : list of str
+    What the first `fit` noticed: columns that predict the label by themselves, as those do that
+    are known only after it.
 history_ : History
     Of the last fit, with the numbers of connections, seconds and more per epoch.
 n_iter_ : int

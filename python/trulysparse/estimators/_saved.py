@@ -48,6 +48,7 @@ def metadata(estimator: Any) -> dict[str, str]:
         "scale": estimator._scale,
         "robust": None if estimator._robust is None else estimator._robust.tolist(),
         "loss_curve": [float(loss) for loss in estimator.loss_curve_],
+        "notes": state.get("notes_", []),
         "encoder": _encoder(state.get("_encoder")),
     }
     found: dict[str, str] = estimator.model_.metadata | {KEY: json.dumps(said)}
@@ -122,6 +123,7 @@ def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
         "_column_labels": said["column_labels"],
         "_scale": said.get("scale"),
         "_robust": None if said.get("robust") is None else np.array(said["robust"], np.int64),
+        "notes_": said.get("notes", []),
         "n_features_in_": said["features"],
         "n_outputs_": target.outputs,
         "history_": History(),

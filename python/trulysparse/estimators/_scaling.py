@@ -142,9 +142,11 @@ def of(estimator: Any) -> Asked:
 
 def fill(estimator: Any) -> str:
     """Tell what stands for missing numbers, one of `parts.FILLS`: what is the centre then."""
-    if not hasattr(estimator, "scale"):
-        return "mean"
-    wanted = of(estimator)
+    return "mean" if not hasattr(estimator, "scale") else fill_of(of(estimator))
+
+
+def fill_of(wanted: Asked) -> str:
+    """Tell what stands for missing numbers with these parameters."""
     return "median" if wanted.scale == "robust" else "auto" if wanted.finds_heavy() else "mean"
 
 

@@ -8,15 +8,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from trulysparse import _check, _core
-from trulysparse.data import arrays, classes
+from trulysparse.data import arrays, classes, frames
+from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import numeric
+from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Classes, Labels, Numbers, Targets
 from trulysparse.estimators._weighted import WeightedSamples, refuse_huge
 from trulysparse.model import SparseMLP
+from trulysparse.tables.frame import as_frame
 
 TASKS = ("auto", "classification", "regression")
 
@@ -64,33 +69,137 @@ def target(task: Any, y: Any) -> tuple[Targets, Array]:
     return Classes(found), y
 
 
+def standardizes(value: Any, *, is_sparse: bool, has_levels: bool) -> bool | str:
+    """Give `SparseMLP`'s standardize; where columns have levels these are left as they are."""
+    if isinstance(value, str):
+        _check.choice("standardize", value, ("auto",))
+        return "auto" if is_sparse or has_levels else True
+    is_asked = _check.boolean("standardize", value)
+    return "auto" if is_asked and has_levels else is_asked
+
+
 class Batches:
-    """Dense batches of a sparse table, which would be too large as an array.
+    """Dense batches of a sparse table, which would be too large as an array; blocks stay blocks.
 
     Without targets `y` those are the samples.
     """
 
     def __init__(
-        self, model: SparseMLP, samples: WeightedSamples, y: Array | None, size: Any
+        self,
+        model: SparseMLP,
+        samples: WeightedSamples,
+        y: Array | None,
+        size: Any,
+        noise: float = 0.0,
     ) -> None:
         self._X, self._y, self._weight = samples.X, y, samples.weight
         self._size = _check.integer("batch_size", size, 1)
         self._random = np.random.default_rng(model.seed)
+        self._noise: Any = noise
         if model.standardize:
             inputs = arrays.samples("X", samples.X, samples.X.shape[1], wide=True)
             model._core.standardize_on(_core.Data(model._core, inputs))
+            statistics = model._core.input_statistics()
             if y is None:
-                model._core.set_statistics(None, model._core.input_statistics())
+                model._core.set_statistics(None, statistics)
+            if noise and statistics is not None:
+                scale = statistics.scale[: samples.X.dense.shape[1]]
+                self._noise = noise / np.where(scale > 0, scale, np.inf)
 
     def __len__(self) -> int:
         samples: int = self._X.shape[0]
         return math.ceil(samples / self._size)
 
-    def __iter__(self) -> Iterator[tuple[Array, ...]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Give the batches of an epoch, in a new order."""
         order = self._random.permutation(self._X.shape[0])
         for start in range(0, len(order), self._size):
             rows = order[start : start + self._size]
-            x = self._X[rows].toarray()
-            targets = x if self._y is None else self._y[rows]
+            x = self._X[rows]
+            if isinstance(x, Blocks):
+                whole = x if self._y is not None else np.hstack([x.dense, x.sparse.toarray()])
+                noise = self._noise * self._random.normal(size=x.dense.shape)
+                x = Blocks(x.dense + noise, x.sparse)
+            else:
+                x = whole = x.toarray()
+            targets = whole if self._y is None else self._y[rows]
             yield (x, targets) if self._weight is None else (x, targets, self._weight[rows])
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def of_columns(
+    encoder: Encoder | None, model: SparseMLP, X: Any, scores: Array, varies: npt.NDArray[np.bool_]
+) -> tuple[Array, int]:
+    """Give the scores of columns, and how many of them vary.
+
+    A level, or that a cell is missing, counts by its score times its standard deviation, as numbers
+    do that are standardised; those of a column by the root of the sum of their squares. A plain sum
+    would prefer columns with many levels, useful or not.
+
+    Parameters
+    ----------
+    encoder
+        What made features of columns; None if they are the same.
+    model
+        The network that was trained.
+    X
+        The samples.
+    scores
+        Of the features.
+    varies
+        Which features vary.
+    """
+    if encoder is None:
+        return scores, int(varies.sum())
+    sparse = X.sparse if isinstance(X, Blocks) else X
+    if issparse(sparse):
+        first = scores.size - sparse.shape[1]
+        deviations = np.append(np.ones(first), _deviations(sparse))
+        statistics = model._core.input_statistics()
+        if statistics is not None:
+            deviations[first:] *= statistics.scale[first:]
+        deviations[: encoder.n_dense_] = 1
+        scores = scores * deviations
+    places = encoder.places()
+    found = np.array([np.sqrt((scores[at] ** 2).sum()) for at in places])
+    return found, sum(bool(varies[at].any()) for at in places)
+
+
+def _deviations(x: Any) -> Array:
+    rows, columns = x.shape
+    values = x.data.astype(np.float64)
+    mean, square = (
+        np.bincount(x.indices, weights=weights, minlength=columns) / rows
+        for weights in (values, values**2)
+    )
+    deviations: Array = np.sqrt(np.maximum(square - mean**2, 0))
+    return deviations
+
+
+def of_blocks(X: Blocks, mask: npt.NDArray[np.bool_]) -> Any:
+    """Give some columns of blocks: blocks, or one block if the other has none of them."""
+    count = X.dense.shape[1]
+    dense, sparse = X.dense[:, mask[:count]], X.sparse[:, mask[count:]]
+    if not dense.shape[1]:
+        return sparse
+    return Blocks(dense, sparse) if sparse.shape[1] else dense
+
+
+def of_table(X: Any, mask: npt.NDArray[np.bool_], names: list[str] | None) -> Any:
+    """Give some columns of a table, by their names if there are such, as a table of its library."""
+    if not frames.is_frame(X) and not hasattr(X, "column_names"):
+        X = as_frame("X", X)
+    places = np.flatnonzero(mask).tolist()
+    if names is not None:
+        given = X.columns if frames.is_frame(X) else X.column_names
+        found = {str(label): place for place, label in enumerate(given)}
+        wanted = [names[place] for place in places]
+        missing = [name for name in wanted if name not in found]
+        if missing:
+            raise ValueError(f"X lacks columns that are selected: {missing[:5]}")
+        places = [found[name] for name in wanted]
+    if hasattr(X, "iloc"):
+        return X.iloc[:, places]
+    return X[:, places] if frames.is_frame(X) else X.select(places)  # of pyarrow

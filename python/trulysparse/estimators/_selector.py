@@ -16,15 +16,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from trulysparse import _check
 from trulysparse.data import columns, frames
+from trulysparse.data.blocks import Blocks
 from trulysparse.data.outliers import say_outliers
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _selection, _state, _support
 from trulysparse.estimators._stopping import is_finite
+from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD
 from trulysparse.recipe import RECIPE
+from trulysparse.tables.encoder import TableEncoder
+from trulysparse.tables.frame import is_table
 from trulysparse.topology import SET
 
 __all__ = ["SparseFeatureSelector"]
@@ -75,7 +79,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     noise
         The standard deviation of the noise on the inputs in training, at least 0. Default 0.2. It
         leaves no zeros, so every batch of a sparse `X` becomes dense for it; with 0 and `y` none
-        does.
+        does. Of tables with categories, and of `Blocks`, only the numbers get noise.
     activation
         Of the hidden layers, as in `SparseMLP`. None (default) is ``"all_relu"`` with `y` and
         QuickSelection's ``"sigmoid"`` without.
@@ -109,7 +113,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     scores_, feature_importances_ : float64 array of shape (n_features_in_,)
-        The importance of each feature, at least 0; 0 for features that were constant in `X`.
+        The importance of each feature, at least 0; 0 for features that were constant in `X`. Of a
+        column of a table the root of the sum of squares of what it became: of each level, and that
+        it is missing, with the standard deviation as a factor.
     n_features_ : int
         The number of selected features.
     n_features_in_ : int
@@ -143,6 +149,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     task = "auto"  # of selectors that 0.1.0 has pickled
+    _takes_tables = True
+    _encoder: Encoder | None = None  # what makes samples of tables
 
     def __init__(
         self,
@@ -160,7 +168,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate: float | None = None,
         weight_decay: float | None = None,
         zeta: float = 0.3,
-        standardize: bool = True,
+        standardize: bool | str = True,
         random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -187,8 +195,10 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            Samples, (n_samples, n_features): numbers, as an array, a frame or a SciPy sparse
-            matrix, which stays sparse; two or more samples. Computed with in float32.
+            Samples, (n_samples, n_features): an array, a SciPy sparse matrix, which stays sparse,
+            `Blocks`, or a table of pandas, polars or Arrow with numbers, text, categories and
+            times, as `TableEncoder` takes it; two or more samples. NaN is missing. Computed with
+            in float32.
         y
             Classes, (n_samples,), numbers or text; any number of labels per sample, zeros and ones
             of shape (n_samples, n_labels), which may be sparse; or numbers, (n_samples,) or
@@ -208,7 +218,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 y = targets_of("y", y)
                 X, y = _support.validated(self, X, y, multi_output=True, fewest=2)
             weight = weights(sample_weight, X)
-            n_selected = self._n_selected(X.shape[1])
+            n_selected = self._n_selected(self.n_features_in_)
             if self.importance is not None:
                 _check.choice("importance", self.importance, ("path", "strength"))
             target = None
@@ -225,7 +235,10 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 rate = self._setting("learning_rate", target)
                 raise _support.diverged("learning_rate", rate)
             scores[constant] = 0
-            _say_scoreless(scores, n_selected, varying=int(np.sum(~constant)))
+            scores, varying = _selection.of_columns(
+                self._encoder, model, samples.X, scores, ~constant
+            )
+            _say_scoreless(scores, n_selected, varying=varying)
             self.model_, self.scores_, self.n_features_ = model, scores, n_selected
         return self
 
@@ -235,16 +248,33 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            Samples, (n_samples, n_features): an array, a frame or a SciPy sparse matrix.
+            Samples, (n_samples, n_features): what `fit` takes.
 
         Returns
         -------
         array of shape (n_samples, n_features_)
+            Or a sparse matrix, or blocks, as `X` is; blocks of which one has no column left are
+            the other. Of a frame a frame of the same library, with the cells as they are.
         """
         check_is_fitted(self, "scores_")
+        mask = self._get_support_mask()
+        if isinstance(self._encoder, TableEncoder) and is_table(X):
+            self._encoder._check_labels("X", X)
+            return _selection.of_table(X, mask, self._labels())
         X = check_sparse("X", X)
         _support.validated(self, X, reset=False)  # a number of each value, as in `fit`
+        if isinstance(X, Blocks):
+            return _selection.of_blocks(X, mask)
+        if frames.is_frame(X):
+            return _selection.of_table(X, mask, self._labels())
         return super().transform(X)
+
+    def _labels(self) -> list[str] | None:
+        """Give the names of all columns as text, if there are such."""
+        if isinstance(self._encoder, TableEncoder):
+            return [part.name for part in self._encoder.columns_]
+        known = getattr(self, "feature_names_in_", None)
+        return None if known is None else list(map(str, known))
 
     def inverse_transform(self, X: Any) -> Any:
         """Put zeros where `transform` left features out.
@@ -260,6 +290,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         array of shape (n_samples, n_features)
         """
         check_is_fitted(self, "scores_")
+        if isinstance(self._encoder, TableEncoder) or isinstance(X, Blocks):
+            raise TypeError(
+                "inverse_transform puts zeros where columns are not selected: expected a selector "
+                "of one array of numbers, or of one sparse matrix"
+            )
         X = check_sparse("X", X)
         frames.refuse("X", X)
         known = getattr(self, "feature_names_in_", None)
@@ -292,6 +327,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             )
         return min(count, n_features)
 
+    def _noise(self) -> float:
+        return _check.real("noise", self.noise, "a number of at least 0", low=0)
+
     def _setting(self, name: str, target: Targets | None) -> Any:
         value = getattr(self, name)
         kind = 2 if target is None else 1 if target.loss == "squared_error" else 0
@@ -310,8 +348,10 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         )
         y = None if target is None else target.encode(samples.y, "y")
         given: dict[str, Any] = {"batch_size": self.batch_size}
-        if issparse(samples.X) and (y is None or model.input_noise > 0):
-            given["x"] = _selection.Batches(model, samples, y, self.batch_size)
+        is_sparse = issparse(samples.X) or isinstance(samples.X, Blocks)
+        if is_sparse and (y is None or self._noise() > 0):
+            noise = self._noise() if isinstance(samples.X, Blocks) else 0.0
+            given["x"] = _selection.Batches(model, samples, y, self.batch_size, noise)
         else:
             y = samples.X if y is None else y
             given.update(x=samples.X, y=y, sample_weight=samples.weight)
@@ -326,7 +366,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 topology=SET(self.zeta, grow_init=RECIPE.topology.grow_init),
                 progress=False,
             )
-        if issparse(samples.X) and history.trouble is not None:
+        if is_sparse and history.trouble is not None:
             history.trouble = history.trouble.of_sparse()
         if is_finite(history):  # else the scores are not, which is an error
             _support.warn_of_trouble(history)
@@ -336,6 +376,12 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _network(self, X: Any, target: Targets | None) -> SparseMLP:
         hidden = _support.hidden_sizes(self.hidden_layer_sizes)
+        has_levels = isinstance(X, Blocks) or (
+            issparse(X) and isinstance(self._encoder, TableEncoder)
+        )
+        standardizes = _selection.standardizes(
+            self.standardize, is_sparse=issparse(X), has_levels=has_levels
+        )
         return SparseMLP(
             [X.shape[1], *hidden, X.shape[1] if target is None else target.outputs],
             epsilon=self.epsilon,
@@ -344,9 +390,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             init=RECIPE.init,
             fan=RECIPE.fan,
             dropout=self._setting("dropout", target),
-            input_noise=_check.real("noise", self.noise, "a number of at least 0", low=0),
-            standardize=self.standardize,
-            standardize_targets=self.standardize
+            input_noise=0.0 if has_levels else self._noise(),
+            standardize=standardizes,
+            standardize_targets=standardizes is not False
             if target is None
             else target.loss == "squared_error",
             seed=_support.draw_seed(_support.random(self.random_state)),
@@ -362,6 +408,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         """Tell scikit-learn what the selector can do."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         return tags
 
     @property

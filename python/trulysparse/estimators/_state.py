@@ -67,7 +67,7 @@ def _check_shapes(kind: type, state: Mapping[str, Any]) -> None:
     model, features = state["model_"], state["n_features_in_"]
     sizes = model.original_layer_sizes
     encoder = state.get("_encoder")
-    inputs = features if encoder is None else len(encoder.feature_names_)
+    inputs = features if encoder is None else encoder._count()
     columns = features if encoder is None else len(encoder.columns_)
     expected = {"n_features_in_": (features, sizes[0])}
     if encoder is not None:
@@ -157,6 +157,7 @@ NETWORK: Mapping[str, tuple[_Fits, str]] = {
     "?_scale": (lambda v: v is None or isinstance(v, str), "the name of a scale, or None"),
     "?_robust": (lambda v: v is None or _array("i")(v), "numbers of features, or None"),
     "?_constant": (lambda v: v is None or _array("b")(v), "a mask of the features or None"),
+    "?notes_": (lambda v: isinstance(v, list) and _are_labels(v), "a list of sentences"),
     "n_outputs_": (_is_count, "a number of outputs"),
     "n_iter_": (_is_count, "a number of epochs"),
     "loss_curve_": (_are_numbers, "a list of losses"),

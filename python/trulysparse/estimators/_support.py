@@ -123,13 +123,13 @@ def validated(
 
 def _made(estimator: Any, name: str, X: Any, y: Any, fewest: int, *, reset: bool) -> Any:
     """Do as `validated` with tables that are more than numbers, and with two blocks; else None."""
-    encoder = _tables.encoder(estimator, name, X, reset=reset)
+    encoder, made = _tables.encoder(estimator, name, X, reset=reset)
     if reset:
         estimator._encoder = encoder
     if encoder is not None:
         if frames.is_frame(X) and (reset or not isinstance(y, str)):  # it is trained on
             say_integers_of(name, X)
-        samples, y = _tables.encoded(estimator, encoder, name, X, y, reset=reset)
+        samples, y = _tables.encoded(estimator, encoder, name, X, y, made, reset=reset)
     elif isinstance(X, Blocks):
         samples, y = _tables.blocks(estimator, name, X, y, reset=reset)
     else:
@@ -251,6 +251,9 @@ def without(X: Any, features: Mask | None) -> Any:
     """Give X with zeros in these columns; a copy only where there is something else in them."""
     if features is None:
         return X
+    if isinstance(X, Blocks):
+        count = X.dense.shape[1]
+        return Blocks(without(X.dense, features[:count]), without(X.sparse, features[count:]))
     if issparse(X):
         kept = ~features[X.indices]
         if kept.all():

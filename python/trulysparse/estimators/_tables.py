@@ -13,6 +13,7 @@ from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import numeric, refuse_sparse
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _scaling
+from trulysparse.tables import telling
 from trulysparse.tables.arrays import ArrayEncoder, has_missing
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.frame import is_table
@@ -21,8 +22,8 @@ from trulysparse.tables.parts import counts_rows
 Encoder: TypeAlias = TableEncoder | ArrayEncoder
 
 
-def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> Encoder | None:
-    """Give what makes samples of X; None if it is taken as it is.
+def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> tuple[Encoder | None, Any]:
+    """Give what makes samples of X, None if it is taken as it is; and samples, if they are made.
 
     Parameters
     ----------
@@ -36,21 +37,26 @@ def encoder(estimator: Any, name: str, X: Any, *, reset: bool) -> Encoder | None
         Whether its columns are learnt from X.
     """
     if not getattr(estimator, "_takes_tables", False):
-        return None
+        return None, None
     if not reset:
-        return getattr(estimator, "_encoder", None) or _of_means(estimator, name, X)
+        return getattr(estimator, "_encoder", None) or _of_means(estimator, name, X), None
     fill = _scaling.fill(estimator)
     if is_table(X):
-        return TableEncoder()._learn(name, X, fill) if _is_mixed(name, X) else None
+        if not _is_mixed(name, X):
+            return None, None
+        found = TableEncoder()
+        return found, found._learn_samples(name, X, fill)
     X = check_sparse(name, X)
-    return ArrayEncoder.of(X, fill) if getattr(X, "ndim", 0) == 2 and has_missing(X) else None
+    is_missing = getattr(X, "ndim", 0) == 2 and has_missing(X)
+    return ArrayEncoder.of(X, fill) if is_missing else None, None
 
 
 def encoded(
-    estimator: Any, encoder: Encoder, name: str, X: Any, y: Any, *, reset: bool
+    estimator: Any, encoder: Encoder, name: str, X: Any, y: Any, samples: Any, *, reset: bool
 ) -> tuple[Any, Any]:
-    """Make samples, and check their targets as scikit-learn does."""
-    samples = _samples(estimator, encoder, name, X)
+    """Make samples, unless they are made, and check their targets as scikit-learn does."""
+    if samples is None:
+        samples = _samples(estimator, encoder, name, X)
     if not isinstance(y, str):
         y = _check_y(y, multi_output=True, estimator=estimator)
         check_consistent_length(samples, y)
@@ -86,6 +92,30 @@ def learn_names(estimator: Any, features: int, labels: list[Any]) -> None:
     estimator._column_labels = None
 
 
+def notes(estimator: Any, X: Any, y: Any, loss: str) -> list[str]:
+    """Say which columns of the samples predict the targets by themselves.
+
+    Parameters
+    ----------
+    estimator
+        Which was given the table.
+    X, y
+        Samples, and targets as its network learns them.
+    loss
+        Of the network.
+    """
+    if not isinstance(y, np.ndarray):
+        return []
+    encoder, names = estimator._encoder, getattr(estimator, "feature_names_in_", None)
+    if encoder is not None:
+        names = [part.name for part in encoder.columns_]
+    elif names is None:
+        names = [f"x{i}" for i in range(estimator.n_features_in_)]
+    task = "regression" if loss == "squared_error" else "classification"
+    parts = None if encoder is None else encoder.columns_
+    return list(map(str, telling.of_samples(names, X, y, task=task, parts=parts)))
+
+
 def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:
     if isinstance(X, Blocks):
         raise TypeError(f"{name} is two blocks: expected a table with the columns of fit")
@@ -113,6 +143,8 @@ def _is_mixed(name: str, X: Any) -> bool:
     if not frames.is_frame(X):
         return True
     refuse_sparse(name, X)
+    if _is_known_to_be_mixed(X):
+        return True
     if "SparseDtype" in [type(t).__name__ for t in X.dtypes]:
         return False
     try:
@@ -130,6 +162,24 @@ def _has_row_numbers(array: Any) -> bool:
     first, last = array[0].astype(np.float64), array[-1].astype(np.float64)
     likely = np.flatnonzero(last - first == len(array) - 1)
     return any(counts_rows(array[:, column]) for column in likely)
+
+
+def _is_known_to_be_mixed(X: Any) -> bool:
+    """Tell so by the types of columns, without a look at their cells."""
+    if any(type(dtype).__name__ in _NO_NUMBERS for dtype in X.dtypes):
+        return True
+    return not hasattr(X, "iloc") and any(column.null_count() for column in X.iter_columns())
+
+
+_NO_NUMBERS = {
+    "String",
+    "Categorical",
+    "Enum",
+    "Date",
+    "Datetime",
+    "CategoricalDtype",
+    "StringDtype",
+}
 
 
 def _of_means(estimator: Any, name: str, X: Any) -> ArrayEncoder | None:

@@ -103,6 +103,10 @@ class ArrayEncoder:
             for i, (mean, missing) in enumerate(zip(self.means, self.missing, strict=True))
         )
 
+    def _count(self) -> int:
+        """Count the features."""
+        return len(self.means) + len(self._indicated)
+
     @property
     def feature_names_(self) -> list[str]:
         """Names of the features."""

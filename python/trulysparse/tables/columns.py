@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse import _check
-from trulysparse.data import digits
 from trulysparse.data.frames import is_missing
 
 Floats = npt.NDArray[np.float64]
@@ -48,12 +47,18 @@ class Times(NamedTuple):
 Column: TypeAlias = Numbers | Text | Times
 
 _MICROSECONDS = 1e6
+_FEW = 64  # rows that are quicker to look at one by one
 
 
 def split(frame: Any) -> Iterator[tuple[Any, Any]]:
     """Give the columns of a frame of pandas or polars with their labels."""
     for place, label in enumerate(frame.columns):
-        yield label, frame.iloc[:, place] if hasattr(frame, "iloc") else frame[:, place]
+        yield label, at(frame, place)
+
+
+def at(frame: Any, place: int) -> Any:
+    """Give a column of a frame of pandas or polars by its place."""
+    return frame.iloc[:, place] if hasattr(frame, "iloc") else frame.to_series(place)
 
 
 def read(where: str, column: Any) -> Column:
@@ -99,13 +104,35 @@ def _of_polars(where: str, column: Any) -> Column:
     if dtype == pl.Time:
         return Numbers(column.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e9, counts=False)
     if dtype in (pl.String, pl.Categorical, pl.Enum):
-        text = column.cast(pl.String)
-        levels = text.drop_nulls().unique(maintain_order=True)
-        codes = text.cast(pl.Enum(levels)).to_physical().cast(pl.Int64).fill_null(-1)
-        return _text(codes.to_numpy().astype(np.int64), levels.to_list())
+        return _of_strings(column.cast(pl.String))
     if dtype == pl.Object:
         return _of_objects(where, np.array(column.to_list(), object))
     raise TypeError(f"{where} has dtype {dtype}: expected numbers, text, categories or times")
+
+
+def _of_strings(text: Any) -> Text:
+    import polars as pl
+
+    if len(text) <= _FEW:
+        return _of_items(text.to_list())
+    # The first row with the same text; a level is then looked at once.
+    rows = pl.DataFrame({"text": text}).with_row_index("row")
+    first = rows.select(pl.col("row").min().over("text")).to_series().to_numpy()
+    is_first = np.zeros(len(text), np.bool_)
+    is_first[first] = True
+    codes = (np.cumsum(is_first) - 1)[first]
+    levels = text.filter(pl.Series(is_first)).to_list()
+    if text.null_count():
+        missing = levels.index(None)
+        del levels[missing]
+        codes = np.where(codes == missing, -1, codes - (codes > missing))
+    return _text(codes, levels)
+
+
+def _of_items(items: Sequence[str | None]) -> Text:
+    levels: dict[str, int] = {}
+    codes = [-1 if item is None else levels.setdefault(item, len(levels)) for item in items]
+    return _text(np.array(codes, np.int64), list(levels))
 
 
 # --- pandas -------------------------------------------------------------------------------------
@@ -138,7 +165,10 @@ def _of_pandas(where: str, column: Any) -> Column:
         if pd.api.types.is_complex_dtype(dtype):
             raise TypeError(f"{where} has complex numbers: expected real ones")
         return _finite(where, column.to_numpy(dtype=np.float64, na_value=np.nan))
-    if isinstance(dtype, pd.StringDtype) or str(dtype) in ("string", "str"):
+    is_text = isinstance(dtype, pd.StringDtype) or str(dtype) in ("string", "str")
+    if is_text or (
+        str(dtype) == "object" and pd.api.types.infer_dtype(column, skipna=True) == "string"
+    ):
         codes, levels = pd.factorize(column)
         return _text(codes.astype(np.int64), [str(item) for item in levels])
     return _of_objects(where, column.to_numpy(dtype=object, na_value=None))
@@ -213,6 +243,8 @@ def _level(item: Any) -> str:
 
 def _text(codes: npt.NDArray[np.int64], levels: Sequence[str]) -> Text:
     """Give text of which levels that differ in blanks only are one, and blank ones missing."""
+    if all(map(str.__eq__, levels, map(str.strip, levels))) and len({*levels, ""}) > len(levels):
+        return Text(codes, list(levels))
     places: dict[str, int] = {}
     renamed = np.empty(len(levels) + 1, np.int64)
     for old, level in enumerate(levels):

@@ -73,13 +73,21 @@ class TableEncoder:
 
     def _take(self, learnt: tuple[Part, ...]) -> None:
         self.columns_ = learnt
-        dense, sparse = [part.numbers() for part in learnt], [part.ones() for part in learnt]
-        self.n_dense_ = sum(map(len, dense))
-        self.feature_names_ = [name for names in (*dense, *sparse) for name in names]
-        if not self.feature_names_:
+        self.n_dense_ = sum(len(part.numbers()) for part in learnt)
+        if not self._count():
             raise ValueError(
                 "no column says anything: " + "; ".join(f"{p.name!r} {p.said()}" for p in learnt)
             )
+
+    def _count(self) -> int:
+        """Count the features."""
+        return self.n_dense_ + sum(part.count_ones() for part in self.columns_)
+
+    @property
+    def feature_names_(self) -> list[str]:
+        """Names of the features, the dense ones first."""
+        dense = [name for part in self.columns_ for name in part.numbers()]
+        return dense + [name for part in self.columns_ for name in part.ones()]
 
     # --- learning ---------------------------------------------------------------------------------
 
@@ -104,11 +112,27 @@ class TableEncoder:
         return self._learn("frame", frame)
 
     def _learn(
-        self, name: str, frame: Any, fill: str = "mean", left_out: Mapping[str, str] | None = None
+        self,
+        name: str,
+        frame: Any,
+        fill: str = "mean",
+        left_out: Mapping[str, str] | None = None,
+        made: Made | None = None,
     ) -> TableEncoder:
-        """Do as `fit`; `name` is what errors call the frame, `fill` one of `parts.FILLS`.
+        """Do as `fit`.
 
-        `left_out` has columns of which nothing is taken, and why.
+        Parameters
+        ----------
+        name
+            What errors call the frame.
+        frame
+            As `fit` takes it.
+        fill
+            One of `parts.FILLS`.
+        left_out
+            Columns of which nothing is taken, and why.
+        made
+            Takes the samples, so that each column is read once.
         """
         found, left_out = as_frame(name, frame), left_out or {}
         if found.shape[0] == 0:
@@ -123,9 +147,15 @@ class TableEncoder:
                 continue
             read = columns.read(f"{name}[:, {label!r}]", column)
             learnt.append(parts.learn(label, read, self.min_count, fill))
-            reads.append(read if isinstance(learnt[-1], parts.LeftOutPart) else None)
-        if not any(part.numbers() or part.ones() for part in learnt):
-            learnt = [parts.anyway(part, read) for part, read in zip(learnt, reads, strict=True)]
+            is_left_out = isinstance(learnt[-1], parts.LeftOutPart)
+            reads.append(read if is_left_out else None)
+            if made is not None and not is_left_out:
+                made.add(learnt[-1], learnt[-1].features(read))
+        if not any(part.numbers() or part.count_ones() for part in learnt):
+            for place, other in enumerate(reads):
+                learnt[place] = parts.anyway(learnt[place], other)
+                if made is not None and other is not None:
+                    made.add(learnt[place], learnt[place].features(other))
         self._take(tuple(learnt))
         return self
 
@@ -147,9 +177,26 @@ class TableEncoder:
     def _encode(self, name: str, frame: Any) -> Any:
         """Do as `transform`; `name` is what errors call the frame."""
         found = as_frame(name, frame)
+        wanted, places = self._matched(name, found)
+        made = Made(found.shape[0])
+        for part in wanted:
+            column = columns.at(found, places[part.name])
+            where = f"{name}[:, {part.name!r}]"
+            try:
+                made.add(part, part.features(columns.read(where, column)))
+            except WrongKindError as error:
+                raise TypeError(f"{where} has dtype {column.dtype}: {error}") from None
+        return made.samples()
+
+    def _check_labels(self, name: str, frame: Any) -> None:
+        """Raise ValueError if columns are missing, twice there, or others than in `fit`."""
+        self._matched(name, as_frame(name, frame))
+
+    def _matched(self, name: str, found: Any) -> tuple[list[Part], dict[str, int]]:
+        """Give the columns that say something, and where each column of a frame is."""
         labels = _labels(name, found)
         places = {label: place for place, label in enumerate(labels)}
-        wanted = [part for part in self.columns_ if part.numbers() or part.ones()]
+        wanted = [part for part in self.columns_ if part.numbers() or part.count_ones()]
         missing = [part.name for part in wanted if part.name not in places]
         if missing:
             raise ValueError(
@@ -162,20 +209,24 @@ class TableEncoder:
                 f"{name} has columns that fit did not see: {_some(sorted(unknown))}; expected "
                 f"{_some([part.name for part in self.columns_])}"
             )
-        made = Made(found.shape[0])
-        for part in wanted:
-            place = places[part.name]
-            column = found.iloc[:, place] if hasattr(found, "iloc") else found[:, place]
-            where = f"{name}[:, {part.name!r}]"
-            try:
-                made.add(part, part.features(columns.read(where, column)))
-            except WrongKindError as error:
-                raise TypeError(f"{where} has dtype {column.dtype}: {error}") from None
-        return made.samples()
+        return wanted, places
 
     def fit_transform(self, frame: Any) -> Any:
         """Do `fit`, and give what `transform` makes of the same frame."""
-        return self.fit(frame).transform(frame)
+        return self._learn_samples("frame", frame)
+
+    def _learn_samples(
+        self,
+        name: str,
+        frame: Any,
+        fill: str = "mean",
+        left_out: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Do as `fit_transform`; the other parameters are those of `_learn`."""
+        found = as_frame(name, frame)
+        made = Made(found.shape[0])
+        self._learn(name, found, fill, left_out, made)
+        return made.samples()
 
     # --- what was learnt --------------------------------------------------------------------------
 
@@ -183,7 +234,7 @@ class TableEncoder:
         """Give the features of each column, by their number."""
         dense, sparse, found = 0, self.n_dense_, []
         for part in self.columns_:
-            numbers, ones = len(part.numbers()), len(part.ones())
+            numbers, ones = len(part.numbers()), part.count_ones()
             found.append([*range(dense, dense + numbers), *range(sparse, sparse + ones)])
             dense, sparse = dense + numbers, sparse + ones
         return found
@@ -244,25 +295,42 @@ class Made:
     def add(self, part: Part, features: Features) -> None:
         """Take the features of a column."""
         self._numbers += features.numbers
-        self._ones += [(rows, self._sparse + places) for rows, places in features.ones]
-        self._sparse += len(part.ones())
+        first = self._sparse
+        self._sparse += part.count_ones()
+        narrow: Any = np.int32 if max(self._rows, self._sparse) < 2**31 else np.int64
+        self._ones += [
+            (rows.astype(narrow), (first + places).astype(narrow)) for rows, places in features.ones
+        ]
 
     def samples(self) -> Any:
-        """Give them all."""
-        numbers = np.column_stack(self._numbers) if self._numbers else None
+        """Give them all, once."""
+        numbers = None
+        if self._numbers:
+            numbers = np.empty((self._rows, len(self._numbers)))
+            for place in reversed(range(len(self._numbers))):
+                numbers[:, place] = self._numbers.pop()
         if not self._sparse:
             return numbers
         matrix = self._matrix()
         return matrix if numbers is None else Blocks(numbers, matrix)
 
     def _matrix(self) -> scipy.sparse.csr_array:
-        narrow = np.int32 if max(self._rows, self._sparse) < 2**31 else np.int64
-        rows = np.concatenate([rows.astype(narrow) for rows, _ in self._ones])
-        places = np.concatenate([places.astype(narrow) for _, places in self._ones])
-        ones = np.ones(len(rows), np.float32)
-        shape = (self._rows, self._sparse)
-        matrix = scipy.sparse.csr_array((ones, (rows, places)), shape=shape)
-        matrix.sort_indices()
+        """Fill the rows: columns come in their order, and each has a row once."""
+        counts = np.zeros(self._rows + 1, np.int64)
+        for rows, _ in self._ones:
+            counts[1:][rows] += 1
+        starts = np.cumsum(counts)
+        narrow = np.int32 if max(starts[-1], self._sparse) < 2**31 else np.int64
+        indices = np.empty(starts[-1], narrow)
+        free = starts[:-1].copy()
+        for rows, places in self._ones:
+            indices[free[rows]] = places
+            free[rows] += 1
+        ones = np.ones(len(indices), np.float32)
+        matrix = scipy.sparse.csr_array(
+            (ones, indices, starts.astype(narrow)), shape=(self._rows, self._sparse)
+        )
+        matrix.has_sorted_indices = matrix.has_canonical_format = True
         return matrix
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -75,6 +77,10 @@ class Part(ABC):
         """Name the sparse features."""
         return []
 
+    def count_ones(self) -> int:
+        """Count the sparse features."""
+        return len(self.ones())
+
     @abstractmethod
     def features(self, column: Column) -> Features:
         """Convert a column of this kind."""
@@ -136,10 +142,10 @@ class CategoryPart(Part):
     rare: int
     """Levels that were too rare, which share a feature."""
     missing: int
-    _places: dict[str, int] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_places", {level: i for i, level in enumerate(self.levels)})
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return dict(zip(self.levels, range(len(self.levels)), strict=True))
 
     def ones(self) -> list[str]:
         named = [f"{self.name} = {level}" for level in self.levels]
@@ -148,6 +154,9 @@ class CategoryPart(Part):
             *([f"{self.name} = (other)"] if self.rare else []),
             *([f"{self.name} is missing"] if self.missing else []),
         ]
+
+    def count_ones(self) -> int:
+        return len(self.levels) + bool(self.rare) + bool(self.missing)
 
     def features(self, column: Column) -> Features:
         if isinstance(column, Numbers):
@@ -159,11 +168,8 @@ class CategoryPart(Part):
             (count if self.rare else -1),
             (count + bool(self.rare) if self.missing else -1),
         )
-        places = np.fromiter(
-            (self._places.get(level, other) for level in column.levels),
-            np.int64,
-            len(column.levels),
-        )
+        found = map(self._places.get, column.levels, repeat(other))
+        places = np.fromiter(found, np.int64, len(column.levels))
         codes = np.append(places, absent)[column.codes]
         rows = np.flatnonzero(codes >= 0)
         return Features([], [(rows, codes[rows])])

@@ -9,6 +9,8 @@ from trulysparse.activations import HIDDEN as ACTIVATIONS
 from trulysparse.cli.common import layers, number, of_preset
 from trulysparse.cli.presets import Chosen
 from trulysparse.config import ALLOCATIONS, FANS, INITS, Config
+from trulysparse.estimators._scaling import SCALES, Asked
+from trulysparse.estimators._scaling import asked as scaling_asked
 
 HIDDEN = "neurons of the hidden layers: 1000 1000 1000 or 3x1000"
 _OF_PRESETS = ("epsilon", "activation", "slope", "init", "fan", "dropout")
@@ -65,9 +67,21 @@ def add_allocation(parser: Any) -> None:
 def add_standardize(parser: Any) -> None:
     """Add whether the network standardises its inputs; the presets do."""
     parser.add_argument(
-        "--no-standardize",
-        action="store_true",
-        help="feed the features as they are, not with mean 0 and variance 1",
+        "--scale",
+        choices=[*SCALES, "none"],
+        help="of numbers: standard, less the mean and divided by the deviation; robust, by median "
+        "and quartiles; none, as they are; auto, robust where a column of your own table is "
+        "heavy-tailed, and else standard (default: auto)",
+    )
+    parser.add_argument(
+        "--no-standardize", action="store_true", help="the older name of --scale none"
+    )
+    parser.add_argument(
+        "--clip",
+        type=number,
+        metavar="LIMIT",
+        help="clip scaled numbers smoothly below this (default: 3 if a column is heavy-tailed or "
+        "--scale robust was given, else none)",
     )
 
 
@@ -85,19 +99,15 @@ def settings(chosen: Chosen) -> dict[str, Any]:
         found["epsilon"] = None
     if len(chosen.given.get("activation", ())) == 1:
         (found["activation"],) = chosen["activation"]
-    return found | {"standardize": not chosen["no_standardize"]}
+    return found
 
 
-def standardize(chosen: Chosen, *, is_sparse: bool) -> bool | str:
-    """Tell whether features are standardised: of sparse ones those that most samples have."""
+def asked(chosen: Chosen) -> Asked:
+    """Give how numbers are scaled and clipped, checked."""
+    scale = chosen["scale"]
     if chosen["no_standardize"]:
-        return False
-    return "auto" if is_sparse else True
-
-
-def said(chosen: Chosen) -> dict[str, Any]:
-    """Give what the user is told, by the names of the flags."""
-    used = settings(chosen)
-    names = [*_OF_PRESETS, "density"]
-    shown = {name: used[name] for name in names if used[name] is not None}
-    return {"hidden": hidden(chosen), **shown}
+        if scale not in (None, "none"):
+            raise ValueError(f"--no-standardize and --scale {scale}: expected one of the two")
+        scale = "none"
+    clip = "auto" if chosen["clip"] is None else chosen["clip"]
+    return scaling_asked(None if scale == "none" else scale or "auto", "auto", clip)

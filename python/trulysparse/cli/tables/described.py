@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from trulysparse.cli.tables import estimator
 from trulysparse.cli.tables.problem import Problem, rows_of
+from trulysparse.estimators._scaling import Scaling
 from trulysparse.tables.parts import NumberPart, Part
 
 _SHOWN = 20
@@ -51,7 +53,7 @@ def columns(encoder: Any, *, most: int | None = _SHOWN) -> list[str]:
     return lines
 
 
-def say(problem: Problem, tell: Callable[[str], None]) -> None:
+def say(problem: Problem, scaling: Scaling, tell: Callable[[str], None]) -> None:
     """Say what was found out of the file, what is learnt, and what became of the columns."""
     for sentence in problem.notes:
         tell(f"note: {sentence}")
@@ -63,6 +65,14 @@ def say(problem: Problem, tell: Callable[[str], None]) -> None:
         tell("columns:")
     for line in lines:
         tell(f"  {line}")
+    robust = scaling.columns
+    if robust is not None and problem.feature_names is not None:
+        names = _some([problem.feature_names[i] for i in robust.tolist()])
+        why = "are heavy-tailed: they" if scaling.name == "auto" else ""
+        clip = "" if scaling.clip is None else f", and all numbers are clipped at {scaling.clip:g}"
+        tell(f"note: {names} {why} are scaled by median and quartiles{clip}".replace("  ", " "))
+    for sentence in estimator.notes(problem):
+        tell(f"note: {sentence}")
 
 
 def _is_plain(part: Part) -> bool:

@@ -6,16 +6,38 @@ from typing import Any
 
 from trulysparse.cli.tables.problem import Problem
 from trulysparse.config import Config
-from trulysparse.estimators import KEY, described
+from trulysparse.estimators import KEY, _scaling, described
+from trulysparse.estimators._scaling import Asked, Scaling
 from trulysparse.estimators._targets import Numbers
 from trulysparse.model import SparseMLP
+from trulysparse.tables import telling
 from trulysparse.tables.encoder import TableEncoder
 
 # What an estimator is asked for that its network has.
 _OF_CONFIG = ("activation", "slope", "dropout", "input_noise", "epsilon", "density")
 
 
-def write(model: SparseMLP, problem: Problem, seed: int) -> None:
+def scaling(wanted: Asked, problem: Problem) -> Scaling:
+    """Learn how features are scaled; those of known data sets are not looked at for heavy tails."""
+    if problem.learnt is None and wanted.scale == "auto":
+        return _scaling.of_batches(wanted, is_sparse=problem.is_sparse)
+    marks = {} if problem.encoder is None else problem.encoder.marks()
+    return _scaling.learnt(wanted, problem.x_train, marks, is_sparse=problem.is_sparse)
+
+
+def notes(problem: Problem) -> list[str]:
+    """Name the columns that predict the label by themselves."""
+    learnt, encoder = problem.learnt, problem.encoder
+    if learnt is None:
+        return []
+    parts = None if encoder is None else encoder.columns_
+    names = problem.feature_names or [f"x{i}" for i in range(problem.n_features)]
+    names = names if parts is None else [part.name for part in parts]
+    x, y = problem.x_train, problem.y_train
+    return list(map(str, telling.of_samples(names, x, y, task=learnt.task, parts=parts)))
+
+
+def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> None:
     """Write into the metadata what `trulysparse.load` needs to make an estimator of the network."""
     learnt = problem.learnt
     if learnt is None:
@@ -24,6 +46,7 @@ def write(model: SparseMLP, problem: Problem, seed: int) -> None:
     parameters: dict[str, Any] = {name: getattr(config, name) for name in _OF_CONFIG}
     parameters["hidden_layer_sizes"] = model.original_layer_sizes[1:-1]
     parameters["random_state"] = seed
+    parameters["scale"] = scaled.name
     encoder = problem.encoder
     names = None
     if isinstance(encoder, TableEncoder):
@@ -38,5 +61,8 @@ def write(model: SparseMLP, problem: Problem, seed: int) -> None:
         features=features,
         feature_names=names,
         sparse=problem.is_sparse,
+        scale=scaled.name,
+        robust=None if scaled.columns is None else scaled.columns.tolist(),
+        notes=notes(problem),
         loss_curve=[float(loss) for loss in model.history.history.get("loss", [0.0])],
     )

@@ -109,8 +109,18 @@ def rows_of(x: Any) -> int:
     return int(x.shape[0])
 
 
-def read(args: argparse.Namespace, *, silent: bool) -> Problem:
-    """Read what ``--data`` names; `silent` ranks warn of nothing."""
+def read(args: argparse.Namespace, fill: str, *, silent: bool) -> Problem:
+    """Read what ``--data`` names.
+
+    Parameters
+    ----------
+    args
+        The flags.
+    fill
+        What stands for missing numbers, one of `parts.FILLS`.
+    silent
+        Whether nothing is said, as by all ranks but one.
+    """
     if not source.is_table(args.data):
         return _of_dataset(args, silent=silent)
     marks, others = _marks(args)
@@ -126,7 +136,7 @@ def read(args: argparse.Namespace, *, silent: bool) -> Problem:
     what = args.data if args.data != "-" else source.name_of("-")
     whole = _with_test(table)
     learnt = targets.learn(whole, args.task, what)
-    return _of_table(args, table, learnt, _split(what, whole, table, learnt, found))
+    return _of_table(args, table, learnt, _split(what, whole, table, learnt, found), fill)
 
 
 def _of_dataset(args: argparse.Namespace, *, silent: bool) -> Problem:
@@ -202,12 +212,12 @@ def _split(
 
 
 def _of_table(
-    args: argparse.Namespace, table: Table, learnt: Learnt, split: tuple[Any, Any]
+    args: argparse.Namespace, table: Table, learnt: Learnt, split: tuple[Any, Any], fill: str
 ) -> Problem:
     train, test = split
     x_train, x_test = _parts(table, train, test)
     y_train, y_test = learnt.y[train], learnt.y[test]
-    encoder = _encoder(args.data, table.x, x_train)
+    encoder, made = _learnt(args.data, table.x, x_train, fill)
     names = list(table.names) if hasattr(table.x, "columns") else None
     if encoder is not None:
         names = encoder.feature_names_
@@ -215,9 +225,9 @@ def _of_table(
     is_image = shape is not None and len(shape) == _DIMENSIONS and shape[-1] in (1, 3)
     return Problem(
         name=source.name_of(args.data),
-        x_train=samples("data", encoder, x_train),
+        x_train=made,
         y_train=y_train,
-        x_test=samples("data", encoder, x_test),
+        x_test=samples(args.data, encoder, x_test),
         y_test=y_test,
         class_names=learnt.class_names,
         feature_names=None if names is None else tuple(names),
@@ -236,22 +246,31 @@ def _parts(table: Table, train: Any, test: Any) -> tuple[Any, Any]:
     return table.x[train], table.x[test]
 
 
-def _encoder(data: str, whole: Any, x: Any) -> TableEncoder | ArrayEncoder | None:
-    """Learn the columns of the training rows; what numbers the rows shows in the whole only."""
-    if hasattr(whole, "columns"):
-        return TableEncoder()._learn(data, x, _row_numbers(data, whole))
-    return ArrayEncoder.of(x) if has_missing(x) else None
+def _learnt(
+    what: str, whole: Any, x: Any, fill: str
+) -> tuple[TableEncoder | ArrayEncoder | None, Any]:
+    """Learn the columns of the training rows, and make samples of them.
+
+    What numbers the rows shows in the whole only.
+    """
+    if not hasattr(whole, "columns"):
+        encoder = ArrayEncoder.of(x, fill) if has_missing(x) else None
+        return encoder, samples(what, encoder, x)
+    table = TableEncoder()
+    made = table._learn_samples(what, x, fill, _row_numbers(what, whole))
+    return table, narrowest(made) if isinstance(made, np.ndarray) else made
 
 
-def _row_numbers(data: str, frame: Any) -> dict[str, str]:
-    found = {
-        name: parts.NUMBERS_ROWS
-        for name, column in columns.split(frame)
-        if column.dtype.is_integer()
-        and isinstance(
-            parts.learn(name, columns.read(f"{data}[:, {name!r}]", column), 1), parts.LeftOutPart
-        )
-    }
+def _row_numbers(what: str, frame: Any) -> dict[str, str]:
+    found = {}
+    for name, column in columns.split(frame):
+        if not column.dtype.is_numeric() or column.null_count() or len(column) < parts.ROW_NUMBERS:
+            continue
+        if column[0] not in (0, 1) or column[-1] - column[0] != len(column) - 1:
+            continue
+        read = columns.read(f"{what}[:, {name!r}]", column)
+        if isinstance(read, columns.Numbers) and parts.counts_rows(read.values):
+            found[name] = parts.NUMBERS_ROWS
     return {} if len(found) == frame.width else found
 
 
