@@ -111,3 +111,11 @@ def asked(chosen: Chosen) -> Asked:
         scale = "none"
     clip = "auto" if chosen["clip"] is None else chosen["clip"]
     return scaling_asked(None if scale == "none" else scale or "auto", "auto", clip)
+
+
+def said(chosen: Chosen) -> dict[str, Any]:
+    """Give what the user is told, by the names of the flags."""
+    used = settings(chosen)
+    names = [*_OF_PRESETS, "density"]
+    shown = {name: used[name] for name in names if used[name] is not None}
+    return {"hidden": hidden(chosen), **shown}
