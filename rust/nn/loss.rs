@@ -85,7 +85,7 @@ impl Score {
         self.correct / self.counted
     }
 
-    /// Takes the right answers of a sample of which so many of the labels are there.
+    /// Takes the right answers of a sample of which `there` labels are there.
     fn count(&mut self, right: u32, there: u32, outputs: usize) {
         self.correct += f64::from(right) / outputs as f64;
         self.counted += f64::from(there) / outputs as f64;

@@ -258,9 +258,7 @@ def targets(
 
 def _check_count(name: str, array: Any, count: int) -> None:
     if array.shape[0] != count:
-        raise ValueError(
-            f"{name} has {array.shape[0]} samples: expected {count}, as many as x has"
-        )
+        raise ValueError(f"{name} has {array.shape[0]} samples: expected {count}, as many as x has")
 
 
 def _check_targets(name: str, array: Any, count: int, outputs: int, loss: str) -> None:

@@ -1,9 +1,9 @@
-"""Targets of which some are missing: NaN, whatever they are written as, which do not count."""
+"""Targets of which some are missing: NaN, which does not count."""
 
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +11,14 @@ import scipy
 
 from trulysparse.data.blocks import CsrArrays
 from trulysparse.data.digits import warn
-from trulysparse.data.frames import is_frame, is_missing
+from trulysparse.data.frames import is_frame, is_missing, refuse_row
 from trulysparse.data.numeric import refuse_held_sparse
 
 Array = npt.NDArray[Any]
 
 
 def with_nan(name: str, y: Any) -> Any:
-    """Give targets of several columns with NaN where one is None, NaT, NA or NaN; others as they are.
+    """Give targets of several columns with NaN for None, NaT and NA; all others as they are.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def with_nan(name: str, y: Any) -> Any:
 
 def _may_hold_objects(y: Any) -> bool:
     if isinstance(y, np.ndarray):
-        return y.dtype == object
+        return y.dtype == object and not isinstance(y, np.ma.MaskedArray)
     return isinstance(y, list | tuple) or is_frame(y) or hasattr(y, "__array__")
 
 
@@ -67,15 +67,6 @@ def refuse_rows(name: str, y: Any) -> None:
     else:
         row = np.isnan(y).reshape(len(y), -1).any(axis=1).argmax()
     refuse_row(name, int(row), np.nan)
-
-
-def refuse_row(name: str, row: int, item: Any) -> NoReturn:
-    """Raise ValueError for a row without the label that it needs."""
-    shown = "NaN" if isinstance(item, float | np.floating) else str(item)
-    raise ValueError(
-        f"{name}: row {row} is missing ({shown}): expected a label for each sample (leave the row "
-        "out)"
-    )
 
 
 def refuse_empty_columns(name: str, targets: Any) -> None:

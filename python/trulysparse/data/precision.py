@@ -144,9 +144,9 @@ def blurred_integers(name: str, value: Any) -> str | None:
 def refuse_tiny(name: str, array: npt.NDArray[Any] | CsrArrays) -> None:
     """Raise ValueError for a column that varies by so little that its variance is zero."""
     if isinstance(array, CsrArrays):
-        stored, columns = abs(array.data if array.exact is None else array.exact), array.indices
+        stored = np.abs(array.data if array.exact is None else array.exact)
         high = np.zeros(array.features)
-        np.fmax.at(high, columns, stored)
+        np.fmax.at(high, array.indices.astype(np.intp), stored)
         low = np.zeros(array.features)
     else:
         low, high = (np.atleast_1d(f.reduce(array, axis=0)) for f in (np.fmin, np.fmax))

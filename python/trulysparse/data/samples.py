@@ -13,7 +13,7 @@ from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.data.blocks import Blocks, DoubleArray, FloatArray
+from trulysparse.data.blocks import Blocks, CsrArrays, DoubleArray, FloatArray
 from trulysparse.data.digits import Names, say_coarse, say_rounded, say_standardised
 from trulysparse.data.missing import refuse_empty_columns, say_empty_columns
 from trulysparse.data.precision import refuse_tiny, say_blurred
@@ -189,8 +189,8 @@ def _say_what_is_lost(
     if dense is not None and dense.dtype == np.float32:
         x = x.dense if isinstance(x, Blocks) else x
         say_blurred(names[0], x, remedy(core, changes=changes))
-    narrow = targets.data if isinstance(targets, arrays.CsrArrays) else targets
-    if narrow.dtype == np.float32 and getattr(targets, "exact", None) is None:
+    is_sparse = isinstance(targets, CsrArrays)
+    if targets.exact is None if is_sparse else targets.dtype == np.float32:
         learns_units = LOSSES[Config.of(core).loss].output == "identity"
         say_blurred(names[1], y, "standardize_targets=True" if learns_units else "")
 

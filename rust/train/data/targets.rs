@@ -11,7 +11,7 @@ const SQUARED: f64 = 1e150;
 /// How far a row of class probabilities may be from a sum of 1.
 const SUM_TOLERANCE: f64 = 1e-4;
 
-/// Checks targets of so many samples for a network with this loss and so many outputs; `name` is what
+/// Checks targets for a network with this loss and number of outputs; `name` is what
 /// errors call them.
 pub(super) fn check(
     par: &Par,
