@@ -132,19 +132,25 @@ def class_weights(given: Any, y: Any) -> Array:
 
     As scikit-learn's `compute_sample_weight`, up to a factor if that is beyond float64.
     """
-    no, yes = np.log(np.maximum(_of_columns(given, y), 1e-300))
-    if issparse(y):
-        ones, missing = y.data == 1, y.data != y.data
-        moves = np.where(ones, (yes - no)[y.indices], 0) - np.where(missing, no[y.indices], 0)
-        row = np.repeat(np.arange(y.shape[0]), np.diff(y.indptr))
-        logarithms = no.sum() + np.bincount(row, weights=moves, minlength=y.shape[0])
-    else:
-        logarithms = np.where(y == 1, yes, np.where(y == 0, no, 0)).sum(axis=1)
+    weights = _of_columns(given, y)
+    logarithms = _sums(np.log(np.where(weights > 0, weights, 1)), y)
     if abs(logarithms).max() > _HELD:
         logarithms = logarithms - logarithms.max()
-    found: Array = np.exp(logarithms)
-    found[found < 1e-250] = 0
+    found: Array = np.where(_sums(np.where(weights > 0, 0.0, 1.0), y) > 0.5, 0, np.exp(logarithms))
     return found
+
+
+def _sums(terms: Array, y: Any) -> Array:
+    """Sum the terms of no and yes, (2, labels), over the labels of each sample that are there."""
+    no, yes = terms
+    if not issparse(y):
+        sums: Array = np.where(y == 1, yes, np.where(y == 0, no, 0)).sum(axis=1)
+        return sums
+    moves = np.where(y.data == 1, (yes - no)[y.indices], 0)
+    moves -= np.where(y.data != y.data, no[y.indices], 0)
+    row = np.repeat(np.arange(y.shape[0]), np.diff(y.indptr))
+    sums = no.sum() + np.bincount(row, weights=moves, minlength=y.shape[0])
+    return sums
 
 
 def _of_columns(given: Any, y: Any) -> Array:
