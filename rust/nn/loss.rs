@@ -10,6 +10,9 @@ pub use constant::Constant;
 pub(in crate::nn) use targets::Labels;
 pub use targets::{Answers, SparseTargets, Targets};
 
+use std::iter::Copied;
+use std::slice::Iter;
+
 use serde::{Deserialize, Serialize};
 
 use self::pull::{ALWAYS, weigh};
@@ -217,21 +220,35 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// Each sample's lane, weight and targets.
-    fn rows(self, outputs: usize) -> impl Iterator<Item = Row<'a>> {
-        let Asked { samples, answers, units } = self;
-        let row = move |(b, &s): (usize, &u32)| Row {
-            lane: b,
-            y: TargetRow::new(answers.targets, s, outputs, units),
-            weight: f64::from(answers.weight(s)),
+    fn rows(self, outputs: usize) -> impl Iterator<Item = Row<TargetRow<'a>>> {
+        let Asked { answers, units, .. } = self;
+        self.rows_of(move |s| TargetRow::new(answers.targets, s, outputs, units))
+    }
+
+    fn rows_of<Y>(self, row: impl Fn(u32) -> Y) -> impl Iterator<Item = Row<Y>> {
+        let Asked { samples, answers, .. } = self;
+        let row = move |(lane, &s): (usize, &u32)| {
+            let (y, weight) = (row(s), f64::from(answers.weight(s)));
+            Row { lane, y, weight }
         };
         samples.iter().enumerate().map(row)
+    }
+
+    /// The targets if they are dense numbers that are taken as they are, which is quickest.
+    fn plain(self, outputs: usize) -> Option<impl Fn(u32) -> Copied<Iter<'a, f32>>> {
+        match (self.answers.targets, self.units) {
+            (Targets::Dense(y), None) => {
+                Some(move |s| y[s as usize * outputs..][..outputs].iter().copied())
+            }
+            _ => None,
+        }
     }
 }
 
 /// A sample with targets for each output.
-struct Row<'a> {
+struct Row<Y> {
     lane: usize,
-    y: TargetRow<'a>,
+    y: Y,
     weight: f64,
 }
 
@@ -348,9 +365,23 @@ impl Formula for BinaryCrossEntropy {
         sigmoid(z.values);
     }
 
-    fn score(&self, mut z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+    fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+        let outputs = z.n_rows();
+        match asked.plain(outputs) {
+            Some(row) => Self::score_rows(z, || asked.rows_of(&row)),
+            None => Self::score_rows(z, || asked.rows(outputs)),
+        }
+    }
+}
+
+impl BinaryCrossEntropy {
+    fn score_rows<Y, R>(mut z: BatchMut<'_>, rows: impl Fn() -> R) -> Score
+    where
+        Y: Iterator<Item = f32>,
+        R: Iterator<Item = Row<Y>>,
+    {
         let (outputs, mut score) = (z.n_rows(), Score::default());
-        for Row { lane: b, y, weight } in asked.rows(outputs) {
+        for Row { lane: b, y, weight } in rows() {
             let (mut right, mut there) = (0, 0);
             for (z, y) in lane(&z, b).zip(y).filter(|(_, y)| !y.is_nan()) {
                 let (z, y) = (f64::from(z), f64::from(y));
@@ -362,7 +393,7 @@ impl Formula for BinaryCrossEntropy {
             score.count(right, there, outputs);
         }
         sigmoid(z.values);
-        for Row { lane: b, y, .. } in asked.rows(outputs) {
+        for Row { lane: b, y, .. } in rows() {
             let gradient = |p: f32, y: f32| if y.is_nan() { 0.0 } else { p - y };
             lane_mut(&mut z, b).zip(y).for_each(|(p, y)| *p = gradient(*p, y));
         }
@@ -437,23 +468,38 @@ struct Part {
 
 /// Scores a batch output by output; `part` is given an output with its target, and turns it into
 /// the gradient.
-fn score_outputs(
+fn score_outputs(z: BatchMut<'_>, asked: Asked<'_>, part: impl Fn(&mut f32, f32) -> Part) -> Score {
+    let outputs = z.n_rows();
+    match asked.plain(outputs) {
+        Some(row) => score_rows(z, asked.rows_of(row), part),
+        None => score_rows(z, asked.rows(outputs), part),
+    }
+}
+
+fn score_rows<Y: Iterator<Item = f32> + Clone>(
     mut z: BatchMut<'_>,
-    asked: Asked<'_>,
+    rows: impl Iterator<Item = Row<Y>>,
     part: impl Fn(&mut f32, f32) -> Part,
 ) -> Score {
     let (outputs, mut score) = (z.n_rows(), Score::default());
-    for Row { lane: b, y, weight } in asked.rows(outputs) {
-        let (mut right, mut there, mut loss) = (0, 0, 0.0);
-        for (z, y) in lane_mut(&mut z, b).zip(y) {
-            if y.is_nan() {
-                *z = 0.0;
-                continue;
-            }
+    for Row { lane: b, y, weight } in rows {
+        let (mut right, mut there, mut loss) = (0, outputs as u32, 0.0);
+        let mut take = |z: &mut f32, y: f32| {
             let part = part(z, y);
             loss += part.loss;
             right += u32::from(part.is_right);
-            there += 1;
+        };
+        // Without a branch for each label where none is missing.
+        if y.clone().fold(false, |missing, y| missing | y.is_nan()) {
+            for (z, y) in lane_mut(&mut z, b).zip(y) {
+                if y.is_nan() {
+                    (*z, there) = (0.0, there - 1);
+                } else {
+                    take(z, y);
+                }
+            }
+        } else {
+            lane_mut(&mut z, b).zip(y).for_each(|(z, y)| take(z, y));
         }
         score.loss += weight * loss;
         score.count(right, there, outputs);

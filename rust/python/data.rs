@@ -232,6 +232,9 @@ impl HeldRows {
     }
 }
 
+/// Makes a matrix of its columns, indptr, indices and values, once they are checked.
+type MakeCsr = fn(usize, Vec<usize>, Vec<u32>, Vec<f32>) -> Result<Csr>;
+
 /// Where a matrix of Python stores values.
 struct GivenCsr<'a, 'py> {
     indptr: &'a PyReadonlyArray1<'py, i64>,
@@ -246,7 +249,7 @@ impl GivenCsr<'_, '_> {
         data: &PyReadonlyArray1<'_, f32>,
         name: &str,
         what: &'static str,
-        make: fn(usize, Vec<usize>, Vec<u32>, Vec<f32>) -> Result<Csr>,
+        make: MakeCsr,
     ) -> PyResult<Csr> {
         let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
         let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());

@@ -169,6 +169,7 @@ impl Labels<'_> {
 }
 
 /// The targets of a sample, output by output, in the units of the network; NaN are missing.
+#[derive(Clone)]
 pub(super) struct TargetRow<'a> {
     of: Numbers<'a>,
     next: usize,
@@ -176,6 +177,7 @@ pub(super) struct TargetRow<'a> {
     units: Option<&'a Units>,
 }
 
+#[derive(Clone)]
 enum Numbers<'a> {
     Dense(&'a [f32]),
     Wide(&'a [f64]),

@@ -33,7 +33,7 @@ pub(super) fn check(
         }
         Targets::Dense(y) => {
             check_shape(par, name, y, samples, outputs)?;
-            allowed.check(par, name, y, |i| [i / outputs, i % outputs])?;
+            allowed.check_narrow(par, name, y, |i| [i / outputs, i % outputs])?;
             refuse_nothing(name, y)?;
             let row = |s: usize| y[s * outputs..][..outputs].iter().map(|&v| f64::from(v)).sum();
             allowed.check_sums(name, samples, row)
@@ -41,7 +41,7 @@ pub(super) fn check(
         Targets::Wide(y) => {
             check_shape(par, name, y, samples, outputs)?;
             allowed.check_wide(loss, name)?;
-            allowed.check(par, name, y, |i| [i / outputs, i % outputs])?;
+            allowed.check(par, name, y, is_summable, |i| [i / outputs, i % outputs])?;
             refuse_nothing(name, y)
         }
         Targets::Sparse(y) => check_sparse(par, name, y, samples, loss, allowed),
@@ -51,6 +51,11 @@ pub(super) fn check(
 /// Whether one of them is missing.
 pub(super) fn any_is_missing<T: Copy + Into<f64>>(values: &[T]) -> bool {
     values.iter().any(|&v| v.into().is_nan())
+}
+
+/// Whether float64 can sum the squares of such numbers.
+fn is_summable(v: f64) -> bool {
+    v.abs() <= SQUARED
 }
 
 /// Refuses targets of which all are missing.
@@ -93,14 +98,14 @@ fn check_sparse(
     };
     match y.values() {
         Values::Narrow(values) => {
-            allowed.check(par, name, values, place)?;
+            allowed.check_narrow(par, name, values, place)?;
             let stored = |s: usize| &values[pattern.indptr()[s]..pattern.indptr()[s + 1]];
             let row = |s: usize| stored(s).iter().map(|&v| f64::from(v)).sum();
             allowed.check_sums(name, samples, row)?;
         }
         Values::Wide(values) => {
             allowed.check_wide(loss, name)?;
-            allowed.check(par, name, values, place)?;
+            allowed.check(par, name, values, is_summable, place)?;
         }
     }
     Ok(())
@@ -119,25 +124,34 @@ impl Allowed {
         self.outputs > 1 && self.range != TargetRange::Probabilities
     }
 
-    /// Checks each of some values; `place` gives row and column of one.
+    /// As [`Allowed::check`] of values in float32, by the range.
+    fn check_narrow(
+        self,
+        par: &Par,
+        name: &str,
+        values: &[f32],
+        place: impl Fn(usize) -> [usize; 2],
+    ) -> Result<()> {
+        match self.range {
+            TargetRange::Finite => self.check(par, name, values, |v: f32| v.is_finite(), place),
+            _ => self.check(par, name, values, |v: f32| (0.0..=1.0).contains(&v), place),
+        }
+    }
+
+    /// Checks each of some values by what is `good`; `place` gives row and column of one.
     fn check<T: Copy + Into<f64> + std::fmt::Display + Sync>(
         self,
         par: &Par,
         name: &str,
         values: &[T],
+        good: impl Fn(T) -> bool + Sync + Send,
         place: impl Fn(usize) -> [usize; 2],
     ) -> Result<()> {
-        let fits = |v: f64| match self.range {
-            TargetRange::Finite => v.is_finite(),
-            _ => (0.0..=1.0).contains(&v),
-        };
-        let (missing, largest) =
-            (self.missing(), if size_of::<T>() > 4 { SQUARED } else { f64::MAX });
-        let good = |v: T| {
-            let v: f64 = v.into();
-            (fits(v) && v.abs() <= largest) || (missing && v.is_nan())
-        };
-        let Some(i) = first_bad(par, values, good) else { return Ok(()) };
+        let mut bad = first_bad(par, values, &good);
+        if bad.is_some() && self.missing() {
+            bad = first_bad(par, values, |v: T| good(v) || v.into().is_nan());
+        }
+        let Some(i) = bad else { return Ok(()) };
         let ([row, column], number) = (place(i), values[i].into());
         if number.is_nan() {
             let value = format!("a missing label in row {row}, column {column}");
