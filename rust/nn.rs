@@ -36,7 +36,7 @@ pub use evolve::{Change, Places, Sources};
 pub use footprint::{Footprint, shown};
 pub use gradient::{Gradient, GradientView, Layout};
 pub use layer::Layer;
-pub use loss::{Answers, Constant, Loss, Score, TargetRange, Targets};
+pub use loss::{Answers, Constant, Loss, Score, SparseTargets, TargetRange, Targets};
 pub use mlp::{Counters, Draw, Mlp};
 pub use moments::State;
 pub use optimizer::{LayerRates, Optimizer, Update, UpdateKind, UpdateSettings};

@@ -113,16 +113,18 @@ class SettingRange:
 
 @final
 class Scores:
-    def __new__(cls, loss: float, accuracy: float) -> Scores: ...
+    def __new__(cls, loss: float, accuracy: float, counted: float = 0.0) -> Scores: ...
     @property
     def loss(self) -> float: ...
     @property
     def accuracy(self) -> float: ...
+    @property
+    def counted(self) -> float: ...
 
 @final
 class ScoreSums:
     def __new__(
-        cls, loss: float, correct: float, samples: int, multiply_adds: int
+        cls, loss: float, correct: float, samples: int, multiply_adds: int, counted: float
     ) -> ScoreSums: ...
     @property
     def loss(self) -> float: ...
@@ -132,6 +134,8 @@ class ScoreSums:
     def samples(self) -> int: ...
     @property
     def multiply_adds(self) -> int: ...
+    @property
+    def counted(self) -> float: ...
 
 @final
 class Counters:
@@ -216,7 +220,7 @@ class Data:
         cls,
         network: Network,
         x: _Float | _Float64 | _SparseSamples | _BlockSamples,
-        targets: _UInt32 | _Float | _Float64 | None = None,
+        targets: _UInt32 | _Float | _Float64 | _SparseSamples | None = None,
         weights: _Float | None = None,
         *,
         names: tuple[str, str] = ...,

@@ -297,8 +297,8 @@ class SparseMLP:
             Cross-entropy: class labels (samples,) from 0, or probabilities (samples, classes).
             Binary cross-entropy and squared error with a sigmoid: values in [0, 1], (samples,
             outputs). Squared error and Huber: values, (samples, outputs). With one output
-            (samples,) will do. None with an iterator. A SciPy sparse matrix becomes an array, of 1
-            GiB at most.
+            (samples,) will do. None with an iterator. A SciPy sparse matrix stays sparse. NaN, None
+            and NA of several outputs are missing: they do not count (guide, "Several labels").
         epochs
             The epoch to train up to, as in Keras: ``epochs - initial_epoch`` are run. Default 100;
             0 trains nothing. A second fit without `initial_epoch` trains `epochs` more and starts
@@ -471,7 +471,8 @@ class SparseMLP:
         -------
         dict
             ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
-            and outputs, p > 0.5 against y > 0.5; none where outputs are values).
+            and outputs, p > 0.5 against y > 0.5; none where outputs are values). Missing labels do
+            not count in either.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         y = counted(self, y)

@@ -4,12 +4,19 @@
 
 mod constant;
 mod pull;
+mod targets;
 
 pub use constant::Constant;
+pub(in crate::nn) use targets::Labels;
+pub use targets::{Answers, SparseTargets, Targets};
+
+use std::iter::Copied;
+use std::slice::Iter;
 
 use serde::{Deserialize, Serialize};
 
-use self::pull::weigh;
+use self::pull::{ALWAYS, weigh};
+use self::targets::TargetRow;
 use super::config::Config;
 use super::mlp::Mlp;
 use super::standardize::Units;
@@ -43,39 +50,6 @@ pub enum TargetRange {
     Probabilities,
 }
 
-/// What a network should have answered.
-#[derive(Clone, Copy, Debug)]
-pub enum Targets<'a> {
-    /// A class per sample, below the number of outputs; cross-entropy only.
-    Classes(&'a [u32]),
-    /// (samples, outputs), row-major.
-    Dense(&'a [f32]),
-    /// The same in f64, for losses whose targets may be any finite numbers.
-    Wide(&'a [f64]),
-}
-
-/// Targets, and how much each sample counts.
-#[derive(Clone, Copy, Debug)]
-pub struct Answers<'a> {
-    /// The targets.
-    pub targets: Targets<'a>,
-    /// (samples,), by which losses are multiplied, and gradients as far as `pull` lets them; 1 each
-    /// if None.
-    pub weights: Option<&'a [f32]>,
-}
-
-impl<'a> From<Targets<'a>> for Answers<'a> {
-    fn from(targets: Targets<'a>) -> Self {
-        Answers { targets, weights: None }
-    }
-}
-
-impl Answers<'_> {
-    fn weight(&self, sample: u32) -> f32 {
-        self.weights.map_or(1.0, |weights| weights[sample as usize])
-    }
-}
-
 /// Sums over samples; add them up in a fixed order.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
@@ -85,6 +59,8 @@ pub struct Score {
     pub correct: f64,
     /// Number of samples.
     pub samples: usize,
+    /// The same without labels that are missing: a sample counts with the part that is there.
+    pub counted: f64,
     /// Multiplications with additions that training made for them, one for each sample and each
     /// connection that a product went through; none of an evaluation.
     pub multiply_adds: u64,
@@ -98,16 +74,24 @@ impl Score {
         self.loss += other.loss;
         self.correct += other.correct;
         self.samples += other.samples;
+        self.counted += other.counted;
         self.multiply_adds += other.multiply_adds;
         self.limited += other.limited;
     }
-    /// The mean loss, NaN without samples.
+    /// The mean loss, NaN without samples. Of samples with missing labels it is the mean over the labels
+    /// that are there, times the number of outputs.
     pub fn mean_loss(&self) -> f64 {
-        self.loss / self.samples as f64
+        self.loss / self.counted
     }
     /// The fraction of right answers, NaN without samples.
     pub fn accuracy(&self) -> f64 {
-        self.correct / self.samples as f64
+        self.correct / self.counted
+    }
+
+    /// Takes the right answers of a sample of which `there` labels are there.
+    fn count(&mut self, right: u32, there: u32, outputs: usize) {
+        self.correct += f64::from(right) / outputs as f64;
+        self.counted += f64::from(there) / outputs as f64;
     }
 }
 
@@ -204,6 +188,11 @@ fn score(
     let mut score = formula.score(z.reborrow(), asked, scratch);
     let Asked { samples, answers, .. } = asked;
     score.samples = samples.len();
+    if score.counted > 0.0 && score.counted < samples.len() as f64 {
+        // The gradient of the mean over the labels that are there, as far as weights reach.
+        let factor = (samples.len() as f64 / score.counted).min(f64::from(ALWAYS)) as f32;
+        z.values.iter_mut().for_each(|d| *d *= factor);
+    }
     if in_training {
         // The gradients of other losses have the scale of the targets.
         let bounded = formula.target_range() != TargetRange::Finite;
@@ -230,37 +219,36 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// Each sample's lane and weight, and its targets if those are dense.
-    fn rows(self, outputs: usize) -> impl Iterator<Item = Row<'a>> {
-        let Targets::Dense(y) = self.answers.targets else {
-            panic!("internal: targets of another kind belong to another loss");
-        };
-        let row = move |(b, &s): (usize, &u32)| Row {
-            lane: b,
-            y: &y[s as usize * outputs..][..outputs],
-            weight: f64::from(self.answers.weight(s)),
-        };
-        self.samples.iter().enumerate().map(row)
+    /// Each sample's lane, weight and targets.
+    fn rows(self, outputs: usize) -> impl Iterator<Item = Row<TargetRow<'a>>> {
+        let Asked { answers, units, .. } = self;
+        self.rows_of(move |s| TargetRow::new(answers.targets, s, outputs, units))
     }
 
-    /// The target of output `k` of a sample, in the units of the network.
-    fn target(self, sample: u32, k: usize, outputs: usize) -> f32 {
-        let at = sample as usize * outputs + k;
-        match self.answers.targets {
-            Targets::Dense(y) => match self.units {
-                Some(units) => units.apply(k, f64::from(y[at])),
-                None => y[at],
-            },
-            Targets::Wide(y) => self.units.map_or(y[at] as f32, |units| units.apply(k, y[at])),
-            Targets::Classes(_) => panic!("internal: class targets belong to cross-entropy"),
+    fn rows_of<Y>(self, row: impl Fn(u32) -> Y) -> impl Iterator<Item = Row<Y>> {
+        let Asked { samples, answers, .. } = self;
+        let row = move |(lane, &s): (usize, &u32)| {
+            let (y, weight) = (row(s), f64::from(answers.weight(s)));
+            Row { lane, y, weight }
+        };
+        samples.iter().enumerate().map(row)
+    }
+
+    /// The targets if they are dense numbers that are taken as they are, which is quickest.
+    fn plain(self, outputs: usize) -> Option<impl Fn(u32) -> Copied<Iter<'a, f32>>> {
+        match (self.answers.targets, self.units) {
+            (Targets::Dense(y), None) => {
+                Some(move |s| y[s as usize * outputs..][..outputs].iter().copied())
+            }
+            _ => None,
         }
     }
 }
 
-/// A sample with dense targets.
-struct Row<'a> {
+/// A sample with targets for each output.
+struct Row<Y> {
     lane: usize,
-    y: &'a [f32],
+    y: Y,
     weight: f64,
 }
 
@@ -315,6 +303,7 @@ impl CrossEntropy {
         scratch: &mut [f32],
     ) -> Score {
         let (stride, classes, mut score) = (z.stride, z.n_rows(), Score::default());
+        score.counted = samples.len() as f64;
         let [no, yes] = [0.0, 1.0].map(|y| self.smoothed(y, classes));
         let weight = |sample| f64::from(answers.weight(sample));
         for (b, &s) in samples.iter().enumerate() {
@@ -346,18 +335,20 @@ impl CrossEntropy {
         scratch: &mut [f32],
     ) -> Score {
         let (outputs, mut score) = (z.n_rows(), Score::default());
+        score.counted = asked.samples.len() as f64;
         let smoothed = |y| self.smoothed(y, outputs);
-        for Row { lane: b, y, weight } in asked.rows(outputs) {
-            let products = lane(&z, b).zip(y).map(|(z, y)| f64::from(z) * smoothed(*y));
+        let rows = || asked.rows(outputs);
+        for (Row { lane: b, y, weight }, again) in rows().zip(rows()) {
+            let products = lane(&z, b).zip(y).map(|(z, y)| f64::from(z) * smoothed(y));
             score.loss -= weight * products.sum::<f64>();
-            let right = argmax(lane(&z, b)) == argmax(y.iter().copied());
+            let right = argmax(lane(&z, b)) == argmax(again.y);
             score.correct += f64::from(u8::from(right));
         }
         self.outputs(z.reborrow(), scratch);
-        for Row { lane: b, y, weight } in asked.rows(outputs) {
-            let sum = y.iter().map(|&y| smoothed(y)).sum::<f64>();
+        for (Row { lane: b, y, weight }, again) in rows().zip(rows()) {
+            let sum = y.map(smoothed).sum::<f64>();
             score.loss += weight * (f64::from(scratch[b]) * sum);
-            lane_mut(&mut z, b).zip(y).for_each(|(p, y)| *p -= smoothed(*y) as f32);
+            lane_mut(&mut z, b).zip(again.y).for_each(|(p, y)| *p -= smoothed(y) as f32);
         }
         score
     }
@@ -374,21 +365,37 @@ impl Formula for BinaryCrossEntropy {
         sigmoid(z.values);
     }
 
-    fn score(&self, mut z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+    fn score(&self, z: BatchMut<'_>, asked: Asked<'_>, _: &mut [f32]) -> Score {
+        let outputs = z.n_rows();
+        match asked.plain(outputs) {
+            Some(row) => Self::score_rows(z, || asked.rows_of(&row)),
+            None => Self::score_rows(z, || asked.rows(outputs)),
+        }
+    }
+}
+
+impl BinaryCrossEntropy {
+    fn score_rows<Y, R>(mut z: BatchMut<'_>, rows: impl Fn() -> R) -> Score
+    where
+        Y: Iterator<Item = f32>,
+        R: Iterator<Item = Row<Y>>,
+    {
         let (outputs, mut score) = (z.n_rows(), Score::default());
-        for Row { lane: b, y, weight } in asked.rows(outputs) {
-            let mut right = 0;
-            for (z, y) in lane(&z, b).zip(y) {
-                let (z, y) = (f64::from(z), f64::from(*y));
+        for Row { lane: b, y, weight } in rows() {
+            let (mut right, mut there) = (0, 0);
+            for (z, y) in lane(&z, b).zip(y).filter(|(_, y)| !y.is_nan()) {
+                let (z, y) = (f64::from(z), f64::from(y));
+                there += 1;
                 // log(1 + e^z) - z y without overflow.
                 score.loss += weight * (z.max(0.0) - z * y + libm::log1p(libm::exp(-z.abs())));
                 right += u32::from((z > 0.0) == (y > 0.5));
             }
-            score.correct += f64::from(right) / outputs as f64;
+            score.count(right, there, outputs);
         }
         sigmoid(z.values);
-        for Row { lane: b, y, .. } in asked.rows(outputs) {
-            lane_mut(&mut z, b).zip(y).for_each(|(p, y)| *p -= y);
+        for Row { lane: b, y, .. } in rows() {
+            let gradient = |p: f32, y: f32| if y.is_nan() { 0.0 } else { p - y };
+            lane_mut(&mut z, b).zip(y).for_each(|(p, y)| *p = gradient(*p, y));
         }
         score
     }
@@ -461,22 +468,41 @@ struct Part {
 
 /// Scores a batch output by output; `part` is given an output with its target, and turns it into
 /// the gradient.
-fn score_outputs(
+fn score_outputs(z: BatchMut<'_>, asked: Asked<'_>, part: impl Fn(&mut f32, f32) -> Part) -> Score {
+    let outputs = z.n_rows();
+    match asked.plain(outputs) {
+        Some(row) => score_rows(z, asked.rows_of(row), part),
+        None => score_rows(z, asked.rows(outputs), part),
+    }
+}
+
+fn score_rows<Y: Iterator<Item = f32> + Clone>(
     mut z: BatchMut<'_>,
-    asked: Asked<'_>,
+    rows: impl Iterator<Item = Row<Y>>,
     part: impl Fn(&mut f32, f32) -> Part,
 ) -> Score {
     let (outputs, mut score) = (z.n_rows(), Score::default());
-    for (b, &sample) in asked.samples.iter().enumerate() {
-        let weight = f64::from(asked.answers.weight(sample));
-        let (mut right, mut loss) = (0, 0.0);
-        for (k, z) in lane_mut(&mut z, b).enumerate() {
-            let part = part(z, asked.target(sample, k, outputs));
+    for Row { lane: b, y, weight } in rows {
+        let (mut right, mut there, mut loss) = (0, outputs as u32, 0.0);
+        let mut take = |z: &mut f32, y: f32| {
+            let part = part(z, y);
             loss += part.loss;
             right += u32::from(part.is_right);
+        };
+        // Without a branch for each label where none is missing.
+        if y.clone().fold(false, |missing, y| missing | y.is_nan()) {
+            for (z, y) in lane_mut(&mut z, b).zip(y) {
+                if y.is_nan() {
+                    (*z, there) = (0.0, there - 1);
+                } else {
+                    take(z, y);
+                }
+            }
+        } else {
+            lane_mut(&mut z, b).zip(y).for_each(|(z, y)| take(z, y));
         }
         score.loss += weight * loss;
-        score.correct += f64::from(right) / outputs as f64;
+        score.count(right, there, outputs);
     }
     score
 }

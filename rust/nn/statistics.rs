@@ -1,5 +1,7 @@
 //! Means and deviations of columns of numbers, in float64, whole or batch by batch.
 
+mod labels;
+
 use super::batch::SparseRows;
 use crate::error::{Error, Result};
 use crate::memory::{collected, filled, reserved};

@@ -13,10 +13,10 @@ use super::network::Network;
 use crate::csr::Csr;
 use crate::error::{Error, Result};
 use crate::memory::{copied, reserved};
-use crate::nn::{DenseRows, SparseRows, Targets, Values};
+use crate::nn::{DenseRows, SparseRows, SparseTargets, Targets, Values};
 use crate::train::{ArgumentNames, Augmentation, DataView, Samples};
 
-/// Checked samples, targets and weights for one network. Dense samples stay where NumPy has them;
+/// Checked samples, targets and weights for one network. Dense ones stay where NumPy has them;
 /// sparse ones, class labels and weights are copied, so that no other thread can put a label or a
 /// column out of range.
 #[pyclass(frozen, module = "trulysparse._core")]
@@ -31,6 +31,7 @@ enum HeldTargets {
     Classes(Vec<u32>),
     Dense(Held<f32>),
     Wide(Held<f64>),
+    Sparse(HeldRows),
 }
 
 enum Inputs {
@@ -46,7 +47,7 @@ enum HeldBlock {
     Wide(Held<f64>),
 }
 
-/// Sparse samples, with the exact values of what is stored where float32 does not hold them.
+/// Sparse samples or targets, with the exact values of what is stored where float32 does not hold them.
 struct HeldRows {
     x: Csr,
     exact: Option<Vec<f64>>,
@@ -72,12 +73,19 @@ pub enum GivenInputs<'py> {
     },
 }
 
-/// Targets as Python has them: class labels, or a row for each sample.
+/// Targets as Python has them: class labels, or a row for each sample, of which `CsrArrays` store some.
 #[derive(FromPyObject)]
 pub enum GivenTargets<'py> {
     Classes(PyReadonlyArray1<'py, u32>),
     Dense(PyReadonlyArray2<'py, f32>),
     Wide(PyReadonlyArray2<'py, f64>),
+    Sparse {
+        indptr: PyReadonlyArray1<'py, i64>,
+        indices: PyReadonlyArray1<'py, u32>,
+        data: PyReadonlyArray1<'py, f32>,
+        exact: Option<PyReadonlyArray1<'py, f64>>,
+        features: usize,
+    },
 }
 
 /// What samples and targets are called in errors: a pair.
@@ -129,6 +137,18 @@ impl HeldTargets {
             }
             GivenTargets::Dense(y) => HeldTargets::Dense(Held::new(y, name)?),
             GivenTargets::Wide(y) => HeldTargets::Wide(Held::new(y, name)?),
+            GivenTargets::Sparse { indptr, indices, data, exact, features } => {
+                let csr = GivenCsr { indptr, indices, features: *features };
+                let make = Csr::with_any_values;
+                let x = csr.matrix(data, name, "sparse targets", make)?;
+                let exact = exact.as_ref().map(|v| v.as_slice()).transpose()?;
+                if let Some(values) = exact.filter(|values| values.len() != x.nnz()) {
+                    let value = format!("{} values", values.len());
+                    return Err(Error::invalid(name, value, x.nnz()).into());
+                }
+                let exact = exact.map(|values| copied(values, "sparse targets")).transpose()?;
+                HeldTargets::Sparse(HeldRows { x, exact })
+            }
         })
     }
 
@@ -138,6 +158,7 @@ impl HeldTargets {
             HeldTargets::Classes(_) => None,
             HeldTargets::Dense(held) => Some(held.shape[1]),
             HeldTargets::Wide(held) => Some(held.shape[1]),
+            HeldTargets::Sparse(rows) => Some(rows.x.n_cols()),
         }
     }
 }
@@ -195,24 +216,52 @@ impl HeldRows {
         let GivenInputs::Sparse { indptr, indices, data, exact, features } = given else {
             return Err(Error::invalid(name, "two dense blocks", "a sparse one").into());
         };
-        let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
-        let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
-        let given = indptr.as_slice()?;
-        let mut indptr = reserved(given.len(), "sparse samples")?;
-        for o in given {
-            indptr.push(offset(o)?);
-        }
-        let indices = copied(indices.as_slice()?, "sparse samples")?;
-        let data = copied(data.as_slice()?, "sparse samples")?;
-        let x = Csr::new(*features, indptr, indices, data);
-        let named = |e: Error| Error::invalid(name, e, "finite numbers in valid CSR arrays");
-        let x = x.map_err(named)?;
+        let csr = GivenCsr { indptr, indices, features: *features };
+        let x = csr.matrix(data, name, "sparse samples", Csr::new)?;
         let exact = exact.as_ref().map(|v| exactly(&x, v.as_slice()?, name)).transpose()?;
         Ok(HeldRows { x, exact })
     }
 
     fn rows(&self) -> SparseRows<'_> {
         SparseRows::from(&self.x).exactly(self.exact.as_deref())
+    }
+
+    fn targets(&self) -> SparseTargets<'_> {
+        let narrow = Values::Narrow(self.x.data());
+        SparseTargets::new(self.x.pattern(), self.exact.as_deref().map_or(narrow, Values::Wide))
+    }
+}
+
+/// Makes a matrix of its columns, indptr, indices and values, once they are checked.
+type MakeCsr = fn(usize, Vec<usize>, Vec<u32>, Vec<f32>) -> Result<Csr>;
+
+/// Where a matrix of Python stores values.
+struct GivenCsr<'a, 'py> {
+    indptr: &'a PyReadonlyArray1<'py, i64>,
+    indices: &'a PyReadonlyArray1<'py, u32>,
+    features: usize,
+}
+
+impl GivenCsr<'_, '_> {
+    /// A copy with these values, checked as `make` does.
+    fn matrix(
+        &self,
+        data: &PyReadonlyArray1<'_, f32>,
+        name: &str,
+        what: &'static str,
+        make: MakeCsr,
+    ) -> PyResult<Csr> {
+        let negative = || Error::invalid(name, "an indptr with negative offsets", "none");
+        let offset = |&o: &i64| usize::try_from(o).map_err(|_| negative());
+        let given = self.indptr.as_slice()?;
+        let mut indptr = reserved(given.len(), what)?;
+        for o in given {
+            indptr.push(offset(o)?);
+        }
+        let indices = copied(self.indices.as_slice()?, what)?;
+        let data = copied(data.as_slice()?, what)?;
+        let named = |e: Error| Error::invalid(name, e, "finite numbers in valid CSR arrays");
+        Ok(make(self.features, indptr, indices, data).map_err(named)?)
     }
 }
 
@@ -374,12 +423,13 @@ impl Data {
         let (narrow, wide) = match &self.targets {
             Some(HeldTargets::Dense(held)) => (Some(held.borrow(py)?), None),
             Some(HeldTargets::Wide(held)) => (None, Some(held.borrow(py)?)),
-            Some(HeldTargets::Classes(_)) | None => (None, None),
+            Some(HeldTargets::Classes(_) | HeldTargets::Sparse(_)) | None => (None, None),
         };
         let narrow = narrow.as_ref().map(|y| y.as_slice()).transpose()?.map(Targets::Dense);
         let wide = wide.as_ref().map(|y| y.as_slice()).transpose()?.map(Targets::Wide);
         let targets = match &self.targets {
             Some(HeldTargets::Classes(classes)) => Some(Targets::Classes(classes)),
+            Some(HeldTargets::Sparse(rows)) => Some(Targets::Sparse(rows.targets())),
             _ => narrow.or(wide),
         };
         Ok(py.detach(|| f(samples, targets, self.weights.as_deref()))?)

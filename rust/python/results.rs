@@ -35,19 +35,23 @@ pub struct Scores {
     loss: f64,
     /// The part of right answers.
     accuracy: f64,
+    /// The number of samples, of which each counts with the part of its labels that is there.
+    counted: f64,
 }
 
 #[pymethods]
 impl Scores {
     #[new]
-    fn new(loss: f64, accuracy: f64) -> Self {
-        Scores { loss, accuracy }
+    #[pyo3(signature = (loss, accuracy, counted=0.0))]
+    fn new(loss: f64, accuracy: f64, counted: f64) -> Self {
+        Scores { loss, accuracy, counted }
     }
 }
 
 impl From<Score> for Scores {
     fn from(score: Score) -> Self {
-        Scores { loss: score.mean_loss(), accuracy: score.accuracy() }
+        let counted = score.counted;
+        Scores { loss: score.mean_loss(), accuracy: score.accuracy(), counted }
     }
 }
 
@@ -61,27 +65,29 @@ pub struct ScoreSums {
     pub(super) samples: usize,
     /// Multiplications with additions.
     multiply_adds: u64,
+    /// As [`Scores`] has it.
+    counted: f64,
 }
 
 #[pymethods]
 impl ScoreSums {
     #[new]
-    fn new(loss: f64, correct: f64, samples: usize, multiply_adds: u64) -> Self {
-        ScoreSums { loss, correct, samples, multiply_adds }
+    fn new(loss: f64, correct: f64, samples: usize, multiply_adds: u64, counted: f64) -> Self {
+        ScoreSums { loss, correct, samples, multiply_adds, counted }
     }
 }
 
 impl From<Score> for ScoreSums {
     fn from(score: Score) -> Self {
-        let Score { loss, correct, samples, multiply_adds, .. } = score;
-        ScoreSums { loss, correct, samples, multiply_adds }
+        let Score { loss, correct, samples, multiply_adds, counted, .. } = score;
+        ScoreSums { loss, correct, samples, multiply_adds, counted }
     }
 }
 
 impl From<ScoreSums> for Score {
     fn from(sums: ScoreSums) -> Self {
-        let ScoreSums { loss, correct, samples, multiply_adds } = sums;
-        Score { loss, correct, samples, multiply_adds, limited: 0 }
+        let ScoreSums { loss, correct, samples, multiply_adds, counted } = sums;
+        Score { loss, correct, samples, multiply_adds, counted, limited: 0 }
     }
 }
 

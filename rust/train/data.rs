@@ -1,6 +1,7 @@
 //! Samples and targets as the caller holds them; how lanes are gathered from them is in `data/gather.rs`.
 
 mod gather;
+mod targets;
 
 use gather::{gather_blocks, gather_rows};
 
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::memory::reserved;
 use crate::nn::{
     Answers, BatchBuffers, DenseRows, Draw, FewFeatures, Footprint, Loss, Mlp, Moments, SparseRows,
-    Standardize, Standardizer, Table, TargetRange, Targets, Values, Workspace, moderate,
+    Standardize, Standardizer, Table, Targets, Units, Values, Workspace, moderate,
 };
 use crate::parallel::Par;
 
@@ -96,35 +97,8 @@ impl<'a> DataView<'a> {
     ) -> Result<Self> {
         x.check(par, names.x)?;
         let samples = x.len();
-        match targets {
-            Some(Targets::Classes(y)) => {
-                check_samples(names.y, y.len(), samples)?;
-                if let Some(i) = y.iter().position(|&class| class as usize >= outputs) {
-                    let expected = format!("class labels from 0 to {}", outputs - 1);
-                    return Err(Error::invalid(names.y, format!("{} in row {i}", y[i]), expected));
-                }
-            }
-            Some(Targets::Dense(y)) => {
-                if outputs == 0 || !y.len().is_multiple_of(outputs) {
-                    let expected = format!("rows of {outputs} outputs, at least one");
-                    return Err(Error::invalid(names.y, format!("{} values", y.len()), expected));
-                }
-                check_samples(names.y, y.len() / outputs, samples)?;
-                check_dense(par, names.y, y, loss, outputs)?;
-            }
-            Some(Targets::Wide(y)) => {
-                check_rows(par, names.y, y, outputs)?;
-                if let Some(i) = first_bad(par, y, |v| v.abs() <= SQUARED) {
-                    let value = format!("{:?} in row {}", y[i], i / outputs);
-                    return Err(Error::invalid(names.y, value, "numbers up to 1e150"));
-                }
-                check_samples(names.y, y.len() / outputs, samples)?;
-                if loss.target_range() != TargetRange::Finite {
-                    let value = format!("float64 with loss = {loss:?}");
-                    return Err(Error::invalid(names.y, value, "float32"));
-                }
-            }
-            None => {}
+        if let Some(y) = targets {
+            targets::check(par, names.y, y, samples, loss, outputs)?;
         }
         Ok(DataView { x, targets, weights: None, augmentation: None })
     }
@@ -226,19 +200,29 @@ impl<'a> DataView<'a> {
     }
 
     /// Those of the targets, which count as their weights do, of a network with `columns` outputs; none
-    /// of targets that are not numbers of any size.
-    pub fn target_moments(&self, par: &Par, columns: usize) -> Result<Option<Moments>> {
+    /// of targets that are not numbers of any size. `known` are the units that there are.
+    pub fn target_moments(
+        &self,
+        par: &Par,
+        columns: usize,
+        known: Option<&Units>,
+    ) -> Result<Option<Moments>> {
         let weights = self.weights.map(moderate).transpose()?;
         let weights = weights.as_deref();
-        match self.targets {
-            Some(Targets::Wide(values)) => {
-                Moments::of(par, Table { values, columns, weights }, "y").map(Some)
+        let moments = match self.targets {
+            Some(Targets::Wide(values)) if !targets::any_is_missing(values) => {
+                Moments::of(par, Table { values, columns, weights }, "y")
             }
-            Some(Targets::Dense(values)) => {
-                Moments::of(par, Table { values, columns, weights }, "y").map(Some)
+            Some(Targets::Dense(values)) if !targets::any_is_missing(values) => {
+                Moments::of(par, Table { values, columns, weights }, "y")
             }
-            Some(Targets::Classes(_)) | None => Ok(None),
-        }
+            Some(Targets::Classes(_)) | None => return Ok(None),
+            Some(targets) => {
+                let answers = Answers { targets, weights };
+                Moments::of_labels(answers, self.samples(), columns, known)
+            }
+        };
+        moments.map(Some)
     }
 
     /// What training on these data takes in memory, where `footprint` is for dense ones.
@@ -417,35 +401,6 @@ where
 fn check_samples(name: &str, y: usize, x: usize) -> Result<()> {
     let expected = format!("{x}, as many as x has");
     if y == x { Ok(()) } else { Err(Error::invalid(name, format!("{y} samples"), expected)) }
-}
-
-/// The largest target whose squares float64 can sum.
-const SQUARED: f64 = 1e150;
-
-/// How far a row of class probabilities may be from a sum of 1.
-const SUM_TOLERANCE: f64 = 1e-4;
-
-fn check_dense(par: &Par, name: &str, y: &[f32], loss: Loss, outputs: usize) -> Result<()> {
-    let bad = |i: usize, expected: &str| {
-        let value = format!("{} in row {}, column {}", y[i], i / outputs, i % outputs);
-        Err(Error::invalid(name, value, expected))
-    };
-    let range = loss.target_range();
-    if range == TargetRange::Finite {
-        return first_bad(par, y, |v| v.is_finite()).map_or(Ok(()), |i| bad(i, "finite numbers"));
-    }
-    if let Some(i) = first_bad(par, y, |v| (0.0..=1.0).contains(&v)) {
-        return bad(i, "numbers in [0, 1]");
-    }
-    if range == TargetRange::Probabilities {
-        let sum = |row: &[f32]| row.iter().map(|&v| f64::from(v)).sum::<f64>();
-        let wrong = |row: &[f32]| (sum(row) - 1.0).abs() > SUM_TOLERANCE;
-        if let Some(i) = y.chunks_exact(outputs).position(wrong) {
-            let value = format!("row {i} with sum {}", sum(&y[i * outputs..][..outputs]));
-            return Err(Error::invalid(name, value, "rows of class probabilities with sum 1"));
-        }
-    }
-    Ok(())
 }
 
 /// The position of the first value that is not good.

@@ -83,7 +83,7 @@ def test_several_labels_per_sample():
     np.testing.assert_array_equal(proba > 0.5, predicted)
     np.testing.assert_allclose(proba, 1 / (1 + np.exp(-by_hand(classifier, x[400:]))), atol=1e-5)
     again = SparseMLPClassifier(random_state=0).fit(x[:400], sparse.csr_array(y[:400]))
-    np.testing.assert_array_equal(again.predict(x[400:]), predicted)
+    np.testing.assert_array_equal(again.predict(x[400:]).toarray(), predicted)
 
 
 def test_numbers(diabetes):

@@ -236,8 +236,8 @@ def test_mistakes_are_named(parameters, message, labels):
         (np.arange(39), "inconsistent numbers of samples"),
         (np.zeros((40, 2), int), r"one value, \[0, 0\]"),
         (np.arange(80).reshape(40, 2), r"shape \(40, 2\).*task='regression'"),
-        (np.array(["a", None] * 20, dtype=object), r"y\[1\] is missing"),
-        (np.where(np.arange(40) == 3, np.nan, 1.5), r"y\[3\] is missing"),
+        (np.array(["a", None] * 20, dtype=object), r"y: row 1 is missing"),
+        (np.where(np.arange(40) == 3, np.nan, 1.5), r"y: row 3 is missing"),
     ],
 )
 def test_wrong_labels(y, message):

@@ -177,7 +177,7 @@ def test_wrong_numbers(wine):
     x, _, y, _ = wine
     with pytest.raises(ValueError, match=r"could not convert|expected numbers"):
         SparseMLPRegressor(**QUICK).fit(x, np.array(["a", "b"])[y % 2])
-    with pytest.raises(ValueError, match=r"y\[3\] is missing"):
+    with pytest.raises(ValueError, match=r"y: row 3 is missing"):
         SparseMLPRegressor(**QUICK).fit(x, np.where(np.arange(len(y)) == 3, np.nan, y))
 
 

@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ACTIVATIONS = ("all_relu", "relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "identity")
+# How much further than without missing labels one reaches in a gradient.
+MOST_PULL = 4.0
+
 LOSSES = (
     "cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_sigmoid", "huber",
 )  # fmt: skip
@@ -91,7 +94,14 @@ def output(loss: str, z: np.ndarray) -> np.ndarray:
 
 
 def mean_loss(loss: str, z: np.ndarray, target: np.ndarray) -> float:
-    """Mean over the samples; ``target`` has the shape of ``z`` (see ``as_targets``)."""
+    """Mean over the samples; ``target`` has the shape of ``z`` (see ``as_targets``).
+
+    NaN is a label that is missing. The mean over the labels that are there is multiplied by the
+    number of outputs, as is that over samples if none is missing.
+    """
+    if np.isnan(target).any():
+        there = ~np.isnan(target)
+        return mean_loss(loss, z[there][:, None], target[there][:, None]) * z.shape[1]
     if loss == "cross_entropy":
         per_sample = -(target * log_softmax(z)).sum(axis=1)
     elif loss == "binary_cross_entropy":
@@ -201,7 +211,8 @@ class Oracle:
     def accuracy(self, x, y) -> float:
         prediction, target = self.predict(x), self.targets(y)
         if self.loss in ("binary_cross_entropy", "squared_error_sigmoid"):
-            return float(((prediction > 0.5) == (target > 0.5)).mean())
+            right = (prediction > 0.5) == (target > 0.5)
+            return float(right[~np.isnan(target)].mean())
         return float((prediction.argmax(axis=1) == target.argmax(axis=1)).mean())
 
     def gradients(self, x, y, masks=None) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -216,7 +227,9 @@ class Oracle:
         delta = output(self.loss, pre_activations[-1]) - target
         if self.loss == "huber":
             delta = delta.clip(-1, 1)
-        delta = delta / len(inputs[0])
+        # Missing labels have no gradient; that of the others is the mean's, as far as it reaches.
+        counted = (~np.isnan(delta)).mean(axis=1).sum()
+        delta = np.nan_to_num(delta) * min(len(delta) / counted, MOST_PULL) / len(delta)
         if self.loss == "squared_error_sigmoid":
             z = pre_activations[-1]
             delta = delta * sigmoid(z) * sigmoid(-z)

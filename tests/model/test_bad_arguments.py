@@ -148,7 +148,7 @@ LABELS = {
     "NaN": (with_value(Y, NAN), EITHER),
     "strings": (Y.astype(str), TYPE),
     "objects with text": (Y.astype(str).astype(object), TYPE),
-    "objects with None": (with_value(Y, None, object), TYPE),
+    "objects with None": (with_value(Y, None, object), VALUE),
     "masked": (np.ma.masked_array(Y, Y == 1), VALUE),
     "complex": (Y.astype(complex), TYPE),
     "None": (None, EITHER),
@@ -159,7 +159,7 @@ LABELS = {
 }
 ROWS = np.full((10, 3), 1 / 3, np.float32)
 DENSE = {
-    "NaN": (with_value(ROWS, NAN), VALUE),
+    "NaN only": (ROWS * NAN, VALUE),
     "infinity": (with_value(ROWS, INF), VALUE),
     "too few columns": (ROWS[:, :2], VALUE),
     "too few rows": (ROWS[:9], VALUE),
@@ -174,6 +174,7 @@ PROBABILITIES = DENSE | {
 BAD_Y = {
     "cross_entropy": LABELS
     | {f"rows: {name}": case for name, case in PROBABILITIES.items()}
+    | {"rows: NaN": (with_value(ROWS, NAN), VALUE)}
     | {"rows: not summing to one": (ROWS / 2, VALUE)},
     "binary_cross_entropy": PROBABILITIES | {"a vector for three outputs": (Y * 1.0, VALUE)},
     "squared_error": DENSE | {"a vector for three outputs": (Y * 1.0, VALUE)},

@@ -11,6 +11,7 @@ import scipy
 from trulysparse import _core
 from trulysparse.data.blocks import BlockArrays, Blocks, CsrArrays, DoubleArray, FloatArray
 from trulysparse.data.digits import Names, say_integers, say_sparse
+from trulysparse.data.missing import refuse_rows, with_nan
 from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers, exactly
 from trulysparse.data.sparse import check_sparse
@@ -44,12 +45,17 @@ def as_float32(name: str, array: npt.NDArray[Any]) -> FloatArray:
     return _converted(name, array, np.float32)
 
 
-def _converted(name: str, array: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
+def _converted(
+    name: str, array: npt.NDArray[Any], dtype: Any, *, missing: bool = False
+) -> npt.NDArray[Any]:
+    """Convert to a type; NaN stays if labels may be `missing`."""
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, dtype, ["C", "A"])
     # What overflowed was finite before: say so, instead of complaining about an infinity.
+    bad = np.empty(0, bool)
     if converted.dtype != array.dtype and not np.isfinite(converted).all():
-        bad = ~np.isfinite(converted)
+        bad = np.isinf(converted) if missing else ~np.isfinite(converted)
+    if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         value = array[where]
         place = ", ".join(map(str, where))
@@ -139,14 +145,20 @@ def _stored(name: str, matrix: Any) -> FloatArray:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         stored = np.require(matrix.data, np.float32, ["C", "A"])
-    is_finite = np.isfinite(stored)
-    if not is_finite.all():
-        at = int(is_finite.argmin())
+    _refuse_stored(name, matrix, np.isfinite(stored), np.dtype(np.float32))
+    return stored
+
+
+def _refuse_stored(
+    name: str, matrix: Any, fits: npt.NDArray[np.bool_], dtype: np.dtype[Any]
+) -> None:
+    """Raise ValueError for the first stored value that does not fit."""
+    if not fits.all():
+        at = int(fits.argmin())
         row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1
         place = f"{name}[{row}, {matrix.indices[at]}]"
-        expected = "expected finite numbers in float32's range"
+        expected = f"expected finite numbers in {dtype.name}'s range"
         raise ValueError(f"{place} = {matrix.data[at]}: {expected}")
-    return stored
 
 
 def _sparse_samples(
@@ -154,6 +166,10 @@ def _sparse_samples(
 ) -> CsrArrays:
     if matrix.shape[0] == 0:
         raise ValueError(f"{name} has shape {matrix.shape}: expected at least one sample")
+    return _csr_arrays(matrix, stored, exact)
+
+
+def _csr_arrays(matrix: Any, stored: FloatArray, exact: DoubleArray | None) -> CsrArrays:
     return CsrArrays(
         matrix.indptr.astype(np.int64, copy=False),
         matrix.indices.astype(np.uint32, copy=False),
@@ -210,37 +226,67 @@ def refuse_weightless(value: Any) -> None:
 
 def targets(
     name: str, value: Any, count: int, outputs: int, loss: str, *, wide: bool = False
-) -> ClassArray | FloatArray | DoubleArray:
-    """Give `value` as class labels (count,) or dense targets (count, outputs).
+) -> ClassArray | FloatArray | DoubleArray | CsrArrays:
+    """Give `value` as class labels (count,), dense targets (count, outputs), or sparse ones.
 
-    With `wide` dense targets become float64 if float32 does not hold all values of their type.
+    Of several outputs NaN is a label that is missing. With `wide` targets become float64 if float32
+    does not hold all values of their type.
     """
     takes_classes = LOSSES[loss].takes_classes
     if takes_classes and type(value) is np.ndarray and value.shape == (count,) and _count(value):
         _core.check_mapped(name, value)
         return _labels(name, value, outputs)
+    if scipy.sparse.issparse(value):
+        return _sparse_targets(name, value, count, outputs, loss, wide=wide)
     text = _ENCODE if LOSSES[loss].has_accuracy else "expected an array of numbers"
-    value = dense(name, value) if scipy.sparse.issparse(value) else value
-    array = numeric(name, value, text=text)
-    if array.ndim == 0 or array.shape[0] != count:
-        length = "no samples" if array.ndim == 0 else f"{array.shape[0]} samples"
-        raise ValueError(f"{name} has {length}: expected {count}, as many as x has")
+    array = numeric(name, with_nan(name, value), text=text)
+    if array.ndim == 0:
+        raise ValueError(f"{name} has no samples: expected {count}, as many as x has")
     if array.ndim == 1 and takes_classes:
+        _check_count(name, array, count)
+        refuse_rows(name, array)
         return _labels(name, array, outputs)
     if array.ndim == 1 and outputs == 1:
         array = array[:, np.newaxis]
+    _check_targets(name, array, count, outputs, loss)
+    if (problem := blurred_integers(name, array)) is not None:
+        raise ValueError(problem)
+    if wide and not np.can_cast(array.dtype, np.float32):
+        return _converted(name, array, np.float64, missing=True)
+    return _converted(name, array, np.float32, missing=True)
+
+
+def _check_count(name: str, array: Any, count: int) -> None:
+    if array.shape[0] != count:
+        raise ValueError(f"{name} has {array.shape[0]} samples: expected {count}, as many as x has")
+
+
+def _check_targets(name: str, array: Any, count: int, outputs: int, loss: str) -> None:
+    """Check the shape of an array or a CSR matrix, and that no label is missing that must not."""
+    _check_count(name, array, count)
     if array.ndim != 2 or array.shape[1] != outputs:
         shapes = f"({count}, {outputs})"
-        if takes_classes:
+        if LOSSES[loss].takes_classes:
             shapes += f" with class probabilities or ({count},) with class labels"
         elif outputs == 1:
             shapes += f" or ({count},)"
         raise ValueError(f"{name} has shape {array.shape}: expected {shapes}")
-    if (problem := blurred_integers(name, array)) is not None:
-        raise ValueError(problem)
-    if wide and not np.can_cast(array.dtype, np.float32):
-        return as_float64(name, array)
-    return as_float32(name, array)
+    if outputs == 1 or LOSSES[loss].takes_classes:
+        refuse_rows(name, array)
+
+
+def _sparse_targets(
+    name: str, value: Any, count: int, outputs: int, loss: str, *, wide: bool
+) -> CsrArrays:
+    matrix = check_sparse(name, value)
+    _check_targets(name, matrix, count, outputs, loss)
+    with np.errstate(over="ignore", invalid="ignore"):
+        stored = np.require(matrix.data, np.float32, ["C", "A"])
+    takes_exact = wide and not np.can_cast(matrix.dtype, np.float32)
+    exact = matrix.data.astype(np.float64) if takes_exact else None
+    values = stored if exact is None else exact
+    _refuse_stored(name, matrix, np.isfinite(values) | np.isnan(values), np.dtype(values.dtype))
+    return _csr_arrays(matrix, stored, exact)
 
 
 def _count(array: npt.NDArray[Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from trulysparse.config import Config
 from trulysparse.data.columns import Named
+from trulysparse.data.missing import with_nan
 from trulysparse.data.numeric import is_number_text
 from trulysparse.losses import LOSSES
 
@@ -36,10 +37,13 @@ def said(classes: int, rows: int) -> str:
 
 
 def counted(model: Named, y: Any) -> Any:
-    """Give targets as they are; warn if they are integers and the model's classes are others.
+    """Give targets, with NaN where one of several is missing.
+
+    Warn if they are integers and the model's classes are others.
 
     Integers count the outputs. A class named ``"10"`` that is output 2 is the integer 2.
     """
+    y = with_nan("y", y)
     if y is None or KEY not in model.metadata or not _are_integers(y):
         return y
     if not LOSSES[Config.of(model._core).loss].takes_classes:

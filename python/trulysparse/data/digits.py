@@ -173,7 +173,7 @@ def _scaled(table: Array, full: npt.NDArray[np.bool_]) -> Rounding:
 # --- what is said -------------------------------------------------------------------------------
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
     """Warn where a user calls the package, however deep in it that is noticed."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
@@ -261,7 +261,7 @@ def _say_constant(names: Names, table: Any, statistics: _core.Statistics) -> Non
         for k in np.flatnonzero(differs):
             low, high = float(values[:, k].min()), float(values[:, k].max())
             if max(high - mean[k], mean[k] - low) <= _CONSTANT * abs(mean[k]):
-                _warn(
+                warn(
                     f"{names.of(int(columns[k]))} is taken as constant: it lies between {low!r} "
                     f"and {high!r}, which differ by rounding only; if that means something, "
                     f"subtract {float(mean[k])!r} first"
@@ -282,7 +282,7 @@ def _say_merged(names: Names, found: list[Merged], how: str) -> None:
             "give what stands for something else, such as 0 for none, another column, or take "
             "the logarithm"
         )
-    _warn(
+    warn(
         f"{names.of(first.column)} has {first.before} different values in {first.samples} samples, "
         f"of which float32{how} tells {first.after} apart{also}: {why}"
     )
@@ -348,7 +348,7 @@ def say_integers(names: Names, value: Any) -> None:
     names = Names(names.name, is_one=True) if table.ndim == 1 else names
     for one in merged(table.reshape(table.shape[0], -1), in_float64):
         column = one.column if columns is None else int(columns[one.column])
-        _warn(
+        warn(
             f"{names.of(column)} has {one.before} different integers in {one.samples} samples, of "
             f"which float64 tells {one.after} apart: near {one.crowded} float64 has steps of "
             f"{np.spacing(float(abs(one.crowded))):g}; take smaller integers, such as differences "
@@ -368,7 +368,7 @@ def say_coarse(name: str, dtype: Any, statistics: _core.Statistics | None) -> No
     if len(coarse):
         first, more = int(coarse[0]), len(coarse) - 1
         also = f", and so are {more} columns more" if more else ""
-        _warn(
+        warn(
             f"column {first} of {name} is {dtype}, which near {statistics.mean[first]:.15g} has "
             f"steps of {steps[first]:.3g}{also}: the model was trained on values that deviate by "
             f"{1 / statistics.scale[first]:.3g}; expected float64"

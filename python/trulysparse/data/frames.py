@@ -141,20 +141,33 @@ def dense_columns(x: Any) -> Any:
     return x.astype({label: dtype.subtype for label, dtype, is_sparse in kinds if is_sparse})
 
 
-def integers(y: Any) -> Any:
-    """Give integers of extension types as an array; anything else as it is.
+def labels_of_type(y: Any) -> Any:
+    """Give labels, of which none is missing, as an array of their own type; text as it is.
 
-    scikit-learn makes float64 of them, in which neighbours beyond 2**53 are the same.
+    scikit-learn makes float64 of extension types: of booleans, and of integers, where neighbours
+    beyond 2**53 are the same.
     """
     if is_frame(y):
-        kinds = {_kind(dtype) for dtype in y.dtypes}
-        if kinds <= set("iu") and not all(isinstance(t, np.dtype) for t in y.dtypes):
-            return np.column_stack([integers(column) for _, column in _columns(y)])
-        return y
+        if all(isinstance(dtype, np.dtype) for dtype in y.dtypes):
+            return y
+        found = [labels_of_type(column) for _, column in _columns(y)]
+        is_array = all(isinstance(c, np.ndarray) and c.dtype.kind in "biu" for c in found)
+        return np.column_stack(found) if found and is_array else y
     dtype = getattr(y, "dtype", None)
-    if isinstance(dtype, np.dtype) or _kind(dtype) not in ("i", "u"):
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
         return y
-    return np.asarray(y).astype(f"{_kind(dtype)}8")
+    if dtype is None and not hasattr(y, "__array__"):
+        return y
+    array = np.asarray(y)
+    if array.dtype == object and array.size:
+        booleans = [issubclass(kind, bool | np.bool_) for kind in set(map(type, array.flat))]
+        if all(booleans):
+            return array.astype(bool)
+        if not any(booleans) and all(isinstance(item, numbers.Integral) for item in array.flat):
+            array = np.array(array.tolist())
+    own = getattr(dtype, "numpy_dtype", array.dtype)
+    is_plain = isinstance(own, np.dtype) and {own.kind, array.dtype.kind} <= set("biuf")
+    return array.astype(own) if is_plain else y
 
 
 def _kind(dtype: Any) -> str:
@@ -215,8 +228,11 @@ def _is_row(item: Any) -> bool:
 _NO_NUMBERS = (str, bytes, bytearray, complex, np.complexfloating)
 
 
-def refuse_missing(name: str, y: Any) -> None:
-    """Raise ValueError for targets of which some are masked, NaN, NaT, None or pandas' NA."""
+def refuse_missing(name: str, y: Any, *, rows: bool = False) -> None:
+    """Raise ValueError for targets of which some are masked, NaN, NaT, None or pandas' NA.
+
+    `rows`: whether there is a label for each sample, whose row is named.
+    """
     if y is None or scipy.sparse.issparse(y):
         return
     refuse_masked(name, y)
@@ -224,12 +240,27 @@ def refuse_missing(name: str, y: Any) -> None:
     if array.dtype == object:
         for place, item in np.ndenumerate(array):
             if is_missing(item):
-                _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
+                _refuse_label(name, place, item, rows=rows)
         return
     missing = {"f": np.isnan, "m": np.isnat, "M": np.isnat}.get(array.dtype.kind)
     if missing is not None and missing(array).any():
-        place = np.argwhere(missing(array))[0]
-        _refuse_item(f"{name}[{', '.join(map(str, place))}]", array[tuple(place)])
+        place = tuple(np.argwhere(missing(array))[0])
+        _refuse_label(name, place, array[place], rows=rows)
+
+
+def _refuse_label(name: str, place: tuple[int, ...], item: Any, *, rows: bool) -> None:
+    if rows and place:
+        refuse_row(name, place[0], item)
+    _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
+
+
+def refuse_row(name: str, row: int, item: Any) -> NoReturn:
+    """Raise ValueError for a row without the label that it needs."""
+    shown = "NaN" if isinstance(item, numbers.Real | Decimal) else item
+    raise ValueError(
+        f"{name}: row {row} is missing ({shown}): expected a label for each sample (leave the row "
+        "out)"
+    )
 
 
 def explain(name: str, x: Any, error: Exception) -> None:

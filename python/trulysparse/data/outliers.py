@@ -164,7 +164,12 @@ def of_targets(y: Any) -> str | None:
     array = np.asarray(y)
     if array.ndim not in (1, 2) or array.dtype.kind not in "iuf":
         return None
-    found = squeezed(array.reshape(len(array), -1))
+    table = array.reshape(len(array), -1)
+    if np.isnan(table).any():
+        columns = [table[~np.isnan(table[:, k]), k] for k in range(min(table.shape[1], _LOOKED))]
+        found = [one for column in columns for one in squeezed(column[:, None])]
+    else:
+        found = squeezed(table)
     if not found:
         return None
     one = found[0]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from trulysparse.data.blocks import CsrArrays
 from trulysparse.data.digits import STEPS
 
 # Squares of smaller differences lose digits in float64, or are zero.
@@ -140,15 +141,21 @@ def blurred_integers(name: str, value: Any) -> str | None:
     return None
 
 
-def refuse_tiny(name: str, array: npt.NDArray[Any]) -> None:
+def refuse_tiny(name: str, array: npt.NDArray[Any] | CsrArrays) -> None:
     """Raise ValueError for a column that varies by so little that its variance is zero."""
-    low, high = (np.atleast_1d(f(array, axis=0)) for f in (np.min, np.max))
+    if isinstance(array, CsrArrays):
+        stored = np.abs(array.data if array.exact is None else array.exact)
+        high = np.zeros(array.features)
+        np.fmax.at(high, array.indices.astype(np.intp), stored)
+        low = np.zeros(array.features)
+    else:
+        low, high = (np.atleast_1d(f.reduce(array, axis=0)) for f in (np.fmin, np.fmax))
     with np.errstate(over="ignore"):
         span = high - low
     tiny = np.flatnonzero((span > 0) & (span < _SMALLEST_SPAN))
     if len(tiny):
         k = tiny[0]
-        where = name if array.ndim == 1 or array.shape[1] == 1 else f"column {k} of {name}"
+        where = name if array.shape[1:] in ((), (1,)) else f"column {k} of {name}"
         raise ValueError(
             f"{where} lies between {low[k]:.6g} and {high[k]:.6g}: float64 does not hold the "
             "squares of such differences; expected larger numbers, in another unit"

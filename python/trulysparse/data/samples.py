@@ -13,8 +13,9 @@ from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.data.blocks import Blocks, DoubleArray, FloatArray
+from trulysparse.data.blocks import Blocks, CsrArrays, DoubleArray, FloatArray
 from trulysparse.data.digits import Names, say_coarse, say_rounded, say_standardised
+from trulysparse.data.missing import refuse_empty_columns, say_empty_columns
 from trulysparse.data.precision import refuse_tiny, say_blurred
 from trulysparse.losses import LOSSES
 
@@ -85,6 +86,7 @@ def given(
     trains: bool = False,
     begins: bool = False,
     follows: bool = False,
+    whole: bool = False,
     augment: ImageAugmentation | None = None,
 ) -> Given:
     """Check samples and their targets for a network, and hand them to the core.
@@ -104,6 +106,8 @@ def given(
         are said.
     follows
         Whether the network takes their statistics without training.
+    whole
+        Whether they are all samples of a fit.
 
     Raises
     ------
@@ -123,12 +127,17 @@ def given(
     targets = arrays.targets(names[1], y, count, outputs, config.loss, wide=units)
     if units and (trains or follows) and core.target_statistics() is None:
         refuse_tiny(names[1], targets)
+        if not whole:
+            refuse_empty_columns(names[1], targets)
+    if whole:
+        say_empty_columns(names[1], targets)
     if trains:
         _say_what_is_lost(core, names, x, inputs, y, targets, changes=augment is not None)
     dense = arrays.dense_part(inputs)
     if begins and dense is not None and dense.dtype == np.float32:
         say_rounded(Names(names[0]), x.dense if isinstance(x, Blocks) else x)
-    if begins and targets.dtype == np.float32:
+    is_narrow = isinstance(targets, np.ndarray) and targets.dtype == np.float32
+    if begins and is_narrow:
         say_rounded(Names(names[1]), y)
     weights = arrays.sample_weights(sample_weight, count)
     images = None if augment is None else augment._core()
@@ -181,7 +190,8 @@ def _say_what_is_lost(
     if dense is not None and dense.dtype == np.float32:
         x = x.dense if isinstance(x, Blocks) else x
         say_blurred(names[0], x, remedy(core, changes=changes))
-    if targets.dtype == np.float32:
+    is_sparse = isinstance(targets, CsrArrays)
+    if targets.exact is None if is_sparse else targets.dtype == np.float32:
         learns_units = LOSSES[Config.of(core).loss].output == "identity"
         say_blurred(names[1], y, "standardize_targets=True" if learns_units else "")
 

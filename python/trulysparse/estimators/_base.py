@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from trulysparse import _check
 from trulysparse.data import columns
@@ -24,6 +24,7 @@ from trulysparse.data.spread import Columns
 from trulysparse.estimators import (
     _automatic,
     _going_on,
+    _partial,
     _saved,
     _scaling,
     _state,
@@ -34,7 +35,7 @@ from trulysparse.estimators._scaling import Scaling
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Targets
-from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
+from trulysparse.estimators._weighted import WeightedSamples, partial_targets_of, weights
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Optimizer
@@ -264,32 +265,30 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, fewest: int = 1
     ) -> WeightedSamples:
         X, y = self._validated(X, y, reset=reset, fewest=fewest)
-        return WeightedSamples(X, y, weights(sample_weight, X))
+        return _partial.with_labels(WeightedSamples(X, y, weights(sample_weight, X)), "y")
 
     def _validated(
         self, X: Any, y: Any, *, reset: bool, name: str = "y", fewest: int = 1
     ) -> tuple[Any, Array]:
         labels = columns.labels(y)
-        X, y = _support.validated(
-            self,
-            X,
-            self._targets(y, name, reset=reset),
-            name="X" if name == "y" else "X_val",
-            reset=reset,
-            multi_output=True,
-            fewest=fewest,
-        )
+        y = self._targets(y, name, reset=reset)
+        how: dict[str, Any] = {"name": "X" if name == "y" else "X_val", "reset": reset}
+        if _partial.is_partial(y):
+            X = _support.validated(self, X, fewest=fewest, **how)
+            check_consistent_length(X, y)
+        else:
+            X, y = _support.validated(self, X, y, multi_output=True, fewest=fewest, **how)
         y = self._checked(y, name)
         if reset:
             self._target_labels = labels
         return X, y
 
     def _targets(self, y: Any, name: str, *, reset: bool = False) -> Any:
-        """Give targets that are safe to look at, sparse ones as an array; checked no further.
+        """Give targets that are safe to look at, NaN where some are missing; checked no further.
 
         A frame's columns must be those of the first fit, unless there is one only.
         """
-        safe = targets_of(name, y)
+        safe = partial_targets_of(name, y)
         if not reset and len(getattr(y, "columns", ())) > 1:
             columns.refuse_others(name, y, getattr(self, "_target_labels", None))
         return safe
@@ -302,7 +301,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             return None
         fewest = self._FEWEST_SCORED
         X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val", fewest=fewest)
-        return WeightedSamples(X_val, y_val, self._class_weights(y_val, whole=True))
+        samples = WeightedSamples(X_val, y_val, self._class_weights(y_val, whole=True))
+        return _partial.with_labels(samples, "y_val")
 
     def _fraction(self) -> float:
         return _check.real(
@@ -495,7 +495,19 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _outputs(self, X: Any) -> Any:
         return self._answer(X)[1]
 
-    def predict(self, X: Any) -> Array:
+    def _predicts_sparse(self) -> bool:
+        return bool(getattr(vars(self).get("_target"), "sparse", False))
+
+    def _partial_score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        """Score by targets that are sparse, or of which some are missing."""
+        check_is_fitted(self, "model_")
+        X = _support.validated(self, X, reset=False)
+        check_consistent_length(X, y)
+        samples = WeightedSamples(X, self._checked(y, "y"), weights(sample_weight, X))
+        model = self.model_
+        return _partial.score(self._target, self._without(samples), model.predict)
+
+    def predict(self, X: Any) -> Any:
         """Predict.
 
         Parameters
@@ -506,8 +518,14 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         Returns
         -------
         array of shape (n_samples,) or (n_samples, n_outputs)
-            Classes, labels or values, in the shape of the `y` that `fit` got.
+            Classes, labels or values, in the shape of the `y` that `fit` got; a ``csr_array`` of
+            zeros and ones if that was a sparse matrix of labels.
         """
+        if self._predicts_sparse():
+            check_is_fitted(self, "model_")
+            X = _support.without(_support.validated(self, X, reset=False), self._constant)
+            model = self.model_
+            return _partial.predictions(_TARGET_OF.get(model, self._target), X, model.predict)
         model, outputs = self._answer(X)
         return _TARGET_OF.get(model, self._target).decode(outputs)
 
@@ -574,4 +592,6 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
 def _scorer(target: Targets, held_out: WeightedSamples) -> Callable[[SparseMLP], float]:
     """Make a function that scores a model on these samples."""
+    if _partial.is_partial(held_out.y):
+        return lambda model: _partial.score(target, held_out, model.predict)
     return lambda model: target.score(held_out.y, model.predict(held_out.X), held_out.weight)

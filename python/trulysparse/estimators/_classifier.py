@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse.data.frames import integers, refuse_missing
+from trulysparse.data.frames import labels_of_type, refuse_missing
 from trulysparse.data.numeric import refuse_held_sparse
-from trulysparse.estimators import _base, _support
+from trulysparse.estimators import _base, _partial, _support
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.estimators._weighted import positive
@@ -118,7 +119,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         <X>
         y
             Classes, (n_samples,): numbers or text, two or more of them. Or any number of labels
-            per sample: zeros and ones, (n_samples, n_labels), also as a SciPy sparse matrix.
+            per sample: zeros and ones, (n_samples, n_labels), of which NaN, None and NA are missing
+            and do not count. A SciPy sparse matrix of labels stays sparse, and so are predictions.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
 
@@ -190,6 +192,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Give the accuracy of `predict`; of several labels, of samples with all of them right.
 
+        Missing labels do not count.
+
         Parameters
         ----------
         X, y
@@ -201,13 +205,20 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float
         """
-        return float(super().score(X, self._targets(y, "y"), positive(sample_weight)))
+        y = self._targets(y, "y")
+        if _partial.is_partial(y) or self._predicts_sparse():
+            return self._partial_score(X, y, sample_weight)
+        return float(super().score(X, y, positive(sample_weight)))
 
     def _checked(self, y: Any, name: str) -> Array:
+        if _partial.is_partial(y):
+            found: Array = _partial.checked(name, y, indicators=True)
+            return found
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if y.ndim == 1 and _are_few_integers(y):
             return np.asarray(y)
+        _refuse_kinds(name, y)
         check_classification_targets(y)
         if y.ndim == 1:
             return np.asarray(y)
@@ -221,15 +232,17 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
         refuse_missing("classes", classes)
         if y.ndim == 2:
-            return Labels(y.shape[1])
-        known = np.unique(y if classes is None else column_or_1d(integers(classes)))
+            return Labels(y.shape[1], sparse=issparse(y))
+        known = np.unique(y if classes is None else column_or_1d(labels_of_type(classes)))
         if len(known) < 2:
             raise ValueError(f"y has one class, {known.tolist()}: expected two or more")
         return Classes(known)
 
     def _same_classes(self, classes: Any) -> None:
         refuse_missing("classes", classes)
-        if classes is not None and not np.array_equal(np.unique(integers(classes)), self.classes_):
+        if classes is not None and not np.array_equal(
+            np.unique(labels_of_type(classes)), self.classes_
+        ):
             raise ValueError(
                 f"classes = {list(classes)}: expected those of the first fit, "
                 f"{self.classes_.tolist()}"
@@ -245,6 +258,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
             )
         if not isinstance(self.class_weight, str | Mapping):
             refuse_held_sparse("class_weight", self.class_weight)
+        if _partial.is_partial(y):
+            return _partial.class_weights(self.class_weight, y)
         weights: Array = compute_sample_weight(self.class_weight, y)
         return weights
 
@@ -253,6 +268,13 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _refuse_kinds(name: str, y: Array) -> None:
+    """Raise TypeError for labels of several kinds, which have no order."""
+    kinds = sorted({kind.__name__ for kind in set(map(type, y.flat))}) if y.dtype == object else []
+    if len(kinds) > 1 and not {"str", "str_"}.issuperset(kinds):
+        raise TypeError(f"{name} has labels of the types {', '.join(kinds)}: expected one")
 
 
 def _are_few_integers(y: Array) -> bool:

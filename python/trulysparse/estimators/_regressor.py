@@ -6,12 +6,13 @@ import warnings
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
 from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers
-from trulysparse.estimators import _base, _support
+from trulysparse.estimators import _base, _partial, _support
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Numbers, Targets
 from trulysparse.estimators._weighted import positive, refuse_huge
@@ -72,7 +73,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         ----------
         <X>
         y
-            Numbers, (n_samples,) or (n_samples, n_outputs), also as a SciPy sparse matrix.
+            Numbers, (n_samples,) or (n_samples, n_outputs), also as a SciPy sparse matrix, which
+            stays sparse. Of several outputs NaN, None and NA are missing and do not count.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
 
@@ -106,7 +108,9 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Give the coefficient of determination, R2, of `predict`.
+        """Give the coefficient of determination, R2, of `predict`; of several outputs the mean.
+
+        Missing numbers do not count.
 
         Parameters
         ----------
@@ -119,9 +123,15 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
-        return float(super().score(X, self._targets(y, "y"), positive(sample_weight)))
+        y = self._targets(y, "y")
+        if _partial.is_partial(y):
+            return self._partial_score(X, y, sample_weight)
+        return float(super().score(X, y, positive(sample_weight)))
 
     def _checked(self, y: Any, name: str) -> Array:
+        if _partial.is_partial(y):
+            found: Array = _partial.checked(name, y, indicators=False)
+            return found
         if y.dtype == object:
             y = numeric(name, y)
         if y.dtype.kind not in "biuf":
@@ -149,12 +159,17 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
 
 def _say_outliers(y: Array) -> None:
     """Warn of targets beside which all others look alike."""
+    if issparse(y):
+        return
     table = y.reshape(len(y), -1)
-    deviation = table.std(axis=0)
-    low, high = np.percentile(table, [5, 95], axis=0)
+    some = table[:, ~np.isnan(table).all(axis=0)]
+    if some.shape != table.shape:
+        return _say_outliers(some)
+    deviation = np.nanstd(table, axis=0)
+    low, high = np.nanpercentile(table, [5, 95], axis=0)
     for k in np.flatnonzero((deviation > 0) & (high - low < _ALIKE * deviation)):
         if low[k] < high[k]:
-            far = table[:, k].flat[np.abs(table[:, k] - low[k]).argmax()]
+            far = table[np.nanargmax(np.abs(table[:, k] - low[k])), k]
             where = "y" if y.ndim == 1 else f"column {k} of y"
             warnings.warn(
                 f"{where} has outliers: nine in ten targets lie between {low[k]:.6g} and "

@@ -158,7 +158,7 @@ def _target(target: Any) -> dict[str, Any]:
     if isinstance(target, Classes):
         return {"kind": "classes", **_values(target.classes)}
     if isinstance(target, Labels):
-        return {"kind": "labels", "outputs": target.outputs}
+        return {"kind": "labels", "outputs": target.outputs, "sparse": target.sparse}
     if isinstance(target, Numbers):
         return {
             "kind": "numbers", "outputs": target.outputs, "one_per_sample": target.one_per_sample
@@ -180,7 +180,7 @@ def _read_target(said: Mapping[str, Any]) -> Classes | Labels | Numbers:
     if said["kind"] == "classes":
         return Classes(np.array(said["values"], dtype=np.dtype(said["dtype"])))
     if said["kind"] == "labels":
-        return Labels(said["outputs"])
+        return Labels(said["outputs"], bool(said.get("sparse", False)))
     if said["kind"] != "numbers":
         raise ValueError(f"target of kind {said['kind']!r}")
     return Numbers(said["outputs"], said["one_per_sample"])

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 from sklearn.metrics import accuracy_score, r2_score
 
 Array = npt.NDArray[Any]
@@ -30,7 +31,7 @@ class Targets(Protocol):
     def encode(self, y: Array, name: str) -> Array:
         """Convert `y`, named `name` in errors, to targets of the network."""
 
-    def decode(self, outputs: Floats) -> Array:
+    def decode(self, outputs: Floats) -> Any:
         """Convert outputs of the network to predictions."""
 
     def score(self, y: Array, outputs: Floats, weight: Array | None) -> float:
@@ -76,9 +77,13 @@ class Classes:
 
 @dataclass(frozen=True)
 class Labels:
-    """Any number of labels per sample, in a column of zeros and ones each."""
+    """Any number of labels per sample, in a column of zeros and ones each.
+
+    `sparse`: whether predictions are a CSR matrix, as the first targets were one.
+    """
 
     outputs: int
+    sparse: bool = False
     loss = "binary_cross_entropy"
 
     def attributes(self) -> dict[str, Array]:
@@ -88,7 +93,9 @@ class Labels:
         _same_outputs(y, self.outputs, name)
         return y.astype(np.float32)
 
-    def decode(self, outputs: Floats) -> Array:
+    def decode(self, outputs: Floats) -> Any:
+        if self.sparse:
+            return csr_array((outputs > 0.5).astype(np.int64))
         return (outputs > 0.5).astype(np.int64)
 
     def score(self, y: Array, outputs: Floats, weight: Array | None) -> float:
@@ -106,7 +113,7 @@ class _Numbers:
         return {}
 
     def encode(self, y: Array, name: str) -> Array:
-        table = y.reshape(len(y), -1)
+        table = y if y.ndim == 2 else y.reshape(len(y), -1)
         _same_outputs(table, self.outputs, name)
         return table
 
@@ -128,7 +135,7 @@ class Numbers(_Numbers):
 
     @classmethod
     def of(cls, y: Array) -> Numbers:
-        return cls(y.reshape(len(y), -1).shape[1], y.ndim == 1)
+        return cls(1 if y.ndim == 1 else y.shape[1], y.ndim == 1)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 from trulysparse.data.arrays import dense
-from trulysparse.data.frames import integers, of_dense_types, refuse_missing
-from trulysparse.data.numeric import numeric, refuse_held_sparse
+from trulysparse.data.frames import labels_of_type, of_dense_types, refuse_missing
+from trulysparse.data.missing import any_missing, refuse_rows, with_nan
+from trulysparse.data.numeric import numeric, refuse_held_sparse, refuse_masked
 from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators._support import Mask, without
 from trulysparse.estimators._targets import Array, Targets
@@ -41,7 +42,12 @@ class WeightedSamples:
             raise ValueError(
                 f"{left} of {len(some)} samples has a weight above 0: expected at least {fewest}"
             )
-        return WeightedSamples(self.X[some], self.y[some], self.weight[some])
+        return self.some(some)
+
+    def some(self, rows: Array) -> WeightedSamples:
+        """Give those of a mask, or of these numbers."""
+        weight = None if self.weight is None else self.weight[rows]
+        return WeightedSamples(self.X[rows], self.y[rows], weight)
 
     def times(self, factors: Array | None) -> WeightedSamples:
         """Multiply the weights by factors; None are all 1."""
@@ -78,12 +84,7 @@ class WeightedSamples:
             random_state=random,
             stratify=self.y if stratified else None,
         )
-        return Split(*map(self._some, halves))
-
-    def _some(self, rows: Array) -> WeightedSamples:
-        return WeightedSamples(
-            self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows]
-        )
+        return Split(*map(self.some, halves))
 
     def _check_split(self, count: int, fraction: float, *, stratified: bool) -> None:
         """Raise ValueError if too few samples are left to train on, or are in a class."""
@@ -113,6 +114,26 @@ class Split(NamedTuple):
     held_out: WeightedSamples
 
 
+def partial_targets_of(name: str, y: Any) -> Any:
+    """Give a user's targets safe to look at: sparse ones as a CSR matrix, of which NaN is missing.
+
+    Of several targets some may be missing, however they are written, and are NaN.
+    """
+    if issparse(y):
+        matrix = check_sparse(name, y)
+        if matrix.shape[1] != 1:
+            return matrix
+        refuse_rows(name, matrix)
+        return matrix.toarray()
+    found = with_nan(name, y)
+    array = np.asarray(found) if hasattr(found, "__array__") else found
+    is_table = isinstance(array, np.ndarray) and array.ndim == 2 and array.shape[1] > 1
+    if is_table and any_missing(array):
+        refuse_masked(name, y)
+        return np.ascontiguousarray(array)
+    return targets_of(name, y)
+
+
 def targets_of(name: str, y: Any) -> Any:
     """Give a user's targets safe to look at: none is missing, and sparse ones are an array."""
     if type(y) is np.ndarray and y.dtype.kind in "biu":
@@ -121,8 +142,8 @@ def targets_of(name: str, y: Any) -> Any:
         return dense(name, y)
     refuse_held_sparse(name, y)
     check_sparse(name, y)  # another library's
-    refuse_missing(name, y)
-    return integers(of_dense_types(y))
+    refuse_missing(name, y, rows=True)
+    return labels_of_type(of_dense_types(y))
 
 
 def refuse_huge(name: str, y: Array) -> None:

@@ -74,7 +74,7 @@ def _of_targets(request: Request, y: Any) -> list[str]:
     if far is not None:
         return [f"{far}: leave outliers out, or fit to the logarithm"]
     y = np.asarray(y, np.longdouble)  # a square may be beyond float64
-    spread = float(y.std(axis=0).max())
+    spread = float(np.nan_to_num(np.nanstd(y, axis=0)).max())
     if request.core.target_statistics() is None and not _SMALL <= spread <= _LARGE:
         return [f"targets have a deviation of {spread:.2g}: use standardize_targets=True"]
     return []

@@ -135,6 +135,7 @@ def _inputs(request: Request, session: Session | None) -> Inputs:
             sample_weight=request.sample_weight,
             trains=True,
             begins=True,
+            whole=session is None or not session.sharded,
             augment=request.augment,
         )
         if not (session is not None and session.sharded):

@@ -80,24 +80,23 @@ class StreamDriver:
 
     def epoch(self, epoch: int, first_step: int, tick: Tick) -> _core.Scores:
         """Take the steps of an epoch; `tick` gets how many of them are done."""
-        loss, accuracy, samples, due = 0.0, 0.0, 0, time.monotonic() + _TICK
+        loss, accuracy, counted, due = 0.0, 0.0, 0.0, time.monotonic() + _TICK
         self._last = None
         self._constants = []
         for done in range(1, self._stream.steps + 1):
             # Without a name for the batch, so that it is gone before the next one is drawn.
-            scores, count = self._step(
+            scores = self._step(
                 *self._stream.next(), first_step + done - 1, done == self._stream.steps
             )
+            count = scores.counted
             loss, accuracy = loss + count * scores.loss, accuracy + count * scores.accuracy
-            samples += count
+            counted += count
             if done == self._stream.steps or time.monotonic() >= due:
-                tick(done, loss / samples, accuracy / samples)
+                tick(done, loss / counted, accuracy / counted)
                 due = time.monotonic() + _TICK
-        return _core.Scores(loss / samples, accuracy / samples)
+        return _core.Scores(loss / counted, accuracy / counted)
 
-    def _step(
-        self, data: _core.Data, samples: int, step: int, last: bool
-    ) -> tuple[_core.Scores, int]:
+    def _step(self, data: _core.Data, samples: int, step: int, last: bool) -> _core.Scores:
         optimizer = self._request.optimizer._at(
             self.learning_rate(0, step), self.learning_rate_before_schedule
         )
@@ -115,7 +114,7 @@ class StreamDriver:
         batch = self._core.constant(data)
         whole = self._constants[0].join(batch) if self._constants else batch
         self._constants = [whole, batch]
-        return scores, samples
+        return scores
 
     def learning_rate(self, epoch: int, step: int) -> float:
         return self._schedule.learning_rate(step)

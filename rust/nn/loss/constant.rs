@@ -1,6 +1,7 @@
 //! The best constant prediction: what a network that has learnt anything is better than.
 
-use super::{Answers, Asked, Config, Loss, Mlp, Targets};
+use super::super::standardize::Units;
+use super::{Answers, Config, Labels, Loss, Mlp, Targets};
 use crate::error::Result;
 use crate::memory::filled;
 
@@ -20,8 +21,10 @@ pub struct Constant {
     loss: Loss,
     smoothing: f64,
     samples: usize,
-    /// The sum of the weights.
-    weight: f64,
+    /// The same without labels that are missing, as a mean is divided by it.
+    counted: f64,
+    /// The sum of the weights of the labels that each output has.
+    weights: Vec<f64>,
     /// The prediction for each output; of cross-entropies the mean target.
     center: Vec<f64>,
     /// The summed loss of that prediction for each output; not of cross-entropies.
@@ -39,7 +42,8 @@ impl Constant {
             loss: config.loss,
             smoothing: config.label_smoothing,
             samples,
-            weight: 0.0,
+            counted: samples as f64,
+            weights: filled(outputs, 0.0, WHAT)?,
             center: filled(outputs, 0.0, WHAT)?,
             above: filled(outputs, 0.0, WHAT)?,
             zero: 0.0,
@@ -47,10 +51,12 @@ impl Constant {
         match answers.targets {
             Targets::Classes(classes) => constant.count(classes, answers),
             _ => {
-                let asked = Asked { samples: &[], answers, units: model.units() };
+                constant.counted = answers.counted(samples, outputs);
+                let labels = answers.labels(samples, outputs)?;
+                let asked = Asked { labels, units: model.units() };
                 match config.loss {
-                    Loss::Huber => constant.bisect(asked)?,
-                    _ => constant.average(asked),
+                    Loss::Huber => constant.bisect(&asked)?,
+                    _ => constant.average(&asked),
                 }
             }
         }
@@ -60,13 +66,15 @@ impl Constant {
     /// From numbers that [`Constant::numbers`] gave for a network with these settings.
     pub fn from_numbers(config: &Config, samples: usize, numbers: &[f64]) -> Option<Self> {
         let outputs = config.layer_sizes.last().copied().unwrap_or(0);
-        let (&[weight, zero], rest) = numbers.split_first_chunk::<2>()?;
+        let (&[counted, zero], rest) = numbers.split_first_chunk::<2>()?;
+        let (weights, rest) = rest.split_at_checked(outputs)?;
         let (center, above) = rest.split_at_checked(outputs)?;
         (above.len() == outputs).then(|| Constant {
             loss: config.loss,
             smoothing: config.label_smoothing,
             samples,
-            weight,
+            counted,
+            weights: weights.to_vec(),
             center: center.to_vec(),
             above: above.to_vec(),
             zero,
@@ -75,8 +83,8 @@ impl Constant {
 
     /// All that another process needs of it beside the settings and the number of samples.
     pub fn numbers(&self) -> Vec<f64> {
-        let (center, above) = (self.center.iter(), self.above.iter());
-        [self.weight, self.zero].iter().chain(center).chain(above).copied().collect()
+        let each = self.weights.iter().chain(&self.center).chain(&self.above);
+        [self.counted, self.zero].iter().chain(each).copied().collect()
     }
 
     /// How many samples it is of.
@@ -87,22 +95,30 @@ impl Constant {
     /// The mean loss of the prediction, as training computes a mean: by samples, not by weights.
     pub fn loss(&self) -> f64 {
         let sum = match self.loss {
-            Loss::CrossEntropy => self.weight * self.entropy(),
+            Loss::CrossEntropy => self.weight() * self.entropy(),
             Loss::BinaryCrossEntropy => {
-                let two = |&y: &f64| -(product(y) + product(1.0 - y));
-                self.weight * self.center.iter().map(two).sum::<f64>()
+                let two = |y: f64| -(product(y) + product(1.0 - y));
+                self.weights.iter().zip(&self.center).map(|(w, y)| w * two(*y)).sum::<f64>()
             }
             _ => self.above.iter().sum(),
         };
-        sum.max(0.0) / self.samples as f64
+        sum.max(0.0) / self.counted
+    }
+
+    /// The weight of the samples, of cross-entropy, whose targets are whole.
+    fn weight(&self) -> f64 {
+        self.weights.first().copied().unwrap_or(0.0)
     }
 
     /// About the most that a network has before its first step: the mean loss of outputs of zero, and
     /// 1 for each output, or each sample with a softmax, as initial outputs have a variance of
     /// about 1.
     pub fn start(&self) -> f64 {
-        let outputs = if self.loss == Loss::CrossEntropy { 1 } else { self.center.len() };
-        self.guess() + outputs as f64 * self.weight / self.samples as f64
+        let outputs = match self.loss {
+            Loss::CrossEntropy => self.weight(),
+            _ => self.weights.iter().sum(),
+        };
+        self.guess() + outputs / self.counted
     }
 
     /// By how much a network that predicts nearly the same for all samples may be above, as
@@ -118,37 +134,39 @@ impl Constant {
     fn guess(&self) -> f64 {
         let outputs = self.center.len() as f64;
         let squares = |from: f64| {
-            let moved = |(c, above): (&f64, &f64)| above + 0.5 * self.weight * (c - from).powi(2);
-            self.center.iter().zip(&self.above).map(moved).sum::<f64>()
+            let each = self.weights.iter().zip(&self.center).zip(&self.above);
+            each.map(|((w, c), above)| above + 0.5 * w * (c - from).powi(2)).sum::<f64>()
         };
         let sum = match self.loss {
-            Loss::CrossEntropy => self.weight * outputs.ln(),
-            Loss::BinaryCrossEntropy => self.weight * outputs * 2f64.ln(),
+            Loss::CrossEntropy => self.weight() * outputs.ln(),
+            Loss::BinaryCrossEntropy => self.weights.iter().sum::<f64>() * 2f64.ln(),
             Loss::SquaredError => squares(0.0),
             Loss::SquaredErrorSigmoid => squares(0.5),
             Loss::Huber => self.zero,
         };
-        sum / self.samples as f64
+        sum / self.counted
     }
 
     /// That of these targets and others together.
     pub fn join(&mut self, other: &Constant) {
-        let weight = self.weight + other.weight;
-        let share = if weight > 0.0 { other.weight / weight } else { 0.0 };
         for k in 0..self.center.len() {
             let (own, theirs) = (self.center[k], other.center[k]);
+            let weight = self.weights[k] + other.weights[k];
+            let share = if weight > 0.0 { other.weights[k] / weight } else { 0.0 };
             let center = own + share * (theirs - own);
             self.above[k] += other.above[k]
                 + match self.loss {
                     // Its slope is 1 at most.
                     Loss::Huber => {
-                        self.weight * (center - own).abs() + other.weight * (theirs - center).abs()
+                        let moved = [(center - own).abs(), (theirs - center).abs()];
+                        self.weights[k] * moved[0] + other.weights[k] * moved[1]
                     }
-                    _ => 0.5 * self.weight * share * (theirs - own).powi(2),
+                    _ => 0.5 * self.weights[k] * share * (theirs - own).powi(2),
                 };
-            self.center[k] = center;
+            (self.center[k], self.weights[k]) = (center, weight);
         }
-        (self.weight, self.samples) = (weight, self.samples + other.samples);
+        self.samples += other.samples;
+        self.counted += other.counted;
         self.zero += other.zero;
     }
 
@@ -159,55 +177,43 @@ impl Constant {
         product(smoothed().sum()) - smoothed().map(product).sum::<f64>()
     }
 
-    /// The targets of each sample that has a weight, with it.
-    fn rows<'a>(
-        &self,
-        asked: Asked<'a>,
-    ) -> impl Iterator<Item = (f64, impl Iterator<Item = f64> + use<'a>)> + use<'a> {
-        let outputs = self.center.len();
-        let row = move |s| (0..outputs).map(move |k| f64::from(asked.target(s, k, outputs)));
-        let weighted = move |s| (f64::from(asked.answers.weight(s)), row(s));
-        (0..self.samples as u32).map(weighted).filter(|(weight, _)| *weight > 0.0)
-    }
-
     fn count(&mut self, classes: &[u32], answers: Answers<'_>) {
         for (s, &class) in (0..).zip(classes) {
             self.center[class as usize] += f64::from(answers.weight(s));
         }
-        self.weight = self.center.iter().sum();
-        if self.weight > 0.0 {
-            self.center.iter_mut().for_each(|c| *c /= self.weight);
+        let weight: f64 = self.center.iter().sum();
+        self.weights.fill(weight);
+        if weight > 0.0 {
+            self.center.iter_mut().for_each(|c| *c /= weight);
         }
     }
 
     /// Weighted means, and half the sums of squares around them (West, 1979).
-    fn average(&mut self, asked: Asked<'_>) {
-        for (weight, row) in self.rows(asked) {
-            self.weight += weight;
-            let share = weight / self.weight;
-            for ((center, above), y) in self.center.iter_mut().zip(&mut self.above).zip(row) {
-                let shift = y - *center;
-                *center += share * shift;
-                *above += 0.5 * weight * shift * (y - *center);
-            }
-        }
+    fn average(&mut self, asked: &Asked<'_>) {
+        asked.visit(|k, weight, y| {
+            self.weights[k] += weight;
+            let shift = y - self.center[k];
+            self.center[k] += weight / self.weights[k] * shift;
+            self.above[k] += 0.5 * weight * shift * (y - self.center[k]);
+        });
     }
 
     /// Huber's: all outputs together, each in an interval that is halved until its ends are as good,
     /// unless a step of Newton's gets further.
-    fn bisect(&mut self, asked: Asked<'_>) -> Result<()> {
+    fn bisect(&mut self, asked: &Asked<'_>) -> Result<()> {
         let outputs = self.center.len();
         let mut low = filled(outputs, f64::INFINITY, WHAT)?;
         let mut high = filled(outputs, f64::NEG_INFINITY, WHAT)?;
-        for (weight, row) in self.rows(asked) {
-            self.weight += weight;
-            for (k, y) in row.enumerate() {
-                (low[k], high[k]) = (low[k].min(y), high[k].max(y));
-                self.zero += weight * huber(y);
-            }
-        }
-        if self.weight == 0.0 {
+        asked.visit(|k, weight, y| {
+            self.weights[k] += weight;
+            (low[k], high[k]) = (low[k].min(y), high[k].max(y));
+            self.zero += weight * huber(y);
+        });
+        if self.weights.iter().all(|weight| *weight == 0.0) {
             return Ok(());
+        }
+        for k in (0..outputs).filter(|&k| self.weights[k] == 0.0) {
+            (low[k], high[k]) = (0.0, 0.0);
         }
         self.above.fill(f64::INFINITY);
         let mut at: Vec<f64> = low.iter().zip(&high).map(|(l, h)| l + 0.5 * (h - l)).collect();
@@ -217,14 +223,12 @@ impl Constant {
             for values in [&mut sum, &mut slope, &mut curve] {
                 values.fill(0.0);
             }
-            for (weight, row) in self.rows(asked) {
-                for (k, y) in row.enumerate() {
-                    let d = at[k] - y;
-                    sum[k] += weight * huber(d);
-                    slope[k] += weight * d.clamp(-1.0, 1.0);
-                    curve[k] += if d.abs() < 1.0 { weight } else { 0.0 };
-                }
-            }
+            asked.visit(|k, weight, y| {
+                let d = at[k] - y;
+                sum[k] += weight * huber(d);
+                slope[k] += weight * d.clamp(-1.0, 1.0);
+                curve[k] += if d.abs() < 1.0 { weight } else { 0.0 };
+            });
             let mut open = false;
             for k in 0..outputs {
                 if sum[k] < self.above[k] {
@@ -242,6 +246,22 @@ impl Constant {
             }
         }
         Ok(())
+    }
+}
+
+/// Labels, and the units in which the network learns them.
+struct Asked<'a> {
+    labels: Labels<'a>,
+    units: Option<&'a Units>,
+}
+
+impl Asked<'_> {
+    /// As [`Labels::visit`], of targets in the network's units.
+    fn visit(&self, mut each: impl FnMut(usize, f64, f64)) {
+        self.labels.visit(|k, weight, y| {
+            let y = self.units.map_or(y as f32, |units| units.apply(k, y));
+            each(k, weight, f64::from(y));
+        });
     }
 }
 

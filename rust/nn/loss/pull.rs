@@ -11,7 +11,7 @@
 use super::{Answers, BatchMut, lane, lane_mut};
 
 /// Weights up to this one are never limited.
-const ALWAYS: f32 = 4.0;
+pub(super) const ALWAYS: f32 = 4.0;
 /// The most that one sample's gradient is of the batch.
 const SHARE: f32 = 0.25;
 

@@ -73,7 +73,7 @@ impl Network {
             let inputs =
                 how.is_any().then(|| data.moments(&par, how, mlp.standardizer())).transpose()?;
             let targets = match mlp.config().standardize_targets {
-                true => data.target_moments(&par, mlp.n_outputs())?,
+                true => data.target_moments(&par, mlp.n_outputs(), mlp.units())?,
                 false => None,
             };
             Ok((inputs, targets))
@@ -223,7 +223,8 @@ fn take_statistics(
     let targets = config.standardize_targets && (again || mlp.units().is_none());
     let outputs = mlp.n_outputs();
     let inputs = inputs.then(|| data.moments(par, how, mlp.standardizer())).transpose()?;
-    let targets = targets.then(|| data.target_moments(par, outputs)).transpose()?.flatten();
+    let targets =
+        targets.then(|| data.target_moments(par, outputs, mlp.units())).transpose()?.flatten();
     // Samples without a weight say nothing.
     let (inputs, targets) =
         (inputs.filter(|m| m.total() > 0.0), targets.filter(|m| m.total() > 0.0));

@@ -78,7 +78,9 @@ impl RemoteLocalWorker {
                 Ok((local.is_finished(), local.progress().score))
             })?;
             py.check_signals()?;
-            tick.call1((score.samples, score.loss, score.correct))?;
+            // As if no label were missing.
+            let factor = score.samples as f64 / score.counted;
+            tick.call1((score.samples, score.loss * factor, score.correct * factor))?;
             if finished {
                 return Ok(score.into());
             }

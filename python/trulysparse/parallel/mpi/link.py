@@ -37,6 +37,7 @@ HEADER = np.dtype(
         ("loss", "<f8"),
         ("correct", "<f8"),
         ("multiply_adds", "<i8"),
+        ("counted", "<f8"),  # samples, without labels that are missing
         ("idle", "<f8"),  # seconds that the worker has waited so far
     ]
 )

@@ -162,7 +162,7 @@ class ServerRank:
         self._link.receive(peer, values)
         scores = float(header["loss"]), float(header["correct"])
         counts = int(header["samples"]), int(header["multiply_adds"])
-        return values, _core.ScoreSums(*scores, *counts)
+        return values, _core.ScoreSums(*scores, *counts, float(header["counted"]))
 
     def _discard_gradients(self) -> None:
         """Receive and drop the gradients that workers have under way and that have no use now."""
@@ -193,14 +193,14 @@ class ServerRank:
 
         link.watch = watch
         try:
-            loss, correct, samples, networks = 0.0, 0.0, 0, []
+            loss, correct, samples, counted, networks = 0.0, 0.0, 0, 0.0, []
             for peer in link.peers:
                 answer = link.hear(peer)
                 network = np.empty(answer["size"], np.uint8)
                 link.receive(peer, network)
                 part = answer["sums"]
                 loss, correct = loss + part["loss"], correct + part["correct"]
-                samples += part["samples"]
+                samples, counted = samples + part["samples"], counted + part["counted"]
                 self.multiply_adds += part["multiply_adds"]
                 networks.append(_core.Network.from_bytes(network.tobytes(), 1)[0])
         finally:
@@ -208,8 +208,8 @@ class ServerRank:
         self.aside(lambda: self._network.average(networks))
         if self._keeps_networks:
             self._networks = networks
-        tick(samples, loss / samples, correct / samples)
-        return _core.Scores(loss / samples, correct / samples)
+        tick(samples, loss / counted, correct / counted)
+        return _core.Scores(loss / counted, correct / counted)
 
     def _begin_local(self, owns: list[_core.Network]) -> None:
         """Let workers train their own networks: copies of this one, or those that they had."""

@@ -156,5 +156,5 @@ class WorkerRank:
 
 
 def _fields(sums: _core.ScoreSums) -> dict[str, float]:
-    names = ("loss", "correct", "samples", "multiply_adds")
+    names = ("loss", "correct", "samples", "multiply_adds", "counted")
     return {name: getattr(sums, name) for name in names}
