@@ -34,7 +34,7 @@ def metadata(estimator: Any) -> dict[str, str]:
     state = vars(estimator)
     parameters = {name: _check.plain(v) for name, v in estimator.get_params(deep=False).items()}
     kept = {name: value for name, value in parameters.items() if _is_plain(value)}
-    names = state.get("feature_names_in_")
+    names, robust = state.get("feature_names_in_"), getattr(estimator, "_robust", None)
     said = {
         "class": type(estimator).__name__,
         "parameters": kept,
@@ -45,8 +45,8 @@ def metadata(estimator: Any) -> dict[str, str]:
         "feature_names": None if names is None else list(map(str, names)),
         "column_labels": state.get("_column_labels"),
         "sparse": bool(estimator._sparse),
-        "scale": estimator._scale,
-        "robust": None if estimator._robust is None else estimator._robust.tolist(),
+        "scale": getattr(estimator, "_scale", None),
+        "robust": None if robust is None else robust.tolist(),
         "loss_curve": [float(loss) for loss in estimator.loss_curve_],
         "notes": state.get("notes_", []),
         "encoder": _encoder(state.get("_encoder")),
