@@ -15,8 +15,8 @@ from trulysparse.readers.packed import is_packed
 
 T = TypeVar("T")
 
-SIZE = 24 << 20
-"""Bytes of a block; from 32 MiB on memory would be new for each."""
+SIZE = 1 << 24
+"""Bytes of a block; larger ones take new memory each time."""
 _WIDE = 1 << 14  # bytes of a block for each column, as each column of a block costs some time
 _SMALL = 4 << 20  # bytes of a text that is read row by row in no time
 _TAIL = 1 << 20  # before the end of a block its last row ends, unless quotes deceive
@@ -57,7 +57,7 @@ class Blocks:
         return self._read(self.start, self.end - self.start)
 
     def each(self, width: int, quote: str | None) -> Iterator[Block]:
-        """Give all rows, of as many columns."""
+        """Give all rows; `width` is the number of columns."""
         size = self._size or max(SIZE, width * _WIDE)
         self._several = self.end - self.start >= 2 * size
         if not self._several:
