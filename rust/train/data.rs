@@ -1,6 +1,9 @@
 //! Samples and targets as the caller holds them; how lanes are gathered from them is in `data/gather.rs`.
 
 mod gather;
+mod survey;
+
+pub use survey::Survey;
 
 use gather::{gather_blocks, gather_rows};
 

@@ -67,6 +67,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     """
 
     _RATE = TABLE.learning_rate
+    _counts_classes = True
 
     def __init__(
         self,
@@ -107,7 +108,13 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         self.class_weight = class_weight
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> SparseMLPClassifier:
         """Train a network.
 
@@ -185,7 +192,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
             logarithms: npt.NDArray[np.float32] = np.log(self._outputs(X))
         return logarithms
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Give the accuracy of `predict`; of several labels, of samples with all of them right.
 
         Parameters
@@ -199,7 +206,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float
         """
-        return float(super().score(X, self._targets(y, "y"), positive(sample_weight)))
+        return float(super().score(X, self._scored(X, y), positive(sample_weight)))
 
     def _checked(self, y: Any, name: str) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:

@@ -64,7 +64,13 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     _FEWEST_SCORED = 2
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> SparseMLPRegressor:
         """Train a network.
 
@@ -105,7 +111,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
             self._partial_fit(X, y, sample_weight)
         return self
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Give the coefficient of determination, R2, of `predict`.
 
         Parameters
@@ -119,7 +125,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
-        return float(super().score(X, self._targets(y, "y"), positive(sample_weight)))
+        return float(super().score(X, self._scored(X, y), positive(sample_weight)))
 
     def _checked(self, y: Any, name: str) -> Array:
         if y.dtype == object:
