@@ -184,7 +184,58 @@ def test_blocks_and_buffers_of_any_size_have_all_rows(
     )
     assert all(np.array_equal(r.x[:, 0], r.y) for r in found)
     assert all(len(r) % batch_size == 0 for r in found[:-1])
+    assert all(map(len, found))
+    most = max(buffer_rows, batch_size) + max(b - a for a, b in cut) + batch_size
+    assert max(map(len, found)) <= most
     assert sum(-(-len(r) // batch_size) for r in found) == -(-count // batch_size)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"topology": ts.GradientGrowth(0.3)},
+        {"topology": ts.SET(0.2), "pruning": ts.ImportancePruning(percentile=20, start=1, every=1)},
+        {"optimizer": ts.Adam(0.003, schedule="cosine"), "memory": "least"},
+        {"augment": ts.ImageAugmentation((3, 4, 1), shift=1)},
+        {"callbacks": [ts.LearningRateScheduler(lambda epoch, rate: rate / (1 + epoch))]},
+    ],
+    ids=lambda how: next(iter(how)),
+)
+def test_whatever_a_fit_is_asked_is_done_with_rows_too(how, tmp_path):
+    x, y = table()
+    mapped = saved(tmp_path, x)
+    whole, losses = fitted(x, y, epochs=4, **how)
+    streamed, found = fitted(ts.RowBlocks(mapped, y, buffer_rows=ROWS), epochs=4, **how)
+    assert found == losses
+    assert same(whole, streamed, x)
+    assert whole.nnz == streamed.nnz
+    many = ts.RowBlocks(mapped, y, buffer_rows=500)
+    model, found = fitted(many, epochs=4, **how)
+    again, repeated = fitted(many, epochs=4, threads=2, **how)
+    assert found == repeated
+    assert same(model, again, x)
+    assert model.steps_trained == whole.steps_trained
+    assert model.epochs_trained == 4
+
+
+def test_a_fit_goes_on_with_its_bits(tmp_path):
+    x, y = table()
+    rows = ts.RowBlocks(saved(tmp_path, x), y, buffer_rows=500)
+    whole, _ = fitted(rows, epochs=4)
+    parts, _ = fitted(rows, epochs=4, callbacks=[_Ends(2)])
+    parts.save(tmp_path / "model")
+    parts = ts.load(tmp_path / "model")
+    how = {"epochs": 4, "initial_epoch": 2, "batch_size": 32, "optimizer": ts.SGD()}
+    parts.fit(rows, progress=False, **how)
+    assert same(whole, parts, x)
+
+
+class _Ends(ts.Callback):
+    def __init__(self, epoch: int) -> None:
+        self._last = epoch
+
+    def on_epoch_end(self, epoch, logs):
+        self.model.stop_training = epoch + 1 == self._last
 
 
 # --- predictions, scores, held-out rows -----------------------------------------------------------
@@ -213,7 +264,7 @@ def test_text_labels_keep_their_places_in_parts(tmp_path):
     assert model.metadata["class_names"] == '["a", "b", "c"]'
     codes = np.searchsorted(["a", "b", "c"], names.astype(str))
     assert model.evaluate(rows[:1000]) == model.evaluate(x[:1000], codes[:1000])
-    assert model.evaluate(x, codes)["accuracy"] > 0.9
+    assert model.evaluate(x, codes)["accuracy"] > 0.8
     other = ts.RowBlocks(saved(tmp_path, x), np.array(["a", "z"])[np.arange(ROWS) % 2])
     with pytest.raises(ValueError, match="y has the classes \\['z'\\]"):
         model.evaluate(other)

@@ -76,15 +76,22 @@ def blocks(start: int, stop: int, size: int, step: int) -> list[tuple[int, int]]
     return [(a, b) for a, b in pairwise(edges) if a < b]
 
 
-def groups(sizes: npt.NDArray[np.int64], most: int) -> list[slice]:
-    """Share out blocks of these sizes, in this order, to buffers of about `most` rows each."""
+def groups(sizes: npt.NDArray[np.int64], most: int, least: int) -> list[slice]:
+    """Share out blocks of these sizes, in this order, to buffers of about `most` rows each.
+
+    All but the last have `least` rows or more.
+    """
     total = int(sizes.sum())
-    count = max(1, min(-(-total // most), len(sizes)))
-    ends = np.cumsum(sizes)
-    cuts = np.searchsorted(ends, [total * (k + 1) / count for k in range(count)]) + 1
-    cuts[-1] = len(sizes)
-    edges = [0, *np.unique(np.minimum(cuts, len(sizes))).tolist()]
-    return [slice(a, b) for a, b in pairwise(edges) if a < b]
+    wanted = max(total / -(-total // most), least)
+    edges, rows = [0], 0
+    for place, size in enumerate(sizes.tolist(), 1):
+        rows += size
+        if rows >= wanted:
+            edges.append(place)
+            rows = 0
+    if edges[-1] < len(sizes):
+        edges.append(len(sizes))
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 class Reader:
@@ -124,7 +131,7 @@ class Reader:
         """Read the buffers of an epoch, ahead."""
         order = _core.block_order(seed, epoch, len(self._blocks))
         sizes = np.array([stop - start for start, stop in self._blocks], np.int64)[order]
-        shared = groups(sizes, self._buffer_rows)
+        shared = groups(sizes, self._buffer_rows, self._batch_size)
         left: list[Rows] = []
 
         def fill(number: int, group: slice) -> Buffer:

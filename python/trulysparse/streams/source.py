@@ -12,6 +12,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse import _core
+from trulysparse.data.frames import is_missing
 
 Array = npt.NDArray[Any]
 
@@ -130,7 +131,7 @@ def labels_of(name: str, y: Any) -> Labels:
 def _decoded(values: Array) -> Array:
     """Give text that HDF5 has as bytes, and Python's None where pandas has its own."""
     found = [
-        item.decode() if isinstance(item, bytes) else None if item != item else item
+        item.decode() if isinstance(item, bytes) else None if is_missing(item) else item
         for item in values.ravel().tolist()
     ]
     array = np.empty(values.shape, object)
@@ -179,7 +180,8 @@ class ArraySource(Source):
         if self._stamp is not None:
             self._stamp.check()
         _core.check_mapped(self.name, self._x)
-        x = np.array(self._x[start:stop])
+        x = self._x[start:stop]
+        x = np.array(x) if isinstance(self._x, np.ndarray) else np.asarray(x)
         _forget_pages(self._x)
         if self._stamp is not None:
             self._stamp.check()
@@ -232,8 +234,8 @@ class MatrixSource(Source):
         if len(self._indptr) != self.rows + 1 or (np.diff(self._indptr) < 0).any():
             raise ValueError(f"{name} has an indptr that is none of a CSR matrix")
         self._stamp = _stamp(self._data)
-        # In copies that are checked, and the core's, as well.
-        self.row_bytes = 32 * self._indptr[-1] / max(1, self.rows) + 16
+        # In the copy of the core as well.
+        self.row_bytes = 16 * self._indptr[-1] / max(1, self.rows) + 16
         self.bytes = sum(map(_stored, (self._indices, self._data, group["indptr"])))
         self.has_labels = y is not None
 
