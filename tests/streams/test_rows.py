@@ -325,6 +325,9 @@ def test_mistakes_are_named(tmp_path):
         (lambda: rows[5:5], "none of the 3,000 rows"),
         (lambda: model.fit(rows, y), "y: expected None, as the rows x have their targets"),
         (lambda: model.fit(rows, sample_weight=y), "sample_weight: expected None, as the rows"),
+        (lambda: model.evaluate(rows, y), "y: expected None, as the rows have theirs"),
+        (lambda: model.evaluate(x), "y is missing: expected targets beside the samples"),
+        (lambda: model.fit(rows, validation_data=(rows, y)), "y: expected None, as the rows"),
         (lambda: model.fit(rows, steps_per_epoch=3), "steps_per_epoch = 3"),
         (lambda: model.fit(rows, strategy=ts.WASSP(2)), "strategy: expected None"),
         (lambda: model.fit(ts.RowBlocks(mapped)), "the rows have no labels"),
@@ -401,6 +404,7 @@ def test_estimators_refuse_what_rows_do_not_give(tmp_path):
     for call, message in (
         (lambda: ts.SparseMLPClassifier(warm_start=True).fit(rows), "warm_start = True"),
         (lambda: ts.SparseMLPClassifier(class_weight={7: 1}).fit(rows), "class_weight has \\[7\\]"),
+        (lambda: ts.SparseMLPClassifier().fit(rows, y), "y: expected None, as the rows have"),
         (lambda: ts.SparseMLPClassifier().fit(x), "requires y to be passed"),
         (lambda: ts.SparseMLPClassifier().fit(rows[:1]), "y has one class"),
         (lambda: ts.SparseMLPClassifier().partial_fit(rows, y), "rows of a file are no array"),

@@ -52,7 +52,12 @@ def rows_of(x: Any, y: Any = None, sample_weight: Any = None) -> RowBlocks | Non
     """Give rows, also of what lies in a file; None of anything else."""
     if is_on_disk(x):
         return RowBlocks(x, y, sample_weight=sample_weight)
-    return x if isinstance(x, RowBlocks) else None
+    if not isinstance(x, RowBlocks):
+        return None
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise TypeError(f"{name}: expected None, as the rows have theirs")
+    return x
 
 
 def predict(model: Predicting, rows: RowBlocks, batch_size: int) -> Array:

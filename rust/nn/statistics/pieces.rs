@@ -206,3 +206,86 @@ fn weighted<T: Copy>(table: Table<'_, T>) -> impl Iterator<Item = (f64, &[T])> {
     let weight = move |i: usize| table.weights.map_or(1.0, |w| f64::from(w[i]));
     rows.map(move |(i, row)| (weight(i), row)).filter(|(weight, _)| *weight > 0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::csr::Csr;
+    use crate::parallel::Par;
+    use crate::rng::{Purpose, Stream};
+
+    const ROWS: usize = 60;
+    const COLUMNS: usize = 4;
+
+    /// Numbers with an offset, a constant, rounding errors around a number, and zeros.
+    fn table() -> (Vec<f64>, Vec<f32>) {
+        let mut draw = Stream::new(1, Purpose::Weights, 0, 0).block(0);
+        let mut uniform = move || draw.below(1 << 20) as f64 / f64::from(1 << 20);
+        let row = |i: usize, u: f64| {
+            [1e9 + u, 12.0, if i.is_multiple_of(2) { 0.3 } else { 0.1 + 0.2 }, (i % 7) as f64 * u]
+        };
+        let values = (0..ROWS).flat_map(|i| row(i, uniform())).collect();
+        let weights = (0..ROWS).map(|i| (i % 4) as f32 * 0.7).collect();
+        (values, weights)
+    }
+
+    #[test]
+    fn pieces_have_the_bits_of_the_whole() {
+        let (values, weights) = table();
+        for size in [1, 7, 59, ROWS] {
+            for weights in [None, Some(&weights[..])] {
+                let whole = Table { values: &values, columns: COLUMNS, weights };
+                let whole = Moments::of(&Par::seq(), whole, "x").unwrap();
+                let mut pieces = DensePieces::new(COLUMNS).unwrap();
+                for again in [false, true] {
+                    for (i, values) in values.chunks(size * COLUMNS).enumerate() {
+                        let rows = i * size..(i * size + values.len() / COLUMNS);
+                        let weights = weights.map(|w| &w[rows]);
+                        let piece = Table { values, columns: COLUMNS, weights };
+                        if again { pieces.take_again(piece) } else { pieces.take(piece) }
+                    }
+                }
+                assert_eq!(pieces.moments("x").unwrap(), whole);
+            }
+        }
+    }
+
+    fn csr(values: &[f64]) -> Csr {
+        let (mut indptr, mut indices, mut data) = (vec![0], vec![], vec![]);
+        for row in values.chunks(COLUMNS) {
+            for (c, &v) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+                indices.push(c as u32);
+                data.push(v as f32);
+            }
+            indptr.push(indices.len());
+        }
+        Csr::new(COLUMNS, indptr, indices, data).unwrap()
+    }
+
+    #[test]
+    fn sparse_pieces_have_the_bits_of_the_whole() {
+        let (values, weights) = table();
+        let matrix = csr(&values);
+        for (weights, keeps) in [(None, true), (Some(&weights[..]), false)] {
+            let whole_rows = SparseRows::from(&matrix);
+            let mut whole = Moments::of_sparse(whole_rows, weights, "x").unwrap();
+            if keeps {
+                whole.keep_sparse(whole_rows).unwrap();
+            }
+            let mut pieces = SparsePieces::new(COLUMNS).unwrap();
+            for again in [false, true] {
+                for (i, values) in values.chunks(11 * COLUMNS).enumerate() {
+                    let weights = weights.map(|w| &w[i * 11..(i * 11 + values.len() / COLUMNS)]);
+                    let piece = csr(values);
+                    let rows = SparseRows::from(&piece);
+                    if again {
+                        pieces.take_again(rows, weights)
+                    } else {
+                        pieces.take(rows, weights)
+                    }
+                }
+            }
+            assert_eq!(pieces.moments("x", keeps).unwrap(), whole);
+        }
+    }
+}
