@@ -49,5 +49,5 @@ pub use schedule::{Fall, Schedule};
 pub use sparsity::{Allocation, Sparsity};
 pub use srelu::SRelu;
 pub use standardize::{Standardizer, Units};
-pub use statistics::{Moments, Table, moderate};
+pub use statistics::{DensePieces, Moments, SparsePieces, Table, moderate};
 pub use workspace::{Inference, Memory, Workspace};

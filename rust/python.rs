@@ -20,6 +20,7 @@ mod results;
 mod rules;
 mod shared_network;
 mod statistics;
+mod survey;
 mod testing;
 mod trainer;
 
@@ -68,6 +69,8 @@ mod _core {
     use super::rules::{LayerTurnover, Pruned};
     #[pymodule_export]
     use super::statistics::{Moments, Statistics};
+    #[pymodule_export]
+    use super::survey::{Survey, order};
     #[pymodule_export]
     use super::testing::kernels;
     #[pymodule_export]

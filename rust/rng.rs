@@ -30,6 +30,8 @@ pub enum Purpose {
     GrowBatch = 9,
     /// How images are turned, moved and mirrored.
     Augmentation = 10,
+    /// The order of blocks of rows in an epoch.
+    Blocks = 11,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

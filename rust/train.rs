@@ -23,8 +23,8 @@ mod settings;
 
 pub use augment::{Augmentation, Motion};
 pub use constant::constant;
-pub use data::{ArgumentNames, DataView, Samples};
-pub use epoch::{Epoch, single_step};
+pub use data::{ArgumentNames, DataView, Samples, Survey};
+pub use epoch::{Epoch, Part, block_order, single_step};
 pub use evolve::{evolve, gradient_at};
 pub use gradient_norms::gradient_norms;
 pub use parallel::{

@@ -39,6 +39,7 @@ from trulysparse.parallel.mpi.link import PeerError
 from trulysparse.presets import Preset, preset
 from trulysparse.readers import Table, read_table
 from trulysparse.recipe import RECIPE, Recipe
+from trulysparse.streams import RowBlocks, open_table
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.topology import (
     SET,
@@ -90,6 +91,7 @@ __all__ = [
     "Preset",
     "Recipe",
     "ReduceLROnPlateau",
+    "RowBlocks",
     "SparseMLP",
     "StepDecay",
     "Table",
@@ -100,6 +102,7 @@ __all__ = [
     "TopologyRule",
     "__version__",
     "load",
+    "open_table",
     "plan",
     "preset",
     "read_table",

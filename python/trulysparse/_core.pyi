@@ -35,6 +35,7 @@ __all__ = [
     "SettingRange",
     "Snapshot",
     "Statistics",
+    "Survey",
     "Tally",
     "Trainer",
     "__version__",
@@ -42,6 +43,7 @@ __all__ = [
     "augmented",
     "available_memory",
     "available_threads",
+    "block_order",
     "check_mapped",
     "expected_footprint",
     "isa",
@@ -240,6 +242,15 @@ class Moments:
     def merged(self, more: Moments) -> Moments: ...
 
 @final
+class Survey:
+    def __new__(cls, network: Network, most: float) -> Survey: ...
+    def take(self, data: Data) -> None: ...
+    def turn(self) -> None: ...
+    def moments(self) -> tuple[Moments | None, Moments | None]: ...
+
+def block_order(seed: int, epoch: int, count: int) -> _UInt32: ...
+
+@final
 class Statistics:
     def __new__(
         cls,
@@ -320,6 +331,8 @@ class Trainer:
         self,
         first_step: int,
         tick: Callable[[int, float, float], object] | None = None,
+        part: int = 0,
+        is_last: bool = True,
     ) -> Scores: ...
 
 @final

@@ -26,10 +26,12 @@ from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
 from trulysparse.importance import KINDS
 from trulysparse.layer import Layer, layers, read_only, table
+from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.parallel.mpi.session import session
 from trulysparse.parallel.strategies import Strategy
+from trulysparse.streams import RowBlocks, as_rows, held
 from trulysparse.topology import ImportancePruning, Rule
 from trulysparse.topology.pruning import OVER, amount, core_rule, reported
 from trulysparse.topology.tolerance import both_or_none, tolerated
@@ -256,14 +258,14 @@ class SparseMLP:
 
     def fit(
         self,
-        x: Samples | Iterable[Any],
+        x: Samples | Iterable[Any] | RowBlocks,
         y: Samples | None = None,
         *,
         epochs: int = 100,
         steps_per_epoch: int | None = None,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
-        validation_data: tuple[Samples, Samples] | None = None,
+        validation_data: tuple[Samples, Samples] | RowBlocks | None = None,
         optimizer: Optimizer | None = None,
         topology: Rule | None = request.PAPER_SET,
         pruning: ImportancePruning | None = None,
@@ -290,7 +292,8 @@ class SparseMLP:
             also where the model standardises (the guide's "Text and one-hot tables"). Or an
             iterator of batches ``(x, y)`` or ``(x, y, sample_weight)`` without end, or an iterable
             that starts anew when it has ended: only one batch is in memory at a time, and
-            statistics of standardisation follow them. The first frame that a model meets
+            statistics of standardisation follow them. Or `RowBlocks`, and data sets of h5py, which
+            become them: rows of a file are read while training. The first frame that a model meets
             in training gives the columns' names, `metadata`'s ``feature_names``; from then on the
             columns of frames are put in that order, and arrays go by position.
         y
@@ -357,6 +360,7 @@ class SparseMLP:
         with self._exclusive("fit"), session(strategy) as ranks, unchanged(self):
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, request.MOST_EPOCHS)
+            x, y, sample_weight = as_rows(x, y, sample_weight)
             columns, x = learnt(self, x)
             asked = request.Request(
                 core=self._core,
@@ -457,8 +461,8 @@ class SparseMLP:
 
     def evaluate(
         self,
-        x: Samples,
-        y: Samples,
+        x: Samples | RowBlocks,
+        y: Samples | None = None,
         *,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
@@ -475,6 +479,8 @@ class SparseMLP:
             not count in either.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
+        if (rows := held.rows_of(x, y, sample_weight)) is not None:
+            return scores(self.loss, held.evaluate(self, rows, batch_size))
         y = counted(self, y)
         samples = given(self._core, ordered(self, x), y, sample_weight=sample_weight)
         return scoring.evaluate(self._core, samples, batch_size)
@@ -484,7 +490,9 @@ class SparseMLP:
         samples = given(self._core, ordered(self, x), counted(self, y))
         return scoring.evaluate(self._core, samples, samples.samples)
 
-    def predict(self, x: Samples, *, batch_size: int = 128) -> npt.NDArray[np.floating[Any]]:
+    def predict(
+        self, x: Samples | RowBlocks, *, batch_size: int = 128
+    ) -> npt.NDArray[np.floating[Any]]:
         """Compute the outputs: probabilities, or values with an identity as the output.
 
         They are float32 of shape (samples, n_outputs), or float64 if the model standardises its
@@ -493,6 +501,8 @@ class SparseMLP:
         finite come with a RuntimeWarning.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
+        if (rows := held.rows_of(x)) is not None:
+            return held.predict(self, rows, batch_size)
         if (outputs := self._core.predict_at_once(x := ordered(self, x))) is not None:
             return outputs
         return scoring.predict(self._core, inputs_of(self._core, "x", x), batch_size)

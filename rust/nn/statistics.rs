@@ -1,6 +1,9 @@
 //! Means and deviations of columns of numbers, in float64, whole or batch by batch.
 
 mod labels;
+mod pieces;
+
+pub use pieces::{DensePieces, SparsePieces};
 
 use super::batch::SparseRows;
 use crate::error::{Error, Result};
@@ -153,13 +156,19 @@ impl Moments {
             }
         }
         for (c, (&stored, &square)) in stored.iter().zip(&squares).enumerate() {
-            if 2 * stored < x.n_rows() {
-                let size = (square / stored.max(1) as f64).sqrt();
-                let is_usual = size == 0.0 || SIZES.contains(&size);
-                self.keep(c, if is_usual { 1.0 } else { 1.0 / size });
-            }
+            self.keep_rare(c, stored, square, x.n_rows());
         }
         Ok(())
+    }
+
+    /// As [`Moments::keep_sparse`] with a column of which some of the rows store values with this sum of
+    /// squares.
+    fn keep_rare(&mut self, column: usize, stored: usize, squares: f64, rows: usize) {
+        if 2 * stored < rows {
+            let size = (squares / stored.max(1) as f64).sqrt();
+            let is_usual = size == 0.0 || SIZES.contains(&size);
+            self.keep(column, if is_usual { 1.0 } else { 1.0 / size });
+        }
     }
 
     /// Lets columns that are scaled only, as their mean is 0, stay as they are: (columns,) each.
@@ -242,7 +251,7 @@ impl Moments {
 }
 
 /// Between which numbers a column lies.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Range {
     low: f64,
     high: f64,
@@ -279,7 +288,7 @@ impl Range {
 }
 
 /// What a sparse column stores.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Stored {
     rows: usize,
     weight: f64,

@@ -20,7 +20,7 @@ use crate::memory::{copied, filled};
 use crate::nn::{Footprint, Memory, Mlp, Places, Workspace};
 use crate::topology::NamedRule;
 use crate::train::{
-    DataView, Epoch, FitSettings, InferencePass, Progress, evolve, gradient_at, single_step,
+    DataView, Epoch, FitSettings, InferencePass, Part, Progress, evolve, gradient_at, single_step,
 };
 
 /// A fit on one network, and the memory that it may take.
@@ -218,18 +218,23 @@ impl Trainer {
 
     /// One epoch, starting at step `first_step` of the fit. About every
     /// 100 ms signals are looked at and `tick(samples done, loss, accuracy)` is called, if given;
-    /// what they raise ends the epoch at a completed step.
-    #[pyo3(signature = (first_step, tick=None))]
+    /// what they raise ends the epoch at a completed step. `part`: the number of the part of the
+    /// epoch's samples that these are; all of them by default.
+    #[pyo3(signature = (first_step, tick=None, part=0, is_last=true))]
     fn epoch(
         &self,
         py: Python<'_>,
         first_step: u64,
         tick: Option<Bound<'_, PyAny>>,
+        part: u64,
+        is_last: bool,
     ) -> PyResult<Scores> {
         let (network, data) = (self.network.get(), self.data.get());
         let (par, settings) = (network.par()?, self.settings());
-        let mut epoch =
-            data.with(py, |data| Epoch::new(&*network.as_is()?, data, settings, first_step))?;
+        let part = Part { number: part, is_last };
+        let mut epoch = data.with(py, |data| {
+            Epoch::of_part(&*network.as_is()?, data, settings, first_step, part)
+        })?;
         while !epoch.is_finished() {
             // The lock is let go at every tick and when others wait for it: other threads may
             // look at a completed step.

@@ -1,7 +1,10 @@
 //! Samples and targets as the caller holds them; how lanes are gathered from them is in `data/gather.rs`.
 
 mod gather;
+mod survey;
 mod targets;
+
+pub use survey::Survey;
 
 use gather::{gather_blocks, gather_rows};
 

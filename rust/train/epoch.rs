@@ -19,6 +19,30 @@ pub struct Epoch {
     /// The step of the fit that comes next.
     step: u64,
     score: Score,
+    /// Whether the epoch counts when it is finished.
+    counts: bool,
+}
+
+/// Which part of the samples of an epoch is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// From 0.
+    pub number: u64,
+    /// Whether the epoch ends with it.
+    pub is_last: bool,
+}
+
+impl Part {
+    /// All samples.
+    pub const WHOLE: Part = Part { number: 0, is_last: true };
+}
+
+/// The order of `count` blocks of rows in an epoch.
+pub fn block_order(seed: u64, epoch: u64, count: u32) -> Result<Vec<u32>> {
+    let mut order = reserved(count as usize, "the order of blocks")?;
+    order.extend(0..count);
+    Stream::new(seed, Purpose::Blocks, 0, epoch).block(0).shuffle(&mut order);
+    Ok(order)
 }
 
 impl Epoch {
@@ -30,11 +54,23 @@ impl Epoch {
         settings: FitSettings,
         first_step: u64,
     ) -> Result<Self> {
+        Self::of_part(model, data, settings, first_step, Part::WHOLE)
+    }
+
+    /// As [`Epoch::new`], of which `data` are a part; the epoch counts with the last of them.
+    pub fn of_part(
+        model: &Mlp,
+        data: &DataView<'_>,
+        settings: FitSettings,
+        first_step: u64,
+        part: Part,
+    ) -> Result<Self> {
         let mut order = reserved(data.samples(), "the order of samples")?;
         order.extend(0..data.samples() as u32);
-        let stream = Stream::new(model.config().seed, Purpose::Shuffle, 0, model.counters.epochs);
-        stream.block(0).shuffle(&mut order);
-        Self::over(model, data, settings, first_step, order)
+        let (seed, epochs) = (model.config().seed, model.counters.epochs);
+        Stream::new(seed, Purpose::Shuffle, part.number, epochs).block(0).shuffle(&mut order);
+        let epoch = Self::over(model, data, settings, first_step, order)?;
+        Ok(Epoch { counts: part.is_last, ..epoch })
     }
 
     /// An epoch over some of the samples of `data`, in the given order.
@@ -47,7 +83,8 @@ impl Epoch {
     ) -> Result<Self> {
         settings.check()?;
         data.check(model)?;
-        Ok(Epoch { settings, order, next: 0, step: first_step, score: Score::default() })
+        let score = Score::default();
+        Ok(Epoch { settings, order, next: 0, step: first_step, score, counts: true })
     }
 
     /// Whether every sample has been used.
@@ -83,7 +120,7 @@ impl Epoch {
                 self.step(par, model, workspace, data, &mut ahead)?;
                 if self.is_finished() {
                     model.settle(par)?;
-                    model.counters.epochs += 1;
+                    model.counters.epochs += u64::from(self.counts);
                 } else if !go_on() {
                     break;
                 }

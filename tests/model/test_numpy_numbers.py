@@ -422,6 +422,8 @@ CALLS = {
 ELSEWHERE = {
     "Table",
     "read_table",  # tests/readers/test_formats.py
+    "RowBlocks",  # tests/streams
+    "open_table",
     "datasets.load_csv",
     "datasets.load_npz",
     "datasets.load_images",

@@ -232,6 +232,8 @@ def targets(
     Of several outputs NaN is a label that is missing. With `wide` targets become float64 if float32
     does not hold all values of their type.
     """
+    if value is None:
+        raise TypeError(f"{name} is missing: expected targets beside the samples")
     takes_classes = LOSSES[loss].takes_classes
     if takes_classes and type(value) is np.ndarray and value.shape == (count,) and _count(value):
         _core.check_mapped(name, value)

@@ -45,6 +45,24 @@ class Columns:
             frames.say_integers(name, x)
         return array
 
+    def take(self, name: str, names: list[str] | None) -> None:
+        """Take names as the model's, or compare them with those that it has."""
+        if KEY not in self._model.metadata:
+            self._learnt = names
+        self.compare(name, names)
+
+    def compare(self, name: str, names: list[str] | None) -> None:
+        """Raise ValueError if the model's names are others; None are any."""
+        known = self.known
+        if names is None or known is None:
+            return
+        known = known if known is self._learnt else self._remaining(known)
+        if known != names:
+            raise ValueError(
+                f"{name} has the columns {_some(names)}: expected those that the model was trained "
+                f"on, {_some(known)} (metadata[{KEY!r}])"
+            )
+
     @property
     def known(self) -> list[str] | None:
         """The names, if there are some."""

@@ -25,6 +25,7 @@ from trulysparse.estimators import (
     _automatic,
     _going_on,
     _partial,
+    _rows,
     _saved,
     _scaling,
     _state,
@@ -41,6 +42,8 @@ from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import BY_NAME
 from trulysparse.presets import TABLE
+from trulysparse.streams import RowBlocks
+from trulysparse.streams.held import rows_of
 from trulysparse.tables.parts import Part
 from trulysparse.topology import ImportancePruning, Rule
 
@@ -77,6 +80,7 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     _robust: Columns | None = None
     _takes_tables = True
     _orders_columns = True  # nothing is done with X but by what `validated` gives
+    _counts_classes = False
     _RATE: float  # of learning_rate_init="auto"
     _FEWEST_SCORED = 1  # samples that have a score
 
@@ -169,6 +173,16 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         random = _support.random(self.random_state)
         self._check_pruning(is_scored=stops or X_val is not None)
 
+        if (rows := rows_of(X, y, sample_weight)) is not None:
+            made = _rows.prepare(self, rows, X_val, y_val, stops=stops)
+            watch = None
+            if made.score is not None:
+                watch = Scorer(made.score, patience if stops else None, tol)
+            scaling = _scaling.of_rows(_scaling.of(self), is_sparse=made.is_sparse)
+            learnt = Learnt(made.target, made.is_sparse, scaling)
+            whole = WeightedSamples(made.rows, np.empty(0), None)  # they have their targets
+            self._search(whole, None, learnt, random, watch, made.validation, epochs)
+            return
         samples = self._samples(X, y, sample_weight, reset=not goes_on, fewest=1 if goes_on else 2)
         target = self._target if goes_on else self._learn(samples.y, samples.weight)
         held_out = self._held_out(X_val, y_val)
@@ -186,6 +200,24 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if held_out is not None:
             validation = (held_out.X, target.encode(held_out.y, "y_val"))
             watch = Scorer(_scorer(target, held_out), patience if stops else None, tol)
+        if not goes_on and learnt.scaling.standardize and learnt.scaling.robust is None:
+            names = getattr(self, "feature_names_in_", None)
+            say_outliers("X", samples.X, names, stacklevel=3)
+        self._search(samples, encoded, learnt, random, watch, validation, epochs, goes_on=goes_on)
+
+    def _search(
+        self,
+        samples: WeightedSamples,
+        encoded: Any,
+        learnt: Learnt,
+        random: np.random.RandomState,
+        watch: Scorer | None,
+        validation: Any,
+        epochs: int,
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        """Train at ever lower rates, until one does not explode, and keep what comes of it."""
         settings = {
             "epochs": epochs,
             "validation_data": validation,
@@ -196,23 +228,21 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             "pruning": self.pruning,
             "progress": _check.boolean("verbose", self.verbose),
         }
-        if not goes_on and learnt.scaling.standardize and learnt.scaling.robust is None:
-            names = getattr(self, "feature_names_in_", None)
-            say_outliers("X", samples.X, names, stacklevel=3)
         seed = _support.draw_seed(random)
         rates = self._rates(learnt, retry=not goes_on)
         tries = Tries(rates, watch)
         for rate in rates:
-            model = self._network(samples, learnt, seed, goes_on=goes_on, whole=True)
+            whole = not isinstance(samples.X, RowBlocks)
+            model = self._network(samples, learnt, seed, goes_on=goes_on, whole=whole)
             if rate == rates[0]:
                 _support.say_lost(model, samples.X)
             settings["callbacks"] = tries.callbacks(rate)
             history = self._train(model, samples, encoded, learnt, rate=rate, **settings)
             if tries.is_done(rate, history):
                 break
-        if not is_finite(history, keeps_best=stops):
+        if not is_finite(history, keeps_best=watch is not None and watch.keeps_best):
             raise self._diverged(rate)
-        _support.warn_of_trouble(history)
+        _support.warn_of_trouble(history, stacklevel=5)
         _support.say_merged(model, samples.X, encoded, self)
         if not goes_on:
             self.notes_ = _tables.notes(self, samples.X, encoded, learnt.target.loss)
@@ -288,6 +318,11 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
         A frame's columns must be those of the first fit, unless there is one only.
         """
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None: "
+                "expected targets, or RowBlocks for X, which have theirs"
+            )
         safe = partial_targets_of(name, y)
         if not reset and len(getattr(y, "columns", ())) > 1:
             columns.refuse_others(name, y, getattr(self, "_target_labels", None))
@@ -303,6 +338,12 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         X_val, y_val = self._validated(X_val, y_val, reset=False, name="y_val", fewest=fewest)
         samples = WeightedSamples(X_val, y_val, self._class_weights(y_val, whole=True))
         return _partial.with_labels(samples, "y_val")
+
+    def _scored(self, X: Any, y: Any) -> Any:
+        """Give the targets that a score is by: those of rows of a file, if there are no others."""
+        if y is None and isinstance(X, RowBlocks):
+            y = _rows.labels(X)
+        return self._targets(y, "y")
 
     def _fraction(self) -> float:
         return _check.real(
@@ -488,6 +529,8 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if (answer := _support.answer_at_once(self, X)) is not None:
             return answer
         check_is_fitted(self, "model_")
+        if (rows := rows_of(X)) is not None:
+            return self.model_, self.model_.predict(_rows.as_learnt(self, rows))
         X = _support.validated(self, X, reset=False)
         model = self.model_
         return model, model.predict(_support.without(X, self._constant))

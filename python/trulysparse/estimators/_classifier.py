@@ -68,6 +68,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     """
 
     _RATE = TABLE.learning_rate
+    _counts_classes = True
 
     def __init__(
         self,
@@ -110,7 +111,13 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         self.class_weight = class_weight
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> SparseMLPClassifier:
         """Train a network.
 
@@ -189,7 +196,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
             logarithms: npt.NDArray[np.float32] = np.log(self._outputs(X))
         return logarithms
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Give the accuracy of `predict`; of several labels, of samples with all of them right.
 
         Missing labels do not count.
@@ -205,7 +212,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float
         """
-        y = self._targets(y, "y")
+        y = self._scored(X, y)
         if _partial.is_partial(y) or self._predicts_sparse():
             return self._partial_score(X, y, sample_weight)
         return float(super().score(X, y, positive(sample_weight)))

@@ -65,7 +65,13 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     _FEWEST_SCORED = 2
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> SparseMLPRegressor:
         """Train a network.
 
@@ -107,7 +113,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
             self._partial_fit(X, y, sample_weight)
         return self
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Give the coefficient of determination, R2, of `predict`; of several outputs the mean.
 
         Missing numbers do not count.
@@ -123,7 +129,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
-        y = self._targets(y, "y")
+        y = self._scored(X, y)
         if _partial.is_partial(y):
             return self._partial_score(X, y, sample_weight)
         return float(super().score(X, y, positive(sample_weight)))

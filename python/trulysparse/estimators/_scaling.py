@@ -176,6 +176,16 @@ def of_batches(wanted: Asked, *, is_sparse: bool) -> Scaling:
     return Scaling(wanted.scale, wanted.standardize(is_sparse=is_sparse), clip)
 
 
+def of_rows(wanted: Asked, *, is_sparse: bool) -> Scaling:
+    """Give how features of rows of a file are scaled: by means and deviations of all."""
+    if wanted.scale == "robust":
+        raise ValueError(
+            "scale = 'robust' with rows of a file: expected 'auto', 'standard' or None, as medians "
+            "need all rows at once"
+        )
+    return of_batches(wanted, is_sparse=is_sparse)
+
+
 def going_on(
     wanted: Asked, model: SparseMLP, was: str | None, robust: Any, *, is_sparse: bool
 ) -> Scaling:

@@ -28,6 +28,7 @@ from trulysparse.estimators import _tables
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
+from trulysparse.streams import RowBlocks
 from trulysparse.tables.encoder import TableEncoder
 
 Mask = npt.NDArray[np.bool_]
@@ -343,7 +344,7 @@ def silent_divergence() -> Iterator[None]:
 
 def say_lost(model: SparseMLP, X: Any) -> None:
     """Warn of samples that a network does not tell apart."""
-    if not model._core.takes_float64() and not isinstance(X, Blocks):
+    if not model._core.takes_float64() and not isinstance(X, Blocks | RowBlocks):
         say_blurred("X", X, remedy(model._core))
 
 
@@ -352,6 +353,8 @@ def say_merged(model: SparseMLP, X: Any, y: Any, estimator: Any) -> None:
 
     From a method that a user's calls.
     """
+    if isinstance(X, RowBlocks):
+        return
     names = names_of(estimator)
     standardizes = model._core.takes_float64()
     if isinstance(X, Blocks):
@@ -372,10 +375,10 @@ def say_integers_of(name: str, X: Any) -> None:
         digits.say_integers(Names(name), array)
 
 
-def warn_of_trouble(history: History) -> None:
+def warn_of_trouble(history: History, stacklevel: int = 4) -> None:
     """Warn of what is wrong with a network that is kept; from the method that a user's calls."""
     if history.trouble is not None:
-        warnings.warn(history.trouble.message, ExplosionWarning, stacklevel=4)
+        warnings.warn(history.trouble.message, ExplosionWarning, stacklevel=stacklevel)
 
 
 def diverged(argument: str, rate: object) -> ValueError:

@@ -78,6 +78,10 @@ class ArrayEncoder:
         marks = scipy.sparse.csr_array(is_missing[:, self._indicated].astype(np.float32))
         return Blocks(numbers, marks)
 
+    def _encode(self, name: str, x: Any) -> Any:
+        """Do as `transform`, of rows of a file."""
+        return self.transform(x, name)
+
     def _of_matrix(self, x: Any) -> Any:
         is_missing = np.isnan(x.data)
         filled = scipy.sparse.csr_array(x, copy=True)

@@ -240,9 +240,9 @@ class LeftOutPart(Part):
         return f"left out: {self.why}"
 
 
-# --- learning -----------------------------------------------------------------------------------
-
 NUMBERS_ROWS = "it numbers the rows"
+
+# --- learning -----------------------------------------------------------------------------------
 
 ROW_NUMBERS = 20
 """Rows from which on whole numbers that count the rows are taken for row numbers."""
@@ -283,17 +283,25 @@ def anyway(part: Part, column: Column | None) -> Part:
     return NumberPart(part.name, float(column.values.mean()), 0)
 
 
+def level_counts(column: Text) -> dict[str, int]:
+    """Count the rows of each level that occurs."""
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
+    return {column.levels[i]: int(counts[i]) for i in np.flatnonzero(counts).tolist()}
+
+
 def _category(name: str, column: Text, min_count: int) -> Part:
-    missing = int((column.codes < 0).sum())
-    present = len(column.codes) - missing
+    return category(name, level_counts(column), int((column.codes < 0).sum()), min_count)
+
+
+def category(name: str, counts: dict[str, int], missing: int, min_count: int) -> Part:
+    """Learn what levels become that have these counts of rows."""
+    present = sum(counts.values())
     if not present:
         return LeftOutPart(name, "all cells are missing")
-    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
-    seen = np.flatnonzero(counts)
-    if len(seen) == 1 and not missing:
-        return LeftOutPart(name, f"one value, {column.levels[seen[0]]!r}")
-    frequent = sorted(column.levels[i] for i in seen if counts[i] >= min_count)
-    rare = len(seen) - len(frequent)
+    if len(counts) == 1 and not missing:
+        return LeftOutPart(name, f"one value, {next(iter(counts))!r}")
+    frequent = sorted(level for level, count in counts.items() if count >= min_count)
+    rare = len(counts) - len(frequent)
     if not frequent and rare == present:
         return LeftOutPart(name, f"{present} different texts, as names or identifiers have them")
     return CategoryPart(name, frequent, rare, missing)

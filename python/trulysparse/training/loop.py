@@ -16,6 +16,7 @@ from trulysparse.data.blocks import CsrArrays
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import LOSSES_OF_AN_EPOCH, History
 from trulysparse.losses import LOSSES, scores
+from trulysparse.streams.held import HeldRows
 from trulysparse.topology._rule import evolution_times, last_evolution
 from trulysparse.topology.pruning import ImportancePruning, reported
 from trulysparse.topology.tolerance import Tolerance, furthest
@@ -80,7 +81,7 @@ class Loop:
     driver: Driver
     samples: int
     steps_per_epoch: int
-    validation: _core.Data | None
+    validation: _core.Data | HeldRows | None
     checkpoint: Checkpoint | None = None
     # The samples; None of a stream, and where other ranks have them.
     arrays: Any = None
@@ -220,7 +221,7 @@ class Loop:
             made = counters.changed_after == counters.epochs
             owes = not made
         scores = prunes and pruning is not None and pruning.tolerance is not None
-        samples = request.batches and topology is not None and topology._takes_samples
+        samples = request.streams and topology is not None and topology._takes_samples
         if (evolves or prunes) and owes and not scores and not samples:
             return True
         if (evolves or prunes) and not made:
@@ -292,7 +293,7 @@ class Loop:
         if self.validation is not None:
             bar.does("validating", epoch)
             validating = time.perf_counter()
-            found = scores(loss, driver.evaluate(self.validation, self.request.batch_size))
+            found = scores(loss, self._validated(self.validation))
             validation_seconds = time.perf_counter() - validating
             logs |= {f"val_{name}": value for name, value in found.items()}
         logs["connections"] = self._connections()
@@ -306,6 +307,12 @@ class Loop:
         logs["multiply_adds"] = self._multiply_adds + driver.multiply_adds
         logs["peak_memory"] = peak_memory.memory()
         return logs | driver.numbers()
+
+    def _validated(self, held_out: _core.Data | HeldRows) -> _core.Scores:
+        batch_size = self.request.batch_size
+        if isinstance(held_out, HeldRows):
+            return self.driver.aside(lambda: held_out.evaluate(batch_size))
+        return self.driver.evaluate(held_out, batch_size)
 
     def _say_completed(self, error: Exception, steps_before: int) -> None:
         """Add to an error in an epoch which steps the model keeps, if there are some."""
@@ -348,7 +355,7 @@ class Loop:
 
     def _tolerable(self, rule: ImportancePruning) -> list[float] | None:
         """Give the percentile of each layer's connected neurons that can go, or None."""
-        assert self.validation is not None
+        assert isinstance(self.validation, _core.Data)
         assert rule.tolerance is not None
         assert isinstance(rule.start, int)
         assert isinstance(rule.every, int)

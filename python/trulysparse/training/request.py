@@ -21,6 +21,7 @@ from trulysparse.optim import SGD, Optimizer
 from trulysparse.optim.optimizers import EXPECTED, OPTIMIZERS
 from trulysparse.parallel.mpi.session import fingerprint
 from trulysparse.parallel.strategies import STRATEGIES, Strategy
+from trulysparse.streams.rows import RowBlocks
 from trulysparse.topology import SET, ImportancePruning, Rule
 
 MOST_EPOCHS = 2**31
@@ -75,6 +76,11 @@ class Request:
         if self.pruning is not None:
             parallel = self.strategy is not None
             self.pruning = self.pruning.resolved(self.epochs.stop, parallel=parallel)
+
+    @property
+    def streams(self) -> bool:
+        """Whether only a part of the samples is in memory at a time."""
+        return self.batches or isinstance(self.x, RowBlocks)
 
     @property
     def rate_setter(self) -> str | None:
@@ -173,14 +179,15 @@ CONFLICTS = (
         "iterators of batches",
     ),
     Conflict(
-        lambda fit: not fit.batches and fit.y is None,
+        lambda fit: not fit.streams and fit.y is None,
         "y is missing: expected targets beside x, or an iterator of batches instead of the "
         "{fit.x.__class__.__name__} x",
         TypeError,
     ),
     Conflict(
-        lambda fit: fit.batches and fit.strategy,
-        "strategy: expected None with an iterator of batches, which one network trains on",
+        lambda fit: fit.streams and fit.strategy,
+        "strategy: expected None with an iterator of batches or rows of a file, which one network "
+        "trains on",
     ),
     Conflict(
         lambda fit: fit.batches and fit.y is not None,
@@ -188,9 +195,28 @@ CONFLICTS = (
         TypeError,
     ),
     Conflict(
+        lambda fit: isinstance(fit.x, RowBlocks) and fit.y is not None,
+        "y: expected None, as the rows x have their targets (RowBlocks(x, y))",
+        TypeError,
+    ),
+    Conflict(
         lambda fit: fit.batches and fit.sample_weight is not None,
         "sample_weight: expected None, as batches of x can have some",
         TypeError,
+    ),
+    Conflict(
+        lambda fit: isinstance(fit.x, RowBlocks) and fit.sample_weight is not None,
+        "sample_weight: expected None, as the rows x have theirs (RowBlocks(x, y, sample_weight=))",
+        TypeError,
+    ),
+    Conflict(
+        lambda fit: (
+            fit.pruning
+            and fit.pruning.tolerance is not None
+            and isinstance(fit.validation_data, RowBlocks)
+        ),
+        "validation_data: expected arrays (x, y) for pruning with tolerance = "
+        "{fit.pruning.tolerance!r}, and not rows of a file",
     ),
     Conflict(
         lambda fit: fit.strategy and not fit.optimizer._takes_shared_gradients,

@@ -21,11 +21,14 @@ from trulysparse.parallel.mpi.server import ServerRank
 from trulysparse.parallel.mpi.session import Session
 from trulysparse.parallel.mpi.worker import WorkerRank
 from trulysparse.parallel.strategies import Strategy, local_from, shares, steps_per_epoch
+from trulysparse.streams.held import HeldRows, by_classes, rows_of, write_classes
+from trulysparse.streams.rows import RowBlocks
 from trulysparse.training import settings
 from trulysparse.training.checkpoint import DATA, Checkpoint, fingerprint
 from trulysparse.training.driver import Driver
 from trulysparse.training.loop import Loop, introduce, metrics
 from trulysparse.training.request import Request
+from trulysparse.training.rows_driver import RowsDriver
 from trulysparse.training.sequential import Sequential
 from trulysparse.training.stream import Stream
 from trulysparse.training.stream_driver import StreamDriver
@@ -85,7 +88,7 @@ class Inputs:
     data: _core.Data | None
     arrays: Any
     samples: int
-    validation: _core.Data | None
+    validation: _core.Data | HeldRows | None
     stream: Stream | None = None
     targets: Any = None
 
@@ -95,7 +98,10 @@ def start(request: Request, model: Model, session: Session | None) -> RunningFit
 
     Nothing has changed if it raises, but that a checkpoint has been taken up.
     """
-    inputs = _inputs(request, session)
+    if isinstance(request.x, RowBlocks):
+        request.columns.take("x", request.x.feature_names)
+        request.x = _by_classes(request, model, "x", request.x)
+    inputs = _inputs(request, model, session)
     if _leads(session):
         _say_outliers(request, inputs)
     if _leads(session):
@@ -105,6 +111,11 @@ def start(request: Request, model: Model, session: Session | None) -> RunningFit
             asynchronous=request.strategy is not None and request.strategy.asynchronous,
         )
         introduce(request.callbacks, model, {"epochs": request.epochs.stop, "metrics": names})
+    if isinstance(request.x, RowBlocks):
+        rows = RowsDriver(request, request.x)
+        write_classes(model.metadata, request.x)
+        held, is_sparse = inputs.validation, rows.is_sparse
+        return Loop(request, model, rows, rows.samples, rows.steps, held, streams_sparse=is_sparse)
     if inputs.stream is not None:
         steps = inputs.stream.steps
         driver = StreamDriver(request, inputs.stream)
@@ -117,13 +128,12 @@ def start(request: Request, model: Model, session: Session | None) -> RunningFit
     return _parallel(request, model, inputs, request.strategy, session)
 
 
-def _inputs(request: Request, session: Session | None) -> Inputs:
-    validation = None
+def _inputs(request: Request, model: Model, session: Session | None) -> Inputs:
+    if isinstance(request.x, RowBlocks):
+        return Inputs(None, None, 0, _validation(request, model))
     if request.batches:
         stream = Stream(request)
-        if request.validation_data is not None:
-            validation = held_out(request.core, request.validation_data)
-        return Inputs(None, None, 0, validation, stream)
+        return Inputs(None, None, 0, _validation(request, model), stream)
     if _serves(session) and np.shape(cast(Any, request.x))[:1] == (0,):
         data, arrays = None, np.empty((0, request.config.layer_sizes[0]), np.float32)
         targets = None
@@ -143,12 +153,33 @@ def _inputs(request: Request, session: Session | None) -> Inputs:
         takes_statistics = request.config.standardize and request.core.input_statistics() is None
         if takes_statistics and isinstance(arrays, np.ndarray) and arrays.dtype == np.float64:
             refuse_tiny("x", arrays)
-    if request.validation_data is not None:
-        validation = held_out(request.core, request.validation_data)
+    validation = _validation(request, model)
+    if validation is not None and not isinstance(validation, HeldRows):
         y = request.validation_data[1]
         if len(getattr(y, "columns", ())) > 1:
             refuse_others("validation_data[1] (y)", y, labels(request.y))
     return Inputs(data, arrays, arrays.shape[0], validation, targets=targets)
+
+
+def _validation(request: Request, model: Model) -> _core.Data | HeldRows | None:
+    given, name = request.validation_data, "validation_data"
+    if given is None:
+        return None
+    is_pair = isinstance(given, tuple | list) and len(given) == 2
+    rows = rows_of(*given) if is_pair else rows_of(given)
+    if rows is None:
+        return held_out(request.core, given)
+    request.columns.compare(name, rows.feature_names)
+    return HeldRows(request.core, name, _by_classes(request, model, name, rows))
+
+
+def _by_classes(request: Request, model: Model, name: str, rows: RowBlocks) -> RowBlocks:
+    """Give rows whose labels are places in the classes of those that are trained on."""
+    classes = None
+    if isinstance(request.x, RowBlocks):
+        trained = request.x
+        classes = trained._encodes_by or (trained.classes if trained._labels_are_names() else None)
+    return by_classes(request.core, model.metadata, name, rows, classes)
 
 
 def _sequential(request: Request, model: Model, inputs: Inputs) -> Loop:
@@ -226,7 +257,7 @@ def _standardize(request: Request, inputs: Inputs, session: Session | None) -> N
 
 def _say_outliers(request: Request, inputs: Inputs) -> None:
     """Warn of them where statistics are to be taken from these samples, or errors to be squared."""
-    if not request.epochs or inputs.stream is not None:
+    if not request.epochs or request.streams:
         return
     config, core = request.config, request.core
     if config.standardize and core.input_statistics() is None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from trulysparse import _core
+from trulysparse.data.classes import KEY as CLASSES
 from trulysparse.data.columns import KEY
 from trulysparse.history import History
 
@@ -24,19 +25,19 @@ class Fitted(Protocol):
 def unchanged(model: Fitted) -> Iterator[None]:
     """Put back what a fit has prepared if it fails before its first step.
 
-    These are statistics of standardisation, names of columns and the history. A checkpoint that was
-    taken up stays.
+    These are statistics of standardisation, names of columns and classes, and the history. A
+    checkpoint that was taken up stays.
     """
     core, history, stops = model._core, model.history, model.stop_training
-    named, work = KEY in model.metadata, _work(core)
+    named, work = {KEY, CLASSES} & set(model.metadata), _work(core)
     inputs, targets = core.input_statistics(), core.target_statistics()
     try:
         yield
     except BaseException:
         if _work(core) == work:
             model.history, model.stop_training = history, stops
-            if not named:
-                model.metadata.pop(KEY, None)
+            for key in {KEY, CLASSES} - named:
+                model.metadata.pop(key, None)
             if inputs is None or targets is None:
                 core.forget_statistics()
                 core.set_statistics(inputs, targets)
