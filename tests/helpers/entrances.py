@@ -26,6 +26,7 @@ X = RNG.normal(size=(ROWS, COLUMNS))
 Y = np.arange(ROWS) % 2
 FRAME = pl.DataFrame({"number": X[:, 0], "text": ["a", "b"] * (ROWS // 2)})
 FOLDER = Path(tempfile.mkdtemp())
+FRAME.write_parquet(FOLDER / "table.parquet")
 QUIET = {"epochs": 1, "progress": False}
 
 
@@ -77,6 +78,7 @@ OWN = {
 # An object of each class that is looked at through one; the others are made by their arguments.
 OBJECTS: dict[str, Callable[[], Any]] = {
     "Blocks": lambda: ts.Blocks(X, sp.csr_array(X)),
+    "RowBlocks": lambda: ts.RowBlocks(X, Y),
     "TableEncoder": lambda: ts.TableEncoder().fit(FRAME),
     "SparseMLP": model,
     "Layer": lambda: model().layers[0],
@@ -139,6 +141,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "plan": {"layer_sizes": [COLUMNS, 8, 2]},
     "preset": {"name": "table", "samples": 100},
     "read_table": {"path": FOLDER / "table.csv"},
+    "open_table": {"path": FOLDER / "table.parquet"}, "RowBlocks": {"x": X},
     "ImageAugmentation.preview": {"x": X},
     "plot.accuracy_against_parameters": {"curve": CURVE},
     "plot.accuracy_over_workers": {"accuracy": RUNS}, "plot.speedup_over_workers": {"speed": RUNS},

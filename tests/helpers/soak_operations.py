@@ -434,7 +434,8 @@ def bad_samples(world: World, rng: Generator) -> Action:
 def bad_targets(world: World, rng: Generator) -> Action:
     y = np.asarray(world.y, np.float64)
     one = y.copy()
-    one.flat[int(rng.integers(y.size))] = some(rng, [NAN, math.inf])
+    # Of several outputs, a missing one does not count.
+    one.flat[int(rng.integers(y.size))] = math.inf if y.ndim == 2 else some(rng, [NAN, math.inf])
     bad = some(rng, [one, y[:-1], y[..., None, None], None, y.astype(str), y * 1j, "y", 3])
     weight = some(rng, [[-1.0] * len(y), [NAN] * len(y), [1.0], "w", np.ones((len(y), 2))])
     verbs: list[Action] = [

@@ -162,13 +162,13 @@ def test_the_command_line_says_it_too(tmp_path: Path, capsys: Any) -> None:
     assert cli.main(["train", "--data", train, *quick]) == 0
     capsys.readouterr()
     model, out = str(tmp_path / "model.safetensors"), tmp_path / "out.csv"
-    rows = write(tmp_path / "rows.csv", nearly_too_large(ts.load(model)), False)
+    rows = write(tmp_path / "rows.csv", nearly_too_large(network(model)), False)
     assert cli.main(["predict", model, "--data", rows, "--out", str(out)]) == 0
     text = capsys.readouterr().err
     assert text.startswith("trulysparse: warning: predict gives no finite numbers for 2 of 10 rows")
     with open(out, newline="") as file:
         classes = [row[0] for row in csv.reader(file)][1:]
     assert [i for i, name in enumerate(classes) if name == ""] == [3, 7]
-    data = write(tmp_path / "test.csv", nearly_too_large(ts.load(model)), True)
+    data = write(tmp_path / "test.csv", nearly_too_large(network(model)), True)
     assert cli.main(["evaluate", model, "--data", data]) == 0
     assert "trulysparse: warning: evaluate gives no finite" in capsys.readouterr().err

@@ -171,6 +171,8 @@ ESTIMATOR = {
     "zeta": [0.25],
     "grow_init": [0.5],
     "standardize": [False, True],
+    "scale": [False],
+    "clip": [2.5],
     "early_stopping": [True],
     "warm_start": [True, False],
     "verbose": [False],

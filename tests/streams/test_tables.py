@@ -89,11 +89,12 @@ def test_estimators_are_those_of_the_frame_and_are_saved(tmp_path):
 
 
 def test_plain_numbers_stay_as_they_are(tmp_path):
-    frame = table().select("row", "size", "label")
+    frame = table().select("size", "label").with_columns(shuffled=pl.col("size").shuffle(seed=0))
+    frame = frame.select("shuffled", "size", "label")
     rows = opened(tmp_path, frame, drop=(), buffer_rows=ROWS)
     assert rows.columns_ is None
-    assert rows.names == ("row", "size")
-    x = frame.select("row", "size").to_numpy()
+    assert rows.names == ("shuffled", "size")
+    x = frame.select("shuffled", "size").to_numpy()
     whole = ts.SparseMLPClassifier(max_iter=2, random_state=0).fit(x, frame["label"].to_list())
     streamed = ts.SparseMLPClassifier(max_iter=2, random_state=0).fit(rows)
     assert whole.loss_curve_ == streamed.loss_curve_

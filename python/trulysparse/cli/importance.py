@@ -104,11 +104,11 @@ def _merges(saved: Saved) -> bool:
 
 
 def _of_columns(saved: Saved, scores: Scores) -> tuple[list[str], Scores]:
-    """Give the columns of the table and their scores: the sums over what each became."""
+    """Give the columns of the table and their scores, as `feature_importances_` has them."""
     model, encoder = saved.model, saved.encoder
     whole = np.zeros(model.original_layer_sizes[0])
     whole[model.units(0)] = scores
-    found = np.array([whole[places].sum() for places in encoder.places()])
+    found = np.array([np.sqrt((whole[at] ** 2).sum()) for at in encoder.places()])
     return [part.name for part in encoder.columns_], found
 
 

@@ -10,8 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
-from scipy.sparse import csc_array, issparse
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -32,6 +31,7 @@ from trulysparse.estimators import (
     _support,
     _tables,
 )
+from trulysparse.estimators._looks import Looks
 from trulysparse.estimators._scaling import Scaling
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._tables import Encoder
@@ -44,7 +44,6 @@ from trulysparse.optim.optimizers import BY_NAME
 from trulysparse.presets import TABLE
 from trulysparse.streams import RowBlocks
 from trulysparse.streams.held import rows_of
-from trulysparse.tables.parts import Part
 from trulysparse.topology import ImportancePruning, Rule
 
 # What a network's outputs are, where another thread may be about to replace both in an estimator.
@@ -60,7 +59,7 @@ class Learnt:
     scaling: Scaling
 
 
-class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     """The base of both, which say what targets they take and how these are encoded."""
 
     model_: SparseMLP
@@ -571,54 +570,6 @@ class SparseEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             return _partial.predictions(_TARGET_OF.get(model, self._target), X, model.predict)
         model, outputs = self._answer(X)
         return _TARGET_OF.get(model, self._target).decode(outputs)
-
-    @property
-    def coefs_(self) -> list[csc_array]:
-        """The weights of each layer, (n_in, n_out)."""
-        check_is_fitted(self, "model_")
-        return [layer.weight for layer in self.model_.layers]
-
-    @property
-    def intercepts_(self) -> list[npt.NDArray[np.float32]]:
-        """The biases of each layer."""
-        check_is_fitted(self, "model_")
-        return [layer.bias for layer in self.model_.layers]
-
-    @property
-    def feature_importances_(self) -> npt.NDArray[np.float64]:
-        """What each feature is worth, by the name that scikit-learn's tools look for."""
-        check_is_fitted(self, "model_")
-        scores = np.zeros(self.model_.original_layer_sizes[0])
-        scores[self.model_.units(0)] = self.model_.feature_importance()
-        if self._constant is not None:
-            scores[self._constant] = 0
-        if self._encoder is not None:
-            return np.array([scores[places].sum() for places in self._encoder.places()])
-        return scores
-
-    @property
-    def level_importances_(self) -> dict[str, dict[str, float]]:
-        """What each feature of a column is worth: its levels, its number, that it is missing."""
-        check_is_fitted(self, "model_")
-        if self._encoder is None:
-            raise AttributeError("level_importances_: expected a fit to a table with categories")
-        scores = np.zeros(self.model_.original_layer_sizes[0])
-        scores[self.model_.units(0)] = self.model_.feature_importance()
-        names = self._encoder.feature_names_
-        columns = zip(self._encoder.columns_, self._encoder.places(), strict=True)
-        return {part.name: {names[i]: float(scores[i]) for i in at} for part, at in columns}
-
-    @property
-    def columns_(self) -> tuple[Part, ...]:
-        """What became of each column of the table that `fit` saw, and how it is scaled."""
-        check_is_fitted(self, "model_")
-        return _scaling.columns(self)
-
-    @property
-    def neuron_importances_(self) -> list[npt.NDArray[np.float32]]:
-        """What the neurons of each hidden layer are worth."""
-        check_is_fitted(self, "model_")
-        return [self.model_.importance(i) for i in range(1, len(self.model_.layer_sizes) - 1)]
 
     def __setstate__(self, state: Any) -> None:
         """Take the state of a pickle, once it is checked."""
