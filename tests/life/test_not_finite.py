@@ -15,6 +15,7 @@ import trulysparse as ts
 from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse import _core, cli
+from trulysparse.loading import network
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(10, 4)), np.arange(10) % 3

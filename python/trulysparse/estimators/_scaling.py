@@ -106,7 +106,7 @@ def asked(scale: Any, standardize: Any, clip: Any) -> Asked:
 
 def _scale(value: Any) -> str | None:
     value = _check.plain(value)
-    if value is None or value is False:
+    if value is None or (_check.is_number(value) and value == 0) or value is False:
         return None
     if isinstance(value, str) and value in SCALES:
         return value

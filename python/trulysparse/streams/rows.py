@@ -107,6 +107,7 @@ class RowBlocks:
     def __init__(
         self, x: Any, y: Any = None, *, sample_weight: Any = None, buffer_rows: int | None = None
     ) -> None:
+        refuse_held_sparse("y", y)
         labels = None if y is None else labels_of("y", y)
         self._take(source_of("x", x, labels), buffer_rows)
         if labels is not None and labels.shape[0] != self._source.rows:
