@@ -77,7 +77,6 @@ _BY_START = (
     (b"<!DOCTYPE html", _WEB),
     (b"<html", _WEB),
 )
-_RELATION = re.compile(rb"(?:\s*(?:%[^\n]*)?\n)*\s*@relation\s", re.IGNORECASE)
 _HEAD = 1 << 16
 
 
@@ -89,7 +88,9 @@ def refused(path: str, data: bytes) -> None:
     if data[257:262] == b"ustar":
         raise ValueError(f"{path} is {_TAR}")
     head = data[:_HEAD].removeprefix(b"\xef\xbb\xbf")
-    if _RELATION.match(head):
+    lines = (line.strip() for line in head.splitlines())
+    first = next((line for line in lines if line and not line.startswith(b"%")), b"")
+    if first.lower().startswith(b"@relation"):
         raise ValueError(f"{path} is {_ARFF}")
     if head.lstrip()[:1] in (b"{", b"["):
         json_kind = _kind_of_json(head)
