@@ -57,7 +57,7 @@ class Blocks:
         return self._read(self.start, self.end - self.start)
 
     def each(self, width: int, quote: str | None) -> Iterator[Block]:
-        """Give all rows, of as many columns."""
+        """Give all rows; `width` is the number of columns."""
         size = self._size or max(SIZE, width * _WIDE)
         self._several = self.end - self.start >= 2 * size
         if not self._several:
