@@ -15,8 +15,8 @@ from trulysparse.readers.packed import is_packed
 
 T = TypeVar("T")
 
-SIZE = 24 << 20
-"""Bytes of a block; from 32 MiB on memory would be new for each."""
+SIZE = 1 << 24
+"""Bytes of a block; larger ones take new memory each time."""
 _WIDE = 1 << 14  # bytes of a block for each column, as each column of a block costs some time
 _SMALL = 4 << 20  # bytes of a text that is read row by row in no time
 _TAIL = 1 << 20  # before the end of a block its last row ends, unless quotes deceive

@@ -37,6 +37,7 @@ _MOSTLY, _PARTLY = 0.9, 0.5
 _FEW = 20
 _TRUTH = ("true", "false")
 _EXACT = 2**53
+_HEAD = 200  # rows that show which columns are text
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,23 @@ Where = Callable[[int], str]
 
 
 class _Cells(NamedTuple):
-    """A column: its cells without blanks, those of its spellings that count, how often each is."""
+    """A column: its cells without blanks, those of its spellings that count, how often each is.
+
+    `gone` are the other spellings, which mean missing.
+    """
 
     name: str
     all: pl.Series
     spelled: pl.Series
     counts: pl.Series
+    gone: list[str]
     where: Where
+
+    def known(self) -> pl.Series:
+        """Give all cells, with null for what is missing."""
+        if not self.gone:
+            return self.all
+        return self.all.set(self.all.is_in(self.gone).fill_null(value=False), None)
 
     def share(self, mask: pl.Series) -> float:
         """Give the part of the cells, missing ones aside, whose spelling is in `mask`."""
@@ -119,6 +130,10 @@ def plain_numbers(
 
     cells = frame.select(pl.all().str.strip_chars())
     words = sorted(asked.missing)
+    likely = _likely_numbers(cells.head(_HEAD), words)
+    if not likely:
+        return {}, cells
+    every, cells = cells, of(cells, likely)
     known = cells.select(pl.when(pl.all().is_in(words)).then(None).otherwise(pl.all()).name.keep())
     floats = known.select(pl.all().cast(pl.Float64, strict=False))
     whole = known.select(pl.all().cast(pl.Int64, strict=False))
@@ -127,7 +142,7 @@ def plain_numbers(
     integers = whole.select(pl.all().count()).row(0)
     padded = known.select(pl.all().str.contains(PADDED).any()).row(0)
     found = {}
-    for k, name in enumerate(frame.columns):
+    for k, name in enumerate(likely):
         if name in asked.text or padded[k] or finite[k] != count[k] or not count[k]:
             continue
         if integers[k] == count[k]:
@@ -141,7 +156,16 @@ def plain_numbers(
             elif evidence.doubts_points and known[name].str.contains(".", literal=True).any():
                 continue
         found[name] = floats[name]
-    return found, cells.select([name for name in cells.columns if name not in found])
+    return found, every.select([name for name in every.columns if name not in found])
+
+
+def _likely_numbers(head: pl.DataFrame, words: list[str]) -> list[str]:
+    """Name the columns whose first cells are all numbers, or missing."""
+    import polars as pl
+
+    missing = pl.all().is_in(words) | pl.all().is_null()
+    good = head.select((missing | pl.all().cast(pl.Float64, strict=False).is_not_null()).all())
+    return [name for name, is_good in zip(head.columns, good.row(0), strict=True) if is_good]
 
 
 def decide(
@@ -177,13 +201,14 @@ def decide(
     table = table.group_by("cell", maintain_order=True).agg(pl.len().alias("n"))
     spelled, counts = table["cell"], table["n"]
     missing = spelled.is_in(sorted(asked.missing))
-    column = _Cells(name, cells, spelled.filter(~missing), counts.filter(~missing), where)
+    gone = spelled.filter(missing).to_list()
+    column = _Cells(name, cells, spelled.filter(~missing), counts.filter(~missing), gone, where)
     if name in asked.text:
         return _text(column, asked, notes)
     if not len(column.spelled):
         return pl.Series(name, [None] * len(cells), dtype=pl.Float64)
     if column.spelled.str.to_lowercase().is_in(_TRUTH).all():
-        low = _without(cells, asked).str.to_lowercase()
+        low = column.known().str.to_lowercase()
         return (low == "true").alias(name)
     dated = dates.like_dates(column.spelled)
     if column.share(dated) >= _MOSTLY:
@@ -326,8 +351,8 @@ def _converted(
         shown = _check.shown(column.spelled[k])
         notes.add("spelled", f"column {column.name!r}: {shown} is read as {values[k]}")
     if plain.equals(column.spelled):
-        return _without(column.all, asked).cast(values.dtype, strict=False)
-    return _without(column.all, asked).replace_strict(
+        return column.known().cast(values.dtype, strict=False)
+    return column.known().replace_strict(
         column.spelled, values, default=None, return_dtype=values.dtype
     )
 
@@ -341,28 +366,22 @@ def _dates(column: _Cells, asked: Asked, notes: Notes) -> pl.Series:
         return _text(column, asked, notes)
     if zones == "all":
         notes.add("zones", f"column {column.name!r}: times with a zone are read as UTC")
-    return _without(column.all, asked).replace_strict(
+    return column.known().replace_strict(
         column.spelled, values, default=None, return_dtype=values.dtype
     )
 
 
 def _text(column: _Cells, asked: Asked, notes: Notes) -> pl.Series:
-    words = asked.missing - asked.said_missing - {""}
-    spelled = column.all.is_in(sorted(words)).fill_null(value=False)
-    if spelled.any() and len(column.spelled) <= _FEW:
+    words = [word for word in column.gone if word and word not in asked.said_missing]
+    if words and len(column.spelled) <= _FEW:
+        spelled = column.all.is_in(words).fill_null(value=False)
         first = _check.shown(column.all.filter(spelled)[0])
         notes.add(
             "levels",
             f"column {column.name!r}: {first} is read as missing, in {spelled.sum():,} cells "
             "(not_missing= makes it a level)",
         )
-    return _without(column.all, asked)
-
-
-def _without(cells: pl.Series, asked: Asked) -> pl.Series:
-    """Give cells with null for what is missing."""
-    gone = cells.is_in(sorted(asked.missing)).fill_null(value=False)
-    return cells.set(gone, None) if gone.any() else cells
+    return column.known()
 
 
 def without_numbers(frame: pl.DataFrame, asked: Asked) -> pl.DataFrame:
