@@ -18,6 +18,7 @@ from trulysparse.readers.dialect import BLANKS, COMMENTS, Dialect
 from trulysparse.readers.scan import Scan, scan
 from trulysparse.readers.source import not_utf_8
 
+_BEGIN = 1 << 18
 _CONTROLS = bytes(
     k for k in range(32) if chr(k) not in "\t\n\r"
 )  # some of them are blanks to Python
@@ -167,7 +168,8 @@ class Regular:
 def _without_blanks(data: bytes, separator: str, quote: str | None) -> bytes:
     """Leave out blanks at the beginning of cells, which are no part of them."""
     mark = separator.encode()
-    if separator == "\t" or mark + b" " not in data:
+    # To look for two bytes takes long: the first rows show whether there are some.
+    if separator == "\t" or mark + b" " not in data[:_BEGIN]:
         return data
     if quote is None or quote.encode() not in data:
         while mark + b" " in data:

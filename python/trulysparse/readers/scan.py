@@ -41,12 +41,6 @@ def scan(body: bytes, separator: str, quote: str | None, comment: str) -> Scan:
     has_returns = b"\r" in body
     marks = [ord(sign) for sign in comment if sign.encode() in body]
     inside = False
-    if not has_quotes:
-        # Lines are longer than cells: looking for their ends is faster than comparing all bytes.
-        found.rows = body.count(b"\n")
-        if body.startswith(b"\n") or b"\n\n" in body:
-            found.irregular = "blank lines"
-            return found
     for at in range(0, end, _BLOCK):
         # With a byte before and two behind, as a line ends before the first and behind the last.
         if 0 < at < end - _BLOCK - 2:
@@ -60,6 +54,7 @@ def scan(body: bytes, separator: str, quote: str | None, comment: str) -> Scan:
             inside = _quoted(found, x, x == _LF, ord(separator), ord(quote), inside=inside)
         else:
             found.separators += _count(x[1:-2] == ord(separator))
+            _lines(found, x)
             _padded(found, body, at, x, ord(separator), None)
         if has_returns or marks:
             _other_lines(found, x, marks)
@@ -99,6 +94,14 @@ def all_rows_have(body: bytes, separator: str, quote: str | None, width: int) ->
 
 def _count(mask: npt.NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(mask))
+
+
+def _lines(found: Scan, x: npt.NDArray[np.uint8]) -> None:
+    """Count ends of lines, which are few, and find those of blank ones."""
+    places = np.flatnonzero(x[:-2] == _LF)
+    found.rows += len(places) - int(x[0] == _LF)
+    if (x[places + 1] == _LF)[: len(places) - int(x[-3] == _LF)].any():
+        found.irregular = "blank lines"
 
 
 def _other_lines(found: Scan, x: npt.NDArray[np.uint8], marks: list[int]) -> None:

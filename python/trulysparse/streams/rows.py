@@ -15,6 +15,7 @@ from trulysparse import _check
 from trulysparse.data.arrays import as_float32, as_float64, sample_weights
 from trulysparse.data.blocks import Blocks, FloatArray
 from trulysparse.data.frames import as_array, is_frame
+from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.streams import reader
 from trulysparse.streams.reader import Read, Reader, Rows
 from trulysparse.streams.source import (
