@@ -151,6 +151,36 @@ class TestTraining:
             == estimator.predict(frame.drop("price", "big", "delft")).tolist()
         )
 
+    def test_several_labels_of_which_some_are_missing(self, capsys):
+        frame = houses().with_columns(
+            big=pl.when(pl.int_range(pl.len()) % 4 == 0)
+            .then(None)
+            .otherwise((pl.col("area").fill_null(0) > 100).cast(pl.Int64)),
+            delft=(pl.col("town").fill_null("?") == "Delft").cast(pl.Int64),
+        )
+        frame.drop("price").write_csv("houses.csv")
+        flags = ["--label", "big,delft"]
+        out, _ = said(capsys, 0, "train", "--data", "houses.csv", *flags, *QUICK)
+        assert "2 labels of 0 and 1; 50 of 400 are missing, and do not count\n" in out
+        out, _ = said(capsys, 0, "evaluate", MODEL, "--data", "houses.csv")
+        truth = frame.select("big", "delft").to_numpy()
+        guess = ts.load(MODEL).predict(frame.drop("price", "big", "delft"))
+        exact = ((truth == guess) | np.isnan(truth)).all(axis=1).mean()
+        assert f"all labels right {100 * exact:.2f} %" in out
+
+    def test_labels_of_another_file(self, capsys):
+        frame = houses()
+        frame.select("name", "price").sort("price").write_csv("prices.csv")
+        frame.drop("price").write_csv("houses.csv")
+        flags = ["--labels-from", "prices.csv", "--label", "price"]
+        said(capsys, 0, "train", "--data", "houses.csv", *flags, *QUICK)
+        out, _ = said(capsys, 0, "evaluate", MODEL, "--data", "houses.csv", *flags)
+        frame.write_csv("both.csv")
+        assert (
+            out.splitlines()[-1]
+            == said(capsys, 0, "evaluate", MODEL, "--data", "both.csv")[0].splitlines()[-1]
+        )
+
     def test_a_missing_label_is_named(self, capsys):
         frame = houses().with_columns(
             price=pl.when(pl.int_range(pl.len()) == 5).then(None).otherwise(pl.col("price"))

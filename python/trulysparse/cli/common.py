@@ -166,7 +166,7 @@ def left(model: SparseMLP) -> str:
 def refuse_overwriting(
     args: argparse.Namespace,
     outputs: Iterable[Path],
-    inputs: Sequence[str] = ("model", "data", "data_dir"),
+    inputs: Sequence[str] = ("model", "data", "data_dir", "labels_from"),
 ) -> None:
     """Fail before anything is read if a file to be written is one of the `inputs`, or a link to it.
 

@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
     add_model(evaluate)
     data.add_flags(evaluate, required=True)
     tables.add_columns(evaluate, trains=False)
+    tables.add_labels_from(evaluate)
     tables.add_reading(evaluate)
     add_batch_size(evaluate, _BATCH_SIZE)
     add_threads(evaluate)

@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
     add_model(prune)
     data.add_flags(prune, required=True)
     tables.add_columns(prune, trains=False)
+    tables.add_labels_from(prune)
     tables.add_reading(prune)
     goal = prune.add_mutually_exclusive_group(required=True)
     goal.add_argument(
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     """Prune, say what it cost, and write the model and its curve."""
     _check_out(args.out)
     check_folder(args.out.parent)
-    refuse_overwriting(args, [args.out], ("data", "data_dir"))
+    refuse_overwriting(args, [args.out], ("data", "data_dir", "labels_from"))
     refuse_overwriting(args, [args.out.with_suffix(".png")])
     saved = Saved.read(args)
     model, read = saved.model, saved.labelled(args)

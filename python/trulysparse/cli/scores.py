@@ -97,11 +97,13 @@ def _area(y: Array, outputs: Array) -> float | None:
 def _of_labels(y: Array, outputs: Array) -> str:
     from sklearn.metrics import roc_auc_score
 
-    exact = ((outputs > 0.5) == (y > 0.5)).all(axis=1).mean()
-    both = [j for j in range(y.shape[1]) if 0 < (y[:, j] > 0.5).sum() < len(y)]
+    known = ~np.isnan(y)
+    exact = (((outputs > 0.5) == (y > 0.5)) | ~known).all(axis=1).mean()
+    columns = [(y[known[:, j], j] > 0.5, outputs[known[:, j], j]) for j in range(y.shape[1])]
+    both = [(truth, guess) for truth, guess in columns if 0 < truth.sum() < len(truth)]
     parts = [f"all labels right {100 * exact:.2f} %"]
     if both:
-        area = np.mean([roc_auc_score(y[:, j] > 0.5, outputs[:, j]) for j in both])
+        area = np.mean([roc_auc_score(truth, guess) for truth, guess in both])
         parts.append(f"AUC {area:.4f}")
     return ", ".join(parts)
 
@@ -113,9 +115,13 @@ def _of_numbers(y: Array, outputs: Array, names: Sequence[str] | None) -> list[s
     y = y.reshape(len(y), -1)
     lines = []
     for j in range(y.shape[1]):
-        error = outputs[:, j].astype(np.float64) - y[:, j]
-        spread = ((y[:, j] - y[:, j].mean()) ** 2).sum()
-        r2 = f"R2 {1 - (error**2).sum() / spread:.4f}, " if spread > 0 and len(y) > 1 else ""
+        known = ~np.isnan(y[:, j])
+        truth = y[known, j]
+        error = outputs[known, j].astype(np.float64) - truth
+        if not len(truth):
+            continue
+        spread = ((truth - truth.mean()) ** 2).sum()
+        r2 = f"R2 {1 - (error**2).sum() / spread:.4f}, " if spread > 0 else ""
         which = "" if y.shape[1] == 1 or names is None else f"{names[j]}: "
         root = np.sqrt((error**2).mean())
         lines.append(f"{which}{r2}RMSE {root:.6g}, MAE {abs(error).mean():.6g}")

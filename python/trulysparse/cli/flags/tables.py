@@ -37,6 +37,7 @@ def add_task(parser: Any) -> None:
         help="whether the label is a class or a number (default: by the label; whole numbers with "
         "many values are numbers)",
     )
+    add_labels_from(parser)
     rows = parser.add_mutually_exclusive_group()
     rows.add_argument(
         "--group",
@@ -49,6 +50,15 @@ def add_task(parser: Any) -> None:
         type=Typed,
         metavar="COLUMN",
         help="hold out the latest rows instead of some at random",
+    )
+
+
+def add_labels_from(parser: Any) -> None:
+    """Add the file of the labels."""
+    parser.add_argument(
+        "--labels-from",
+        metavar="FILE",
+        help="the file that has the labels, by the identifiers of the rows, or in their order",
     )
 
 
@@ -87,4 +97,5 @@ def reading(args: argparse.Namespace) -> dict[str, Any]:
     """Give keyword arguments of `read_table`."""
     names = ("separator", "decimal", "thousands", "header", "encoding", "comment")
     found = {name: getattr(args, name) for name in names}
+    found["labels_from"] = getattr(args, "labels_from", None)
     return found | {"missing": args.missing, "transpose": args.transpose}

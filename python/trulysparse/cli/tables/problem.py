@@ -145,6 +145,7 @@ def _of_dataset(args: argparse.Namespace, *, silent: bool) -> Problem:
         f"--{name}": getattr(args, name)
         for name in ("drop", "columns", "id", "task", "group", "time", "text", "transpose")
     }
+    given["--labels-from"] = args.labels_from
     for flag, value in given.items():
         if value:
             raise ValueError(f"{flag} is for tables of your own, but the data is {args.data!r}")

@@ -272,17 +272,11 @@ class Saved:
         """Make targets of the network of a table's labels."""
         values = targets.columns_of(table.y)
         names = targets.names_of(table)
-        for column, name in zip(values, names, strict=True):
-            targets.refuse_missing(column, what, name, table.rows)
         if self.class_names is not None:
             (column,) = values
+            targets.refuse_missing(column, what, names[0], table.rows)
             return _codes(what, column, names[0], table.rows, self.class_names)
-        y = np.column_stack(
-            [
-                targets.as_numbers(column, what, name, table.rows)
-                for column, name in zip(values, names, strict=True)
-            ]
-        )
+        y = targets.numbers_of(values, what, names, table.rows)
         count = self.model.layer_sizes[-1]
         if y.shape[1] != count:
             raise ValueError(f"{what}: {y.shape[1]} labels, but the model predicts {count}")

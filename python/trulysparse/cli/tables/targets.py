@@ -105,10 +105,10 @@ def columns_of(y: Any) -> list[Array]:
     if isinstance(y, np.ndarray) and y.ndim == 2:
         return list(y.T)
     if isinstance(y, list | tuple):  # of libsvm: the labels of each row
-        known = sorted({label for row in y for label in row})
+        known = {label: j for j, label in enumerate(sorted({one for row in y for one in row}))}
         found = np.zeros((len(y), len(known)))
         for i, row in enumerate(y):
-            found[i, [known.index(label) for label in row]] = 1
+            found[i, [known[label] for label in row]] = 1
         return list(found.T)
     return [y if isinstance(y, np.ndarray) else _array(y)]
 
@@ -219,20 +219,37 @@ def _several(
     rows: Sequence[int],
     what: str,
 ) -> Learnt:
-    """Learn what several columns of labels are."""
-    for column, name in zip(values, names, strict=True):
-        refuse_missing(column, what, name, rows)
-        as_numbers(column, what, name, rows)
-    y = np.column_stack([column.astype(np.float64) for column in values])
-    are_labels = bool(((y == 0) | (y == 1)).all())
+    """Learn what several columns of labels are; missing ones do not count."""
+    y = numbers_of(values, what, names, rows)
+    missing = np.isnan(y)
+    others = (y != 0) & (y != 1) & ~missing
+    are_labels = not others.any()
     if task == CLASSIFICATION and not are_labels:
-        i, j = np.argwhere((y != 0) & (y != 1))[0]
+        i, j = np.argwhere(others)[0]
         raise ValueError(
             f"{what}: row {_row(rows, i)}, column {names[j]!r}: expected 0 or 1 in each of several "
             f"labels, got {y[i, j]:g} ({_FLAG.format(REGRESSION)} learns numbers)"
         )
     if (task or (CLASSIFICATION if are_labels else REGRESSION)) == REGRESSION:
-        said = f"task: regression of {len(names)} numbers"
+        said = f"task: regression of {len(names)} numbers{_said_missing(missing)}"
         return Learnt(Numbers(len(names), one_per_sample=False), y, names, None, said)
-    said = f"task: classification, {len(names)} labels of 0 and 1"
+    said = f"task: classification, {len(names)} labels of 0 and 1{_said_missing(missing)}"
     return Learnt(Labels(len(names)), y, names, None, said)
+
+
+def _said_missing(missing: Array) -> str:
+    count = int(missing.sum())
+    return f"; {count} of {missing.size} are missing, and do not count" if count else ""
+
+
+def numbers_of(
+    values: Sequence[Array], what: str, names: Sequence[str], rows: Sequence[int]
+) -> Array:
+    """Give columns of labels side by side, NaN where one of several is missing."""
+    for column, name in zip(values, names, strict=True):
+        if missing_in(column).all():
+            raise ValueError(f"{what}: column {name!r}: expected labels, all are missing")
+        as_numbers(column, what, name, rows)
+        if len(values) == 1:
+            refuse_missing(column, what, name, rows)
+    return np.column_stack([column.astype(np.float64) for column in values])
