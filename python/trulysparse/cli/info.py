@@ -8,6 +8,7 @@ from typing import Any
 
 from trulysparse.cli.common import add_model, left, say, sizes
 from trulysparse.cli.tables import described
+from trulysparse.cli.tables.described import SHOWN
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.estimators import KEY
 
@@ -17,6 +18,11 @@ def add(commands: Any) -> None:
     info = commands.add_parser("info", help="describe a saved model")
     info.set_defaults(run=run)
     add_model(info)
+    info.add_argument(
+        "--columns",
+        action="store_true",
+        help=f"say of all columns of the table what became of them (default: of {SHOWN})",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,8 +41,11 @@ def run(args: argparse.Namespace) -> int:
     say(f"written by: trulysparse {_package(args.model)}")
     if saved.estimator is not None:
         say(f"estimator: {type(saved.estimator).__name__}")
-    for line in described.columns(saved.encoder, most=None):
-        say(f"column {line}")
+        most = None if args.columns else SHOWN
+        for line in described.columns(saved.estimator.columns_, most=most):
+            say(f"column {line}")
+        for sentence in getattr(saved.estimator, "notes_", []):
+            say(f"note: {sentence}")
     for key, value in sorted(model.metadata.items()):
         if key == KEY:
             continue  # said above, in words

@@ -84,6 +84,13 @@ def add_reading(parser: Any) -> None:
         metavar="TEXT",
         help="another spelling of a missing cell, such as -999; once for each",
     )
+    reading.add_argument(
+        "--not-missing",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a spelling that is taken for missing, such as none, and is a level; once for each",
+    )
     _column(reading, "--text", "columns that stay text, also if their cells are numbers")
 
 
@@ -98,4 +105,5 @@ def reading(args: argparse.Namespace) -> dict[str, Any]:
     names = ("separator", "decimal", "thousands", "header", "encoding", "comment")
     found = {name: getattr(args, name) for name in names}
     found["labels_from"] = getattr(args, "labels_from", None)
-    return found | {"missing": args.missing, "transpose": args.transpose}
+    found |= {"missing": args.missing, "not_missing": args.not_missing}
+    return found | {"transpose": args.transpose}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from trulysparse.cli.tables import estimator
 from trulysparse.cli.tables.problem import Problem, rows_of
 from trulysparse.estimators._scaling import Scaling
 from trulysparse.tables.parts import NumberPart, Part
 
-_SHOWN = 20
+SHOWN = 20
+"""Columns of which it is said what became of them, unless all are asked for."""
+
 _NAMES = 5
 _WIDEST = 40
 
@@ -34,12 +34,10 @@ def data(problem: Problem) -> str:
     return f"{text}, {count} labels"
 
 
-def columns(encoder: Any, *, most: int | None = _SHOWN) -> list[str]:
+def columns(parts: Sequence[Part], *, most: int | None = SHOWN) -> list[str]:
     """Give a line for each column that is more than a number, `most` of them, and for the rest."""
-    if encoder is None:
-        return []
-    told = [part for part in encoder.columns_ if not _is_plain(part)]
-    numbers = [part for part in encoder.columns_ if _is_plain(part)]
+    told = [part for part in parts if not _is_plain(part)]
+    numbers = [part for part in parts if _is_plain(part)]
     lines = []
     if numbers:
         lines.append(f"{_some([part.name for part in numbers])}: {_count(len(numbers))}")
@@ -49,7 +47,9 @@ def columns(encoder: Any, *, most: int | None = _SHOWN) -> list[str]:
     if len(told) > len(shown):
         kinds = Counter(part.kind for part in told[len(shown) :])
         some = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        lines.append(f"{len(told) - len(shown)} columns more ({some}): see `trulysparse info`")
+        lines.append(
+            f"{len(told) - len(shown)} columns more ({some}): see `trulysparse info --columns`"
+        )
     return lines
 
 
@@ -60,7 +60,7 @@ def say(problem: Problem, scaling: Scaling, tell: Callable[[str], None]) -> None
     tell(data(problem))
     if problem.learnt is not None:
         tell(problem.learnt.said)
-    lines = columns(problem.encoder)
+    lines = columns(() if problem.encoder is None else problem.encoder.columns_)
     if lines:
         tell("columns:")
     for line in lines:
@@ -68,10 +68,10 @@ def say(problem: Problem, scaling: Scaling, tell: Callable[[str], None]) -> None
     robust = scaling.columns
     if robust is not None and problem.feature_names is not None:
         names = _some([problem.feature_names[i] for i in robust.tolist()])
-        why = "are heavy-tailed: they" if scaling.name == "auto" else ""
-        clip = "" if scaling.clip is None else f", and all numbers are clipped at {scaling.clip:g}"
-        tell(f"note: {names} {why} are scaled by median and quartiles{clip}".replace("  ", " "))
-    for sentence in estimator.notes(problem):
+        why = "heavy-tailed, and so " if scaling.name == "auto" else ""
+        clip = "" if scaling.clip is None else f"; all numbers are clipped at {scaling.clip:g}"
+        tell(f"note: {why}scaled by median and quartiles: {names}{clip}")
+    for sentence in problem.telling:
         tell(f"note: {sentence}")
 
 

@@ -10,7 +10,6 @@ from trulysparse.estimators import KEY, _scaling, described
 from trulysparse.estimators._scaling import Asked, Scaling
 from trulysparse.estimators._targets import Numbers
 from trulysparse.model import SparseMLP
-from trulysparse.tables import telling
 from trulysparse.tables.encoder import TableEncoder
 
 # What an estimator is asked for that its network has.
@@ -23,18 +22,6 @@ def scaling(wanted: Asked, problem: Problem) -> Scaling:
         return _scaling.of_batches(wanted, is_sparse=problem.is_sparse)
     marks = {} if problem.encoder is None else problem.encoder.marks()
     return _scaling.learnt(wanted, problem.x_train, marks, is_sparse=problem.is_sparse)
-
-
-def notes(problem: Problem) -> list[str]:
-    """Name the columns that predict the label by themselves."""
-    learnt, encoder = problem.learnt, problem.encoder
-    if learnt is None:
-        return []
-    parts = None if encoder is None else encoder.columns_
-    names = problem.feature_names or [f"x{i}" for i in range(problem.n_features)]
-    names = names if parts is None else [part.name for part in parts]
-    x, y = problem.x_train, problem.y_train
-    return list(map(str, telling.of_samples(names, x, y, task=learnt.task, parts=parts)))
 
 
 def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> None:
@@ -63,6 +50,6 @@ def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> Non
         sparse=problem.is_sparse,
         scale=scaled.name,
         robust=None if scaled.columns is None else scaled.columns.tolist(),
-        notes=notes(problem),
+        notes=problem.telling,
         loss_curve=[float(loss) for loss in model.history.history.get("loss", [0.0])],
     )

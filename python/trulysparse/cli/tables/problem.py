@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from trulysparse.data.precision import narrowest
 from trulysparse.datasets import Dataset
 from trulysparse.estimators._targets import Classes
 from trulysparse.readers import Table
-from trulysparse.tables import columns, parts
+from trulysparse.tables import columns, parts, telling
 from trulysparse.tables.arrays import ArrayEncoder, has_missing
 from trulysparse.tables.encoder import TableEncoder
 
@@ -48,8 +49,8 @@ class Problem:
         What was learnt of a user's labels and columns; None if there is nothing to know.
     notes
         What was found out of the file.
-    reading
-        The spellings of missing cells that were given.
+    missing, not_missing
+        The spellings of missing cells, and of others, that were given.
     """
 
     name: str
@@ -64,7 +65,8 @@ class Problem:
     learnt: Learnt | None = None
     encoder: TableEncoder | ArrayEncoder | None = None
     notes: tuple[str, ...] = ()
-    missing: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = ()
+    not_missing: tuple[str, ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -97,6 +99,18 @@ class Problem:
     def is_sparse(self) -> bool:
         """Whether settings for sparse samples suit it."""
         return scipy.sparse.issparse(self.x_train) or isinstance(self.x_train, Blocks)
+
+    @cached_property
+    def telling(self) -> list[str]:
+        """Sentences about columns that predict the label by themselves."""
+        if self.learnt is None:
+            return []
+        parts = None if self.encoder is None else self.encoder.columns_
+        names = self.feature_names or [f"x{i}" for i in range(self.n_features)]
+        names = names if parts is None else [part.name for part in parts]
+        task = self.learnt.task
+        found = telling.of_samples(names, self.x_train, self.y_train, task=task, parts=parts)
+        return list(map(str, found))
 
     def of(self, train: Any, test: Any) -> Problem:
         """Give one with some of the training rows to train on, and others to test."""
@@ -238,6 +252,7 @@ def _of_table(
         encoder=encoder,
         notes=table.notes,
         missing=tuple(args.missing),
+        not_missing=tuple(args.not_missing),
     )
 
 

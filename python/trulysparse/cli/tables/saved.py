@@ -139,11 +139,13 @@ class Saved:
 
     def _read(self, args: argparse.Namespace, label: Any) -> Table:
         """Read the table; categories stay text, and missing cells are spelled as in training."""
-        known = metadata.names(self.model, "missing") or []
-        added = [word for word in known if word not in args.missing]
-        if added:
-            args = argparse.Namespace(**{**vars(args), "missing": [*args.missing, *added]})
-            note(f"{', '.join(map(repr, added))} in a cell is missing, as in training")
+        for name, kind in (("missing", "missing"), ("not_missing", "not missing")):
+            given = getattr(args, name)
+            known = metadata.names(self.model, name) or []
+            added = [word for word in known if word not in given]
+            if added:
+                args = argparse.Namespace(**{**vars(args), name: [*given, *added]})
+                note(f"{', '.join(map(repr, added))} in a cell is {kind}, as in training")
         table = source.read(args, label, ids=args.id or None, text=args.text)
         others = self._to_be_text(table)
         if others:
