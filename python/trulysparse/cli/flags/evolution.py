@@ -74,6 +74,6 @@ def said(chosen: Chosen) -> dict[str, Any]:
         return {}
     schedule, stop = rule.schedule, rule.stop
     shown = {"zeta": rule.zeta, "zeta_schedule": schedule, "grow_init": rule.grow_init}
-    if isinstance(rule, GradientGrowth):
-        shown["grow"] = "gradient"
+    if type(rule) is not _GROWTH[_RANDOM]:
+        shown["grow"] = next(name for name, kind in _GROWTH.items() if kind is type(rule))
     return shown if stop is None else {**shown, "zeta_stop": stop}
