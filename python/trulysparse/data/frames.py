@@ -17,9 +17,7 @@ from trulysparse.data.numeric import is_query, ragged, refuse_masked, refuse_spa
 
 Array = npt.NDArray[Any]
 
-_DUMMIES = (
-    "expected numbers (get_dummies of pandas or to_dummies of polars makes columns of 0 and 1)"
-)
+_DUMMIES = "expected numbers (TableEncoder makes them, and the estimators take it as it is)"
 _SINCE = "expected numbers, such as the seconds since one of them"
 # Rows that `plain_rows` copies.
 _FEW = 128
