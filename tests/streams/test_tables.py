@@ -107,7 +107,10 @@ def test_other_tables_meet_the_columns_of_the_fit(tmp_path):
     other = frame.head(60).with_columns(port=pl.lit("new"), weight=pl.lit(1.0))
     (tmp_path / "b").mkdir()
     new = opened(tmp_path / "b", other.reverse())
-    assert np.array_equal(model.predict(new), model.predict(other.reverse().drop("label", "price")))
+    with pytest.warns(RuntimeWarning, match="column 'port': none of 60 cells is a level"):
+        expected = model.predict(other.reverse().drop("label", "price"))
+    with pytest.warns(RuntimeWarning, match="column 'port': none of 60 cells is a level"):
+        assert np.array_equal(model.predict(new), expected)
     (tmp_path / "c").mkdir()
     less = opened(tmp_path / "c", other.drop("size"))
     with pytest.raises(ValueError, match=r"lacks columns that were there in fit: 'size'"):

@@ -56,6 +56,9 @@ def of_preset(parser: Any, flag: str, text: str, also: str = "", **options: Any)
 
 _MEMORY = default(SparseMLP.fit, "memory")
 
+MODEL = "model.safetensors"
+"""The file of the model in the folder of a training."""
+
 # --- what flags take -------------------------------------------------------------------------
 
 
@@ -109,7 +112,10 @@ def epoch_or_share(text: str) -> int | float:
 
 def add_model(parser: Any) -> None:
     """Add the saved model that a command is about."""
-    parser.add_argument("model", help="a model.safetensors that `train` wrote")
+    parser.add_argument(
+        "model",
+        help="a model.safetensors that `train` wrote, its folder, or a file of `estimator.save`",
+    )
 
 
 def add_batch_size(parser: Any, size: int, kind: Callable[[str], int] = positive) -> None:
@@ -141,6 +147,9 @@ def add_memory(parser: Any) -> None:
 
 def read_model(args: argparse.Namespace) -> SparseMLP:
     """Load the saved model, with the threads that were given."""
+    path = Path(args.model)
+    if path.is_dir() and (path / MODEL).exists():  # the folder of a training
+        args.model = str(path / MODEL)
     model = load_network(args.model, progress=True)
     if getattr(args, "threads", None) is not None:
         model.threads = args.threads

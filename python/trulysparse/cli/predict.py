@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -73,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     outputs = saved.model.predict(rows.x, batch_size=args.batch_size)
     assert rows.table is not None
     found = _columns(outputs, names, saved.output_names, labels=saved.has_labels)
-    columns = [*_ids(rows.table), *found]
+    taken = {name for name, _ in found}
+    columns = [*((_free(name, taken), cells) for name, cells in _ids(rows.table)), *found]
     with _opened(args.out) as file:
         writer = csv.writer(file)
         writer.writerow([name for name, _ in columns])
@@ -86,11 +88,21 @@ def run(args: argparse.Namespace) -> int:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     if path == _PIPE:
-        yield sys.stdout
-        sys.stdout.flush()
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:  # `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     with _files.writing(path), open(path, "w", newline="", encoding="utf-8") as file:
         yield file
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Give another name to identifiers that are called as a column of predictions is."""
+    while name in taken:
+        name = f"id_{name}"
+    return name
 
 
 def _ids(table: Table) -> list[tuple[str, Sequence[str]]]:

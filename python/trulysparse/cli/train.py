@@ -14,6 +14,7 @@ from trulysparse.callbacks import TerminateOnNaN
 from trulysparse.cli import metadata, outcome
 from trulysparse.cli import presets as preset_flags
 from trulysparse.cli.common import (
+    MODEL,
     add_memory,
     add_threads,
     check_folder,
@@ -46,7 +47,7 @@ from trulysparse.topology.pruning import ImportancePruning
 from trulysparse.training.loop import CUT_OFF
 
 _Say = Callable[[str], None]
-_FILES = _MODEL, _HISTORY, _CURVES = "model.safetensors", "history.csv", "curves.png"
+_FILES = _MODEL, _HISTORY, _CURVES = MODEL, "history.csv", "curves.png"
 
 
 def add(commands: Any) -> None:

@@ -83,7 +83,9 @@ class Blocks:
         return len(self.dense)
 
     def __getitem__(self, rows: Any) -> Blocks:
-        """Give some samples: a slice, a mask or integers."""
+        """Give some samples: a slice, a mask or integers, also as ``[rows, ...]``."""
+        if isinstance(rows, tuple) and len(rows) == 2 and _is_all(rows[1]):
+            rows = rows[0]
         if isinstance(rows, tuple):
             raise TypeError(f"blocks[{_check.shown(rows)}]: expected rows only")
         if _check.is_number(rows):
@@ -108,6 +110,10 @@ class Blocks:
         """Count the bytes of both blocks."""
         parts = (self.dense, self.sparse.data, self.sparse.indices, self.sparse.indptr)
         return sum(np.asarray(part).nbytes for part in parts)
+
+
+def _is_all(columns: Any) -> bool:
+    return columns is Ellipsis or (isinstance(columns, slice) and columns == slice(None))
 
 
 class CsrArrays(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -122,13 +123,24 @@ def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:
     if isinstance(encoder, TableEncoder):
         if not is_table(X):
             raise TypeError(f"{name} is a {type(X).__name__}: expected a frame, as in fit")
-        return encoder._encode(name, X)
+        return encoder._encode(name, X, ignored=_labels_of(estimator))
     X = check_sparse(name, frames.numbers_of(X) if frames.is_frame(X) else X)
     if not scipy.sparse.issparse(X):
         X = numeric(name, X)
     samples = encoder.transform(X, name)
     _refuse_infinite(name, samples)
     return samples
+
+
+def _labels_of(estimator: Any) -> frozenset[str]:
+    """Name the columns of the labels, if the command line trained the network of a file."""
+    model = getattr(estimator, "model_", None)
+    try:
+        found = json.loads(model.metadata["label"]) if model is not None else []
+    except (KeyError, ValueError, RecursionError):
+        return frozenset()
+    names = [found] if isinstance(found, str) else found
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _refuse_infinite(name: str, samples: Any) -> None:

@@ -36,6 +36,7 @@ _MOSTLY, _PARTLY = 0.9, 0.5
 # Levels up to which a spelling of missing may be one.
 _FEW = 20
 _TRUTH = ("true", "false")
+_WRITTEN_DATE = r"^[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}$"
 _EXACT = 2**53
 _HEAD = 200  # rows that show which columns are text
 

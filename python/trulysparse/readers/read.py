@@ -247,3 +247,6 @@ _READERS = {
 
 WITHOUT_COLUMNS = frozenset({".npz", ".npy", ".svm", ".libsvm", ".svmlight"})
 """Ends of names of files whose columns have no names."""
+
+BINARY = frozenset(_READERS)
+"""Ends of names of files that are no text with separators."""

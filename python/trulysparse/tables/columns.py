@@ -24,6 +24,7 @@ class Numbers(NamedTuple):
     """(rows,), NaN where missing."""
     counts: bool = True
     """Whether they may be the numbers of the rows: durations and times of the day are not."""
+    are_booleans: bool = False
 
 
 class Text(NamedTuple):
@@ -41,7 +42,7 @@ class Times(NamedTuple):
     seconds: Floats
     """(rows,), since 1970 in UTC, NaN where missing."""
     wall: npt.NDArray[np.datetime64]
-    """(rows,), what clocks showed, NaT where missing."""
+    """(rows,), what clocks showed, in UTC where there is a zone; NaT where missing."""
 
 
 Column: TypeAlias = Numbers | Text | Times
@@ -91,12 +92,13 @@ def _of_polars(where: str, column: Any) -> Column:
         if dtype.is_integer() and "128" in str(dtype):
             column = column.cast(pl.Float64)
         values = column.cast(pl.Float64) if dtype == pl.Boolean or column.null_count() else column
-        return _finite(where, values.to_numpy().astype(np.float64))
+        found = _finite(where, values.to_numpy().astype(np.float64))
+        return found._replace(are_booleans=dtype == pl.Boolean)
     if dtype in (pl.Datetime, pl.Date):
         wall = column.cast(pl.Datetime("us"))
-        zone = getattr(dtype, "time_zone", None)
-        if zone is not None:
-            wall = column.dt.replace_time_zone(None, ambiguous="earliest").cast(pl.Datetime("us"))
+        if getattr(dtype, "time_zone", None) is not None:
+            wall = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            wall = wall.cast(pl.Datetime("us"))
         return _times(column.dt.epoch("us").cast(pl.Float64).to_numpy(), wall.to_numpy())
     if dtype == pl.Duration:
         spans = column.dt.total_microseconds().cast(pl.Float64).to_numpy() / _MICROSECONDS
@@ -151,20 +153,19 @@ def _of_pandas(where: str, column: Any) -> Column:
     if isinstance(dtype, pd.PeriodDtype):
         column, dtype = column.dt.to_timestamp(), np.dtype("datetime64[ns]")
     if isinstance(dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(dtype):
-        wall = column
         if getattr(column.dt, "tz", None) is not None:
-            wall = column.dt.tz_localize(None)
             column = column.dt.tz_convert("UTC").dt.tz_localize(None)
         exact = column.to_numpy(dtype="datetime64[us]")
         epoch = np.where(np.isnat(exact), np.nan, exact.astype(np.int64))
-        return _times(epoch, wall.to_numpy(dtype="datetime64[us]"))
+        return _times(epoch, exact)
     if pd.api.types.is_timedelta64_dtype(dtype):
         spans = column.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan)
         return Numbers(spans, counts=False)
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
         if pd.api.types.is_complex_dtype(dtype):
             raise TypeError(f"{where} has complex numbers: expected real ones")
-        return _finite(where, column.to_numpy(dtype=np.float64, na_value=np.nan))
+        found = _finite(where, column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return found._replace(are_booleans=pd.api.types.is_bool_dtype(dtype))
     is_text = isinstance(dtype, pd.StringDtype) or str(dtype) in ("string", "str")
     if is_text or (
         str(dtype) == "object" and pd.api.types.infer_dtype(column, skipna=True) == "string"
@@ -193,7 +194,8 @@ def _of_objects(where: str, items: npt.NDArray[np.object_]) -> Column:
             raise ValueError(
                 f"{where} has integers beyond float64: expected smaller ones"
             ) from None
-        return _finite(where, values)
+        booleans = bool(present) and all(issubclass(kind, bool | np.bool_) for kind in present)
+        return _finite(where, values)._replace(are_booleans=booleans)
     if all(issubclass(kind, datetime.date | np.datetime64) for kind in present):
         return _of_dates(items, missing)
     if all(issubclass(kind, datetime.timedelta | np.timedelta64) for kind in present):
@@ -224,9 +226,9 @@ def _of_dates(items: npt.NDArray[np.object_], missing: npt.NDArray[np.bool_]) ->
     for row in np.flatnonzero(~missing):
         item = items[row]
         zone = getattr(item, "tzinfo", None)
-        wall[row] = np.datetime64(item.replace(tzinfo=None) if zone else item, "us")
         exact = item.astimezone(datetime.timezone.utc).replace(tzinfo=None) if zone else item
-        seconds[row] = float(np.datetime64(exact, "us").astype(np.int64)) / _MICROSECONDS
+        wall[row] = np.datetime64(exact, "us")
+        seconds[row] = float(wall[row].astype(np.int64)) / _MICROSECONDS
     return Times(seconds, wall)
 
 

@@ -174,10 +174,13 @@ class TableEncoder:
         """
         return self._encode("frame", frame)
 
-    def _encode(self, name: str, frame: Any) -> Any:
-        """Do as `transform`; `name` is what errors call the frame."""
+    def _encode(self, name: str, frame: Any, ignored: frozenset[str] = frozenset()) -> Any:
+        """Do as `transform`.
+
+        `name` is what errors call the frame; `ignored` are columns that may be there.
+        """
         found = as_frame(name, frame)
-        wanted, places = self._matched(name, found)
+        wanted, places = self._matched(name, found, ignored)
         made = Made(found.shape[0])
         for part in wanted:
             column = columns.at(found, places[part.name])
@@ -185,14 +188,19 @@ class TableEncoder:
             try:
                 made.add(part, part.features(columns.read(where, column)))
             except WrongKindError as error:
-                raise TypeError(f"{where} has dtype {column.dtype}: {error}") from None
+                raise TypeError(
+                    f"{where} has dtype {column.dtype}: {error} (read_table reads files, and "
+                    "pandas.to_datetime or to_numeric converts a column)"
+                ) from None
         return made.samples()
 
     def _check_labels(self, name: str, frame: Any) -> None:
         """Raise ValueError if columns are missing, twice there, or others than in `fit`."""
         self._matched(name, as_frame(name, frame))
 
-    def _matched(self, name: str, found: Any) -> tuple[list[Part], dict[str, int]]:
+    def _matched(
+        self, name: str, found: Any, ignored: frozenset[str] = frozenset()
+    ) -> tuple[list[Part], dict[str, int]]:
         """Give the columns that say something, and where each column of a frame is."""
         labels = _labels(name, found)
         places = {label: place for place, label in enumerate(labels)}
@@ -203,7 +211,7 @@ class TableEncoder:
                 f"{name} lacks columns that were there in fit: {_some(missing)}; expected "
                 f"{_some([part.name for part in wanted])}"
             )
-        unknown = set(labels) - {part.name for part in self.columns_}
+        unknown = set(labels) - {part.name for part in self.columns_} - ignored
         if unknown:
             raise ValueError(
                 f"{name} has columns that fit did not see: {_some(sorted(unknown))}; expected "

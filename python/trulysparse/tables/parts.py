@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,9 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from trulysparse.data import spread
+from trulysparse.data.numeric import is_number_text
 from trulysparse.tables.columns import Column, Floats, Numbers, Text, Times
 
 Rows = npt.NDArray[np.int64]
+
+_UNSEEN = -2
+_MANY = 10  # cells of which none is known, from which on a word is said
+_TRUTH = {"true": "1", "false": "0"}
+_EXACT = 2.0**53
 
 NOT_LEARNT = {"learnt": False}
 """Marks fields that are not the table's, and not kept with what is learnt of it."""
@@ -62,7 +69,7 @@ class WrongKindError(TypeError):
     """A column is of another kind than the one that was learnt."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Part(ABC):
     """A column that was learnt."""
 
@@ -93,8 +100,12 @@ class Part(ABC):
         """Name the column, and say what it became."""
         return f"{self.name}: {self.said()}"
 
+    def __repr__(self) -> str:
+        """Do the same, safe to print."""
+        return f"<{self.name!r}: {self.said()}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class NumberPart(Part):
     """A number: as it is, the mean where it is missing, and a one that says so."""
 
@@ -115,6 +126,8 @@ class NumberPart(Part):
         return [f"{self.name} is missing"] if self.missing else []
 
     def features(self, column: Column) -> Features:
+        if not isinstance(column, Numbers) and are_all_missing(column):
+            column = Numbers(np.full(count_rows(column), np.nan))
         if not isinstance(column, Numbers):
             raise WrongKindError("expected numbers, as in the first fit")
         missing = np.isnan(column.values)
@@ -133,7 +146,7 @@ class NumberPart(Part):
         return "a number" + (self.scaled.said() if self.scaled else "") + also
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CategoryPart(Part):
     """Levels: a one for each; rare and unseen ones together; missing is a level too."""
 
@@ -151,9 +164,16 @@ class CategoryPart(Part):
         named = [f"{self.name} = {level}" for level in self.levels]
         return [
             *named,
-            *([f"{self.name} = (other)"] if self.rare else []),
+            *([f"{self.name} = {self._others()}"] if self.rare else []),
             *([f"{self.name} is missing"] if self.missing else []),
         ]
+
+    def _others(self) -> str:
+        """Name the rare levels as no level is named."""
+        name = "(other)"
+        while name in self.levels:
+            name = f"({name})"
+        return name
 
     def count_ones(self) -> int:
         return len(self.levels) + bool(self.rare) + bool(self.missing)
@@ -161,6 +181,8 @@ class CategoryPart(Part):
     def features(self, column: Column) -> Features:
         if isinstance(column, Numbers):
             column = as_text(column)
+        elif isinstance(column, Times) and are_all_missing(column):
+            column = Text(np.full(count_rows(column), -1, np.int64), [])
         if not isinstance(column, Text):
             raise WrongKindError("expected text or categories, as in the first fit")
         count = len(self.levels)
@@ -168,11 +190,49 @@ class CategoryPart(Part):
             (count if self.rare else -1),
             (count + bool(self.rare) if self.missing else -1),
         )
-        found = map(self._places.get, column.levels, repeat(other))
+        found = map(self._places.get, column.levels, repeat(_UNSEEN))
         places = np.fromiter(found, np.int64, len(column.levels))
+        for i in np.flatnonzero(places == _UNSEEN).tolist():
+            places[i] = self._spelled_otherwise(column.levels[i])
+        self._say_unseen(column, places)
+        places[places == _UNSEEN] = other
         codes = np.append(places, absent)[column.codes]
         rows = np.flatnonzero(codes >= 0)
         return Features([], [(rows, codes[rows])])
+
+    def knows(self, level: str) -> bool:
+        """Tell whether a level was there in fit, and is no rare one."""
+        return level in self._places or self._spelled_otherwise(level) != _UNSEEN
+
+    def _spelled_otherwise(self, level: str) -> int:
+        """Find a level that says the same in other words, if there is one: 1.0 for 1."""
+        for word in words_for(level):
+            found = self._by_word.get(word, [])
+            if len(found) == 1:
+                return found[0]
+        return _UNSEEN
+
+    @cached_property
+    def _by_word(self) -> dict[str, list[int]]:
+        known: dict[str, list[int]] = {}
+        for place, level in enumerate(self.levels):
+            for word in words_for(level)[:1]:
+                known.setdefault(word, []).append(place)
+        return known
+
+    def _say_unseen(self, column: Text, places: Rows) -> None:
+        """Warn if many cells have levels, and none is known."""
+        if not self.levels or not len(places) or (places != _UNSEEN).any():
+            return
+        cells = int((column.codes >= 0).sum())
+        if cells >= _MANY:
+            some = ", ".join(map(repr, self.levels[:3]))
+            warnings.warn(
+                f"column {self.name!r}: none of {cells} cells is a level that there was in fit, "
+                f"such as {some}; they have {column.levels[0]!r}, for example",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def said(self) -> str:
         found = [f"{len(self.levels)} levels"]
@@ -181,7 +241,7 @@ class CategoryPart(Part):
         return "a category: " + ", ".join(found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TimePart(Part):
     """A time: seconds since 1970, and a one for each month, weekday and hour that occurs."""
 
@@ -200,6 +260,9 @@ class TimePart(Part):
         return [*named, *([f"{self.name} is missing"] if self.missing else [])]
 
     def features(self, column: Column) -> Features:
+        if not isinstance(column, Times) and are_all_missing(column):
+            count = count_rows(column)
+            column = Times(np.full(count, np.nan), np.full(count, "NaT", "datetime64[us]"))
         if not isinstance(column, Times):
             raise WrongKindError("expected dates or times, as in the first fit")
         missing = np.isnan(column.seconds)
@@ -226,7 +289,7 @@ class TimePart(Part):
         return text + (f"; {self.missing} missing" if self.missing else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LeftOutPart(Part):
     """A column of which nothing is taken."""
 
@@ -315,12 +378,39 @@ def counts_rows(values: Any) -> bool:
 
 
 def as_text(column: Numbers) -> Text:
-    """Give numbers as levels: 1 and 1.0 are one."""
+    """Give numbers as levels: 1 and 1.0 are one; booleans are True and False."""
+    if column.are_booleans:
+        codes = np.where(np.isnan(column.values), -1, column.values).astype(np.int64)
+        return Text(codes, ["False", "True"])
     known = ~np.isnan(column.values)
     values, places = np.unique(column.values[known], return_inverse=True)
     codes = np.full(len(column.values), -1, np.int64)
     codes[known] = places
     return Text(codes, [str(int(v)) if v.is_integer() else str(v) for v in values.tolist()])
+
+
+def words_for(level: str) -> list[str]:
+    """Give other spellings of what a level says, the plainest first: numbers and booleans."""
+    word = level.lower()
+    if word in _TRUTH:
+        return [word, _TRUTH[word]]
+    if not is_number_text(level):
+        return []
+    value = float(level)
+    return [str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)]
+
+
+def are_all_missing(column: Column) -> bool:
+    """Tell whether no cell says anything, so that the column may be of any kind."""
+    if isinstance(column, Text):
+        return bool((column.codes < 0).all())
+    values = column.values if isinstance(column, Numbers) else column.seconds
+    return bool(np.isnan(values).all())
+
+
+def count_rows(column: Column) -> int:
+    """Count the rows."""
+    return len(column[0])
 
 
 def _month(wall: Any) -> Any:

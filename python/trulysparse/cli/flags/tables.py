@@ -38,6 +38,9 @@ def add_task(parser: Any) -> None:
         "many values are numbers)",
     )
     add_labels_from(parser)
+    parser.add_argument(
+        "--drop-unlabelled", action="store_true", help="leave rows without a label out"
+    )
     rows = parser.add_mutually_exclusive_group()
     rows.add_argument(
         "--group",

@@ -110,7 +110,13 @@ class Problem:
         names = names if parts is None else [part.name for part in parts]
         task = self.learnt.task
         found = telling.of_samples(names, self.x_train, self.y_train, task=task, parts=parts)
-        return list(map(str, found))
+        names = self.label
+        return [
+            str(one).replace(f"label {one.output}", f"the label {names[one.output]!r}")
+            if one.output is not None and len(names) > one.output
+            else str(one)
+            for one in found
+        ]
 
     def of(self, train: Any, test: Any) -> Problem:
         """Give one with some of the training rows to train on, and others to test."""
@@ -144,13 +150,17 @@ def read(args: argparse.Namespace, fill: str, *, silent: bool) -> Problem:
         ids=marks or None,
         drop=[one for one in args.drop if one not in marks],
         columns=args.columns or None,
-        text=args.text,
+        text=args.text if args.group is None else [*args.text, args.group],
     )
     table, found = _shared_out(table, others, args)
     what = args.data if args.data != "-" else source.name_of("-")
+    if args.drop_unlabelled:
+        table, found = _labelled_only(table, found)
     whole = _with_test(table)
     learnt = targets.learn(whole, args.task, what)
-    return _of_table(args, table, learnt, _split(what, whole, table, learnt, found), fill)
+    train, test = _split(what, whole, table, learnt, found)
+    table = replace(table, notes=(*table.notes, *_said_held_out(found, train, test)))
+    return _of_table(args, table, learnt, (train, test), fill)
 
 
 def _of_dataset(args: argparse.Namespace, *, silent: bool) -> Problem:
@@ -159,7 +169,7 @@ def _of_dataset(args: argparse.Namespace, *, silent: bool) -> Problem:
         f"--{name}": getattr(args, name)
         for name in ("drop", "columns", "id", "task", "group", "time", "text", "transpose")
     }
-    given["--labels-from"] = args.labels_from
+    given |= {"--labels-from": args.labels_from, "--drop-unlabelled": args.drop_unlabelled}
     for flag, value in given.items():
         if value:
             raise ValueError(f"{flag} is for tables of your own, but the data is {args.data!r}")
@@ -204,6 +214,37 @@ def _shared_out(
     if flag == "time" and args.time not in args.drop:
         x = x.with_columns(found)
     return replace(table, x=x), {flag: found}
+
+
+def _labelled_only(table: Table, found: dict[str, Any]) -> tuple[Table, dict[str, Any]]:
+    """Leave out rows whose label is missing, or all of several."""
+    if table.y is None or table.test is not None:
+        return table, found
+    missing = np.all([targets.missing_in(one) for one in targets.columns_of(table.y)], axis=0)
+    if not missing.any():
+        return table, found
+    kept = np.flatnonzero(~missing)
+    y = [table.y[i] for i in kept] if isinstance(table.y, list) else table.y[kept]
+    sentence = f"{int(missing.sum())} rows without a label are left out"
+    rest = replace(
+        table,
+        x=table.x[kept],
+        y=y,
+        ids=None if table.ids is None else table.ids[kept],
+        rows=[table.rows[i] for i in kept.tolist()],
+        notes=(*table.notes, sentence),
+    )
+    return rest, {flag: column[kept] for flag, column in found.items()}
+
+
+def _said_held_out(found: dict[str, Any], train: Any, test: Any) -> list[str]:
+    """Say which groups, or times, are held out."""
+    for flag, column in found.items():
+        if flag == "group":
+            count, total = column[test].n_unique(), column.n_unique()
+            return [f"held out: {count} of {total} groups of {column.name!r}"]
+        return [f"held out: {len(test)} rows from {column.name} = {column[test].min()} on"]
+    return []
 
 
 def _with_test(table: Table) -> Table:

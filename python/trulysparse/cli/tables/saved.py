@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 from trulysparse import estimators
 from trulysparse.cli import metadata
@@ -28,6 +30,8 @@ from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.parts import CategoryPart, NumberPart, Part
 
 Array = npt.NDArray[Any]
+
+_UNNAMED = re.compile(r"column_[0-9]+")
 
 
 class Rows(NamedTuple):
@@ -139,7 +143,10 @@ class Saved:
 
     def _read(self, args: argparse.Namespace, label: Any) -> Table:
         """Read the table; categories stay text, and missing cells are spelled as in training."""
+        is_text = source.is_text(args.data)
         for name, kind in (("missing", "missing"), ("not_missing", "not missing")):
+            if not is_text:
+                break
             given = getattr(args, name)
             known = metadata.names(self.model, name) or []
             added = [word for word in known if word not in given]
@@ -147,11 +154,34 @@ class Saved:
                 args = argparse.Namespace(**{**vars(args), name: [*given, *added]})
                 note(f"{', '.join(map(repr, added))} in a cell is {kind}, as in training")
         table = source.read(args, label, ids=args.id or None, text=args.text)
-        others = self._to_be_text(table)
+        others = self._to_be_text(table) if is_text else []
         if others:
             table = source.read(args, label, ids=args.id or None, text=[*args.text, *others])
-        source.say_notes(replace(table, notes=tuple(s for s in table.notes if "label" not in s)))
-        return table
+        kept = tuple(s for s in table.notes if "label" not in s)
+        source.say_notes(replace(table, notes=kept), args)
+        return self._with_ids(args, label, table, [*args.text, *others])
+
+    def _with_ids(
+        self, args: argparse.Namespace, label: Any, table: Table, text: Sequence[Any]
+    ) -> Table:
+        """Keep identifiers that are features of the model as well."""
+        ids = table.ids
+        if not args.id or not hasattr(table.x, "columns"):
+            return table
+        names = list(ids.columns) if hasattr(ids, "columns") else [ids.name]
+        known = self._known()
+        if known is None or not set(names) & set(known):
+            return table
+        plain = argparse.Namespace(**{**vars(args), "id": []})
+        whole = source.read(plain, label, text=text)
+        return replace(whole, ids=ids)
+
+    def _known(self) -> list[str] | None:
+        """Name the columns that the model takes, or took before a compaction; None if unnamed."""
+        if isinstance(self.encoder, TableEncoder):
+            return [part.name for part in self.encoder.columns_]
+        names: Any = getattr(self.estimator, "feature_names_in_", None)
+        return metadata.names(self.model, "feature_names") if names is None else names.tolist()
 
     def _to_be_text(self, table: Table) -> list[str]:
         """Name columns that were text in training, and are numbers here."""
@@ -177,13 +207,15 @@ class Saved:
             metadata.say_by_position(self.model, what, None)
             x = self._named(x)
         if hasattr(x, "columns"):
-            x = self._by_name(what, replace(table, x=x))
+            x = self._by_name(what, replace(table, x=self._of_unnamed(what, x)))
         if self.estimator is None:
+            x = self._widened(x)
             self._check_width(what, x)
             return metadata.remaining(self.model, narrowest(x) if isinstance(x, np.ndarray) else x)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             if not hasattr(x, "columns"):
+                x = self._widened(x)
                 self._check_width(what, x)
             made = _support.validated(self.estimator, x, reset=False, name=what)
         made = narrowest(made) if isinstance(made, np.ndarray) else made
@@ -202,12 +234,43 @@ class Saved:
 
         return pl.DataFrame(x, schema=names).fill_nan(None)
 
+    def _widened(self, x: Any) -> Any:
+        """Give a sparse matrix the columns behind its last: what no row of a file has is 0."""
+        if not scipy.sparse.issparse(x):
+            return x
+        wide = self.model.original_layer_sizes[0]
+        if self.encoder is not None:
+            wide = len(self.encoder.columns_)
+        if x.shape[1] >= wide:
+            return x
+        note(f"the last {wide - x.shape[1]} features of the model are in no row: they are 0")
+        found = scipy.sparse.csr_array(x, copy=True)
+        found.resize((x.shape[0], wide))
+        return found
+
     def _check_width(self, what: str, x: Any) -> None:
         sizes = [self.model.layer_sizes[0], self.model.original_layer_sizes[0]]
         if self.encoder is not None:
             sizes = [len(self.encoder.columns_)]
         if x.shape[1] not in sizes:
             raise ValueError(f"{what} has {x.shape[1]} features, the model takes {sizes[0]}")
+
+    def _of_unnamed(self, what: str, frame: Any) -> Any:
+        """Take columns by position where neither the model nor the file has names for them."""
+        known = self._known()
+        if known is None or not all(map(_UNNAMED.fullmatch, [*known, *frame.columns])):
+            return frame
+        labels = metadata.labels(self.model)
+        there = [name for name in frame.columns if name not in labels]
+        if len(frame.columns) == len(known):
+            note(f"{what} and the model have no names of columns: all are taken by position")
+            return frame.rename(dict(zip(frame.columns, known, strict=True)))
+        if len(there) != len(known):
+            raise ValueError(
+                f"{what} has {len(frame.columns)} columns without names: expected the "
+                f"{len(known)} features, or those and the label"
+            )
+        return frame
 
     def _by_name(self, what: str, table: Table) -> Any:
         """Choose the columns that the model knows; a frame, or an array if it has only numbers."""
@@ -218,7 +281,8 @@ class Saved:
             _refuse_lacking(what, [part.name for part in parts], frame.columns)
             self._say_unknown(what, {part.name for part in self.encoder.columns_}, frame.columns)
             for part in parts:
-                _check_kind(what, part, frame[part.name], table.rows)
+                if part.name in table.x.columns:
+                    _check_kind(what, part, frame[part.name], table.rows)
             return frame.select([part.name for part in parts])
         names: Any = getattr(self.estimator, "feature_names_in_", None)
         names = metadata.feature_names(self.model) if names is None else names.tolist()
@@ -319,16 +383,33 @@ def _some(names: Sequence[str]) -> str:
 
 def _check_kind(what: str, part: Part, column: Any, rows: Sequence[int]) -> None:
     """Refuse text where there were numbers, and say where some are missing that never were."""
-    if not isinstance(part, NumberPart):
-        return
     import polars as pl
 
-    if column.dtype == pl.String:
+    is_number = isinstance(part, NumberPart)
+    if isinstance(part, CategoryPart) and column.dtype == pl.String:
+        _say_unseen(what, part, column)
+    if is_number and column.dtype == pl.String and column.null_count() < len(column):
         _refuse_text(what, column, rows)
-    if column.null_count() and column.null_count() < len(column) and not part.missing:
+    if column.null_count() and not getattr(part, "missing", 0):
+        then = "the centre of the column" if part.numbers() else "none of its levels"
         note(
             f"{what}: {column.null_count()} cells of {part.name!r} are missing, and none was in "
-            "training: they are the mean of the column"
+            f"training: they are {then}"
+        )
+
+
+def _say_unseen(what: str, part: CategoryPart, column: Any) -> None:
+    """Say which levels training had not."""
+    import polars as pl
+
+    counts = column.drop_nulls().cast(pl.String).str.strip_chars().value_counts()
+    unseen = [(level, n) for level, n in counts.iter_rows() if not part.knows(level)]
+    if unseen and part.levels:
+        cells = sum(n for _, n in unseen)
+        rare = " or few rows" if part.rare else ""
+        note(
+            f"{what}: {cells} cells of {part.name!r} have levels that training had in none"
+            f"{rare}, such as {unseen[0][0]!r}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from trulysparse.cli.common import note
 from trulysparse.cli.flags import tables as flags
 from trulysparse.datasets import NAMES
 from trulysparse.readers import Table, read_table
-from trulysparse.readers.read import WITHOUT_COLUMNS
+from trulysparse.readers.read import BINARY, WITHOUT_COLUMNS
 from trulysparse.readers.source import suffix
 
 _IMAGES = ".zip"
@@ -28,6 +29,11 @@ def is_table(data: str) -> bool:
 def has_columns(data: str) -> bool:
     """Tell whether columns of such a file have names."""
     return data == "-" or suffix(data) not in WITHOUT_COLUMNS
+
+
+def is_text(data: str) -> bool:
+    """Tell whether such a file is text, whose cells have to be told apart."""
+    return data == "-" or suffix(data) not in BINARY
 
 
 def name_of(data: str) -> str:
@@ -53,7 +59,28 @@ def read(args: argparse.Namespace, label: Any, **columns: Any) -> Table:
             f"unknown data {args.data!r}: expected one of {', '.join(NAMES)}, synthetic:FEATURES, "
             "the path of a table, or a folder or .zip of images"
         )
-    return read_table(args.data, label, **flags.reading(args), **columns)
+    if is_text(args.data):  # identifiers stay what the file has
+        columns["text"] = [*columns.get("text", ()), *args.id]
+    try:
+        return read_table(args.data, label, **flags.reading(args), **columns)
+    except ValueError as error:
+        raise ValueError(by_flags(str(error), args)) from None
+
+
+def by_flags(sentence: str, args: argparse.Namespace) -> str:
+    """Give a sentence of `read_table` with the names of flags."""
+    group = getattr(args, "group", None) or getattr(args, "time", None)
+    for flag in ("group", "time"):
+        if getattr(args, flag, None) is not None:
+            sentence = sentence.replace(f"ids={str(group)!r}", f"--{flag} {group}")
+    sentence = re.sub(r"\btext=\['([^']*)'\]", r"--text '\1'", sentence)
+    for option, flag in _FLAGS.items():
+        sentence = re.sub(rf"\b{option}", flag, sentence)
+    return sentence
+
+
+_FLAGS = {"not_missing=": "--not-missing", "missing=": "--missing", "header=False": "--no-header",
+          "ids=": "--id "}  # fmt: skip
 
 
 def labels(given: Sequence[Any]) -> Any:
@@ -61,7 +88,7 @@ def labels(given: Sequence[Any]) -> Any:
     return None if not given else given[0] if len(given) == 1 else list(given)
 
 
-def say_notes(table: Table) -> None:
+def say_notes(table: Table, args: argparse.Namespace) -> None:
     """Say what was found out of the file."""
     for sentence in table.notes:
-        note(sentence)
+        note(by_flags(sentence, args))

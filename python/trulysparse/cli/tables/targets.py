@@ -158,7 +158,7 @@ def refuse_missing(column: Array, what: str, name: str, rows: Sequence[int]) -> 
         more = f"; so in {len(missing) - 1} more rows" if len(missing) > 1 else ""
         raise ValueError(
             f"{what}: row {_row(rows, missing[0])}, column {name!r}: expected a label, got "
-            f"nothing{more}"
+            f"nothing{more} (--drop-unlabelled leaves such rows out of training)"
         )
 
 
@@ -249,6 +249,12 @@ def numbers_of(
     for column, name in zip(values, names, strict=True):
         if missing_in(column).all():
             raise ValueError(f"{what}: column {name!r}: expected labels, all are missing")
+        if len(values) > 1 and column.dtype.kind not in "biuf":
+            i = int(np.flatnonzero(~missing_in(column))[0])
+            raise ValueError(
+                f"{what}: row {_row(rows, i)}, column {name!r}: expected 0 or 1, or numbers, as "
+                f"there are several labels, got {str(column[i])!r}"
+            )
         as_numbers(column, what, name, rows)
         if len(values) == 1:
             refuse_missing(column, what, name, rows)
