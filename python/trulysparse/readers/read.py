@@ -245,5 +245,8 @@ _READERS = {
     ".svmlight": svm.read,
 }
 
+WITH_TYPES = frozenset(_READERS)
+"""Ends of names of files that say which types their columns have, or have no columns."""
+
 WITHOUT_COLUMNS = frozenset({".npz", ".npy", ".svm", ".libsvm", ".svmlight"})
 """Ends of names of files whose columns have no names."""

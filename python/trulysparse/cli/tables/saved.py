@@ -148,7 +148,7 @@ class Saved:
                 note(f"{', '.join(map(repr, added))} in a cell is {kind}, as in training")
         table = source.read(args, label, ids=args.id or None, text=args.text)
         others = self._to_be_text(table)
-        if others:
+        if others and source.is_text(args.data):
             table = source.read(args, label, ids=args.id or None, text=[*args.text, *others])
         source.say_notes(replace(table, notes=tuple(s for s in table.notes if "label" not in s)))
         return table

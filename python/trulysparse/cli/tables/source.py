@@ -11,7 +11,7 @@ from trulysparse.cli.common import note
 from trulysparse.cli.flags import tables as flags
 from trulysparse.datasets import NAMES
 from trulysparse.readers import Table, read_table
-from trulysparse.readers.read import WITHOUT_COLUMNS
+from trulysparse.readers.read import WITH_TYPES, WITHOUT_COLUMNS
 from trulysparse.readers.source import suffix
 
 _IMAGES = ".zip"
@@ -28,6 +28,11 @@ def is_table(data: str) -> bool:
 def has_columns(data: str) -> bool:
     """Tell whether columns of such a file have names."""
     return data == "-" or suffix(data) not in WITHOUT_COLUMNS
+
+
+def is_text(data: str) -> bool:
+    """Tell whether the types of columns are found out, rather than in such a file."""
+    return data == "-" or suffix(data) not in WITH_TYPES
 
 
 def name_of(data: str) -> str:
