@@ -476,6 +476,18 @@ def test_a_file_with_types_is_read_again(dtype, suffix, capsys):
     assert typed.splitlines()[1:] == text.splitlines()[1:]
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [["--text", "beds,street"], ["--text", "0, beds"], ["--text", "street", "--text", "beds"]],
+)
+def test_several_columns_stay_text(flags, capsys):
+    numbers = [i % 5 for i in range(200)]
+    added = [pl.Series("street", numbers), pl.Series("beds", numbers)]
+    pl.DataFrame([*added, houses()["price"]]).write_csv("rooms.csv")
+    said(capsys, 0, "train", "--data", "rooms.csv", *flags, *QUICK)
+    assert [part.kind for part in ts.load(MODEL).columns_] == ["category", "category"]
+
+
 def test_levels_are_numbers_in_another_file_with_types(capsys):
     frame = houses().with_columns(town=pl.Series([str(i % 3) for i in range(200)]))
     frame.write_parquet("text.parquet")
