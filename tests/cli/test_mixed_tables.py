@@ -461,6 +461,43 @@ def test_importance_of_columns_and_levels(capsys):
     assert "area is missing" in out
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+@pytest.mark.parametrize(
+    "dtype", [pl.Categorical, pl.Enum(["Delft", "Leiden", "Gouda"]), pl.String]
+)
+def test_a_file_with_types_is_read_again(dtype, suffix, capsys):
+    frame = houses().with_columns(pl.col("town").cast(dtype))
+    path = f"houses.{suffix}"
+    frame.write_parquet(path) if suffix == "parquet" else frame.write_ipc(path)
+    frame.write_csv("houses.csv")
+    said(capsys, 0, "train", "--data", path, *QUICK)
+    typed, _ = said(capsys, 0, "evaluate", MODEL, "--data", path)
+    text, _ = said(capsys, 0, "evaluate", MODEL, "--data", "houses.csv")
+    assert typed.splitlines()[1:] == text.splitlines()[1:]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--text", "beds,street"], ["--text", "0, beds"], ["--text", "street", "--text", "beds"]],
+)
+def test_several_columns_stay_text(flags, capsys):
+    numbers = [i % 5 for i in range(200)]
+    added = [pl.Series("street", numbers), pl.Series("beds", numbers)]
+    pl.DataFrame([*added, houses()["price"]]).write_csv("rooms.csv")
+    said(capsys, 0, "train", "--data", "rooms.csv", *flags, *QUICK)
+    assert [part.kind for part in ts.load(MODEL).columns_] == ["category", "category"]
+
+
+def test_levels_are_numbers_in_another_file_with_types(capsys):
+    frame = houses().with_columns(town=pl.Series([str(i % 3) for i in range(200)]))
+    frame.write_parquet("text.parquet")
+    frame.with_columns(pl.col("town").cast(pl.Int64)).write_parquet("numbers.parquet")
+    said(capsys, 0, "train", "--data", "text.parquet", *QUICK)
+    text, _ = said(capsys, 0, "evaluate", MODEL, "--data", "text.parquet")
+    numbers, _ = said(capsys, 0, "evaluate", MODEL, "--data", "numbers.parquet")
+    assert numbers.splitlines()[1:] == text.splitlines()[1:]
+
+
 @pytest.mark.parametrize(
     ("name", "starter"),
     [("SLURM_STEP_NUM_TASKS", "srun"), ("PMI_SIZE", "mpiexec"), ("FLUX_JOB_SIZE", "flux run")],

@@ -25,7 +25,7 @@ from trulysparse.readers.numbers import (
     STYLES,
     Style,
 )
-from trulysparse.readers.places import place
+from trulysparse.readers.places import places
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,7 +53,8 @@ class Asked:
 
     def named(self, names: Sequence[str]) -> Asked:
         """Give the same with columns that stay text by their names instead of their places."""
-        return replace(self, text=frozenset(names[place(names, "text", one)] for one in self.text))
+        found = (k for one in self.text for k in places(names, "text", [one]))
+        return replace(self, text=frozenset(names[k] for k in found))
 
     @property
     def styles(self) -> list[Style]:

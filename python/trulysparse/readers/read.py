@@ -245,6 +245,7 @@ _READERS = {
     ".svmlight": svm.read,
 }
 
+
 WITHOUT_COLUMNS = frozenset({".npz", ".npy", ".svm", ".libsvm", ".svmlight"})
 """Ends of names of files whose columns have no names."""
 
