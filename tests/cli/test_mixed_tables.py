@@ -151,6 +151,18 @@ class TestTraining:
             == estimator.predict(frame.drop("price", "big", "delft")).tolist()
         )
 
+    def test_rows_without_a_label_may_be_left_out(self, capsys):
+        frame = houses().with_columns(
+            price=pl.when(pl.int_range(pl.len()) % 4 == 1).then(None).otherwise(pl.col("price"))
+        )
+        frame.write_csv("houses.csv")
+        _, err = said(capsys, 2, "train", "--data", "houses.csv", *QUICK)
+        assert "--drop-unlabelled leaves such rows out" in err
+        flags = ["--drop-unlabelled", "--group", "owner"]
+        out, _ = said(capsys, 0, "train", "--data", "houses.csv", *flags, *LONGER)
+        assert "note: 50 rows without a label are left out\n" in out
+        assert "of 15 groups of 'owner'\n" in out
+
     def test_several_labels_of_which_some_are_missing(self, capsys):
         frame = houses().with_columns(
             big=pl.when(pl.int_range(pl.len()) % 4 == 0)
@@ -194,7 +206,7 @@ class TestTraining:
         [
             (["--label", "rent"], "no column label='rent': expected one of 'name'"),
             (["--drop", "99"], "drop = 99: expected the position of one of 7 columns"),
-            (["--group", "price", "--label", "price"], "'price' is a label, and in drop= or ids="),
+            (["--group", "price", "--label", "price"], "'price' is a label, and in drop= or --id"),
             (["--label", "town", "--task", "regression"], "column 'town': expected a number"),
             (["--separator", "x"], "separator = 'x': expected one of"),
         ],
@@ -323,6 +335,98 @@ class TestPredictions:
             file.write("\n".join(only).replace("\n0", "\n1") + "\n")
         said(capsys, 0, "predict", MODEL, "--data", "one.csv")
         assert len(rows_of()[1]) == 1
+
+    def test_identifiers_stay_what_the_file_has(self, capsys):
+        frame = houses()
+        frame.write_csv("houses.csv")
+        said(capsys, 0, "train", "--data", "houses.csv", "--id", "name", *QUICK)
+        codes = [f"89490200000000{i:06}" for i in range(200)]
+        frame.with_columns(name=pl.Series(codes)).write_csv("new.csv")
+        said(capsys, 0, "predict", MODEL, "--data", "new.csv", "--id", "name")
+        assert [row[0] for row in rows_of()[1]] == codes
+
+    def test_an_identifier_may_be_a_feature(self, capsys):
+        houses().write_csv("houses.csv")
+        said(capsys, 0, "train", "--data", "houses.csv", *QUICK)
+        said(capsys, 0, "predict", MODEL, "--data", "houses.csv")
+        plain = rows_of()[1]
+        said(capsys, 0, "predict", MODEL, "--data", "houses.csv", "--id", "owner", "--id", "area")
+        header, rows = rows_of()
+        assert header == ["owner", "area", "price"]
+        assert [row[2:] for row in rows] == plain
+
+    def test_without_names_go_by_position_and_leave_the_label_out(self, capsys):
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(80, 4)).round(5)
+        kinds = np.where(x[:, 0] > 0, "up", "down")
+
+        def write(path, *columns):
+            with open(path, "w", newline="") as file:
+                csv.writer(file, delimiter="\t").writerows(zip(*columns, strict=True))
+
+        write("train.tsv", kinds, *x.T)
+        said(capsys, 0, "train", "--data", "train.tsv", "--label", "0", *QUICK)
+        found = []
+        write("new.tsv", *x.T)
+        for name in ("train.tsv", "new.tsv"):
+            _, err = said(capsys, 0, "predict", MODEL, "--data", name)
+            found.append(rows_of()[1])
+        assert found[0] == found[1]
+        assert "have no names of columns: all are taken by position" in err
+        write("wide.tsv", *x.T, *x.T)
+        _, err = said(capsys, 2, "predict", MODEL, "--data", "wide.tsv")
+        assert "wide.tsv has 8 columns without names: expected the 4 features" in err
+
+    def test_what_is_new_or_missing_is_said(self, capsys):
+        frame = houses().with_columns(garden=pl.col("garden").cast(pl.Int64))
+        frame.write_csv("houses.csv")
+        said(capsys, 0, "train", "--data", "houses.csv", *QUICK)
+        new = frame.with_columns(
+            town=pl.lit("Mars"), garden=pl.lit(None, pl.Int64), built=pl.lit(None, pl.Date)
+        )
+        new.write_csv("new.csv")
+        _, err = said(capsys, 0, "predict", MODEL, "--data", "new.csv")
+        assert "200 cells of 'town' have levels that training had in none, such as 'Mars'" in err
+        for name in ("garden", "built"):
+            assert f"200 cells of {name!r} are missing, and none was in training" in err
+
+    def test_sparse_rows_may_end_earlier(self, capsys):
+        with open("train.svm", "w") as file:
+            file.writelines(f"{i % 2} 1:{i % 2} 2:1 9:{i % 3}\n" for i in range(60))
+        with open("new.svm", "w") as file:
+            file.writelines(f"0 1:{i % 2} 2:1\n" for i in range(10))
+        with open("same.svm", "w") as file:
+            file.writelines(f"0 1:{i % 2} 2:1 9:0\n" for i in range(10))
+        said(capsys, 0, "train", "--data", "train.svm", *LONGER)
+        found = []
+        for name in ("new.svm", "same.svm"):
+            said(capsys, 0, "predict", MODEL, "--data", name)
+            found.append(rows_of()[1])
+        assert found[0] == found[1]
+
+    def test_a_folder_of_a_training_is_its_model(self, capsys):
+        houses().write_csv("houses.csv")
+        said(capsys, 0, "train", "--data", "houses.csv", *QUICK)
+        said(capsys, 0, "predict", "out", "--data", "houses.csv")
+        assert len(rows_of()[1]) == 200
+
+    def test_frames_may_have_the_label_of_the_command_line(self, capsys):
+        houses().write_csv("houses.csv")
+        said(capsys, 0, "train", "--data", "houses.csv", *QUICK)
+        estimator = ts.load(MODEL)
+        np.testing.assert_array_equal(
+            estimator.predict(houses()), estimator.predict(houses().drop("price"))
+        )
+
+    def test_parquet_after_text(self, capsys):
+        frame = houses().with_columns(area=pl.col("area").fill_null(-999))
+        frame = frame.with_columns(town=pl.col("town").fill_null("none"))
+        frame.write_csv("houses.csv")
+        flags = ["--missing=-999", "--not-missing", "none"]
+        said(capsys, 0, "train", "--data", "houses.csv", *flags, *QUICK)
+        houses().with_columns(town=pl.col("town").cast(pl.Categorical)).write_parquet("new.parquet")
+        said(capsys, 0, "predict", MODEL, "--data", "new.parquet")
+        assert len(rows_of()[1]) == 200
 
     def test_through_pipes(self, capsys, monkeypatch):
         houses().write_csv("houses.csv")

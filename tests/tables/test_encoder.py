@@ -290,3 +290,62 @@ def test_fitting_and_making_samples_at_once(frame):
 
 
 BOTH = ("mixed", "polars")
+
+
+@pytest.mark.parametrize(
+    ("fitted", "others"),
+    [
+        (pl.Series([True, False] * 20).cast(pl.String), [pl.Series([True, False] * 20)]),
+        (
+            pl.Series(["1.0", "2.50"] * 20),
+            [pl.Series([1.0, 2.5] * 20), pl.Series(["1", "2.5"] * 20)],
+        ),
+        (pl.Series(["007", "010"] * 20), [pl.Series([7, 10] * 20)]),
+        (pl.Series(["true", "false", "maybe", "true"] * 10), [pl.Series([True, False] * 20)]),
+    ],
+)
+def test_levels_are_the_same_in_other_words(fitted, others):
+    encoder = ts.TableEncoder().fit(pl.DataFrame({"c": fitted, "n": np.arange(40) % 7}))
+    assert encoder.columns_[0].kind == "category"
+    for other in others:
+        made = encoder.transform(
+            pl.DataFrame({"c": other, "n": np.arange(40) % 7})
+        ).sparse.toarray()
+        assert made.sum(axis=1).tolist() == [1.0] * 40
+        assert len(np.unique(made, axis=0)) == 2
+
+
+def test_levels_of_which_none_is_known_are_said():
+    encoder = ts.TableEncoder().fit(pl.DataFrame({"c": ["a", "b"] * 9, "n": range(18)}))
+    new = pl.DataFrame({"c": ["A", "B"] * 9, "n": range(18)})
+    with pytest.warns(RuntimeWarning, match="column 'c': none of 18 cells is a level"):
+        encoder.transform(new)
+
+
+def test_instants_are_the_same_in_every_zone():
+    hours = pl.datetime_range(pl.datetime(2024, 3, 30), pl.datetime(2024, 4, 2), "1h", eager=True)
+    utc = pl.DataFrame({"t": hours.dt.replace_time_zone("UTC")})
+    encoder = ts.TableEncoder().fit(utc)
+    for zone in ("Asia/Tokyo", "Europe/Berlin", "America/New_York"):
+        moved = utc.with_columns(pl.col("t").dt.convert_time_zone(zone))
+        one, other = encoder.transform(utc), encoder.transform(moved)
+        np.testing.assert_array_equal(one.dense, other.dense)
+        assert (one.sparse != other.sparse).nnz == 0
+
+
+def test_a_column_without_any_cell_is_of_every_kind():
+    frame = pl.DataFrame(
+        {
+            "t": pl.datetime_range(
+                pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 20), "1d", eager=True
+            ),
+            "n": [float(i % 7) for i in range(20)],
+            "c": ["a", "b"] * 10,
+        }
+    )
+    encoder = ts.TableEncoder().fit(frame)
+    for dtype in (pl.Null, pl.String, pl.Float64, pl.Date, pl.Boolean):
+        empty = pl.DataFrame({name: pl.Series([None] * 3, dtype=dtype) for name in frame.columns})
+        made = encoder.transform(empty)
+        np.testing.assert_array_equal(made.dense[:, 1], frame["n"].mean())
+        assert made.sparse.nnz == 0
