@@ -214,6 +214,7 @@ class Saved:
             return metadata.remaining(self.model, narrowest(x) if isinstance(x, np.ndarray) else x)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            warnings.filterwarnings("ignore", "column .* none of .* is a level", RuntimeWarning)
             if not hasattr(x, "columns"):
                 x = self._widened(x)
                 self._check_width(what, x)
