@@ -11,53 +11,14 @@ import polars as pl
 import pytest
 import trulysparse as ts
 from helpers import limits
-from trulysparse import cli
+from helpers.houses import LONGER, MODEL, QUICK, houses, rows_of, said
 from trulysparse.cli.flags import workers
 from trulysparse.loading import network
-
-MODEL = "out/model.safetensors"
-QUICK = ["--hidden", "12", "--epochs", "3", "--quiet", "--out", "out"]
-
-LONGER = [*QUICK, "--epochs", "30"]
 
 
 @pytest.fixture(autouse=True)
 def in_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def houses(rows=200, seed=0):
-    """Numbers, a few missing, levels, some rare, dates, a name for each row, and a price."""
-    rng = np.random.default_rng(seed)
-    area = rng.uniform(30, 200, rows).round(1)
-    town = rng.choice(["Delft", "Leiden", "Gouda"], rows)
-    price = (3000 * area + 50_000 * (town == "Delft") + rng.normal(size=rows) * 5000).round(2)
-    day = np.datetime64("2024-01-01") + rng.integers(0, 700, rows)
-    return pl.DataFrame(
-        {
-            "name": [f"house {i}" for i in range(rows)],
-            "owner": [f"o{i % 20}" for i in range(rows)],
-            "area": [None if i % 9 == 0 else a for i, a in enumerate(area)],
-            "town": [None if i % 13 == 0 else t for i, t in enumerate(town.tolist())],
-            "built": pl.Series(day).cast(pl.Date),
-            "garden": (rng.random(rows) < 0.5).tolist(),
-            "price": price,
-        }
-    )
-
-
-def said(capsys, code, *arguments):
-    capsys.readouterr()
-    found = cli.main(list(map(str, arguments)))
-    out, err = capsys.readouterr()
-    assert found == code, err
-    return out, err
-
-
-def rows_of(path="predictions.csv"):
-    with open(path, newline="") as file:
-        header, *rows = csv.reader(file)
-    return header, rows
 
 
 class TestTraining:
@@ -494,58 +455,6 @@ class TestOtherFormats:
         said(capsys, 0, "predict", MODEL, "--data", "t.npz")
         found = np.array([row[1:] for row in rows_of()[1]], np.float32)
         np.testing.assert_array_equal(found, ts.load(MODEL).predict_proba(x))
-
-
-class TestScores:
-    def test_of_classes_are_scikit_learns(self, capsys):
-        from sklearn import metrics
-
-        frame = (
-            houses()
-            .with_columns(kind=pl.Series(np.array(["a", "b", "c"])[np.arange(200) % 3]))
-            .drop("price")
-        )
-        frame.write_csv("kinds.csv")
-        said(capsys, 0, "train", "--data", "kinds.csv", *QUICK)
-        out, _ = said(capsys, 0, "evaluate", MODEL, "--data", "kinds.csv")
-        estimator = ts.load(MODEL)
-        x, y = frame.drop("kind"), frame["kind"].to_numpy()
-        p = estimator.predict_proba(x).astype(np.float64)
-        guess = estimator.predict(x)
-        balanced = metrics.balanced_accuracy_score(y, guess)
-        area = metrics.roc_auc_score(y, p / p.sum(axis=1, keepdims=True), multi_class="ovr")
-        loss = metrics.log_loss(y, p / p.sum(axis=1, keepdims=True))
-        assert f"accuracy {100 * metrics.accuracy_score(y, guess):.2f} %, loss " in out
-        assert (
-            f"balanced accuracy {100 * balanced:.2f} %, AUC {area:.4f}, log loss {loss:.4f}\n"
-            in out
-        )
-        table = metrics.confusion_matrix(y, guess)
-        lines = out.split("predicted one:\n")[1].splitlines()[1:4]
-        assert [line.split()[1:] for line in lines] == [list(map(str, row)) for row in table]
-
-    def test_of_numbers_are_scikit_learns(self, capsys):
-        from sklearn import metrics
-
-        frame = houses()
-        frame.write_csv("houses.csv")
-        said(capsys, 0, "train", "--data", "houses.csv", *QUICK)
-        out, _ = said(capsys, 0, "evaluate", MODEL, "--data", "houses.csv")
-        guess, y = ts.load(MODEL).predict(frame.drop("price")), frame["price"].to_numpy()
-        r2, mae = metrics.r2_score(y, guess), metrics.mean_absolute_error(y, guess)
-        root = metrics.root_mean_squared_error(y, guess)
-        assert f"R2 {r2:.4f}, RMSE {root:.6g}, MAE {mae:.6g}" in out
-
-    def test_of_many_classes_name_the_mistakes(self, capsys):
-        frame = (
-            houses(300)
-            .with_columns(kind=pl.Series([f"k{i % 20:02}" for i in range(300)]))
-            .drop("price")
-        )
-        frame.write_csv("kinds.csv")
-        said(capsys, 0, "train", "--data", "kinds.csv", *QUICK)
-        out, _ = said(capsys, 0, "evaluate", MODEL, "--data", "kinds.csv")
-        assert "most frequent mistakes:\n" in out
 
 
 def test_importance_of_columns_and_levels(capsys):

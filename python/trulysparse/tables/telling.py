@@ -10,6 +10,7 @@ table is named only where chance does not make it.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -157,7 +158,7 @@ def _grouped(column: Array | Text) -> _Groups:
     return _Groups(places, sizes, order)
 
 
-class _Judge:
+class _Judge(ABC):
     """What tells whether a column predicts one label."""
 
     def __init__(self, y: Array, columns: int, output: int | None) -> None:
@@ -172,20 +173,21 @@ class _Judge:
         some = [rows[is_most][: _FIRST // 2], rows[~is_most][: _FIRST // 2]]
         self.first = np.concatenate(some)
 
+    @abstractmethod
     def _classes(self, y: Array) -> tuple[Array, Array]:
-        raise NotImplementedError
+        """Give the class of each row, and how many each has."""
 
     def can_tell(self) -> bool:
         """Tell whether chance would be ruled out if a column told all labels."""
         return len(self._counts) > 1 and self._is_no_chance(math.log(len(self._counts)))
 
+    @abstractmethod
     def likely(self, x: Array) -> npt.NDArray[np.bool_]:
         """Tell which columns may predict the label, by the values of the first rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def likely_stored(self, x: Any, rows: Array) -> npt.NDArray[np.bool_]:
         """Do so of the columns of a CSR matrix, by the `rows` of its values."""
-        raise NotImplementedError
 
     def score(self, column: Array | Text) -> float:
         """Score a column, 1 at most; 0 if chance may have made it."""
@@ -196,13 +198,13 @@ class _Judge:
             return max(self._by_value(groups), self._by_order(groups, column))
         return self._by_value(_grouped(column))
 
+    @abstractmethod
     def _by_value(self, groups: _Groups) -> float:
         """Score by rows of the same value."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _by_order(self, groups: _Groups, values: Array) -> float:
         """Score by rows that are next to each other."""
-        raise NotImplementedError
 
     def _is_no_chance(self, labelings: float) -> bool:
         """Tell whether one of the columns is like this by chance with probability `CHANCE` at most.
