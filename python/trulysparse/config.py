@@ -93,6 +93,7 @@ _CHECKS: dict[str, Check] = {
     "label_smoothing": _real("label_smoothing"),
     "init": _choice(INITS),
     "fan": _choice(FANS),
+    "input_gain": _real("input_gain"),
     "dropout": _per_layer(_real("dropout")),
     "input_noise": _real("input_noise"),
     "standardize": _standardize,
@@ -141,6 +142,7 @@ class Config:
     label_smoothing: float = 0.0
     init: str = "he_uniform"
     fan: str = "layer"
+    input_gain: float = 1.0
     dropout: float | list[float] = 0.3
     input_noise: float = 0.0
     standardize: bool | str = False

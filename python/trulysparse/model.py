@@ -101,6 +101,9 @@ class SparseMLP:
         What fan_in and fan_out are. ``"layer"`` (default): the layer's sizes, as in the paper.
         ``"real"``: the connections that a neuron has (for fan_out the layer's mean), which makes
         learning start earlier.
+    input_gain
+        Factor of the first layer's initial weights, above 0. Default 1. Small ones, such as 0.1,
+        leave little weight on features from which nothing is learnt.
     dropout
         The probability of dropping a hidden unit in training, in [0, 1): one for all hidden layers,
         or one for each. Default 0.3. Kept units are divided by the probability of being kept.
@@ -168,6 +171,7 @@ class SparseMLP:
         label_smoothing: float = Config.label_smoothing,
         init: str = Config.init,
         fan: str = Config.fan,
+        input_gain: float = Config.input_gain,
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
         standardize: bool | str = Config.standardize,
@@ -209,6 +213,7 @@ class SparseMLP:
         label_smoothing: float = Config.label_smoothing,
         init: str = Config.init,
         fan: str = Config.fan,
+        input_gain: float = Config.input_gain,
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
         standardize: bool | str = Config.standardize,
@@ -229,8 +234,8 @@ class SparseMLP:
             are a mask: its connections get weights by `init`, as in the constructor.
         biases
             An array of shape (n_out,) per layer; zeros if None.
-        activation, slope, loss, label_smoothing, init, fan, dropout, input_noise, standardize, \
-        clip, standardize_targets
+        activation, slope, loss, label_smoothing, init, fan, input_gain, dropout, input_noise, \
+        standardize, clip, standardize_targets
             As in the constructor; `init` and `fan` also say how grown connections start.
         """
         settings = settings_of(locals())
@@ -726,6 +731,7 @@ class SparseMLP:
     label_smoothing = Setting[float]("How much of the targets training spreads over the classes.")
     init = Setting[str]("The distribution of initial and grown weights.")
     fan = Setting[str]("What the initial distribution is scaled by.")
+    input_gain = Setting[float]("Factor of the first layer's initial weights.")
     dropout = Setting[float | list[float]](
         "The probability of dropping a hidden unit, or that of each hidden layer."
     )

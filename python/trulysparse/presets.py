@@ -10,9 +10,11 @@ from typing import Any
 from trulysparse import _check
 from trulysparse.config import EPSILON, Config
 from trulysparse.data.augmentation import ImageAugmentation
-from trulysparse.optim import SGD, schedules
+from trulysparse.losses import LOSSES
+from trulysparse.optim import SGD, Optimizer, schedules
+from trulysparse.optim.optimizers import BY_NAME
 from trulysparse.recipe import RECIPE, Recipe
-from trulysparse.topology import SET
+from trulysparse.topology import SET, GradientGrowth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +27,16 @@ class Preset:
         Of the preset.
     hidden : tuple of int
         Neurons of the hidden layers.
-    epsilon, activation, slope, init, fan, dropout
-        Of the network, as `SparseMLP` takes them.
+    epsilon, activation, slope, init, fan, input_gain, dropout, label_smoothing
+        Of the network, as `SparseMLP` takes them; smoothing is for classes.
+    optimizer : str
+        ``"sgd"``, ``"adam"`` or ``"lion"``.
     learning_rate, schedule, momentum, nesterov, weight_decay, schedule_decay
-        Of the optimiser, as `SGD` takes them.
-    zeta, zeta_schedule, zeta_stop, grow_init
-        Of the evolution, as `SET` takes `zeta`, `schedule`, `stop` and `grow_init`.
+        Of the optimiser, as `SGD` takes them; `momentum` is the `beta_1` of others.
+    grow : str
+        How connections grow: ``"random"`` is `SET`, ``"gradient"`` is `GradientGrowth`.
+    zeta, zeta_schedule, zeta_stop, grow_init, evolve_every
+        Of the evolution, as `SET` takes `zeta`, `schedule`, `stop`, `grow_init` and `every`.
     epochs, batch_size : int
         Of the training, as `SparseMLP.fit` takes them.
     augment : ImageAugmentation or None
@@ -40,24 +46,29 @@ class Preset:
     """
 
     name: str
-    hidden: tuple[int, ...]
+    hidden: tuple[int, ...] | None  # None: by samples
     epsilon: float
     activation: str = Config.activation  # type: ignore[assignment]  # one for all layers
     slope: float
     init: str
     fan: str
+    input_gain: float = Config.input_gain
     dropout: float
+    label_smoothing: float = Config.label_smoothing
+    optimizer: str = SGD._name
     learning_rate: float
     schedule: str
     momentum: float
     nesterov: bool
     weight_decay: float | None  # None: by samples
     schedule_decay: bool = False
+    grow: str = "random"
     zeta: float
     zeta_schedule: str = "constant"
     zeta_stop: float | None = None
     grow_init: float
-    epochs: int
+    evolve_every: int | None = 1  # None: by samples
+    epochs: int | None  # None: by samples
     batch_size: int | None  # None: by samples
     augment: ImageAugmentation | None = None
     retries: int = 0
@@ -66,38 +77,70 @@ class Preset:
     def model(self) -> dict[str, Any]:
         """Keyword arguments of `SparseMLP`; features are standardised in every preset."""
         names = ("epsilon", "activation", "slope", "init", "fan", "dropout")
-        return {name: getattr(self, name) for name in names} | {"standardize": True}
+        found = {name: getattr(self, name) for name in names} | {"standardize": True}
+        # Smoothing is for classes only, and most presets have none.
+        others = {name: getattr(self, name) for name in ("input_gain", "label_smoothing")}
+        return found | {k: v for k, v in others.items() if v != getattr(Config, k)}
 
     @property
     def fit(self) -> dict[str, Any]:
         """Keyword arguments of `SparseMLP.fit`: optimiser, evolution, epochs and batch size."""
-        rate = ("learning_rate", "schedule", "momentum", "nesterov")
-        names = (*rate, "weight_decay", "schedule_decay")
         augment = {} if self.augment is None else {"augment": self.augment}
         return augment | {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
-            "optimizer": SGD(**{name: getattr(self, name) for name in names}),
-            "topology": SET(
-                zeta=self.zeta,
-                grow_init=self.grow_init,
-                schedule=self.zeta_schedule,
-                stop=self.zeta_stop,
-            ),
+            "optimizer": self._optimizer(),
+            "topology": self._rule(),
         }
+
+    def _optimizer(self) -> Optimizer:
+        names = ["learning_rate", "schedule", "weight_decay"]
+        kind: Any = BY_NAME[self.optimizer]
+        if kind is SGD:
+            names += ["momentum", "nesterov", "schedule_decay"]
+        given = {name: getattr(self, name) for name in names}
+        made: Optimizer = kind(**given if kind is SGD else given | {"beta_1": self.momentum})
+        return made
+
+    def _rule(self) -> SET | GradientGrowth:
+        given: dict[str, Any] = {
+            "zeta": self.zeta,
+            "schedule": self.zeta_schedule,
+            "stop": self.zeta_stop,
+            "every": self.evolve_every,
+        }
+        if self.grow == "gradient":
+            return GradientGrowth(**given)
+        return SET(grow_init=self.grow_init, **given)
 
     def _flags(self) -> dict[str, Any]:
         """What flags of the command line can override, by their names."""
         others = ("name", "augment", "retries")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
 
-    def _for(self, samples: int, size: int | None = None) -> Preset:
-        """With what goes by samples filled in; `size` is a batch size that was given."""
+    def _for(
+        self,
+        samples: int,
+        size: int | None = None,
+        *,
+        sparse: bool = False,
+        loss: str = Config.loss,
+    ) -> Preset:
+        """With what goes by the data filled in; `size` is a batch size that was given."""
         size = size or self.batch_size or batch_size(samples)
-        decay = self.weight_decay
-        if decay is None:
-            decay = weight_decay(samples, min(size, samples))
-        return replace(self, batch_size=size, weight_decay=decay)
+        found = replace(self, batch_size=size)
+        if self.name == TABLE.name:
+            found = suited(found, samples, sparse=sparse, loss=loss)
+        steps = math.ceil(samples / min(size, samples))
+        if found.hidden is None:
+            found = replace(found, hidden=hidden(samples))
+        if found.weight_decay is None:
+            found = replace(found, weight_decay=DECAY / steps)
+        if found.epochs is None:
+            found = replace(found, epochs=epochs(steps))
+        if found.evolve_every is None:
+            found = replace(found, evolve_every=evolve_every(steps))
+        return found
 
 
 # The share of every parameter that the decay takes away in an epoch, if it goes by samples.
@@ -108,6 +151,14 @@ STEPS = 40
 SMALLEST, LARGEST = 16, 128
 # How often training starts again with a quarter of the rate, after a divergence.
 RETRIES = 4
+# The least that "table" trains: steps, of which few rows need as many as many rows do, and epochs.
+FEWEST_STEPS, FEWEST_EPOCHS = 1500, 30
+# The steps between two evolutions of "table". In fewer, what has grown has not learnt anything yet.
+EVOLVE_STEPS = 20
+# The decay of "table" for sparse samples of classes, times the learning rate.
+SPARSE_DECAY = 1.0
+# Rows from which "table" has more neurons, and no smoothing.
+MANY = 1000
 
 
 def batch_size(samples: int) -> int:
@@ -123,6 +174,30 @@ def weight_decay(samples: int, size: int) -> float:
 def rates(first: float, retries: int = RETRIES) -> list[float]:
     """Learning rates to try, each if training diverged with that before."""
     return [first / 4**k for k in range(retries + 1)]
+
+
+def hidden(samples: int) -> tuple[int, ...]:
+    """Neurons of the hidden layers."""
+    return (300,) if samples >= MANY else (100,)
+
+
+def epochs(steps: int) -> int:
+    """Passes over the samples, by the steps of one."""
+    return max(math.ceil(FEWEST_STEPS / steps), FEWEST_EPOCHS)
+
+
+def evolve_every(steps: int) -> int:
+    """Epochs between two evolutions, by the steps of one."""
+    return max(round(EVOLVE_STEPS / steps), 1)
+
+
+def suited(table: Preset, samples: int, *, sparse: bool, loss: str) -> Preset:
+    """Give what suits so many samples, sparse ones, and other targets than classes."""
+    of_classes = LOSSES[loss].output == "softmax"
+    if not of_classes or samples >= MANY:
+        table = replace(table, label_smoothing=0.0)
+    # Rare features have small gradients, so that weights that are not needed stay long.
+    return replace(table, weight_decay=SPARSE_DECAY) if sparse and of_classes else table
 
 
 def _preset(name: str, recipe: Recipe, **sizes: Any) -> Preset:
@@ -155,18 +230,31 @@ _RECIPE = _preset(
     batch_size=128,
 )
 
-# The estimators' defaults. Nothing here asks what a table is about: batches and decay go by its
-# samples only.
-TABLE = replace(
-    _RECIPE,
+# The defaults of the estimators and of ``trulysparse train`` for tables. Chosen by cross-validation
+# within training rows: `experiments/defaults.py` has what each changes. Nothing here asks what a
+# table is about.
+TABLE = Preset(
     name="table",
-    hidden=(100,),
+    hidden=None,
     epsilon=7,
     activation="relu",
-    weight_decay=None,
-    schedule_decay=False,
-    zeta_schedule="constant",
-    zeta_stop=None,
+    slope=Config.slope,
+    init=RECIPE.init,
+    fan=RECIPE.fan,
+    input_gain=0.1,  # what was drawn for a feature counts less than what was learnt
+    dropout=0.5,
+    label_smoothing=0.1,
+    optimizer="adam",
+    learning_rate=0.004,
+    schedule="cosine",
+    momentum=0.9,
+    nesterov=True,
+    weight_decay=0.3,
+    grow="gradient",
+    zeta=0.3,
+    grow_init=0.1,
+    evolve_every=None,
+    epochs=None,
     batch_size=None,
     retries=RETRIES,
 )
@@ -188,6 +276,37 @@ _PAPER = _preset(
     slope=Config.slope,
     epochs=500,
     batch_size=128,
+)
+
+# "table" for what Adam and growth by gradients are not for: several workers, SReLU.
+SHARED = replace(
+    _RECIPE,
+    name=TABLE.name,
+    hidden=TABLE.hidden,
+    epsilon=TABLE.epsilon,
+    activation=TABLE.activation,
+    weight_decay=None,
+    schedule_decay=False,
+    zeta_schedule="constant",
+    zeta_stop=None,
+    batch_size=None,
+    retries=RETRIES,
+)
+
+# Of batches that are seen once, where the number of steps is not known: `partial_fit`.
+BATCHES = replace(
+    _RECIPE,
+    name="batches",
+    hidden=(100,),
+    epsilon=7,
+    activation="relu",
+    weight_decay=None,
+    schedule="constant",
+    schedule_decay=False,
+    zeta_schedule="constant",
+    zeta_stop=None,
+    epochs=1,
+    batch_size=None,
 )
 
 PRESETS: Mapping[str, Mapping[str | None, Preset]] = {

@@ -32,6 +32,10 @@ pub struct Config {
     pub label_smoothing: f64,
     /// The distribution of initial and of grown weights.
     pub init: Init,
+    /// The factor of the first layer's initial weights.
+    // Files from before there was one lack it, as those of models with 1 do.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub input_gain: f64,
     /// The probability with which a hidden unit is dropped while training, in all hidden layers or
     /// in each.
     pub dropout: PerLayer<f64>,
@@ -47,6 +51,14 @@ pub struct Config {
     pub standardize_targets: bool,
     /// The seed of everything random.
     pub seed: u64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 /// Which inputs are standardised; in JSON `false`, `true` and `"auto"`.
@@ -112,6 +124,7 @@ impl Config {
             loss: Loss::CrossEntropy,
             label_smoothing: 0.0,
             init: Init { scheme: Scheme::HeUniform, fan: Fan::Layer },
+            input_gain: 1.0,
             dropout: 0.0.into(),
             input_noise: 0.0,
             standardize: Standardize::None,
@@ -182,6 +195,7 @@ impl Config {
         }
         self.activation.kind.check("activation", sizes.len() - 2, "hidden layer")?;
         self.dropout.check("dropout", sizes.len() - 2, "hidden layer")?;
+        ranges::INPUT_GAIN.check("input_gain", &[self.input_gain])?;
         ranges::SLOPE.check("slope", &[self.activation.slope])?;
         ranges::DROPOUT.check("dropout", self.dropout.values())?;
         ranges::INPUT_NOISE.check("input_noise", &[self.input_noise])

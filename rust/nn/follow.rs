@@ -139,9 +139,24 @@ impl Mlp {
         let (init, first) = (self.config.init, &self.layers[0].weights);
         let (n_in, n_out, nnz) = (first.n_cols(), first.n_rows(), first.nnz());
         let scale = init.scale(Shape { n_in, n_out, nnz }, nnz / n_out.max(1));
-        let square = f64::from(scale).powi(2);
+        let square = (f64::from(scale) * self.config.input_gain).powi(2);
         // Of uniform numbers up to the scale, or of normal ones.
         if init.scheme == Scheme::Normal { square } else { square / 3.0 }
+    }
+
+    /// Multiplies the outputs before the output function: what a softmax is sure of, it is more sure of
+    /// with a factor above 1.
+    pub fn sharpen(&mut self, par: &Par, factor: f64) -> Result<()> {
+        self.layers.iter_mut().try_for_each(|layer| layer.weights.unshare())?;
+        let last = self.layers.last_mut().expect("internal: a network has layers");
+        // Gradients by what comes out larger are as much smaller.
+        let rescale = Rescale { factor, moment: 1.0 };
+        last.rescale(par, |_, _| rescale);
+        let biases = last.biases_mut();
+        for (k, value) in biases.values.iter_mut().enumerate() {
+            rescale.apply(value, &mut biases.momentum[k], biases.second.get_mut(k));
+        }
+        Ok(())
     }
 
     /// As [`Mlp::follow_inputs`] of targets, whose units are those of the outputs.

@@ -107,6 +107,15 @@ impl Layer {
         Layer::with_bias(weights, bias)
     }
 
+    /// The layer with weights that were just drawn times a factor.
+    pub fn gained(mut self, factor: f64) -> Self {
+        if factor != 1.0 {
+            let (_, data) = self.weights.pattern_and_data_mut();
+            data.iter_mut().for_each(|w| *w = (f64::from(*w) * factor) as f32);
+        }
+        self
+    }
+
     /// The weights, a row an output neuron.
     pub fn weights(&self) -> &Csr {
         &self.weights

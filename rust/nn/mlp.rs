@@ -98,7 +98,9 @@ impl Mlp {
             .zip(config.sparsity.probabilities(&config.layer_sizes))
             .map(|((pair, index), probability)| {
                 let (sizes, seed) = ([pair[0], pair[1]], config.seed);
+                let gain = if index == 1 { config.input_gain } else { 1.0 };
                 Layer::random(par, sizes, probability, config.init, seed, index, watch)
+                    .map(|layer| layer.gained(gain))
             })
             .collect::<Result<_>>()?;
         Mlp::from_checked(config, layers)

@@ -31,6 +31,8 @@ pub(super) const SLOPE: Range = closed(-LARGEST, LARGEST, "a finite number");
 pub(super) const LABEL_SMOOTHING: Range = SHARE;
 pub(super) const DROPOUT: Range = SHARE;
 pub(super) const INPUT_NOISE: Range = closed(0.0, LARGEST, "a finite number of at least 0");
+pub(super) const INPUT_GAIN: Range =
+    Range { low_open: true, ..closed(0.0, 1e6, "a number above 0 and up to 1e6") };
 pub(super) const CLIP: Range =
     Range { low_open: true, ..closed(0.0, 1e6, "a number above 0 and up to 1e6") };
 pub(super) const EPSILON: Range =
@@ -39,11 +41,12 @@ pub(super) const DENSITY: Range =
     Range { low_open: true, ..closed(0.0, 1.0, "a number in (0, 1]") };
 
 /// Every range with the name of its setting.
-pub const RANGES: [(&str, Range); 7] = [
+pub const RANGES: [(&str, Range); 8] = [
     ("slope", SLOPE),
     ("label_smoothing", LABEL_SMOOTHING),
     ("dropout", DROPOUT),
     ("input_noise", INPUT_NOISE),
+    ("input_gain", INPUT_GAIN),
     ("clip", CLIP),
     ("epsilon", EPSILON),
     ("density", DENSITY),

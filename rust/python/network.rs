@@ -141,7 +141,9 @@ impl Network {
             layers.push(match values {
                 Some(_) => Layer::with_bias(weights, bias)?,
                 None => py.detach(|| {
+                    let gain = if number == 1 { config.input_gain } else { 1.0 };
                     Layer::drawn(&par, weights, bias, config.init, config.seed, number)
+                        .map(|layer| layer.gained(gain))
                 })?,
             });
         }

@@ -106,8 +106,10 @@ def test_the_table_goes_by_samples(samples):
     preset = ts.preset("table", samples=samples)
     size = preset.fit["batch_size"]
     assert size == min(max(samples // 40, 16), 128)
-    steps = math.ceil(samples / size)
-    assert preset.fit["optimizer"].weight_decay * steps == pytest.approx(0.005)
+    steps = math.ceil(samples / min(size, samples))
+    assert preset.fit["epochs"] == max(math.ceil(1500 / steps), 30)
+    assert preset.fit["topology"].every == max(round(20 / steps), 1)
+    assert preset.hidden == ((300,) if samples >= 1000 else (100,))
     assert ts.preset("table", "leukemia", samples=samples) == preset
 
 
@@ -281,8 +283,17 @@ class TestRecipe:
 @pytest.mark.parametrize("kind", [ts.SparseMLPClassifier, ts.SparseMLPRegressor])
 def test_the_table_is_the_estimators_defaults(kind):
     table, defaults = ts.preset("table", samples=100), kind().get_params()
-    names = {name: name for name in ("activation", "slope", "epsilon", "dropout", "momentum")}
-    names |= {"hidden": "hidden_layer_sizes", "schedule": "learning_rate", "epochs": "max_iter"}
+    names = {name: name for name in ("activation", "slope", "epsilon", "momentum")}
+    names |= {"schedule": "learning_rate"}
     names |= {"nesterov": "nesterovs_momentum", "zeta": "zeta", "grow_init": "grow_init"}
     for ours, theirs in names.items():
         assert getattr(table, ours) == defaults[theirs], theirs
+    fitted = kind(random_state=0).fit(
+        np.random.default_rng(0).normal(size=(100, 5)), np.arange(100) % 2
+    )
+    assert fitted.model_.layer_sizes[1:-1] == list(table.hidden)
+    assert (fitted.model_.dropout, fitted.model_.input_gain) == (table.dropout, table.input_gain)
+    assert fitted.n_iter_ == table.epochs
+    assert fitted.history_.history["learning_rate"][0] == pytest.approx(
+        table.learning_rate, rel=0.01
+    )

@@ -112,9 +112,10 @@ class TestSettings:
         assert command("--data", table("mine.npz", "few"), "--epochs", "2") == 0
         assert (
             "preset table, with what was given: --hidden 100 --epsilon 7 --activation relu "
-            "--slope 0.6 --init lecun_uniform --fan real --dropout 0.2 --learning-rate 0.05 "
-            "--schedule cosine --momentum 0.9 --nesterov --weight-decay 0.0025 --no-schedule-decay "
-            "--zeta 0.3 --zeta-schedule constant --grow-init 0.1 --epochs 2 --batch-size 16\n"
+            "--slope 0.6 --init lecun_uniform --fan real --input-gain 0.1 --dropout 0.5 "
+            "--label-smoothing 0.1 --optimizer adam --learning-rate 0.004 --schedule cosine "
+            "--weight-decay 0.3 --grow gradient --zeta 0.3 --zeta-schedule constant "
+            "--grow-init 0.0 --evolve-every 10 --epochs 2 --batch-size 16\n"
         ) in capsys.readouterr().out
 
     @pytest.mark.parametrize("parallel", [None, "wassp", "wasap"])
@@ -127,7 +128,7 @@ class TestSettings:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(ts.SparseMLP, "fit", fit)
-        flags = [] if size is None else ["--batch-size", size]
+        flags = ["--optimizer", "sgd"] + ([] if size is None else ["--batch-size", size])
         flags += [] if parallel is None else ["--parallel", parallel, "--workers", 4]
         rng = np.random.default_rng(0)
         np.savez("mine.npz", x_train=rng.normal(size=(2000, 3)), y_train=np.arange(2000) % 2)

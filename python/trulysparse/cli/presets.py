@@ -14,7 +14,8 @@ from trulysparse.presets import PRESETS, Preset
 _OTHERS = "your own files, higgs, leukemia"
 _INTRODUCTIONS = {
     "table": f"the default for {_OTHERS}; batches of a fortieth of the rows, from "
-    f"{presets.SMALLEST} to {presets.LARGEST}, and a decay of {presets.DECAY} an epoch; "
+    f"{presets.SMALLEST} to {presets.LARGEST}; at least {presets.FEWEST_STEPS:,} steps and "
+    f"{presets.FEWEST_EPOCHS} epochs; 300 neurons from {presets.MANY:,} rows on, and else 100; "
     "if training is unstable it starts again with a quarter of the learning rate, up to "
     f"{presets.RETRIES} times, unless --learning-rate was given",
     "recipe": f"the default for other data; for {_OTHERS} it has batches and new starts as above",
@@ -37,19 +38,21 @@ class Chosen:
             return self.given[name]
         return self.suited[name] if name in self.suited else getattr(self.preset, name)
 
-    def sized(self, samples: int, strategy: WASSP | WASAP | None = None) -> Chosen:
-        """Fill in the batch size, with a strategy that of a worker, and the decay.
+    def sized(self, samples: int, strategy: WASSP | WASAP | None = None, **kind: Any) -> Chosen:
+        """Fill in the batch size, with a strategy that of a worker, the decay, and the epochs.
 
         The decay of an epoch is the same for any number of workers.
         """
         given = self.given.get("batch_size")
-        size = step = self.preset._for(samples, given).batch_size
+        size = step = self.preset._for(samples, given, **kind).batch_size
         assert size is not None
         if strategy is not None:
             if given is None:
                 size = max(size // strategy.workers, 1)
             step = strategy._samples_a_step(size)
-        return replace(self, preset=replace(self.preset._for(samples, step), batch_size=size))
+        return replace(
+            self, preset=replace(self.preset._for(samples, step, **kind), batch_size=size)
+        )
 
     def said(self, settings: Mapping[str, object]) -> str:
         """Say the name of the preset, and settings as flags: first those that presets have."""

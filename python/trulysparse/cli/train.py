@@ -41,7 +41,7 @@ from trulysparse.model import SparseMLP
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.plot import save_learning_curves
-from trulysparse.presets import PRESETS, find
+from trulysparse.presets import PRESETS, SHARED, TABLE, Preset, find
 from trulysparse.topology import Rule
 from trulysparse.topology.pruning import ImportancePruning
 from trulysparse.training.loop import CUT_OFF
@@ -247,12 +247,15 @@ class _Job:
 def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     """Check all flags, then read the data."""
     preset = find(args.preset, args.data)
-    chosen = Chosen(preset._for(1), vars(args), optimizer.USUAL)
+    strategy = workers.strategy(args, comm)
+    chosen = Chosen(preset._for(1), vars(args))
+    if preset is TABLE and (strategy is not None or optimizer.needs_sgd(chosen)):
+        preset = SHARED
+        chosen = Chosen(preset._for(1), vars(args))
     optimizer.make(chosen)
     evolution.make(chosen)
     wanted = network.asked(chosen)
-    pruned = pruning.make(args, chosen["epochs"])
-    strategy = workers.strategy(args, comm)
+    pruning.make(args, chosen["epochs"])
     check_folder(args.out)
     refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
@@ -261,6 +264,8 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     if found.has_classes and found.n_classes < 2:
         raise ValueError(f"{found.name}: expected two or more classes, got {found.n_classes}")
     augment = images.augmentation(args, found, preset.augment)
+    chosen = _suited(preset, args, found, strategy)
+    pruned = pruning.make(args, chosen["epochs"])
     trained_on = found
     held = 0
     if pruned is not None and pruned.tolerance is not None:
@@ -273,13 +278,19 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     remark = None if is_worker else outcome.untrained(found, trained_on)
     if remark is not None:
         warnings.warn(remark, UserWarning, stacklevel=1)
-    if found.loss == "squared_error":
-        preset = replace(preset, learning_rate=min(preset.learning_rate, SparseMLPRegressor._RATE))
-    chosen = Chosen(preset, vars(args), optimizer.USUAL)
-    chosen = replace(chosen, suited=optimizer.suited(chosen, is_sparse=found.is_sparse))
-    chosen = chosen.sized(len(trained_on.y_train), strategy)
     made, topology = optimizer.make(chosen), evolution.make(chosen)
     return _Job(args, chosen, made, topology, pruned, strategy, augment, found, trained_on, scaling)
+
+
+def _suited(
+    preset: Preset, args: argparse.Namespace, found: Problem, strategy: WASSP | WASAP | None
+) -> Chosen:
+    """Give the settings for a table: those of the preset that go by it filled in."""
+    if found.loss == "squared_error" and preset.optimizer == "sgd":
+        rate = min(preset.learning_rate, SparseMLPRegressor._RATE)
+        preset = replace(preset, learning_rate=rate)
+    chosen = Chosen(preset, vars(args))
+    return chosen.sized(len(found.y_train), strategy, sparse=found.is_sparse, loss=found.loss)
 
 
 def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:

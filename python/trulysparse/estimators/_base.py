@@ -22,7 +22,8 @@ from trulysparse.data.outliers import say_outliers
 from trulysparse.data.spread import Columns
 from trulysparse.estimators import (
     _automatic,
-    _going_on,
+    _choosing,
+    _making,
     _partial,
     _rows,
     _saved,
@@ -39,8 +40,7 @@ from trulysparse.estimators._targets import Array, Targets
 from trulysparse.estimators._weighted import WeightedSamples, partial_targets_of, weights
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
-from trulysparse.optim import SGD, Optimizer
-from trulysparse.optim.optimizers import BY_NAME
+from trulysparse.optim import Optimizer
 from trulysparse.presets import TABLE
 from trulysparse.streams import RowBlocks
 from trulysparse.streams.held import rows_of
@@ -74,6 +74,11 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     # Parameters that older pickles have not.
     scale: str | bool | None = "auto"
     clip: float | str | None = "auto"
+    input_gain: float | str = "auto"
+    label_smoothing: float | str = "auto"
+    feature_selection: bool | str = "auto"
+    # The features that the network takes; None: all.
+    features_used_: Any = None
     # The scale that the network was made with, and the features that are scaled by spreads.
     _scale: str | None = None
     _robust: Columns | None = None
@@ -85,14 +90,16 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = TABLE.hidden,
+        hidden_layer_sizes: int | Sequence[int] | str = "auto",
         activation: str = TABLE.activation,
         *,
         slope: float = TABLE.slope,
         epsilon: float = TABLE.epsilon,
         density: float | None = None,
-        dropout: float = TABLE.dropout,
+        dropout: float | str = "auto",
         input_noise: float = 0.0,
+        input_gain: float | str = "auto",
+        label_smoothing: float | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: str = TABLE.schedule,
         learning_rate_init: float | str = "auto",
@@ -100,7 +107,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         nesterovs_momentum: bool = TABLE.nesterov,
         weight_decay: float | str = "auto",
         optimizer: Optimizer | str | None = "auto",
-        max_iter: int = TABLE.epochs,
+        max_iter: int | str = "auto",
         topology: Rule | str | None = "auto",
         zeta: float = TABLE.zeta,
         grow_init: float = TABLE.grow_init,
@@ -108,6 +115,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         standardize: bool | str = "auto",
         scale: str | bool | None = "auto",
         clip: float | str | None = "auto",
+        feature_selection: bool | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -122,6 +130,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         self.slope, self.epsilon, self.density = slope, epsilon, density
         self.dropout = dropout
         self.input_noise = input_noise
+        self.input_gain, self.label_smoothing = input_gain, label_smoothing
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
@@ -135,6 +144,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         self.grow_init = grow_init
         self.pruning = pruning
         self.standardize, self.scale, self.clip = standardize, scale, clip
+        self.feature_selection = feature_selection
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -168,7 +178,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         stops = _check.boolean("early_stopping", self.early_stopping)
         patience = _check.integer("n_iter_no_change", self.n_iter_no_change, 1)
         tol = _check.real("tol", self.tol, "a number of at least 0", low=0)
-        epochs = _check.integer("max_iter", self.max_iter, 1)
+        _automatic.check_epochs(self.max_iter)
         random = _support.random(self.random_state)
         self._check_pruning(is_scored=stops or X_val is not None)
 
@@ -177,10 +187,12 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             watch = None
             if made.score is not None:
                 watch = Scorer(made.score, patience if stops else None, tol)
-            scaling = _scaling.of_rows(_scaling.of(self), is_sparse=made.is_sparse)
+            scaling = _scaling.of_rows(
+                _scaling.of(self), is_sparse=made.is_sparse, loss=made.target.loss
+            )
             learnt = Learnt(made.target, made.is_sparse, scaling)
             whole = WeightedSamples(made.rows, np.empty(0), None)  # they have their targets
-            self._search(whole, None, learnt, random, watch, made.validation, epochs)
+            self._search(whole, None, learnt, random, watch, made.validation)
             return
         samples = self._samples(X, y, sample_weight, reset=not goes_on, fewest=1 if goes_on else 2)
         target = self._target if goes_on else self._learn(samples.y, samples.weight)
@@ -202,7 +214,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         if not goes_on and learnt.scaling.standardize and learnt.scaling.robust is None:
             names = getattr(self, "feature_names_in_", None)
             say_outliers("X", samples.X, names, stacklevel=3)
-        self._search(samples, encoded, learnt, random, watch, validation, epochs, goes_on=goes_on)
+        self._search(samples, encoded, learnt, random, watch, validation, goes_on=goes_on)
 
     def _search(
         self,
@@ -212,40 +224,47 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         random: np.random.RandomState,
         watch: Scorer | None,
         validation: Any,
-        epochs: int,
         *,
         goes_on: bool = False,
     ) -> None:
         """Train at ever lower rates, until one does not explode, and keep what comes of it."""
+        making = _making.of(self, samples, learnt, whole=True)
+        preset = making.preset
         settings = {
-            "epochs": epochs,
+            "epochs": _automatic.epochs(self.max_iter, preset),
             "validation_data": validation,
             "schedule": _check.choice("learning_rate", self.learning_rate, ("constant", "cosine")),
-            "topology": _automatic.topology(
-                self.topology, self.zeta, self.grow_init, is_sparse=learnt.is_sparse
-            ),
+            "topology": making.topology(),
             "pruning": self.pruning,
             "progress": _check.boolean("verbose", self.verbose),
         }
         seed = _support.draw_seed(random)
-        rates = self._rates(learnt, retry=not goes_on)
+        chosen, sharpness = None, 1.0
+        if not goes_on:
+            chosen, sharpness = _choosing.choose(making, samples, encoded, seed)
+        if chosen is not None:
+            settings["topology"] = None  # it would grow where features were left out
+        rates = making.rates(retry=not goes_on)
         tries = Tries(rates, watch)
         for rate in rates:
-            whole = not isinstance(samples.X, RowBlocks)
-            model = self._network(samples, learnt, seed, goes_on=goes_on, whole=whole)
+            model = making.network(samples, seed, goes_on=goes_on, features=chosen)
             if rate == rates[0]:
                 _support.say_lost(model, samples.X)
             settings["callbacks"] = tries.callbacks(rate)
-            history = self._train(model, samples, encoded, learnt, rate=rate, **settings)
+            history = making.train(model, samples, encoded, rate=rate, **settings)
             if tries.is_done(rate, history):
                 break
         if not is_finite(history, keeps_best=watch is not None and watch.keeps_best):
             raise self._diverged(rate)
         _support.warn_of_trouble(history, stacklevel=5)
         _support.say_merged(model, samples.X, encoded, self)
+        if sharpness != 1:
+            model._core.sharpen(sharpness)
         if not goes_on:
             self.notes_ = _tables.notes(self, samples.X, encoded, learnt.target.loss)
         self._keep(model, learnt, history, goes_on=goes_on)
+        if not goes_on:
+            self.features_used_ = chosen
         self.n_retries_ = tries.retries
         self.validation_scores_ = None if watch is None else watch.scores
         self.best_validation_score_ = None if watch is None else watch.best
@@ -268,12 +287,14 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         samples = self._without(samples)
         seed = _support.next_seed(self.random_state, is_used=not goes_on)
         learnt = self._learnt(target, samples.X, goes_on=goes_on, whole=False)
-        model = self._network(samples, learnt, seed, goes_on=goes_on)
-        (rate,) = self._rates(learnt, retry=False)
+        making = _making.of(self, samples, learnt, whole=False)
+        model = making.network(samples, seed, goes_on=goes_on)
+        (rate,) = making.rates(retry=False)
         _support.say_lost(model, samples.X)
         how: dict[str, Any] = {"rate": rate, "epochs": 1, "schedule": "constant"}
         model._follow(rate, samples.X, encoded, samples.weight)
-        history = self._train(model, samples, encoded, learnt, **how, topology=None, progress=False)
+        how |= {"topology": None, "progress": False}
+        history = making.train(model, samples, encoded, **how)
         if not is_finite(history):
             raise self._diverged(rate)
         _support.warn_of_trouble(history)
@@ -369,7 +390,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             )
         elif whole:
             marks = {} if self._encoder is None else self._encoder.marks()
-            scaling = _scaling.learnt(wanted, X, marks, is_sparse=is_sparse)
+            scaling = _scaling.learnt(wanted, X, marks, is_sparse=is_sparse, loss=target.loss)
         else:
             scaling = _scaling.of_batches(wanted, is_sparse=is_sparse)
         return Learnt(target, is_sparse, scaling)
@@ -377,105 +398,13 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     def _without(self, samples: Any) -> Any:
         return None if samples is None else samples.without(self._constant)
 
-    def _network(
-        self,
-        samples: WeightedSamples,
-        learnt: Learnt,
-        seed: int,
-        *,
-        goes_on: bool,
-        whole: bool = False,
-    ) -> SparseMLP:
-        """Give the network to train; `whole` if these are all samples that there will be."""
-        X = samples.X
-        sizes = self.hidden_layer_sizes
-        hidden = _support.hidden_sizes(sizes)
-        layer_sizes = [X.shape[1], *hidden, learnt.target.outputs]
-        threads = _support.threads(self.n_jobs)
-        settings: dict[str, Any] = {
-            "epsilon": self.epsilon if self.density is None else None,
-            "density": self.density,
-            "activation": self.activation,
-            "slope": self.slope,
-            "dropout": self.dropout,
-            "input_noise": self.input_noise,
-            "standardize": learnt.scaling.standardize,
-            "clip": learnt.scaling.clip,
-        }
-        if not goes_on:
-            # A network without statistics leaves features with one value out by fixed ones.
-            standardize = settings["standardize"]
-            fixed = None if standardize or not whole else _support.leaving_constants_out(X)
-            model = SparseMLP(
-                layer_sizes,
-                **settings | {"standardize": standardize or fixed is not None},
-                loss=learnt.target.loss,
-                init=TABLE.init,
-                fan=TABLE.fan,
-                standardize_targets=learnt.target.loss == "squared_error",
-                seed=seed,
-                threads=threads,
-            )
-            model._core.set_statistics(fixed, None)
-            learnt.scaling.apply(model, X, samples.weight)
-            return model
-        _going_on.refuse_changed(
-            self.model_, sizes, layer_sizes, settings, is_scaled=self._robust is not None
-        )
-        self.model_.threads = threads
+    def _take_up(self, X: Any) -> None:
+        """Let columns that are scaled by spreads count from now on, if they vary by now."""
         if self._robust is not None:
             self._robust = np.union1d(self._robust, _scaling.take_up(self.model_, X))
-        return self.model_
-
-    def _train(
-        self,
-        model: SparseMLP,
-        samples: WeightedSamples,
-        encoded: Array,
-        learnt: Learnt,
-        *,
-        rate: float,
-        schedule: str,
-        **settings: Any,
-    ) -> History:
-        count = samples.X.shape[0]
-        size = _automatic.batch_size(self.batch_size, count)
-        with _support.silent_divergence():
-            return model.fit(
-                samples.X,
-                encoded,
-                sample_weight=samples.weight,
-                batch_size=size,
-                optimizer=self._optimizer(learnt, rate, schedule, count, size),
-                **settings,
-            )
-
-    def _solver(self, *, is_sparse: bool) -> str:
-        return _automatic.solver(self.optimizer, self.activation, is_sparse=is_sparse)
-
-    def _rates(self, learnt: Learnt, *, retry: bool) -> list[float]:
-        named = self._solver(is_sparse=learnt.is_sparse)
-        return _automatic.rates(self.learning_rate_init, self._RATE, named=named, retry=retry)
-
-    def _optimizer(
-        self, learnt: Learnt, rate: float, schedule: str, samples: int, size: int
-    ) -> Any:
-        named = self._solver(is_sparse=learnt.is_sparse)
-        if not named:
-            return self.optimizer
-        decay = _automatic.weight_decay(self.weight_decay, samples, size, named=named)
-        nesterov = _check.boolean("nesterovs_momentum", self.nesterovs_momentum)
-        kind: Any = BY_NAME[named]
-        settings = {"weight_decay": decay, "schedule": schedule}
-        if kind is SGD:
-            return kind(rate, momentum=self.momentum, nesterov=nesterov, **settings)
-        momentum = _check.real(
-            "momentum", self.momentum, "a number in [0, 1)", low=0, high=1, high_open=True
-        )
-        return kind(rate, beta_1=momentum, **settings)
 
     def _diverged(self, rate: float) -> ValueError:
-        if self._solver(is_sparse=False):
+        if isinstance(self.optimizer, str | None):
             return _support.diverged("learning_rate_init", rate)
         return ValueError(
             f"training diverged with optimizer = {self.optimizer!r}: expected one with a lower rate"

@@ -20,7 +20,7 @@ from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.estimators._weighted import positive
 from trulysparse.optim import Optimizer
-from trulysparse.presets import TABLE
+from trulysparse.presets import BATCHES, TABLE
 from trulysparse.topology import ImportancePruning, Rule
 
 
@@ -67,19 +67,21 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     (45, 3)
     """
 
-    _RATE = TABLE.learning_rate
+    _RATE = BATCHES.learning_rate
     _counts_classes = True
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = TABLE.hidden,
+        hidden_layer_sizes: int | Sequence[int] | str = "auto",
         activation: str = TABLE.activation,
         *,
         slope: float = TABLE.slope,
         epsilon: float = TABLE.epsilon,
         density: float | None = None,
-        dropout: float = TABLE.dropout,
+        dropout: float | str = "auto",
         input_noise: float = 0.0,
+        input_gain: float | str = "auto",
+        label_smoothing: float | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: str = TABLE.schedule,
         learning_rate_init: float | str = "auto",
@@ -87,7 +89,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         nesterovs_momentum: bool = TABLE.nesterov,
         weight_decay: float | str = "auto",
         optimizer: Optimizer | str | None = "auto",
-        max_iter: int = TABLE.epochs,
+        max_iter: int | str = "auto",
         topology: Rule | str | None = "auto",
         zeta: float = TABLE.zeta,
         grow_init: float = TABLE.grow_init,
@@ -95,6 +97,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         standardize: bool | str = "auto",
         scale: str | bool | None = "auto",
         clip: float | str | None = "auto",
+        feature_selection: bool | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

@@ -19,7 +19,7 @@ PARTS = {
     "PARAMETERS": """\
 hidden_layer_sizes
     Neurons of the hidden layers, a number for one layer; () makes a linear model. Default
-    (100,).
+    ``"auto"``: (100,), and (300,) from 1,000 samples on.
 activation
     Of the hidden layers, as in `SparseMLP`. Default ``"relu"``; for deep networks
     ``"leaky_relu"``.
@@ -31,18 +31,26 @@ epsilon
 density
     The probability of a connection in (0, 1], instead of `epsilon`. Default None.
 dropout
-    The probability with which a hidden unit is dropped in training. Default {dropout}.
+    The probability with which a hidden unit is dropped in training. Default ``"auto"``: 0.5, and
+    0.2 in `partial_fit`.
 input_noise
     The standard deviation of the noise on the inputs in training, at least 0. Default 0.
+input_gain
+    Factor of the first layer's initial weights, above 0. Default ``"auto"``: 0.1, so that features
+    from which nothing is learnt count for little; 1 in `partial_fit`.
+label_smoothing
+    How much of each class training spreads evenly over all, in [0, 1). Default ``"auto"``: 0.1 for
+    classes, and 0 otherwise and in `partial_fit`. Smoothing and dropout make probabilities too
+    even, so `fit` divides what the softmax gets by 0.6 in the end, which changes no class.
 batch_size
     Samples per step. Default ``"auto"``: a fortieth of the samples, but at least
     16 and at most 128 of them.
 learning_rate
     ``"cosine"`` (default), down to 0 over `max_iter`, or ``"constant"``.
 learning_rate_init
-    The step size at the start. Default ``"auto"``: {rate}, or that of another optimiser than
-    `SGD`. If the loss is then not finite or explodes, `fit` starts anew with a fourth of it, up to
-    four times; `n_retries_` says how often. Not with `warm_start`.
+    The step size at the start. Default ``"auto"``: 0.004 for Adam, {rate} for SGD, and that of
+    another optimiser. If the loss is then not finite or explodes, `fit` starts anew with a fourth
+    of it, up to four times; `n_retries_` says how often. Not with `warm_start`.
 momentum
     In [0, 1); SGD's `momentum`, or another optimiser's `beta_1`. Default 0.9.
 nesterovs_momentum
@@ -50,21 +58,22 @@ nesterovs_momentum
 weight_decay
     The fraction of every parameter that is taken away per step, in [0, 1); *not* multiplied by
     the learning rate. That of other optimisers than `SGD` is, and may be any number of at least
-    0. Default ``"auto"``: 0.005 by the number of steps in an epoch, so that it takes the same
-    fraction per epoch from small and large data; 0 for other optimisers.
+    0. Default ``"auto"``: 0.3 for Adam, and 1 with sparse `X`; for SGD 0.005 by the number of
+    steps in an epoch, so that it takes the same fraction per epoch from small and large data; 0 for
+    other optimisers.
 optimizer
-    {optimizers}, or ``"auto"`` (default): `Adam` for sparse `X`, whose rare features
-    have small gradients, and `SGD` otherwise; None is the same. Or one that `SparseMLP.fit`
+    {optimizers}, or ``"auto"`` (default): `Adam`, but `SGD` for SReLU and for `partial_fit`
+    with dense `X`; None is the same. Or one that `SparseMLP.fit`
     takes, instead of the five parameters before. What is ``"auto"``, here and below, goes by
     the first training data and stays with `warm_start` and `partial_fit`.
 max_iter
     Epochs, passes over the samples. All of them are run unless `early_stopping` ends the
-    training: the learning rate reaches 0 with the last one. Default {max_iter}.
+    training: the learning rate reaches 0 with the last one. Default ``"auto"``: as many as make
+    1,500 steps, and at least 30.
 topology
-    How connections evolve after each epoch: ``"set"`` is a `SET` with `zeta` and `grow_init`,
-    ``"gradient"`` a `GradientGrowth` with `zeta`, and ``"auto"`` (default) is the second for
-    sparse `X`, most columns of which are nearly empty, and the first otherwise. Or a rule that
-    `SparseMLP.fit` takes, or None for connections that stay.
+    How connections evolve, after epochs of at least 20 steps together: ``"set"`` is a `SET` with
+    `zeta` and `grow_init`, ``"gradient"`` a `GradientGrowth` with `zeta`, and ``"auto"`` (default)
+    is the second. Or a rule that `SparseMLP.fit` takes, or None for connections that stay.
 zeta
     The fraction of connections that is replaced after an epoch, in [0, 1). Default 0.3.
 grow_init
@@ -86,8 +95,15 @@ scale
     samples: before a `fit` it does without, and after one that took some all statistics stay.
 clip
     A number that no scaled value exceeds: z becomes ``z / sqrt(1 + (z / clip)^2)``. Default
-    ``"auto"``: 3 for all columns if some are scaled by their spread, and None otherwise. None: no
-    clip, and with ``scale="auto"`` no spreads, as far values would then be larger still.
+    ``"auto"``: 3 where classes or labels are learnt from an array; 10 where numbers are, if some
+    columns are scaled by their spread; and None otherwise. None: no clip, and with
+    ``scale="auto"`` no spreads, as far values would then be larger still.
+feature_selection
+    Whether features are left out. ``"auto"`` (default) and True train on three quarters of the
+    samples while features leave (`SparseFeatureSelector`); if what is left at some point predicts
+    the other quarter clearly better than a network with all, only as many are connected. They stay
+    with `warm_start` and `partial_fit`. ``"auto"`` does so for arrays of 100 features and 120
+    samples or more, up to 20 samples a feature. False: never.
 early_stopping
     Hold out `validation_fraction` of the samples, or take `X_val` and `y_val` of `fit`; end
     the training when their score has not improved for `n_iter_no_change` epochs, and keep the
@@ -103,7 +119,8 @@ warm_start
     Let `fit` go on with the network of the last `fit` instead of starting anew. Classes must be the
     same, and so must the settings that a network is made with, as in `partial_fit`: another
     `hidden_layer_sizes`, `activation`, `slope`, `epsilon`, `density`, `dropout`, `input_noise`,
-    `standardize`, `scale` or `clip` is a ValueError. Default False.
+    `input_gain`, `label_smoothing`, `standardize`, `scale` or `clip` is a ValueError. Default
+    False.
 random_state
     An integer, a `numpy.random.RandomState`, or None (default) for NumPy's global one. The
     same integer gives the same bits for any `n_jobs`. A network that goes on keeps its seed.
@@ -146,6 +163,8 @@ feature_names_in_ : array of str, shape (n_features_in_,)
     Their names, if `X` has such names.
 columns_ : tuple of Part
     What became of each column, and how it is scaled; ``print(*model.columns_, sep="\\n")``.
+features_used_ : int64 array, or None
+    The features that `feature_selection` kept; None: all.
 n_outputs_ : int
     Neurons of the output layer.
 model_ : SparseMLP

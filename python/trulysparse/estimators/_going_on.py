@@ -11,10 +11,12 @@ from trulysparse.config import Config
 from trulysparse.model import SparseMLP
 
 FIXED = (
-    "epsilon", "density", "activation", "slope", "dropout", "input_noise", "standardize", "clip"
+    "epsilon", "density", "activation", "slope", "dropout", "input_noise", "input_gain",
+    "label_smoothing", "standardize", "clip",
 )  # fmt: skip
 """Parameters beside hidden_layer_sizes that a network is made with, and keeps."""
 
+_SPARSITY = ("epsilon", "density")
 _REMEDY = "expected that, or a new fit (warm_start=False)"
 
 
@@ -46,6 +48,8 @@ def refuse_changed(
         )
     found, asked = Config.of(model._core), _config(layer_sizes, model.loss, settings)
     for name in FIXED:
+        if name in _SPARSITY and found.epsilon is found.density is None:
+            continue  # features were left out, so that its connections were given
         has, wanted = getattr(found, name), getattr(asked, name)
         if name == "standardize":
             has = _standardizes(model, is_scaled=is_scaled)

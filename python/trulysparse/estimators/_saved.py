@@ -35,6 +35,7 @@ def metadata(estimator: Any) -> dict[str, str]:
     parameters = {name: _check.plain(v) for name, v in estimator.get_params(deep=False).items()}
     kept = {name: value for name, value in parameters.items() if _is_plain(value)}
     names, robust = state.get("feature_names_in_"), getattr(estimator, "_robust", None)
+    used = state.get("features_used_")
     said = {
         "class": type(estimator).__name__,
         "parameters": kept,
@@ -47,6 +48,7 @@ def metadata(estimator: Any) -> dict[str, str]:
         "sparse": bool(estimator._sparse),
         "scale": getattr(estimator, "_scale", None),
         "robust": None if robust is None else robust.tolist(),
+        "features_used": None if used is None else used.tolist(),
         "loss_curve": [float(loss) for loss in estimator.loss_curve_],
         "notes": state.get("notes_", []),
         "encoder": _encoder(state.get("_encoder")),
@@ -122,7 +124,8 @@ def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
         "_encoder": _read_encoder(said["encoder"]),
         "_column_labels": said["column_labels"],
         "_scale": said.get("scale"),
-        "_robust": None if said.get("robust") is None else np.array(said["robust"], np.int64),
+        "_robust": _numbers(said.get("robust")),
+        "features_used_": _numbers(said.get("features_used")),
         "notes_": said.get("notes", []),
         "n_features_in_": said["features"],
         "n_outputs_": target.outputs,
@@ -143,6 +146,10 @@ def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
         state["y_mean_"] = units.mean
         state["y_scale_"] = 1 / np.where(units.scale > 0, units.scale, 1.0)
     return state
+
+
+def _numbers(said: Any) -> Any:
+    return None if said is None else np.array(said, np.int64)
 
 
 def _is_plain(value: Any) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 
 from trulysparse import _check, _core
 from trulysparse.config import Config
@@ -14,11 +15,15 @@ from trulysparse.data import spread
 from trulysparse.data.arrays import sample_weights
 from trulysparse.data.samples import inputs_of, limits
 from trulysparse.data.spread import Columns, Spreads
+from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
 from trulysparse.tables.parts import NumberPart, Part, Scaled, TimePart
 
 LIMIT = 3.0
-"""What values of heavy-tailed columns never exceed, as in RealMLP."""
+"""What numbers never exceed where classes are learnt, as in RealMLP."""
+
+FAR = 10.0
+"""The same where numbers are learnt, if a column is heavy-tailed: they may grow along it."""
 
 SCALES = ("auto", "standard", "robust")
 _OLDER = {True: "standard", False: None}
@@ -150,7 +155,9 @@ def fill_of(wanted: Asked) -> str:
     return "median" if wanted.scale == "robust" else "auto" if wanted.finds_heavy() else "mean"
 
 
-def learnt(wanted: Asked, X: Any, marks: Mapping[int, int], *, is_sparse: bool) -> Scaling:
+def learnt(
+    wanted: Asked, X: Any, marks: Mapping[int, int], *, is_sparse: bool, loss: str
+) -> Scaling:
     """Learn how the features of all samples that there will be are scaled.
 
     `marks`: as `spread.spreads` takes them.
@@ -158,11 +165,22 @@ def learnt(wanted: Asked, X: Any, marks: Mapping[int, int], *, is_sparse: bool) 
     robust = None
     if wanted.scale == "robust" or wanted.finds_heavy():
         robust = spread.spreads(X, marks, heavy=wanted.scale == "auto")
-    clip = wanted.clip
-    if isinstance(clip, str):
-        is_clipped = wanted.scale == "robust" or (robust is not None and len(robust.columns) > 0)
-        clip = LIMIT if is_clipped else None
+    some = wanted.scale == "robust" or (robust is not None and len(robust.columns) > 0)
+    clip = _limit(wanted, some=some, is_dense=not issparse(X), loss=loss)
     return Scaling(wanted.scale, wanted.standardize(is_sparse=is_sparse), clip, robust)
+
+
+def _limit(wanted: Asked, *, some: bool, is_dense: bool, loss: str) -> float | None:
+    """Give the clip; `some`: whether columns are scaled by their spread.
+
+    By cross-validation (`experiments/defaults.py`), classes are told better with a clip in any
+    case, but for sparse samples. Numbers may grow along a column without end.
+    """
+    if not isinstance(wanted.clip, str):
+        return wanted.clip
+    if LOSSES[loss].output == "identity":
+        return FAR if some else None
+    return LIMIT if some or (is_dense and wanted.scale is not None) else None
 
 
 def of_batches(wanted: Asked, *, is_sparse: bool) -> Scaling:
@@ -176,14 +194,15 @@ def of_batches(wanted: Asked, *, is_sparse: bool) -> Scaling:
     return Scaling(wanted.scale, wanted.standardize(is_sparse=is_sparse), clip)
 
 
-def of_rows(wanted: Asked, *, is_sparse: bool) -> Scaling:
+def of_rows(wanted: Asked, *, is_sparse: bool, loss: str) -> Scaling:
     """Give how features of rows of a file are scaled: by means and deviations of all."""
     if wanted.scale == "robust":
         raise ValueError(
             "scale = 'robust' with rows of a file: expected 'auto', 'standard' or None, as medians "
             "need all rows at once"
         )
-    return of_batches(wanted, is_sparse=is_sparse)
+    found = of_batches(wanted, is_sparse=is_sparse)
+    return replace(found, clip=_limit(wanted, some=False, is_dense=not is_sparse, loss=loss))
 
 
 def going_on(

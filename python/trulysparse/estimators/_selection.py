@@ -81,18 +81,17 @@ def standardizes(value: Any, *, is_sparse: bool, has_levels: bool) -> bool | str
 class Batches:
     """Dense batches of a sparse table, which would be too large as an array; blocks stay blocks.
 
-    Without targets `y` those are the samples.
+    The targets are the samples.
     """
 
     def __init__(
         self,
         model: SparseMLP,
         samples: WeightedSamples,
-        y: Array | None,
         size: Any,
         noise: float = 0.0,
     ) -> None:
-        self._X, self._y, self._weight = samples.X, y, samples.weight
+        self._X, self._weight = samples.X, samples.weight
         self._size = _check.integer("batch_size", size, 1)
         self._random = np.random.default_rng(model.seed)
         self._noise: Any = noise
@@ -100,8 +99,7 @@ class Batches:
             inputs = arrays.samples("X", samples.X, samples.X.shape[1], wide=True)
             model._core.standardize_on(_core.Data(model._core, inputs))
             statistics = model._core.input_statistics()
-            if y is None:
-                model._core.set_statistics(None, statistics)
+            model._core.set_statistics(None, statistics)
             if noise and statistics is not None:
                 scale = statistics.scale[: samples.X.dense.shape[1]]
                 self._noise = noise / np.where(scale > 0, scale, np.inf)
@@ -117,13 +115,12 @@ class Batches:
             rows = order[start : start + self._size]
             x = self._X[rows]
             if isinstance(x, Blocks):
-                whole = x if self._y is not None else np.hstack([x.dense, x.sparse.toarray()])
+                whole = np.hstack([x.dense, x.sparse.toarray()])
                 noise = self._noise * self._random.normal(size=x.dense.shape)
                 x = Blocks(x.dense + noise, x.sparse)
             else:
                 x = whole = x.toarray()
-            targets = whole if self._y is None else self._y[rows]
-            yield (x, targets) if self._weight is None else (x, targets, self._weight[rows])
+            yield (x, whole) if self._weight is None else (x, whole, self._weight[rows])
 
 
 # --- columns --------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
-"""Feature selection in scikit-learn's interface (extra ``sklearn``)."""
+"""Feature selection in scikit-learn's interface."""
 
 from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,115 +19,112 @@ from trulysparse.data import columns, frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.outliers import say_outliers
 from trulysparse.data.sparse import check_sparse
-from trulysparse.estimators import _selection, _state, _support
-from trulysparse.estimators._stopping import is_finite
+from trulysparse.estimators import _autoencoder, _eliminating, _selection, _state, _support
+from trulysparse.estimators._eliminating import Found
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
-from trulysparse.model import SparseMLP
-from trulysparse.optim import SGD
-from trulysparse.recipe import RECIPE
+from trulysparse.selection.ranking import Step
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.frame import is_table
-from trulysparse.topology import SET
 
 __all__ = ["SparseFeatureSelector"]
 
-# Of the parameters that are None: for classes and labels, for numbers, and without targets. Chosen
-# on synthetic tables (linear, XOR, make_classification, make_friedman1; correlated blocks), where
-# the recipe for accuracy finds far less.
-_DEFAULTS: dict[str, tuple[Any, Any, Any]] = {
-    "importance": ("path", "path", "strength"),
-    "activation": ("all_relu", "all_relu", "sigmoid"),
-    "dropout": (0.3, 0.3, 0.0),
-    "learning_rate": (0.05, 0.005, 0.005),
-    "weight_decay": (0.001, 0.002, 0.01),
-}
+_FEWEST = 8  # samples of which some can be held out
 
 
 class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
-    """Select the features that a sparse network, while its connections evolve, holds on to.
+    """Select the columns that sparse networks hold on to while columns leave.
 
-    With labels or other targets, ``fit(X, y)`` trains a sparse network on them. Without, ``fit(X)``
-    trains a sparse denoising autoencoder as QuickSelection does (Atashgahi et al., *Quick and
-    Robust Feature Selection*, Machine Learning 2022): outputs without an activation, the squared
-    error against the inputs without their noise. SET takes connections from the features that the
-    network has little use for and weight decay shrinks the rest, so the weights tell what a feature
-    is worth; the features with the highest scores are selected, the first ones among equals.
+    With labels or other targets, ``fit(X, y)`` trains networks on them. After a number of steps the
+    columns with the lowest scores leave, and their connections grow elsewhere; so on, until as many
+    are left as are wanted (recursive elimination, as in Guyon et al., 2002, and NeuroFS, Atashgahi
+    et al., 2023). Without, ``fit(X)`` trains a sparse denoising autoencoder as QuickSelection does
+    (Atashgahi et al., *Quick and Robust Feature Selection*, Machine Learning 2022), and scores its
+    weights. The columns with the highest scores are selected, the first ones among equals.
 
-    The network stores the connections that exist and nothing of the size n_in x n_out, so 50,000
-    features are no problem. Scores are those of one training: with few samples average several
-    with different values of `random_state`.
+    The networks store the connections that exist and nothing of the size n_in x n_out. Of more than
+    20,000 columns, those are tried first that the targets vary with most, and the others have a
+    score of 0.
 
     Parameters
     ----------
     n_features_to_select
-        How many features to keep: a number of at least 1 (all, with a warning, if there are not as
+        How many columns to keep: a number of at least 1 (all, with a warning, if there are not as
         many), a fraction in (0, 1] of them as a float, or half of them if None (default), as in
-        scikit-learn's RFE; always at least one.
+        scikit-learn's RFE; always at least one. ``"auto"``, with `y`: the fewest whose loss on a
+        quarter of the samples, which is held out for it, is within a standard error of the lowest;
+        `path_` has them all. Scores are of all samples then.
+    n_members
+        Networks, whose scores are averaged in each round; only with `y`. Default 1. More of them
+        are as many times slower, and agree better between two draws of the samples.
     hidden_layer_sizes
-        Neurons of the hidden layers, a number for one layer. Default (200,). QuickSelection takes
-        one of 1000.
+        Neurons of the hidden layers, a number for one layer. None (default) is (100,) with `y` and
+        (200,) without. QuickSelection takes one of 1000.
     epsilon
-        The Erdos-Renyi parameter of the connections, as in `SparseMLP`. Default 13.
+        The Erdos-Renyi parameter of the connections, as in `SparseMLP`. None (default) is 7 with
+        `y` and 13 without.
     importance
         ``"path"`` or ``"strength"``, see `SparseMLP.feature_importance`. None (default) is
-        ``"path"`` with `y` and ``"strength"``, QuickSelection's own score, without.
+        ``"path"`` with `y` and ``"strength"``, QuickSelection's score, without.
     task
         What `y` is: ``"classification"``, ``"regression"``, or ``"auto"`` (default): numbers that
         are not whole are values, and all else is classes or, in columns of zeros and ones, labels.
     noise
-        The standard deviation of the noise on the inputs in training, at least 0. Default 0.2. It
-        leaves no zeros, so every batch of a sparse `X` becomes dense for it; with 0 and `y` none
-        does. Of tables with categories, and of `Blocks`, only the numbers get noise.
+        The standard deviation of the noise on the inputs in training, at least 0. None (default) is
+        0.3 with `y` and 0.2 without. It would leave no zeros, so with `y` sparse `X`, `Blocks` and
+        tables with categories get none.
     activation
-        Of the hidden layers, as in `SparseMLP`. None (default) is ``"all_relu"`` with `y` and
+        Of the hidden layers, as in `SparseMLP`. None (default) is ``"relu"`` with `y` and
         QuickSelection's ``"sigmoid"`` without.
     dropout
-        The probability with which a hidden unit is dropped in training. None (default) is 0.3 with
+        The probability with which a hidden unit is dropped in training. None (default) is 0.35 with
         `y` and 0 without.
     epochs
-        Passes over the samples. Default 50.
+        Passes over the samples: with `y` of each round, and None (default) is as many as make 500
+        steps; without, of the training, and None is 50.
     batch_size
-        Samples per step. Default 32.
+        Samples per step. None (default) is a fortieth of the samples, but at least 16 and at most
+        128, with `y`, and 32 without.
     learning_rate
-        The step size, constant: at the end of a falling one the decay would win over the
-        gradient. None (default) is 0.05 with classes or labels and 0.005 otherwise.
+        The step size, constant. None (default) is 0.004, of Adam, with `y`, and 0.005, of SGD,
+        without.
     weight_decay
-        The fraction of every parameter taken away per step. None (default) is 0.001 with
-        classes or labels, 0.002 with numbers and 0.01 without `y`, far more than for accuracy: in
-        proportion to `learning_rate`, more of it separates features better until the network learns
-        nothing.
+        With `y` times the learning rate, the fraction of every parameter taken away per step: None
+        (default) is 1. Without `y` that fraction: None is 0.01.
     zeta
         The fraction of connections replaced after an epoch, in [0, 1). Default 0.3.
     standardize
-        Standardise the features first. Default True: scores compare weights, which only features
-        of one scale allow. For sparse `X` use False: standardising would make its rarest values the
-        largest. If its columns differ in scale, use scikit-learn's MaxAbsScaler before.
+        Standardise the features first, so that scores compare. ``"auto"`` (default) and True: those
+        of arrays; ``"auto"`` leaves rare columns of sparse `X` as they are, as standardising would
+        make their values the largest. False: none.
     random_state
         An integer, a `numpy.random.RandomState`, or None (default) for NumPy's global one: the seed
-        of the network. The same integer gives the same bits for any `n_jobs`.
+        of the networks. The same integer gives the same bits for any `n_jobs`.
     n_jobs
         Threads: None (default) is 1 outside of a joblib context, -1 all.
 
     Attributes
     ----------
     scores_, feature_importances_ : float64 array of shape (n_features_in_,)
-        The importance of each feature, at least 0; 0 for features that were constant in `X`. Of a
-        column of a table the root of the sum of squares of what it became: of each level, and that
-        it is missing, with the standard deviation as a factor.
+        The importance of each column, at least 0; 0 for columns that were constant in `X`. Columns
+        that left earlier have lower scores. Of a column of a table the root of the sum of squares
+        of what it became, of each level, and that it is missing.
+    path_ : list of Step, or None
+        With ``n_features_to_select="auto"``: `columns`, and the `loss` of held-out samples with as
+        many and its standard `error`, from few to many.
     n_features_ : int
-        The number of selected features.
+        The number of selected columns.
     n_features_in_ : int
-        The number of features that `fit` saw.
+        The number of columns that `fit` saw.
     feature_names_in_ : array of str, shape (n_features_in_,)
         Their names, if `X` has such names.
     classes_ : array of shape (n_classes,)
         The classes in the order of the outputs, or the numbers of the labels; only after a `fit`
         with such.
     model_ : SparseMLP
-        The trained network; it takes all features as they are, those that were constant as 0. Its
-        `metadata` have the names of features and classes.
+        A trained network; it takes all features as they are, those that are not selected for
+        nothing. Its `metadata` have the names of features and classes.
 
     Raises
     ------
@@ -148,31 +145,36 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     (500, 2)
     """
 
-    task = "auto"  # of selectors that 0.1.0 has pickled
+    # Of selectors that 0.1.0 has pickled.
+    task = "auto"
+    n_members = 1
+    path_: list[Step] | None = None
     _takes_tables = True
     _encoder: Encoder | None = None  # what makes samples of tables
 
     def __init__(
         self,
-        n_features_to_select: float | None = None,
+        n_features_to_select: float | str | None = None,
         *,
-        hidden_layer_sizes: int | Sequence[int] = (200,),
-        epsilon: float = 13,
+        n_members: int = 1,
+        hidden_layer_sizes: int | Sequence[int] | None = None,
+        epsilon: float | None = None,
         importance: str | None = None,
         task: str = "auto",
-        noise: float = 0.2,
+        noise: float | None = None,
         activation: str | None = None,
         dropout: float | None = None,
-        epochs: int = 50,
-        batch_size: int = 32,
+        epochs: int | None = None,
+        batch_size: int | None = None,
         learning_rate: float | None = None,
         weight_decay: float | None = None,
         zeta: float = 0.3,
-        standardize: bool | str = True,
+        standardize: bool | str = "auto",
         random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.n_features_to_select = n_features_to_select
+        self.n_members = n_members
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
         self.importance = importance
@@ -218,7 +220,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 y = targets_of("y", y)
                 X, y = _support.validated(self, X, y, multi_output=True, fewest=2)
             weight = weights(sample_weight, X)
-            n_selected = self._n_selected(self.n_features_in_)
+            takes = self._n_selected if y is None else self._count()
+            if takes is not None:
+                takes(self.n_features_in_)
             if self.importance is not None:
                 _check.choice("importance", self.importance, ("path", "strength"))
             target = None
@@ -227,19 +231,15 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             samples = WeightedSamples(X, np.zeros(X.shape[0]) if y is None else y, weight)
             samples = samples.with_weight().of_mean_weight_one()
             constant = _support.constant_features(samples.X)
-            # The same for all samples: nothing to learn from, and unscaled it might be huge.
-            model = self._train(samples.without(constant), target)
-            with _support.silent_divergence():
-                scores = model.feature_importance(self._setting("importance", target))
-            if not np.isfinite(scores).all():
-                rate = self._setting("learning_rate", target)
-                raise _support.diverged("learning_rate", rate)
-            scores[constant] = 0
-            scores, varying = _selection.of_columns(
-                self._encoder, model, samples.X, scores, ~constant
+            self.__dict__.pop("classes_", None)  # of an earlier fit
+            made = (
+                self._encoded(samples, constant)
+                if target is None
+                else self._eliminated(samples, target, constant)
             )
-            _say_scoreless(scores, n_selected, varying=varying)
-            self.model_, self.scores_, self.n_features_ = model, scores, n_selected
+            _say_scoreless(made.scores, made.selected, varying=made.varying)
+            self.model_, self.scores_ = made.model, made.scores
+            self.n_features_, self.path_ = made.selected, made.path
         return self
 
     def transform(self, X: Any) -> Any:
@@ -311,7 +311,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             fraction = _check.real(
                 "n_features_to_select",
                 value,
-                "None, an integer of at least 1 or a fraction in (0, 1]",
+                "None, 'auto' with y, an integer of at least 1 or a fraction in (0, 1]",
                 low=0,
                 high=1,
                 low_open=True,
@@ -327,77 +327,55 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             )
         return min(count, n_features)
 
-    def _noise(self) -> float:
-        return _check.real("noise", self.noise, "a number of at least 0", low=0)
+    def _count(self) -> Callable[[int], int] | None:
+        """Give what tells how many of so many columns are selected; None: held-out samples."""
+        value = self.n_features_to_select
+        return None if isinstance(value, str) and value == "auto" else self._n_selected
 
-    def _setting(self, name: str, target: Targets | None) -> Any:
-        value = getattr(self, name)
-        kind = 2 if target is None else 1 if target.loss == "squared_error" else 0
-        return _DEFAULTS[name][kind] if value is None else value
-
-    def _train(self, samples: WeightedSamples, target: Targets | None) -> SparseMLP:
-        self.__dict__.pop("classes_", None)  # of an earlier fit
-        model = self._network(samples.X, target)
-        _support.say_lost(model, samples.X)
-        if target is not None and "classes_" in target.attributes():
+    def _eliminated(self, samples: WeightedSamples, target: Targets, constant: Any) -> Found:
+        """Score by networks that train on targets while columns leave."""
+        if "classes_" in target.attributes():
             self.classes_ = target.attributes()["classes_"]
-        optimizer = SGD(
-            self._setting("learning_rate", target),
-            nesterov=RECIPE.optimizer.nesterov,
-            weight_decay=self._setting("weight_decay", target),
-        )
-        y = None if target is None else target.encode(samples.y, "y")
-        given: dict[str, Any] = {"batch_size": self.batch_size}
-        is_sparse = issparse(samples.X) or isinstance(samples.X, Blocks)
-        if is_sparse and (y is None or self._noise() > 0):
-            noise = self._noise() if isinstance(samples.X, Blocks) else 0.0
-            given["x"] = _selection.Batches(model, samples, y, self.batch_size, noise)
-        else:
-            y = samples.X if y is None else y
-            given.update(x=samples.X, y=y, sample_weight=samples.weight)
-        if self.standardize:
-            names = getattr(self, "feature_names_in_", None)
-            say_outliers("X", samples.X, names, stacklevel=3)
-        with _support.silent_divergence():
-            history = model.fit(
-                **given,
-                epochs=_check.integer("epochs", self.epochs, 1),
-                optimizer=optimizer,
-                topology=SET(self.zeta, grow_init=RECIPE.topology.grow_init),
-                progress=False,
+        X = samples.X
+        if constant.all():
+            raise ValueError(
+                f"X has {X.shape[1]} columns, each with one value: expected one that varies"
             )
-        if is_sparse and history.trouble is not None:
-            history.trouble = history.trouble.of_sparse()
-        if is_finite(history):  # else the scores are not, which is an error
-            _support.warn_of_trouble(history)
-            _support.say_merged(model, samples.X, None if target is None else y, self)
-        _support.write_names(model, self)
-        return model
+        if self.standardize:
+            say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=4)
+        count = self._count()
+        if count is None and X.shape[0] < _FEWEST:
+            raise ValueError(
+                f"n_features_to_select = 'auto' with {X.shape[0]} samples: expected {_FEWEST} or "
+                "more, as a quarter is held out"
+            )
+        made = _eliminating.found(self, samples, target, constant, count)
+        _support.say_lost(made.model, X)
+        _support.say_merged(made.model, X, target.encode(samples.y, "y"), self)
+        _support.write_names(made.model, self)
+        return made
 
-    def _network(self, X: Any, target: Targets | None) -> SparseMLP:
-        hidden = _support.hidden_sizes(self.hidden_layer_sizes)
+    def _encoded(self, samples: WeightedSamples, constant: Any) -> Found:
+        """Score by an autoencoder."""
+        X, selected = samples.X, self._n_selected(self.n_features_in_)
+        names = _autoencoder.Settings._fields
+        given = {name: getattr(self, name) for name in names}
+        known = {name: value for name, value in given.items() if value is not None}
+        settings = _autoencoder.Settings(**known)
+        if self.standardize:
+            say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=4)
         has_levels = isinstance(X, Blocks) or (
             issparse(X) and isinstance(self._encoder, TableEncoder)
         )
-        standardizes = _selection.standardizes(
-            self.standardize, is_sparse=issparse(X), has_levels=has_levels
+        # The same for all samples: nothing to learn from, and unscaled it might be huge.
+        model = _autoencoder.trained(
+            self, samples.without(constant), settings, has_levels=has_levels
         )
-        return SparseMLP(
-            [X.shape[1], *hidden, X.shape[1] if target is None else target.outputs],
-            epsilon=self.epsilon,
-            activation=self._setting("activation", target),
-            loss="squared_error" if target is None else target.loss,
-            init=RECIPE.init,
-            fan=RECIPE.fan,
-            dropout=self._setting("dropout", target),
-            input_noise=0.0 if has_levels else self._noise(),
-            standardize=standardizes,
-            standardize_targets=standardizes is not False
-            if target is None
-            else target.loss == "squared_error",
-            seed=_support.draw_seed(_support.random(self.random_state)),
-            threads=_support.threads(self.n_jobs),
-        )
+        _support.write_names(model, self)
+        scores = _autoencoder.scores(model, settings)
+        scores[constant] = 0
+        scores, varying = _selection.of_columns(self._encoder, model, X, scores, ~constant)
+        return Found(scores, selected, varying, model, None)
 
     def __setstate__(self, state: Any) -> None:
         """Take the state of a pickle, once it is checked."""

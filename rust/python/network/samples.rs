@@ -45,6 +45,15 @@ impl Network {
         data.with(py, |data| self.take_statistics(&par, data, Some(rate)))
     }
 
+    /// Multiplies the outputs before the output function.
+    fn sharpen(&self, py: Python<'_>, factor: f64) -> PyResult<()> {
+        let par = self.par()?;
+        if !(factor.is_finite() && factor > 0.0) {
+            return Err(Error::invalid("factor", factor, "a positive finite number").into());
+        }
+        py.detach(|| Ok(self.write()?.sharpen(&par, factor)?))
+    }
+
     /// Lets features that had one value until now count from now on, if they vary in these data.
     fn take_up_constants(&self, py: Python<'_>, data: &Data) -> PyResult<()> {
         let par = self.par()?;

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from trulysparse.cli.common import epoch_or_share, number, of_preset
+from trulysparse.cli.common import epoch_or_share, number, of_preset, positive
 from trulysparse.cli.presets import Chosen
 from trulysparse.topology import SCHEDULES, SET, GradientGrowth
 
 _RANDOM = "random"
 _GROWTH: dict[str, type[SET] | type[GradientGrowth]] = {_RANDOM: SET, "gradient": GradientGrowth}
-_FLAGS = ("zeta", "grow_init", "grow", "zeta_schedule", "zeta_stop")
+_FLAGS = ("zeta", "grow_init", "grow", "zeta_schedule", "zeta_stop", "evolve_every")
 
 
 def add_flags(parser: Any) -> None:
@@ -37,8 +37,9 @@ def add_flags(parser: Any) -> None:
         default=argparse.SUPPRESS,
         help="new connections anywhere, or where the gradients of a batch are largest among "
         "places drawn at random; their weights start at 0 then, unless --grow-init says otherwise "
-        f"(default: {_RANDOM}; gradient for tables with categories, and sparse ones)",
+        "(default: preset)",
     )
+    of_preset(parser, "--evolve-every", "epochs between two replacements", type=positive)
     of_preset(parser, "--grow-init", "scale of grown weights, 1 as at the start", type=number)
 
 
@@ -52,11 +53,11 @@ def make(chosen: Chosen) -> SET | GradientGrowth | None:
     if chosen["no_evolve"]:
         if any(name in chosen.given for name in _FLAGS):
             raise ValueError(
-                "--no-evolve leaves nothing to do for --zeta, --zeta-schedule, --zeta-stop, --grow "
-                "and --grow-init"
+                "--no-evolve leaves nothing to do for --zeta, --zeta-schedule, --zeta-stop, "
+                "--evolve-every, --grow and --grow-init"
             )
         return None
-    kind = _GROWTH[{**chosen.suited, **chosen.given}.get("grow", _RANDOM)]
+    kind = _GROWTH[chosen["grow"]]
     # What the presets have is for growth at random.
     takes_it = kind is SET or "grow_init" in chosen.given
     return kind(
@@ -64,6 +65,7 @@ def make(chosen: Chosen) -> SET | GradientGrowth | None:
         grow_init=chosen["grow_init"] if takes_it else kind.grow_init,
         schedule=chosen["zeta_schedule"],
         stop=chosen["zeta_stop"],
+        every=chosen["evolve_every"] or 1,
     )
 
 
@@ -74,6 +76,8 @@ def said(chosen: Chosen) -> dict[str, Any]:
         return {}
     schedule, stop = rule.schedule, rule.stop
     shown = {"zeta": rule.zeta, "zeta_schedule": schedule, "grow_init": rule.grow_init}
+    if rule.every > 1:
+        shown["evolve_every"] = rule.every
     if type(rule) is not _GROWTH[_RANDOM]:
         shown["grow"] = next(name for name, kind in _GROWTH.items() if kind is type(rule))
     return shown if stop is None else {**shown, "zeta_stop": stop}

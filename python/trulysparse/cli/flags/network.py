@@ -13,7 +13,10 @@ from trulysparse.estimators._scaling import SCALES, Asked
 from trulysparse.estimators._scaling import asked as scaling_asked
 
 HIDDEN = "neurons of the hidden layers: 1000 1000 1000 or 3x1000"
-_OF_PRESETS = ("epsilon", "activation", "slope", "init", "fan", "dropout")
+_OF_PRESETS = (
+    "epsilon", "activation", "slope", "init", "fan", "input_gain", "dropout", "label_smoothing"
+)  # fmt: skip
+_UNUSUAL = {"input_gain": Config.input_gain, "label_smoothing": Config.label_smoothing}
 _OTHERS = ("density", "allocation", "input_noise")
 
 
@@ -31,6 +34,13 @@ def add_flags(parser: Any) -> None:
         "--fan",
         "scale the first weights by the layers' sizes or by the connections that a neuron has",
         choices=FANS,
+    )
+    of_preset(parser, "--input-gain", "factor of the first layer's first weights", type=number)
+    of_preset(
+        parser,
+        "--label-smoothing",
+        "share of each label that training spreads over all classes",
+        type=number,
     )
     of_preset(parser, "--dropout", "fraction of hidden neurons left out of a step", type=number)
     parser.add_argument(
@@ -117,5 +127,5 @@ def said(chosen: Chosen) -> dict[str, Any]:
     """Give what the user is told, by the names of the flags."""
     used = settings(chosen)
     names = [*_OF_PRESETS, "density"]
-    shown = {name: used[name] for name in names if used[name] is not None}
+    shown = {name: used[name] for name in names if used[name] not in (None, _UNUSUAL.get(name))}
     return {"hidden": hidden(chosen), **shown}

@@ -11,15 +11,12 @@ from trulysparse.cli.common import number, of_preset
 from trulysparse.cli.presets import Chosen
 from trulysparse.optim import SGD, Optimizer, schedules
 from trulysparse.optim.optimizers import BY_NAME, LAYER_RATES, OPTIMIZERS
-from trulysparse.presets import TABLE, rates
+from trulysparse.presets import rates
 
 _SGD = SGD._name
-USUAL = {"optimizer": _SGD}
-SPARSE = {"optimizer": "adam", "grow": "gradient"}
-"""What suits sparse samples: as the estimators have it."""
 
 _OTHERS = {name: kind for name, kind in BY_NAME.items() if kind is not SGD}
-# The presets' numbers are SGD's; the schedule is for all.
+# Those of a preset are its optimiser's; the schedule is for all.
 _OF_PRESETS = ("learning_rate", "momentum", "nesterov", "weight_decay", "schedule_decay")
 
 
@@ -60,15 +57,13 @@ def add_flags(parser: Any) -> None:
 
 
 def add_optimizer(parser: Any, default: str = _SGD) -> None:
-    """Add which optimiser it is; one that suits the data is the default, if it is not named."""
-    also = f"; {SPARSE['optimizer']} for tables with categories, and sparse ones"
+    """Add which optimiser it is; the preset decides if it is not named."""
+    usual = "preset" if default is argparse.SUPPRESS else default
     parser.add_argument(
         "--optimizer",
         choices=list(BY_NAME),
         default=default,
-        help=f"{'; or '.join(kind._summary for kind in OPTIMIZERS)} (default: {_SGD}"
-        + (also if default is argparse.SUPPRESS else "")
-        + ")",
+        help=f"{'; or '.join(kind._summary for kind in OPTIMIZERS)} (default: {usual})",
     )
 
 
@@ -119,20 +114,20 @@ def make(chosen: Chosen) -> Optimizer:
             if name in chosen.given:
                 able = " or ".join(word for word, other in BY_NAME.items() if _has(other, name))
                 raise ValueError(f"--{name.replace('_', '-')}: expected --optimizer {able}")
-        elif name in chosen.given or kind is SGD:
+        elif name in chosen.given or kind._name == chosen.preset.optimizer:
             settings[name] = chosen[name]
     return kind(**settings)
 
 
-def suited(chosen: Chosen, *, is_sparse: bool) -> dict[str, Any]:
-    """Give what suits the data: for sparse samples what the estimators take, but for SReLU."""
+def needs_sgd(chosen: Chosen) -> bool:
+    """Tell whether a flag was given that only SGD takes, or SReLU."""
+    if chosen["optimizer"] == _SGD:
+        return True
     of_sgd = [name for name in _OF_PRESETS if not all(_has(k, name) for k in _OTHERS.values())]
     activations = chosen["activation"]
     srelu = "srelu" in ([activations] if isinstance(activations, str) else activations)
-    asks_for_sgd = srelu or any(name in chosen.given for name in of_sgd)
-    if not is_sparse or chosen.preset.name != TABLE.name:
-        return USUAL
-    return SPARSE | (USUAL if asks_for_sgd else {})
+    named = "optimizer" in chosen.given
+    return not named and (srelu or any(name in chosen.given for name in of_sgd))
 
 
 def tries(chosen: Chosen) -> list[float]:
@@ -144,7 +139,9 @@ def tries(chosen: Chosen) -> list[float]:
 def usual_rate(chosen: Chosen) -> float:
     """Give the learning rate where none was given."""
     kind = BY_NAME[chosen["optimizer"]]
-    return chosen.preset.learning_rate if kind is SGD else kind.learning_rate
+    if kind._name == chosen.preset.optimizer:
+        return chosen.preset.learning_rate
+    return kind.learning_rate
 
 
 def said(chosen: Chosen) -> dict[str, Any]:

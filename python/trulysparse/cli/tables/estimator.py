@@ -20,8 +20,9 @@ def scaling(wanted: Asked, problem: Problem) -> Scaling:
     """Learn how features are scaled; those of known data sets are not looked at for heavy tails."""
     if problem.learnt is None and wanted.scale == "auto":
         return _scaling.of_batches(wanted, is_sparse=problem.is_sparse)
+    loss = problem.loss
     marks = {} if problem.encoder is None else problem.encoder.marks()
-    return _scaling.learnt(wanted, problem.x_train, marks, is_sparse=problem.is_sparse)
+    return _scaling.learnt(wanted, problem.x_train, marks, is_sparse=problem.is_sparse, loss=loss)
 
 
 def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> None:

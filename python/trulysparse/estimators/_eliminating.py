@@ -1,0 +1,203 @@
+"""Scores of columns by targets: features leave while networks train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.model_selection import train_test_split
+
+from trulysparse import _check, _core
+from trulysparse.data.blocks import Blocks
+from trulysparse.estimators import _selection, _support
+from trulysparse.estimators._scaling import LIMIT
+from trulysparse.estimators._tables import Encoder
+from trulysparse.estimators._targets import Array, Targets
+from trulysparse.estimators._weighted import WeightedSamples
+from trulysparse.losses import LOSSES
+from trulysparse.model import SparseMLP
+from trulysparse.selection import ranking
+from trulysparse.selection.elimination import Diverged, Round, Settings, Task, eliminate
+from trulysparse.selection.features import Indices, spread
+from trulysparse.selection.ranking import Step
+from trulysparse.selection.screening import screened
+
+HELD_OUT = 0.25
+"""The share of the samples by which the number of columns is chosen."""
+
+
+class Found(NamedTuple):
+    """What an elimination found.
+
+    Attributes
+    ----------
+    scores
+        Of the columns, 0 for those with one value.
+    selected
+        How many are selected.
+    varying
+        How many have more than one value.
+    model
+        One of the networks, which takes all features.
+    path
+        The loss of held-out samples by columns; None if their number was given.
+    """
+
+    scores: Array
+    selected: int
+    varying: int
+    model: SparseMLP
+    path: list[Step] | None
+
+
+def settings(selector: Any) -> Settings:
+    """Give the settings of the networks: parameters, or what was chosen where they are None."""
+    hidden = selector.hidden_layer_sizes
+    given = {
+        "activation": selector.activation,
+        "epsilon": selector.epsilon,
+        "dropout": selector.dropout,
+        "noise": selector.noise,
+        "rate": selector.learning_rate,
+        "decay": selector.weight_decay,
+        "score": selector.importance,
+    }
+    found: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
+    if hidden is not None:
+        found["hidden"] = tuple(_support.hidden_sizes(hidden))
+    for name, value in (("epochs", selector.epochs), ("batch_size", selector.batch_size)):
+        if value is not None:
+            found[name] = _check.integer(name, value, 1)
+    zeta = _check.real("zeta", selector.zeta, "a number in [0, 1)", low=0, high=1, high_open=True)
+    return replace(Settings(), zeta=zeta, **found)
+
+
+def found(
+    selector: Any,
+    samples: WeightedSamples,
+    target: Targets,
+    constant: Array,
+    count: Callable[[int], int] | None,
+) -> Found:
+    """Score columns.
+
+    Parameters
+    ----------
+    selector
+        With the parameters.
+    samples
+        All of them.
+    target
+        How their targets are encoded.
+    constant
+        Which features have one value.
+    count
+        Gives how many of so many columns are selected; None: as held-out samples say.
+    """
+    encoder: Encoder | None = selector._encoder
+    groups = None if encoder is None else _groups(encoder, samples.X.shape[1])
+    task = _task(selector, samples, target)
+    how: dict[str, Any] = {
+        "seeds": _seeds(selector),
+        "threads": _support.threads(selector.n_jobs),
+        "settings": settings(selector),
+        "groups": groups,
+    }
+    features = screened(task, np.flatnonzero(~constant))
+    columns = samples.X.shape[1] if groups is None else int(groups.max()) + 1
+    varying = _count(np.flatnonzero(~constant), groups)
+    live = _count(features, groups)
+    path = None
+    try:
+        if count is None:
+            path = _path(task, features, target, how)
+            selected = min(ranking.fewest(path), live)
+        else:
+            selected = count(columns)
+        rounds = list(eliminate(task, features, least=max(min(selected, live), 1), **how))
+    except Diverged:
+        raise _support.diverged("learning_rate", how["settings"].rate) from None
+    scores = ranking.scores(rounds, columns, groups)
+    model = whole(rounds[-1], samples.X.shape[1])
+    return Found(scores, selected, varying, model, path)
+
+
+def _task(selector: Any, samples: WeightedSamples, target: Targets) -> Task:
+    X = samples.X
+    has_levels = isinstance(X, Blocks) or (issparse(X) and selector._encoder is not None)
+    standardize = _selection.standardizes(
+        selector.standardize, is_sparse=issparse(X), has_levels=has_levels
+    )
+    clip = None if standardize is False or issparse(X) else LIMIT
+    y = target.encode(samples.y, "y")
+    return Task(X, y, samples.weight, target.loss, target.outputs, standardize, clip)
+
+
+def _seeds(selector: Any) -> list[int]:
+    members = _check.integer("n_members", selector.n_members, 1)
+    random = _support.random(selector.random_state)
+    return [_support.draw_seed(random) for _ in range(members)]
+
+
+def _groups(encoder: Encoder, features: int) -> Indices:
+    """Give the column of each feature."""
+    found = np.zeros(features, np.int64)
+    for column, places in enumerate(encoder.places()):
+        found[places] = column
+    return found
+
+
+def _count(features: Indices, groups: Indices | None) -> int:
+    return len(features) if groups is None else len(np.unique(groups[features]))
+
+
+def _path(task: Task, features: Indices, target: Targets, how: dict[str, Any]) -> list[Step]:
+    """Give the losses of held-out samples by the number of columns."""
+    parts = halves(task.y, how["seeds"][0], stratified=LOSSES[target.loss].takes_classes)
+    training, held_out = map(task.of, parts)
+    features = features[~_support.constant_features(training.X)[features]]
+    rounds = list(eliminate(training, features, least=1, held_out=held_out, **how))
+    return ranking.steps(rounds, how["groups"])
+
+
+def halves(encoded: Array, seed: int, *, stratified: bool) -> list[Indices]:
+    """Give the rows to train on, and those that are held out, by classes where that can be."""
+    count = encoded.shape[0]
+    held = max(round(HELD_OUT * count), 1)
+    fits = False
+    if stratified:
+        sizes = np.unique(encoded, return_counts=True)[1]
+        fits = sizes.min() >= 2 and len(sizes) <= min(held, count - held)
+    parts: list[Indices] = train_test_split(
+        np.arange(count),
+        test_size=held,
+        random_state=np.random.RandomState(seed % 2**32),
+        stratify=encoded if fits else None,
+    )
+    return parts
+
+
+def whole(last: Round, features: int) -> SparseMLP:
+    """Give one of the networks with an input for each feature; the others have no connections."""
+    model = last.models[0]
+    (first, *weights), biases = model.to_scipy()
+    known = model._core.input_statistics()
+    first = spread(first, last.features, features)
+    settings = {
+        name: getattr(model, name)
+        for name in (
+            "activation", "slope", "loss", "label_smoothing", "init", "fan", "dropout",
+            "input_noise", "standardize", "clip", "standardize_targets", "seed", "threads",
+        )
+    }  # fmt: skip
+    found = SparseMLP.from_scipy([first, *weights], biases, **settings)
+    statistics = None
+    if known is not None:
+        mean, scale = np.zeros(features), np.zeros(features)
+        mean[last.features], scale[last.features] = known.mean, known.scale
+        statistics = _core.Statistics(mean, scale, 0.0)
+    found._core.set_statistics(statistics, model._core.target_statistics())
+    return found
