@@ -97,10 +97,11 @@ def scores(model: SparseMLP, settings: Settings) -> Array:
 
 
 def _made(selector: Any, X: Any, settings: Settings, *, has_levels: bool) -> SparseMLP:
+    _check.real("noise", settings.noise, "a number of at least 0", low=0)
     hidden = _support.hidden_sizes(settings.hidden_layer_sizes)
-    standardize = _selection.standardizes(
-        selector.standardize, is_sparse=issparse(X), has_levels=has_levels
-    )
+    # The loss is that of all columns, of which none shall outweigh the others.
+    asked = True if selector.standardize is None else selector.standardize
+    standardize = _selection.standardizes(asked, is_sparse=issparse(X), has_levels=has_levels)
     return SparseMLP(
         [X.shape[1], *hidden, X.shape[1]],
         epsilon=settings.epsilon,

@@ -71,6 +71,8 @@ def settings(selector: Any) -> Settings:
     for name, value in (("epochs", selector.epochs), ("batch_size", selector.batch_size)):
         if value is not None:
             found[name] = _check.integer(name, value, 1)
+    if selector.noise is not None:
+        _check.real("noise", selector.noise, "a number of at least 0", low=0)
     zeta = _check.real("zeta", selector.zeta, "a number in [0, 1)", low=0, high=1, high_open=True)
     return replace(Settings(), zeta=zeta, **found)
 
@@ -106,8 +108,10 @@ def found(
         "settings": settings(selector),
         "groups": groups,
     }
-    features = screened(task, np.flatnonzero(~constant))
-    columns = samples.X.shape[1] if groups is None else int(groups.max()) + 1
+    # Of columns with one value none is better than the others.
+    some = np.flatnonzero(~constant) if not constant.all() else np.arange(len(constant))
+    features = screened(task, some)
+    columns = samples.X.shape[1] if encoder is None else len(encoder.columns_)
     varying = _count(np.flatnonzero(~constant), groups)
     live = _count(features, groups)
     path = None
@@ -121,6 +125,8 @@ def found(
     except Diverged:
         raise _support.diverged("learning_rate", how["settings"].rate) from None
     scores = ranking.scores(rounds, columns, groups)
+    if constant.all():
+        scores[:] = 0
     model = whole(rounds[-1], samples.X.shape[1])
     return Found(scores, selected, varying, model, path)
 
@@ -128,9 +134,8 @@ def found(
 def _task(selector: Any, samples: WeightedSamples, target: Targets) -> Task:
     X = samples.X
     has_levels = isinstance(X, Blocks) or (issparse(X) and selector._encoder is not None)
-    standardize = _selection.standardizes(
-        selector.standardize, is_sparse=issparse(X), has_levels=has_levels
-    )
+    asked = "auto" if selector.standardize is None else selector.standardize
+    standardize = _selection.standardizes(asked, is_sparse=issparse(X), has_levels=has_levels)
     clip = None if standardize is False or issparse(X) else LIMIT
     y = target.encode(samples.y, "y")
     return Task(X, y, samples.weight, target.loss, target.outputs, standardize, clip)

@@ -95,9 +95,10 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     zeta
         The fraction of connections replaced after an epoch, in [0, 1). Default 0.3.
     standardize
-        Standardise the features first, so that scores compare. ``"auto"`` (default) and True: those
-        of arrays; ``"auto"`` leaves rare columns of sparse `X` as they are, as standardising would
-        make their values the largest. False: none.
+        Standardise the features first, so that scores compare: True all, False none, ``"auto"``
+        those of arrays and the columns that most samples of a sparse `X` have, as standardising
+        would make the values of rare ones the largest. None (default) is ``"auto"`` with `y` and
+        True without.
     random_state
         An integer, a `numpy.random.RandomState`, or None (default) for NumPy's global one: the seed
         of the networks. The same integer gives the same bits for any `n_jobs`.
@@ -169,7 +170,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate: float | None = None,
         weight_decay: float | None = None,
         zeta: float = 0.3,
-        standardize: bool | str = "auto",
+        standardize: bool | str | None = None,
         random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -337,11 +338,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         if "classes_" in target.attributes():
             self.classes_ = target.attributes()["classes_"]
         X = samples.X
-        if constant.all():
-            raise ValueError(
-                f"X has {X.shape[1]} columns, each with one value: expected one that varies"
-            )
-        if self.standardize:
+        if self.standardize is not False:
             say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=4)
         count = self._count()
         if count is None and X.shape[0] < _FEWEST:
@@ -362,7 +359,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         given = {name: getattr(self, name) for name in names}
         known = {name: value for name, value in given.items() if value is not None}
         settings = _autoencoder.Settings(**known)
-        if self.standardize:
+        if self.standardize is not False:
             say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=4)
         has_levels = isinstance(X, Blocks) or (
             issparse(X) and isinstance(self._encoder, TableEncoder)

@@ -33,7 +33,7 @@ class Settings:
 
     Attributes
     ----------
-    hidden, activation
+    hidden, activation, slope
         Of the network; one hidden layer or more.
     epsilon
         As in `SparseMLP`; the connections of features that left grow elsewhere up to it.
@@ -59,6 +59,7 @@ class Settings:
 
     hidden: tuple[int, ...] = (100,)
     activation: str = "relu"
+    slope: float = 0.6
     epsilon: float = 7
     gain: float = 0.05
     dropout: float = 0.35
@@ -231,6 +232,7 @@ class _Member:
         smoothing = settings.smoothing if task.loss == "cross_entropy" else 0.0
         self._how: dict[str, Any] = {
             "activation": settings.activation,
+            "slope": settings.slope,
             "loss": task.loss,
             "label_smoothing": smoothing,
             "init": "lecun_uniform",
@@ -270,7 +272,8 @@ class _Member:
             )
         if self._deviations is None:
             self._deviations = deviations(self.model, X)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # an error follows
             scores = self.model.feature_importance(settings.score)
             scores = scores * self._deviations**settings.power
             total = scores.sum()
