@@ -34,6 +34,7 @@ from trulysparse.cli.tables import described, estimator, problem
 from trulysparse.cli.tables.problem import Problem
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.estimators import SparseMLPRegressor
+from trulysparse.estimators._making import drawn
 from trulysparse.estimators._scaling import Scaling, fill_of
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
@@ -42,6 +43,7 @@ from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.plot import save_learning_curves
 from trulysparse.presets import PRESETS, SHARED, TABLE, Preset, find
+from trulysparse.selection.features import Indices
 from trulysparse.topology import Rule
 from trulysparse.topology.pruning import ImportancePruning
 from trulysparse.training.loop import CUT_OFF
@@ -178,12 +180,17 @@ class _Job:
     # Without the training rows that are held out, which are the test part here.
     trained_on: Problem
     scaling: Scaling
+    # What held-out training rows said: the features to connect, and the factor of what the softmax
+    # gets.
+    features: Indices | None
+    sharpness: float
 
     def model(self, is_worker: bool) -> SparseMLP:
         """Make the network."""
         args, in_mpi = self.args, getattr(self.strategy, "comm", None) is not None
-        model = SparseMLP(
+        model = drawn(
             [self.data.n_features, *network.hidden(self.chosen), self.data.n_outputs],
+            self.features,
             loss=self.data.loss,
             standardize_targets=self.data.loss == "squared_error",
             **network.settings(self.chosen),
@@ -191,7 +198,7 @@ class _Job:
             clip=self.scaling.clip,
             seed=args.seed,
             threads=1 if in_mpi and args.threads is None else args.threads,
-            progress=not args.quiet and not is_worker,
+            **({} if self.features is not None else {"progress": not args.quiet and not is_worker}),
         )
         self.scaling.apply(model, self.trained_on.x_train, None)
         metadata.write(model, self.data, str(args.label[0]) if args.label else None)
@@ -232,7 +239,7 @@ class _Job:
                     epochs=self.chosen["epochs"],
                     batch_size=self.chosen["batch_size"],
                     optimizer=replace(self.optimizer, learning_rate=rate),
-                    topology=self.topology,
+                    topology=self.topology if self.features is None else None,
                     pruning=self.pruning,
                     strategy=self.strategy,
                     memory=self.args.memory,
@@ -279,7 +286,18 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     if remark is not None:
         warnings.warn(remark, UserWarning, stacklevel=1)
     made, topology = optimizer.make(chosen), evolution.make(chosen)
-    return _Job(args, chosen, made, topology, pruned, strategy, augment, found, trained_on, scaling)
+    features, sharpness = None, 1.0
+    if preset is TABLE and pruned is None and topology is not None and augment is None:
+        features, sharpness = estimator.choose(trained_on, chosen, scaling, args.seed, args.threads)
+    if features is not None:
+        tell(
+            f"features: {len(features)} of {found.n_features} are connected, as held-out training "
+            "rows are predicted better with as many (--all-features connects all)"
+        )
+    return _Job(
+        args, chosen, made, topology, pruned, strategy, augment, found, trained_on, scaling,
+        features, sharpness,
+    )  # fmt: skip
 
 
 def _suited(
@@ -296,6 +314,8 @@ def _suited(
 def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     """Save and score a network that is worth it."""
     args, done = job.args, len(model.history.epoch)
+    if job.sharpness != 1:
+        model._core.sharpen(job.sharpness)
     if interrupted:
         epochs = job.chosen["epochs"]
         say(f"interrupted after {done} of {epochs} epochs, saving what there is")

@@ -87,7 +87,7 @@ class Making:
         standardize = settings["standardize"]
         is_table = self.whole and not isinstance(X, RowBlocks)
         fixed = None if standardize or not is_table else _support.leaving_constants_out(X)
-        model = _drawn(
+        model = drawn(
             layer_sizes,
             features,
             **settings | {"standardize": standardize or fixed is not None},
@@ -165,12 +165,13 @@ class Making:
         return kind(rate, beta_1=momentum, **settings)
 
 
-def _drawn(layer_sizes: list[int], features: Indices | None, **settings: Any) -> SparseMLP:
+def drawn(layer_sizes: list[int], features: Indices | None, **settings: Any) -> SparseMLP:
     """Make a network; with features given, a small one whose inputs are spread over all places."""
     if features is None:
         return SparseMLP(layer_sizes, **settings)
     inputs, *others = layer_sizes
     (first, *weights), biases = SparseMLP([len(features), *others], **settings).to_scipy()
     first = spread(first, features, inputs)
-    known = {name: settings[name] for name in settings if name not in ("epsilon", "density")}
+    drawn_by = ("epsilon", "density", "allocation")
+    known = {name: settings[name] for name in settings if name not in drawn_by}
     return SparseMLP.from_scipy([first, *weights], biases, **known)

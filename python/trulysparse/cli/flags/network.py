@@ -35,6 +35,12 @@ def add_flags(parser: Any) -> None:
         "scale the first weights by the layers' sizes or by the connections that a neuron has",
         choices=FANS,
     )
+    parser.add_argument(
+        "--all-features",
+        action="store_true",
+        help="connect all features of a table, also if held-out training rows are predicted better "
+        "with some (of 100 or more)",
+    )
     of_preset(parser, "--input-gain", "factor of the first layer's first weights", type=number)
     of_preset(
         parser,

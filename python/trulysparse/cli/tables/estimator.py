@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
+from trulysparse.cli.flags import network
+from trulysparse.cli.presets import Chosen
 from trulysparse.cli.tables.problem import Problem
 from trulysparse.config import Config
-from trulysparse.estimators import KEY, _scaling, described
+from trulysparse.estimators import (
+    KEY,
+    SparseMLPClassifier,
+    SparseMLPRegressor,
+    _choosing,
+    _scaling,
+    described,
+)
+from trulysparse.estimators._base import Learnt
+from trulysparse.estimators._making import Making
 from trulysparse.estimators._scaling import Asked, Scaling
 from trulysparse.estimators._targets import Numbers
+from trulysparse.estimators._weighted import WeightedSamples
 from trulysparse.model import SparseMLP
+from trulysparse.selection.features import Indices
 from trulysparse.tables.encoder import TableEncoder
 
+# Parameters of estimators, and the flags that give them.
+_FLAGS = {
+    "activation": "activation",
+    "slope": "slope",
+    "epsilon": "epsilon",
+    "dropout": "dropout",
+    "input_gain": "input_gain",
+    "label_smoothing": "label_smoothing",
+    "input_noise": "input_noise",
+    "batch_size": "batch_size",
+    "learning_rate": "schedule",
+    "learning_rate_init": "learning_rate",
+    "weight_decay": "weight_decay",
+    "optimizer": "optimizer",
+    "max_iter": "epochs",
+}
+_OF_EVOLUTION = ("zeta", "grow", "grow_init", "zeta_schedule", "zeta_stop", "evolve_every")
 # What an estimator is asked for that its network has.
 _OF_CONFIG = ("activation", "slope", "dropout", "input_noise", "epsilon", "density")
 
@@ -23,6 +53,35 @@ def scaling(wanted: Asked, problem: Problem) -> Scaling:
     loss = problem.loss
     marks = {} if problem.encoder is None else problem.encoder.marks()
     return _scaling.learnt(wanted, problem.x_train, marks, is_sparse=problem.is_sparse, loss=loss)
+
+
+def choose(
+    problem: Problem, chosen: Chosen, scaled: Scaling, seed: int, threads: int | None
+) -> tuple[Indices | None, float]:
+    """Let held-out training rows say what they say of an estimator.
+
+    Gives the features to connect, None for all, and the factor of what the softmax gets.
+    """
+    learnt = problem.learnt
+    if learnt is None:
+        return None, 1.0
+    target, given = learnt.target, chosen.given
+    kind: Any = SparseMLPRegressor if isinstance(target, Numbers) else SparseMLPClassifier
+    asked = {name: given[flag] for name, flag in _FLAGS.items() if flag in given}
+    if "hidden" in given:
+        asked["hidden_layer_sizes"] = network.hidden(chosen)
+    stays = given.get("no_evolve") or any(flag in given for flag in _OF_EVOLUTION)
+    made = kind(
+        **asked,
+        density=given.get("density"),
+        topology=None if stays else "auto",
+        feature_selection=False if given.get("all_features") else "auto",
+        random_state=seed,
+        n_jobs=threads,
+    )
+    making = Making(made, Learnt(target, problem.is_sparse, scaled), chosen.preset, True)
+    samples = WeightedSamples(problem.x_train, problem.y_train, None)
+    return _choosing.choose(making, samples, problem.y_train, seed)
 
 
 def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> None:
