@@ -242,6 +242,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         chosen, sharpness = None, 1.0
         if not goes_on:
             chosen, sharpness = _choosing.choose(making, samples, encoded, seed)
+        else:
+            chosen = self.features_used_
         if chosen is not None:
             settings["topology"] = None  # it would grow where features were left out
         rates = making.rates(retry=not goes_on)
