@@ -10,8 +10,8 @@ A table is cut into five folds, always the same: a fold is the test set of estim
 trained on the others. Of large tables (more than 5,000,000 cells or 2,500 samples) only the first
 two folds are tested. Estimators that draw random numbers run with three seeds, others once. Slow
 ones, which are RealMLP, TabM and CatBoost, run on the first two folds with one seed. A run that
-takes more than 600 seconds of the CPU scores below all others, and so do its estimator's other runs
-on that table, which are not tried.
+fails scores below all others. So does one that takes more than 600 seconds of the CPU; then its
+estimator's other runs on that table are not tried, and score the same.
 """
 
 import argparse
