@@ -54,6 +54,24 @@ class Rows:
         self.rows.append(found)
         return found
 
+    def drop(self, **key: Any) -> int:
+        """Take the rows with these keys out of the file, so that their runs are repeated.
+
+        Gives how many those were. What another process adds meanwhile is lost.
+        """
+        wanted = {name: str(value) for name, value in key.items()}
+        kept = [r for r in self.rows if any(r[k] != v for k, v in wanted.items())]
+        gone = len(self.rows) - len(kept)
+        if gone:
+            written = self.path.with_suffix(".part")
+            with written.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, [*self.keys, *self.columns], lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(kept)
+            written.replace(self.path)
+            self.rows = kept
+        return gone
+
     def run(self, job: Callable[[], Mapping[str, Any]], **key: Any) -> dict[str, str]:
         """Give the row of a run; do the run first if there is none."""
         return self.find(**key) or self.add(**key, **job())
