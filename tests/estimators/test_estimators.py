@@ -22,7 +22,8 @@ def standard(estimator, x):
     """The features as the network sees them, float64."""
     model = estimator.model_
     x = np.where(np.ptp(x, axis=0) == 0, 0, x)
-    return (x - model.mean) * model.scale
+    z = (x - model.mean) * model.scale
+    return z if model.clip is None else z / np.sqrt(1 + (z / model.clip) ** 2)
 
 
 def by_hand(estimator, x):
@@ -215,7 +216,8 @@ def test_the_schedule_ends_at_zero(estimator, wine):
 def test_the_optimizer_is_that_of_the_parameters(estimator, wine):
     x, _, y, _ = wine
     settings = {"learning_rate_init": 0.03, "momentum": 0.5, "nesterovs_momentum": False}
-    by_name = estimator(**QUICK, **settings, weight_decay=1e-3, learning_rate="constant").fit(x, y)
+    settings |= {"optimizer": "sgd", "weight_decay": 1e-3, "learning_rate": "constant"}
+    by_name = estimator(**QUICK, **settings).fit(x, y)
     sgd = ts.SGD(0.03, momentum=0.5, weight_decay=1e-3)
     given = estimator(**QUICK, optimizer=sgd).fit(x, y)
     assert by_name.loss_curve_ == given.loss_curve_
@@ -227,8 +229,12 @@ def test_the_optimizer_is_that_of_the_parameters(estimator, wine):
         given = kind(0.003, beta_1=0.8, weight_decay=0.1, schedule="cosine")
         assert by_name.loss_curve_ == estimator(**QUICK, optimizer=given).fit(x, y).loss_curve_
         by_name = estimator(**QUICK, optimizer=name).fit(x, y)
-        given = kind(schedule="cosine")
+        # "auto" is what suits Adam, which is the default, and else what the optimiser has.
+        suited = {"learning_rate": 0.004, "weight_decay": 0.3} if name == "adam" else {}
+        given = kind(schedule="cosine", **suited)
         assert by_name.loss_curve_ == estimator(**QUICK, optimizer=given).fit(x, y).loss_curve_
+        is_usual = by_name.loss_curve_ == estimator(**QUICK).fit(x, y).loss_curve_
+        assert is_usual == (name == "adam")
 
 
 @BOTH
@@ -240,11 +246,15 @@ def test_the_topology_is_that_of_the_parameters(estimator, wine):
         return fitted.model_.evolutions, fitted.predict(x).tobytes()
 
     assert fit(topology=None)[0] == 0
-    assert fit(zeta=0.1, grow_init=0.5) == fit(topology=ts.SET(0.1, grow_init=0.5))
-    assert fit()[0] == 4
-    assert fit() == fit(topology="set")
-    assert fit() != fit(zeta=0.1)
-    assert fit(topology="gradient", zeta=0.1) == fit(topology=ts.GradientGrowth(0.1))
+    # An epoch has 8 steps, so that connections evolve after two.
+    evolving = fit(topology="set", zeta=0.1, grow_init=0.5)
+    assert evolving == fit(topology=ts.SET(0.1, grow_init=0.5, every=2))
+    assert evolving[0] == fit()[0] == 2
+    assert fit() == fit(topology="gradient") != fit(topology="set")
+    assert fit() != fit(zeta=0.1) == fit(topology=ts.GradientGrowth(0.1, every=2))
+    # Each is after one epoch where it has as many steps.
+    assert fit(batch_size=6) == fit(batch_size=6, topology=ts.GradientGrowth(0.3))
+    assert fit(batch_size=6)[0] == 4
 
 
 @BOTH
@@ -319,19 +329,23 @@ def test_features_that_were_constant_are_ignored(estimator, wine):
 
 
 @BOTH
-def test_sparse_features_are_what_dense_ones_are(estimator):
+@pytest.mark.parametrize("clip", [None, 3.0])
+def test_sparse_features_are_what_dense_ones_are(estimator, clip):
     rng = np.random.default_rng(0)
     dense = rng.normal(size=(300, 40)) * (rng.random((300, 40)) < 0.1)
     dense[:, 7] = 0  # constant
     y = (dense.sum(1) > 0).astype(int)
-    settings = QUICK | {"optimizer": "sgd", "topology": "set", "standardize": True}
+    settings = QUICK | {"optimizer": "sgd", "topology": "set", "standardize": True, "clip": clip}
     expected = estimator(**settings).fit(dense, y)
     for kind in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.coo_array):
         found = estimator(**settings).fit(kind(dense), y, X_val=kind(dense), y_val=y)
         np.testing.assert_allclose(
             found.model_.predict(dense), expected.model_.predict(dense), atol=2e-3
         )
-        np.testing.assert_allclose(found.predict(kind(dense)), found.predict(dense), rtol=1e-4)
+        # Numbers are of size 1, and some are nearly 0.
+        np.testing.assert_allclose(
+            found.predict(kind(dense)), found.predict(dense), rtol=1e-4, atol=1e-6
+        )
         assert found.feature_importances_[7] == 0
     other = dense.copy()
     other[:, 7] = 1e6
@@ -345,19 +359,29 @@ def test_sparse_features_have_defaults_of_their_own(estimator):
     rng = np.random.default_rng(0)
     table = sparse.random_array((200, 300), density=0.05, format="csr", rng=rng)
     y = (table[:, [0]].toarray().ravel() > 0).astype(int)
-    settings = {"optimizer": "adam", "topology": "gradient", "standardize": False}
+    is_classifier = estimator is SparseMLPClassifier
+    usual = {
+        "optimizer": "adam",
+        "learning_rate_init": 0.004,
+        "topology": "gradient",
+        "dropout": 0.5,
+        "input_gain": 0.1,
+        "label_smoothing": 0.1 if is_classifier else 0,
+        "feature_selection": False,
+    }
+    sparse_only = {"standardize": False, "clip": None, "weight_decay": 1 if is_classifier else 0.3}
     table.data += 0.1  # of a usual size
-    automatic, given = (
-        estimator(**QUICK).fit(table, y),
-        estimator(**QUICK, **settings).fit(table, y),
-    )
+    automatic = estimator(**QUICK).fit(table, y)
+    given = estimator(**QUICK, **usual, **sparse_only).fit(table, y)
     assert automatic.loss_curve_ == given.loss_curve_
+    assert automatic.features_used_ is None
     assert not automatic.model_.mean.any()
     assert (automatic.model_.scale == 1).all()
-    dense = estimator(**QUICK, optimizer="sgd", topology="set", standardize=True)
-    expected = dense.fit(table.toarray(), y).loss_curve_
-    assert estimator(**QUICK).fit(table.toarray(), y).loss_curve_ == expected
-    assert estimator(**QUICK, optimizer=None).fit(table.toarray(), y).loss_curve_ == expected
+    dense_only = {"standardize": True, "clip": 3 if is_classifier else None, "weight_decay": 0.3}
+    expected = estimator(**QUICK, **usual, **dense_only).fit(table.toarray(), y).loss_curve_
+    for name in ("auto", None):
+        dense = estimator(**QUICK, optimizer=name, feature_selection=False)
+        assert dense.fit(table.toarray(), y).loss_curve_ == expected
     # SReLU, which Adam does not train, is left to SGD.
     for activation in ("srelu", ["srelu"]):
         assert estimator(**QUICK, activation=activation).fit(table, y).n_iter_ == 5
@@ -371,11 +395,15 @@ def test_defaults_stay_those_of_the_first_data(estimator, sparse_first):
     y = (table[:, [0]].toarray().ravel() > 0).astype(int)
     table.data += 0.1  # of a usual size
     first, then = (table, table.toarray()) if sparse_first else (table.toarray(), table)
-    names = ("adam", "gradient") if sparse_first else ("sgd", "set")
-    settings = {"optimizer": names[0], "topology": names[1], "standardize": not sparse_first}
+    is_classifier = estimator is SparseMLPClassifier
+    settings = {"optimizer": "adam", "topology": "gradient", "standardize": not sparse_first}
+    settings["clip"] = 3 if is_classifier and not sparse_first else None
+    settings["weight_decay"] = 1 if is_classifier and sparse_first else 0.3
     automatic = estimator(**QUICK, warm_start=True).fit(first, y).fit(then, y)
     given = estimator(**QUICK, **settings, warm_start=True).fit(first, y).fit(then, y)
     assert automatic.loss_curve_ == given.loss_curve_
     automatic.partial_fit(then, y)
-    given.partial_fit(then, y)
+    # A batch alone does not tell for how long to train: dense ones are left to SGD.
+    batches = {} if sparse_first else {"optimizer": "sgd"}
+    given.set_params(**batches, weight_decay="auto").partial_fit(then, y)
     assert automatic.loss_curve_ == given.loss_curve_

@@ -153,10 +153,11 @@ def topology(value: Any, zeta: Any, grow_init: Any, preset: Preset, *, is_sparse
         return value
     _named("topology", value, ("auto", "set", "gradient"), "a rule, or None")
     every = preset.evolve_every or 1
+    random = SET(zeta, grow_init=grow_init, every=every)  # checks both numbers in any case
     # Most places in columns that few samples have would be taken in vain.
     if value == "gradient" or (value == "auto" and (is_sparse or preset.grow == "gradient")):
         return GradientGrowth(zeta, every=every)
-    return SET(zeta, grow_init=grow_init, every=every)
+    return random
 
 
 def _named(argument: str, value: str, names: Sequence[str], others: str) -> None:

@@ -77,7 +77,8 @@ topology
 zeta
     The fraction of connections that is replaced after an epoch, in [0, 1). Default 0.3.
 grow_init
-    The scale of the weights that `SET` grows, in units of the initial ones. Default 0.1.
+    The scale of the weights that ``topology="set"`` grows, in units of the initial ones. Default
+    0.1.
 pruning
     An `ImportancePruning` to prune neurons while training, or None (default). One with a
     `tolerance` needs `early_stopping`, or `X_val` and `y_val` of `fit`.
