@@ -20,6 +20,19 @@ KINDS = {
     "selector without labels": ts.SparseFeatureSelector,
 }
 
+# What was automatic in 0.1.0, for dense samples.
+THEN = {"optimizer": "sgd", "topology": ts.SET(0.3, grow_init=0.1)}
+# Defaults of 0.1.0 that are "auto" or None today.
+NETWORKS = {"hidden_layer_sizes": (100,), "dropout": 0.2, "max_iter": 100}
+SELECTORS = {
+    "hidden_layer_sizes": (200,),
+    "epsilon": 13,
+    "noise": 0.2,
+    "epochs": 50,
+    "batch_size": 32,
+    "standardize": True,
+}
+
 
 @pytest.fixture(scope="module")
 def old():
@@ -46,9 +59,16 @@ def test_outputs_have_the_same_bits(old):
 
 
 def test_training_goes_on_with_the_same_bits(old):
-    again = pickle.loads(pickle.dumps(old["estimators"]["numbers"]))
-    further = again.fit(old["x"], old["y"]).predict(old["x"])
-    assert further.tobytes() == old["outputs"]["numbers further"].tobytes()
+    """With what was automatic then; what is automatic is today's."""
+    x, y = old["x"], old["y"]
+
+    def further(**settings):
+        again = pickle.loads(pickle.dumps(old["estimators"]["numbers"]))
+        return again.set_params(**settings).fit(x, y).predict(x).tobytes()
+
+    assert further(**THEN) == old["outputs"]["numbers further"].tobytes()
+    now = {"optimizer": "adam", "learning_rate_init": 0.004, "weight_decay": 0.3}
+    assert further(**now, topology="gradient") == further() != further(**THEN)
 
 
 @pytest.mark.parametrize("name", ["classes", "labels", "numbers"])
@@ -63,7 +83,10 @@ def test_parameters_train_the_same(old, name):
         "labels": signs,
         "numbers": old["y"],
     }
-    again = type(estimator)(**estimator.get_params()).fit(x, y[name])
+    # What was no parameter then.
+    later = {"input_gain": 1, "label_smoothing": 0, "clip": None}
+    given = estimator.get_params() | later | (THEN if name == "numbers" else {})
+    again = type(estimator)(**given).fit(x, y[name])
     predicted, expected = again.predict(x), old["predicted"][name]
     if not close:
         np.testing.assert_array_equal(predicted, expected)
@@ -73,10 +96,18 @@ def test_parameters_train_the_same(old, name):
         np.testing.assert_allclose(one.data, two.data, rtol=0, atol=close)
 
 
-def test_unfitted_ones_have_todays_parameters(old):
+def test_unfitted_ones_keep_their_numbers(old):
+    """What is a number in the file stays; all else has today's meaning."""
     for estimator in old["estimators"]["not fitted"]:
-        assert repr(estimator) == repr(type(estimator)())
-        assert estimator.get_params() == type(estimator)().get_params()
+        today = type(estimator)().get_params()
+        found = estimator.get_params()
+        assert found.keys() == today.keys()
+        kept = SELECTORS if type(estimator) is ts.SparseFeatureSelector else NETWORKS
+        assert found == today | kept
+        assert repr(estimator) == repr(type(estimator)(**kept))
+        fitted = pickle.loads(pickle.dumps(estimator)).set_params(random_state=0)
+        fitted.fit(old["x"], old["y"] > np.median(old["y"]))
+        assert fitted.model_.layer_sizes[1:-1] == list(kept["hidden_layer_sizes"])
 
 
 def test_a_column_that_stays_out_is_said(old):
