@@ -1,7 +1,6 @@
 """How the defaults for tables were chosen: `python experiments/defaults.py --data FOLDER`.
 
 Cross-validation within the training rows of the first fold of each table of `wide.py`, which never
-Cross-validation within the training rows of the first fold of each table of `wide.py`, which never
 sees the rows that this fold tests. Each variant changes one setting of the preset "table"; the
 score is accuracy or R2, beside the log loss at the temperature that is best for these rows. Folders
 and packages are those of `wide.py`; tables that are missing are left out.

@@ -145,6 +145,7 @@ SETTINGS = {
     "slope": [0.25, 1],
     "label_smoothing": [0.125],
     "dropout": [0.25, [0.25, 0.5]],
+    "input_gain": [0.5, 1],
     "input_noise": [0.5, 1],
     "standardize": [True, False],
     "clip": [2.0, 3],
@@ -156,6 +157,9 @@ SETTINGS = {
 OPTIMIZER = {"learning_rate": [0.25, 1], "weight_decay": [0.125], "l1": [0.125]}
 TIMES = {"start": [2], "stop": [4, 0.5], "every": [2]}
 ESTIMATOR = {
+    "input_gain": [0.5],
+    "label_smoothing": [0.0],
+    "feature_selection": [False],
     "hidden_layer_sizes": [12, [8, 6]],
     "slope": [0.5],
     "epsilon": [4.0, 3],
@@ -395,6 +399,7 @@ CALLS = {
         selected,
         {
             "n_features_to_select": [2, 0.5],
+            "n_members": [2],
             "hidden_layer_sizes": [[8, 6], 9],
             "epsilon": [4.0, 3],
             "noise": [0.25, 1],

@@ -135,7 +135,7 @@ def eliminations(draw):
     left, found = np.arange(features), []
     while True:
         scores = draw(st.lists(st.floats(0, 1), min_size=len(left), max_size=len(left)))
-        found.append(Round(left, np.array(scores), None, []))
+        found.append(Round(left, np.array(scores), None, [], []))
         if len(left) == 1 or draw(st.booleans()):
             return found, None if groups is None else np.array(groups)
         column = left if groups is None else np.array(groups)[left]

@@ -537,10 +537,11 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
         return cli.main([*base, "--out", str(tmp_path / "out"), *flags])
 
     assert train("--optimizer", "adam", "--schedule", "step", "--warmup", "0.1") == 0
-    assert seen[-1] == ts.Adam(0.001, schedule=ts.StepDecay(warmup=0.1))
+    assert seen[-1] == ts.Adam(0.004, weight_decay=0.3, schedule=ts.StepDecay(warmup=0.1))
     shown = capsys.readouterr().out
-    assert "--learning-rate 0.001 --schedule step --weight-decay 0.0 --zeta" in shown
-    assert "--optimizer adam --warmup 0.1" in shown
+    assert "--learning-rate 0.004 --schedule step --weight-decay 0.3 --grow" in shown
+    assert "--optimizer adam" in shown
+    assert "--warmup 0.1" in shown
     assert train("--optimizer", "adam", "--learning-rate", "0.01", "--weight-decay", "0.2") == 0
     assert seen[-1] == ts.Adam(0.01, weight_decay=0.2, schedule="cosine")
     assert train("--l1", "0.01", "--schedule", "exponential") == 0

@@ -26,12 +26,6 @@ FITS = {
     "workers": lambda x: model().fit(
         x, Y, epochs=3, batch_size=32, strategy=ts.WASSP(workers=2), progress=False
     ),
-    "selector": lambda x: ts.SparseFeatureSelector(
-        3, epochs=3, noise=0, standardize=False, random_state=0
-    ).fit(x, Y),
-    "noisy selector": lambda x: ts.SparseFeatureSelector(
-        3, epochs=3, standardize=False, random_state=0
-    ).fit(x, Y),
 }
 
 
@@ -43,6 +37,16 @@ def test_an_explosion_of_sparse_samples_advises_to_scale_them(fit, kind):
         FITS[fit](x)
     with pytest.warns(ts.ExplosionWarning, match=r"MaxAbsScaler \(with standardize=False\), or"):
         FITS[fit](kind(x))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("standardize", [None, False])
+def test_a_selector_learns_from_samples_of_any_scale(standardize):
+    for scale in (1e-3, 1, 300) if standardize is None else (1,):
+        x = (DENSE * scale).astype(np.float32)
+        for samples in (x, sp.csr_array(x)):
+            selector = ts.SparseFeatureSelector(1, standardize=standardize, random_state=0)
+            assert selector.fit(samples, Y).get_support(indices=True).tolist() == [0]
 
 
 def test_small_sparse_samples_are_advised_to_be_scaled():

@@ -82,7 +82,7 @@ def trained(
     if is_sparse and history.trouble is not None:
         history.trouble = history.trouble.of_sparse()
     if is_finite(history):  # else the scores are not, which is an error
-        _support.warn_of_trouble(history)
+        _support.warn_of_trouble(history, stacklevel=5)
         _support.say_merged(model, X, None, selector)
     return model
 

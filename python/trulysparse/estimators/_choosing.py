@@ -9,6 +9,7 @@ which the held-out samples are likeliest.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,20 @@ def choose(
     calibrates = _calibrates(making, samples, encoded)
     if not (selects or calibrates):
         return None, 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fit that follows says the same
+        return _chosen(making, samples, encoded, seed, selects=selects, calibrates=calibrates)
+
+
+def _chosen(
+    making: Making,
+    samples: WeightedSamples,
+    encoded: Array,
+    seed: int,
+    *,
+    selects: bool,
+    calibrates: bool,
+) -> tuple[Indices | None, float]:
     target = making.learnt.target
     some, others = halves(encoded, seed, stratified=LOSSES[target.loss].takes_classes)
     training, held_out = (_task(making, samples, encoded).of(rows) for rows in (some, others))

@@ -17,6 +17,7 @@ from trulysparse.estimators._scaling import LIMIT
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.estimators._weighted import WeightedSamples
+from trulysparse.history import History
 from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
 from trulysparse.selection import ranking
@@ -40,17 +41,22 @@ class Found(NamedTuple):
         How many are selected.
     varying
         How many have more than one value.
-    model
-        One of the networks, which takes all features.
+    model, first
+        One of the networks, which takes all features: after the last round, and after the first, when
+        it had connections from all of them.
     path
         The loss of held-out samples by columns; None if their number was given.
+    history
+        Of that network in the last round.
     """
 
     scores: Array
     selected: int
     varying: int
     model: SparseMLP
+    first: SparseMLP
     path: list[Step] | None
+    history: History | None
 
 
 def settings(selector: Any) -> Settings:
@@ -127,8 +133,8 @@ def found(
     scores = ranking.scores(rounds, columns, groups)
     if constant.all():
         scores[:] = 0
-    model = whole(rounds[-1], samples.X.shape[1])
-    return Found(scores, selected, varying, model, path)
+    first, last = (whole(rounds[at], samples.X.shape[1]) for at in (0, -1))
+    return Found(scores, selected, varying, last, first, path, rounds[-1].histories[0])
 
 
 def _task(selector: Any, samples: WeightedSamples, target: Targets) -> Task:

@@ -339,7 +339,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             self.classes_ = target.attributes()["classes_"]
         X = samples.X
         if self.standardize is not False:
-            say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=4)
+            say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=3)
         count = self._count()
         if count is None and X.shape[0] < _FEWEST:
             raise ValueError(
@@ -347,8 +347,13 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 "more, as a quarter is held out"
             )
         made = _eliminating.found(self, samples, target, constant, count)
-        _support.say_lost(made.model, X)
-        _support.say_merged(made.model, X, target.encode(samples.y, "y"), self)
+        history = made.history
+        if history is not None:
+            if history.trouble is not None and (issparse(X) or isinstance(X, Blocks)):
+                history.trouble = history.trouble.of_sparse()
+            _support.warn_of_trouble(history, stacklevel=4)
+        _support.say_lost(made.first, X)
+        _support.say_merged(made.first, X, target.encode(samples.y, "y"), self)
         _support.write_names(made.model, self)
         return made
 
@@ -360,7 +365,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         known = {name: value for name, value in given.items() if value is not None}
         settings = _autoencoder.Settings(**known)
         if self.standardize is not False:
-            say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=4)
+            say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=3)
         has_levels = isinstance(X, Blocks) or (
             issparse(X) and isinstance(self._encoder, TableEncoder)
         )
@@ -372,7 +377,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         scores = _autoencoder.scores(model, settings)
         scores[constant] = 0
         scores, varying = _selection.of_columns(self._encoder, model, X, scores, ~constant)
-        return Found(scores, selected, varying, model, None)
+        return Found(scores, selected, varying, model, model, None, None)
 
     def __setstate__(self, state: Any) -> None:
         """Take the state of a pickle, once it is checked."""

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from trulysparse import presets
-from trulysparse.explosion import ExplosionWarning
+from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import Adam
 from trulysparse.selection import temperature
@@ -123,14 +123,15 @@ class Round(NamedTuple):
         Of these, (len(features),), with a sum of 1.
     losses
         Of held-out samples, (n_samples,); None without such.
-    models
-        The networks, which take these features only.
+    models, histories
+        The networks, which take these features only, and how they trained in the round.
     """
 
     features: Indices
     scores: Floats
     losses: Floats | None
     models: list[SparseMLP]
+    histories: list[History]
 
 
 def eliminate(
@@ -178,7 +179,8 @@ def eliminate(
         scores = settings.memory * scores + now / now.sum() if now.any() else scores
         total = scores.sum() or 1.0
         losses = None if held_out is None else _mean_losses(members, held_out, features)
-        yield Round(features, scores / total, losses, [member.model for member in members])
+        models, histories = [m.model for m in members], [m.history for m in members]
+        yield Round(features, scores / total, losses, models, histories)
         column = np.arange(len(features)) if groups is None else groups[features]
         live, place = np.unique(column, return_inverse=True)
         count = _next(len(live), least, settings.keep, stops)
@@ -249,6 +251,7 @@ class _Member:
         self.model = SparseMLP(
             sizes, epsilon=settings.epsilon, input_gain=settings.gain, **self._how
         )
+        self.history = History()
         self._deviations: Floats | None = None
 
     def train(self, task: Task, X: Any) -> Floats:
@@ -257,10 +260,9 @@ class _Member:
         size = min(settings.batch_size or presets.batch_size(samples), samples)
         epochs = settings.epochs or -(-settings.steps // -(-samples // size))
         with warnings.catch_warnings():
-            # Of a round, which says little; a network that is no number any more is an error.
-            warnings.simplefilter("ignore", ExplosionWarning)
-            warnings.filterwarnings("ignore", "no path from the inputs", RuntimeWarning)
-            self.model.fit(
+            # Each round would say the same; `history` has what is wrong with the network.
+            warnings.simplefilter("ignore")
+            self.history = self.model.fit(
                 X,
                 task.y,
                 sample_weight=task.weight,
