@@ -1,4 +1,4 @@
-"""What held-out samples decide in a fit: which features are left out, how sure probabilities are."""
+"""What held-out samples decide in a fit: which features are left out, and how sure it is."""
 
 import warnings
 

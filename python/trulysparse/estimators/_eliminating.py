@@ -42,8 +42,8 @@ class Found(NamedTuple):
     varying
         How many have more than one value.
     model, first
-        One of the networks, which takes all features: after the last round, and after the first, when
-        it had connections from all of them.
+        One of the networks, which takes all features: after the last round, and after the first,
+        when it had connections from all of them.
     path
         The loss of held-out samples by columns; None if their number was given.
     history
