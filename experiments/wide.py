@@ -143,8 +143,8 @@ def plan_lines(done: Kept, options: argparse.Namespace) -> Iterator[str]:
 
 def number(row: dict[str, str], column: str = "score") -> float:
     """Give a number of a row; of a run without a score one below all, of an empty cell NaN."""
-    if row["score"] in (TIMEOUT, FAILED):
-        return -np.inf if column == "score" else np.nan
+    if column == "score" and row["score"] in (TIMEOUT, FAILED):
+        return -np.inf
     return float(row[column]) if row[column] else np.nan
 
 
@@ -187,10 +187,9 @@ class Summary:
         return [number(rows[which], column) for which in self._runs(table, rival)]
 
     def means(self, column: str = "score") -> np.ndarray:
-        """Give the means of the runs, (tables, estimators)."""
-        return np.array(
-            [[np.mean(self.numbers(t, r, column)) for r in self.rivals] for t in self.tables]
-        )
+        """Give the means of the runs, (tables, estimators), rounded so that equal ones tie."""
+        means = [[np.mean(self.numbers(t, r, column)) for r in self.rivals] for t in self.tables]
+        return np.round(means, 9)
 
     def ranks_of_runs(self) -> np.ndarray:
         """Give the mean rank of each estimator over table, fold and seed."""
@@ -227,17 +226,18 @@ def rank_lines(summary: Summary, regression: bool) -> Iterator[str]:
     means = summary.means()
     by_table = rankdata(-means, axis=1).mean(axis=0)
     by_one = summary.ranks_of_runs()
-    near = (means >= means.max(axis=1, keepdims=True) - NEAR).sum(axis=0)
+    near = (means >= np.round(means.max(axis=1, keepdims=True) - NEAR, 9)).sum(axis=0)
     scores = np.maximum(means, 0).mean(axis=0) if regression else means.mean(axis=0)
     columns = [scores]
     columns += [] if regression else [summary.means(c).mean(axis=0) for c in ("log_loss", "ece")]
     for k in np.argsort(by_table, kind="stable"):
         rival = summary.rivals[k]
         spent = [s for t in summary.tables for s in summary.numbers(t, rival, "seconds")]
+        spent = [s for s in spent if np.isfinite(s)] or [0.0]  # none if all failed
         said = [f"{c[k]:.3f}" if np.isfinite(c[k]) else "-" for c in columns]
         yield (
             f"| {rival} | {by_table[k]:.2f} | {by_one[k]:.2f} | {' | '.join(said)} "
-            f"| {np.nanmedian(spent):.2f} | {near[k]} of {len(means)} |"
+            f"| {np.median(spent):.2f} | {near[k]} of {len(means)} |"
         )
 
 
