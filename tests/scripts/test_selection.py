@@ -145,7 +145,7 @@ def test_means_are_of_folds_that_all_methods_have():
     assert lines[4].startswith("| a | 60.00 | 60.00 | 60.00 | 60.00 | 60.00 | 1.00 |")
     assert lines[5].startswith("| b | 50.00 |")
     assert lines[9:] == ["| a | 60.00 |", "| b | 50.00 |"]
-    assert next(iter(selection_summary.lines(rows, columns, ["c"], ["t"]))).startswith("no fold")
+    assert next(selection_summary.lines(rows, columns, ["c"], ["t"])).startswith("no fold")
 
 
 def test_stability_is_the_mean_jaccard_index_of_folds():
