@@ -95,9 +95,7 @@ def beside(name: str, rows: int, background: int, seed: int) -> None:
     which = fitted.predict_proba(shown).argmax(axis=1) if is_class else np.zeros(len(shown), int)
     at = np.arange(len(shown))
     values = found.values[at, :, which] if is_class else found.values
-    outputs, base = (
-        (e[at, which] if is_class else e) for e in (found.outputs, found.base_values)
-    )
+    outputs, base = ((e[at, which] if is_class else e) for e in (found.outputs, found.base_values))
     gap = np.abs(values.sum(axis=1) - (outputs - base)) / np.abs(outputs - base)
 
     def function(class_: int) -> Callable[[np.ndarray], np.ndarray]:

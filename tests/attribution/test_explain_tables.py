@@ -14,8 +14,8 @@ AGE = RNG.normal(40, 10, ROWS)
 AGE[::7] = np.nan
 PORT = np.array(["S", "C", "Q", None], object)[RNG.integers(0, 4, ROWS)]
 FRAME = pd.DataFrame({"age": AGE, "noise": RNG.normal(size=ROWS), "port": PORT, "one": 1.0})
-Y = np.where((np.nan_to_num(AGE, nan=30) > 40) ^ (PORT == "S"), "yes", "no")
-FAST = {"hidden_layer_sizes": (16,), "max_iter": 20, "random_state": 0}
+Y = np.where(np.nan_to_num(AGE, nan=30) / 10 + 2 * (PORT == "S") > 4.5, "yes", "no")
+FAST = {"hidden_layer_sizes": (32,), "max_iter": 60, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def adds_up(found):
     elif sp.issparse(values):
         values = values.toarray()
     difference = found.outputs - found.base_values
-    gap, size = np.abs(values.sum(axis=1) - difference), np.abs(values).sum(axis=1)
-    assert (gap <= np.maximum(0.01 * np.abs(difference), 1e-4 * size + 1e-6)).all()
+    gap = np.abs(values.sum(axis=1) - difference)
+    assert (gap <= 0.01 * np.abs(difference) + 1e-5).all()
     return values
 
 
@@ -78,8 +78,8 @@ def test_frames_of_other_libraries_and_orders(classifier):
     whole = classifier.explain(FRAME).values
     other = classifier.explain(FRAME[["one", "port", "noise", "age"]]).values
     assert np.array_equal(other, whole)
-    frame = pl.DataFrame({name: FRAME[name].to_list() for name in FRAME})
-    frame = frame.with_columns(pl.col("age").fill_nan(None))
+    cells = {name: [None if pd.isna(v) else v for v in FRAME[name]] for name in FRAME}
+    frame = pl.DataFrame(cells)
     assert np.array_equal(classifier.explain(frame).values, whole)
 
 
@@ -96,7 +96,7 @@ def test_errors(classifier):
         classifier.explain(FRAME, levels="port")
     with pytest.raises(TypeError, match="X is RowBlocks"):
         classifier.explain(ts.RowBlocks(np.ones((3, 4))))
-    array = ts.SparseMLPClassifier(**FAST | {"scale": None}).fit(FRAME[["noise", "one"]], Y)
+    array = ts.SparseMLPClassifier(**FAST | {"scale": None}).fit(RNG.normal(size=(ROWS, 2)), Y)
     with pytest.raises(ValueError, match="NaN"):
         array.explain(np.full((1, 2), np.nan))
     with pytest.raises(ValueError, match="3 features"):
@@ -133,7 +133,7 @@ def test_regression_is_in_the_units_of_targets(targets):
     assert found.shape == ((ROWS, 4) if targets == "one" else (ROWS, 4, 2))
     assert found.output_names == (["y"] if targets == "one" else ["y0", "y1"])
     adds_up(found)
-    assert np.abs(found.values[:, 1]).mean() > 50
+    assert np.abs(found.values[:, 1]).mean() > 10
 
 
 def test_several_labels():

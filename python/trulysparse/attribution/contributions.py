@@ -19,7 +19,7 @@ from trulysparse.data.blocks import BlockArrays, CsrArrays, DoubleArray
 OF = ("logits", "log_odds", "outputs")
 """What may be explained of an output, by its name in the core."""
 
-MOST_POINTS = 1024
+MOST_POINTS = 4096
 """Points of a sample's path, at most."""
 
 _CHUNK = 2**26  # bytes of the contributions of some samples
@@ -27,7 +27,8 @@ _LANES = 2**26  # bytes of a batch of points
 _FEWEST, _MOST = 16, 128  # points of a batch
 _AIM = 0.005  # the part of a difference that contributions may miss, before there are more points
 _GAP = 0.01  # and before something is said
-_CANCELLED = 1e-4  # of the contributions' sizes, where these cancel each other
+_ROUNDING = 2e-6  # of float32's outputs
+_SHARED = 1e-2  # and of each contribution, which it is shared out to
 
 
 Places: TypeAlias = Sequence[Sequence[int]]
@@ -109,21 +110,19 @@ def compute(
     factor, centre = _units(core) if units is None else units
     factor, centre = factor[wanted.outputs], centre[wanted.outputs]
     base, ends, gaps = np.empty(count), np.empty((samples, count)), np.empty((samples, count))
-    sizes = np.empty((samples, count))
     for start in range(0, samples, size):
         part = rows_of(inputs, start, min(start + size, samples))
         values = np.zeros((part.shape[0], count, features))
         data = _core.Data(core, part)
-        base, found = core.contributions(data, baseline, wanted.outputs, along, values)
+        base_found, found = core.contributions(data, baseline, wanted.outputs, along, values)
         values *= factor[:, None]
-        base, chunk = base * factor + centre, slice(start, start + len(values))
+        base, chunk = base_found * factor + centre, slice(start, start + len(values))
         ends[chunk] = found * factor + centre
-        with np.errstate(invalid="ignore", over="ignore"):
-            gaps[chunk] = np.abs(values.sum(axis=2) - (ends[chunk] - base))
-            sizes[chunk] = np.abs(values).sum(axis=2)
+        rounding = _ROUNDING * factor * (np.abs(found) + np.abs(base_found))
+        gaps[chunk] = _share_out(values, ends[chunk] - base, rounding)
         for taker in takers:
             taker.take(start, values)
-    _say_gaps(ends - base, gaps, sizes)
+    _say_gaps(ends - base, gaps)
     return Found(base, ends)
 
 
@@ -165,6 +164,20 @@ def _units(core: _core.Network) -> tuple[DoubleArray, DoubleArray]:
     if units is None:
         return np.ones(count), np.zeros(count)
     return 1 / np.where(units.scale > 0, units.scale, 1.0), units.mean
+
+
+def _share_out(values: DoubleArray, differences: DoubleArray, rounding: DoubleArray) -> DoubleArray:
+    """Add what little contributions miss to each of them by its size; give what is missed then.
+
+    `values`: (samples, outputs, features), changed in place; others (samples, outputs).
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = differences - values.sum(axis=2)
+        sizes = np.abs(values).sum(axis=2)
+        is_little = (np.abs(gaps) <= _SHARED * sizes) & (sizes > 0)
+        share = np.divide(gaps, sizes, out=np.zeros_like(gaps), where=is_little)
+        values += np.abs(values) * share[:, :, None]
+        return np.where(is_little | (np.abs(gaps) <= rounding), 0.0, np.abs(gaps))
 
 
 # --- takers ---------------------------------------------------------------------------------------
@@ -241,7 +254,7 @@ def _say_without_statistics(core: _core.Network) -> None:
         )
 
 
-def _say_gaps(differences: DoubleArray, gaps: DoubleArray, sizes: DoubleArray) -> None:
+def _say_gaps(differences: DoubleArray, gaps: DoubleArray) -> None:
     """Warn of contributions that do not sum up, or are no numbers."""
     bad = ~np.isfinite(gaps)
     if bad.any():
@@ -252,7 +265,7 @@ def _say_gaps(differences: DoubleArray, gaps: DoubleArray, sizes: DoubleArray) -
             RuntimeWarning,
             stacklevel=4,
         )
-    off = (gaps > _GAP * np.abs(differences)) & (gaps > _CANCELLED * sizes)
+    off = gaps > _GAP * np.abs(differences)
     if off.any():
         row, output = np.unravel_index(np.argmax(np.where(off, gaps, 0)), gaps.shape)
         warnings.warn(

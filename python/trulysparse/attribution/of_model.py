@@ -30,7 +30,7 @@ def explain(
     Contributions are integrated gradients (Sundararajan et al., 2017): the gradient of an output
     times the input less a baseline, integrated along the straight path between the two, without
     dropout. They sum to the output of the sample less that of the baseline. The path has as many
-    points as make the sum right to 1 %, at most 1,024; a RuntimeWarning names what is missing
+    points as make the sum right to 1 %, at most 4,096; a RuntimeWarning names what is missing
     then. The work goes by the connections, for each sample, point and output. Columns are those of
     `x`, before they are standardised and clipped. The model stays as it is.
 

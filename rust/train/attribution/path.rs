@@ -17,8 +17,9 @@ use crate::parallel::Par;
 const POINTS: usize = 16;
 const MORE: usize = 4;
 
-/// Errors of float32 beside the numbers that are added up, which no further points remove.
-const ROUNDING: f64 = 2e-6;
+/// What contributions that cancel each other may miss, beside the sum of their sizes, and of float32's
+/// numbers beside outputs: further points are not worth it.
+const SMALL: [f64; 2] = [5e-4, 2e-6];
 
 /// How a path is gone.
 #[derive(Clone, Copy, Debug)]
@@ -333,7 +334,7 @@ impl PathPass {
             }
             let (end, start) = (self.ends[sample * outputs + k], self.base[k]);
             let allowed = (self.along.tolerance * (end - start).abs())
-                .max(ROUNDING * (size + end.abs() + start.abs()));
+                .max(SMALL[0] * size + SMALL[1] * (end.abs() + start.abs()));
             is_off |= (sum - (end - start)).abs() > allowed;
         }
         if is_off && self.points < self.along.most {
