@@ -1,6 +1,7 @@
 //! The network: layers of sparse connections, activations, losses, and one training step.
 
 mod activation;
+mod attribution;
 mod average;
 mod backward;
 mod batch;
@@ -29,6 +30,7 @@ mod statistics;
 mod workspace;
 
 pub use activation::{Activation, ActivationKind};
+pub use attribution::{InputGradients, Quantity};
 pub use batch::{BatchBuffers, DenseRows, SparseRows, Values, set_few};
 pub use compact::{Origin, Removed};
 pub use config::{Config, Init, Standardize};
@@ -48,6 +50,6 @@ pub use replica::Replica;
 pub use schedule::{Fall, Schedule};
 pub use sparsity::{Allocation, Sparsity};
 pub use srelu::SRelu;
-pub use standardize::{Standardizer, Units};
+pub use standardize::{Standardizer, Units, clipped};
 pub use statistics::{DensePieces, Moments, SparsePieces, Table, moderate};
 pub use workspace::{Inference, Memory, Workspace};

@@ -4,6 +4,7 @@
 //! that waits for a lock never holds the interpreter. Long loops come back every [`TICK`] on the
 //! calling thread to see Ctrl-C; `interrupt` says what must hold so that none is lost.
 
+mod attribution;
 mod augment;
 mod call_lock;
 mod convert;
@@ -40,6 +41,8 @@ fn until_tick() -> impl FnMut() -> bool + Send {
 /// The compiled core of trulysparse; use the package `trulysparse` instead.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::attribution::GradientSums;
     #[pymodule_export]
     use super::augment::augmented;
     #[pymodule_export]

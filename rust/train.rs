@@ -7,10 +7,11 @@
 //! - `augment`: images that change whenever training takes them;
 //! - `settings`: what the epochs of a fit have in common;
 //! - `epoch`: sequential training;
-//! - `scoring`, `gradient_norms`, `constant`: passes without training;
+//! - `scoring`, `gradient_norms`, `constant`, `attribution`: passes without training;
 //! - `evolve`: evolutions, with the batch that a rule takes its gradients on;
 //! - `parallel`: training on several workers.
 
+mod attribution;
 mod augment;
 mod constant;
 mod data;
@@ -21,6 +22,7 @@ mod parallel;
 mod scoring;
 mod settings;
 
+pub use attribution::{Along, GradientPass, GradientSums, PathPass};
 pub use augment::{Augmentation, Motion};
 pub use constant::constant;
 pub use data::{ArgumentNames, DataView, Samples, Survey};

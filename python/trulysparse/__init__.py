@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trulysparse._core import __version__
+from trulysparse.attribution import Explanation
 from trulysparse.callbacks import (
     Callback,
     CSVLogger,
@@ -74,6 +75,7 @@ __all__ = [
     "Cosine",
     "EarlyStopping",
     "EvolvingLayer",
+    "Explanation",
     "ExplosionWarning",
     "ExponentialDecay",
     "GradientGrowth",

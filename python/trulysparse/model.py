@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _progress, scoring
+from trulysparse import _check, _core, _progress, attribution, scoring
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
@@ -512,6 +512,8 @@ class SparseMLP:
             return outputs
         return scoring.predict(self._core, inputs_of(self._core, "x", x), batch_size)
 
+    explain = attribution.explain
+
     def _follow(self, rate: float, x: Any, y: Any, sample_weight: Any) -> None:
         """Let the statistics take in samples that a step at this learning rate will be of."""
         batch = given(self._core, x, y, sample_weight=sample_weight, follows=True)
@@ -707,8 +709,8 @@ class SparseMLP:
     def units(self, layer: int) -> npt.NDArray[np.int64]:
         """Give the numbers, from 0, that a layer's neurons had before any compaction.
 
-        They are int64 of shape (neurons,) and ascending. Layer 0 has the inputs, the last the
-        outputs. Without such a layer: ValueError.
+        They are ascending int64, (neurons,). Layer 0 has the inputs, the last the outputs. Without
+        such a layer: ValueError.
         """
         layer = _check.integer("layer", layer, 0, len(self.layer_sizes) - 1)
         origin = self._core.origin()
@@ -735,9 +737,7 @@ class SparseMLP:
     dropout = Setting[float | list[float]](
         "The probability of dropping a hidden unit, or that of each hidden layer."
     )
-    input_noise = Setting[float](
-        "The standard deviation of the noise that training adds to inputs."
-    )
+    input_noise = Setting[float]("The deviation of the noise that training adds to inputs.")
     standardize = Setting[bool | str]("Which inputs are standardised.")
     clip = Setting[float | None]("What standardised inputs never exceed.")
     standardize_targets = Setting[bool]("Whether targets are learnt in units of their own.")

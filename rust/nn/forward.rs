@@ -37,7 +37,12 @@ impl Mlp {
     }
 
     /// Computes the activations of some layers, from those before them.
-    fn forward_training(&self, par: &Par, workspace: &mut Workspace, layers: Range<usize>) {
+    pub(super) fn forward_training(
+        &self,
+        par: &Par,
+        workspace: &mut Workspace,
+        layers: Range<usize>,
+    ) {
         let draw = workspace.draw;
         // The shared buffers hold what is computed last; the outputs have one of their own.
         let last = layers.end.min(self.layers.len() - 1);

@@ -148,6 +148,11 @@ impl Standardizer {
         })
     }
 
+    /// A copy that does not clip.
+    pub fn unclipped(&self) -> Result<Self> {
+        Ok(Standardizer { clip: None, ..self.try_clone()? })
+    }
+
     /// The statistics of some features, not yet [set up](Standardizer::set_up).
     pub fn restricted(&self, features: &[u32]) -> Result<Self> {
         let pick = |values: &[f64]| collected(features.iter().map(|&i| values[i as usize]), WHAT);
@@ -222,7 +227,7 @@ impl Standardizer {
 
     /// What values of feature `i` never exceed.
     #[inline]
-    fn limit(&self, i: usize) -> Option<f64> {
+    pub fn limit(&self, i: usize) -> Option<f64> {
         let is_kept = self.keeps && self.mean[i] == 0.0 && self.scale[i] == 1.0;
         self.clip.filter(|_| !is_kept)
     }
@@ -309,7 +314,7 @@ fn standardised(mean: f64, scale: f64, clip: Option<f64>, value: f64) -> f64 {
 
 /// As RealMLP clips numbers (Holzmüller, Grinsztajn and Steinwart, 2024), whose limit is 3.
 #[inline(always)]
-fn clipped(value: f64, limit: f64) -> f64 {
+pub fn clipped(value: f64, limit: f64) -> f64 {
     let part = value / limit;
     if part.abs() > CLIPPED {
         return limit.copysign(value);

@@ -231,6 +231,12 @@ impl Workspace {
         Batch::new(deltas, self.sizes[l + 1], self.stride)
     }
 
+    /// The outputs, and the deltas where passes back begin.
+    pub(super) fn outputs(&mut self) -> BatchMut<'_> {
+        let last = self.sizes.len() - 1;
+        BatchMut::new(&mut self.activations[self.slots.of(last)], self.sizes[last], self.stride)
+    }
+
     /// Where layer `l` reads and writes in a forward pass: `n_in` rows, and the rows of the layer
     /// behind it with what they are recorded in.
     pub(super) fn pass(&mut self, l: usize, n_in: usize) -> (Batch<'_>, Outputs<'_>) {

@@ -333,11 +333,24 @@ impl<'a> DataView<'a> {
         samples: &[u32],
         buffers: BatchBuffers<'_>,
     ) -> Result<()> {
-        let x = match self.x {
-            Samples::Sparse(x) if x.are_many() => {
-                return gather_blocks(par, x, standardizer, samples, buffers);
+        match self.x {
+            Samples::Sparse(x) if !x.are_many() => {
+                buffers.sparse(par, model, standardizer, x, samples)
             }
-            Samples::Sparse(x) => return buffers.sparse(par, model, standardizer, x, samples),
+            _ => self.gather_lanes(par, standardizer, samples, buffers),
+        }
+    }
+
+    /// As [`DataView::gather`], with lanes of all features also of sparse data.
+    pub(super) fn gather_lanes(
+        &self,
+        par: &Par,
+        standardizer: Option<&Standardizer>,
+        samples: &[u32],
+        buffers: BatchBuffers<'_>,
+    ) -> Result<()> {
+        let x = match self.x {
+            Samples::Sparse(x) => return gather_blocks(par, x, standardizer, samples, buffers),
             Samples::Dense(x, features) => DenseRows::new(Values::Narrow(x), features),
             Samples::Wide(x, features) => DenseRows::new(Values::Wide(x), features),
         };

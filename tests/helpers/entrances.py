@@ -82,6 +82,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "TableEncoder": lambda: ts.TableEncoder().fit(FRAME),
     "SparseMLP": model,
     "Layer": lambda: model().layers[0],
+    "Explanation": lambda: model().explain(X),
     "EvolvingLayer": evolving,
     "History": lambda: model().history,
     "MemoryPlan": lambda: model().plan(),
@@ -112,6 +113,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "SparseMLP.units": {"layer": 1},
     "SparseMLP.restore": {"snapshot": None},
     "SparseMLP.predict": {"x": X},
+    "SparseMLP.explain": {"x": X},
     "SparseMLP.pruning_curve": SAMPLES | {"percentiles": [0, 50]},
     "SparseMLP.evolve": SAMPLES | {"topology": ts.GradientGrowth()},
     **{f"SparseMLP.{name}": SAMPLES for name in (
@@ -124,6 +126,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "SparseFeatureSelector.fit": FITTED, "SparseFeatureSelector.fit_transform": FITTED,
     **{f"{kind}.{name}": {"X": X} for kind, name in (
         ("SparseMLPClassifier", "predict"), ("SparseMLPClassifier", "predict_proba"),
+        ("SparseMLPClassifier", "explain"), ("SparseMLPRegressor", "explain"),
         ("SparseMLPClassifier", "predict_log_proba"), ("SparseMLPRegressor", "predict"),
         ("SparseFeatureSelector", "transform"), ("SparseFeatureSelector", "inverse_transform"))},
     "History.to_csv": {"path": FOLDER / "history.csv"},

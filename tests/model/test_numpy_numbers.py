@@ -221,6 +221,14 @@ CALLS = {
     ),
     "SparseMLP.evaluate": (lambda **o: model().evaluate(X, Y, **o), {"batch_size": [10]}),
     "SparseMLP.predict": (lambda **o: model().predict(X, **o), {"batch_size": [10]}),
+    "SparseMLP.explain": (
+        lambda **o: model().explain(X, **o).values,
+        {"outputs": [1, [0, 2]]},
+    ),
+    "Explanation.ranked": (
+        lambda **o: model().explain(X).ranked(**o),
+        {"row": [2], "output": [1]},
+    ),
     "SparseMLP.evolve": (
         lambda **o: model().evolve(ts.GradientGrowth(), X, Y, **o),
         {"batch_size": [10]},

@@ -55,9 +55,11 @@ ALLOWED = {
         "topology",
     },
     "memory": {"config", "optim", "topology", "training"},
+    "attribution": {"config", "data"},
     "scoring": {"config", "data", "importance", "losses", "topology"},
     "model": {
         "activations",
+        "attribution",
         "callbacks",
         "config",
         "data",
@@ -79,6 +81,7 @@ ALLOWED = {
     "recipe": {"optim", "topology"},
     "presets": {"config", "data", "optim", "recipe", "topology"},
     "estimators": {
+        "attribution",
         "callbacks",
         "config",
         "data",

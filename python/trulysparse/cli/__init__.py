@@ -22,7 +22,9 @@ from trulysparse.parallel.mpi.link import PeerError
 __all__ = ["main", "make_parser", "run"]
 
 # In the order of the help. A module is imported when its command is asked for, or the help.
-_COMMANDS = ("train", "plan", "evaluate", "predict", "importance", "prune", "export", "info")
+_COMMANDS = (
+    "train", "plan", "evaluate", "predict", "explain", "importance", "prune", "export", "info"
+)  # fmt: skip
 
 
 def run() -> None:

@@ -70,6 +70,12 @@ class Columns:
             return self._learnt
         return self._read()
 
+    @property
+    def remaining(self) -> list[str] | None:
+        """The names of the columns that compactions have left, if there are some."""
+        known = self.known
+        return None if known is None else self._remaining(known)
+
     def keep(self) -> None:
         """Write what was learnt to the model's metadata.
 

@@ -23,6 +23,7 @@ from trulysparse.data.spread import Columns
 from trulysparse.estimators import (
     _automatic,
     _choosing,
+    _explaining,
     _making,
     _partial,
     _rows,
@@ -71,6 +72,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     # nothing.
     _constant: _support.Mask | None = None
     _encoder: Encoder | None = None  # what makes samples of tables
+    _shares: Any = None  # the means of its sparse features
     # Parameters that older pickles have not.
     scale: str | bool | None = "auto"
     clip: float | str | None = "auto"
@@ -215,6 +217,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             names = getattr(self, "feature_names_in_", None)
             say_outliers("X", samples.X, names, stacklevel=3)
         self._search(samples, encoded, learnt, random, watch, validation, goes_on=goes_on)
+        if not goes_on:
+            self._shares = _explaining.shares(samples.X, self._encoder)
 
     def _search(
         self,

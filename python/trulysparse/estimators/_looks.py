@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 from sklearn.utils.validation import check_is_fitted
 
-from trulysparse.estimators import _scaling, _support
+from trulysparse.attribution import Explanation
+from trulysparse.estimators import _explaining, _scaling, _support
 from trulysparse.estimators._tables import Encoder
 from trulysparse.model import SparseMLP
 from trulysparse.tables.parts import Part
@@ -58,6 +61,58 @@ class Looks:
         names = self._encoder.feature_names_
         columns = zip(self._encoder.columns_, self._encoder.places(), strict=True)
         return {part.name: {names[i]: float(scores[i]) for i in at} for part, at in columns}
+
+    def explain(
+        self,
+        X: Any,
+        *,
+        baseline: Any = "mean",
+        of: str = "logits",
+        outputs: Any = None,
+        levels: bool = False,
+    ) -> Explanation:
+        """Tell what each column contributes to the prediction for samples.
+
+        Contributions are integrated gradients, as `SparseMLP.explain` computes them: they sum to
+        the output of a sample less that of a baseline. What became several features, such as the
+        levels of a category, or a number and that it is missing, is added up to its column. The
+        estimator stays as it is.
+
+        Parameters
+        ----------
+        X
+            Samples, (n_samples, n_features), as `predict` takes them.
+        baseline
+            What contributions are counted from. ``"mean"`` (default): of numbers the mean of the
+            training data, or the median where `scale` takes it, of levels the share of rows that
+            have them; of sparse `X`, and of levels of a fit to rows of a file, 0. If features are
+            not scaled it is 0 for numbers. ``"zero"``: 0 for all, and no level. Or rows with the
+            columns of `X`, whose mean it is, such as the training data.
+        of
+            What is explained of an output. ``"logits"`` (default): the output before its softmax
+            or sigmoid. ``"log_odds"``: log(p / (1 - p)) of a probability p. ``"outputs"``: the
+            probability. Of a regressor all three are the predicted numbers.
+        outputs
+            Numbers of the outputs to explain, in the order of `classes_`, ascending; or one
+            number. None (default): all.
+        levels
+            Whether `Explanation.levels` has the contributions of the features that columns became.
+
+        Returns
+        -------
+        Explanation
+            Its `values` are float64 of shape (n_samples, n_columns, n_outputs), or (n_samples,
+            n_columns) for one output. Of sparse `X` they are sparse.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `predict` does, and for an argument out of its range.
+        MemoryError
+            If the contributions do not fit into memory.
+        """
+        check_is_fitted(self, "model_")
+        return _explaining.explain(self, X, baseline, of, outputs, levels)
 
     @property
     def columns_(self) -> tuple[Part, ...]:

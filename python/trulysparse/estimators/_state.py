@@ -156,6 +156,7 @@ NETWORK: Mapping[str, tuple[_Fits, str]] = {
     "_sparse": (_is_bool, "True or False"),
     "?_scale": (lambda v: v is None or isinstance(v, str), "the name of a scale, or None"),
     "?_robust": (lambda v: v is None or _array("i")(v), "numbers of features, or None"),
+    "?_shares": (lambda v: v is None or _array("f")(v), "shares of rows, or None"),
     "?_constant": (lambda v: v is None or _array("b")(v), "a mask of the features or None"),
     "?notes_": (lambda v: isinstance(v, list) and _are_labels(v), "a list of sentences"),
     "n_outputs_": (_is_count, "a number of outputs"),

@@ -1,12 +1,13 @@
 //! What a network makes of samples: statistics, gradients, scores and outputs.
 
-use numpy::{PyReadwriteArray2, PyUntypedArrayMethods};
+use numpy::{PyReadonlyArray1, PyReadwriteArray2, PyReadwriteArray3, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
 use super::Network;
 use crate::error::{Error, Result};
 use crate::nn::{self, Mlp, Standardizer, Units};
 use crate::parallel::Par;
+use crate::python::attribution::{self, Ends, GivenAlong, GradientSums};
 use crate::python::data::Data;
 use crate::python::results::Scores;
 use crate::python::statistics::{Moments, Statistics};
@@ -160,6 +161,35 @@ impl Network {
     fn gradient_norms(&self, py: Python<'_>, data: &Data) -> PyResult<Vec<f64>> {
         let par = self.par()?;
         data.with(py, |data| gradient_norms(&par, &*self.read()?, data))
+    }
+
+    /// Sums over all samples of the gradients of some outputs by the inputs, as the network multiplies
+    /// them. `outputs`: ascending numbers; `of`: a name of a `Quantity`.
+    fn gradient_sums(
+        &self,
+        py: Python<'_>,
+        data: &Data,
+        outputs: Vec<u32>,
+        of: &str,
+        batch_size: usize,
+    ) -> PyResult<GradientSums> {
+        attribution::gradient_sums(py, self, data, &outputs, of, batch_size)
+    }
+
+    /// Writes the contributions of inputs to some outputs, along paths from `baseline`, (features,), to
+    /// the samples, to `out`, zeros of (samples, outputs, features). `along`: what is explained, points in
+    /// a batch, the most points of a sample, and what part of the difference contributions may miss. The
+    /// result: what is explained of the baseline, and of the samples.
+    fn contributions(
+        &self,
+        py: Python<'_>,
+        data: &Data,
+        baseline: PyReadonlyArray1<'_, f64>,
+        outputs: Vec<u32>,
+        along: GivenAlong,
+        out: PyReadwriteArray3<'_, f64>,
+    ) -> PyResult<Ends> {
+        attribution::contributions(py, self, data, &baseline, &outputs, &along, out)
     }
 
     /// The scores of all samples.

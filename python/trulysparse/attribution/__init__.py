@@ -1,0 +1,6 @@
+"""What columns contribute to a prediction."""
+
+from trulysparse.attribution.explanation import Explanation
+from trulysparse.attribution.of_model import explain
+
+__all__ = ["Explanation", "explain"]
