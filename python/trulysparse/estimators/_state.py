@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trulysparse import _check
+from trulysparse.data import seen
 from trulysparse.estimators._targets import Classes, Labels, Numbers, Values
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
@@ -157,6 +158,7 @@ NETWORK: Mapping[str, tuple[_Fits, str]] = {
     "?_scale": (lambda v: v is None or isinstance(v, str), "the name of a scale, or None"),
     "?_robust": (lambda v: v is None or _array("i")(v), "numbers of features, or None"),
     "?_constant": (lambda v: v is None or _array("b")(v), "a mask of the features or None"),
+    "?_seen": (lambda v: v is None or seen.are_hashes(v), "hashes of rows, or None"),
     "?notes_": (lambda v: isinstance(v, list) and _are_labels(v), "a list of sentences"),
     "n_outputs_": (_is_count, "a number of outputs"),
     "n_iter_": (_is_count, "a number of epochs"),

@@ -1,0 +1,130 @@
+"""The columns that matter most, and what they speak for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trulysparse.report import html
+from trulysparse.report.effects import Effect, Probe
+from trulysparse.report.html import Section
+from trulysparse.report.sections.options import Options
+from trulysparse.report.subject import CLASSES, LABELS, Subject
+
+_STRONG = 0.005  # of a probability: below, a column speaks for nothing
+
+
+def section(subject: Subject, options: Options) -> Section:
+    """Rank the columns."""
+    title = "Columns that matter most"
+    top = subject.top(options.top)
+    if not top:
+        said = "No column has a connection to an output, so none matters."
+        return Section("columns", title, html.paragraph(said))
+    probe = Probe(subject, options)
+    rows = [_row(subject, probe, place, column) for place, column in enumerate(top)]
+    used = int((subject.importance > 0).sum())
+    said = [
+        f"{html.count(used, 'column')} of {len(subject.columns):,} reach an output; the "
+        f"{len(top)} that matter most are shown." if used > len(top) else
+        f"{html.count(used, 'column')} of {len(subject.columns):,} reach an output.",
+        "Importance is the strength of all paths from a column to the outputs, as a share of the "
+        "largest.",
+    ]  # fmt: skip
+    if len(probe.rows):
+        said.append(
+            f"The effect is what happens to the output of {html.count(len(probe.rows), 'row')} on "
+            "average when the column goes from its lower to its upper quartile, and the others "
+            "stay; of a category, from the lowest level to the highest."
+        )
+    else:
+        said.append("Effects are not given: the table is too wide, or has no row to change.")
+    stability = _stability(subject, top, options.top)
+    if stability is not None:
+        said.append(stability[0])
+    head = ["", "Column", "Importance", "", "Speaks for", "Effect", "Correlation"]
+    if stability is not None:
+        head.append("Stability")
+        rows = [(*row, cell) for row, cell in zip(rows, stability[1], strict=True)]
+    body = html.paragraph(*said) + html.table(head, rows, left=(1, 3, 4))
+    return Section("columns", title, body)
+
+
+def _row(subject: Subject, probe: Probe, place: int, column: int) -> tuple[object, ...]:
+    features = subject.places_of(column)
+    names = [subject.level(feature) for feature in features]
+    effect = probe.of(features, names, is_number=subject.is_number(column))
+    share = subject.importance[column] / subject.importance.max()
+    name = html.name(subject.columns[column])
+    speaks, change, correlation = _said(subject, effect)
+    return (
+        place + 1, name, html.fixed(float(share), 2), html.bar(float(share)), speaks, change,
+        correlation,
+    )  # fmt: skip
+
+
+def _said(subject: Subject, effect: Effect | None) -> tuple[object, str, str]:
+    """Say what a column speaks for, how much it changes, and its correlation."""
+    if effect is None:
+        return "–", "–", "–"
+    change, found = effect.change, effect.correlation
+    is_share = subject.kind in (CLASSES, LABELS)
+    written = f"{_signed(100 * change, 1)} points" if is_share else _signed(change)
+    if effect.highest:
+        high, low = html.name(effect.highest), html.name(effect.lowest)
+        where = _output(subject, effect.output)
+        said = html.Raw(f"{where} <span class=muted>most with</span> {high}, "
+                        f"<span class=muted>least with</span> {low}")  # fmt: skip
+        return said, written, "–"
+    if is_share and abs(change) < _STRONG:
+        return html.Raw("<span class=muted>hardly any</span>"), written, _signed(found, None)
+    if subject.kind == CLASSES and len(subject.names) == 2:
+        name = html.name(subject.names[1 if change > 0 else 0])
+        return _arrow(up=True, name=name), f"{_signed(100 * abs(change), 1)} points", _signed(
+            found if change > 0 else -found, None
+        )
+    name = _output(subject, effect.output)
+    return _arrow(up=change > 0, name=name), written, _signed(found, None)
+
+
+def _arrow(*, up: bool, name: str) -> html.Raw:
+    mark, word = ("↑", "more for") if up else ("↓", "less for")
+    return html.Raw(f'<span class=arrow aria-hidden="true">{mark}</span> '
+                    f'<span class=muted>larger: {word}</span> {name}')  # fmt: skip
+
+
+def _output(subject: Subject, output: int) -> html.Raw:
+    if subject.kind == CLASSES and len(subject.names) == 2:
+        return html.name(subject.names[1])
+    return html.name(subject.names[output])
+
+
+def _signed(value: float, places: int | None = -1) -> str:
+    """Write a number with its sign: a correlation if there are no `places`."""
+    if not np.isfinite(value):
+        return "–"
+    size = abs(value)
+    if places is None:
+        text = html.fixed(size, 2)
+    else:
+        text = html.number(size, 3) if places < 0 else html.fixed(size, places)
+    if not any(c in "123456789" for c in text):
+        return text
+    return ("+" if value > 0 else "−") + text
+
+
+def _stability(subject: Subject, top: list[int], most: int) -> tuple[str, list[str]] | None:
+    """Say how often each of the columns was chosen, and what that means; None if unknown."""
+    if subject.frequency is not None:
+        frequency = subject.frequency
+        said = "Stability is how often a column was selected."
+        return said, [html.per_cent(float(frequency[c]), 0) for c in top]
+    folds = [fold for fold in subject.folds if fold.importance is not None]
+    if not folds:
+        return None
+    counts = np.zeros(len(subject.columns), np.int64)
+    for fold in folds:
+        assert fold.importance is not None
+        order = np.argsort(-fold.importance, kind="stable")[:most]
+        counts[order[fold.importance[order] > 0]] += 1
+    said = f"Stability is in how many of the folds a column is among the {most} that matter most."
+    return said, [f"{counts[c]} of {len(folds)}" for c in top]
