@@ -22,7 +22,17 @@ from trulysparse.parallel.mpi.link import PeerError
 __all__ = ["main", "make_parser", "run"]
 
 # In the order of the help. A module is imported when its command is asked for, or the help.
-_COMMANDS = ("train", "plan", "evaluate", "predict", "importance", "prune", "export", "info")
+_COMMANDS = (
+    "train",
+    "plan",
+    "evaluate",
+    "predict",
+    "importance",
+    "report",
+    "prune",
+    "export",
+    "info",
+)
 
 
 def run() -> None:

@@ -68,7 +68,9 @@ def share(known: list[str] | None, x: Any) -> tuple[float, bool] | None:
 
 
 def _is_hash(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == _DIGITS and set(value) <= set("0123456789abcdef")
+    return (
+        isinstance(value, str) and len(value) == _DIGITS and set(value) <= set("0123456789abcdef")
+    )
 
 
 def _written(hashes: Hashes) -> list[str]:

@@ -18,7 +18,7 @@ from trulysparse.data.blocks import Blocks
 from trulysparse.estimators import _support
 from trulysparse.estimators._targets import Array, Classes, Labels
 from trulysparse.report.making import Asked
-from trulysparse.report.of_model import curves, described, names_of
+from trulysparse.report.of_model import curves, described, listed, names_of
 from trulysparse.report.sections import scores
 from trulysparse.report.subject import CLASSES, LABELS, MOST_CELLS, NUMBERS, Fold, Subject
 from trulysparse.streams.held import rows_of
@@ -36,10 +36,15 @@ def of_tables(estimator: Any, X: Any, y: Any, wanted: Asked) -> Subject:
     if rows_of(X) is not None:
         raise TypeError("X are rows of a file: expected a table in memory, such as some of them")
     made = subject(estimator, X, y, wanted)
+    add_folds(made, estimator, X, y, wanted)
+    return made
+
+
+def add_folds(made: Subject, estimator: Any, X: Any, y: Any, wanted: Asked) -> None:
+    """Train again, if it is asked for, on parts of a table and its targets."""
     if wanted.folds:
         made.folds, more = _folds(estimator, X, y, wanted)
         made.remarks += more
-    return made
 
 
 def subject(estimator: Any, X: Any, y: Any, wanted: Asked) -> Subject:
@@ -79,7 +84,8 @@ def of_samples(
         )
         samples, y = samples[some], None if y is None else y[some]
         table = None
-    known = seen.share(getattr(estimator, "_seen", None), samples)
+    is_whole = samples.shape[1] == model.original_layer_sizes[0]
+    known = seen.share(getattr(estimator, "_seen", None), samples) if is_whole else None
     outputs = model.predict(samples, batch_size=wanted.options.batch_size)
     kind = _kind(target)
     columns, places, features, numbers, kinds = _columns(estimator)
@@ -87,10 +93,9 @@ def of_samples(
     history = curves(estimator.history_) or {"loss": list(estimator.loss_curve_)}
     if estimator.validation_scores_ and "val_accuracy" not in history:
         history["validation_score"] = list(estimator.validation_scores_)
-    label = names_of(model, NUMBERS, None, getattr(estimator, "_target_labels", None))
-    about = {"what": f"{type(estimator).__name__}, {described(model)[0].lower()}"
-             f"{described(model)[1:]}"}  # fmt: skip
-    if "label" in model.metadata and len(label) == 1 and target.outputs == 1:
+    about = {"what": f"{type(estimator).__name__}, {described(model)}"}
+    label = getattr(estimator, "_target_labels", None) or listed(model, "label")
+    if len(label) == 1:
         about["label"] = label[0]
     return Subject(
         model=model,

@@ -49,7 +49,7 @@ def metadata(estimator: Any) -> dict[str, str]:
         "robust": None if robust is None else robust.tolist(),
         "loss_curve": [float(loss) for loss in estimator.loss_curve_],
         "notes": state.get("notes_", []),
-        "history": _curves(state.get("history_")),
+        "history": curves_of(state.get("history_")),
         "seen": getattr(estimator, "_seen", None),
         "encoder": _encoder(state.get("_encoder")),
     }
@@ -151,7 +151,7 @@ def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
 _CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
 
 
-def _curves(history: History | None) -> dict[str, list[float]]:
+def curves_of(history: History | None) -> dict[str, list[float]]:
     """Give what a file keeps of a history, if there is one: what a report shows."""
     found = {} if history is None else history.history
     return {key: list(map(float, found[key])) for key in _CURVES if found.get(key)}

@@ -54,7 +54,9 @@ class Probe:
             self._dense = subject.values(range(width), self.rows)
         self._outputs = _outputs(subject, subject.outputs[self._seen])
 
-    def of(self, features: Sequence[int], names: Sequence[str], *, is_number: bool) -> Effect | None:
+    def of(
+        self, features: Sequence[int], names: Sequence[str], *, is_number: bool
+    ) -> Effect | None:
         """Give the effect of a column that has these features, or None if it cannot be told."""
         if not len(self.rows) or not features:
             return None

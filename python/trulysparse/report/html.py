@@ -75,8 +75,10 @@ def size(value: float) -> str:
     """Write a number of bytes."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 1000 or unit == "GB":
-            return f"{value:,.0f} {unit}" if unit == "bytes" or value >= 100 else (
-                f"{value:,.1f} {unit}"
+            return (
+                f"{value:,.0f} {unit}"
+                if unit == "bytes" or value >= 100
+                else (f"{value:,.1f} {unit}")
             )
         value /= 1000
     raise AssertionError("internal: no unit")
@@ -87,10 +89,10 @@ def paragraph(*sentences: str) -> str:
     return f"<p>{' '.join(escaped(sentence) for sentence in sentences)}</p>"
 
 
-def bar(share: float) -> Raw:
-    """Give a bar of that share of the cell, for a number that stands beside it."""
+def bar(share: float, written: str = "") -> Raw:
+    """Give a bar of that share of the cell, and what is written before it."""
     share = min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
-    return Raw(f'<span class=bar><i style="width:{100 * share:.1f}%"></i></span>')
+    return Raw(f'{escaped(written)}<span class=bar><i style="width:{100 * share:.1f}%"></i></span>')
 
 
 def table(

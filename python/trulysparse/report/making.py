@@ -75,16 +75,13 @@ def made(subject: Subject, wanted: Asked) -> str:
     """Give the page of a subject, and write it if a file was asked for."""
     from trulysparse.report import page  # which takes a while
 
-    title = wanted.title or f"{_of(subject)} of {wanted.name}"
+    label = subject.about.get("label")
+    title = wanted.title or (
+        f"Predicting {label}" if label else f"A sparse network on {wanted.name}"
+    )
+    subject.about = {**subject.about, "table": wanted.name}
     text = page.made(subject, wanted.options, title)
     if wanted.path is not None:
         with _files.writing(wanted.path), open(wanted.path, "w", encoding="utf-8") as file:
             file.write(text)
     return text
-
-
-def _of(subject: Subject) -> str:
-    label = subject.about.get("label", "")
-    what = "Classification" if subject.kind != "numbers" else "Regression"
-    return f"{what} of {label}, a sparse network" if label else f"{what} by a sparse network"
-

@@ -31,10 +31,6 @@ class Measure(NamedTuple):
         Takes weights, (resamples, rows), and gives float64 of shape (resamples,).
     constant
         What the best constant prediction for these rows has, or None.
-    is_share
-        Whether it is written in per cent.
-    is_loss
-        Whether less is better.
     cost
         How many passes over the weights it takes.
     """
@@ -42,8 +38,6 @@ class Measure(NamedTuple):
     name: str
     of: Callable[[Floats], Floats]
     constant: float | None = None
-    is_share: bool = False
-    is_loss: bool = False
     cost: int = 1
 
     def whole(self, rows: int) -> float:
@@ -168,12 +162,10 @@ def of_classes(y: Array, outputs: Array) -> list[Measure]:
     everything = np.ones(n, np.bool_)
     areas = mean_area([(everything, y == c, p[:, c]) for c in which])
     return [
-        Measure("Accuracy", mean(right.astype(np.float64)), float(often.max()), is_share=True),
-        Measure(
-            "Balanced accuracy", mean_of_classes(y, right, classes), 1 / len(often), is_share=True
-        ),
+        Measure("Accuracy", mean(right.astype(np.float64)), float(often.max())),
+        Measure("Balanced accuracy", mean_of_classes(y, right, classes), 1 / len(often)),
         Measure("AUC", areas, 0.5, cost=max(len(which), 1)),
-        Measure("Log loss", mean(loss), float(-(often * np.log(often)).sum()), is_loss=True),
+        Measure("Log loss", mean(loss), float(-(often * np.log(often)).sum())),
     ]
 
 
@@ -187,14 +179,16 @@ def of_labels(y: Floats, outputs: Array) -> list[Measure]:
     per_row = known.sum(axis=1)
     truth = np.where(known, y, 0)
     loss = -np.where(truth > 0.5, _log(p), _log(1 - p)) * known
-    pairs = [(known[:, j], truth[known[:, j], j] > 0.5, p[known[:, j], j]) for j in range(y.shape[1])]
+    pairs = [
+        (known[:, j], truth[known[:, j], j] > 0.5, p[known[:, j], j]) for j in range(y.shape[1])
+    ]
     pairs = [pair for pair in pairs if 0 < pair[1].sum() < len(pair[1])]
     cells = np.maximum(per_row, 1)
     return [
-        Measure("All labels right", mean(exact.astype(np.float64), some), is_share=True),
-        Measure("Labels right", _mean_of_cells(right.sum(axis=1), per_row), is_share=True),
+        Measure("All labels right", mean(exact.astype(np.float64), some)),
+        Measure("Labels right", _mean_of_cells(right.sum(axis=1), per_row)),
         Measure("AUC, mean of labels", mean_area(pairs), 0.5, cost=max(len(pairs), 1)),
-        Measure("Log loss", _mean_of_cells((loss / 1).sum(axis=1), cells * some), is_loss=True),
+        Measure("Log loss", _mean_of_cells((loss / 1).sum(axis=1), cells * some)),
     ]
 
 
@@ -215,6 +209,6 @@ def of_numbers(truth: Floats, guess: Floats) -> list[Measure]:
     apart = float(abs(truth - np.median(truth)).mean())
     return [
         Measure("R2", r2(truth, guess), 0.0),
-        Measure("RMSE", lambda w: np.sqrt(squared(w)), deviation, is_loss=True),
-        Measure("MAE", mean(abs(error)), apart, is_loss=True),
+        Measure("RMSE", lambda w: np.sqrt(squared(w)), deviation),
+        Measure("MAE", mean(abs(error)), apart),
     ]

@@ -169,9 +169,9 @@ def names_of(
     count = model.layer_sizes[-1]
     if kind == CLASSES:
         count = max(count, 2)
-        known = list(classes or _listed(model, "class_names"))
+        known = list(classes or listed(model, "class_names"))
         return known if len(known) == count else [str(i) for i in range(count)]
-    known = list(outputs or _listed(model, "label"))
+    known = list(outputs or listed(model, "label"))
     word = "label" if kind == LABELS else "output"
     if len(known) == count:
         return known
@@ -181,7 +181,7 @@ def names_of(
 def described(model: Any) -> str:
     """Say what a network is, in a line."""
     sizes = " – ".join(f"{size:,}" for size in model.layer_sizes)
-    return f"Sparse network, {sizes} neurons"
+    return f"sparse network of {sizes} neurons"
 
 
 def curves(history: History) -> dict[str, list[float]]:
@@ -189,7 +189,7 @@ def curves(history: History) -> dict[str, list[float]]:
     return {key: list(history.history[key]) for key in _CURVES if history.history.get(key)}
 
 
-def _listed(model: Any, key: str) -> list[str]:
+def listed(model: Any, key: str) -> list[str]:
     """Read names from the metadata, which may be a user's own notes."""
     try:
         found = json.loads(model.metadata.get(key, "[]"))
@@ -216,4 +216,3 @@ def _matrix(arrays: CsrArrays) -> scipy.sparse.csr_array:
 
 def _dense(targets: Any) -> Array:
     return _matrix(targets).toarray() if isinstance(targets, CsrArrays) else np.asarray(targets)
-

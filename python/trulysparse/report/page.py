@@ -75,11 +75,11 @@ def made(subject: Subject, options: Options, title: str) -> str:
         version=html.escaped(_core.__version__),
         date=datetime.date.today().isoformat(),
         title=html.escaped(title),
-        kind=html.escaped(subject.about.get("what", "")),
+        kind=html.escaped(" · ".join(filter(None, map(subject.about.get, ("table", "what"))))),
         style=STYLE,
         tiles=_tiles(subject, scored),
         callouts=_callouts(subject),
-        links="".join(f'<a href="#{s.anchor}">{html.escaped(s.title)}</a>' for s in sections),
+        links="".join(f'<a href="#{s.anchor}">{s.anchor.capitalize()}</a>' for s in sections),
         sections="\n".join(map(_section, sections)),
     )
 

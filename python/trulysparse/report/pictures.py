@@ -17,12 +17,17 @@ from trulysparse.report.html import escaped
 Array = npt.NDArray[Any]
 
 # Colours that stand for those of the page until the picture is written.
-INK, MUTED, LINE, ACCENT, SECOND = "#010203", "#010204", "#010205", "#010206", "#010207"
-_PAGE = {INK: "ink", MUTED: "muted", LINE: "line", ACCENT: "accent", SECOND: "second"}
+INK, MUTED, LINE, ACCENT, SECOND, PAPER = (f"#01020{k}" for k in range(3, 9))
+_PAGE = {
+    INK: "ink", MUTED: "muted", LINE: "line", ACCENT: "accent", SECOND: "second", PAPER: "paper"
+}  # fmt: skip
 
 SIZE = (4.3, 2.75)  # inches, such that the letters are readable on a phone
 _FONT = 9.0
 _LONGEST = 18  # characters of a name
+_WIDEST = 7.4  # rem of an inch, at which the letters have the size of the page's
+_DARK = 0.55  # strength of a cell above which its number is bright
+_WRITTEN = 12  # columns of a heat map up to which its cells have their numbers
 
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -77,13 +82,13 @@ def draw(
         paint(ax)
         text = StringIO()
         made.savefig(text, format="svg", transparent=True, metadata=_NO_METADATA)
-    return _cleaned(text.getvalue(), told)
+    return _cleaned(text.getvalue(), told, size[0])
 
 
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
-def _cleaned(svg: str, told: str) -> str:
+def _cleaned(svg: str, told: str, width: float) -> str:
     """Leave out what a page does not need, and take its colours and letters."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -99,6 +104,7 @@ def _cleaned(svg: str, told: str) -> str:
     body = re.sub(r"\n\s*", "\n", body)
     return (
         f'<svg role="img" aria-label="{escaped(told)}" viewBox="{view[1]}" '
+        f'style="max-width:{_WIDEST * width:.1f}rem" '
         f'xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
     )
 
@@ -120,6 +126,7 @@ def curves(
     *,
     share: bool = False,
     whole: bool = False,
+    part: bool = False,
 ) -> str:
     """Draw curves, each with its name, x, y and colour.
 
@@ -135,6 +142,8 @@ def curves(
         Whether y is in per cent.
     whole
         Whether x counts something.
+    part
+        Whether x is in per cent.
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -142,12 +151,12 @@ def curves(
         for name, x, y, colour in lines:
             marker = "o" if len(x) <= _style.MARKERS_UP_TO else ""
             dashes = (0, (4, 2)) if colour == MUTED else "-"
-            ax.plot(
-                x, y, color=colour, label=name, marker=marker, markersize=4, linestyle=dashes
-            )
+            ax.plot(x, y, color=colour, label=name, marker=marker, markersize=4, linestyle=dashes)
         _frame(ax, labels)
         if whole:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        if part:
+            ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         if share:
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         if len(lines) > 1:
@@ -156,9 +165,7 @@ def curves(
     return draw(paint, told, salt)
 
 
-def histogram(
-    told: str, salt: str, edges: Array, counts: Array, labels: tuple[str, str]
-) -> str:
+def histogram(told: str, salt: str, edges: Array, counts: Array, labels: tuple[str, str]) -> str:
     """Draw counts between edges."""
 
     def paint(ax: Any) -> None:
@@ -194,7 +201,7 @@ def reliability(
     def paint(ax: Any) -> None:
         ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 2)))
         ax.plot(said, found, color=ACCENT, linewidth=1.4)
-        ax.scatter(said, found, s=10 + 60 * size / size.max(), color=ACCENT, linewidth=0)
+        ax.scatter(said, found, s=6 + 30 * size / size.max(), color=ACCENT, linewidth=0)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
@@ -218,6 +225,11 @@ def heat(told: str, salt: str, names: Sequence[str], values: Array) -> str:
                 ax.add_collection(
                     PatchCollection([cell], facecolor=colour, alpha=strength, linewidth=0)
                 )
+        if count <= _WRITTEN:
+            for (i, j), value in np.ndenumerate(values):
+                colour = PAPER if abs(value) > _DARK else INK
+                text = f"{value:.2f}".replace("-", "−").replace("0.", ".")
+                ax.text(j, i, text, color=colour, ha="center", va="center", fontsize=6.5)
         ax.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
         shown = [short(name) for name in names]
         ax.set_xticks(range(count), shown, rotation=90, color=INK)
@@ -225,7 +237,7 @@ def heat(told: str, salt: str, names: Sequence[str], values: Array) -> str:
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
 
-    side = 2.2 + 0.2 * count
+    side = 1.6 + 0.28 * count if count <= _WRITTEN else 1.6 + 0.2 * count
     return draw(paint, told, salt, (side, side))
 
 

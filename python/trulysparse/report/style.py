@@ -62,7 +62,9 @@ th:first-child, td:first-child { padding-left: 0; }
 th { font-weight: 500; color: var(--muted); font-size: 0.8125rem; border-bottom-color: var(--muted); }
 .text { text-align: left; }
 .name { overflow-wrap: anywhere; }
-.bar { display: inline-block; width: 7rem; height: 0.5rem; vertical-align: 0.05rem; }
+td.text { white-space: normal; min-width: 8rem; }
+.bar { display: inline-block; width: 7rem; height: 0.5rem; vertical-align: 0.05rem;
+  margin-left: 0.75rem; }
 .bar i { display: block; height: 100%; background: var(--accent); border-radius: 1px; }
 .whisker { display: inline-block; position: relative; width: 10rem; height: 0.9rem;
   vertical-align: -0.15rem; background: linear-gradient(var(--line), var(--line)) 0 50% / 100% 1px no-repeat; }
@@ -75,12 +77,13 @@ th { font-weight: 500; color: var(--muted); font-size: 0.8125rem; border-bottom-
 .figures { display: grid; gap: 2rem 3rem; margin: 1.5rem 0 0;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); align-items: start; }
 .figures > figure:only-child { max-width: 32rem; }
+.figures .wide { margin: 0; }
 figure { margin: 0; min-width: 0; }
 .square figure { max-width: 44rem; }
 figcaption { font-weight: 600; margin-bottom: 0.5rem; }
 .picture { overflow-x: auto; }
 .picture svg { display: block; width: 100%; height: auto; }
-.square .picture svg { min-width: 30rem; }
+.square .picture svg { min-width: 24rem; }
 details { margin-top: 0.5rem; font-size: 0.875rem; }
 summary { cursor: pointer; color: var(--accent); width: fit-content; }
 details .wide { max-height: 24rem; overflow: auto; }
@@ -96,7 +99,8 @@ footer { color: var(--muted); font-size: 0.875rem; padding-top: 1.5rem; padding-
   .tiles { grid-template-columns: 1fr 1fr; gap: 1.25rem; }
   .tiles dd { font-size: 1.45rem; }
   .whisker { width: 7rem; }
-  .bar { width: 4.5rem; }
+  .bar { width: 3rem; margin-left: 0.5rem; }
+  td.text { min-width: 6.5rem; }
 }
 @media print {
   :root { color-scheme: light; --paper: #fff; --ink: #000; --muted: #555; --line: #ccc;

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from trulysparse.cli.presets import Chosen
 from trulysparse.cli.tables.problem import Problem
 from trulysparse.config import Config
+from trulysparse.data import seen
 from trulysparse.estimators import KEY, _scaling, described
+from trulysparse.estimators._saved import curves_of
 from trulysparse.estimators._scaling import Asked, Scaling
 from trulysparse.estimators._targets import Numbers
 from trulysparse.model import SparseMLP
@@ -24,7 +27,7 @@ def scaling(wanted: Asked, problem: Problem) -> Scaling:
     return _scaling.learnt(wanted, problem.x_train, marks, is_sparse=problem.is_sparse)
 
 
-def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> None:
+def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int, chosen: Chosen) -> None:
     """Write into the metadata what `trulysparse.load` needs to make an estimator of the network."""
     learnt = problem.learnt
     if learnt is None:
@@ -34,6 +37,7 @@ def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> Non
     parameters["hidden_layer_sizes"] = model.original_layer_sizes[1:-1]
     parameters["random_state"] = seed
     parameters["scale"] = scaled.name
+    parameters |= _training(chosen)
     encoder = problem.encoder
     names = None
     if isinstance(encoder, TableEncoder):
@@ -51,5 +55,30 @@ def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> Non
         scale=scaled.name,
         robust=None if scaled.columns is None else scaled.columns.tolist(),
         notes=problem.telling,
+        history=curves_of(model.history),
+        seen=seen.sketch(problem.x_train),
         loss_curve=[float(loss) for loss in model.history.history.get("loss", [0.0])],
     )
+
+
+# What an estimator is asked for that the command line calls otherwise.
+_OF_FLAGS = {
+    "max_iter": "epochs",
+    "batch_size": "batch_size",
+    "optimizer": "optimizer",
+    "learning_rate_init": "learning_rate",
+    "momentum": "momentum",
+    "nesterovs_momentum": "nesterov",
+    "weight_decay": "weight_decay",
+    "zeta": "zeta",
+}
+_ALWAYS = ("epochs", "batch_size", "optimizer")
+
+
+def _training(chosen: Chosen) -> dict[str, Any]:
+    """Give how it was trained, as far as an estimator can be told: what was given, or is sure."""
+    flags = {*chosen.given, *_ALWAYS}
+    found = {name: chosen[flag] for name, flag in _OF_FLAGS.items() if flag in flags}
+    if chosen["schedule"] in ("constant", "cosine"):
+        found["learning_rate"] = chosen["schedule"]
+    return found

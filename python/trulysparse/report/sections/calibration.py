@@ -6,12 +6,14 @@ import numpy as np
 
 from trulysparse.report import html, measures, pictures
 from trulysparse.report.html import Section
+from trulysparse.report.sections.data import histogram_table
 from trulysparse.report.sections.options import Options
 from trulysparse.report.subject import CLASSES, LABELS, Subject
 
 _BINS = 10
 _FEWEST = 20
 _PER_BIN = 10
+_POINTS = 2000
 
 
 def section(subject: Subject, options: Options) -> Section:
@@ -29,7 +31,7 @@ def section(subject: Subject, options: Options) -> Section:
         what = "Probability of a label"
         body = _probabilities(outputs[known], y[known] > 0.5, what, "Ones among the labels")
     else:
-        body = _numbers(subject, y[:, 0], outputs[:, 0])
+        body = _numbers(subject, y[:, 0], outputs[:, 0], options)
     return Section("calibration", "Calibration", body)
 
 
@@ -73,17 +75,22 @@ def _probabilities(said: measures.Array, is_so: measures.Array, x: str, y: str) 
         for a, b, c in zip(likely, share, counts, strict=True)
     ]
     numbers = html.table(("Said", "Found", "Rows"), rows, left=())
+    sizes = "Larger points have more rows." if counts.max() > 1.5 * counts.min() else ""
+    parts, edges = np.histogram(said, 20, (0, 1))
+    told = f"Histogram of the {x[0].lower()}{x[1:]}, by twentieths; the table has the numbers."
+    shape = pictures.histogram(told, "said", edges, parts, (x, "Rows"))
     text = html.paragraph(
         "Points on the dashed line are right: of 100 rows with a probability of 80 %, 80 are so.",
         f"They are off by {html.per_cent(error)} on average. The mean squared error of the "
         f"probabilities (the Brier score) is {html.fixed(brier)}.",
     )
     return text + html.side_by_side(
-        html.figure(picture, "Said and found", numbers, "Larger points have more rows.")
+        html.figure(picture, "Said and found", numbers, sizes),
+        html.figure(shape, "How often it is said", histogram_table(edges, parts)),
     )
 
 
-def _numbers(subject: Subject, y: measures.Array, guess: measures.Array) -> str:
+def _numbers(subject: Subject, y: measures.Array, guess: measures.Array, options: Options) -> str:
     known = ~np.isnan(y)
     y, guess = y[known], guess[known]
     if len(y) < _FEWEST:
@@ -109,4 +116,13 @@ def _numbers(subject: Subject, y: measures.Array, guess: measures.Array) -> str:
         "is what was predicted.",
         f"Predictions are {html.number(abs(bias))} {above} the targets on average.",
     )
-    return text + html.side_by_side(html.figure(picture, "Said and found", numbers))
+    some = options.some(np.arange(len(y)), _POINTS)
+    told = "Residuals against predictions; the section on residuals has their numbers."
+    labels = ("Prediction", "Target less prediction")
+    apart = pictures.points(told, "against", guess[some], (y - guess)[some], labels, diagonal=False)
+    return text + html.side_by_side(
+        html.figure(picture, "Said and found", numbers),
+        html.figure(
+            apart, "Residuals by prediction", note="A wedge or a bend is not what it should be."
+        ),
+    )

@@ -11,6 +11,10 @@ from trulysparse.report.sections.options import Options
 from trulysparse.report.subject import CLASSES, LABELS, Subject
 
 _STRONG = 0.005  # of a probability: below, a column speaks for nothing
+_UP, _DOWN = (
+    f'<span class=arrow role="img" aria-label="{word}">{mark}</span>'
+    for mark, word in (("↑", "more for"), ("↓", "less for"))
+)
 
 
 def section(subject: Subject, options: Options) -> Section:
@@ -36,28 +40,29 @@ def section(subject: Subject, options: Options) -> Section:
             "average when the column goes from its lower to its upper quartile, and the others "
             "stay; of a category, from the lowest level to the highest."
         )
+        said.append("An arrow says whether larger values, or a level, speak for that or against.")
     else:
         said.append("Effects are not given: the table is too wide, or has no row to change.")
     stability = _stability(subject, top, options.top)
     if stability is not None:
         said.append(stability[0])
-    head = ["", "Column", "Importance", "", "Speaks for", "Effect", "Correlation"]
+    head = ["", "Column", "Importance", "Speaks for", "Effect", "Correlation"]
     if stability is not None:
         head.append("Stability")
         rows = [(*row, cell) for row, cell in zip(rows, stability[1], strict=True)]
-    body = html.paragraph(*said) + html.table(head, rows, left=(1, 3, 4))
+    body = html.paragraph(*said) + html.table(head, rows, left=(1, 3))
     return Section("columns", title, body)
 
 
 def _row(subject: Subject, probe: Probe, place: int, column: int) -> tuple[object, ...]:
     features = subject.places_of(column)
-    names = [subject.level(feature) for feature in features]
+    names = [_of_level(subject.level(f), subject.columns[column]) for f in features]
     effect = probe.of(features, names, is_number=subject.is_number(column))
     share = subject.importance[column] / subject.importance.max()
     name = html.name(subject.columns[column])
     speaks, change, correlation = _said(subject, effect)
     return (
-        place + 1, name, html.fixed(float(share), 2), html.bar(float(share)), speaks, change,
+        place + 1, name, html.bar(float(share), html.fixed(float(share), 2)), speaks, change,
         correlation,
     )  # fmt: skip
 
@@ -71,25 +76,27 @@ def _said(subject: Subject, effect: Effect | None) -> tuple[object, str, str]:
     written = f"{_signed(100 * change, 1)} points" if is_share else _signed(change)
     if effect.highest:
         high, low = html.name(effect.highest), html.name(effect.lowest)
-        where = _output(subject, effect.output)
-        said = html.Raw(f"{where} <span class=muted>most with</span> {high}, "
-                        f"<span class=muted>least with</span> {low}")  # fmt: skip
-        return said, written, "–"
+        of = f" <span class=muted>of</span> {_output(subject, effect.output)}"
+        return html.Raw(f"{_UP} {high}, {_DOWN} {low}{of if is_share else ''}"), written, "–"
     if is_share and abs(change) < _STRONG:
         return html.Raw("<span class=muted>hardly any</span>"), written, _signed(found, None)
     if subject.kind == CLASSES and len(subject.names) == 2:
         name = html.name(subject.names[1 if change > 0 else 0])
-        return _arrow(up=True, name=name), f"{_signed(100 * abs(change), 1)} points", _signed(
-            found if change > 0 else -found, None
+        return (
+            html.Raw(f"{_UP} {name}"),
+            f"{_signed(100 * abs(change), 1)} points",
+            _signed(found if change > 0 else -found, None),
         )
     name = _output(subject, effect.output)
-    return _arrow(up=change > 0, name=name), written, _signed(found, None)
+    return html.Raw(f"{_UP if change > 0 else _DOWN} {name}"), written, _signed(found, None)
 
 
-def _arrow(*, up: bool, name: str) -> html.Raw:
-    mark, word = ("↑", "more for") if up else ("↓", "less for")
-    return html.Raw(f'<span class=arrow aria-hidden="true">{mark}</span> '
-                    f'<span class=muted>larger: {word}</span> {name}')  # fmt: skip
+def _of_level(feature: str, column: str) -> str:
+    """Give the name of a level without that of its column."""
+    for sign in (" = ", ": ", " is "):
+        if feature.startswith(column + sign):
+            return feature[len(column + sign) :]
+    return feature
 
 
 def _output(subject: Subject, output: int) -> html.Raw:

@@ -73,5 +73,5 @@ def _picture(out: Array) -> str:
         for a, b, c in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
     numbers = html.table(("Connections", "Inputs"), rows, left=())
-    note = f"{html.count(idle, 'input has', 'inputs have')} none."
+    note = f"{html.count(idle, 'input has', 'inputs have')} none." if idle else "All have some."
     return html.figure(picture, "Connections of the inputs", numbers, note)

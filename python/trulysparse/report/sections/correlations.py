@@ -51,7 +51,9 @@ def section(subject: Subject, options: Options) -> Section:
     numbers = html.table(("", *(pictures.short(name) for name in names)), cells)
     note = "The first colour is of columns that rise together, the second of opposite ones."
     figure = html.figure(picture, "Correlations", numbers, note)
-    return Section("correlations", title, html.paragraph(*said) + f'<div class="square">{figure}</div>')
+    return Section(
+        "correlations", title, html.paragraph(*said) + f'<div class="square">{figure}</div>'
+    )
 
 
 def _alike_together(found: Array) -> list[int]:
@@ -60,7 +62,9 @@ def _alike_together(found: Array) -> list[int]:
         return list(range(len(found)))
     distance = 1 - abs(found)
     np.fill_diagonal(distance, 0)
-    made = scipy.cluster.hierarchy.linkage(scipy.spatial.distance.squareform(np.maximum((distance + distance.T) / 2, 0)), "average")
+    made = scipy.cluster.hierarchy.linkage(
+        scipy.spatial.distance.squareform(np.maximum((distance + distance.T) / 2, 0)), "average"
+    )
     return [int(k) for k in scipy.cluster.hierarchy.leaves_list(made)]
 
 

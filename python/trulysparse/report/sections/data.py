@@ -71,8 +71,8 @@ def _classes(subject: Subject) -> str:
     counts = np.bincount(known, minlength=len(subject.names))
     order = np.argsort(-counts, kind="stable")[:_SHOWN]
     rows = [
-        (html.name(subject.names[c]), f"{counts[c]:,}", html.per_cent(counts[c] / max(len(known), 1)),
-         html.bar(counts[c] / max(counts.max(), 1)))
+        (html.name(subject.names[c]), f"{counts[c]:,}",
+         html.bar(counts[c] / max(counts.max(), 1), html.per_cent(counts[c] / max(len(known), 1))))
         for c in order
     ]  # fmt: skip
     said = [f"One of {html.count(len(subject.names), 'class', 'classes')}{_of(subject)}."]
@@ -82,7 +82,7 @@ def _classes(subject: Subject) -> str:
     if absent:
         said.append(f"The table has no row of {html.count(absent, 'class', 'classes')}.")
     said += _unlabelled(subject.rows - len(known))
-    return html.paragraph(*said) + html.table(("Class", "Rows", "Share", ""), rows, left=(0, 3))
+    return html.paragraph(*said) + html.table(("Class", "Rows", "Share"), rows)
 
 
 def _of(subject: Subject) -> str:

@@ -128,9 +128,7 @@ def _labels(subject: Subject, y: measures.Array, outputs: measures.Array) -> str
     return html.paragraph(*said) + html.table(head, rows)
 
 
-def _numbers(
-    subject: Subject, y: measures.Array, guess: measures.Array, options: Options
-) -> str:
+def _numbers(subject: Subject, y: measures.Array, guess: measures.Array, options: Options) -> str:
     known = np.flatnonzero(~np.isnan(y))
     if not len(known):
         return html.paragraph("No target of the table is known.")

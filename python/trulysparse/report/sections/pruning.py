@@ -48,9 +48,9 @@ def _shown(subject: Subject, curve: dict[str, Array], key: str, gone: Array, row
     told = f"{name} against the share of hidden neurons that are pruned: " + "; ".join(
         f"{html.per_cent(float(g), 0)}: {write(v)}" for g, v in zip(gone, values, strict=True)
     )
-    line = [(name, [100 * float(g) for g in gone], values, pictures.ACCENT)]
-    labels = ("Hidden neurons without connections, %", name)
-    picture = pictures.curves(told, "pruning", line, labels, share=is_share)
+    line = [(name, [float(g) for g in gone], values, pictures.ACCENT)]
+    labels = ("Hidden neurons that are gone", name)
+    picture = pictures.curves(told, "pruning", line, labels, share=is_share, part=True)
     table = html.table(
         ("Neurons gone", "Connections left", name),
         [
@@ -68,7 +68,7 @@ def _sentence(values: list[float], gone: Array, left: Array, *, is_share: bool) 
     """Say how far pruning costs next to nothing."""
     if is_share:
         fine = [v >= values[0] - _COSTS for v in values]
-        cost = "one point of it"
+        cost = "one point"
     else:
         fine = [v <= values[0] * (1 + _COSTS) for v in values]
         cost = "1 % more loss"

@@ -12,6 +12,7 @@ from trulysparse.report.sections.options import Options
 from trulysparse.report.subject import CLASSES, LABELS, Subject
 
 _TARGETS = 10
+_SHARES = {"Accuracy", "Balanced accuracy", "All labels right", "Labels right"}
 
 
 def of(subject: Subject) -> tuple[list[tuple[str, list[Measure]]], int]:
@@ -115,9 +116,14 @@ def _reason(subject: Subject) -> str:
 
 def write(measure: Measure, value: float) -> str:
     """Write a value of a score."""
-    if measure.is_share:
+    return _as(measure.name, value)
+
+
+def _as(name: str, value: float) -> str:
+    """Write a value of the score with that name."""
+    if name in _SHARES:
         return html.per_cent(value)
-    return html.fixed(value) if measure.name.startswith(("AUC", "R2", "Log")) else html.number(value)
+    return html.fixed(value) if name.startswith(("AUC", "R2", "Log")) else html.number(value)
 
 
 def _written(measure: Measure, found: Interval) -> tuple[object, ...]:
@@ -128,7 +134,7 @@ def _written(measure: Measure, found: Interval) -> tuple[object, ...]:
 
 def _whisker(measure: Measure, found: Interval) -> object:
     """Draw the interval on a line from 0 to 1, for scores that lie there."""
-    between = measure.is_share or measure.name.startswith(("AUC", "R2"))
+    between = measure.name in _SHARES or measure.name.startswith(("AUC", "R2"))
     if not between or np.isnan(found.low) or found.low < 0:
         return ""
     low, high, value = (100 * min(max(v, 0.0), 1.0) for v in (found.low, found.high, found.value))
@@ -147,15 +153,13 @@ def _folds(subject: Subject) -> str:
     if not folds:
         return ""
     names = list(dict.fromkeys(name for fold in folds for name in fold.scores))
-    shares = {"Accuracy", "Balanced accuracy", "All labels right", "Labels right"}
     rows = []
     for name in names:
         values = [fold.scores.get(name, np.nan) for fold in folds]
         there = [v for v in values if np.isfinite(v)]
-        as_text = html.per_cent if name in shares else html.number
-        spread = float(np.std(there, ddof=1)) if len(there) > 1 else None
-        average = float(np.mean(there)) if there else None
-        rows.append((name, as_text(average), as_text(spread), *map(as_text, values)))
+        spread = float(np.std(there, ddof=1)) if len(there) > 1 else np.nan
+        average = float(np.mean(there)) if there else np.nan
+        rows.append((name, *(_as(name, v) for v in (average, spread, *values))))
     head = ("Score", "Mean", "Deviation", *(f"Fold {k + 1}" for k in range(len(folds))))
     said = (
         f"The same estimator was trained {len(folds)} times, each time without one part of the "
