@@ -56,6 +56,7 @@ ALLOWED = {
     },
     "memory": {"config", "optim", "topology", "training"},
     "scoring": {"config", "data", "importance", "losses", "topology"},
+    "report": {"data", "history", "losses", "plot"},
     "model": {
         "activations",
         "callbacks",
@@ -69,6 +70,7 @@ ALLOWED = {
         "optim",
         "parallel",
         "losses",
+        "report",
         "scoring",
         "streams",
         "topology",
@@ -89,6 +91,7 @@ ALLOWED = {
         "optim",
         "presets",
         "recipe",
+        "report",
         "streams",
         "tables",
         "topology",

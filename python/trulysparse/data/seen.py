@@ -101,7 +101,7 @@ def _of_matrix(x: Any, first: int) -> Hashes:
     """Hash the rows of a CSR matrix whose first feature has the number `first`."""
     terms = _bits(x.data) * _factors(first, x.shape[1])[x.indices]
     sums = np.append(np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64))
-    return sums[x.indptr[1:]] - sums[x.indptr[:-1]]
+    return np.asarray(sums[x.indptr[1:]] - sums[x.indptr[:-1]], np.uint64)
 
 
 def _bits(values: npt.NDArray[Any]) -> Hashes:
@@ -121,4 +121,4 @@ def _mixed(h: Hashes) -> Hashes:
     h = h * _STRIDE
     h = (h ^ (h >> _STEPS[0])) * _FACTORS[0]
     h = (h ^ (h >> _STEPS[1])) * _FACTORS[1]
-    return h ^ (h >> _STEPS[2])
+    return np.asarray(h ^ (h >> _STEPS[2]), np.uint64)

@@ -195,7 +195,7 @@ def _missing(y: Any) -> Array:
         gone = np.array(flat, np.bool_).reshape(values.shape)
     else:
         gone = np.zeros(values.shape, np.bool_)
-    return gone if gone.ndim == 1 else gone.reshape(len(gone), -1).all(axis=1)
+    return np.asarray(gone if gone.ndim == 1 else gone.reshape(len(gone), -1).all(axis=1))
 
 
 # --- folds ----------------------------------------------------------------------------------------

@@ -126,4 +126,4 @@ def correlations(values: Array) -> Array:
     far = values - values.mean(axis=0)
     size = np.sqrt((far**2).sum(axis=0))
     far = np.divide(far, size, out=np.zeros_like(far), where=size > 0)
-    return np.clip(far.T @ far, -1, 1)
+    return np.asarray(np.clip(far.T @ far, -1, 1))

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from trulysparse import _files
 
+NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+"""What stands for a number that there is not, and before one below 0."""
+
 _LONGEST = 60  # characters of a name in a table; the whole name is its title
 
 
@@ -43,27 +46,27 @@ def name(text: str) -> Raw:
 def number(value: float | None, digits: int = 4) -> str:
     """Write a number with some significant digits; a dash for none."""
     if value is None or not math.isfinite(value):
-        return "–"
+        return NONE
     if value == 0:
         return "0"
     size = math.floor(math.log10(abs(value)))
     if -4 <= size < 9:
-        return f"{value:,.{max(digits - 1 - size, 0)}f}".replace("-", "−")
-    return f"{value:.{digits - 1}e}".replace("-", "−")
+        return f"{value:,.{max(digits - 1 - size, 0)}f}".replace("-", MINUS)
+    return f"{value:.{digits - 1}e}".replace("-", MINUS)
 
 
 def fixed(value: float | None, places: int = 3) -> str:
     """Write a number with a fixed number of decimals; a dash for none."""
     if value is None or not math.isfinite(value):
-        return "–"
+        return NONE
     text = f"{value:,.{places}f}"
     text = text.lstrip("-") if float(text.replace(",", "")) == 0 else text
-    return text.replace("-", "−")
+    return text.replace("-", MINUS)
 
 
 def per_cent(share: float | None, places: int = 1) -> str:
     """Write a share in per cent; a dash for none."""
-    return "–" if share is None or not math.isfinite(share) else f"{100 * share:.{places}f} %"
+    return NONE if share is None or not math.isfinite(share) else f"{100 * share:.{places}f} %"
 
 
 def count(value: int, one: str, many: str | None = None) -> str:

@@ -1,8 +1,9 @@
 """Scores of predictions as functions of weights of the rows, for one table or many resamples of it.
 
-A score is made once for the rows of a table. It then takes weights, (resamples, rows), whole numbers
-that say how often a row was drawn, and gives a number for each resample; all ones give the score of
-the table itself. NaN is a score that these rows do not have, such as an area with one class only.
+A score is made once for the rows of a table. It then takes weights, (resamples, rows), whole
+numbers that say how often a row was drawn, and gives a number for each resample; all ones give the
+score of the table itself. NaN is a score that these rows do not have, such as an area with one
+class only.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def mean_of_classes(y: Array, right: Array, classes: int) -> Callable[[Floats], 
 
 def _ratio(above: Array, below: Array) -> Floats:
     found = np.full(len(above), np.nan)
-    return np.divide(above, below, out=found, where=below > 0)
+    np.divide(above, below, out=found, where=below > 0)
+    return found
 
 
 def r2(truth: Floats, guess: Floats) -> Callable[[Floats], Floats]:
@@ -90,7 +92,8 @@ def r2(truth: Floats, guess: Floats) -> Callable[[Floats], Floats]:
         error, first, second, count = (w @ sums).T
         spread = second - first**2 / np.maximum(count, 1)
         found = np.full(len(w), np.nan)
-        return 1 - np.divide(error, spread, out=found, where=spread > least * count)
+        np.divide(error, spread, out=found, where=spread > least * count)
+        return 1 - found
 
     return of
 
@@ -174,7 +177,7 @@ def of_labels(y: Floats, outputs: Array) -> list[Measure]:
     p = np.asarray(outputs, np.float64)
     known = ~np.isnan(y)
     right = ((p > 0.5) == (y > 0.5)) & known
-    some = known.any(axis=1)
+    some = np.asarray(known.any(axis=1))
     exact = (right | ~known).all(axis=1)
     per_row = known.sum(axis=1)
     truth = np.where(known, y, 0)
@@ -183,12 +186,11 @@ def of_labels(y: Floats, outputs: Array) -> list[Measure]:
         (known[:, j], truth[known[:, j], j] > 0.5, p[known[:, j], j]) for j in range(y.shape[1])
     ]
     pairs = [pair for pair in pairs if 0 < pair[1].sum() < len(pair[1])]
-    cells = np.maximum(per_row, 1)
     return [
         Measure("All labels right", mean(exact.astype(np.float64), some)),
         Measure("Labels right", _mean_of_cells(right.sum(axis=1), per_row)),
         Measure("AUC, mean of labels", mean_area(pairs), 0.5, cost=max(len(pairs), 1)),
-        Measure("Log loss", _mean_of_cells((loss / 1).sum(axis=1), cells * some)),
+        Measure("Log loss", _mean_of_cells(loss.sum(axis=1), per_row)),
     ]
 
 

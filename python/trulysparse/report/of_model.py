@@ -180,7 +180,7 @@ def names_of(
 
 def described(model: Any) -> str:
     """Say what a network is, in a line."""
-    sizes = " – ".join(f"{size:,}" for size in model.layer_sizes)
+    sizes = " → ".join(f"{size:,}" for size in model.layer_sizes)
     return f"sparse network of {sizes} neurons"
 
 

@@ -75,13 +75,19 @@ def made(subject: Subject, options: Options, title: str) -> str:
         version=html.escaped(_core.__version__),
         date=datetime.date.today().isoformat(),
         title=html.escaped(title),
-        kind=html.escaped(" · ".join(filter(None, map(subject.about.get, ("table", "what"))))),
+        kind=html.escaped(_kind(subject, title)),
         style=STYLE,
         tiles=_tiles(subject, scored),
         callouts=_callouts(subject),
         links="".join(f'<a href="#{s.anchor}">{s.anchor.capitalize()}</a>' for s in sections),
         sections="\n".join(map(_section, sections)),
     )
+
+
+def _kind(subject: Subject, title: str) -> str:
+    """Say which table it is, if the title does not, and what the model is."""
+    table, what = (subject.about.get(key, "") for key in ("table", "what"))
+    return what if not table or table in title else f"{table} · {what}"
 
 
 def _section(section: Section) -> str:

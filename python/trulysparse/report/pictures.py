@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from trulysparse import _files
 from trulysparse.plot import _style
-from trulysparse.report.html import escaped
+from trulysparse.report.html import MINUS, escaped
 
 Array = npt.NDArray[Any]
 
@@ -26,10 +26,11 @@ SIZE = (4.3, 2.75)  # inches, such that the letters are readable on a phone
 _FONT = 9.0
 _LONGEST = 18  # characters of a name
 _WIDEST = 7.4  # rem of an inch, at which the letters have the size of the page's
+_ONE = 0.995  # which is 1.00 in two decimals
 _DARK = 0.55  # strength of a cell above which its number is bright
 _WRITTEN = 12  # columns of a heat map up to which its cells have their numbers
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.size": _FONT,
     "text.parse_math": False,
@@ -74,7 +75,7 @@ def draw(
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": salt}):
+    with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": salt}):
         made = Figure(figsize=size, layout="constrained")
         made.patch.set_alpha(0)
         ax = made.subplots()
@@ -167,10 +168,12 @@ def curves(
 
 def histogram(told: str, salt: str, edges: Array, counts: Array, labels: tuple[str, str]) -> str:
     """Draw counts between edges."""
+    from matplotlib.ticker import MaxNLocator
 
     def paint(ax: Any) -> None:
         ax.bar(edges[:-1], counts, np.diff(edges) * 0.94, align="edge", color=ACCENT)
         _frame(ax, labels)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
 
     return draw(paint, told, salt)
 
@@ -228,7 +231,8 @@ def heat(told: str, salt: str, names: Sequence[str], values: Array) -> str:
         if count <= _WRITTEN:
             for (i, j), value in np.ndenumerate(values):
                 colour = PAPER if abs(value) > _DARK else INK
-                text = f"{value:.2f}".replace("-", "−").replace("0.", ".")
+                text = f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", MINUS)
+                text = text.replace("0.", ".") if abs(value) < _ONE else text
                 ax.text(j, i, text, color=colour, ha="center", va="center", fontsize=6.5)
         ax.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
         shown = [short(name) for name in names]

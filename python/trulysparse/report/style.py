@@ -49,17 +49,21 @@ section { padding: clamp(2rem, 5vw, 3rem) 0; border-top: 1px solid var(--line);
   padding: 0.85rem 1.1rem; margin: 0 0 1.5rem; max-width: 46rem; }
 .callout.warn { background: var(--warn); border-color: var(--second); }
 .callout p { margin: 0; }
-nav { margin: 0 0 2.5rem; font-size: 0.9375rem; display: flex; flex-wrap: wrap; gap: 0.3rem 1.25rem; }
+nav { margin: 0 0 2.5rem; font-size: 0.9375rem; display: flex; flex-wrap: wrap;
+  gap: 0.3rem 1.25rem; }
 nav a { color: var(--accent); text-decoration: none; padding: 0.15rem 0; }
 nav a:hover, nav a:focus-visible { text-decoration: underline; text-underline-offset: 0.2em; }
 .wide { overflow-x: auto; margin: 1rem 0; max-width: 100%; }
-.wide:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-table { border-collapse: collapse; font-size: 0.9375rem; line-height: 1.4; min-width: min(100%, 24rem); }
+.wide:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px;
+  }
+table { border-collapse: collapse; font-size: 0.9375rem; line-height: 1.4;
+  min-width: min(100%, 24rem); }
 caption { text-align: left; color: var(--muted); padding: 0.75rem 0 0.25rem; }
 th, td { text-align: right; padding: 0.45rem 0 0.45rem 1.5rem; vertical-align: baseline;
   white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { padding-left: 0; }
-th { font-weight: 500; color: var(--muted); font-size: 0.8125rem; border-bottom-color: var(--muted); }
+th { font-weight: 500; color: var(--muted); font-size: 0.8125rem;
+  border-bottom-color: var(--muted); }
 .text { text-align: left; }
 .name { overflow-wrap: anywhere; }
 td.text { white-space: normal; min-width: 8rem; }
@@ -67,7 +71,8 @@ td.text { white-space: normal; min-width: 8rem; }
   margin-left: 0.75rem; }
 .bar i { display: block; height: 100%; background: var(--accent); border-radius: 1px; }
 .whisker { display: inline-block; position: relative; width: 10rem; height: 0.9rem;
-  vertical-align: -0.15rem; background: linear-gradient(var(--line), var(--line)) 0 50% / 100% 1px no-repeat; }
+  vertical-align: -0.15rem;
+  background: linear-gradient(var(--line), var(--line)) 0 50% / 100% 1px no-repeat; }
 .whisker i { position: absolute; top: calc(50% - 2px); height: 4px; background: var(--accent);
   opacity: 0.45; border-radius: 2px; }
 .whisker b { position: absolute; top: calc(50% - 4px); width: 8px; height: 8px; margin-left: -4px;
@@ -91,8 +96,10 @@ details .wide { max-height: 24rem; overflow: auto; }
 .matrix th:not(:first-child) { padding: 0.45rem 0.6rem; text-align: center; }
 .cell { display: block; min-width: 3.5rem; padding: 0.5rem 0.6rem; margin: 1px; text-align: center;
   background: color-mix(in srgb, var(--second) var(--share), transparent); }
-.cell.right { background: color-mix(in srgb, var(--accent) calc(var(--share) * 0.55), transparent); }
-.cell:not(.right) { background: color-mix(in srgb, var(--second) calc(var(--share) * 0.55), transparent); }
+.cell.right { background: color-mix(in srgb, var(--accent) calc(var(--share) * 0.55), transparent);
+  }
+.cell:not(.right) { background: color-mix(in srgb, var(--second) calc(var(--share) * 0.55),
+  transparent); }
 footer { color: var(--muted); font-size: 0.875rem; padding-top: 1.5rem; padding-bottom: 3rem; }
 @media (max-width: 40rem) {
   th, td { padding-left: 1rem; }

@@ -195,7 +195,7 @@ def missing_cells(table: Any, names: Sequence[str]) -> dict[str, int]:
         counts = np.isnan(table).sum(axis=0)
     else:
         return {}
-    return {names[k]: int(counts[k]) for k in np.flatnonzero(counts) if k < len(names)}
+    return {names[k]: int(counts[k]) for k in np.flatnonzero(counts).tolist() if k < len(names)}
 
 
 def _missing_in(frame: Any, place: int) -> int:

@@ -368,7 +368,7 @@ class Saved:
     def _some_targets(self, what: str, table: Table, column: Array) -> Array:
         """Make targets of labels of which some are missing."""
         known = np.flatnonzero(~targets.missing_in(column))
-        rows = [table.rows[i] for i in known] if len(table.rows) else ()
+        rows = [table.rows[i] for i in known.tolist()] if len(table.rows) else ()
         is_class = self.class_names is not None
         found = np.full(len(column), -1) if is_class else np.full((len(column), 1), np.nan)
         if len(known):

@@ -99,9 +99,10 @@ def _numbers(subject: Subject, y: measures.Array, guess: measures.Array, options
     bias = float((guess - y).mean())
     name = pictures.short(subject.names[0], 30)
     told = "Means of the target against means of the predictions, by tenths of the predictions."
+    ends = [float(said.min()), float(said.max())]
     lines = [
-        ("right", [said.min(), said.max()], [said.min(), said.max()], pictures.MUTED),
-        ("found", said, found, pictures.ACCENT),
+        ("right", ends, ends, pictures.MUTED),
+        ("found", said.tolist(), found.tolist(), pictures.ACCENT),
     ]
     labels = (f"Mean prediction of {name}", "Mean target")
     picture = pictures.curves(told, "calibration", lines, labels)

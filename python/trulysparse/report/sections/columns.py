@@ -10,7 +10,7 @@ from trulysparse.report.html import Section
 from trulysparse.report.sections.options import Options
 from trulysparse.report.subject import CLASSES, LABELS, Subject
 
-_STRONG = 0.005  # of a probability: below, a column speaks for nothing
+_STRONG = 0.0005  # of a probability: below, a column speaks for nothing
 _UP, _DOWN = (
     f'<span class=arrow role="img" aria-label="{word}">{mark}</span>'
     for mark, word in (("↑", "more for"), ("↓", "less for"))
@@ -27,31 +27,35 @@ def section(subject: Subject, options: Options) -> Section:
     probe = Probe(subject, options)
     rows = [_row(subject, probe, place, column) for place, column in enumerate(top)]
     used = int((subject.importance > 0).sum())
-    said = [
-        f"{html.count(used, 'column')} of {len(subject.columns):,} reach an output; the "
-        f"{len(top)} that matter most are shown." if used > len(top) else
-        f"{html.count(used, 'column')} of {len(subject.columns):,} reach an output.",
+    shown = "" if used == len(top) else f"; the {len(top)} that matter most are shown"
+    said = f"{html.count(used, 'column')} of {len(subject.columns):,} reach an output{shown}."
+    terms = [
         "Importance is the strength of all paths from a column to the outputs, as a share of the "
         "largest.",
-    ]  # fmt: skip
-    if len(probe.rows):
-        said.append(
-            f"The effect is what happens to the output of {html.count(len(probe.rows), 'row')} on "
-            "average when the column goes from its lower to its upper quartile, and the others "
-            "stay; of a category, from the lowest level to the highest."
-        )
-        said.append("An arrow says whether larger values, or a level, speak for that or against.")
-    else:
-        said.append("Effects are not given: the table is too wide, or has no row to change.")
+        *_on_effects(probe),
+    ]
+    head = ["", "Column", "Importance", "Speaks for", "Effect", "Correlation"]
     stability = _stability(subject, top, options.top)
     if stability is not None:
-        said.append(stability[0])
-    head = ["", "Column", "Importance", "Speaks for", "Effect", "Correlation"]
-    if stability is not None:
+        terms.append(stability[0])
         head.append("Stability")
         rows = [(*row, cell) for row, cell in zip(rows, stability[1], strict=True)]
-    body = html.paragraph(*said) + html.table(head, rows, left=(1, 3))
+    table = html.table(head, rows, left=(1, 3))
+    body = html.paragraph(said) + table + f'<div class="note">{html.paragraph(*terms)}</div>'
     return Section("columns", title, body)
+
+
+def _on_effects(probe: Probe) -> list[str]:
+    """Say what effects are."""
+    if not len(probe.rows):
+        return ["Effects are not given: the table is too wide, or has no row to change."]
+    return [
+        f"The effect is what happens to the output of {html.count(len(probe.rows), 'row')} on "
+        "average when the column goes from its lower to its upper quartile, and the others stay; "
+        "of a category, from the lowest level to the highest.",
+        "An arrow says whether larger values, or a level, speak for that or against it.",
+        "Correlation is that of the column with the same output.",
+    ]
 
 
 def _row(subject: Subject, probe: Probe, place: int, column: int) -> tuple[object, ...]:
@@ -70,14 +74,14 @@ def _row(subject: Subject, probe: Probe, place: int, column: int) -> tuple[objec
 def _said(subject: Subject, effect: Effect | None) -> tuple[object, str, str]:
     """Say what a column speaks for, how much it changes, and its correlation."""
     if effect is None:
-        return "–", "–", "–"
+        return html.NONE, html.NONE, html.NONE
     change, found = effect.change, effect.correlation
     is_share = subject.kind in (CLASSES, LABELS)
     written = f"{_signed(100 * change, 1)} points" if is_share else _signed(change)
     if effect.highest:
         high, low = html.name(effect.highest), html.name(effect.lowest)
         of = f" <span class=muted>of</span> {_output(subject, effect.output)}"
-        return html.Raw(f"{_UP} {high}, {_DOWN} {low}{of if is_share else ''}"), written, "–"
+        return html.Raw(f"{_UP} {high}, {_DOWN} {low}{of if is_share else ''}"), written, html.NONE
     if is_share and abs(change) < _STRONG:
         return html.Raw("<span class=muted>hardly any</span>"), written, _signed(found, None)
     if subject.kind == CLASSES and len(subject.names) == 2:
@@ -108,7 +112,7 @@ def _output(subject: Subject, output: int) -> html.Raw:
 def _signed(value: float, places: int | None = -1) -> str:
     """Write a number with its sign: a correlation if there are no `places`."""
     if not np.isfinite(value):
-        return "–"
+        return html.NONE
     size = abs(value)
     if places is None:
         text = html.fixed(size, 2)
@@ -116,7 +120,7 @@ def _signed(value: float, places: int | None = -1) -> str:
         text = html.number(size, 3) if places < 0 else html.fixed(size, places)
     if not any(c in "123456789" for c in text):
         return text
-    return ("+" if value > 0 else "−") + text
+    return ("+" if value > 0 else html.MINUS) + text
 
 
 def _stability(subject: Subject, top: list[int], most: int) -> tuple[str, list[str]] | None:

@@ -50,7 +50,7 @@ def section(subject: Subject, options: Options) -> Section:
 
 def _degrees(counts: Array) -> str:
     if not len(counts):
-        return "–"
+        return html.NONE
     return f"{html.number(float(counts.mean()), 3)} ({int(counts.max()):,})"
 
 

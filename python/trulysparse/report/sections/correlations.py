@@ -23,13 +23,13 @@ def section(subject: Subject, options: Options) -> Section:
     top = subject.top(options.top)
     rows = options.some(np.arange(subject.rows), _ROWS)
     if len(top) < 2 or len(rows) < _FEWEST:
-        said = f"Correlations take two columns that matter and {_FEWEST} rows or more."
-        return Section("correlations", title, html.paragraph(said))
+        few = f"Correlations take two columns that matter and {_FEWEST} rows or more."
+        return Section("correlations", title, html.paragraph(few))
     features = [subject.main_feature(column) for column in top]
     names = [subject.level(feature) for feature in features]
     values = subject.values(features, rows)
     varies = values.min(axis=0) < values.max(axis=0)
-    said = []
+    said: list[str] = []
     if not varies.all():
         some = ", ".join(name for name, v in zip(names, varies, strict=True) if not v)
         said.append(f"Without those that have one value in this table: {some}.")

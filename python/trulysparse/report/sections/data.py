@@ -24,7 +24,6 @@ def section(subject: Subject, options: Options) -> Section:
 
 def _columns(subject: Subject) -> str:
     rows = [(kind, f"{count:,}") for kind, count in subject.kinds.items()]
-    rows.append(("all", f"{len(subject.columns):,}"))
     missing = subject.missing
     cells = sum(missing.values())
     features = subject.x.shape[1]
@@ -42,7 +41,9 @@ def _columns(subject: Subject) -> str:
             f"{html.count(cells, 'cell')} are missing ({html.per_cent(share, 2)}), in "
             f"{html.count(len(missing), 'column')}."
         )
-    tables = [html.table(("Kind of column", "Columns"), rows)] if subject.kinds else []
+    if set(subject.kinds) == {"number"}:
+        said.insert(1, "All of them are numbers.")
+    tables = [html.table(("Kind of column", "Columns"), rows)] if len(rows) > 1 else []
     if cells:
         most = sorted(missing.items(), key=lambda item: -item[1])[:_FEW]
         tables.append(
@@ -122,7 +123,7 @@ def _numbers(subject: Subject) -> str:
         y = subject.y[:, j]
         y = y[~np.isnan(y)]
         if not len(y):
-            rows.append((html.name(name), "0", *["–"] * 5))
+            rows.append((html.name(name), "0", *[html.NONE] * 5))
             continue
         low, first, middle, third, high = np.percentile(y, [0, 25, 50, 75, 100])
         spread = map(html.number, (low, first, middle, third, high))

@@ -88,7 +88,7 @@ def _by_class(subject: Subject, y: measures.Array, guess: measures.Array) -> str
     order = np.arange(count) if count <= _SHOWN else np.argsort(-here, kind="stable")[:_SHOWN]
 
     def share(above: int, below: int) -> str:
-        return html.per_cent(above / below) if below else "–"
+        return html.per_cent(above / below) if below else html.NONE
 
     rows = [
         (html.name(subject.names[c]), f"{here[c]:,}", f"{said[c]:,}",
@@ -147,7 +147,7 @@ def _numbers(subject: Subject, y: measures.Array, guess: measures.Array, options
     some = options.some(np.arange(len(y)), _POINTS)
     more = f"{len(some):,} rows of {len(y):,}, drawn at random." if len(some) < len(y) else ""
     told = f"Predictions against targets of {html.count(len(some), 'row')}; the table has numbers."
-    labels = (f"Predicted {name}", "Target")
+    labels = ("Prediction", name[:1].upper() + name[1:])
     picture = pictures.points(told, "predicted", guess[some], y[some], labels, diagonal=True)
     counts, edges = np.histogram(error, min(_BINS, max(5, int(len(y) ** 0.5))))
     told = f"Histogram of the residuals, half of which lie between {rows[1][1]} and {rows[3][1]}."

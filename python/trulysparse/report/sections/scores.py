@@ -127,7 +127,7 @@ def _as(name: str, value: float) -> str:
 
 
 def _written(measure: Measure, found: Interval) -> tuple[object, ...]:
-    constant = "–" if measure.constant is None else write(measure, measure.constant)
+    constant = html.NONE if measure.constant is None else write(measure, measure.constant)
     low, high = write(measure, found.low), write(measure, found.high)
     return write(measure, found.value), low, high, _whisker(measure, found), constant
 

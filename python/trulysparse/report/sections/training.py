@@ -58,7 +58,7 @@ def _curves(curves: dict[str, list[float]], label: str, title: str, *, share: bo
     picture = pictures.curves(told, title, lines, ("Epoch", label), share=share, whole=True)
     longest = max(map(len, curves.values()))
     rows = [
-        (f"{k + 1:,}", *(write(v[k]) if k < len(v) else "–" for v in curves.values()))
+        (f"{k + 1:,}", *(write(v[k]) if k < len(v) else html.NONE for v in curves.values()))
         for k in _spread(longest)
     ]
     return html.figure(picture, title, html.table(("Epoch", *curves), rows, left=()))
