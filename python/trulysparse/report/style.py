@@ -113,17 +113,18 @@ footer { color: var(--muted); font-size: 0.875rem; padding-top: 1.5rem; padding-
   :root { color-scheme: light; --paper: #fff; --ink: #000; --muted: #555; --line: #ccc;
     --soft: #f3f3f3; --accent: #0b64a6; --second: #c4541a; --warn: #f6efe4; }
   @page { margin: 16mm 14mm; }
-  body { font-size: 9.5pt; }
+  html { font-size: 9.5pt; }
+  .tiles { grid-template-columns: repeat(5, 1fr); gap: 4mm; }
   main, header, footer { max-width: none; padding-left: 0; padding-right: 0; }
   header { padding-top: 0; }
   nav, details { display: none; }
   section { padding: 6mm 0; }
   h2, h3, figcaption, thead { break-after: avoid; }
-  figure, tr, .callout, .tiles { break-inside: avoid; }
+  figure, tr, .callout, .tiles, .figures { break-inside: avoid; }
+  h3 + p, h3 + p + .wide, h2 + p { break-inside: avoid; break-after: avoid; }
   .wide, .picture { overflow: visible; }
   .figures { grid-template-columns: 1fr 1fr; gap: 6mm 8mm; }
   .square .picture svg { min-width: 0; max-width: 13cm; }
-  table { font-size: 8pt; }
   th, td { padding-left: 0.8rem; white-space: normal; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }
