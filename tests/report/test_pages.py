@@ -421,7 +421,7 @@ def test_the_file_is_the_page(fitted, tmp_path):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0, "0"), (1234.5, "1,234"), (0.012345, "0.01234"), (-2.5, "\N{MINUS SIGN}2.500"),
+        (0, "0"), (1234.5, "1,234"), (0.012346, "0.01235"), (-2.5, "\N{MINUS SIGN}2.500"),
         (1e-9, "1.000e\N{MINUS SIGN}09"), (None, "\N{EN DASH}"), (float("nan"), "\N{EN DASH}"),
         (123456789.0, "123,456,789"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from trulysparse.data import frames, seen
 from trulysparse.data.blocks import Blocks
 from trulysparse.estimators import _support
 from trulysparse.estimators._targets import Array, Classes, Labels
+from trulysparse.explosion import ExplosionWarning
 from trulysparse.report.making import Asked
 from trulysparse.report.of_model import curves, described, listed, names_of
 from trulysparse.report.sections import scores
@@ -50,9 +52,25 @@ def add_folds(made: Subject, estimator: Any, X: Any, y: Any, wanted: Asked) -> N
 def subject(estimator: Any, X: Any, y: Any, wanted: Asked) -> Subject:
     """Give the subject of a table, with its labels if there are some."""
     samples = _support.validated(estimator, X, reset=False)
+    rows, outputs = samples.shape[0], estimator._target.outputs
+    remarks = []
+    if issparse(y) and rows == y.shape[0] and rows * outputs > MOST_CELLS:
+        some, remarks = _fewer(rows, outputs, wanted)  # before labels become dense
+        samples, y, X = samples[some], y[some], None
     codes = None if y is None else encoded(estimator, y, samples.shape[0])
     samples = _support.without(samples, estimator._constant)
-    return of_samples(estimator, samples, codes, wanted, table=X)
+    made = of_samples(estimator, samples, codes, wanted, table=X)
+    made.remarks += remarks
+    return made
+
+
+def _fewer(rows: int, outputs: int, wanted: Asked) -> tuple[Array, list[str]]:
+    """Give some rows of a table with many outputs, and say that it is some."""
+    most = max(1, MOST_CELLS // outputs)
+    return wanted.options.some(np.arange(rows), most), [
+        f"The table has {rows:,} rows; {most:,} of them, drawn at random, are looked at, as there "
+        "are many outputs."
+    ]
 
 
 def of_samples(
@@ -75,15 +93,9 @@ def of_samples(
     """
     model, target = estimator.model_, estimator._target
     remarks: list[str] = []
-    most = max(1, MOST_CELLS // target.outputs)
-    if samples.shape[0] > most:
-        some = wanted.options.some(np.arange(samples.shape[0]), most)
-        remarks.append(
-            f"The table has {samples.shape[0]:,} rows; {most:,} of them, drawn at random, are "
-            "looked at, as there are many outputs."
-        )
-        samples, y = samples[some], None if y is None else y[some]
-        table = None
+    if samples.shape[0] * target.outputs > MOST_CELLS:
+        some, remarks = _fewer(samples.shape[0], target.outputs, wanted)
+        samples, y, table = samples[some], None if y is None else y[some], None
     is_whole = samples.shape[1] == model.original_layer_sizes[0]
     known = seen.share(getattr(estimator, "_seen", None), samples) if is_whole else None
     outputs = model.predict(samples, batch_size=wanted.options.batch_size)
@@ -91,8 +103,9 @@ def of_samples(
     columns, places, features, numbers, kinds = _columns(estimator)
     names = [str(c) for c in target.classes.tolist()] if isinstance(target, Classes) else None
     history = curves(estimator.history_) or {"loss": list(estimator.loss_curve_)}
-    if estimator.validation_scores_ and "val_accuracy" not in history:
-        history["validation_score"] = list(estimator.validation_scores_)
+    of_epochs = getattr(estimator, "validation_scores_", None)
+    if of_epochs and "val_accuracy" not in history:
+        history["validation_score"] = list(of_epochs)
     about = {"what": f"{type(estimator).__name__}, {described(model)}"}
     label = getattr(estimator, "_target_labels", None) or listed(model, "label")
     if len(label) == 1:
@@ -215,12 +228,16 @@ def _folds(estimator: Any, X: Any, y: Any, wanted: Asked) -> tuple[Sequence[Fold
     found, remarks = [], []
     for place, (train, test) in enumerate(_parts(estimator, y, known, wanted), start=1):
         copy = clone(estimator)
-        try:
-            copy.fit(_some(X, known[train]), _some(y, known[train]))
-            made = subject(copy, _some(X, known[test]), _some(y, known[test]), wanted)
-        except ValueError as error:
-            remarks.append(f"Fold {place} was not trained: {error}")
-            continue
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                copy.fit(_some(X, known[train]), _some(y, known[train]))
+                made = subject(copy, _some(X, known[test]), _some(y, known[test]), wanted)
+            except ValueError as error:
+                remarks.append(f"Fold {place} was not trained: {error}")
+                continue
+        failed = [one.message for one in said if isinstance(one.message, ExplosionWarning)]
+        remarks += [f"Fold {place}: {message}." for message in failed]
         found.append(Fold(len(train), len(test), _values(made), made.importance))
     return found, remarks
 
