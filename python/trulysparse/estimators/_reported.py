@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from trulysparse.data import frames, seen
 from trulysparse.data.blocks import Blocks
+from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _support
 from trulysparse.estimators._targets import Array, Classes, Labels
 from trulysparse.explosion import ExplosionWarning
@@ -54,6 +55,7 @@ def subject(estimator: Any, X: Any, y: Any, wanted: Asked) -> Subject:
     samples = _support.validated(estimator, X, reset=False)
     rows, outputs = samples.shape[0], estimator._target.outputs
     remarks = []
+    y = estimator._targets(y, "y") if issparse(y) else y
     if issparse(y) and rows == y.shape[0] and rows * outputs > MOST_CELLS:
         some, remarks = _fewer(rows, outputs, wanted)  # before labels become dense
         samples, y, X = samples[some], y[some], None
@@ -182,6 +184,7 @@ def encoded(estimator: Any, y: Any, rows: int) -> Array:
         If there are not as many as rows, or a class is none of the fit's.
     """
     target = estimator._target
+    refuse_held_sparse("y", y)
     if issparse(y):
         y = estimator._checked(estimator._targets(y, "y"), "y")
         return np.asarray(target.encode(y, "y").toarray(), np.float64)

@@ -79,9 +79,14 @@ def made(subject: Subject, options: Options, title: str) -> str:
         style=STYLE,
         tiles=_tiles(subject, scored),
         callouts=_callouts(subject),
-        links="".join(f'<a href="#{s.anchor}">{s.anchor.capitalize()}</a>' for s in sections),
+        links="".join(f'<a href="#{s.anchor}">{_word(s)}</a>' for s in sections),
         sections="\n".join(map(_section, sections)),
     )
+
+
+def _word(section: Section) -> str:
+    """Give a section's title in one word."""
+    return html.escaped(section.title.removeprefix("The ").split()[0].capitalize())
 
 
 def _kind(subject: Subject, title: str) -> str:
