@@ -8,7 +8,7 @@ from helpers.command_line import train
 from helpers.html_page import parsed, section
 from trulysparse import cli
 
-RNG = np.random.default_rng(4)
+LONGER = ("--epochs", "12")  # or else it may learn nothing, which is an exit code
 
 
 @pytest.fixture(autouse=True)
@@ -21,17 +21,18 @@ def in_empty_folder(tmp_path, monkeypatch):
 def customers():
     """A table of two classes, and new rows."""
     rows = 120
-    fee = RNG.normal(size=rows)
+    random = np.random.default_rng(4)
+    fee = random.normal(size=rows)
     frame = pl.DataFrame(
         {
             "fee": fee,
-            "plan": RNG.choice(["basic", "plus"], rows),
+            "plan": random.choice(["basic", "plus"], rows),
             "churn": np.where(fee > 0, "leaves", "stays"),
         }
     )
     frame[:80].write_csv("old.csv")
     frame[80:].write_csv("new.csv")
-    train("--data", "old.csv", "--label", "churn")
+    train("--data", "old.csv", "--label", "churn", *LONGER)
     return frame
 
 
@@ -63,7 +64,7 @@ def test_rows_that_were_trained_on_are_known(customers):
 
 def test_trained_again_as_it_was(customers):
     model = ts.load("out/model.safetensors")
-    assert (model.max_iter, model.batch_size) == (2, 16)
+    assert (model.max_iter, model.batch_size) == (12, 16)
     assert report("--data", "new.csv", "--refit", 2) == 0
     assert "was trained 2 times" in page()
 
@@ -82,7 +83,7 @@ def test_missing_labels_and_none(customers):
 
 def test_numbers(customers):
     customers.write_csv("all.csv")
-    train("--data", "all.csv", "--label", "fee", out="numbers")
+    train("--data", "all.csv", "--label", "fee", *LONGER, out="numbers")
     assert cli.main(["report", "numbers", "--data", "all.csv", "--title", "What <fees> are"]) == 0
     assert "What &lt;fees&gt; are" in page()
 

@@ -54,7 +54,7 @@ def subject(estimator: Any, X: Any, y: Any, wanted: Asked) -> Subject:
     """Give the subject of a table, with its labels if there are some."""
     samples = _support.validated(estimator, X, reset=False)
     rows, outputs = samples.shape[0], estimator._target.outputs
-    remarks = []
+    remarks: list[str] = []
     y = estimator._targets(y, "y") if issparse(y) else y
     if issparse(y) and rows == y.shape[0] and rows * outputs > MOST_CELLS:
         some, remarks = _fewer(rows, outputs, wanted)  # before labels become dense
