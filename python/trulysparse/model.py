@@ -31,6 +31,7 @@ from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
 from trulysparse.parallel.mpi.session import session
 from trulysparse.parallel.strategies import Strategy
+from trulysparse.report.of_model import Reported
 from trulysparse.streams import RowBlocks, as_rows, held
 from trulysparse.topology import ImportancePruning, Rule
 from trulysparse.topology.pruning import OVER, amount, core_rule, reported
@@ -46,7 +47,7 @@ class ModelBusyError(RuntimeError):
     """A call that would change a model while a fit of it is running."""
 
 
-class SparseMLP:
+class SparseMLP(Reported):
     """A multilayer perceptron that stores and trains only the connections that exist.
 
     The defaults are the paper's settings (arXiv 2102.01732). The example has those that we

@@ -118,6 +118,9 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "SparseMLP.evolve": SAMPLES | {"topology": ts.GradientGrowth()},
     **{f"SparseMLP.{name}": SAMPLES for name in (
         "train_on_batch", "test_on_batch", "evaluate", "gradient_norms")},
+    "SparseMLP.report": {"x": X, "resamples": 100},
+    **{f"{kind}.report": {"X": X, "resamples": 100} for kind in (
+        "SparseMLPClassifier", "SparseMLPRegressor")},
     **{f"{kind}.save": {"path": FOLDER / "estimator"} for kind in (
         "SparseMLPClassifier", "SparseMLPRegressor")},
     "SparseMLPClassifier.fit": FITTED, "SparseMLPRegressor.fit": FITTED,

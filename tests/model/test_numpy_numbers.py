@@ -199,6 +199,13 @@ def _standardizing(options):
     return ({"standardize": True} if "clip" in options else {}) | options
 
 
+REPORT = {"top": [2], "resamples": [150], "seed": [3], "batch_size": [16]}
+
+
+def fitted(kind):
+    return kind(max_iter=1, random_state=0, hidden_layer_sizes=12).fit(X, Y)
+
+
 # What is called, and values of its parameters. `tmp_path` is filled in.
 CALLS = {
     "SparseMLP": (lambda **o: model(**_standardizing(o)), SETTINGS | {"layer_sizes": [[6, 9, 4]]}),
@@ -250,6 +257,17 @@ CALLS = {
         lambda **o: model().pruning_curve(X, Y, **({"percentiles": [20]} | o)),
         {"percentiles": [[0, 25.0]], "batch_size": [10]},
     ),
+    "SparseMLP.report": (
+        lambda **o: model().report(X, Y, **({"resamples": 100} | o)),
+        REPORT,
+    ),
+    **{
+        f"{kind.__name__}.report": (
+            lambda kind=kind, **o: fitted(kind).report(X, Y, **({"resamples": 100} | o)),
+            REPORT | {"folds": [2]},
+        )
+        for kind in (ts.SparseMLPClassifier, ts.SparseMLPRegressor)
+    },
     "SparseMLP.plan": (
         lambda **o: dataclasses.replace(model().plan(**o), available=None, taken=0),
         {"batch_size": [10], "evolves": [True, False], "stored": [2, 1.5]},

@@ -57,6 +57,7 @@ ALLOWED = {
     "memory": {"config", "optim", "topology", "training"},
     "attribution": {"config", "data"},
     "scoring": {"config", "data", "importance", "losses", "topology"},
+    "report": {"data", "history", "losses", "plot"},
     "model": {
         "activations",
         "attribution",
@@ -71,6 +72,7 @@ ALLOWED = {
         "optim",
         "parallel",
         "losses",
+        "report",
         "scoring",
         "streams",
         "topology",
@@ -92,6 +94,7 @@ ALLOWED = {
         "optim",
         "presets",
         "recipe",
+        "report",
         "streams",
         "tables",
         "topology",

@@ -23,7 +23,8 @@ __all__ = ["main", "make_parser", "run"]
 
 # In the order of the help. A module is imported when its command is asked for, or the help.
 _COMMANDS = (
-    "train", "plan", "evaluate", "predict", "explain", "importance", "prune", "export", "info"
+    "train", "plan", "evaluate", "predict", "explain", "importance", "report", "prune", "export",
+    "info",
 )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
+from trulysparse.report import measures
 
 Array = npt.NDArray[Any]
 Say = Callable[[str], None]
@@ -61,51 +61,18 @@ def short(found: dict[str, float]) -> str:
     return f"{accuracy}loss {found['loss']:.4f}"
 
 
-def _two(outputs: Array) -> Array:
-    """Give the probabilities of both classes, also of one sigmoid."""
-    return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
-
-
 def _of_classes(y: Array, outputs: Array) -> str:
-    from sklearn import metrics
-
-    outputs = _two(outputs).astype(np.float64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        balanced = metrics.balanced_accuracy_score(y, outputs.argmax(axis=1))
-    parts = [f"balanced accuracy {100 * balanced:.2f} %"]
-    area = _area(y, outputs)
-    if area is not None:
-        parts.append(f"AUC {area:.4f}")
-    share = outputs / outputs.sum(axis=1, keepdims=True)
-    tiny = np.finfo(np.float64).tiny
-    loss = -np.log(np.maximum(share[np.arange(len(y)), y], tiny)).mean()
-    return ", ".join([*parts, f"log loss {loss:.4f}"])
-
-
-def _area(y: Array, outputs: Array) -> float | None:
-    """Give the area under the curve, of several classes the mean of each against the others."""
-    from sklearn.metrics import roc_auc_score
-
-    classes = range(1, 2) if outputs.shape[1] == 2 else range(outputs.shape[1])
-    found = [
-        float(roc_auc_score(y == c, outputs[:, c])) for c in classes if 0 < (y == c).sum() < len(y)
-    ]
-    return float(np.mean(found)) if found else None
+    found = {m.name: m.whole(len(y)) for m in measures.of_classes(y, outputs)}
+    parts = [f"balanced accuracy {100 * found['Balanced accuracy']:.2f} %"]
+    if not np.isnan(found["AUC"]):
+        parts.append(f"AUC {found['AUC']:.4f}")
+    return ", ".join([*parts, f"log loss {found['Log loss']:.4f}"])
 
 
 def _of_labels(y: Array, outputs: Array) -> str:
-    from sklearn.metrics import roc_auc_score
-
-    known = ~np.isnan(y)
-    exact = (((outputs > 0.5) == (y > 0.5)) | ~known).all(axis=1).mean()
-    columns = [(y[known[:, j], j] > 0.5, outputs[known[:, j], j]) for j in range(y.shape[1])]
-    both = [(truth, guess) for truth, guess in columns if 0 < truth.sum() < len(truth)]
+    exact, _, area, _ = (m.whole(len(y)) for m in measures.of_labels(y, outputs))
     parts = [f"all labels right {100 * exact:.2f} %"]
-    if both:
-        area = np.mean([roc_auc_score(truth, guess) for truth, guess in both])
-        parts.append(f"AUC {area:.4f}")
-    return ", ".join(parts)
+    return ", ".join(parts if np.isnan(area) else [*parts, f"AUC {area:.4f}"])
 
 
 def _of_numbers(y: Array, outputs: Array, names: Sequence[str] | None) -> list[str]:
@@ -117,21 +84,20 @@ def _of_numbers(y: Array, outputs: Array, names: Sequence[str] | None) -> list[s
     for j in range(y.shape[1]):
         known = ~np.isnan(y[:, j])
         truth = y[known, j]
-        error = outputs[known, j].astype(np.float64) - truth
         if not len(truth):
             continue
-        spread = ((truth - truth.mean()) ** 2).sum()
-        r2 = f"R2 {1 - (error**2).sum() / spread:.4f}, " if spread > 0 else ""
+        made = measures.of_numbers(truth, outputs[known, j].astype(np.float64))
+        r2, root, apart = (m.whole(len(truth)) for m in made)
+        parts = "" if np.isnan(r2) else f"R2 {r2:.4f}, "
         which = "" if y.shape[1] == 1 or names is None else f"{names[j]}: "
-        root = np.sqrt((error**2).mean())
-        lines.append(f"{which}{r2}RMSE {root:.6g}, MAE {abs(error).mean():.6g}")
+        lines.append(f"{which}{parts}RMSE {root:.6g}, MAE {apart:.6g}")
     return lines
 
 
 def confusion(y: Array, outputs: Array, names: Sequence[str] | None) -> list[str]:
     """Show how often each class was taken for each; of many classes, the most frequent mistakes."""
-    guess = _two(outputs).argmax(axis=1)
-    count = max(_two(outputs).shape[1], int(y.max(initial=0)) + 1)
+    guess = measures.both(outputs).argmax(axis=1)
+    count = max(measures.both(outputs).shape[1], int(y.max(initial=0)) + 1)
     shown = [str(i) for i in range(count)] if names is None else list(names)
     if count > _SQUARE:
         return _mistakes(y, guess, shown)

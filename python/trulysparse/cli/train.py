@@ -326,7 +326,7 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         model.compact()
         say(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
     held_out = "test" if job.trained_on is job.data else "held out"
-    estimator.write(model, job.data, job.scaling, args.seed)
+    estimator.write(model, job.data, job.scaling, args.seed, job.chosen, job.features)
     _save(model, model.history, args.out, held_out, progress=not args.quiet)
     if interrupted:
         return 130

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from trulysparse import _check
-from trulysparse.data import columns
+from trulysparse.data import columns, seen
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.data.outliers import say_outliers
@@ -73,6 +73,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     _constant: _support.Mask | None = None
     _encoder: Encoder | None = None  # what makes samples of tables
     _shares: Any = None  # the means of its sparse features
+    _seen: list[str] | None = None  # hashes of rows that were trained on, if they are known
     # Parameters that older pickles have not.
     scale: str | bool | None = "auto"
     clip: float | str | None = "auto"
@@ -194,10 +195,12 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             )
             learnt = Learnt(made.target, made.is_sparse, scaling)
             whole = WeightedSamples(made.rows, np.empty(0), None)  # they have their targets
+            self._seen = None
             self._search(whole, None, learnt, random, watch, made.validation)
             return
         samples = self._samples(X, y, sample_weight, reset=not goes_on, fewest=1 if goes_on else 2)
         target = self._target if goes_on else self._learn(samples.y, samples.weight)
+        self._seen = seen.merged(self._seen if goes_on else [], seen.sketch(samples.X))
         held_out = self._held_out(X_val, y_val)
         samples = samples.with_weight(1 if goes_on else 2)
         samples = samples.times(self._class_weights(samples.y, whole=True))
@@ -307,6 +310,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         _support.say_merged(model, samples.X, encoded, self)
         if not goes_on:
             self.notes_ = []  # of a whole table only
+        self._seen = None
         self._keep(model, learnt, history, goes_on=goes_on)
 
     def _check_pruning(self, *, is_scored: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from scipy.sparse import csc_array
 from sklearn.utils.validation import check_is_fitted
 
 from trulysparse.attribution import Explanation
-from trulysparse.estimators import _explaining, _scaling, _support
+from trulysparse.estimators import _explaining, _reported, _scaling, _support
 from trulysparse.estimators._tables import Encoder
 from trulysparse.model import SparseMLP
+from trulysparse.report.bootstrap import RESAMPLES
+from trulysparse.report.making import TOP, asked, made
 from trulysparse.tables.parts import Part
 
 
@@ -125,3 +128,64 @@ class Looks:
         """What the neurons of each hidden layer are worth."""
         check_is_fitted(self, "model_")
         return [self.model_.importance(i) for i in range(1, len(self.model_.layer_sizes) - 1)]
+
+    def report(
+        self,
+        X: Any,
+        y: Any = None,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        name: str = "the table",
+        top: int = TOP,
+        folds: int = 0,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+        batch_size: int = 128,
+    ) -> str:
+        """Make a page of HTML that shows the network and how it does on a table.
+
+        The page stands alone: no scripts, and nothing is fetched. It has scores with intervals,
+        mistakes, calibration, the columns that matter most and what they speak for, the table,
+        learning curves, pruning and connections. What cannot be computed, such as a score without
+        labels, is said there. Needs matplotlib: ``pip install 'trulysparse[plot]'``.
+
+        Parameters
+        ----------
+        X, y
+            A table, (n_samples, n_features), and its targets, as `fit` takes them, in memory. Rows
+            without a target are not scored; y may be None (default).
+        path
+            The file to write, or None (default).
+        title, name
+            The page's title, by default made of `name`, which is what the table is called.
+        top
+            Columns that are shown, from 1 to 200. Default 20.
+        folds
+            Train the same estimator again so often, each time without one part of the rows of the
+            table, and show the mean and spread of its scores. 0 (default): not at all.
+        resamples
+            Resamples of the rows for intervals, from 100 to 10,000; fewer are taken where they
+            would take minutes, and the page says so. Default 1000.
+        seed
+            Of what is drawn: the same seed gives the same page on the same day. Default 0.
+        batch_size
+            Samples that are predicted together. Default 128.
+
+        Returns
+        -------
+        str
+            The page.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        OSError
+            If the file cannot be written.
+        ValueError, TypeError
+            If an argument is wrong, or the table is not one of the estimator's.
+        """
+        wanted = asked(path, title=title, name=name, top=top, folds=folds, resamples=resamples,
+                       seed=seed, batch_size=batch_size)  # fmt: skip
+        return made(_reported.of_tables(self, X, y, wanted), wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ def metadata(estimator: Any) -> dict[str, str]:
         "shares": None if estimator._shares is None else estimator._shares.tolist(),
         "loss_curve": [float(loss) for loss in estimator.loss_curve_],
         "notes": state.get("notes_", []),
+        "history": curves_of(state.get("history_")),
+        "seen": getattr(estimator, "_seen", None),
         "encoder": _encoder(state.get("_encoder")),
     }
     found: dict[str, str] = estimator.model_.metadata | {KEY: json.dumps(said)}
@@ -100,7 +102,7 @@ def described(
     parameters
         Those of the estimator, numbers and text.
     **learnt
-        `features`, `feature_names`, `sparse` and `loss_curve`, as `metadata` has them.
+        `features`, `feature_names`, `sparse`, `loss_curve`, and what else `metadata` has.
     """
     said: dict[str, Any] = {
         "class": kind,
@@ -131,7 +133,8 @@ def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
         "notes_": said.get("notes", []),
         "n_features_in_": said["features"],
         "n_outputs_": target.outputs,
-        "history_": History(),
+        "history_": _history(said.get("history")),
+        "_seen": said.get("seen"),
         "loss_curve_": losses,
         "loss_": losses[-1],
         "best_loss_": min(losses),
@@ -152,6 +155,29 @@ def _learnt(model: SparseMLP, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _numbers(said: Any) -> Any:
     return None if said is None else np.array(said, np.int64)
+
+
+_CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
+
+
+def curves_of(history: History | None) -> dict[str, list[float]]:
+    """Give what a file keeps of a history, if there is one: what a report shows."""
+    found = {} if history is None else history.history
+    return {key: list(map(float, found[key])) for key in _CURVES if found.get(key)}
+
+
+def _history(said: Mapping[str, Sequence[float]] | None) -> History:
+    """Make a history of what a file has kept of it."""
+    history, curves = History(), said or {}
+    lengths = {len(values) for values in curves.values()}
+    if len(lengths) > 1 or not set(curves) <= set(_CURVES):
+        raise ValueError("history: expected curves of the same length")
+    for values in curves.values():
+        if not all(map(_check.is_number, values)):
+            raise TypeError("history: expected numbers")
+    history.history = {name: list(values) for name, values in curves.items()}
+    history.epoch = list(range(max(lengths, default=0)))
+    return history
 
 
 def _is_plain(value: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trulysparse import _check
+from trulysparse.data import seen
 from trulysparse.estimators._targets import Classes, Labels, Numbers, Values
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
@@ -158,6 +159,7 @@ NETWORK: Mapping[str, tuple[_Fits, str]] = {
     "?_robust": (lambda v: v is None or _array("i")(v), "numbers of features, or None"),
     "?_shares": (lambda v: v is None or _array("f")(v), "shares of rows, or None"),
     "?_constant": (lambda v: v is None or _array("b")(v), "a mask of the features or None"),
+    "?_seen": (lambda v: v is None or seen.are_hashes(v), "hashes of rows, or None"),
     "?notes_": (lambda v: isinstance(v, list) and _are_labels(v), "a list of sentences"),
     "n_outputs_": (_is_count, "a number of outputs"),
     "n_iter_": (_is_count, "a number of epochs"),

@@ -8,6 +8,7 @@ from trulysparse.cli.flags import network
 from trulysparse.cli.presets import Chosen
 from trulysparse.cli.tables.problem import Problem
 from trulysparse.config import Config
+from trulysparse.data import seen
 from trulysparse.estimators import (
     KEY,
     SparseMLPClassifier,
@@ -18,10 +19,12 @@ from trulysparse.estimators import (
 )
 from trulysparse.estimators._base import Learnt
 from trulysparse.estimators._making import Making
+from trulysparse.estimators._saved import curves_of
 from trulysparse.estimators._scaling import Asked, Scaling
 from trulysparse.estimators._targets import Numbers
 from trulysparse.estimators._weighted import WeightedSamples
 from trulysparse.model import SparseMLP
+from trulysparse.presets import TABLE
 from trulysparse.selection.features import Indices
 from trulysparse.tables.encoder import TableEncoder
 
@@ -42,6 +45,7 @@ _FLAGS = {
     "max_iter": "epochs",
 }
 _OF_EVOLUTION = ("zeta", "grow", "grow_init", "zeta_schedule", "zeta_stop", "evolve_every")
+_ASKED = ("input_gain", "label_smoothing")
 # What an estimator is asked for that its network has.
 _OF_CONFIG = ("activation", "slope", "dropout", "input_noise", "epsilon", "density")
 
@@ -84,7 +88,14 @@ def choose(
     return _choosing.choose(making, samples, problem.y_train, seed)
 
 
-def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> None:
+def write(
+    model: SparseMLP,
+    problem: Problem,
+    scaled: Scaling,
+    seed: int,
+    chosen: Chosen,
+    features: Indices | None,
+) -> None:
     """Write into the metadata what `trulysparse.load` needs to make an estimator of the network."""
     learnt = problem.learnt
     if learnt is None:
@@ -94,22 +105,54 @@ def write(model: SparseMLP, problem: Problem, scaled: Scaling, seed: int) -> Non
     parameters["hidden_layer_sizes"] = model.original_layer_sizes[1:-1]
     parameters["random_state"] = seed
     parameters["scale"] = scaled.name
+    if config.epsilon is config.density is None:  # some features are connected
+        parameters["epsilon"] = chosen["epsilon"]
+    parameters |= {name: chosen.given[name] for name in _ASKED if name in chosen.given}
+    parameters |= _training(chosen)
     encoder = problem.encoder
     names = None
     if isinstance(encoder, TableEncoder):
         names = [part.name for part in encoder.columns_]
-    features = model.original_layer_sizes[0] if encoder is None else len(encoder.columns_)
+    count = model.original_layer_sizes[0] if encoder is None else len(encoder.columns_)
     is_number = isinstance(learnt.target, Numbers)
     model.metadata[KEY] = described(
         "SparseMLPRegressor" if is_number else "SparseMLPClassifier",
         learnt.target,
         encoder,
         parameters,
-        features=features,
+        features=count,
         feature_names=names,
         sparse=problem.is_sparse,
         scale=scaled.name,
         robust=None if scaled.columns is None else scaled.columns.tolist(),
         notes=problem.telling,
+        history=curves_of(model.history),
+        seen=seen.sketch(problem.x_train),
+        features_used=None if features is None else features.tolist(),
         loss_curve=[float(loss) for loss in model.history.history.get("loss", [0.0])],
     )
+
+
+# What an estimator is asked for that the command line calls otherwise.
+_OF_FLAGS = {
+    "max_iter": "epochs",
+    "batch_size": "batch_size",
+    "optimizer": "optimizer",
+    "learning_rate_init": "learning_rate",
+    "momentum": "momentum",
+    "nesterovs_momentum": "nesterov",
+    "weight_decay": "weight_decay",
+    "zeta": "zeta",
+}
+_ALWAYS = ("epochs", "batch_size", "optimizer")
+
+
+def _training(chosen: Chosen) -> dict[str, Any]:
+    """Give how it was trained, as far as an estimator can be told: what was given, or is sure."""
+    # The table's preset is what an estimator has by itself.
+    is_usual = chosen.preset.name == TABLE.name and chosen.preset.optimizer == TABLE.optimizer
+    flags = {*chosen.given, *(() if is_usual else _ALWAYS)}
+    found = {name: chosen[flag] for name, flag in _OF_FLAGS.items() if flag in flags}
+    if chosen["schedule"] in ("constant", "cosine"):
+        found["learning_rate"] = chosen["schedule"]
+    return found

@@ -57,11 +57,20 @@ class Rows(NamedTuple):
 
 
 class Saved:
-    """A network from a file, and what an estimator knows besides."""
+    """A network from a file, and what an estimator knows besides.
+
+    Attributes
+    ----------
+    model, estimator
+        The network, and its estimator or None.
+    given
+        The table of which samples were made last, as the estimator takes it.
+    """
 
     def __init__(self, model: SparseMLP) -> None:
         self.model = model
         self.estimator: Any = None
+        self.given: Any = None
         text = model.metadata.get(estimators.KEY)
         if text is not None:
             self.estimator = estimators.restored(model)
@@ -106,8 +115,11 @@ class Saved:
 
     # --- rows -------------------------------------------------------------------------------------
 
-    def labelled(self, args: argparse.Namespace) -> Rows:
-        """Read rows with their labels: the test part, or all if there is none."""
+    def labelled(self, args: argparse.Namespace, *, keeps_unlabelled: bool = False) -> Rows:
+        """Read rows with their labels: the test part, or all if there is none.
+
+        With `keeps_unlabelled` labels may be missing: -1 of a class, NaN of a number.
+        """
         if not source.is_table(args.data):
             return self._of_dataset(args)
         known: Any = source.labels(args.label)
@@ -124,7 +136,8 @@ class Saved:
             raise ValueError(f"{args.data}: no column is the label: expected --label COLUMN")
         name = source.name_of(args.data)
         x = self.samples(args.data, part)
-        return Rows(name, x, self._targets(args.data, part), part, table.test is None)
+        y = self._targets(args.data, part, keeps_unlabelled=keeps_unlabelled)
+        return Rows(name, x, y, part, table.test is None)
 
     def unlabelled(self, args: argparse.Namespace) -> Rows:
         """Read rows to predict."""
@@ -218,6 +231,7 @@ class Saved:
             if not hasattr(x, "columns"):
                 x = self._widened(x)
                 self._check_width(what, x)
+            self.given = x
             made = _support.validated(self.estimator, x, reset=False, name=what)
         made = narrowest(made) if isinstance(made, np.ndarray) else made
         return metadata.remaining(self.model, made)
@@ -335,9 +349,11 @@ class Saved:
 
     # --- targets ----------------------------------------------------------------------------------
 
-    def _targets(self, what: str, table: Table) -> Array:
+    def _targets(self, what: str, table: Table, *, keeps_unlabelled: bool = False) -> Array:
         """Make targets of the network of a table's labels."""
         values = targets.columns_of(table.y)
+        if keeps_unlabelled and len(values) == 1 and targets.missing_in(values[0]).any():
+            return self._some_targets(what, table, values[0])
         names = targets.names_of(table)
         if self.class_names is not None:
             (column,) = values
@@ -348,6 +364,16 @@ class Saved:
         if y.shape[1] != count:
             raise ValueError(f"{what}: {y.shape[1]} labels, but the model predicts {count}")
         return y
+
+    def _some_targets(self, what: str, table: Table, column: Array) -> Array:
+        """Make targets of labels of which some are missing."""
+        known = np.flatnonzero(~targets.missing_in(column))
+        rows = [table.rows[i] for i in known.tolist()] if len(table.rows) else ()
+        is_class = self.class_names is not None
+        found = np.full(len(column), -1) if is_class else np.full((len(column), 1), np.nan)
+        if len(known):
+            found[known] = self._targets(what, replace(table, y=column[known], rows=rows))
+        return found
 
 
 def _codes(
