@@ -191,7 +191,10 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             if made.score is not None:
                 watch = Scorer(made.score, patience if stops else None, tol)
             scaling = _scaling.of_rows(
-                _scaling.of(self), is_sparse=made.is_sparse, loss=made.target.loss
+                _scaling.of(self),
+                is_sparse=made.is_sparse,
+                is_csr=made.is_csr,
+                loss=made.target.loss,
             )
             learnt = Learnt(made.target, made.is_sparse, scaling)
             whole = WeightedSamples(made.rows, np.empty(0), None)  # they have their targets

@@ -25,6 +25,7 @@ class Prepared(NamedTuple):
     rows: RowBlocks
     target: Targets
     is_sparse: bool
+    is_csr: bool
     validation: Any
     score: Callable[[Any], float] | None
 
@@ -65,7 +66,7 @@ def prepare(estimator: Any, rows: RowBlocks, X_val: Any, y_val: Any, *, stops: b
         encoded = encoded._with(_weight=(rows._weight / mean).astype(np.float32))
     is_sparse = issparse(sample) or isinstance(sample, Blocks)
     validation, score = _held_out(estimator, target, X_val, y_val)
-    return Prepared(encoded, target, is_sparse, validation, score)
+    return Prepared(encoded, target, is_sparse, issparse(sample), validation, score)
 
 
 def _target(estimator: Any, rows: RowBlocks) -> Targets:

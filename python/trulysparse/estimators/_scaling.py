@@ -194,7 +194,7 @@ def of_batches(wanted: Asked, *, is_sparse: bool) -> Scaling:
     return Scaling(wanted.scale, wanted.standardize(is_sparse=is_sparse), clip)
 
 
-def of_rows(wanted: Asked, *, is_sparse: bool, loss: str) -> Scaling:
+def of_rows(wanted: Asked, *, is_sparse: bool, is_csr: bool, loss: str) -> Scaling:
     """Give how features of rows of a file are scaled: by means and deviations of all."""
     if wanted.scale == "robust":
         raise ValueError(
@@ -202,7 +202,7 @@ def of_rows(wanted: Asked, *, is_sparse: bool, loss: str) -> Scaling:
             "need all rows at once"
         )
     found = of_batches(wanted, is_sparse=is_sparse)
-    return replace(found, clip=_limit(wanted, some=False, is_dense=not is_sparse, loss=loss))
+    return replace(found, clip=_limit(wanted, some=False, is_dense=not is_csr, loss=loss))
 
 
 def going_on(
