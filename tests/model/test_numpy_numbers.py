@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import re
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -206,6 +207,12 @@ def fitted(kind):
     return kind(max_iter=1, random_state=0, hidden_layer_sizes=12).fit(X, Y)
 
 
+def reported(model, **options):
+    """A page without its pictures, which take a second."""
+    with mock.patch("trulysparse.report.pictures.draw", lambda paint, told, *how: told):
+        return model.report(X, Y, **({"resamples": 100} | options))
+
+
 # What is called, and values of its parameters. `tmp_path` is filled in.
 CALLS = {
     "SparseMLP": (lambda **o: model(**_standardizing(o)), SETTINGS | {"layer_sizes": [[6, 9, 4]]}),
@@ -258,12 +265,12 @@ CALLS = {
         {"percentiles": [[0, 25.0]], "batch_size": [10]},
     ),
     "SparseMLP.report": (
-        lambda **o: model().report(X, Y, **({"resamples": 100} | o)),
+        lambda **o: reported(model(), **o),
         REPORT,
     ),
     **{
         f"{kind.__name__}.report": (
-            lambda kind=kind, **o: fitted(kind).report(X, Y, **({"resamples": 100} | o)),
+            lambda kind=kind, **o: reported(fitted(kind), **o),
             REPORT | {"folds": [2]},
         )
         for kind in (ts.SparseMLPClassifier, ts.SparseMLPRegressor)
