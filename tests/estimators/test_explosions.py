@@ -47,7 +47,9 @@ def test_a_lower_rate_is_tried_where_the_loss_explodes():
     x, y = np.exp(3 * x), np.exp(x[:, 0] + x[:, 1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted = SparseMLPRegressor(max_iter=60, scale="standard", random_state=0).fit(x, y)
+        fitted = SparseMLPRegressor(
+            max_iter=60, scale="standard", optimizer="sgd", dropout=0.2, input_gain=1, random_state=0
+        ).fit(x, y)
     assert fitted.n_retries_ > 0
     rate = fitted.history_.history["learning_rate"][0]
     assert rate == pytest.approx(0.02 / 4**fitted.n_retries_, rel=0.01)

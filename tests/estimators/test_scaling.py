@@ -59,12 +59,15 @@ def test_a_heavy_tailed_column_does_not_drown(name):
         warnings.simplefilter("error")
         fitted = CLASSIFIER(random_state=0).fit(x[:800], y[:800])
     best = CLASSIFIER(random_state=0).fit(ranked[:800], y[:800]).score(ranked[800:], y[800:])
-    assert fitted.score(x[800:], y[800:]) > best - 0.04
+    # Small numbers beside many zeros are apart by their ranks only; drowned, the score is 0.65.
+    near = 0.06 if name == "mostly zeros" else 0.04
+    assert fitted.score(x[800:], y[800:]) > best - near
     assert kinds(fitted) == ["standard"] * 3 + ["robust"]
     assert {part.scaled.clip for part in fitted.columns_} == {3}
     numbers = x[:, 1] + np.clip(x[:, 3] - np.median(x[:, 3]), -1, 1)
     regressor = REGRESSOR(random_state=0).fit(x[:800], numbers[:800])
     assert regressor.score(x[800:], numbers[800:]) > 0.9
+    assert {part.scaled.clip for part in regressor.columns_} == {10}
 
 
 @pytest.mark.parametrize("kind", [CLASSIFIER, REGRESSOR])
@@ -75,9 +78,11 @@ def test_ordinary_columns_train_as_they_did(kind):
     marks = sp.csr_array((rng.random((ROWS, 5)) < 0.2) * rng.random((ROWS, 5)))
     for samples, older in ((x, True), (ts.Blocks(x, marks), "auto"), (marks, "auto")):
         found = kind(**QUICK).fit(samples, y)
-        assert found.model_.clip is None
+        # Of samples that are not sparse, what tells classes apart has a limit.
+        clip = None if kind is REGRESSOR or samples is marks else 3.0
+        assert found.model_.clip == clip
         assert "robust" not in kinds(found)
-        plain = kind(**QUICK, standardize=older, clip=None).fit(samples, y)
+        plain = kind(**QUICK, standardize=older, clip=clip).fit(samples, y)
         assert found.model_._core.to_bytes({}) == plain.model_._core.to_bytes({})
         if samples is x:
             named = kind(**QUICK, scale="standard").fit(samples, y)
@@ -343,6 +348,7 @@ def test_another_single_value_is_none_far_away():
 def test_another_scale_needs_a_new_fit():
     x, y = table(HEAVY_TAILED["exponentials"])
     plain = CLASSIFIER(**QUICK, scale="standard").fit(x, y)
+    free = CLASSIFIER(**QUICK, scale="standard", clip=None).fit(x, y)
     auto, robust = CLASSIFIER(**QUICK).fit(x, y), CLASSIFIER(**QUICK, scale="robust").fit(x, y)
     for estimator, asked, message in (
         (auto, {"scale": "standard"}, "scale = 'standard', but .* made with 'auto'"),
@@ -352,7 +358,8 @@ def test_another_scale_needs_a_new_fit():
         (robust, {"scale": None, "clip": None}, "standardize = False, but"),
         (auto, {"clip": None}, "clip = None, but .* made with 3.0"),
         (auto, {"clip": 2}, "clip = 2.0, but .* made with 3.0"),
-        (plain, {"clip": 2}, "clip = 2.0, but .* made with None"),
+        (plain, {"clip": 2}, "clip = 2.0, but .* made with 3.0"),
+        (free, {"clip": 2}, "clip = 2.0, but .* made with None"),
     ):
         other = clone(estimator).set_params(**asked, warm_start=True)
         other.__dict__.update({k: v for k, v in vars(estimator).items() if k not in asked})

@@ -231,6 +231,8 @@ def going_on(
             f"{was or 'auto'!r}: expected that, or a new fit (warm_start=False)"
         )
     clip = model.clip if isinstance(wanted.clip, str) else wanted.clip
+    if wanted.scale is None and isinstance(wanted.clip, str):
+        clip = None  # what has changed is the scale
     return Scaling(wanted.scale, wanted.standardize(is_sparse=is_sparse), clip)
 
 
