@@ -95,7 +95,7 @@ def _explained(saved: Saved, x: Any, of: str) -> Explanation:
 
 def _cells(read: Rows, row: int) -> dict[str, str]:
     """Give what the columns of a row hold."""
-    x = None if read.table is None else read.table.x
+    x: Any = None if read.table is None else read.table.x
     if not hasattr(x, "columns"):
         return {}
     cells = x[row].row(0) if not hasattr(x, "iloc") else x.iloc[row].tolist()
