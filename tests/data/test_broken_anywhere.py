@@ -20,7 +20,10 @@ ANYTHING = {
 }
 # Whose dictionaries have numbers as keys, which is what is taken of them.
 KEYS = {
+    "SparseMLP.explain(outputs)",
     "SparseMLP.pruning_curve(percentiles)",
+    "SparseMLPClassifier.explain(outputs)",
+    "SparseMLPRegressor.explain(outputs)",
     "TopologyRecorder(layers)",
     "plot.degree_distributions(epochs)",
     "plot.input_connections_over_epochs(epochs)",
