@@ -17,7 +17,8 @@ def table(tmp_path, monkeypatch):
 
 
 def test_is_written_and_said(table, capsys):
-    assert cli.main([*table, "--learning-rate", "1e-6", "--epochs", "12"]) == 1
+    flags = ["--input-gain", "1", "--learning-rate", "1e-6", "--epochs", "12"]
+    assert cli.main([*table, *flags]) == 1
     out, err = capsys.readouterr()
     assert err.startswith("trulysparse: warning: training has come to nothing: the loss of the tra")
     assert "after 12 epochs, above 0.6" in err

@@ -239,7 +239,7 @@ class TestCommandLine:
                 f"--learning-rate {rate} --batch-size {size}"
             ) in text
         assert "--epochs 500" in text
-        assert "a fortieth of the rows, from 16 to 128, and a decay of 0.005 an epoch" in text
+        assert "a fortieth of the rows, from 16 to 128; at least 1,500 steps and 30 epochs" in text
         rates = "--dropout 0.2 --learning-rate 0.05"
         assert f"digits: --hidden 200 200 200 {rates} --batch-size 128" in text
 

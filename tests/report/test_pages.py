@@ -364,7 +364,8 @@ def test_levels_mean_nothing_in_html():
     frame = pl.DataFrame({"<b>": [HOSTILE[0], HOSTILE[1], "plain"] * 20, "n": np.arange(60) % 7})
     y = np.arange(60) % 2
     text = made(classifier(frame, y), frame, y)
-    assert HOSTILE[0] in section(text, "columns") + section(text, "correlations")
+    shown = section(text, "columns") + section(text, "correlations")
+    assert any(level in shown for level in HOSTILE[:2])
 
 
 # --- arguments ------------------------------------------------------------------------------------

@@ -188,18 +188,20 @@ class _Job:
     def model(self, is_worker: bool) -> SparseMLP:
         """Make the network."""
         args, in_mpi = self.args, getattr(self.strategy, "comm", None) is not None
-        model = drawn(
-            [self.data.n_features, *network.hidden(self.chosen), self.data.n_outputs],
-            self.features,
-            loss=self.data.loss,
-            standardize_targets=self.data.loss == "squared_error",
+        sizes = [self.data.n_features, *network.hidden(self.chosen), self.data.n_outputs]
+        settings: dict[str, Any] = {
+            "loss": self.data.loss,
+            "standardize_targets": self.data.loss == "squared_error",
             **network.settings(self.chosen),
-            standardize=self.scaling.standardize,
-            clip=self.scaling.clip,
-            seed=args.seed,
-            threads=1 if in_mpi and args.threads is None else args.threads,
-            **({} if self.features is not None else {"progress": not args.quiet and not is_worker}),
-        )
+            "standardize": self.scaling.standardize,
+            "clip": self.scaling.clip,
+            "seed": args.seed,
+            "threads": 1 if in_mpi and args.threads is None else args.threads,
+        }
+        if self.features is None:
+            model = SparseMLP(sizes, **settings, progress=not args.quiet and not is_worker)
+        else:
+            model = drawn(sizes, self.features, **settings)
         self.scaling.apply(model, self.trained_on.x_train, None)
         metadata.write(model, self.data, str(args.label[0]) if args.label else None)
         return model
