@@ -48,7 +48,12 @@ def test_a_lower_rate_is_tried_where_the_loss_explodes():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted = SparseMLPRegressor(
-            max_iter=60, scale="standard", optimizer="sgd", dropout=0.2, input_gain=1, random_state=0
+            max_iter=60,
+            scale="standard",
+            optimizer="sgd",
+            dropout=0.2,
+            input_gain=1,
+            random_state=0,
         ).fit(x, y)
     assert fitted.n_retries_ > 0
     rate = fitted.history_.history["learning_rate"][0]
