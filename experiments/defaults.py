@@ -62,7 +62,7 @@ FEW_CELLS, FEW_ROWS = 3_000_000, 1500  # of tables with four folds; others have 
 
 
 def preset(samples: int, loss: str, *, sparse: bool, **changes: Any) -> Preset:
-    """Give the preset for so many samples with some settings changed."""
+    """Give the preset for a number of samples with some settings changed."""
     own = {name: value for name, value in changes.items() if name not in ("clip", "twice")}
     chosen = replace(TABLE._for(samples, sparse=sparse, loss=loss), **own)._for(samples)
     if loss == "squared_error":

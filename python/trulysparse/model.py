@@ -72,8 +72,7 @@ class SparseMLP(Reported):
     allocation
         Makes `density`, then a number, that of the whole network, and spreads it over the layers.
         ``"uniform"``: evenly. ``"er"``: in proportion to ``(n_in + n_out) / (n_in * n_out)``, as
-        `epsilon` does; what a dense layer cannot hold goes to the others. ``"erk"``: the same, as
-        it differs for convolutions only. Default None.
+        `epsilon` does; others take what a full layer cannot. ``"erk"``: the same. Default None.
     activation
         Of hidden layers, one for all or one for each: ``"all_relu"`` (default), ``"relu"``,
         ``"leaky_relu"``, ``"sigmoid"``, ``"tanh"``, ``"silu"``, ``"gelu"`` (with the error
@@ -125,8 +124,7 @@ class SparseMLP(Reported):
         Learn targets in units of their own deviations from their mean, those of the first training
         data; losses are in these units, and `predict` gives the user's. Default False.
     seed
-        Of everything random, from 0 to 2^64 - 1; drawn from the system if None. The same seed
-        gives the same bits for any number of threads.
+        From 0 to 2^64 - 1; drawn from the system if None. It fixes all bits, for any `threads`.
     threads
         Threads to use; all that the process may use if None.
     progress
@@ -313,8 +311,7 @@ class SparseMLP(Reported):
             0 trains nothing. A second fit without `initial_epoch` trains `epochs` more and starts
             the schedule anew; momentum, shuffling and dropout go on where they were.
         steps_per_epoch
-            Batches of an iterator in an epoch; by default as many as `x` has, if it has a length.
-            None (default) with arrays.
+            Batches of an iterator in an epoch. None (default): as many as it has, if it tells.
         batch_size
             Samples per step; with an iterator those of validation only. Default 128.
         sample_weight
@@ -344,8 +341,7 @@ class SparseMLP(Reported):
         callbacks
             `Callback` objects, such as `EarlyStopping` and `ModelCheckpoint`.
         progress
-            Draw a progress bar in a notebook, or on the standard error stream if that is a
-            terminal. Default True.
+            Draw a progress bar in notebooks, and on terminals (standard error). Default True.
         initial_epoch
             The epoch to start at, for the schedule and the history of a fit that goes on: after 10
             epochs, ``epochs=30, initial_epoch=10`` runs 20 along a schedule over 30. Default 0. An
@@ -481,8 +477,7 @@ class SparseMLP(Reported):
         -------
         dict
             ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
-            and outputs, p > 0.5 against y > 0.5; none where outputs are values). Missing labels do
-            not count in either.
+            and outputs, p > 0.5 against y > 0.5; none for values). Missing labels do not count.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         if (rows := held.rows_of(x, y, sample_weight)) is not None:
@@ -502,9 +497,8 @@ class SparseMLP(Reported):
         """Compute the outputs: probabilities, or values with an identity as the output.
 
         They are float32 of shape (samples, n_outputs), or float64 if the model standardises its
-        targets. `x` and errors as in `fit`. A sample's bits do not depend on `batch_size`, the
-        number of samples that are computed together. Outputs, scores and importances that are not
-        finite come with a RuntimeWarning.
+        targets. `x` and errors as in `fit`. `batch_size` samples are computed together, with the
+        bits that each has alone. What is not finite comes with a RuntimeWarning.
         """
         batch_size = _check.integer("batch_size", batch_size, 1)
         if (rows := held.rows_of(x)) is not None:
@@ -561,8 +555,7 @@ class SparseMLP(Reported):
         """Sum the absolute values of the incoming weights of each neuron in a layer.
 
         These sums, float32 of shape (neurons,), are the importance of importance pruning (arXiv
-        2102.01732). Layer 1 is the first hidden layer, the last is the output layer. Without such a
-        layer: ValueError.
+        2102.01732). Layer 1 is the first hidden one, the last the outputs. Others: ValueError.
         """
         last = len(self.layer_sizes) - 1
         return scoring.importance(self._core, _check.integer("layer", layer, 1, last) - 1)

@@ -192,7 +192,7 @@ def evolve_every(steps: int) -> int:
 
 
 def suited(table: Preset, samples: int, *, sparse: bool, loss: str) -> Preset:
-    """Give what suits so many samples, sparse ones, and other targets than classes."""
+    """Give what suits this number of samples, sparse ones, and other targets than classes."""
     of_classes = LOSSES[loss].output == "softmax"
     if not of_classes or samples >= MANY:
         table = replace(table, label_smoothing=0.0)

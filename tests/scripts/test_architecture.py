@@ -81,7 +81,8 @@ ALLOWED = {
     "loading": {"config", "estimators", "model"},
     "plot": {"callbacks", "history", "layer"},
     "recipe": {"optim", "topology"},
-    "presets": {"config", "data", "optim", "recipe", "topology"},
+    "presets": {"config", "data", "losses", "optim", "recipe", "topology"},
+    "selection": {"data", "history", "model", "optim", "presets", "topology"},
     "estimators": {
         "attribution",
         "callbacks",
@@ -95,6 +96,7 @@ ALLOWED = {
         "presets",
         "recipe",
         "report",
+        "selection",
         "streams",
         "tables",
         "topology",

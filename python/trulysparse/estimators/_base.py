@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Sized
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -33,8 +32,8 @@ from trulysparse.estimators import (
     _support,
     _tables,
 )
+from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._looks import Looks
-from trulysparse.estimators._scaling import Scaling
 from trulysparse.estimators._stopping import Scorer, Tries, is_finite
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Targets
@@ -49,15 +48,6 @@ from trulysparse.topology import ImportancePruning, Rule
 
 # What a network's outputs are, where another thread may be about to replace both in an estimator.
 _TARGET_OF: WeakKeyDictionary[SparseMLP, Targets] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What was learnt from the first training data, and stays when training goes on."""
-
-    target: Targets
-    is_sparse: bool
-    scaling: Scaling
 
 
 class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
@@ -131,27 +121,22 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.slope, self.epsilon, self.density = slope, epsilon, density
-        self.dropout = dropout
-        self.input_noise = input_noise
-        self.input_gain, self.label_smoothing = input_gain, label_smoothing
+        self.dropout, self.label_smoothing = dropout, label_smoothing
+        self.input_noise, self.input_gain = input_noise, input_gain
         self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
+        self.learning_rate, self.learning_rate_init = learning_rate, learning_rate_init
+        self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
         self.weight_decay = weight_decay
         self.optimizer = optimizer
         self.max_iter = max_iter
         self.topology = topology
-        self.zeta = zeta
-        self.grow_init = grow_init
+        self.zeta, self.grow_init = zeta, grow_init
         self.pruning = pruning
         self.standardize, self.scale, self.clip = standardize, scale, clip
         self.feature_selection = feature_selection
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
+        self.n_iter_no_change, self.tol = n_iter_no_change, tol
         self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs

@@ -10,13 +10,14 @@ which the held-out samples are likeliest.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from trulysparse import _check
 from trulysparse.estimators import _automatic, _support
 from trulysparse.estimators._eliminating import halves
+from trulysparse.estimators._making import Making
 from trulysparse.estimators._targets import Array
 from trulysparse.estimators._weighted import WeightedSamples
 from trulysparse.losses import LOSSES
@@ -25,9 +26,6 @@ from trulysparse.selection import temperature
 from trulysparse.selection.elimination import Diverged, Round, Task, eliminate, losses
 from trulysparse.selection.features import Indices
 from trulysparse.streams import RowBlocks
-
-if TYPE_CHECKING:
-    from trulysparse.estimators._making import Making
 
 # Without as many features there is little to gain, and with fewer samples no telling.
 _FEWEST_FEATURES, _FEWEST_SAMPLES = 100, 120

@@ -103,7 +103,7 @@ def found(
     constant
         Which features have one value.
     count
-        Gives how many of so many columns are selected; None: as held-out samples say.
+        Gives how many of a number of columns are selected; None: as held-out samples say.
     """
     encoder: Encoder | None = selector._encoder
     groups = None if encoder is None else _groups(encoder, samples.X.shape[1])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trulysparse import _check
 from trulysparse.config import Config
 from trulysparse.estimators import _automatic, _going_on, _support
+from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._targets import Array
 from trulysparse.estimators._weighted import WeightedSamples
 from trulysparse.history import History
@@ -18,13 +19,8 @@ from trulysparse.presets import TABLE, Preset
 from trulysparse.selection.features import Indices, spread
 from trulysparse.streams import RowBlocks
 
-if TYPE_CHECKING:
-    from trulysparse.estimators._base import Learnt, SparseEstimator
 
-
-def of(
-    estimator: SparseEstimator, samples: WeightedSamples, learnt: Learnt, *, whole: bool
-) -> Making:
+def of(estimator: Any, samples: WeightedSamples, learnt: Learnt, *, whole: bool) -> Making:
     """Find what suits these data; `whole` if they are all samples that there will be."""
     facts = _automatic.Facts(samples.X.shape[0], learnt.is_sparse, learnt.target.loss, whole)
     return Making(estimator, learnt, _automatic.suited(estimator, facts), whole)
@@ -46,7 +42,7 @@ class Making:
         Whether these are all samples that there will be, or a batch.
     """
 
-    estimator: SparseEstimator
+    estimator: Any
     learnt: Learnt
     preset: Preset
     whole: bool
@@ -62,7 +58,7 @@ class Making:
         """Give the network to train, with connections from some features only if they are given."""
         estimator, X, scaling = self.estimator, samples.X, self.learnt.scaling
         made = Config.of(estimator.model_._core) if goes_on else None
-        old = estimator.model_ if goes_on else None
+        old: SparseMLP | None = estimator.model_ if goes_on else None
         sizes = estimator.hidden_layer_sizes
         hidden = _automatic.hidden(sizes, self.preset, old)
         layer_sizes = [X.shape[1], *hidden, self.learnt.target.outputs]

@@ -14,6 +14,7 @@ from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers
 from trulysparse.estimators import _base, _partial, _support
 from trulysparse.estimators._docs import documented
+from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._targets import Array, Numbers, Targets
 from trulysparse.estimators._weighted import positive, refuse_huge
 from trulysparse.history import History
@@ -153,7 +154,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         _say_outliers(y if weight is None else y[weight > 0])
         return Numbers.of(y)
 
-    def _keep(self, model: SparseMLP, learnt: _base.Learnt, history: History, **how: Any) -> None:
+    def _keep(self, model: SparseMLP, learnt: Learnt, history: History, **how: Any) -> None:
         super()._keep(model, learnt, history, **how)
         units = model._core.target_statistics()
         if units is not None:  # 0.1.0's estimators have them already

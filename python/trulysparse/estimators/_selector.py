@@ -329,7 +329,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         return min(count, n_features)
 
     def _count(self) -> Callable[[int], int] | None:
-        """Give what tells how many of so many columns are selected; None: held-out samples."""
+        """Give what tells how many of the columns are selected; None: held-out samples."""
         value = self.n_features_to_select
         return None if isinstance(value, str) and value == "auto" else self._n_selected
 

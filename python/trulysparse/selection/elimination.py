@@ -48,7 +48,7 @@ class Settings:
     zeta
         Of SET, after every epoch.
     epochs, steps
-        Of a round: passes over the samples, or None for as many as make so many steps.
+        Of a round: passes over the samples, or None for as many as make this number of steps.
     batch_size
         Samples per step; None goes by their number.
     keep
@@ -302,7 +302,7 @@ class _Member:
         self.model = SparseMLP.from_scipy([grown.tocsr(), *others], biases, **self._how)
 
     def _places(self, weights: Any, count: int) -> Indices:
-        """Draw about so many places without a connection, as numbers row * columns + column."""
+        """Draw places without a connection, at most `count`, as numbers row * columns + column."""
         if count <= 0:
             return np.zeros(0, np.int64)
         rows, columns = weights.shape

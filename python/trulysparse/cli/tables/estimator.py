@@ -17,7 +17,7 @@ from trulysparse.estimators import (
     _scaling,
     described,
 )
-from trulysparse.estimators._base import Learnt
+from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._making import Making
 from trulysparse.estimators._saved import curves_of
 from trulysparse.estimators._scaling import Asked, Scaling
