@@ -184,10 +184,10 @@ def encoded(estimator: Any, y: Any, rows: int) -> Array:
         If there are not as many as rows, or a class is none of the fit's.
     """
     target = estimator._target
-    refuse_held_sparse("y", y)
     if issparse(y):
         y = estimator._checked(estimator._targets(y, "y"), "y")
         return np.asarray(target.encode(y, "y").toarray(), np.float64)
+    refuse_held_sparse("y", y)
     missing = _missing(y)
     if len(missing) != rows:
         raise ValueError(f"y has {len(missing)} labels: expected {rows}, as many as X has rows")
