@@ -56,8 +56,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         quarter of the samples, which is held out for it, is within a standard error of the lowest;
         `path_` has them all. Scores are of all samples then.
     n_members
-        Networks, whose scores are averaged in each round; only with `y`. Default 1. More of them
-        are as many times slower, and agree better between two draws of the samples.
+        Networks, whose scores are averaged in each round; only with `y`. Default 3. More of them
+        are slower, and agree better between two draws of the samples.
     hidden_layer_sizes
         Neurons of the hidden layers, a number for one layer. None (default) is (100,) with `y` and
         (200,) without. QuickSelection takes one of 1000.
@@ -81,7 +81,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         The probability with which a hidden unit is dropped in training. None (default) is 0.35 with
         `y` and 0 without.
     epochs
-        Passes over the samples: with `y` of each round, and None (default) is as many as make 500
+        Passes over the samples: with `y` of each round, and None (default) is as many as make 200
         steps; without, of the training, and None is 50.
     batch_size
         Samples per step. None (default) is a fortieth of the samples, but at least 16 and at most
@@ -157,7 +157,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self,
         n_features_to_select: float | str | None = None,
         *,
-        n_members: int = 1,
+        n_members: int = 3,
         hidden_layer_sizes: int | Sequence[int] | None = None,
         epsilon: float | None = None,
         importance: str | None = None,

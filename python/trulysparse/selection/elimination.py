@@ -69,7 +69,7 @@ class Settings:
     decay: float = 1.0
     zeta: float = 0.3
     epochs: int | None = None
-    steps: int = 500
+    steps: int = 200
     batch_size: int | None = None
     keep: float = 0.7
     memory: float = 0.8
