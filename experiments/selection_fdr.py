@@ -25,8 +25,9 @@ from sklearn.linear_model import LassoCV
 
 RATE = 0.1  # of false discoveries, at most, on average
 OURS = "ts.SparseFeatureSelector(fdr=0.1, random_state=seed)"
-ROWS, COLUMNS, TABLES = (200, 500), 1000, 25
+ROWS, COLUMNS, COUNT = (200, 500), 1000, 25
 BLOCK, SHARED = 10, 0.7  # columns of a block, and their correlation
+TREES = 100  # of a round of `by_shadows`
 KEYS = ["kind", "rows", "table", "method", "seed"]
 FOUND = ["selected", "false", "fdp", "power", "seconds"]
 
@@ -130,7 +131,7 @@ def by_shadows(x: Array, y: Array, seed: int, rounds: int = 25) -> Array:
     for done in range(1, rounds + 1):
         shuffled = kept if len(kept) >= 5 else rng.choice(x.shape[1], 5, replace=False)
         both = np.hstack([x[:, kept], rng.permuted(x[:, shuffled], axis=0)])
-        forest = RandomForestClassifier(100, max_depth=5, random_state=int(rng.integers(2**31)))
+        forest = RandomForestClassifier(TREES, max_depth=5, random_state=int(rng.integers(2**31)))
         importance = forest.fit(both, y).feature_importances_
         hits[kept] += importance[: len(kept)] > importance[len(kept) :].max()
         is_sure[kept] |= _passes(binom.sf(hits[kept] - 1, done, 0.5), done)
@@ -265,7 +266,7 @@ def run(options: argparse.Namespace) -> None:
 def add_parser(parts: Any) -> None:
     """Add the subcommand."""
     part = parts.add_parser("fdr", help="false discoveries")
-    part.add_argument("--count", type=int, default=TABLES, help="tables of a kind and size")
+    part.add_argument("--count", type=int, default=COUNT, help="tables of a kind and size")
     part.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     part.add_argument("--rows", nargs="+", type=int, default=ROWS)
     add_options(part, seeds=1)

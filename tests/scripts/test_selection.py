@@ -272,7 +272,8 @@ def test_the_threshold_of_knockoffs_is_the_least_that_keeps_the_rate():
 
 
 @pytest.mark.parametrize("name", ["Benjamini-Hochberg", "Boruta"])
-def test_true_columns_are_discovered(name):
+def test_true_columns_are_discovered(name, monkeypatch):
+    monkeypatch.setattr(selection_fdr, "TREES", 30)
     x, y = table(rows=200)
     x = np.delete(x, 3, axis=1)
     found = selection_fdr.RIVALS[name](x, y, 0)
