@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import selection_summary as summary
@@ -109,7 +110,8 @@ def knockoff_threshold(statistics: Array, rate: float) -> float:
 
 def by_knockoffs(x: Array, y: Array, seed: int) -> Array:
     """Compare each column's weight in a lasso with that of its knockoff (knockoff+)."""
-    z, rng = standard(x), np.random.default_rng(seed)
+    # Not the stream of `seed` alone: columns drawn from that would be their own knockoffs.
+    z, rng = standard(x), np.random.default_rng([seed, crc32(b"knockoffs")])
     both = np.hstack([z, knockoff_copies(z, rng)])
     order = rng.permutation(both.shape[1])  # the lasso prefers none for its place
     weights = np.empty(len(order))
