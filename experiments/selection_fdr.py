@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import selection_summary as summary
@@ -25,8 +26,9 @@ from sklearn.linear_model import LassoCV
 
 RATE = 0.1  # of false discoveries, at most, on average
 OURS = "ts.SparseFeatureSelector(fdr=0.1, random_state=seed)"
-ROWS, COLUMNS, TABLES = (200, 500), 1000, 25
+ROWS, COLUMNS, COUNT = (200, 500), 1000, 25
 BLOCK, SHARED = 10, 0.7  # columns of a block, and their correlation
+TREES = 100  # of a round of `by_shadows`
 KEYS = ["kind", "rows", "table", "method", "seed"]
 FOUND = ["selected", "false", "fdp", "power", "seconds"]
 
@@ -108,7 +110,8 @@ def knockoff_threshold(statistics: Array, rate: float) -> float:
 
 def by_knockoffs(x: Array, y: Array, seed: int) -> Array:
     """Compare each column's weight in a lasso with that of its knockoff (knockoff+)."""
-    z, rng = standard(x), np.random.default_rng(seed)
+    # Not the stream of `seed` alone: columns drawn from that would be their own knockoffs.
+    z, rng = standard(x), np.random.default_rng([seed, crc32(b"knockoffs")])
     both = np.hstack([z, knockoff_copies(z, rng)])
     order = rng.permutation(both.shape[1])  # the lasso prefers none for its place
     weights = np.empty(len(order))
@@ -130,7 +133,7 @@ def by_shadows(x: Array, y: Array, seed: int, rounds: int = 25) -> Array:
     for done in range(1, rounds + 1):
         shuffled = kept if len(kept) >= 5 else rng.choice(x.shape[1], 5, replace=False)
         both = np.hstack([x[:, kept], rng.permuted(x[:, shuffled], axis=0)])
-        forest = RandomForestClassifier(100, max_depth=5, random_state=int(rng.integers(2**31)))
+        forest = RandomForestClassifier(TREES, max_depth=5, random_state=int(rng.integers(2**31)))
         importance = forest.fit(both, y).feature_importances_
         hits[kept] += importance[: len(kept)] > importance[len(kept) :].max()
         is_sure[kept] |= _passes(binom.sf(hits[kept] - 1, done, 0.5), done)
@@ -265,7 +268,7 @@ def run(options: argparse.Namespace) -> None:
 def add_parser(parts: Any) -> None:
     """Add the subcommand."""
     part = parts.add_parser("fdr", help="false discoveries")
-    part.add_argument("--count", type=int, default=TABLES, help="tables of a kind and size")
+    part.add_argument("--count", type=int, default=COUNT, help="tables of a kind and size")
     part.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     part.add_argument("--rows", nargs="+", type=int, default=ROWS)
     add_options(part, seeds=1)
