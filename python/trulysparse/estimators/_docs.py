@@ -40,8 +40,10 @@ input_gain
     from which nothing is learnt count for little; 1 in `partial_fit`.
 label_smoothing
     How much of each class training spreads evenly over all, in [0, 1). Default ``"auto"``: 0.1 for
-    classes, and 0 otherwise and in `partial_fit`. Smoothing and dropout make probabilities too
-    even, so `fit` divides what the softmax gets by 0.6 in the end, which changes no class.
+    classes of fewer than 1,000 samples, and 0 otherwise and in `partial_fit`. Smoothing and dropout
+    make probabilities too even, so `fit` ends by dividing what the softmax gets by a temperature,
+    which changes no class: that at which a quarter of the samples, held out for it, is likeliest.
+    Not if this or `max_iter` is given, and from 20 to 5,000 samples only.
 batch_size
     Samples per step. Default ``"auto"``: a fortieth of the samples, but at least
     16 and at most 128 of them.

@@ -76,10 +76,11 @@ def _check_shapes(kind: type, state: Mapping[str, Any]) -> None:
     for name in ("scores_", "feature_names_in_", "_constant", "_column_labels"):
         if state.get(name) is not None:
             expected[f"the length of {name}"] = (len(state[name]), features)
-    robust = state.get("_robust")
-    if robust is not None:
-        is_right = np.array_equal(np.intersect1d(robust, np.arange(inputs)), robust)
-        expected["ascending features in _robust"] = (is_right, True)
+    for name in ("_robust", "features_used_"):
+        some = state.get(name)
+        if some is not None:
+            is_right = np.array_equal(np.intersect1d(some, np.arange(inputs)), some)
+            expected[f"ascending features in {name}"] = (is_right, True)
     if "_target" in state:
         target = state["_target"]
         expected["outputs of _target"] = (target.outputs, sizes[-1])
@@ -157,6 +158,7 @@ NETWORK: Mapping[str, tuple[_Fits, str]] = {
     "_sparse": (_is_bool, "True or False"),
     "?_scale": (lambda v: v is None or isinstance(v, str), "the name of a scale, or None"),
     "?_robust": (lambda v: v is None or _array("i")(v), "numbers of features, or None"),
+    "?features_used_": (lambda v: v is None or _array("i")(v), "numbers of features, or None"),
     "?_shares": (lambda v: v is None or _array("f")(v), "shares of rows, or None"),
     "?_constant": (lambda v: v is None or _array("b")(v), "a mask of the features or None"),
     "?_seen": (lambda v: v is None or seen.are_hashes(v), "hashes of rows, or None"),
