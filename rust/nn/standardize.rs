@@ -225,12 +225,6 @@ impl Standardizer {
         self.exactly(i, value) as f32
     }
 
-    /// Whether a value of feature `i` is in f32's range, once it is standardised and before it is
-    /// clipped: a limit makes no number of what is none, and hides no mistake.
-    pub fn fits(&self, i: usize, value: f64) -> bool {
-        (standardised(self.mean[i], self.scale[i], None, value) as f32).is_finite()
-    }
-
     /// What values of feature `i` never exceed.
     #[inline]
     pub fn limit(&self, i: usize) -> Option<f64> {

@@ -382,11 +382,11 @@ where
     // The features one by one only if one number for all of them does not do.
     let limit = standardizer.map_or(f64::from(f32::MAX), Standardizer::reach);
     let Some(i) = first_bad(par, values, |v| v.into().abs() <= limit) else { return Ok(()) };
-    let fits = |i: usize| {
+    let standardised = |i: usize| {
         let value = values[i].into();
-        standardizer.map_or((value as f32).is_finite(), |s| s.fits(i % features, value))
+        standardizer.map_or(value as f32, |s| s.apply(i % features, value))
     };
-    let bad = (i..values.len()).find(|&i| !fits(i));
+    let bad = (i..values.len()).find(|&i| !standardised(i).is_finite());
     bad.map_or(Ok(()), |i| {
         let value: f64 = values[i].into();
         let value = format!("{value:?} in row {}, column {}", i / features, i % features);
