@@ -129,6 +129,11 @@ def test_what_is_no_number_is_refused_in_one_row(target, bad):
         array[0, 4] = bad
         np.testing.assert_array_equal(OF_ARRAYS[target].predict(array), filled)
         np.testing.assert_array_equal(OF_FRAMES[target].predict(frame), filled)
+    elif bad == 1e300 and OF_ARRAYS[target].model_.clip is not None:  # as far as the limit
+        far = OF_ARRAYS[target].predict(array)
+        np.testing.assert_array_equal(OF_FRAMES[target].predict(frame), far)
+        array[0, 4] = 1e9
+        np.testing.assert_array_equal(OF_ARRAYS[target].predict(array), far)
     else:
         with pytest.raises(ValueError, match=r"[Xx]"):
             OF_ARRAYS[target].predict(array)

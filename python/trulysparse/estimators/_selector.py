@@ -148,7 +148,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
     # Of selectors that 0.1.0 has pickled.
     task = "auto"
-    n_members = 1
+    n_members = 3
     path_: list[Step] | None = None
     _takes_tables = True
     _encoder: Encoder | None = None  # what makes samples of tables
