@@ -71,7 +71,7 @@ class Kept:
     Parameters
     ----------
     name, keys, columns
-        As of `Rows`.
+        Those of `Rows`.
     folder
         Where new rows are written.
     """
