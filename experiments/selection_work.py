@@ -71,7 +71,7 @@ class Kept:
     Parameters
     ----------
     name, keys, columns
-        What `Rows` has.
+        Those of `Rows`.
     folder
         Where new rows are written.
     """
