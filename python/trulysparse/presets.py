@@ -157,8 +157,9 @@ FEWEST_STEPS, FEWEST_EPOCHS = 1500, 30
 EVOLVE_STEPS = 20
 # The decay of "table" for sparse samples of classes, times the learning rate.
 SPARSE_DECAY = 1.0
-# Rows from which "table" has more neurons, and no smoothing.
+# Rows from which "table" has more neurons, and no smoothing; and the neurons below.
 MANY = 1000
+FEW = (100,)
 
 
 def batch_size(samples: int) -> int:
@@ -178,7 +179,7 @@ def rates(first: float, retries: int = RETRIES) -> list[float]:
 
 def hidden(samples: int) -> tuple[int, ...]:
     """Neurons of the hidden layers."""
-    return (300,) if samples >= MANY else (100,)
+    return (300,) if samples >= MANY else FEW
 
 
 def epochs(steps: int) -> int:
@@ -196,6 +197,8 @@ def suited(table: Preset, samples: int, *, sparse: bool, loss: str) -> Preset:
     of_classes = LOSSES[loss].output == "softmax"
     if not of_classes or samples >= MANY:
         table = replace(table, label_smoothing=0.0)
+    if sparse and table.hidden is None:
+        table = replace(table, hidden=FEW)  # more are slower there, and no better
     # Rare features have small gradients, so that weights that are not needed stay long.
     return replace(table, weight_decay=SPARSE_DECAY) if sparse and of_classes else table
 

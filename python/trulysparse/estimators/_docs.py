@@ -19,7 +19,7 @@ PARTS = {
     "PARAMETERS": """\
 hidden_layer_sizes
     Neurons of the hidden layers, a number for one layer; () makes a linear model. Default
-    ``"auto"``: (100,), and (300,) from 1,000 samples on.
+    ``"auto"``: (100,), and (300,) from 1,000 samples on with dense `X`.
 activation
     Of the hidden layers, as in `SparseMLP`. Default ``"relu"``; for deep networks
     ``"leaky_relu"``.
