@@ -16,7 +16,8 @@ _INTRODUCTIONS = {
     "table": f"the default for {_OTHERS}; batches of a fortieth of the rows, from "
     f"{presets.SMALLEST} to {presets.LARGEST}; at least {presets.FEWEST_STEPS:,} steps and "
     f"{presets.FEWEST_EPOCHS} epochs; 300 neurons from {presets.MANY:,} rows on, "
-    "unless these are sparse, and else 100; if training is unstable it starts again with a quarter of the learning rate, up to "
+    "unless these are sparse, and else 100; if training is unstable it starts again with a "
+    "quarter of the learning rate, up to "
     f"{presets.RETRIES} times, unless --learning-rate was given",
     "recipe": f"the default for other data; for {_OTHERS} it has batches and new starts as above",
     "paper": "as in Truly Sparse Neural Networks at Scale (arXiv 2102.01732), by data set and for "
