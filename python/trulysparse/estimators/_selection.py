@@ -21,6 +21,7 @@ from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Classes, Labels, Numbers, Targets
 from trulysparse.estimators._weighted import WeightedSamples, refuse_huge
 from trulysparse.model import SparseMLP
+from trulysparse.selection.features import of_sparse
 from trulysparse.tables.frame import as_frame
 
 TASKS = ("auto", "classification", "regression")
@@ -153,7 +154,7 @@ def of_columns(
     sparse = X.sparse if isinstance(X, Blocks) else X
     if issparse(sparse):
         first = scores.size - sparse.shape[1]
-        deviations = np.append(np.ones(first), _deviations(sparse))
+        deviations = np.append(np.ones(first), of_sparse(sparse))
         statistics = model._core.input_statistics()
         if statistics is not None:
             deviations[first:] *= statistics.scale[first:]
@@ -162,17 +163,6 @@ def of_columns(
     places = encoder.places()
     found = np.array([np.sqrt((scores[at] ** 2).sum()) for at in places])
     return found, sum(bool(varies[at].any()) for at in places)
-
-
-def _deviations(x: Any) -> Array:
-    rows, columns = x.shape
-    values = x.data.astype(np.float64)
-    mean, square = (
-        np.bincount(x.indices, weights=weights, minlength=columns) / rows
-        for weights in (values, values**2)
-    )
-    deviations: Array = np.sqrt(np.maximum(square - mean**2, 0))
-    return deviations
 
 
 def of_blocks(X: Blocks, mask: npt.NDArray[np.bool_]) -> Any:

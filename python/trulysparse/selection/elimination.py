@@ -29,7 +29,7 @@ from trulysparse.topology import SET
 class Settings:
     """How networks are trained while features leave.
 
-    Chosen by cross-validation within training rows: `experiments/defaults.py selection`.
+    Chosen by trials within training rows; `experiments/selection.py tables` judges them and others.
 
     Attributes
     ----------
@@ -55,6 +55,8 @@ class Settings:
         The share of the features that stay after a round.
     memory
         What a score of the round before counts for, beside that of this round.
+    score
+        The kind of `SparseMLP.feature_importance`.
     """
 
     hidden: tuple[int, ...] = (100,)
@@ -74,7 +76,6 @@ class Settings:
     keep: float = 0.7
     memory: float = 0.8
     score: str = "path"
-    power: float = 1.0
 
 
 class Diverged(Exception):
@@ -277,7 +278,7 @@ class _Member:
         with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # an error follows
             scores = self.model.feature_importance(settings.score)
-            scores = scores * self._deviations**settings.power
+            scores = scores * self._deviations
             total = scores.sum()
         if not np.isfinite(total):
             raise Diverged

@@ -61,11 +61,12 @@ def deviations(model: SparseMLP, X: Any) -> Floats:
         found[at] = z.std(axis=0)
     sparse = X.sparse if isinstance(X, Blocks) else X
     if count < features:
-        found[count:] = _of_sparse(sparse) * scale[count:]
+        found[count:] = of_sparse(sparse) * scale[count:]
     return found
 
 
-def _of_sparse(X: Any) -> Floats:
+def of_sparse(X: Any) -> Floats:
+    """Give the standard deviations of the columns of a CSR matrix, (n_features,)."""
     rows, columns = X.shape
     values = X.data.astype(np.float64)
     mean, square = (
