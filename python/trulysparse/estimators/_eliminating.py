@@ -48,6 +48,10 @@ class Found(NamedTuple):
         The loss of held-out samples by columns; None if their number was given.
     history
         Of that network in the last round.
+    q_values
+        With a false discovery rate: the lowest one at which each column is selected.
+    frequency
+        How often each column is selected, with shadows or of halves of the samples; or None.
     """
 
     scores: Array
@@ -57,6 +61,33 @@ class Found(NamedTuple):
     first: SparseMLP
     path: list[Step] | None
     history: History | None
+    q_values: Array | None = None
+    frequency: Array | None = None
+
+
+class Given(NamedTuple):
+    """What an elimination begins with.
+
+    Attributes
+    ----------
+    task
+        What is learnt.
+    features
+        Those that vary and are worth a network's time, ascending.
+    columns, varying
+        How many columns there are, and how many vary.
+    groups
+        For each feature its column; None if features are columns.
+    how
+        Arguments of `eliminate`.
+    """
+
+    task: Task
+    features: Indices
+    columns: int
+    varying: int
+    groups: Indices | None
+    how: dict[str, Any]
 
 
 def settings(selector: Any) -> Settings:
@@ -83,14 +114,8 @@ def settings(selector: Any) -> Settings:
     return replace(Settings(), zeta=zeta, **found)
 
 
-def found(
-    selector: Any,
-    samples: WeightedSamples,
-    target: Targets,
-    constant: Array,
-    count: Callable[[int], int] | None,
-) -> Found:
-    """Score columns.
+def given(selector: Any, samples: WeightedSamples, target: Targets, constant: Array) -> Given:
+    """Tell what an elimination begins with.
 
     Parameters
     ----------
@@ -102,23 +127,40 @@ def found(
         How their targets are encoded.
     constant
         Which features have one value.
-    count
-        Gives how many of a number of columns are selected; None: as held-out samples say.
     """
     encoder: Encoder | None = selector._encoder
     groups = None if encoder is None else _groups(encoder, samples.X.shape[1])
     task = _task(selector, samples, target)
     how: dict[str, Any] = {
-        "seeds": _seeds(selector),
+        "seeds": seeds(selector),
         "threads": _support.threads(selector.n_jobs),
         "settings": settings(selector),
         "groups": groups,
     }
     # Of columns with one value none is better than the others.
     some = np.flatnonzero(~constant) if not constant.all() else np.arange(len(constant))
-    features = screened(task, some)
     columns = samples.X.shape[1] if encoder is None else len(encoder.columns_)
     varying = _count(np.flatnonzero(~constant), groups)
+    return Given(task, screened(task, some), columns, varying, groups, how)
+
+
+def found(
+    selector: Any,
+    samples: WeightedSamples,
+    target: Targets,
+    constant: Array,
+    count: Callable[[int], int] | None,
+) -> Found:
+    """Score columns.
+
+    Parameters
+    ----------
+    selector, samples, target, constant
+        As in `given`.
+    count
+        Gives how many of a number of columns are selected; None: as held-out samples say.
+    """
+    task, features, columns, varying, groups, how = given(selector, samples, target, constant)
     live = _count(features, groups)
     path = None
     try:
@@ -147,7 +189,8 @@ def _task(selector: Any, samples: WeightedSamples, target: Targets) -> Task:
     return Task(X, y, samples.weight, target.loss, target.outputs, standardize, clip)
 
 
-def _seeds(selector: Any) -> list[int]:
+def seeds(selector: Any) -> list[int]:
+    """Draw a seed for each member."""
     members = _check.integer("n_members", selector.n_members, 1)
     random = _support.random(selector.random_state)
     return [_support.draw_seed(random) for _ in range(members)]
@@ -174,10 +217,12 @@ def _path(task: Task, features: Indices, target: Targets, how: dict[str, Any]) -
     return ranking.steps(rounds, how["groups"])
 
 
-def halves(encoded: Array, seed: int, *, stratified: bool) -> list[Indices]:
+def halves(
+    encoded: Array, seed: int, *, stratified: bool, held_out: float = HELD_OUT
+) -> list[Indices]:
     """Give the rows to train on, and those that are held out, by classes where that can be."""
     count = encoded.shape[0]
-    held = max(round(HELD_OUT * count), 1)
+    held = max(round(held_out * count), 1)
     fits = False
     if stratified:
         sizes = np.unique(encoded, return_counts=True)[1]

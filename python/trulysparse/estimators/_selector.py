@@ -19,7 +19,14 @@ from trulysparse.data import columns, frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.outliers import say_outliers
 from trulysparse.data.sparse import check_sparse
-from trulysparse.estimators import _autoencoder, _eliminating, _selection, _state, _support
+from trulysparse.estimators import (
+    _autoencoder,
+    _discovering,
+    _eliminating,
+    _selection,
+    _state,
+    _support,
+)
 from trulysparse.estimators._eliminating import Found
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Targets
@@ -55,9 +62,22 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         scikit-learn's RFE; always at least one. ``"auto"``, with `y`: the fewest whose loss on a
         quarter of the samples, which is held out for it, is within a standard error of the lowest;
         `path_` has them all. Scores are of all samples then.
+    fdr
+        The false discovery rate, a number in (0, 1), only with `y` and instead of
+        `n_features_to_select`: as many columns are selected as leave the mean share of those among
+        them that tell nothing about `y` at most at this rate; none, with a warning, if none tells
+        anything. None (default): a number of columns. Each of ten networks, or of `n_members` if
+        that is more, eliminates the columns together with shadows of these, which are columns with
+        the rows in another order, the same for all. The rate holds if columns that tell nothing
+        are independent of those that do: a column that goes with one that tells counts as telling.
+        It is a mean over tables; of one table the share may be higher. The samples are copied for
+        the shadows, and at a rate below 0.1 more than once.
     n_members
         Networks, whose scores are averaged in each round; only with `y`. Default 3. More of them
         are slower, and agree better between two draws of the samples.
+    n_subsamples
+        Halves of the samples, drawn at random, of which as many columns are selected once more for
+        `selection_frequency_`; only with `y`. Default 0. Each takes the time of one network.
     hidden_layer_sizes
         Neurons of the hidden layers, a number for one layer. None (default) is (100,) with `y` and
         (200,) without. QuickSelection takes one of 1000.
@@ -149,7 +169,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     # Of selectors that 0.1.0 has pickled.
     task = "auto"
     n_members = 3
+    fdr = None
+    n_subsamples = 0
     path_: list[Step] | None = None
+    q_values_: npt.NDArray[np.float64] | None = None
+    selection_frequency_: npt.NDArray[np.float64] | None = None
     _takes_tables = True
     _encoder: Encoder | None = None  # what makes samples of tables
 
@@ -157,7 +181,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self,
         n_features_to_select: float | str | None = None,
         *,
+        fdr: float | None = None,
         n_members: int = 3,
+        n_subsamples: int = 0,
         hidden_layer_sizes: int | Sequence[int] | None = None,
         epsilon: float | None = None,
         importance: str | None = None,
@@ -175,7 +201,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         n_jobs: int | None = None,
     ) -> None:
         self.n_features_to_select = n_features_to_select
+        self.fdr = fdr
         self.n_members = n_members
+        self.n_subsamples = n_subsamples
         self.hidden_layer_sizes = hidden_layer_sizes
         self.epsilon = epsilon
         self.importance = importance
@@ -221,8 +249,10 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 y = targets_of("y", y)
                 X, y = _support.validated(self, X, y, multi_output=True, fewest=2)
             weight = weights(sample_weight, X)
+            fdr = _discovering.rate(self, y)
+            _discovering.subsamples(self, y)
             takes = self._n_selected if y is None else self._count()
-            if takes is not None:
+            if takes is not None and fdr is None:
                 takes(self.n_features_in_)
             if self.importance is not None:
                 _check.choice("importance", self.importance, ("path", "strength"))
@@ -241,6 +271,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             _say_scoreless(made.scores, made.selected, varying=made.varying)
             self.model_, self.scores_ = made.model, made.scores
             self.n_features_, self.path_ = made.selected, made.path
+            self.q_values_, self.selection_frequency_ = made.q_values, made.frequency
         return self
 
     def transform(self, X: Any) -> Any:
@@ -346,7 +377,14 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 f"n_features_to_select = 'auto' with {X.shape[0]} samples: expected {_FEWEST} or "
                 "more, as a quarter is held out"
             )
-        made = _eliminating.found(self, samples, target, constant, count)
+        fdr = _discovering.rate(self, samples.y)
+        if fdr is None:
+            made = _eliminating.found(self, samples, target, constant, count)
+        else:
+            made = _discovering.found(self, samples, target, constant, fdr)
+        if halves := _discovering.subsamples(self, samples.y):
+            shares = _discovering.frequency(self, samples, target, made.selected, halves)
+            made = made._replace(frequency=shares)
         history = made.history
         if history is not None:
             if history.trouble is not None and (issparse(X) or isinstance(X, Blocks)):

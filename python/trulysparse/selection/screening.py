@@ -18,16 +18,26 @@ _AT_ONCE = 1 << 24  # values whose copies are in memory
 
 
 def screened(task: Task, features: Indices, most: int = MOST) -> Indices:
-    """Give those features that the targets vary with most, ascending; all if there are few.
-
-    The measure is the largest share of the variance of a column of the targets that the feature, or
-    its square if it is dense, has in common with it.
-    """
+    """Give those features that the targets vary with most, ascending; all if there are few."""
     if len(features) <= most:
         return features
-    common = _in_common(task.X, _columns_of(task))
+    common = in_common(task)
     chosen = np.argsort(-common[features], kind="stable")[:most]
     return np.sort(features[chosen])
+
+
+def in_common(task: Task, order: Indices | None = None) -> Floats:
+    """Give what each feature has in common with the targets, (n_features,).
+
+    That is the largest share of the variance of a column of the targets that the feature, or its
+    square if it is dense, has in common with it. With an order its rows are taken in that order.
+    """
+    y = _columns_of(task)
+    if order is not None:
+        back = np.empty(len(order), np.int64)
+        back[order] = np.arange(len(order))
+        y = y[back]  # the same sums as with rows in that order, which would be a copy
+    return _in_common(task.X, y)
 
 
 def _columns_of(task: Task) -> Floats:
