@@ -42,8 +42,8 @@ class Found(NamedTuple):
     varying
         How many have more than one value.
     model, first
-        One of the networks, which takes all features: after the last round, and after the first,
-        when it had connections from all of them.
+        One of the networks, which takes all features: when those were left that are selected, and
+        after the first round, when it had connections from all of them.
     path
         The loss of held-out samples by columns; None if their number was given.
     history
@@ -169,14 +169,17 @@ def found(
             selected = min(ranking.fewest(path), live)
         else:
             selected = count(columns)
-        rounds = list(eliminate(task, features, least=max(min(selected, live), 1), **how))
+        # Also of those that are selected some leave, so that scores tell them apart.
+        stop = max(min(selected, live), 1)
+        rounds = list(eliminate(task, features, least=1, stops=[stop], **how))
     except Diverged:
         raise _support.diverged("learning_rate", how["settings"].rate) from None
     scores = ranking.scores(rounds, columns, groups)
     if constant.all():
         scores[:] = 0
-    first, last = (whole(rounds[at], samples.X.shape[1]) for at in (0, -1))
-    return Found(scores, selected, varying, last, first, path, rounds[-1].histories[0])
+    end = next(one for one in rounds if _count(one.features, groups) == stop)
+    first, last = (whole(one, samples.X.shape[1]) for one in (rounds[0], end))
+    return Found(scores, selected, varying, last, first, path, end.histories[0])
 
 
 def _task(selector: Any, samples: WeightedSamples, target: Targets) -> Task:
