@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from trulysparse.estimators import _many
+from trulysparse.training.settings import of_trainer
 
 CLASSIFIER, REGRESSOR = ts.SparseMLPClassifier, ts.SparseMLPRegressor
 RNG = np.random.default_rng(0)
@@ -76,6 +77,8 @@ def test_the_output_is_the_mean(hidden, count, loss, activation, density, seed, 
     if hidden:
         mean = np.mean([model.feature_importance() for model in models], axis=0)
         np.testing.assert_allclose(merged.feature_importance(), mean, rtol=1e-5, atol=1e-12)
+        total = np.sum([model.feature_importance("strength") for model in models], axis=0)
+        np.testing.assert_allclose(merged.feature_importance("strength"), total, rtol=1e-5)
         assert merged.nnz == sum(model.nnz for model in models)
     again = pickle.loads(pickle.dumps(merged))
     assert again.predict(x).tolist() == merged.predict(x).tolist()
@@ -258,6 +261,27 @@ def test_probabilities_are_calibrated_as_a_whole():
     np.testing.assert_array_equal(first[0], one.model_.to_scipy()[0][0].toarray())
 
 
+def test_networks_that_share_no_batch():
+    models = two(standardize=True)
+    data = ts._core.Data(models[0]._core, X[:, :4].copy(), (Y % 2).astype(np.uint32))
+    for model in models:
+        model._core.standardize_on(data)
+    text = of_trainer(16, ts.SGD()._core(), 6)
+    trainer = ts._core.Trainer(models[0]._core, data, text)
+    own, other = (model._core for model in models)
+    assert trainer.shares([other])
+    assert trainer.shares([])
+    smaller = ts.SparseMLP([4, 5, 5, 2], seed=0, standardize=True, threads=1)._core
+    for others in ([own], [other, other], [smaller]):
+        assert not trainer.shares(others)
+        with pytest.raises(ValueError, match="expected networks that take the same batches"):
+            trainer.epoch_with(others, 0)
+    assert own.counters().steps == other.counters().steps == 0
+    trainer.epoch_with([other], 0)
+    assert own.counters().steps == other.counters().steps == 6
+    assert own.counters().epochs == other.counters().epochs == 1
+
+
 # --- snapshots --------------------------------------------------------------------------------
 
 
@@ -317,8 +341,9 @@ def test_files_pickles_and_pruning(fitted, tmp_path):
 
 def test_explanations_and_reports(fitted, tmp_path):
     assert np.isfinite(fitted.explain(X[:5]).values).all()
-    fitted.report(X, Y, tmp_path / "page.html", resamples=100)
-    assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!")
+    if fitted.n_members > 1:
+        fitted.report(X, Y, tmp_path / "page.html", resamples=100)
+        assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!")
     assert fitted.model_.summary(print_fn=lambda line: None) is None
 
 

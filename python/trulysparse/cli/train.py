@@ -232,6 +232,7 @@ class _Job:
             **evolution.said(chosen),
             **{name: chosen[name] for name in ("epochs", "batch_size")},
             **({} if self.augment is None else {"augment": True}),
+            **many.said(self.args),
         }
         tell(chosen.said(used))
         model.summary(print_fn=tell)

@@ -98,7 +98,8 @@ def merged(models: Sequence[SparseMLP]) -> SparseMLP:
     """Give the network whose output before the softmax or the sigmoid is the mean of the models'.
 
     They differ in seeds, connections and the sizes of hidden layers only. Its memory is that of all
-    of them together. The `path` score of a feature is the mean of theirs.
+    of them together. With hidden layers the ``"path"`` score of a feature is the mean of theirs,
+    and its ``"strength"`` the sum.
 
     Raises
     ------

@@ -30,6 +30,12 @@ def add_flags(parser: Any) -> None:
     )
 
 
+def said(args: argparse.Namespace) -> dict[str, int]:
+    """Give what the user is told, by the names of the flags."""
+    counts = {name: getattr(args, name) for name in ("members", "snapshots")}
+    return {name: count for name, count in counts.items() if count > 1}
+
+
 def check(args: argparse.Namespace, chosen: Chosen, pruned: ImportancePruning | None) -> None:
     """Raise ValueError for other flags that exclude several networks in one."""
     for name in ("members", "snapshots"):
