@@ -192,7 +192,7 @@ def test_the_first_member_is_the_network_alone():
     [
         (CLASSIFIER, X, Y, {}),
         (CLASSIFIER, X, Y, {"input_noise": 0.1}),
-        (CLASSIFIER, sp.csr_array(np.where(X > 1.5, X, 0)), Y, {}),
+        (CLASSIFIER, sp.csr_array(np.where(X > 2, X, 0)), Y, {"n_snapshots": 2}),
         (CLASSIFIER, sp.csr_array(np.where(X > 0, X, 0)), Y, {}),
         (CLASSIFIER, X, LABELS, {}),
         (CLASSIFIER, X, np.where(X[:, :2] > 1, np.nan, LABELS), {}),
