@@ -102,9 +102,9 @@ impl Schedule {
             Fall::Cosine { last } => last + (1.0 - last) * half_cosine(done),
             Fall::Cycles { first, .. } if done < first - 1e-9 => 1.0,
             Fall::Cycles { first, count } => {
+                let cycles = (done - first) / (1.0 - first) * f64::from(count);
                 // A cycle begins at the step that rounding may put just before it.
-                let cycles = (done - first) / (1.0 - first) * f64::from(count) + 1e-9;
-                half_cosine(cycles.max(0.0).fract())
+                half_cosine((cycles - (cycles + 1e-9).floor()).max(0.0))
             }
         }
     }
