@@ -14,6 +14,7 @@ mod forward;
 mod gradient;
 mod layer;
 mod loss;
+mod merged;
 mod mlp;
 mod moments;
 mod optimizer;

@@ -26,7 +26,7 @@ pub use attribution::{Along, GradientPass, GradientSums, PathPass};
 pub use augment::{Augmentation, Motion};
 pub use constant::constant;
 pub use data::{ArgumentNames, DataView, Samples, Survey};
-pub use epoch::{Epoch, Part, block_order, single_step};
+pub use epoch::{Epoch, Part, block_order, shares_batches, single_step};
 pub use evolve::{evolve, gradient_at};
 pub use gradient_norms::gradient_norms;
 pub use parallel::{

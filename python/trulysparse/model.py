@@ -195,6 +195,7 @@ class SparseMLP(Reported):
         self.metadata = metadata
         self.history = History()
         self.stop_training = False
+        self._members: list[_core.Network] = []  # what a fit trains, if this is their mean
 
     def _exclusive(self, what: str) -> AbstractContextManager[None]:
         message = f"{what} would change the model while a fit or another change is running"
@@ -384,7 +385,7 @@ class SparseMLP(Reported):
                 augment=request.augmentation(augment),
                 columns=columns,
             )
-            started = start(asked, self, ranks)
+            started = start(asked, self, ranks, self._members)
             columns.keep()
             self._driver = started.driver
             try:

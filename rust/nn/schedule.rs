@@ -40,6 +40,14 @@ pub enum Fall {
         #[serde(rename = "final")]
         last: f64,
     },
+    /// It stays at its full value for the fraction `first` of the steps; the others are `count` halves of
+    /// a cosine, as long as each other, each from the full rate down to 0.
+    Cycles {
+        /// In [0, 1).
+        first: f64,
+        /// At least 1.
+        count: u32,
+    },
 }
 
 impl From<Fall> for Schedule {
@@ -66,6 +74,11 @@ impl Schedule {
             Fall::Exponential { factor } => positive("factor", factor),
             Fall::Cosine { last } if (0.0..=1.0).contains(&last) => Ok(()),
             Fall::Cosine { last } => Err(Error::invalid("final", last, "a number in [0, 1]")),
+            Fall::Cycles { first, .. } if !(0.0..1.0).contains(&first) => {
+                Err(Error::invalid("first", first, "a number in [0, 1)"))
+            }
+            Fall::Cycles { count: 0, .. } => Err(Error::invalid("count", 0, "at least 1")),
+            Fall::Cycles { .. } => Ok(()),
         }
     }
 
@@ -86,11 +99,20 @@ impl Schedule {
                 libm::pow(factor, (past / (every * rest) + 1e-9).floor())
             }
             Fall::Exponential { factor } => libm::pow(factor, done),
-            Fall::Cosine { last } => {
-                last + (1.0 - last) * (0.5 * (1.0 + libm::cos(std::f64::consts::PI * done)))
+            Fall::Cosine { last } => last + (1.0 - last) * half_cosine(done),
+            Fall::Cycles { first, .. } if done < first - 1e-9 => 1.0,
+            Fall::Cycles { first, count } => {
+                let cycles = (done - first) / (1.0 - first) * f64::from(count);
+                // A cycle begins at the step that rounding may put just before it.
+                half_cosine((cycles - (cycles + 1e-9).floor()).max(0.0))
             }
         }
     }
+}
+
+/// From 1 at 0 down to 0 at 1.
+fn half_cosine(done: f64) -> f64 {
+    0.5 * (1.0 + libm::cos(std::f64::consts::PI * done))
 }
 
 #[cfg(test)]
@@ -131,6 +153,20 @@ mod tests {
     }
 
     #[test]
+    fn cycles_begin_with_the_full_rate() {
+        let half = 0.5_f64.sqrt() / 2.0;
+        let cycle = [1.0, 0.5 + half, 0.5, 0.5 - half];
+        let cycles = factors(Fall::Cycles { first: 1.0 / 3.0, count: 2 }, 0.0, 12);
+        close(&cycles, &[[1.0; 4], cycle, cycle].concat());
+        for (total, count) in [(7 * 13, 6), (3 * 11, 2), (100, 9)] {
+            let first = 1.0 / f64::from(count + 1);
+            let length = total as usize / (count as usize + 1);
+            let found = factors(Fall::Cycles { first, count }, 0.0, total);
+            found.chunks(length).for_each(|cycle| assert!((cycle[0] - 1.0).abs() < 1e-9));
+        }
+    }
+
+    #[test]
     fn every_value_is_checked() {
         let refused = |warmup, fall| Schedule { warmup, fall }.check().unwrap_err().to_string();
         for bad in [-0.1, 1.5, f64::NAN, f64::INFINITY] {
@@ -142,6 +178,8 @@ mod tests {
             assert!(refused(0.0, Fall::Cosine { last: bad }).starts_with("final = "));
         }
         assert!(refused(1.0, Fall::Constant).starts_with("warmup = "));
+        assert!(refused(0.0, Fall::Cycles { first: 1.0, count: 1 }).starts_with("first = "));
+        assert!(refused(0.0, Fall::Cycles { first: 0.5, count: 0 }).starts_with("count = "));
         assert!(refused(0.0, Fall::Exponential { factor: 0.0 }).starts_with("factor = "));
     }
 }

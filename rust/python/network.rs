@@ -192,6 +192,20 @@ impl Network {
         })?)
     }
 
+    /// A network whose output before the softmax or the sigmoid is the mean of those of these.
+    #[staticmethod]
+    fn merged(py: Python<'_>, networks: Vec<Py<Network>>) -> PyResult<Self> {
+        let Some(first) = networks.first() else {
+            return Err(Error::invalid("networks", "[]", "one network or more").into());
+        };
+        let par = first.get().par()?;
+        let mlp = py.detach(|| {
+            let all = networks.iter().map(|n| n.get().read()).collect::<Result<Vec<_>>>()?;
+            Mlp::merged(&all.iter().map(|look| &**look).collect::<Vec<&Mlp>>())
+        })?;
+        Ok(Network::wrap(py, mlp, par))
+    }
+
     /// Takes over the content of another network, which gets this one's. Threads stay.
     #[pyo3(name = "become")]
     fn become_(&self, py: Python<'_>, other: Bound<'_, Network>) -> PyResult<()> {

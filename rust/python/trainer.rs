@@ -15,12 +15,13 @@ use super::results::Scores;
 use super::rules::LayerTurnover;
 use super::until_tick;
 use crate::csr::Csr;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::memory::{copied, filled};
 use crate::nn::{Footprint, Memory, Mlp, Places, Workspace};
 use crate::topology::NamedRule;
 use crate::train::{
-    DataView, Epoch, FitSettings, InferencePass, Part, Progress, evolve, gradient_at, single_step,
+    DataView, Epoch, FitSettings, InferencePass, Part, Progress, evolve, gradient_at,
+    shares_batches, single_step,
 };
 
 /// A fit on one network, and the memory that it may take.
@@ -229,9 +230,59 @@ impl Trainer {
         part: u64,
         is_last: bool,
     ) -> PyResult<Scores> {
+        self.run(py, &[], first_step, tick, Part { number: part, is_last })
+    }
+
+    /// As `epoch`, in which other networks make their steps on the same batches; if `shares` says so.
+    /// Scores are those of all of them.
+    #[pyo3(signature = (others, first_step, tick=None))]
+    fn epoch_with(
+        &self,
+        py: Python<'_>,
+        others: Vec<Py<Network>>,
+        first_step: u64,
+        tick: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Scores> {
+        if !self.shares(py, others.iter().map(|network| network.clone_ref(py)).collect())? {
+            let expected = "networks that take the same batches";
+            return Err(Error::invalid("others", others.len(), expected).into());
+        }
+        self.run(py, &others, first_step, tick, Part::WHOLE)
+    }
+
+    /// Whether other networks, each another one, can make their steps on the batches of this one.
+    fn shares(&self, py: Python<'_>, others: Vec<Py<Network>>) -> PyResult<bool> {
+        let own = self.network.get();
+        let mut all: Vec<_> = others.iter().map(|other| std::ptr::from_ref(other.get())).collect();
+        all.push(own);
+        all.sort_unstable();
+        if all.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Ok(false);
+        }
+        self.data.get().with(py, |data| {
+            let one = own.as_is()?;
+            for other in &others {
+                if !shares_batches(data, &one, &*other.get().as_is()?) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+}
+
+impl Trainer {
+    /// One epoch of the network, and of others with it.
+    fn run(
+        &self,
+        py: Python<'_>,
+        others: &[Py<Network>],
+        first_step: u64,
+        tick: Option<Bound<'_, PyAny>>,
+        part: Part,
+    ) -> PyResult<Scores> {
         let (network, data) = (self.network.get(), self.data.get());
         let (par, settings) = (network.par()?, self.settings());
-        let part = Part { number: part, is_last };
         let mut epoch = data.with(py, |data| {
             Epoch::of_part(&*network.as_is()?, data, settings, first_step, part)
         })?;
@@ -243,7 +294,13 @@ impl Trainer {
                 let mut go_on = until_tick();
                 loop {
                     let alone = || go_on() && !network.has_waiting_readers();
-                    epoch.run(&par, &mut *network.train()?, &mut workspace, data, alone)?;
+                    let mut own = network.train()?;
+                    let others = others.iter().map(|other| other.get().train());
+                    let mut others = others.collect::<Result<Vec<_>>>()?;
+                    let mut all = vec![&mut *own];
+                    all.extend(others.iter_mut().map(|guard| &mut **guard));
+                    epoch.run_together(&par, &mut all, &mut workspace, data, alone)?;
+                    drop((own, others));
                     network.let_readers_in();
                     if epoch.is_finished() || !go_on() {
                         return Ok(());

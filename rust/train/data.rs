@@ -317,6 +317,11 @@ impl<'a> DataView<'a> {
         }
     }
 
+    /// Whether batches have lanes of all features.
+    pub(super) fn has_lanes(&self) -> bool {
+        !matches!(self.x, Samples::Sparse(x) if !x.are_many())
+    }
+
     /// Whether samples store so few values that work goes by these.
     pub fn are_few(&self) -> bool {
         matches!(self.x, Samples::Sparse(rows) if rows.are_few())

@@ -179,6 +179,8 @@ ESTIMATOR = {
     "scale": [False],
     "clip": [2.5],
     "early_stopping": [True],
+    "n_members": [2],
+    "n_snapshots": [2],
     "warm_start": [True, False],
     "verbose": [False],
     "n_jobs": [2],

@@ -67,6 +67,8 @@ class Callback:
     sets_learning_rate: bool = False
     # Whether it decides by epochs before, of which a fit that goes on knows nothing.
     _remembers: bool = False
+    # Whether it looks at the network after an epoch, and not at the logs only.
+    _looks: bool = True
     # Whether one that sets the rate finds by itself where it was in a fit that goes on.
     _is_replayed: bool = False
 

@@ -29,6 +29,8 @@ class TerminateOnExplosion(Callback):
         Whether the last fit was ended.
     """
 
+    _looks = False
+
     def __init__(self, factor: float = FACTOR) -> None:
         expected = "a finite number above 1"
         self._factor = _check.real("factor", factor, expected, low=1, low_open=True)

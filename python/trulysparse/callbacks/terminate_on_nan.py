@@ -14,6 +14,8 @@ class TerminateOnNaN(Callback):
     large ones are `TerminateOnExplosion`'s.
     """
 
+    _looks = False
+
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Look at the losses."""
         losses = (logs[name] for name in ("loss", "val_loss") if name in logs)

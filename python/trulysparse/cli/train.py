@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trulysparse.callbacks import TerminateOnNaN
+from trulysparse.callbacks import Callback, TerminateOnNaN
 from trulysparse.cli import metadata, outcome
 from trulysparse.cli import presets as preset_flags
 from trulysparse.cli.common import (
@@ -26,7 +26,16 @@ from trulysparse.cli.common import (
     sizes,
     whole,
 )
-from trulysparse.cli.flags import data, evolution, images, network, optimizer, pruning, workers
+from trulysparse.cli.flags import (
+    data,
+    evolution,
+    images,
+    many,
+    network,
+    optimizer,
+    pruning,
+    workers,
+)
 from trulysparse.cli.flags import tables as table_flags
 from trulysparse.cli.presets import Chosen
 from trulysparse.cli.scores import say_scores
@@ -34,6 +43,7 @@ from trulysparse.cli.tables import described, estimator, problem
 from trulysparse.cli.tables.problem import Problem
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.estimators import SparseMLPRegressor
+from trulysparse.estimators import _many as several
 from trulysparse.estimators._making import drawn
 from trulysparse.estimators._scaling import Scaling, fill_of
 from trulysparse.explosion import ExplosionWarning
@@ -95,6 +105,7 @@ def _add_training(training: Any) -> None:
     evolution.add_flags(training)
     pruning.add_flags(training)
     evolution.add_no_evolve(training)
+    many.add_flags(training)
     images.add_flags(training)
     add_memory(training)
     workers.add_flags(training)
@@ -198,11 +209,17 @@ class _Job:
             "seed": args.seed,
             "threads": 1 if in_mpi and args.threads is None else args.threads,
         }
-        if self.features is None:
-            model = SparseMLP(sizes, **settings, progress=not args.quiet and not is_worker)
-        else:
-            model = drawn(sizes, self.features, **settings)
-        self.scaling.apply(model, self.trained_on.x_train, None)
+
+        def make(seed: int) -> SparseMLP:
+            if self.features is None:
+                progress = not args.quiet and not is_worker
+                model = SparseMLP(sizes, **settings | {"seed": seed}, progress=progress)
+            else:
+                model = drawn(sizes, self.features, **settings | {"seed": seed})
+            self.scaling.apply(model, self.trained_on.x_train, None)
+            return model
+
+        model = several.together(make, args.seed, args.members)
         metadata.write(model, self.data, str(args.label[0]) if args.label else None)
         return model
 
@@ -215,6 +232,7 @@ class _Job:
             **evolution.said(chosen),
             **{name: chosen[name] for name in ("epochs", "batch_size")},
             **({} if self.augment is None else {"augment": True}),
+            **many.said(self.args),
         }
         tell(chosen.said(used))
         model.summary(print_fn=tell)
@@ -229,6 +247,12 @@ class _Job:
     def fit(self, model: SparseMLP, rate: float) -> bool:
         """Train; whether Ctrl-C ended it."""
         data = self.trained_on
+        callbacks: list[Callback] = [TerminateOnNaN()]
+        made, snapshots = replace(self.optimizer, learning_rate=rate), None
+        if self.args.snapshots > 1:
+            snapshots = several.Snapshots(self.args.snapshots, self.chosen["epochs"])
+            made = replace(made, schedule=snapshots.schedule)
+            callbacks.append(snapshots)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExplosionWarning)  # said later
             warnings.filterwarnings("ignore", "no path from the inputs", RuntimeWarning)
@@ -237,10 +261,10 @@ class _Job:
                     data.x_train,
                     data.y_train,
                     validation_data=(data.x_test, data.y_test),
-                    callbacks=[TerminateOnNaN()],
+                    callbacks=callbacks,
                     epochs=self.chosen["epochs"],
                     batch_size=self.chosen["batch_size"],
-                    optimizer=replace(self.optimizer, learning_rate=rate),
+                    optimizer=made,
                     topology=self.topology if self.features is None else None,
                     pruning=self.pruning,
                     strategy=self.strategy,
@@ -250,6 +274,10 @@ class _Job:
                 )
             except KeyboardInterrupt:
                 return True
+            finally:
+                model._members = []  # from now on they are one
+        if snapshots is not None:
+            snapshots.merge(model)
         return False
 
 
@@ -264,7 +292,7 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     optimizer.make(chosen)
     evolution.make(chosen)
     wanted = network.asked(chosen)
-    pruning.make(args, chosen["epochs"])
+    many.check(args, chosen, pruning.make(args, chosen["epochs"]))
     check_folder(args.out)
     refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
@@ -290,7 +318,7 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     made, topology = optimizer.make(chosen), evolution.make(chosen)
     features, sharpness = None, 1.0
     if preset is TABLE and pruned is None and topology is not None and augment is None:
-        features, sharpness = estimator.choose(trained_on, chosen, scaling, args.seed, args.threads)
+        features, sharpness = estimator.choose(trained_on, chosen, scaling, args)
     if features is not None:
         tell(
             f"features: {len(features)} of {found.n_features} are connected, as held-out training "
@@ -328,7 +356,7 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         model.compact()
         say(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
     held_out = "test" if job.trained_on is job.data else "held out"
-    estimator.write(model, job.data, job.scaling, args.seed, job.chosen, job.features)
+    estimator.write(model, job.data, job.scaling, args, job.chosen, job.features)
     _save(model, model.history, args.out, held_out, progress=not args.quiet)
     if interrupted:
         return 130

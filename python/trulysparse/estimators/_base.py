@@ -24,6 +24,7 @@ from trulysparse.estimators import (
     _choosing,
     _explaining,
     _making,
+    _many,
     _partial,
     _rows,
     _saved,
@@ -70,6 +71,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     input_gain: float | str = "auto"
     label_smoothing: float | str = "auto"
     feature_selection: bool | str = "auto"
+    n_members: int = 1
+    n_snapshots: int = 1
     # The features that the network takes; None: all.
     features_used_: Any = None
     # The scale that the network was made with, and the features that are scaled by spreads.
@@ -109,6 +112,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         scale: str | bool | None = "auto",
         clip: float | str | None = "auto",
         feature_selection: bool | str = "auto",
+        n_members: int = 1,
+        n_snapshots: int = 1,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -123,24 +128,22 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         self.slope, self.epsilon, self.density = slope, epsilon, density
         self.dropout, self.label_smoothing = dropout, label_smoothing
         self.input_noise, self.input_gain = input_noise, input_gain
-        self.batch_size = batch_size
+        self.batch_size, self.max_iter = batch_size, max_iter
         self.learning_rate, self.learning_rate_init = learning_rate, learning_rate_init
         self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
         self.weight_decay = weight_decay
-        self.optimizer = optimizer
-        self.max_iter = max_iter
-        self.topology = topology
+        self.optimizer, self.topology = optimizer, topology
         self.zeta, self.grow_init = zeta, grow_init
         self.pruning = pruning
         self.standardize, self.scale, self.clip = standardize, scale, clip
         self.feature_selection = feature_selection
+        self.n_members, self.n_snapshots = n_members, n_snapshots
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change, self.tol = n_iter_no_change, tol
         self.warm_start = warm_start
         self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
+        self.n_jobs, self.verbose = n_jobs, verbose
 
     # --- what differs -------------------------------------------------------------------------
 
@@ -169,8 +172,10 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         _automatic.check_epochs(self.max_iter)
         random = _support.random(self.random_state)
         self._check_pruning(is_scored=stops or X_val is not None)
+        rows = rows_of(X, y, sample_weight)
+        _many.check(self, X if rows is None else rows, stops=stops)
 
-        if (rows := rows_of(X, y, sample_weight)) is not None:
+        if rows is not None:
             made = _rows.prepare(self, rows, X_val, y_val, stops=stops)
             watch = None
             if made.score is not None:
@@ -268,6 +273,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
         goes_on = hasattr(self, "model_")
+        _many.refuse_batches(self)
         refuse_held_sparse("classes", classes)
         if classes is not None and not isinstance(classes, Sized):
             raise TypeError(f"classes = {_check.shown(classes)}: expected a sequence of classes")

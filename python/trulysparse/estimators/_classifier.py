@@ -98,6 +98,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         scale: str | bool | None = "auto",
         clip: float | str | None = "auto",
         feature_selection: bool | str = "auto",
+        n_members: int = 1,
+        n_snapshots: int = 1,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

@@ -107,6 +107,16 @@ feature_selection
     the other quarter clearly better than a network with all, only as many are connected. They stay
     with `warm_start` and `partial_fit`. ``"auto"`` does so for arrays of 100 features and 120
     samples or more, up to 20 samples a feature. False: never.
+n_members
+    Networks that differ in connections and seed, trained side by side. `model_` is their average,
+    one network with the neurons of all, which gives the geometric mean of their probabilities.
+    Dense samples are gathered once for all of them, in one order. Default 1.
+n_snapshots
+    How often one run is kept: after a first part at the full rate the rate falls along as many
+    cosines, each from the full one, and `model_` is the average of the networks at their ends. It
+    takes as many steps as one network. `validation_scores_` are those of the network in training.
+    With `n_members` those of each are kept. Default 1. Not with `early_stopping`; both not with
+    `warm_start` and `partial_fit`.
 early_stopping
     Hold out `validation_fraction` of the samples, or take `X_val` and `y_val` of `fit`; end
     the training when their score has not improved for `n_iter_no_change` epochs, and keep the

@@ -7,7 +7,7 @@ from typing import Any
 
 from trulysparse import _check
 from trulysparse.config import Config
-from trulysparse.estimators import _automatic, _going_on, _support
+from trulysparse.estimators import _automatic, _going_on, _many, _support
 from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._targets import Array
 from trulysparse.estimators._weighted import WeightedSamples
@@ -15,6 +15,7 @@ from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import SGD
 from trulysparse.optim.optimizers import BY_NAME
+from trulysparse.optim.schedules import Schedule
 from trulysparse.presets import TABLE, Preset
 from trulysparse.selection.features import Indices, spread
 from trulysparse.streams import RowBlocks
@@ -56,6 +57,16 @@ class Making:
         features: Indices | None = None,
     ) -> SparseMLP:
         """Give the network to train, with connections from some features only if they are given."""
+        count = 1 if goes_on or not self.whole else _many.counts(self.estimator)[0]
+
+        def make(seed: int) -> SparseMLP:
+            return self._network(samples, seed, goes_on=goes_on, features=features)
+
+        return _many.together(make, seed, count)
+
+    def _network(
+        self, samples: WeightedSamples, seed: int, *, goes_on: bool, features: Indices | None
+    ) -> SparseMLP:
         estimator, X, scaling = self.estimator, samples.X, self.learnt.scaling
         made = Config.of(estimator.model_._core) if goes_on else None
         old: SparseMLP | None = estimator.model_ if goes_on else None
@@ -109,16 +120,25 @@ class Making:
         **settings: Any,
     ) -> History:
         """Train the network, at a rate."""
-        count = samples.X.shape[0]
+        count, snapshots = samples.X.shape[0], None
+        how: str | Schedule = schedule
+        if self.whole and _many.counts(self.estimator)[1] > 1:
+            snapshots = _many.Snapshots(_many.counts(self.estimator)[1], settings["epochs"])
+            how = snapshots.schedule
+            settings["callbacks"] = [*settings.get("callbacks", ()), snapshots]
         with _support.silent_divergence():
-            return model.fit(
+            history = model.fit(
                 samples.X,
                 encoded,
                 sample_weight=samples.weight,
                 batch_size=_automatic.batch_size(self.estimator.batch_size, count),
-                optimizer=self._optimizer(rate, schedule, count),
+                optimizer=self._optimizer(rate, how, count),
                 **settings,
             )
+        model._members = []  # from now on they are one
+        if snapshots is not None:
+            snapshots.merge(model)
+        return history
 
     def topology(self) -> Any:
         """Give the rule by which connections evolve."""
@@ -144,7 +164,7 @@ class Making:
             given.optimizer, given.activation, self.preset, is_sparse=self.learnt.is_sparse
         )
 
-    def _optimizer(self, rate: float, schedule: str, samples: int) -> Any:
+    def _optimizer(self, rate: float, schedule: str | Schedule, samples: int) -> Any:
         given, named = self.estimator, self._named()
         if not named:
             return given.optimizer

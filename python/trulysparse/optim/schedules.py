@@ -28,12 +28,15 @@ class _Scheduled:
     def __post_init__(self) -> None:
         """Check every value."""
         for name, value in vars(self).items():
-            if name == "warmup":
+            number: float
+            if name in ("warmup", "first"):
                 number = _check.real(
                     name, value, "a number in [0, 1)", low=0, high=1, high_open=True
                 )
             elif name == "final":
                 number = _check.real(name, value, "a number in [0, 1]", low=0, high=1)
+            elif name == "count":
+                number = _check.integer(name, value, 1)
             else:
                 number = _fraction(name, value)
             object.__setattr__(self, name, number)
@@ -134,7 +137,32 @@ class Cosine(_Scheduled):
     warmup: float = 0.0
 
 
-Schedule: TypeAlias = Constant | StepDecay | ExponentialDecay | Cosine
+@dataclass(frozen=True)
+class Cycles(_Scheduled):
+    """The full rate at first, and then halves of a cosine down to 0, each from the full rate.
+
+    Parameters
+    ----------
+    first
+        In [0, 1): the fraction of the fit's steps before the first cycle. Default 1/4.
+    count
+        How many cycles of the same length there are, at least 1. Default 3.
+    warmup
+        As in `Constant`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a value is out of its range.
+    """
+
+    _name: ClassVar[str] = "cycles"
+    first: float = 0.25
+    count: int = 3
+    warmup: float = 0.0
+
+
+Schedule: TypeAlias = Constant | StepDecay | ExponentialDecay | Cosine | Cycles
 
 BY_NAME: dict[str, type[Schedule]] = {
     kind._name: kind for kind in (Constant, StepDecay, ExponentialDecay, Cosine)

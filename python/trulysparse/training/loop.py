@@ -250,6 +250,9 @@ class Loop:
     def _connections(self) -> int:
         return sum(self.request.core.nnz())
 
+    def _neurons(self) -> int:
+        return sum(self.request.core.connected_neurons()[:-1])
+
     # --- an epoch -----------------------------------------------------------------------------
 
     def _epoch_with_callbacks(self, epoch: int, bar: EpochBar) -> None:
@@ -297,7 +300,7 @@ class Loop:
             validation_seconds = time.perf_counter() - validating
             logs |= {f"val_{name}": value for name, value in found.items()}
         logs["connections"] = self._connections()
-        logs["neurons"] = sum(self.request.core.connected_neurons()[:-1])
+        logs["neurons"] = self._neurons()
         logs["learning_rate"] = driver.learning_rate(epoch, first_step + self.steps_per_epoch - 1)
         logs["seconds"] = seconds
         logs["validation_seconds"] = validation_seconds

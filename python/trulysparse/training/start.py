@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
@@ -32,6 +33,7 @@ from trulysparse.training.rows_driver import RowsDriver
 from trulysparse.training.sequential import Sequential
 from trulysparse.training.stream import Stream
 from trulysparse.training.stream_driver import StreamDriver
+from trulysparse.training.together import Together, TogetherLoop
 
 # The frames from `_say_outliers` to the caller of `SparseMLP.fit`.
 _TO_CALLER = 4
@@ -93,10 +95,16 @@ class Inputs:
     targets: Any = None
 
 
-def start(request: Request, model: Model, session: Session | None) -> RunningFit:
+def start(
+    request: Request,
+    model: Model,
+    session: Session | None,
+    members: Sequence[_core.Network] = (),
+) -> RunningFit:
     """Check the samples, find who trains, and take the memory.
 
-    Nothing has changed if it raises, but that a checkpoint has been taken up.
+    With `members` these train, and the model becomes their mean. Nothing has changed if it raises,
+    but that a checkpoint has been taken up.
     """
     if isinstance(request.x, RowBlocks):
         request.columns.take("x", request.x.feature_names)
@@ -124,7 +132,7 @@ def start(request: Request, model: Model, session: Session | None) -> RunningFit
             request, model, driver, steps, steps, inputs.validation, streams_sparse=is_sparse
         )
     if request.strategy is None:
-        return _sequential(request, model, inputs)
+        return _sequential(request, model, inputs, members)
     return _parallel(request, model, inputs, request.strategy, session)
 
 
@@ -182,7 +190,9 @@ def _by_classes(request: Request, model: Model, name: str, rows: RowBlocks) -> R
     return by_classes(request.core, model.metadata, name, rows, classes)
 
 
-def _sequential(request: Request, model: Model, inputs: Inputs) -> Loop:
+def _sequential(
+    request: Request, model: Model, inputs: Inputs, members: Sequence[_core.Network]
+) -> Loop:
     assert inputs.data is not None
     steps = math.ceil(inputs.samples / request.batch_size)
     text = settings.of_trainer(
@@ -193,12 +203,28 @@ def _sequential(request: Request, model: Model, inputs: Inputs) -> Loop:
         memory=request.memory,
         growth_batch=request.growth_batch,
     )
+    if members:
+        return _together(request, model, inputs, members, text)
     trainer = _core.Trainer(request.core, inputs.data, text)
     _standardize(request, inputs, None)
     driver = Sequential(request.core, trainer, inputs.data)
     return Loop(
         request, model, driver, inputs.samples, steps, inputs.validation, arrays=inputs.arrays
     )
+
+
+def _together(
+    request: Request, model: Model, inputs: Inputs, members: Sequence[_core.Network], text: str
+) -> Loop:
+    assert inputs.data is not None
+    driver = Together(request.core, members, inputs.data, text, request)
+    _standardize(request, inputs, None)
+    if request.epochs:
+        for member in members:
+            member.standardize_on(inputs.data)
+    steps = math.ceil(inputs.samples / request.batch_size)
+    held = inputs.validation
+    return TogetherLoop(request, model, driver, inputs.samples, steps, held, arrays=inputs.arrays)
 
 
 # --- several workers ----------------------------------------------------------------------------

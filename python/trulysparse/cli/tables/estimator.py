@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from trulysparse.cli.flags import network
@@ -60,7 +61,7 @@ def scaling(wanted: Asked, problem: Problem) -> Scaling:
 
 
 def choose(
-    problem: Problem, chosen: Chosen, scaled: Scaling, seed: int, threads: int | None
+    problem: Problem, chosen: Chosen, scaled: Scaling, args: argparse.Namespace
 ) -> tuple[Indices | None, float]:
     """Let held-out training rows say what they say of an estimator.
 
@@ -80,19 +81,21 @@ def choose(
         density=given.get("density"),
         topology=None if stays else "auto",
         feature_selection=False if given.get("all_features") else "auto",
-        random_state=seed,
-        n_jobs=threads,
+        random_state=args.seed,
+        n_jobs=args.threads,
+        n_members=args.members,
+        n_snapshots=args.snapshots,
     )
     making = Making(made, Learnt(target, problem.is_sparse, scaled), chosen.preset, True)
     samples = WeightedSamples(problem.x_train, problem.y_train, None)
-    return _choosing.choose(making, samples, problem.y_train, seed)
+    return _choosing.choose(making, samples, problem.y_train, args.seed)
 
 
 def write(
     model: SparseMLP,
     problem: Problem,
     scaled: Scaling,
-    seed: int,
+    args: argparse.Namespace,
     chosen: Chosen,
     features: Indices | None,
 ) -> None:
@@ -102,11 +105,14 @@ def write(
         return
     config = Config.of(model._core)
     parameters: dict[str, Any] = {name: getattr(config, name) for name in _OF_CONFIG}
-    parameters["hidden_layer_sizes"] = model.original_layer_sizes[1:-1]
-    parameters["random_state"] = seed
+    parameters["hidden_layer_sizes"] = network.hidden(chosen)  # those of each
+    parameters["random_state"] = args.seed
+    parameters |= {"n_members": args.members, "n_snapshots": args.snapshots}
     parameters["scale"] = scaled.name
-    if config.epsilon is config.density is None:  # some features are connected
-        parameters["epsilon"] = chosen["epsilon"]
+    if config.epsilon is config.density is None:  # some features are connected, or several are one
+        density = chosen.given.get("density")
+        parameters["density"] = density
+        parameters["epsilon"] = chosen["epsilon"] if density is None else None
     parameters |= {name: chosen.given[name] for name in _ASKED if name in chosen.given}
     parameters |= _training(chosen)
     encoder = problem.encoder
