@@ -47,9 +47,10 @@ def main(folder, epochs=5, images=10_000):
     curve = model.pruning_curve(*test, percentiles=(0, 20, 40, 60))
     pictures = {
         "learning": plot.learning_curves(history, held_out="test"),
-        # After so few epochs mostly where connections began.
         "pixels": plot.input_connections_heatmap(
-            model.feature_importance(), shape, label="Importance of the pixel"
+            model.feature_importance("contribution", x[:2000]),
+            shape,
+            label="Contribution of the pixel",
         ),
         "degrees": plot.degree_distributions(recorder, 0, kind="out"),
         "pruning": plot.accuracy_against_parameters(curve),

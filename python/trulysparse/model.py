@@ -24,7 +24,6 @@ from trulysparse.data.samples import Samples, given, held_out, inputs_of
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
-from trulysparse.importance import KINDS
 from trulysparse.layer import Layer, layers, read_only, table
 from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
@@ -561,28 +560,7 @@ class SparseMLP(Reported):
         last = len(self.layer_sizes) - 1
         return scoring.importance(self._core, _check.integer("layer", layer, 1, last) - 1)
 
-    def feature_importance(self, kind: str = "path") -> npt.NDArray[np.float64]:
-        """Score the input features by the weights that leave them.
-
-        Compare scores only of features on one scale (``standardize=True``). Features that were
-        constant in training then count for nothing. The guide compares the kinds.
-
-        Parameters
-        ----------
-        kind
-            ``"path"`` (default): the absolute values of the weights multiplied along every path
-            from the feature to an output, and summed over the paths; as Garson (1991) and SynFlow
-            (Tanaka et al., 2020) do. ``"strength"``: the sum of the absolute values of the
-            feature's own weights, as QuickSelection does (Atashgahi et al., 2022).
-
-        Returns
-        -------
-        float64 array of shape (n_0,)
-            At least 0; 0 for a feature without connections, or a constant one. After
-            ``compact(inputs=True)`` of the features that remain, ``units(0)``.
-        """
-        kind = _check.choice("kind", kind, tuple(KINDS))
-        return scoring.feature_importance(self._core, kind)
+    feature_importance = attribution.feature_importance
 
     def prune(
         self,

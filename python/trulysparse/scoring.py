@@ -13,7 +13,6 @@ from trulysparse import _core
 from trulysparse.config import Config
 from trulysparse.data.blocks import BlockArrays, CsrArrays
 from trulysparse.data.samples import Given, in_units
-from trulysparse.importance import KINDS
 from trulysparse.losses import scores
 from trulysparse.topology import curve
 
@@ -65,9 +64,11 @@ def importance(core: _core.Network, layer: int) -> npt.NDArray[np.float32]:
     return _said(core, "importance", "neuron", core.importance(layer))
 
 
-def feature_importance(core: _core.Network, kind: str) -> npt.NDArray[np.float64]:
-    """Score the inputs; 0 for those that were constant in training."""
-    scores = _said(core, "feature_importance", "feature", KINDS[kind](core))
+def feature_importance(
+    core: _core.Network, scores: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Give scores of the inputs; 0 for those that were constant in training."""
+    scores = _said(core, "feature_importance", "feature", scores)
     statistics = core.input_statistics()
     if statistics is not None:
         scores[statistics.scale == 0] = 0

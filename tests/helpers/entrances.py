@@ -114,6 +114,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "SparseMLP.restore": {"snapshot": None},
     "SparseMLP.predict": {"x": X},
     "SparseMLP.explain": {"x": X},
+    "SparseMLP.feature_importance": {"kind": "contribution", "x": X},
     "SparseMLP.pruning_curve": SAMPLES | {"percentiles": [0, 50]},
     "SparseMLP.evolve": SAMPLES | {"topology": ts.GradientGrowth()},
     **{f"SparseMLP.{name}": SAMPLES for name in (

@@ -55,8 +55,8 @@ ALLOWED = {
         "topology",
     },
     "memory": {"config", "optim", "topology", "training"},
-    "attribution": {"config", "data"},
-    "scoring": {"config", "data", "importance", "losses", "topology"},
+    "attribution": {"config", "data", "importance", "scoring"},
+    "scoring": {"config", "data", "losses", "topology"},
     "report": {"data", "history", "losses", "plot"},
     "model": {
         "activations",
@@ -66,7 +66,6 @@ ALLOWED = {
         "data",
         "export",
         "history",
-        "importance",
         "layer",
         "memory",
         "optim",
@@ -82,7 +81,7 @@ ALLOWED = {
     "plot": {"callbacks", "history", "layer"},
     "recipe": {"optim", "topology"},
     "presets": {"config", "data", "losses", "optim", "recipe", "topology"},
-    "selection": {"data", "history", "model", "optim", "presets", "topology"},
+    "selection": {"attribution", "data", "history", "model", "optim", "presets", "topology"},
     "estimators": {
         "attribution",
         "callbacks",

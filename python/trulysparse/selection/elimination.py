@@ -17,12 +17,15 @@ import numpy as np
 from scipy import sparse
 
 from trulysparse import presets
+from trulysparse.attribution.importance import CONTRIBUTION
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import Adam
 from trulysparse.selection import temperature
 from trulysparse.selection.features import Floats, Indices, deviations, some
 from trulysparse.topology import SET
+
+_MOST_SCORED = 2_000  # samples whose gradients make a score
 
 
 @dataclass(frozen=True)
@@ -277,8 +280,11 @@ class _Member:
             self._deviations = deviations(self.model, X)
         with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # an error follows
-            scores = self.model.feature_importance(settings.score)
-            scores = scores * self._deviations
+            if settings.score == CONTRIBUTION:
+                rows = X[:: -(-samples // _MOST_SCORED)]
+                scores = self.model.feature_importance(CONTRIBUTION, rows)
+            else:
+                scores = self.model.feature_importance(settings.score) * self._deviations
             total = scores.sum()
         if not np.isfinite(total):
             raise Diverged
