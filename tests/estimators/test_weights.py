@@ -256,3 +256,11 @@ def test_samples_of_weight_zero_are_no_outliers(rows):
     said = outliers_said(x, far, high, np.ones(200))
     # Of the regressor's X and y, of the first model's, and of the other's targets.
     assert [message[0] for message in said] == ["y", "X", "x", "y", "y"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8])
+def test_weights_of_any_type_are_taken_without_a_warning(dtype):
+    x, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        SparseMLPClassifier((4,), max_iter=1, random_state=0).fit(x, y, np.ones(20, dtype))

@@ -55,7 +55,7 @@ def prepare(estimator: Any, rows: RowBlocks, X_val: Any, y_val: Any, *, stops: b
     target = _target(estimator, rows)
     factors = _class_factors(estimator, rows, target)
     sample = rows._read(rows._start, rows._start + 1, wide=True, labelled=False).x
-    _learn_names(estimator, rows)
+    learn_names(estimator, rows)
     encoded = rows._with(_encode=_encoder(estimator, target))
     if factors is not None:
         if rows._weight is not None:
@@ -115,7 +115,8 @@ def _class_factors(estimator: Any, rows: RowBlocks, target: Targets) -> Array | 
     return found
 
 
-def _learn_names(estimator: Any, rows: RowBlocks) -> None:
+def learn_names(estimator: Any, rows: RowBlocks) -> None:
+    """Note the names of the columns, and what became of them."""
     estimator._encoder = rows.columns_
     features = rows._source.columns
     _tables.learn_names(estimator, features, list(rows.names or ()))

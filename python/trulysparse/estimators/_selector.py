@@ -23,6 +23,7 @@ from trulysparse.estimators import (
     _autoencoder,
     _discovering,
     _eliminating,
+    _sampling,
     _selection,
     _state,
     _support,
@@ -32,6 +33,7 @@ from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Targets
 from trulysparse.estimators._weighted import WeightedSamples, targets_of, weights
 from trulysparse.selection.ranking import Step
+from trulysparse.streams import RowBlocks
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.frame import is_table
 
@@ -229,11 +231,14 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             Samples, (n_samples, n_features): an array, a SciPy sparse matrix, which stays sparse,
             `Blocks`, or a table of pandas, polars or Arrow with numbers, text, categories and
             times, as `TableEncoder` takes it; two or more samples. NaN is missing. Computed with
-            in float32.
+            in float32. Or rows of a file, `RowBlocks`, as of `open_table`: of more than 50,000 a
+            random sample of as many is read, of a table with more than 5,000 columns of fewer, and
+            more of classes that are rare.
         y
             Classes, (n_samples,), numbers or text; any number of labels per sample, zeros and ones
             of shape (n_samples, n_labels), which may be sparse; or numbers, (n_samples,) or
-            (n_samples, n_outputs). None (default) trains an autoencoder.
+            (n_samples, n_outputs). None (default) trains an autoencoder, unless rows of a file
+            bring targets.
         sample_weight
             Weights, (n_samples,), at least 0; only their proportions matter. None (default): all
             the same.
@@ -243,12 +248,15 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self
         """
         with _support.all_or_nothing(self, in_place=False):
-            if y is None:
+            if isinstance(X, RowBlocks):
+                X, y, weight = self._sampled(X, y, sample_weight)
+            elif y is None:
                 X = _support.validated(self, X, fewest=2)
+                weight = weights(sample_weight, X)
             else:
                 y = targets_of("y", y)
                 X, y = _support.validated(self, X, y, multi_output=True, fewest=2)
-            weight = weights(sample_weight, X)
+                weight = weights(sample_weight, X)
             fdr = _discovering.rate(self, y)
             _discovering.subsamples(self, y)
             takes = self._n_selected if y is None else self._count()
@@ -290,6 +298,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "scores_")
         mask = self._get_support_mask()
+        if isinstance(X, RowBlocks):
+            raise TypeError(
+                "X: expected samples in memory, not rows of a file; open the file with the columns "
+                "of get_feature_names_out() instead"
+            )
         if isinstance(self._encoder, TableEncoder) and is_table(X):
             self._encoder._check_labels("X", X)
             return _selection.of_table(X, mask, self._labels())
@@ -300,6 +313,17 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         if frames.is_frame(X):
             return _selection.of_table(X, mask, self._labels())
         return super().transform(X)
+
+    def _sampled(self, rows: RowBlocks, y: Any, weight: Any) -> _sampling.Sampled:
+        """Read some rows of a file, which has their targets."""
+        for name, value in (("y", y), ("sample_weight", weight)):
+            if value is not None:
+                raise TypeError(f"{name}: expected None, as the rows have theirs")
+        if len(rows) < 2:
+            raise ValueError(f"X has {len(rows)} row: expected two or more")
+        seed = _support.draw_seed(_support.random(self.random_state))
+        found = _sampling.sampled(self, rows, np.random.default_rng([seed, 4]))
+        return found._replace(weight=weights(found.weight, found.X))
 
     def _labels(self) -> list[str] | None:
         """Give the names of all columns as text, if there are such."""

@@ -191,5 +191,5 @@ def positive(sample_weight: Any) -> Any:
 
 def _summable(weight: Array) -> Array:
     """Scale weights whose sums would lose digits or overflow."""
-    most = weight.max()
+    most = float(weight.max())  # beyond float32 there are no numbers to compare with
     return weight if _SMALLEST < most < _LARGEST else weight / most

@@ -42,8 +42,10 @@ class Settings:
         As in `SparseMLP`; the connections of features that left grow elsewhere up to it.
     gain
         `input_gain`, small: what nothing has trained must not count.
-    dropout, smoothing
-        As `SparseMLP` takes them.
+    dropout
+        As `SparseMLP` takes it.
+    smoothing
+        `label_smoothing` of more than two classes; of two it costs true columns.
     noise
         `input_noise` of dense samples; it would make sparse ones dense.
     rate, decay
@@ -235,7 +237,8 @@ class _Member:
         self, task: Task, features: Indices, seed: int, threads: int, settings: Settings
     ) -> None:
         self._settings, self._random = settings, np.random.default_rng(seed)
-        smoothing = settings.smoothing if task.loss == "cross_entropy" else 0.0
+        several = task.loss == "cross_entropy" and task.outputs > 2
+        smoothing = settings.smoothing if several else 0.0
         self._how: dict[str, Any] = {
             "activation": settings.activation,
             "slope": settings.slope,
