@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from helpers.judged import structure
 from helpers.oracle import support_of
 from hypothesis import HealthCheck, example, given, settings
@@ -404,7 +405,7 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=25,
+    max_examples=cases.some(15, 150),
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
