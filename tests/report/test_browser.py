@@ -10,7 +10,6 @@ from helpers.html_page import classifier, numbers, regressor
 
 RNG = np.random.default_rng(2)
 ROWS = 60
-FEW = {"resamples": 100}
 
 
 def genes():
@@ -18,7 +17,7 @@ def genes():
     x = RNG.normal(size=(ROWS, 60))
     y = np.array([f"a class with a long name {k % 15}" for k in range(ROWS)])
     frame = pl.DataFrame(x, schema=[f"gene_{'x' * 40}_{k}" for k in range(60)])
-    return classifier(frame, y).report(frame, y, name="genes" * 20, folds=2, **FEW)
+    return classifier(frame, y).report(frame, y, name="genes" * 20, folds=2)
 
 
 def mixed():
@@ -31,13 +30,13 @@ def mixed():
         }
     )
     y = np.where(RNG.random(ROWS) < 0.5, "leaves", "stays")
-    return classifier(frame, y).report(frame, y, **FEW)
+    return classifier(frame, y).report(frame, y)
 
 
 def values():
     x, _ = numbers(ROWS)
     y = x[:, 0] * 1e6
-    return regressor(x, y).report(x, y, **FEW)
+    return regressor(x, y).report(x, y)
 
 
 PAGES = {"genes": genes, "mixed": mixed, "values": values}
