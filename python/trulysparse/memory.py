@@ -82,7 +82,8 @@ class MemoryPlan:
             needed = sum(part for _, part in footprint_for(batch).parts)
             return own.available is None or needed - own.taken <= own.available
 
-        largest = max(filter(fits, _BATCHES), default=0)
+        # From the largest, as most networks fit with it.
+        largest = next(filter(fits, reversed(_BATCHES)), 0)
         return cls(
             batch_size,
             round(own.connections),

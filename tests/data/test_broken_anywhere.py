@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import broken_anywhere, entrances, limits
+from helpers import broken_anywhere, cases, entrances, limits
 
-PARTS = 3
+pytestmark = pytest.mark.cases
+PARTS = cases.some(1, 3)
+EVERY = cases.some(4, 1)
 
 # Arguments that are looked at as true or false, or are text.
 ANYTHING = {
@@ -33,21 +35,21 @@ KEYS = {
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_argument_of_every_public_call(part):
     pytest.importorskip("matplotlib", reason="plots are tried too: pip install matplotlib")
-    script = [sys.executable, "-m", "helpers.broken_anywhere", str(part), str(PARTS)]
+    script = [sys.executable, "-m", "helpers.broken_anywhere", *map(str, (part, PARTS, EVERY))]
     tests = Path(broken_anywhere.__file__).parents[1]
     done = subprocess.run(
         script, capture_output=True, text=True, cwd=tests, timeout=limits.CHILD, check=False
     )
     (watch, *lines) = map(json.loads, done.stdout.splitlines() or ["{}"])
-    cases, outcomes = lines[::2], lines[1::2]
-    assert done.returncode == 0, f"{cases[-1:]} ended the process: {done.stderr[-2000:]}"
+    tried, outcomes = lines[::2], lines[1::2]
+    assert done.returncode == 0, f"{tried[-1:]} ended the process: {done.stderr[-2000:]}"
     # As much of SciPy and scikit-learn as would be the first to crash.
     assert {"csr_tocsc", "coo_tocsr", "csr_sort_indices", "_csr_mean_var_axis0"} <= set(
         watch["watched"]
     )
-    assert len(cases) == len(outcomes) > 1000
+    assert len(tried) == len(outcomes) > 1000
     wrong = []
-    for case, outcome in zip(cases, outcomes, strict=True):
+    for case, outcome in zip(tried, outcomes, strict=True):
         call, damage = case["case"].split(": ")
         taken = call in ANYTHING or (call in KEYS and damage == "csr in dictionary")
         fine = outcome["refused"] or (taken and outcome["refused"] is None)

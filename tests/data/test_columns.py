@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -276,7 +277,7 @@ def test_a_whole_frame_in_the_first_order_predicts_after_a_compaction():
 
 
 @given(st.permutations([*NAMES[:3], "east"]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=cases.drawn(20))
 def test_two_columns_of_one_name_are_refused(names):
     frame = TABLE.set_axis(names, axis=1).astype(float)
     numbered = frame.rename(columns={name: i for i, name in enumerate(NAMES)})

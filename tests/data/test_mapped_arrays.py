@@ -65,14 +65,12 @@ SHORTER = """
 import sys, warnings
 import mmap, os
 import numpy as np, trulysparse as ts
-folder, form, call = sys.argv[1:]
+folder, form, *names = sys.argv[1:]
 rng = np.random.default_rng(0)
 wide = form == "float64"
 kind = np.float64 if wide else np.float32
 whole = rng.normal(size=(3000, 40)).astype(kind)
-y = np.arange(3000) % 2
 path = folder + "/x"
-np.save(path + ".npy", whole); whole.tofile(path)
 def mapped():
     if form == "npy" or wide: return np.load(path + ".npy", mmap_mode="r"), path + ".npy"
     if form == "raw": return np.memmap(path, kind, "r", shape=whole.shape), path
@@ -80,57 +78,57 @@ def mapped():
     with open(path, "rb") as file:
         map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return np.frombuffer(map, kind).reshape(whole.shape), path
-x, path = mapped()
-y = y[:len(x)]
-model = ts.SparseMLP([40, 20, 2], density=0.3, standardize=wide, seed=0)
-cut = lambda: os.truncate(path, 5000)
-class Cut(ts.Callback):
-    def on_epoch_end(self, epoch, logs):
-        if epoch == 1: cut()
-estimator = ts.SparseMLPClassifier((10,), max_iter=1)
-calls = {
-    "fit": lambda: model.fit(x, y, epochs=2, progress=False),
-    "midway": lambda: model.fit(x, y, epochs=5, callbacks=[Cut()], progress=False),
-    "workers": lambda: model.fit(x, y, epochs=5, callbacks=[Cut()], progress=False,
-                                 strategy=ts.WASSP(workers=2)),
-    "validation": lambda: model.fit(whole[:len(x)], y, validation_data=(x, y), epochs=5,
-                                    callbacks=[Cut()], progress=False),
-    "batch": lambda: model.train_on_batch(x, y),
-    "predict": lambda: model.predict(x),
-    "evaluate": lambda: model.evaluate(x, y),
-    "targets": lambda: ts.SparseMLP([40, 5, 40], loss="squared_error").fit(
-        whole[:len(x)], x, epochs=5, callbacks=[Cut()], progress=False),
-    "estimator": lambda: estimator.fit(x, y),
-}
-if call not in ("midway", "workers", "validation", "targets"): cut()
-try:
-    calls[call]()
-except ValueError as error:
-    text = str(error)
-    assert "mapped from" in text and "5000 bytes" in text, text
-    assert form == "plain" or repr(path).strip("'") in text, text
-    if call in ("midway", "workers"):
-        assert model.epochs_trained == 2, model.epochs_trained
-        assert "keeps the 2 epochs" in text, text
-    print("said")
+def attempt(call):
+    np.save(path + ".npy", whole); whole.tofile(path)
+    x, file = mapped()
+    y = np.arange(len(x)) % 2
+    model = ts.SparseMLP([40, 20, 2], density=0.3, standardize=wide, seed=0)
+    cut = lambda: os.truncate(file, 5000)
+    class Cut(ts.Callback):
+        def on_epoch_end(self, epoch, logs):
+            if epoch == 1: cut()
+    calls = {
+        "fit": lambda: model.fit(x, y, epochs=2, progress=False),
+        "midway": lambda: model.fit(x, y, epochs=5, callbacks=[Cut()], progress=False),
+        "workers": lambda: model.fit(x, y, epochs=5, callbacks=[Cut()], progress=False,
+                                     strategy=ts.WASSP(workers=2)),
+        "validation": lambda: model.fit(whole[:len(x)], y, validation_data=(x, y), epochs=5,
+                                        callbacks=[Cut()], progress=False),
+        "batch": lambda: model.train_on_batch(x, y),
+        "predict": lambda: model.predict(x),
+        "evaluate": lambda: model.evaluate(x, y),
+        "targets": lambda: ts.SparseMLP([40, 5, 40], loss="squared_error").fit(
+            whole[:len(x)], x, epochs=5, callbacks=[Cut()], progress=False),
+        "estimator": lambda: ts.SparseMLPClassifier((10,), max_iter=1).fit(x, y),
+    }
+    if call not in ("midway", "workers", "validation", "targets"): cut()
+    try:
+        calls[call]()
+    except ValueError as error:
+        text = str(error)
+        assert "mapped from" in text and "5000 bytes" in text, text
+        assert form == "plain" or repr(file).strip("'") in text, text
+        if call in ("midway", "workers"):
+            assert model.epochs_trained == 2, model.epochs_trained
+            assert "keeps the 2 epochs" in text, text
+        print(call, flush=True)
+for name in names:
+    attempt(name)
 """
+# Of each form the calls that meet a file that has become shorter, in one process.
+CALLS = {
+    "npy": ["midway", "fit", "workers", "validation", "batch", "predict", "evaluate", "targets",
+            "estimator"],
+    "raw": ["midway"], "view": ["midway", "predict"], "plain": ["midway"],
+    "float64": ["midway", "fit", "estimator"],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("form", "call"),
-    [
-        *((form, "midway") for form in ("npy", "raw", "view", "plain", "float64")),
-        *(("npy", c) for c in ("fit", "workers", "validation", "batch", "predict", "evaluate")),
-        *(("npy", c) for c in ("targets", "estimator")),
-        ("float64", "fit"),
-        ("float64", "estimator"),
-        ("view", "predict"),
-    ],
-)
-def test_a_file_that_became_shorter_is_an_error(form, call, tmp_path):
-    command = [sys.executable, "-c", SHORTER, str(tmp_path), form, call]
+@pytest.mark.parametrize("form", CALLS)
+def test_a_file_that_became_shorter_is_an_error(form, tmp_path):
+    command = [sys.executable, "-c", SHORTER, str(tmp_path), form, *CALLS[form]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=limits.CHILD)
-    assert (done.returncode, done.stdout) == (0, "said\n"), done.stderr
+    assert (done.returncode, done.stdout.split()) == (0, CALLS[form]), done.stderr
 
 
 def test_a_file_that_grows_is_none(path):

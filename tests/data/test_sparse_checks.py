@@ -10,17 +10,20 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
-from helpers import sparse_damage
+from helpers import cases, sparse_damage
 from hypothesis import given
 from hypothesis import strategies as st
 
 ROWS, COLUMNS = sparse_damage.ROWS, sparse_damage.COLUMNS
+EVERY = cases.some(3, 1)
 
 
+@pytest.mark.cases
 @pytest.mark.parametrize("group", sparse_damage.GROUPS)
 def test_damage_is_an_error_that_names_the_argument(group):
     script = Path(sparse_damage.__file__)
-    done = subprocess.run([sys.executable, script, group], capture_output=True, text=True)
+    command = [sys.executable, script, group, str(EVERY)]
+    done = subprocess.run(command, capture_output=True, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     asked, found = lines[::2], lines[1::2]
     assert done.returncode == 0, f"{asked[-1:]} ended the process: {done.stderr[-2000:]}"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,7 +61,7 @@ def test_what_a_network_is_made_with_stays(kind, name, verb):
 
 
 @given(st.sets(st.sampled_from(sorted(FREE)), min_size=1), st.sampled_from(["fit", "partial_fit"]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=cases.drawn(25))
 def test_what_training_takes_may_change(names, verb):
     estimator = fitted(ts.SparseMLPClassifier)
     epochs = estimator.n_iter_

@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pytest
 import trulysparse as ts
-from helpers import limits
+from helpers import cases, limits
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_iris
 from sklearn.feature_selection import SelectFromModel
@@ -48,12 +48,17 @@ def expected(estimator):
     return EXPECTED | (STOPPING if estimator.early_stopping else {})
 
 
+# Otherwise as they are; the long lane has the epochs of the defaults too.
+FEWER = cases.some({"max_iter": 50}, {})
+
+
+@pytest.mark.cases
 @parametrize_with_checks(
     [
-        SparseMLPClassifier(),
+        SparseMLPClassifier(**FEWER),
         SparseMLPClassifier((20, 10), activation="relu", early_stopping=True, max_iter=30),
         SparseMLPClassifier(20, optimizer=ts.SGD(0.005), topology=None, standardize=False),
-        SparseMLPRegressor(),
+        SparseMLPRegressor(**FEWER),
         SparseMLPRegressor((20, 10), activation="tanh", early_stopping=True, max_iter=60),
         SparseMLPRegressor(20, density=0.5, max_iter=60),
     ],

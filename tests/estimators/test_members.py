@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 import trulysparse as ts
 from helpers import oracle
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from trulysparse.estimators import _many
@@ -39,7 +39,6 @@ def averaged(models, x):
 # --- the merged network -----------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     hidden=st.lists(st.lists(st.integers(1, 9), min_size=3, max_size=3), max_size=3),
     count=st.integers(1, 3),

@@ -171,3 +171,18 @@ def test_predict_leaves_the_estimator_as_it_was():
         before = dict(vars(estimator))
         estimator.predict(row)
         assert vars(estimator) == before
+
+
+def test_a_view_of_another_width_is_refused_without_a_look_at_its_values():
+    """There are more of them than can be added up in an hour."""
+    rng = np.random.default_rng(0)
+    x, wrong = rng.normal(size=(30, 4)), np.broadcast_to(np.float32(1), 2**45)
+    fitted = SparseMLPRegressor((5,), max_iter=2, random_state=0).fit(x, x[:, 0])
+    with pytest.raises((ValueError, MemoryError)):
+        fitted.predict(wrong)
+    for call, name in (
+        (lambda: fitted.predict(wrong[np.newaxis]), "X"),
+        (lambda: fitted.explain(x, baseline=wrong), "baseline"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} has {2**45} features, but"):
+            call()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ TABLES = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=cases.drawn(25))
 @given(**TABLES, gaps=st.sets(st.integers(0, 4), max_size=2), cut=st.integers(1, 4))
 def test_containers_agree_to_rounding(seed, names, scaling, gaps, cut):
     x, classes, values = numbers(seed, names, gaps)
@@ -161,7 +162,7 @@ def test_a_spelling_changes_nothing(name, columns):
         assert one.columns_ == two.columns_
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=cases.drawn(20))
 @given(order=st.permutations(["age", "n", "port"]), drop=st.sampled_from([[], ["port"]]))
 def test_the_order_of_columns_at_predict_changes_nothing(order, drop):
     frame = MIXED.drop(columns=drop).fillna({"age": 1} if drop else {})

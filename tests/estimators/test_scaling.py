@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
+from helpers import cases
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -135,7 +136,7 @@ def naive(column):
     return centre, spread
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=cases.drawn(150))
 @example([[0.0] * 24 + [1.0]] * 2, 1)
 @given(
     st.integers(2, 40).flatmap(
@@ -159,7 +160,6 @@ def test_medians_and_spreads_of_any_container(columns, dense):
     np.testing.assert_array_equal(x, np.array(columns).T)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([30, 100, 1000]))
 def test_what_is_heavy_tailed(seed, rows):
     rng = np.random.default_rng(seed)

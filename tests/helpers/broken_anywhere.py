@@ -3,6 +3,10 @@
 A mistake here is a crash of the process, so `data/test_broken_anywhere.py` runs this in a child: it
 prints a line of JSON before and after each case. Compiled code of SciPy and scikit-learn is
 watched: it may not get an index array of the broken matrix, even where it would survive it.
+
+    python -m helpers.broken_anywhere PART PARTS [EVERY]
+
+EVERY takes a sample: each argument meets one in EVERY matrices, and the next argument others.
 """
 
 import itertools
@@ -10,7 +14,8 @@ import pickle
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import matplotlib
@@ -44,15 +49,23 @@ NESTED: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def matrices() -> Iterator[tuple[str, Any]]:
-    """A name and a broken matrix, alone or in something that holds it."""
-    for name in CSR:
-        yield f"csr {name}", damaged(kinds("csr")["array"], X, *DAMAGE["csr"][name])
-    for kind, name in OTHERS.items():
-        yield f"{kind} {name}", damaged(kinds(kind)["matrix"], X, *DAMAGE[kind][name])
-    for place, put in NESTED.items():
-        broken = damaged(kinds("csr")["array"], X, *DAMAGE["csr"]["index-huge"])
-        yield f"csr in {place}", put(broken)
+def csr(name: str) -> Any:
+    return damaged(kinds("csr")["array"], X, *DAMAGE["csr"][name])
+
+
+def other(kind: str) -> Any:
+    return damaged(kinds(kind)["matrix"], X, *DAMAGE[kind][OTHERS[kind]])
+
+
+# What makes a broken matrix, alone or in something that holds it.
+MATRICES: dict[str, Callable[[], Any]] = {
+    **{f"csr {name}": partial(csr, name) for name in CSR},
+    **{f"{kind} {name}": partial(other, kind) for kind, name in OTHERS.items()},
+    **{
+        f"csr in {place}": lambda put=put: put(csr("index-huge"))  # type: ignore[misc]
+        for place, put in NESTED.items()
+    },
+}
 
 
 class Watch:
@@ -121,13 +134,14 @@ def attempt(call: Call, parameter: str, value: Any) -> dict[str, Any]:
     return {"refused": None, "text": "", "harmed": False}
 
 
-def main(part: int, parts: int) -> None:
+def main(part: int, parts: int, every: int = 1) -> None:
     warnings.simplefilter("ignore")
     watch = Watch()
     say(watched=sorted(watch.watched))
-    every = [(c, p) for c in entrances.calls() for p in c.parameters]
-    for call, parameter in every[part::parts]:
-        for damage, value in matrices():
+    arguments = [(c, p) for c in entrances.calls() for p in c.parameters]
+    for number, (call, parameter) in enumerate(arguments[part::parts]):
+        for damage in list(MATRICES)[number % every :: every]:
+            value = MATRICES[damage]()
             say(case=f"{call.name}({parameter}): {damage}")
             watch.on(value)
             outcome = attempt(call, parameter, value)
@@ -139,4 +153,4 @@ if __name__ == "__main__":
     import matplotlib.pyplot
 
     assert sparse_damage.ROWS == entrances.ROWS
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:]))

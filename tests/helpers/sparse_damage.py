@@ -227,11 +227,15 @@ def damaged(kind, x, attribute, change):
     return matrix
 
 
-def cases(formats=tuple(DAMAGE)):
-    """(name, kind, attribute, change) of every damage of every kind of every format."""
+def cases(formats=tuple(DAMAGE), number=0, every=1):
+    """(name, kind, attribute, change) of every damage of every format.
+
+    Of SciPy's matrix and array and a subclass one in `every`, and with the next number others.
+    """
     for name in formats:
-        for label, kind in kinds(name).items():
-            for damage, (attribute, change) in DAMAGE[name].items():
+        each = list(kinds(name).items())
+        for at, (damage, (attribute, change)) in enumerate(DAMAGE[name].items(), number):
+            for label, kind in each[at % every :: every]:
                 yield f"{name}-{label}-{damage}", kind, attribute, change
 
 
@@ -370,13 +374,13 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def main(group):
+def main(group, every=1):
     warnings.simplefilter("ignore")  # SciPy's of index types
     make, formats = GROUPS[group]
     entries, state = make()
     before = state()
-    for entry, call in entries.items():
-        for name, kind, attribute, change in cases(formats):
+    for number, (entry, call) in enumerate(entries.items()):
+        for name, kind, attribute, change in cases(formats, number, every):
             say(case=f"{entry}: {name}")
             try:
                 matrix = damaged(kind, X, attribute, change)
@@ -390,4 +394,4 @@ def main(group):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

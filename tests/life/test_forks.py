@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import limits
+from helpers import cases, limits
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
@@ -70,6 +70,7 @@ def codes(script: str) -> list[int]:
     return list(map(int, done.stdout.split()))
 
 
+CHILDREN = cases.some(5, 50)
 LOOKS = {
     "predict": "model.predict(x)",
     "evaluate": "model.evaluate(x, y)",
@@ -80,6 +81,7 @@ LOOKS = {
 }
 
 
+@pytest.mark.cases
 @pytest.mark.parametrize("name", LOOKS)
 def test_a_child_trains_what_others_only_read(name: str, tmp_path: object) -> None:
     script = f"""
@@ -93,13 +95,13 @@ def work():
     model.fit(x, y, epochs=2, progress=False)
     return weights(model) == weights(twin) and (model.predict(x) != before).any()
 
-found = [forked(work) for _ in range(15)]
+found = [forked(work) for _ in range({CHILDREN})]
 end()
 model.fit(x, y, epochs=2, progress=False)
 found.append(0 if weights(model) == weights(twin) else 5)
 print(*found)
 """
-    assert codes(script) == [0] * 16
+    assert codes(script) == [0] * (CHILDREN + 1)
 
 
 def test_children_of_children_and_their_threads_train_too() -> None:

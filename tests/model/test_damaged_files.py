@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from helpers.bad_input import INF, NAN, TYPE, X, Y, check_raises, make_model, with_value
 from helpers.model_file import PIECE, about, as_version_1, tensors_of, with_about, write_tensors
 from hypothesis import assume, given, settings
@@ -129,7 +130,7 @@ def content(tmp_path_factory):
 
 
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=cases.drawn(150))
 def test_load_refuses_any_damage(content, data):
     path, raw = content
     header_end = 8 + int.from_bytes(raw[:8], "little")
@@ -169,7 +170,7 @@ _REALS = st.one_of(
     value=_REALS,
     version=st.sampled_from([1, 2]),
 )
-@settings(max_examples=200)
+@settings(max_examples=cases.drawn(200))
 def test_ranges_of_a_file_are_those_of_the_constructor(content, name, value, version):
     path, raw = content
     path.write_bytes(raw)

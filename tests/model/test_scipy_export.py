@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
+from helpers import cases
 from helpers import oracle as o
 from helpers.judged import close
 from helpers.small_model import SIZES, X, Y, fit, make_model
@@ -193,7 +194,7 @@ def test_numbers_that_float32_does_not_hold_are_said(value, kept, kind):
 
 
 @given(st.lists(st.floats(-1e6, 1e6).filter(lambda v: abs(v) > 1e-30), min_size=6, max_size=6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=cases.drawn(50))
 def test_numbers_that_are_only_rounded_are_no_matter(values):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import trulysparse as ts
-from helpers import limits
+from helpers import cases, limits
 from helpers.interrupting import interrupted
 from trulysparse import _progress
 
@@ -32,6 +32,7 @@ while True:
 """
 
 
+@pytest.mark.cases
 def test_a_killed_process_leaves_one_of_the_versions_whole(tmp_path: Path) -> None:
     path, other = tmp_path / "folder" / "model.safetensors", tmp_path / "other"
     path.parent.mkdir()
@@ -40,7 +41,7 @@ def test_a_killed_process_leaves_one_of_the_versions_whole(tmp_path: Path) -> No
         ts.SparseMLP([500, 50_000, 2], epsilon=5, seed=seed).save(other)
         versions.add(other.read_bytes())
     delays = random.Random(0)
-    for _ in range(6):
+    for _ in range(cases.some(3, 30)):
         command = [sys.executable, "-c", SAVING_FOR_EVER, str(path)]
         with limits.child(command, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
@@ -119,7 +120,7 @@ def test_ctrl_c_ends_the_making_of_a_model() -> None:
 def test_a_bar_is_shown_only_for_what_is_slow_and_on_a_terminal(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    sizes = [1_000_000] * 11
+    sizes = [1_000_000] * 4
     ts.SparseMLP(sizes, epsilon=1, seed=0, progress=True)
     assert capfd.readouterr() == ("", "")  # no terminal
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

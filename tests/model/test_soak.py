@@ -5,8 +5,8 @@ from helpers import soak
 from helpers.soak_operations import ILLEGAL, LEGAL
 
 SEED = 25
-LIVES = 24
-LIFE = 1  # in which the second test finds something late
+LIVES = 8
+LIFE, LENGTH = 8, 20  # a life in which the second test finds something late
 
 
 def test_what_must_hold_after_each_of_many_operations():
@@ -32,6 +32,7 @@ def test_a_failure_is_shortened_to_what_matters(monkeypatch):
         return step(world, action, name, tally, **options)
 
     step = soak.step
+    monkeypatch.setattr(soak, "LENGTH", LENGTH)
     monkeypatch.setattr(soak, "check", checked)
     monkeypatch.setattr(soak, "step", watched)
     with pytest.raises(soak.Failure) as found:

@@ -10,7 +10,7 @@ import pytest
 import trulysparse as ts
 from helpers import oracle
 from helpers.parallel_fit import content
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 BATCH = 4
@@ -30,7 +30,6 @@ def shares(workers: int, steps: int) -> tuple[Any, Any]:
     return x, rng.integers(0, 3, size=len(x))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     workers=st.integers(1, 5),
     epochs=st.integers(1, 6),

@@ -4,6 +4,6 @@ from helpers import table_fuzz
 
 
 def test_random_and_damaged_files(tmp_path):
-    files, tables = table_fuzz.run(seed=27, files=400, seconds=60, folder=tmp_path)
-    assert files > 50
+    files, tables = table_fuzz.run(seed=27, files=100, seconds=float("inf"), folder=tmp_path)
+    assert files == 100
     assert 0 < tables < files

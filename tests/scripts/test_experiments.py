@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import trulysparse as ts
 from helpers.small_model import X, Y, make_model
+from trulysparse import cli
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments"))
 import rows
@@ -108,7 +109,14 @@ def test_a_table_of_a_package_is_read_as_it_was_written(
         assert tuple(table.y.columns) == source.label
 
 
-def test_a_table_goes_through_the_commands(package_tables, monkeypatch, tmp_path):
+def test_a_table_goes_through_the_commands(package_tables, monkeypatch, capsys, tmp_path):
+    def run(*command):  # in this process, as imports take longer than the rest
+        assert cli.main(list(map(str, command))) == 0
+        return capsys.readouterr().out.splitlines()
+
+    with pytest.raises(RuntimeError, match=r"plan, exit code 2: .*--features"):
+        package_tables.run("plan", "--features", "no number")
+    monkeypatch.setattr(package_tables, "run", run)
     monkeypatch.setattr(package_tables, "lightgbm_score", lambda *rest: 0.5)
     row = package_tables.measure("iris", tmp_path)
     assert row["found"] == "3 classes; 4 numbers"

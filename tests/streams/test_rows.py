@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trulysparse as ts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse.streams import reader, source
 
@@ -158,7 +158,6 @@ def test_every_epoch_takes_every_row_once(tmp_path):
     assert first.max() - first.min() > ROWS // 2  # from different places
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 400),
     st.integers(0, 50),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trulysparse.tables.gradual import Gradual
@@ -126,7 +127,7 @@ CELLS = {
 TYPES = {"number": "Float64", "text": "String", "time": "Datetime", "flag": "Boolean"}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=cases.drawn(80))
 @given(st.data())
 def test_blocks_of_any_table_teach_what_the_table_does(data):
     count = data.draw(st.integers(1, 40))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse.tables import columns
 
@@ -174,7 +174,6 @@ def test_what_was_learnt_is_kept():
             ts.TableEncoder.from_json(encoder.to_json().replace(old, new))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     numbers=st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=30),
     levels=st.lists(st.none() | st.sampled_from(["a", "b ", " b", "c", "", "ä"]), min_size=30),
@@ -238,7 +237,6 @@ def test_nothing_to_learn_from():
     ),
     kind=st.sampled_from([pl.String, pl.Categorical]),
 )
-@settings(max_examples=60, deadline=None)
 def test_text_of_many_rows_is_read_as_that_of_few(items, kind):
     column = columns.read("x", pl.Series(items, dtype=kind))
     plain = [None if item is None or not item.strip() else item.strip() for item in items]
@@ -256,7 +254,6 @@ def test_text_of_many_rows_is_read_as_that_of_few(items, kind):
         max_size=60,
     )
 )
-@settings(max_examples=60, deadline=None)
 def test_text_among_objects_is_read_at_once_as_one_by_one(items):
     series = pd.Series(items, dtype=object)
     one, other = columns.read("x", series), columns.of_objects("x", series.to_numpy())

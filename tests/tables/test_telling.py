@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trulysparse.tables.columns import Numbers, Text, Times
@@ -99,7 +100,7 @@ def test_what_helps_only_is_not_named():
     seed=st.integers(0, 10**6),
     step=st.sampled_from([0, 0.5, 2]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=cases.drawn(40))
 def test_noise_is_never_named(rows, columns, classes, rare, seed, step):
     rng = np.random.default_rng(seed)
     y = np.zeros(rows, int)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ def evolutions(rule, epochs):
     st.integers(1, 4),
     st.integers(2, 7),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=cases.drawn(40))
 def test_a_rule_that_never_evolves_is_said(kind, start, stop, every, epochs):
     made, said = evolutions(kind(0.3, start=start, stop=stop, every=every), epochs)
     assert bool(said) == (made == 0)

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from helpers.judged import structure
 from helpers.oracle import support_of
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from scipy.stats import chi2, kstest
@@ -404,8 +405,6 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=25,
+    max_examples=cases.drawn(25),
     stateful_step_count=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +63,7 @@ def test_one_array_a_matrix_and_blocks_agree(shape: str, clip: float | None):
         np.testing.assert_allclose(model.predict(whole), model.predict(x), atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=cases.drawn(25))
 @given(
     rows=st.integers(1, 40),
     dense=st.integers(1, 20),

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from helpers.interrupting import interrupted, moments
 
+STEP = cases.some(7, 2)  # from one moment of a fit that is interrupted to the next
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 12)).astype(np.float32), np.arange(60) % 3
 Call = Callable[[], Any]
@@ -93,6 +95,7 @@ def is_whole(model: ts.SparseMLP) -> None:
     model.train_on_batch(x, Y)  # not busy
 
 
+@pytest.mark.cases
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_moment_of_a_change(name: str, state_of: Callable[..., Any]) -> None:
     change = CHANGES[name]
@@ -108,7 +111,7 @@ def test_every_moment_of_a_change(name: str, state_of: Callable[..., Any]) -> No
     models = [pickle.loads(saved)]
 
     tried = 0
-    for raised in moments(lambda: change(models[-1]), step=2 if fitted else 1):
+    for raised in moments(lambda: change(models[-1]), step=STEP if fitted else 1):
         assert raised
         model = models.pop()
         # A single step has taken the statistics of its samples already.
@@ -174,12 +177,13 @@ def delays(call: Call, repeats: int) -> list[tuple[float, Callable[[], object]]]
 LARGE = {"seed": 0, "threads": 2, "loss": "squared_error"}
 
 
+@pytest.mark.cases
 def test_saving_at_any_time(tmp_path: Path) -> None:
     path = tmp_path / "model"
     large, small = ts.SparseMLP([3000, 1000], density=1, **LARGE), make()
     small.save(path)
     old = path.read_bytes()
-    ends = delays(lambda: large.save(path), 30)
+    ends = delays(lambda: large.save(path), cases.some(16, 60))
     new = path.read_bytes()
     for delay, send in ends:
         path.write_bytes(old)
@@ -189,6 +193,7 @@ def test_saving_at_any_time(tmp_path: Path) -> None:
         assert found == new or (within and found == old)
 
 
+@pytest.mark.cases
 def test_loading_making_and_packing_at_any_time(tmp_path: Path) -> None:
     path = tmp_path / "model"
     large = ts.SparseMLP([2000, 1000], density=1, **LARGE)
@@ -198,30 +203,32 @@ def test_loading_making_and_packing_at_any_time(tmp_path: Path) -> None:
         lambda: ts.SparseMLP([2000, 1000], density=1, **LARGE),
         lambda: pickle.loads(pickle.dumps(large)),
     ):
-        for delay, send in delays(call, 16):
+        for delay, send in delays(call, cases.some(8, 40)):
             interrupted(call, delay, send)
 
 
+@pytest.mark.cases
 @pytest.mark.parametrize("name", CHANGES)
 def test_changing_at_any_time(name: str) -> None:
     change = CHANGES[name]
     saved = pickle.dumps(make(standardize=True))
-    for delay, send in delays(lambda: change(pickle.loads(saved)), 10):
+    for delay, send in delays(lambda: change(pickle.loads(saved)), cases.some(6, 30)):
         model = pickle.loads(saved)
         interrupted(lambda: change(model), delay, send)  # noqa: B023
         is_whole(model)
 
 
+@pytest.mark.cases
 @pytest.mark.parametrize("name", LOOKS)
 def test_looking_at_any_time(name: str, state_of: Callable[..., Any]) -> None:
     model = make()
     before = state_of(model)
-    for delay, send in delays(lambda: LOOKS[name](model), 6):
+    for delay, send in delays(lambda: LOOKS[name](model), cases.some(4, 30)):
         interrupted(lambda: LOOKS[name](model), delay, send)
     assert state_of(model) == before
 
 
-MANY = np.repeat(X, 4000, axis=0), np.repeat(Y, 4000)
+MANY = np.repeat(X, 1500, axis=0), np.repeat(Y, 1500)
 IN_THE_CORE: dict[str, Callable[[ts.SparseMLP], Any]] = {
     "fit": lambda model: model.fit(*MANY, epochs=1, batch_size=4, progress=False),
     **{
@@ -235,9 +242,10 @@ IN_THE_CORE: dict[str, Callable[[ts.SparseMLP], Any]] = {
 }
 
 
+@pytest.mark.cases
 @pytest.mark.parametrize("name", IN_THE_CORE)
 def test_long_calls_at_any_time(name: str) -> None:
-    for delay, send in delays(lambda: IN_THE_CORE[name](make()), 8):
+    for delay, send in delays(lambda: IN_THE_CORE[name](make()), cases.some(6, 30)):
         model = make()
         within = interrupted(lambda: IN_THE_CORE[name](model), delay, send)  # noqa: B023
         assert within or model.epochs_trained == (name not in ("predict", "evaluate"))

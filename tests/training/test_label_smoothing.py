@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
-from helpers import biased_model, small_model
+from helpers import biased_model, cases, small_model
 from helpers import oracle as o
 from helpers.judged import close, models_agree
 from helpers.small_model import X, Y
@@ -46,7 +46,7 @@ def test_steps_and_scores_are_those_of_the_oracle(s, soft):
         models_agree(model, oracle, 3e-6 * (step + 1))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=cases.drawn(50))
 @given(
     s=st.floats(0, 1, exclude_max=True),
     classes=st.integers(2, 40),

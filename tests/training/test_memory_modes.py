@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trulysparse.data import arrays
@@ -25,7 +26,7 @@ def trained(
     return [np.asarray(array) for layer in layers for array in layer]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=cases.drawn(25))
 @given(
     hidden=st.lists(st.integers(1, 12), max_size=11),
     batch=st.sampled_from([1, 3, 8, 16, 23]),

@@ -103,6 +103,8 @@ def validated(
         columns.refuse_alike(name, X)
     X = frames.dense_columns(X)
     _check_count(name, X, fewest)
+    if not reset:
+        _check_width(estimator, name, X)
     if how.get("reset", True) or not isinstance(y, str):  # it is trained on
         say_integers_of(name, X)
     try:
@@ -220,6 +222,16 @@ def _check_count(name: str, X: Any, fewest: int) -> None:
     if len(shape) == 2 and shape[0] < fewest:
         samples = "1 sample" if shape[0] == 1 else f"{shape[0]} samples"
         raise ValueError(f"{name} has {samples}: expected at least {fewest}")
+
+
+def _check_width(estimator: Any, name: str, X: Any) -> None:
+    """Count features before values are looked at, of which a view can repeat any number."""
+    expected = getattr(estimator, "n_features_in_", None)
+    if isinstance(X, np.ndarray) and X.ndim == 2 and expected not in (None, X.shape[1]):
+        raise ValueError(
+            f"{name} has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{expected} features as input"
+        )
 
 
 def constant_features(X: Any) -> Mask:

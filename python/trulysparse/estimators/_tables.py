@@ -205,11 +205,12 @@ def _of_means(estimator: Any, name: str, X: Any) -> ArrayEncoder | None:
         if known is None or frames.labels(X) != known.tolist():
             return None
         array = frames.numbers_of(X)
+    features = len(model.mean)
+    if isinstance(array, np.ndarray) and array.shape[1:] != (features,):
+        return None  # before a look at values, as there is no end of those that a view repeats
     if array is None or not has_missing(array):
         return None
     array = check_sparse(name, array)
-    if array.ndim != 2:
-        return None
-    if array.shape[1] != len(model.mean):
+    if array.ndim != 2 or array.shape[1] != features:
         return None
     return ArrayEncoder(model.mean, np.zeros(len(model.mean), np.int64))
