@@ -25,6 +25,9 @@ from trulysparse.selection import temperature
 from trulysparse.selection.features import Floats, Indices, deviations, some
 from trulysparse.topology import SET
 
+LEAST_EPOCHS = 12
+"""Passes over the samples in a round, as far as the parameters name none."""
+
 _MOST_SCORED = 2_000  # samples whose gradients make a score
 
 
@@ -49,11 +52,12 @@ class Settings:
     noise
         `input_noise` of dense samples; it would make sparse ones dense.
     rate, decay
-        Of Adam, constant.
+        Of Adam, constant. None is 3 for two classes and 1 for all else.
     zeta
         Of SET, after every epoch.
     epochs, steps
-        Of a round: passes over the samples, or None for as many as make this number of steps.
+        Of a round: passes over the samples, or None for as many as make this number of steps, and
+        at least `LEAST_EPOCHS`.
     batch_size
         Samples per step; None goes by their number.
     keep
@@ -73,7 +77,7 @@ class Settings:
     noise: float = 0.3
     smoothing: float = 0.1
     rate: float = 0.004
-    decay: float = 1.0
+    decay: float | None = None
     zeta: float = 0.3
     epochs: int | None = None
     steps: int = 200
@@ -237,8 +241,10 @@ class _Member:
         self, task: Task, features: Indices, seed: int, threads: int, settings: Settings
     ) -> None:
         self._settings, self._random = settings, np.random.default_rng(seed)
-        several = task.loss == "cross_entropy" and task.outputs > 2
-        smoothing = settings.smoothing if several else 0.0
+        is_classes, has_two = task.loss == "cross_entropy", task.outputs == 2
+        smoothing = settings.smoothing if is_classes and not has_two else 0.0
+        usual = 3.0 if is_classes and has_two else 1.0
+        self._decay = usual if settings.decay is None else settings.decay
         self._how: dict[str, Any] = {
             "activation": settings.activation,
             "slope": settings.slope,
@@ -265,7 +271,8 @@ class _Member:
         """Train for a round; give the scores of the features, with a sum of 1 if there are some."""
         settings, samples = self._settings, X.shape[0]
         size = min(settings.batch_size or presets.batch_size(samples), samples)
-        epochs = settings.epochs or -(-settings.steps // -(-samples // size))
+        enough = max(-(-settings.steps // -(-samples // size)), LEAST_EPOCHS)
+        epochs = settings.epochs or enough
         with warnings.catch_warnings():
             # Each round would say the same; `history` has what is wrong with the network.
             warnings.simplefilter("ignore")
@@ -275,7 +282,7 @@ class _Member:
                 sample_weight=task.weight,
                 epochs=epochs,
                 batch_size=size,
-                optimizer=Adam(settings.rate, weight_decay=settings.decay),
+                optimizer=Adam(settings.rate, weight_decay=self._decay),
                 topology=SET(settings.zeta, grow_init=0.1),
                 progress=False,
             )
