@@ -42,6 +42,7 @@ mod softmax;
 mod sparse_batch;
 mod spmm;
 mod srelu;
+mod standardize;
 mod step;
 mod stored;
 mod tiles;
@@ -62,6 +63,7 @@ pub use sparse_batch::{
 };
 pub use spmm::{spmm, spmm_activate, spmm_transpose, spmm_transpose_derive};
 pub use srelu::{SRELU_PARAMETERS, srelu, srelu_backward, srelu_of};
+pub use standardize::{Scaling, Scalings, clipped, standardize_lanes, standardize_row};
 pub use step::*;
 pub use stored::{Behind, ParametersOf, StoredBatch, Touched, stored_activate, stored_gradient_at};
 pub use tiles::{LANES, stride, words};

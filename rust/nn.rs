@@ -51,6 +51,6 @@ pub use replica::Replica;
 pub use schedule::{Fall, Schedule};
 pub use sparsity::{Allocation, Sparsity};
 pub use srelu::SRelu;
-pub use standardize::{Standardizer, Units, clipped};
+pub use standardize::{Standardizer, Units};
 pub use statistics::{DensePieces, Moments, SparsePieces, Table, moderate};
 pub use workspace::{Inference, Memory, Workspace};

@@ -2,9 +2,12 @@
 //! Batches are standardised where they are gathered: dense samples in `train/data.rs`, sparse ones
 //! in `batch.rs`.
 
+use std::ops::Range;
+
 use super::config::Standardize;
 use super::statistics::Moments;
 use crate::error::{Error, Result};
+use crate::kernels::{Scalings, standardize_lanes, standardize_row};
 use crate::memory::{collected, copied, reserved};
 
 const WHAT: &str = "statistics";
@@ -15,9 +18,6 @@ const NAME: &str = "standardizer";
 /// Where a feature of sparse samples lies this many deviations from 0, what is subtracted from it
 /// would not cancel exactly in the first layer's biases.
 const FAR: f64 = 256.0;
-
-/// Beyond this many limits a clipped value is at its limit, to the last bit.
-const CLIPPED: f64 = 1e8;
 
 /// `(x - mean) * scale` per feature, in f64 and rounded once; clipped before that, if there is a limit. A
 /// feature with one value becomes 0, also with another value later.
@@ -228,36 +228,30 @@ impl Standardizer {
     /// What values of feature `i` never exceed.
     #[inline]
     pub fn limit(&self, i: usize) -> Option<f64> {
-        let is_kept = self.keeps && self.mean[i] == 0.0 && self.scale[i] == 1.0;
-        self.clip.filter(|_| !is_kept)
+        self.scalings(0..self.mean.len()).at(i).limit
     }
 
     #[inline]
     fn exactly(&self, i: usize, value: f64) -> f64 {
-        standardised(self.mean[i], self.scale[i], self.limit(i), value)
+        self.scalings(0..self.mean.len()).at(i).of(value)
+    }
+
+    #[inline]
+    fn scalings(&self, features: Range<usize>) -> Scalings<'_> {
+        let (mean, scale) = (&self.mean[features.clone()], &self.scale[features]);
+        Scalings { mean, scale, limit: self.clip, keeps: self.keeps }
     }
 
     /// Standardises values of feature `i`.
     #[inline]
     pub fn apply_in_place(&self, i: usize, values: &mut [f32]) {
-        let (mean, scale, clip) = (self.mean[i], self.scale[i], self.limit(i));
-        values.iter_mut().for_each(|v| *v = standardised(mean, scale, clip, f64::from(*v)) as f32);
+        standardize_lanes(self.scalings(i..i + 1).at(0), values);
     }
 
     /// Standardises the values of one sample, of the features from `start` on.
     #[inline]
-    pub fn apply_to_row<T: Copy + Into<f64>>(&self, start: usize, values: &[T], out: &mut [f32]) {
-        let end = start + values.len();
-        let of = self.mean[start..end].iter().zip(&self.scale[start..end]);
-        if self.clip.is_some() {
-            for ((out, &value), i) in out.iter_mut().zip(values).zip(start..) {
-                *out = self.apply(i, value.into());
-            }
-            return;
-        }
-        for ((out, &value), (&mean, &scale)) in out.iter_mut().zip(values).zip(of) {
-            *out = standardised(mean, scale, None, value.into()) as f32;
-        }
+    pub fn apply_to_row(&self, start: usize, values: &[f64], out: &mut [f32]) {
+        standardize_row(self.scalings(start..start + values.len()), values, out);
     }
 
     /// Means, (features,).
@@ -300,26 +294,6 @@ fn ranges(mean: &[f64], scale: &[f64]) -> (f64, bool) {
     let is_fine =
         |(m, s): (&f64, &f64)| (m.abs() * step).max(f64::from(f32::MIN_POSITIVE)) * s <= FINE;
     (reach, mean.iter().zip(scale).all(is_fine))
-}
-
-#[inline(always)]
-fn standardised(mean: f64, scale: f64, clip: Option<f64>, value: f64) -> f64 {
-    // Not by the product: an infinite difference times 0 would be NaN.
-    if scale == 0.0 {
-        return 0.0;
-    }
-    let standardised = (value - mean) * scale;
-    clip.map_or(standardised, |limit| clipped(standardised, limit))
-}
-
-/// As RealMLP clips numbers (Holzmüller, Grinsztajn and Steinwart, 2024), whose limit is 3.
-#[inline(always)]
-pub fn clipped(value: f64, limit: f64) -> f64 {
-    let part = value / limit;
-    if part.abs() > CLIPPED {
-        return limit.copysign(value);
-    }
-    value / (1.0 + part * part).sqrt()
 }
 
 fn check(mean: &[f64], scale: &[f64], fits: impl Fn(&f64) -> bool) -> Result<()> {

@@ -7,6 +7,9 @@ use crate::csr::Csr;
 /// Share of features that a sample of two blocks has, from which on all of them become lanes.
 const MOST: f64 = 0.5;
 
+/// Numbers of a row that are standardised at a time.
+const PIECE: usize = 16;
+
 /// Dense samples, borrowed: (samples, features), row-major.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseRows<'a> {
@@ -60,15 +63,23 @@ impl<'a> DenseRows<'a> {
         standardizer: Option<&Standardizer>,
         mut take: impl FnMut(u32, f32),
     ) {
-        let row = sample as usize * self.features..(sample as usize + 1) * self.features;
-        let mut each = |c: usize, value: f64| {
-            take(c as u32, standardizer.map_or(value as f32, |s| s.apply(c, value)));
-        };
-        match self.values {
-            Values::Narrow(x) => {
-                x[row].iter().enumerate().for_each(|(c, &v)| each(c, f64::from(v)));
+        let first = sample as usize * self.features;
+        let (mut from, mut to) = ([0.0; PIECE], [0.0; PIECE]);
+        for start in (0..self.features).step_by(PIECE) {
+            let width = PIECE.min(self.features - start);
+            let piece = first + start..first + start + width;
+            let (from, to) = (&mut from[..width], &mut to[..width]);
+            match self.values {
+                Values::Narrow(x) => {
+                    from.iter_mut().zip(&x[piece]).for_each(|(to, &v)| *to = f64::from(v));
+                }
+                Values::Wide(x) => from.copy_from_slice(&x[piece]),
             }
-            Values::Wide(x) => x[row].iter().enumerate().for_each(|(c, &v)| each(c, v)),
+            match standardizer {
+                Some(s) => s.apply_to_row(start, from, to),
+                None => to.iter_mut().zip(from).for_each(|(to, v)| *to = *v as f32),
+            }
+            (start as u32..).zip(to).for_each(|(c, v)| take(c, *v));
         }
     }
 }

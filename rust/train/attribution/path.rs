@@ -8,9 +8,9 @@
 
 use super::{DataView, GRAIN, WHAT, checked};
 use crate::error::{Error, Result};
-use crate::kernels::stride;
+use crate::kernels::{clipped, stride};
 use crate::memory::{area, filled, reserved, zeros};
-use crate::nn::{InputGradients, Mlp, Quantity, Standardizer, clipped};
+use crate::nn::{InputGradients, Mlp, Quantity, Standardizer};
 use crate::parallel::Par;
 
 /// Points of a path at first, and by how much they are multiplied where they do not do.

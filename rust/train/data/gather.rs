@@ -89,33 +89,36 @@ fn gather_block(
 ) {
     let stride = stride(batch);
     let width = out.len() / stride;
-    if let (1, Some(s)) = (stride, standardizer) {
-        let piece = row(0) * x.features() + start..row(0) * x.features() + start + width;
-        return match x.values() {
-            Values::Narrow(x) => s.apply_to_row(start, &x[piece], out),
-            Values::Wide(x) => s.apply_to_row(start, &x[piece], out),
-        };
-    }
+    let piece = |lane: usize| {
+        let first = row(lane) * x.features() + start;
+        first..first + width
+    };
+    let (mut wide, mut narrow) = ([0.0; FEATURES], [0.0; FEATURES]);
     for lane in 0..batch {
-        let piece = row(lane) * x.features() + start..row(lane) * x.features() + start + width;
-        let put = |(i, v): (usize, f32)| out[i * stride + lane] = v;
+        let put = |(i, &v): (usize, &f32)| out[i * stride + lane] = v;
         match (x.values(), standardizer) {
-            (Values::Narrow(x), _) => x[piece].iter().copied().enumerate().for_each(put),
+            (Values::Narrow(x), Some(s)) if stride == 1 => {
+                wide.iter_mut().zip(&x[piece(lane)]).for_each(|(to, &v)| *to = f64::from(v));
+                s.apply_to_row(start, &wide[..width], out);
+                return;
+            }
+            (Values::Narrow(x), _) => x[piece(lane)].iter().enumerate().for_each(put),
             (Values::Wide(x), None) => {
-                x[piece].iter().map(|&v| v as f32).enumerate().for_each(put);
+                narrow.iter_mut().zip(&x[piece(lane)]).for_each(|(to, &v)| *to = v as f32);
+                narrow[..width].iter().enumerate().for_each(put);
             }
             (Values::Wide(x), Some(s)) => {
-                let values = x[piece].iter().enumerate();
-                values.map(|(i, &v)| s.apply(start + i, v)).enumerate().for_each(put);
+                s.apply_to_row(start, &x[piece(lane)], &mut narrow[..width]);
+                narrow[..width].iter().enumerate().for_each(put);
             }
         }
     }
     let standardizer = standardizer.filter(|_| matches!(x.values(), Values::Narrow(_)));
     for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
-        let (lanes, padding) = lanes.split_at_mut(batch);
         if let Some(s) = standardizer {
-            s.apply_in_place(start + i, lanes);
+            // Some of the padding too, whatever it is: fewer values are beside vectors.
+            s.apply_in_place(start + i, &mut lanes[..batch.next_multiple_of(8).min(stride)]);
         }
-        padding.fill(0.0);
+        lanes[batch..].fill(0.0);
     }
 }
