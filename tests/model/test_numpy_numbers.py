@@ -436,6 +436,7 @@ CALLS = {
             "n_features_to_select": [2, 0.5],
             "n_members": [2],
             "n_subsamples": [1],
+            "fdr": [0.25],
             "hidden_layer_sizes": [[8, 6], 9],
             "epsilon": [4.0, 3],
             "noise": [0.25, 1],

@@ -104,7 +104,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         `y` and 0 without.
     epochs
         Passes over the samples: with `y` of each round, and None (default) is as many as make 200
-        steps; without, of the training, and None is 50.
+        steps, at least 12; without, of the training, and None is 50.
     batch_size
         Samples per step. None (default) is a fortieth of the samples, but at least 16 and at most
         128, with `y`, and 32 without.
@@ -113,7 +113,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         without.
     weight_decay
         With `y` times the learning rate, the fraction of every parameter taken away per step: None
-        (default) is 1. Without `y` that fraction: None is 0.01.
+        (default) is 3 for two classes, 25 if there are as many samples as columns, and 1 for all
+        else. Without `y` that fraction: None is 0.01.
     zeta
         The fraction of connections replaced after an epoch, in [0, 1). Default 0.3.
     standardize

@@ -52,7 +52,8 @@ class Settings:
     noise
         `input_noise` of dense samples; it would make sparse ones dense.
     rate, decay
-        Of Adam, constant. None is 3 for two classes and 1 for all else.
+        Of Adam, constant. None is 3 for two classes, 25 if there are as many samples as features,
+        and 1 for all else. Decay lets features that tell the same share their weights.
     zeta
         Of SET, after every epoch.
     epochs, steps
@@ -243,8 +244,10 @@ class _Member:
         self._settings, self._random = settings, np.random.default_rng(seed)
         is_classes, has_two = task.loss == "cross_entropy", task.outputs == 2
         smoothing = settings.smoothing if is_classes and not has_two else 0.0
-        usual = 3.0 if is_classes and has_two else 1.0
-        self._decay = usual if settings.decay is None else settings.decay
+        self._decay = settings.decay
+        if self._decay is None:
+            plenty = task.X.shape[0] >= len(features)
+            self._decay = (25.0 if plenty else 3.0) if is_classes and has_two else 1.0
         self._how: dict[str, Any] = {
             "activation": settings.activation,
             "slope": settings.slope,
