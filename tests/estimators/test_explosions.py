@@ -104,7 +104,9 @@ def test_the_best_network_is_judged_with_early_stopping():
 def test_a_selector_says_it_too():
     x, y = correlated()
     with pytest.warns(ts.ExplosionWarning, match="has (come to nothing|exploded)") as caught:
-        ts.SparseFeatureSelector(learning_rate=1.2, epochs=2, random_state=0).fit(x, y)
+        ts.SparseFeatureSelector(learning_rate=10, epochs=2, weight_decay=0.01, random_state=0).fit(
+            x, y
+        )
     assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -33,7 +33,7 @@ def feature_importance(
         ``"contribution"``, with `x`: the absolute value of the gradient times the input as the
         network gets it, standardised and clipped, in the mean over samples and outputs; of
         probabilities that is the gradient of the log-odds, as in `explain`. What rarely differs
-        from its mean contributes little, whatever its weights are.
+        from its mean contributes little, also with large weights.
     x
         Samples, as `predict` takes them; only with ``"contribution"``. Of many samples some
         thousands are enough: each costs a pass forward, and one back for each output.

@@ -113,7 +113,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         without.
     weight_decay
         With `y` times the learning rate, the fraction of every parameter taken away per step: None
-        (default) is 3 for two classes, 25 if there are as many samples as columns, and 1 for all
+        (default) is 3 for two classes, 12 if there are as many samples as columns, and 1 for all
         else. Without `y` that fraction: None is 0.01.
     zeta
         The fraction of connections replaced after an epoch, in [0, 1). Default 0.3.
@@ -232,9 +232,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             Samples, (n_samples, n_features): an array, a SciPy sparse matrix, which stays sparse,
             `Blocks`, or a table of pandas, polars or Arrow with numbers, text, categories and
             times, as `TableEncoder` takes it; two or more samples. NaN is missing. Computed with
-            in float32. Or rows of a file, `RowBlocks`, as of `open_table`: of more than 50,000 a
-            random sample of as many is read, of a table with more than 5,000 columns of fewer, and
-            more of classes that are rare.
+            in float32. Or rows of a file, which `open_table` gives (`RowBlocks`): of more than
+            50,000 a random sample of as many is read, of a table with more than 5,000 columns of
+            fewer, and more of classes that are rare.
         y
             Classes, (n_samples,), numbers or text; any number of labels per sample, zeros and ones
             of shape (n_samples, n_labels), which may be sparse; or numbers, (n_samples,) or

@@ -52,7 +52,7 @@ class Settings:
     noise
         `input_noise` of dense samples; it would make sparse ones dense.
     rate, decay
-        Of Adam, constant. None is 3 for two classes, 25 if there are as many samples as features,
+        Of Adam, constant. None is 3 for two classes, 12 if there are as many samples as features,
         and 1 for all else. Decay lets features that tell the same share their weights.
     zeta
         Of SET, after every epoch.
@@ -247,7 +247,7 @@ class _Member:
         self._decay = settings.decay
         if self._decay is None:
             plenty = task.X.shape[0] >= len(features)
-            self._decay = (25.0 if plenty else 3.0) if is_classes and has_two else 1.0
+            self._decay = (12.0 if plenty else 3.0) if is_classes and has_two else 1.0
         self._how: dict[str, Any] = {
             "activation": settings.activation,
             "slope": settings.slope,

@@ -116,7 +116,7 @@ fn gather_block(
     let standardizer = standardizer.filter(|_| matches!(x.values(), Values::Narrow(_)));
     for (i, lanes) in out.chunks_exact_mut(stride).enumerate() {
         if let Some(s) = standardizer {
-            // Some of the padding too, whatever it is: fewer values are beside vectors.
+            // Some of the padding too, of any value: fewer values are beside vectors.
             s.apply_in_place(start + i, &mut lanes[..batch.next_multiple_of(8).min(stride)]);
         }
         lanes[batch..].fill(0.0);
