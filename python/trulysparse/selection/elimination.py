@@ -244,10 +244,10 @@ class _Member:
         self._settings, self._random = settings, np.random.default_rng(seed)
         is_classes, has_two = task.loss == "cross_entropy", task.outputs == 2
         smoothing = settings.smoothing if is_classes and not has_two else 0.0
-        self._decay = settings.decay
-        if self._decay is None:
-            plenty = task.X.shape[0] >= len(features)
-            self._decay = (12.0 if plenty else 3.0) if is_classes and has_two else 1.0
+        usual = 1.0
+        if is_classes and has_two:
+            usual = 12.0 if task.X.shape[0] >= len(features) else 3.0
+        self._decay = usual if settings.decay is None else settings.decay
         self._how: dict[str, Any] = {
             "activation": settings.activation,
             "slope": settings.slope,
