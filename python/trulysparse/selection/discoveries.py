@@ -31,13 +31,10 @@ class Order(NamedTuple):
         Of each column, (n_columns,), from 0; a column that it never had comes behind the others.
     ahead
         How many shadows are ahead of the first column, the second and so on, (n_columns,).
-    live
-        How many columns it had.
     """
 
     ranks: Indices
     ahead: Indices
-    live: int
 
 
 class Sure(NamedTuple):
@@ -126,7 +123,7 @@ def order(scores: Floats, places: Indices, columns: int, copies: int) -> Order:
     ranks[found] = np.arange(len(found))
     ahead = np.full(columns, copies * columns)
     ahead[: len(found)] = np.cumsum(~is_column)[is_column]
-    return Order(ranks, ahead, len(found))
+    return Order(ranks, ahead)
 
 
 def sure(given: Sequence[Order], copies: int) -> Sure:
