@@ -19,6 +19,7 @@ import scipy.sparse as sp
 import trulysparse as ts
 import trulysparse.datasets
 import trulysparse.plot
+from trulysparse.selection.ranking import Step
 
 ROWS, COLUMNS = 12, 6
 RNG = np.random.default_rng(0)
@@ -159,6 +160,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "plot.input_connections_heatmap": {"connections": np.arange(6.0), "shape": (2, 3)},
     "plot.feature_importance_bars": {"scores": np.arange(6.0)},
     "plot.importance_histogram": {"importance": np.arange(6.0)},
+    "plot.selection_path": {"path": [Step(1, 0.5, 0.1, 0.75), Step(9, 0.25, 0.1, 0.9)]},
     "plot.gradient_flow": {"norms": recorded(ts.GradientNorms, X, Y)},
     "plot.learning_curves": {"history": model().history},
     "plot.save_learning_curves": {"history": model().history, "path": FOLDER / "curves.png"},

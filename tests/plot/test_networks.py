@@ -8,6 +8,7 @@ import pytest
 import trulysparse as ts
 from helpers.small_model import SIZES, fit, make_model
 from trulysparse import plot
+from trulysparse.selection.ranking import Step
 
 figure = pytest.importorskip("matplotlib.figure", reason="pip install 'trulysparse[plot]'")
 
@@ -218,6 +219,27 @@ def test_several_curves_are_named(ax):
     ax.figure.savefig(io.BytesIO())
 
 
+# --- selection --------------------------------------------------------------------------------
+
+PATH = [Step(1, 0.5, 0.1, 0.75), Step(9, 0.25, 0.05, 0.9), Step(90, 0.3, 0.06, 0.85)]
+
+
+def test_a_path_of_scores_with_what_was_selected(ax):
+    assert plot.selection_path(PATH[::-1], ax, selected=9) is ax
+    line, ring = ax.lines
+    np.testing.assert_array_equal(line.get_xdata(), [1, 9, 90])
+    np.testing.assert_array_equal(line.get_ydata(), [0.75, 0.9, 0.85])
+    assert (*ring.get_xdata(), *ring.get_ydata()) == (9, 0.9)
+    assert (ax.get_xscale(), ax.get_ylabel()) == ("log", "Score of held-out samples")
+    ax.figure.savefig(io.BytesIO())
+
+
+def test_a_path_without_scores_has_losses(ax):
+    plot.selection_path([step._replace(score=np.nan) for step in PATH[:2]], ax)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0.5, 0.25])
+    assert (ax.get_xscale(), ax.get_ylabel()) == ("linear", "Loss of held-out samples")
+
+
 # --- all of them ------------------------------------------------------------------------------
 
 DRAW = {
@@ -227,6 +249,7 @@ DRAW = {
     "heatmaps": lambda r, ax=None: plot.input_connections_over_epochs(r, (2, 3), [5], ax and [ax]),
     "degrees": lambda r, ax=None: plot.degree_distributions(r, 0, ax),
     "size": lambda r, ax=None: plot.size_over_epochs(r, ax),
+    "path": lambda r, ax=None: plot.selection_path(PATH, ax),
     "accuracy": lambda r, ax=None: plot.accuracy_against_parameters(CURVE, ax),
 }
 
@@ -262,6 +285,10 @@ def test_an_ax_of_another_type(recorder, draw):
 
 
 ERRORS = [
+    (lambda r: plot.selection_path([]), ValueError, "path has no steps: expected"),
+    (lambda r: plot.selection_path([(1, 2)]), TypeError, r"path\[0\] = \(1, 2\): expected a step"),
+    (lambda r: plot.selection_path(None), TypeError, "path = None: expected"),
+    (lambda r: plot.selection_path(PATH, selected=2), ValueError, "selected = 2: expected"),
     (lambda r: plot.importance_histogram([1.0, -1.0]), ValueError, "importance has -1"),
     (lambda r: plot.importance_histogram([0.0, 0.0]), ValueError, "expected one above 0, all 2"),
     (lambda r: plot.importance_histogram([]), ValueError, "importance has the shape"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trulysparse import Blocks
 from trulysparse.selection import ranking
-from trulysparse.selection.elimination import Round, Settings, Task, eliminate, losses
+from trulysparse.selection.elimination import Round, Settings, Task, eliminate, judged
 from trulysparse.selection.ranking import Step
 
 RNG = np.random.default_rng(0)
@@ -100,6 +100,7 @@ def test_held_out_samples_have_losses():
     found = rounds(of, settings=Settings(steps=200), held_out=held_out)
     assert all(end.losses.shape == (50,) for end in found)
     assert found[-1].losses.mean() < found[0].losses.mean()
+    assert found[-1].score > 0.9
     path = ranking.steps(found, None)
     assert [step.columns for step in path] == sorted(step.columns for step in path)
     assert ranking.fewest(path) == 2
@@ -120,8 +121,26 @@ def test_missing_labels_count_for_nothing():
     assert last.features.tolist() == [FIRST, SECOND]
     outputs = last.models[0].predict(X[:, last.features])
     each = -(labels * np.log(outputs) + (1 - labels) * np.log(1 - outputs))
-    found = losses(last.models[0], X[:, last.features], labels)
-    np.testing.assert_allclose(found, np.nansum(each, axis=1), rtol=1e-5)
+    found = judged(last.models[0], X[:, last.features], labels)
+    np.testing.assert_allclose(found[0], np.nansum(each, axis=1), rtol=1e-5)
+    known = ~np.isnan(labels)
+    assert found[1] == ((outputs > 0.5) == (labels == 1))[known].mean()
+
+
+def test_scores_are_those_of_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics", reason="pip install 'trulysparse[sklearn]'")
+    last = rounds(task(), settings=QUICK)[-1]
+    chances = last.models[0].predict(X[:, last.features])
+    right = metrics.accuracy_score(CLASSES, chances.argmax(axis=1))
+    assert judged(last.models[0], X[:, last.features], CLASSES)[1] == pytest.approx(right)
+    numbers = np.stack([3 * X[:, FIRST] + 7, np.ones(len(X)), X[:, SECOND]], axis=1)
+    last = rounds(
+        task(y=numbers.astype(np.float32), loss="squared_error", outputs=3), settings=QUICK
+    )[-1]
+    found = judged(last.models[0], X[:, last.features], numbers)[1]
+    outputs = last.models[0].predict(X[:, last.features])
+    varying = numbers[:, [0, 2]], outputs[:, [0, 2]]
+    assert found == pytest.approx(metrics.r2_score(*varying), rel=1e-5)
 
 
 # --- scores of all ---------------------------------------------------------------------------
@@ -135,7 +154,7 @@ def eliminations(draw):
     left, found = np.arange(features), []
     while True:
         scores = draw(st.lists(st.floats(0, 1), min_size=len(left), max_size=len(left)))
-        found.append(Round(left, np.array(scores), None, [], []))
+        found.append(Round(left, np.array(scores), None, np.nan, [], []))
         if len(left) == 1 or draw(st.booleans()):
             return found, None if groups is None else np.array(groups)
         column = left if groups is None else np.array(groups)[left]

@@ -23,7 +23,7 @@ from trulysparse.estimators._weighted import WeightedSamples
 from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
 from trulysparse.selection import temperature
-from trulysparse.selection.elimination import Diverged, Round, Task, eliminate, losses
+from trulysparse.selection.elimination import Diverged, Round, Task, eliminate, judged
 from trulysparse.selection.features import Indices
 from trulysparse.streams import RowBlocks
 
@@ -75,7 +75,7 @@ def _chosen(
     model = _trained(making, part, training.y, seed)
     kept = None
     if selects:
-        kept = _kept(making, training, held_out, losses(model, held_out.X, held_out.y), seed)
+        kept = _kept(making, training, held_out, judged(model, held_out.X, held_out.y)[0], seed)
     if kept is not None and calibrates:
         model = _trained(making, part, training.y, seed, kept)
     factor = 1.0

@@ -135,8 +135,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         that left earlier have lower scores. Of a column of a table the root of the sum of squares
         of what it became, of each level, and that it is missing.
     path_ : list of Step, or None
-        With ``n_features_to_select="auto"``: `columns`, and the `loss` of held-out samples with as
-        many and its standard `error`, from few to many.
+        With ``n_features_to_select="auto"``, from few `columns` to many: with as many the `loss` of
+        held-out samples, its standard `error`, and the `score`, which is the share that is right
+        or, of numbers, R2. `trulysparse.plot.selection_path` draws it.
     n_features_ : int
         The number of selected columns.
     n_features_in_ : int

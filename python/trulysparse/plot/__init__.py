@@ -14,6 +14,7 @@ from trulysparse.plot._parallel import (
     staleness_histogram,
 )
 from trulysparse.plot._pruning import accuracy_against_parameters
+from trulysparse.plot._selection import selection_path
 from trulysparse.plot._topology import degree_distributions, size_over_epochs
 from trulysparse.plot._training import learning_curves, save_learning_curves
 
@@ -28,6 +29,7 @@ __all__ = [
     "input_connections_over_epochs",
     "learning_curves",
     "save_learning_curves",
+    "selection_path",
     "size_over_epochs",
     "speedup_over_workers",
     "staleness_histogram",

@@ -134,6 +134,8 @@ class Round(NamedTuple):
         Of these, (len(features),), with a sum of 1.
     losses
         Of held-out samples, (n_samples,); None without such.
+    score
+        Of held-out samples, as in `judged`, the mean of the networks; NaN without such.
     models, histories
         The networks, which take these features only, and how they trained in the round.
     """
@@ -141,6 +143,7 @@ class Round(NamedTuple):
     features: Indices
     scores: Floats
     losses: Floats | None
+    score: float
     models: list[SparseMLP]
     histories: list[History]
 
@@ -189,9 +192,9 @@ def eliminate(
             now += member.train(task, X)
         scores = settings.memory * scores + now / now.sum() if now.any() else scores
         total = scores.sum() or 1.0
-        losses = None if held_out is None else _mean_losses(members, held_out, features)
+        losses, score = _mean_of(members, held_out, features)
         models, histories = [m.model for m in members], [m.history for m in members]
-        yield Round(features, scores / total, losses, models, histories)
+        yield Round(features, scores / total, losses, score, models, histories)
         column = np.arange(len(features)) if groups is None else groups[features]
         live, place = np.unique(column, return_inverse=True)
         count = _next(len(live), least, settings.keep, stops)
@@ -211,28 +214,56 @@ def _next(count: int, least: int, keep: float, stops: Sequence[int]) -> int:
     return max(min(int(count * keep), count - 1), floor) if floor < count else count
 
 
-def _mean_losses(members: Sequence[_Member], held_out: Task, features: Indices) -> Floats:
+def _mean_of(
+    members: Sequence[_Member], held_out: Task | None, features: Indices
+) -> tuple[Floats | None, float]:
+    """Give the mean losses of held-out samples, and the mean score."""
+    if held_out is None:
+        return None, np.nan
     X = some(held_out.X, features)
-    return sum(losses(m.model, X, held_out.y) for m in members) / len(members)  # type: ignore[return-value]
+    losses, scores = zip(*(judged(m.model, X, held_out.y) for m in members), strict=True)
+    return np.mean(losses, axis=0), float(np.mean(scores))
 
 
-def losses(model: SparseMLP, X: Any, y: Any) -> Floats:
-    """Give the loss of each sample, (n_samples,); missing labels count for nothing.
+def judged(model: SparseMLP, X: Any, y: Any) -> tuple[Floats, float]:
+    """Give the loss of each sample, (n_samples,), and the score of all; what is missing counts not.
 
-    Of classes at the best temperature: how sure a network is depends on how it was trained.
+    Losses of classes are those at the best temperature: how sure a network is depends on how it was
+    trained. The score of classes and labels is the share that is right. Of numbers it is R2, the
+    mean over outputs that vary.
     """
     outputs = np.asarray(model.predict(X), np.float64)
     if model.loss == "cross_entropy":
-        return temperature.best(outputs, y)[1]
+        right = outputs.argmax(axis=1) == y
+        return temperature.best(outputs, y)[1], float(right.mean())
     y = np.asarray(y.toarray() if sparse.issparse(y) else y, np.float64).reshape(outputs.shape)
     if model.loss == "binary_cross_entropy":
         p = np.clip(outputs, 1e-7, 1 - 1e-7)
         each = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+        known = ~np.isnan(y)
+        score = float(((outputs > 0.5) == (y > 0.5))[known].mean()) if known.any() else np.nan
     else:
         units = model._core.target_statistics()
-        each = (outputs - y) ** 2 * (1.0 if units is None else units.scale**2)
+        each = (outputs - y) ** 2
+        score = _r2(each, y)
+        each *= 1.0 if units is None else units.scale**2
     summed: Floats = np.nansum(each, axis=1)
-    return summed
+    return summed, score
+
+
+def _r2(squares: Floats, y: Floats) -> float:
+    """Give R2 by the squared errors of known targets, both (n_samples, n_outputs)."""
+    of_constant = np.nansum((y - _known_means(y)) ** 2, axis=0)
+    varies = of_constant > 0
+    if not varies.any():
+        return np.nan
+    return float((1 - np.nansum(squares, axis=0)[varies] / of_constant[varies]).mean())
+
+
+def _known_means(y: Floats) -> Floats:
+    known = np.maximum((~np.isnan(y)).sum(axis=0), 1)
+    means: Floats = np.nansum(y, axis=0) / known
+    return means
 
 
 class _Member:

@@ -23,11 +23,15 @@ class Step(NamedTuple):
         How many there are.
     loss, error
         The mean of the held-out samples' losses, and its standard error.
+    score
+        The share of the held-out samples, or of their labels, that is predicted right; of numbers
+        R2. NaN of targets that do not vary.
     """
 
     columns: int
     loss: float
     error: float
+    score: float = float("nan")
 
 
 def scores(rounds: Sequence[Round], columns: int, groups: Indices | None) -> Floats:
@@ -58,13 +62,13 @@ def scores(rounds: Sequence[Round], columns: int, groups: Indices | None) -> Flo
 
 
 def steps(rounds: Sequence[Round], groups: Indices | None) -> list[Step]:
-    """Give the losses of held-out samples by the number of columns, from few to many."""
+    """Give losses and score of held-out samples by the number of columns, from few to many."""
     found = []
     for end in reversed(rounds):
         assert end.losses is not None
         at = end.features if groups is None else np.unique(groups[end.features])
         error = end.losses.std(ddof=1) / np.sqrt(len(end.losses)) if len(end.losses) > 1 else 0.0
-        found.append(Step(len(at), float(end.losses.mean()), float(error)))
+        found.append(Step(len(at), float(end.losses.mean()), float(error), end.score))
     return found
 
 
