@@ -199,8 +199,10 @@ def suited(table: Preset, samples: int, *, sparse: bool, loss: str) -> Preset:
         table = replace(table, label_smoothing=0.0)
     if sparse and table.hidden is None:
         table = replace(table, hidden=FEW)  # more are slower there, and no better
-    # Rare features have small gradients, so that weights that are not needed stay long.
-    return replace(table, weight_decay=SPARSE_DECAY) if sparse and of_classes else table
+    # Rare features have small gradients, so that weights that are not needed stay long. SGD's decay
+    # is a fraction per step instead.
+    decays = sparse and of_classes and table.optimizer == TABLE.optimizer
+    return replace(table, weight_decay=SPARSE_DECAY) if decays else table
 
 
 def _preset(name: str, recipe: Recipe, **sizes: Any) -> Preset:

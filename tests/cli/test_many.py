@@ -47,6 +47,8 @@ def test_a_file_with_several_networks(table, tmp_path, capsys, flags, count):
     ("flags", "message"),
     [
         (["--members", "0"], "expected a whole number above 0"),
+        (["--members", "1001"], "--members 1001: expected 1000 or fewer"),
+        (["--snapshots", str(10**20)], f"--snapshots {10**20}: expected 1000 or fewer"),
         (["--members", "2", "--parallel", "wassp"], "--members 2: expected no --parallel"),
         (["--snapshots", "2", "--schedule", "constant"], "--snapshots 2: expected --schedule"),
         (["--snapshots", "2", "--warmup", "0.1"], "--snapshots 2: expected --warmup 0.0"),

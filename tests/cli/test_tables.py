@@ -120,19 +120,23 @@ class TestSettings:
 
     @pytest.mark.parametrize("parallel", [None, "wassp", "wasap"])
     @pytest.mark.parametrize("size", [None, 16])
-    def test_decay_as_much_in_an_epoch_on_workers(self, monkeypatch, parallel, size):
+    @pytest.mark.parametrize("sparse", [False, True])
+    def test_decay_as_much_in_an_epoch_on_workers(self, monkeypatch, parallel, size, sparse):
         seen = []
 
         def fit(self, x, y, *, optimizer, batch_size, **options):
-            seen.append((len(x), optimizer.weight_decay, batch_size))
+            seen.append((x.shape[0], optimizer.weight_decay, batch_size))
             raise KeyboardInterrupt
 
         monkeypatch.setattr(ts.SparseMLP, "fit", fit)
         flags = ["--optimizer", "sgd"] + ([] if size is None else ["--batch-size", size])
         flags += [] if parallel is None else ["--parallel", parallel, "--workers", 4]
         rng = np.random.default_rng(0)
+        if sparse:
+            rows = [f"{'abc'[i % 3]},{('no', 'yes')[i % 2]}\n" for i in range(2000)]
+            Path("mine.csv").write_text("word,label\n" + "".join(rows))
         np.savez("mine.npz", x_train=rng.normal(size=(2000, 3)), y_train=np.arange(2000) % 2)
-        command("--data", "mine.npz", *flags)
+        command("--data", "mine.csv" if sparse else "mine.npz", *flags)
         ((samples, decay, batch),) = seen
         step = 4 * batch if parallel == "wassp" else batch
         assert decay * samples / step == pytest.approx(0.005)

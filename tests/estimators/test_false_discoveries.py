@@ -16,7 +16,7 @@ TRUE = [3, 7, 9]
 VALUES = X[:, 3] + X[:, 7] - X[:, 9] + 0.3 * RNG.normal(size=300)
 CLASSES = (VALUES > 0).astype(int)
 QUICK = {"random_state": 0, "hidden_layer_sizes": 30}
-NO_COLUMN = "no column of X tells more"
+NO_COLUMN = "no column of X is far enough ahead"
 
 
 def selector(**how):

@@ -382,6 +382,8 @@ def test_levels_mean_nothing_in_html():
         ({"title": 3}, TypeError, "title = 3"),
         ({"name": None}, TypeError, "name = None"),
         ({"path": "no/such/folder.html"}, FileNotFoundError, "no folder 'no/such'"),
+        ({"path": "."}, IsADirectoryError, "path = '.' is a folder: expected a file"),
+        ({"path": ""}, ValueError, "path = '': expected the name of a file"),
         ({"y": ["yes"]}, ValueError, "y has 1 labels: expected 60"),
         ({"y": ["maybe"] * 60}, ValueError, "maybe"),
     ],

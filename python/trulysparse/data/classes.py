@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+import numpy.typing as npt
+
 from trulysparse.config import Config
 from trulysparse.data.columns import Named
 from trulysparse.data.missing import with_nan
@@ -34,6 +36,13 @@ def look_like_values(classes: Iterable[Any], rows: int) -> bool:
 def said(classes: int, rows: int) -> str:
     """Say what `look_like_values` has found."""
     return f"{classes} classes in {rows} rows, and they are numbers"
+
+
+def refuse_kinds(name: str, y: npt.NDArray[Any]) -> None:
+    """Raise TypeError for labels of several kinds, which have no order."""
+    kinds = sorted({kind.__name__ for kind in set(map(type, y.flat))}) if y.dtype == object else []
+    if len(kinds) > 1 and not {"str", "str_"}.issuperset(kinds):
+        raise TypeError(f"{name} has labels of the types {', '.join(kinds)}: expected one")
 
 
 def counted(model: Named, y: Any) -> Any:

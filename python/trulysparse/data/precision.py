@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -141,8 +142,10 @@ def blurred_integers(name: str, value: Any) -> str | None:
     return None
 
 
-def refuse_tiny(name: str, array: npt.NDArray[Any] | CsrArrays) -> None:
-    """Raise ValueError for a column that varies by so little that its variance is zero."""
+def refuse_tiny(
+    name: str, array: npt.NDArray[Any] | CsrArrays, names: Sequence[str] | None = None
+) -> None:
+    """Raise ValueError for a column, of these names, whose variance is zero though it varies."""
     if isinstance(array, CsrArrays):
         stored = np.abs(array.data if array.exact is None else array.exact)
         high = np.zeros(array.features)
@@ -155,7 +158,8 @@ def refuse_tiny(name: str, array: npt.NDArray[Any] | CsrArrays) -> None:
     tiny = np.flatnonzero((span > 0) & (span < _SMALLEST_SPAN))
     if len(tiny):
         k = tiny[0]
-        where = name if array.shape[1:] in ((), (1,)) else f"column {k} of {name}"
+        column = k if names is None else repr(str(names[k]))
+        where = name if array.shape[1:] in ((), (1,)) else f"column {column} of {name}"
         raise ValueError(
             f"{where} lies between {low[k]:.6g} and {high[k]:.6g}: float64 does not hold the "
             "squares of such differences; expected larger numbers, in another unit"

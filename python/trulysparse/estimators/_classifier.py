@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from trulysparse.data.classes import refuse_kinds
 from trulysparse.data.frames import labels_of_type, refuse_missing
 from trulysparse.data.numeric import refuse_held_sparse
 from trulysparse.estimators import _base, _partial, _support
@@ -230,7 +231,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
             y = column_or_1d(y, warn=True)
         if y.ndim == 1 and _are_few_integers(y):
             return np.asarray(y)
-        _refuse_kinds(name, y)
+        refuse_kinds(name, y)
         check_classification_targets(y)
         if y.ndim == 1:
             return np.asarray(y)
@@ -280,13 +281,6 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _refuse_kinds(name: str, y: Array) -> None:
-    """Raise TypeError for labels of several kinds, which have no order."""
-    kinds = sorted({kind.__name__ for kind in set(map(type, y.flat))}) if y.dtype == object else []
-    if len(kinds) > 1 and not {"str", "str_"}.issuperset(kinds):
-        raise TypeError(f"{name} has labels of the types {', '.join(kinds)}: expected one")
 
 
 def _are_few_integers(y: Array) -> bool:

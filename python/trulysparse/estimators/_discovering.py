@@ -57,7 +57,7 @@ def found(
     made = _eliminating.given(selector, samples, target, constant)
     how = made.how | {"seeds": made.how["seeds"][:1]}
     members = max(len(made.how["seeds"]), MEMBERS)
-    copies = min(math.ceil(1 / (fdr * members)), _COPIES)
+    copies = _COPIES if fdr * members * _COPIES <= 1 else math.ceil(1 / (fdr * members))
     random = np.random.default_rng([made.how["seeds"][0], 2])
     seeds = [*made.how["seeds"], *random.integers(2**63, size=members).tolist()][:members]
     try:
@@ -76,8 +76,8 @@ def found(
         raise _support.diverged("learning_rate", made.how["settings"].rate) from None
     if not selected:
         warnings.warn(
-            f"fdr = {fdr}: no column of X tells more about y than shuffled ones do, so none is "
-            "selected",
+            f"fdr = {fdr}: no column of X is far enough ahead of shuffled ones, so none is "
+            f"selected; the lowest rate with one is {sure.q_values.min():.3g}",
             UserWarning,
             stacklevel=4,
         )
@@ -115,7 +115,8 @@ def frequency(
     """
     encoded, total = target.encode(samples.y, "y"), None
     seeds = np.random.default_rng([_eliminating.seeds(selector)[0], 3])
-    for seed in seeds.integers(2**63, size=count).tolist():
+    for _ in range(count):
+        seed = int(seeds.integers(2**63))
         rows = _eliminating.halves(
             encoded, seed, stratified=LOSSES[target.loss].takes_classes, held_out=0.5
         )[0]
@@ -129,6 +130,7 @@ def frequency(
         scores = ranking.scores(rounds, made.columns, made.groups)
         is_chosen = np.zeros(made.columns)
         is_chosen[_chosen(scores, selected)] = 1
+        is_chosen[scores == 0] = 0  # such as have one value in this half
         total = is_chosen if total is None else total + is_chosen
     assert total is not None
     shares: Array = total / count

@@ -26,6 +26,9 @@ from trulysparse.selection.features import Indices, spread
 from trulysparse.selection.ranking import Step
 from trulysparse.selection.screening import screened
 
+MOST = 1000
+"""Networks at most."""
+
 HELD_OUT = 0.25
 """The share of the samples by which the number of columns is chosen."""
 
@@ -194,7 +197,7 @@ def _task(selector: Any, samples: WeightedSamples, target: Targets) -> Task:
 
 def seeds(selector: Any) -> list[int]:
     """Draw a seed for each member."""
-    members = _check.integer("n_members", selector.n_members, 1)
+    members = _check.integer("n_members", selector.n_members, 1, MOST)
     random = _support.random(selector.random_state)
     return [_support.draw_seed(random) for _ in range(members)]
 
@@ -215,7 +218,8 @@ def _path(task: Task, features: Indices, target: Targets, how: dict[str, Any]) -
     """Give the losses of held-out samples by the number of columns."""
     parts = halves(task.y, how["seeds"][0], stratified=LOSSES[target.loss].takes_classes)
     training, held_out = map(task.of, parts)
-    features = features[~_support.constant_features(training.X)[features]]
+    varying = features[~_support.constant_features(training.X)[features]]
+    features = varying if len(varying) else features  # none is better than the others then
     rounds = list(eliminate(training, features, least=1, held_out=held_out, **how))
     return ranking.steps(rounds, how["groups"])
 

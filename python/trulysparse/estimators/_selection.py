@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,19 @@ from trulysparse import _check, _core
 from trulysparse.data import arrays, classes, frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import numeric
+from trulysparse.data.precision import refuse_tiny
 from trulysparse.estimators._tables import Encoder
 from trulysparse.estimators._targets import Array, Classes, Labels, Numbers, Targets
 from trulysparse.estimators._weighted import WeightedSamples, refuse_huge
 from trulysparse.model import SparseMLP
 from trulysparse.selection.features import of_sparse
+from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.frame import as_frame
 
 TASKS = ("auto", "classification", "regression")
 
 
-def target(task: Any, y: Any) -> tuple[Targets, Array]:
+def target(task: Any, y: Any, weight: Array | None) -> tuple[Targets, Array]:
     """Tell how to learn these targets, and give them as an array.
 
     Parameters
@@ -36,6 +38,8 @@ def target(task: Any, y: Any) -> tuple[Targets, Array]:
         One of `TASKS`.
     y
         The targets, validated.
+    weight
+        Of the samples; of those with 0 nothing is learnt.
     """
     task = _check.choice("task", task, TASKS)
     y = np.asarray(y)
@@ -43,11 +47,11 @@ def target(task: Any, y: Any) -> tuple[Targets, Array]:
         y = column_or_1d(y, warn=True)
     if task == "regression" and y.dtype == object:
         y = numeric("y", y)
+    classes.refuse_kinds("y", y)
     refuse_huge("y", y)
-    kind = type_of_target(y, input_name="y")
-    if (y == y[0]).all():
-        some = "one class" if y.ndim == 1 and y.dtype.kind not in "f" else "one value"
-        raise ValueError(f"y has {some}, {y[0].tolist()}: expected two or more, or no y")
+    with np.errstate(invalid="ignore"):  # it makes integers of numbers to see whether they are some
+        kind = type_of_target(y, input_name="y")
+    _refuse_constant(y, weight, is_class=y.ndim == 1 and y.dtype.kind != "f" and task != TASKS[2])
     if task == "regression" or (task == "auto" and kind.startswith("continuous")):
         if y.dtype.kind not in "biuf":
             raise ValueError(f"y has dtype {y.dtype}: expected numbers with task='regression'")
@@ -68,6 +72,68 @@ def target(task: Any, y: Any) -> tuple[Targets, Array]:
             stacklevel=3,
         )
     return Classes(found), y
+
+
+def _refuse_constant(y: Array, weight: Array | None, *, is_class: bool) -> None:
+    """Raise ValueError for targets that are the same in all rows that count."""
+    known = y if weight is None else y[weight > 0]
+    if (known != known[0]).any():
+        return
+    where = "" if (y == y[0]).all() else " where sample_weight is above 0"
+    raise ValueError(
+        f"y has one {'class' if is_class else 'value'}, {known[0].tolist()}{where}: expected two "
+        "or more, or no y"
+    )
+
+
+def feature_names(selector: Any) -> Sequence[str] | None:
+    """Give the names of what networks take, if there are such."""
+    if isinstance(selector._encoder, TableEncoder):
+        return selector._encoder.feature_names_
+    return None if selector._encoder is not None else getattr(selector, "feature_names_in_", None)
+
+
+def refuse_extremes(X: Any, names: Sequence[str] | None, *, standardizes: bool) -> None:
+    """Raise ValueError for samples that networks of some features would refuse, by their places.
+
+    Parameters
+    ----------
+    X
+        Samples, as they are given to networks.
+    names
+        Of their features, if they have such.
+    standardizes
+        Whether dense features are standardised.
+    """
+    start = 0
+    for part in (X.dense, X.sparse) if isinstance(X, Blocks) else (X,):
+        values: Any = part.data if issparse(part) else part
+        if values.dtype == np.float64 and values.size:
+            if max(values.max(), -values.min()) > np.finfo(np.float32).max:
+                _refuse_beyond(part, start, names)
+            if standardizes and not issparse(part):
+                refuse_tiny("X", part, names)
+        start += part.shape[1]
+
+
+def _refuse_beyond(part: Any, start: int, names: Sequence[str] | None) -> None:
+    """Raise ValueError for the first number beyond float32; `start` features are before these."""
+    entries = part.tocoo() if issparse(part) else None
+    values = part.ravel() if entries is None else entries.data
+    with np.errstate(over="ignore"):
+        beyond = np.flatnonzero(~np.isfinite(values.astype(np.float32)))
+    if not len(beyond):
+        return
+    at = int(beyond[0])
+    row, column = (
+        divmod(at, part.shape[1])
+        if entries is None
+        else (int(entries.row[at]), int(entries.col[at]))
+    )
+    place = start + column if names is None else repr(str(names[start + column]))
+    raise ValueError(
+        f"X[{row}, {place}] = {values[at]}: expected finite numbers in float32's range"
+    )
 
 
 def standardizes(value: Any, *, is_sparse: bool, has_levels: bool) -> bool | str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from trulysparse import _check
 from trulysparse.data import columns, frames
@@ -75,8 +75,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         It is a mean over tables; of one table the share may be higher. The samples are copied for
         the shadows, and at a rate below 0.1 more than once.
     n_members
-        Networks, whose scores are averaged in each round; only with `y`. Default 3. More of them
-        are slower, and agree better between two draws of the samples.
+        Networks, whose scores are averaged in each round, at most 1000; only with `y`. Default 3.
+        More of them are slower, and agree better between two draws of the samples.
     n_subsamples
         Halves of the samples, drawn at random, of which as many columns are selected once more for
         `selection_frequency_`; only with `y`. Default 0. Each takes the time of one network.
@@ -264,13 +264,16 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             takes = self._n_selected if y is None else self._count()
             if takes is not None and fdr is None:
                 takes(self.n_features_in_)
+                _say_fewer(self.n_features_to_select, self.n_features_in_)
             if self.importance is not None:
                 _check.choice("importance", self.importance, ("path", "strength"))
             target = None
             if y is not None:
-                target, y = _selection.target(self.task, y)
+                target, y = _selection.target(self.task, y, weight)
+            names = _selection.feature_names(self)
+            _selection.refuse_extremes(X, names, standardizes=self.standardize is not False)
             samples = WeightedSamples(X, np.zeros(X.shape[0]) if y is None else y, weight)
-            samples = samples.with_weight().of_mean_weight_one()
+            samples = samples.with_weight(2).of_mean_weight_one()
             constant = _support.constant_features(samples.X)
             self.__dict__.pop("classes_", None)  # of an earlier fit
             made = (
@@ -358,7 +361,17 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         known = getattr(self, "feature_names_in_", None)
         if known is not None:
             columns.refuse_others("X", X, list(map(str, known[self.get_support()])))
-        return super().inverse_transform(X)
+        if issparse(X):
+            return super().inverse_transform(X)
+        mask = self._get_support_mask()
+        X = check_array(X, dtype=None, ensure_all_finite="allow-nan", ensure_min_features=0)
+        if X.shape[1] != mask.sum():
+            raise ValueError(
+                f"X has {X.shape[1]} columns: expected {mask.sum()}, as many as are selected"
+            )
+        found = np.zeros((len(X), len(mask)), X.dtype)
+        found[:, mask] = X
+        return found
 
     def _n_selected(self, n_features: int) -> int:
         value = _check.plain(self.n_features_to_select)
@@ -375,15 +388,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 low_open=True,
             )
             return max(1, int(n_features * fraction))
-        count = _check.integer("n_features_to_select", value, 1)
-        if count > n_features:
-            warnings.warn(
-                f"n_features_to_select = {count}, but there are {n_features} features: all are "
-                "selected",
-                UserWarning,
-                stacklevel=3,
-            )
-        return min(count, n_features)
+        return min(_check.integer("n_features_to_select", value, 1), n_features)
 
     def _count(self) -> Callable[[int], int] | None:
         """Give what tells how many of the columns are selected; None: held-out samples."""
@@ -467,6 +472,18 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         mask = np.zeros(len(self.scores_), dtype=np.bool_)
         mask[np.argsort(-self.scores_, kind="stable")[: self.n_features_]] = True
         return mask
+
+
+def _say_fewer(wanted: Any, n_features: int) -> None:
+    """Warn if more features are to be selected than there are."""
+    wanted = _check.plain(wanted)
+    if wanted is not None and wanted > n_features:
+        warnings.warn(
+            f"n_features_to_select = {wanted}, but there are {n_features} features: all are "
+            "selected",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _say_scoreless(scores: npt.NDArray[np.float64], selected: int, *, varying: int) -> None:

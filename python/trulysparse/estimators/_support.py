@@ -222,6 +222,8 @@ def _check_count(name: str, X: Any, fewest: int) -> None:
     if len(shape) == 2 and shape[0] < fewest:
         samples = "1 sample" if shape[0] == 1 else f"{shape[0]} samples"
         raise ValueError(f"{name} has {samples}: expected at least {fewest}")
+    if len(shape) == 2 and not shape[1] and frames.is_frame(X):
+        raise ValueError(f"{name} has no columns: expected at least one")
 
 
 def _check_width(estimator: Any, name: str, X: Any) -> None:

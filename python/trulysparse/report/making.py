@@ -51,6 +51,8 @@ def asked(
         If there is no folder for the file.
     """
     given = None if path is None else os.fspath(_check.path("path", path))
+    if given == "":
+        raise ValueError("path = '': expected the name of a file")
     if title is not None:
         _check.instance("title", title, str, "a string or None")
     _check.instance("name", name, str, "a string")
@@ -68,6 +70,8 @@ def asked(
         folder = os.path.dirname(given) or "."
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"path = {given!r}: there is no folder {folder!r}")
+        if os.path.isdir(given):
+            raise IsADirectoryError(f"path = {given!r} is a folder: expected a file")
     return Asked(given, title, name, folds, options)
 
 

@@ -55,7 +55,8 @@ def deviations(model: SparseMLP, X: Any) -> Floats:
     step = max(_AT_ONCE // max(len(dense) if count else 1, 1), 1)
     for start in range(0, count, step):
         at = slice(start, min(start + step, count))
-        z = (np.asarray(dense[:, at], np.float64) - mean[at]) * scale[at]
+        # In this order, as sums go by it.
+        z = (np.asarray(dense[:, at], np.float64, order="C") - mean[at]) * scale[at]
         if model.clip is not None:
             z /= np.sqrt(1 + (z / model.clip) ** 2)
         found[at] = z.std(axis=0)

@@ -64,7 +64,7 @@ def _in_common(X: Any, y: Floats) -> Floats:
     found = np.empty(count)
     step = max(_AT_ONCE // rows, 1)
     for start in range(0, count, step):
-        z = np.asarray(X[:, start : start + step], np.float64)
+        z = np.asarray(X[:, start : start + step], np.float64, order="C")  # as sums go by it
         z = z - z.mean(axis=0)
         squares = z**2
         variance = squares.mean(axis=0)

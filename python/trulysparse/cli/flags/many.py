@@ -7,6 +7,7 @@ from typing import Any
 
 from trulysparse.cli.common import positive
 from trulysparse.cli.presets import Chosen
+from trulysparse.estimators._many import MOST
 from trulysparse.topology.pruning import ImportancePruning
 
 
@@ -40,6 +41,8 @@ def check(args: argparse.Namespace, chosen: Chosen, pruned: ImportancePruning | 
     """Raise ValueError for other flags that exclude several networks in one."""
     for name in ("members", "snapshots"):
         count = getattr(args, name)
+        if count > MOST:
+            raise ValueError(f"--{name} {count}: expected {MOST} or fewer")
         if count > 1 and args.parallel is not None:
             raise ValueError(f"--{name} {count}: expected no --parallel, which trains one network")
     if args.members > 1 and pruned is not None and pruned.tolerance is not None:
