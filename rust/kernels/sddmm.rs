@@ -35,7 +35,7 @@ fn gradients<S: Simd>(
         while let Some(block) = blocks.next() {
             let d = dy.rows(block.rows.clone());
             if block.is_long() {
-                dots(simd, gather, d, block.entries, sink);
+                gather.dots(simd, d, block.entries, sink);
             } else {
                 let numbers = blocks.numbers(&block);
                 gather.dots_of_rows(simd, d, block.entries.clone(), numbers, sink);
@@ -50,24 +50,7 @@ fn gradients<S: Simd>(
             fetch_run(simd, w.indices(), start, count);
             sink.fetch(simd, start, count);
         }
-        dots(simd, gather, dy.row(row), entries, sink);
-    }
-}
-
-/// The gradients of some entries of a row whose deltas are `d`, (stride,).
-#[inline(always)]
-fn dots<S: Simd>(
-    simd: S,
-    gather: Gather<'_>,
-    d: &[f32],
-    entries: Range<usize>,
-    sink: &mut impl Sink,
-) {
-    match d.len() {
-        1 => gather.dots::<S, S::V1>(simd, d, entries, sink),
-        4 => gather.dots::<S, S::V4>(simd, d, entries, sink),
-        8 => gather.dots::<S, S::V8>(simd, d, entries, sink),
-        _ => gather.dots::<S, S::V16>(simd, d, entries, sink),
+        gather.dots(simd, dy.row(row), entries, sink);
     }
 }
 
@@ -111,12 +94,24 @@ impl Sink for Spend<'_> {
     #[inline(always)]
     fn take<S: Simd>(&mut self, _simd: S, k: usize, sums: [f32; 8], count: usize) {
         let first = k - self.first;
+        if !S::INLINES {
+            self.spend(&sums[..count], first);
+            return;
+        }
         // The common case has a constant length, so that it becomes vector instructions.
         if count == 8 {
             self.step.spend(&sums, first, &mut self.parameters);
         } else {
             self.step.spend(&sums[..count], first, &mut self.parameters);
         }
+    }
+}
+
+impl Spend<'_> {
+    /// Spends sums on the weights from number `first` on, in code that there is once.
+    #[inline(never)]
+    fn spend(&mut self, sums: &[f32], first: usize) {
+        self.step.spend(sums, first, &mut self.parameters);
     }
 }
 

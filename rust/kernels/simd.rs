@@ -115,6 +115,8 @@ pub trait Simd: Copy + Send + Sync {
     /// How many sums of sixteen lanes a product forms at a time, 4 or 8: no more than there are
     /// registers for.
     const TILE: usize = 8;
+    /// Whether large bodies have to be part of their caller, as calls lose the instruction set.
+    const INLINES: bool = true;
     /// For each of the counters `counter..counter + 16` a keyed random word; the 32 bits say which
     /// of the words' low halves, then of their high halves, are at least `threshold`, which is
     /// below 2^16.

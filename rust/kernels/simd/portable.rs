@@ -12,6 +12,7 @@ impl Simd for Portable {
     type V8 = [f32; 8];
     type V4 = [f32; 4];
     type V1 = f32;
+    const INLINES: bool = false;
 
     #[inline(always)]
     fn above(self, key: u64, counter: u32, threshold: u32) -> u32 {
@@ -59,7 +60,8 @@ impl<S, const N: usize> Vector<S> for [f32; N] {
     fn mul(self, other: Self) -> Self {
         std::array::from_fn(|i| self[i] * other[i])
     }
-    #[inline(always)]
+    // Each lane may be a call where the target has no such instruction: once, not wherever it is used.
+    #[inline(never)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
         std::array::from_fn(|i| self[i].mul_add(factor[i], addend[i]))
     }

@@ -382,35 +382,32 @@ impl<'a> Gather<'a> {
     /// row of `x` that entry `k + i` takes, for the first `count` of them. The range is covered in
     /// groups, so that the reduction of eight sums is shared.
     #[inline(always)]
-    pub fn dots<S: Simd, V: Vector<S>>(
-        &self,
-        simd: S,
-        d: &[f32],
-        range: Range<usize>,
-        sink: &mut impl Sink,
-    ) {
+    pub fn dots<S: Simd>(&self, simd: S, d: &[f32], range: Range<usize>, sink: &mut impl Sink) {
         // To decide at each product whether to prefetch cost a fifth of the speed in near rows.
-        if self.prefetch {
-            self.dots_with::<S, V, true>(simd, d, range, sink);
+        if S::INLINES && self.prefetch {
+            self.dots_with::<S, true>(simd, d, range, sink);
         } else {
-            self.dots_with::<S, V, false>(simd, d, range, sink);
+            self.dots_with::<S, false>(simd, d, range, sink);
         }
     }
 
     #[inline(always)]
-    fn dots_with<S: Simd, V: Vector<S>, const FETCH: bool>(
+    fn dots_with<S: Simd, const FETCH: bool>(
         &self,
         simd: S,
         d: &[f32],
         range: Range<usize>,
         sink: &mut impl Sink,
     ) {
-        match self.stride / V::N {
-            1 => self.dots_of::<S, V, 1, FETCH>(simd, d, range, sink),
-            2 => self.dots_of::<S, V, 2, FETCH>(simd, d, range, sink),
-            4 => self.dots_of::<S, V, 4, FETCH>(simd, d, range, sink),
-            8 => self.dots_of::<S, V, 8, FETCH>(simd, d, range, sink),
-            _ => self.dots_of::<S, V, 0, FETCH>(simd, d, range, sink),
+        match self.stride {
+            1 => self.dots_of::<S, S::V1, 1, FETCH>(simd, d, range, sink),
+            4 => self.dots_of::<S, S::V4, 1, FETCH>(simd, d, range, sink),
+            8 => self.dots_of::<S, S::V8, 1, FETCH>(simd, d, range, sink),
+            16 => self.dots_of::<S, S::V16, 1, FETCH>(simd, d, range, sink),
+            32 => self.dots_of::<S, S::V16, 2, FETCH>(simd, d, range, sink),
+            64 => self.dots_of::<S, S::V16, 4, FETCH>(simd, d, range, sink),
+            128 => self.dots_of::<S, S::V16, 8, FETCH>(simd, d, range, sink),
+            _ => self.dots_of::<S, S::V16, 0, FETCH>(simd, d, range, sink),
         }
     }
 
