@@ -61,6 +61,9 @@ def test_columns_are_found_among_noise_with_more_levels(y):
     assert selector.feature_names_in_.tolist() == FRAME.columns.tolist()
     left_out = [FRAME.columns.get_loc(name) for name in ("empty", "name")]
     assert not selector.scores_[left_out].any()
+    assert [part.name for part in selector.columns_] == FRAME.columns.tolist()
+    assert "left out" in str(selector.columns_[left_out[1]])
+    assert ts.SparseFeatureSelector(2, **QUICK).fit(RNG.normal(size=(30, 4))).columns_ is None
 
 
 def test_cells_come_back_as_they_are():

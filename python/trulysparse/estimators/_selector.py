@@ -36,6 +36,7 @@ from trulysparse.selection.ranking import Step
 from trulysparse.streams import RowBlocks
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.frame import is_table
+from trulysparse.tables.parts import Part
 
 __all__ = ["SparseFeatureSelector"]
 
@@ -147,6 +148,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     classes_ : array of shape (n_classes,)
         The classes in the order of the outputs, or the numbers of the labels; only after a `fit`
         with such.
+    columns_ : tuple of Part, or None
+        Of a table of pandas, polars or Arrow: what became of each column, and why those that are
+        left out are.
     model_ : SparseMLP
         A trained network; it takes all features as they are, those that are not selected for
         nothing. Its `metadata` have the names of features and classes.
@@ -329,6 +333,12 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         seed = _support.draw_seed(_support.random(self.random_state))
         found = _sampling.sampled(self, rows, np.random.default_rng([seed, 4]))
         return found._replace(weight=weights(found.weight, found.X))
+
+    @property
+    def columns_(self) -> tuple[Part, ...] | None:
+        """What became of each column of the table that `fit` saw; None if it saw no table."""
+        check_is_fitted(self, "scores_")
+        return self._encoder.columns_ if isinstance(self._encoder, TableEncoder) else None
 
     def _labels(self) -> list[str] | None:
         """Give the names of all columns as text, if there are such."""
