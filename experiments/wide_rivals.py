@@ -125,6 +125,7 @@ RIVALS = {
         lambda seed: MLPRegressor(random_state=seed),
         scaled=True,
         random=True,
+        slow=True,
     ),
     "RealMLP": Rival(**_pytabkit("RealMLP_TD"), slow=True),
     "TabM": Rival(**_pytabkit("TabM_D"), slow=True),
