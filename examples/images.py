@@ -1,67 +1,113 @@
-"""Images and pictures of what the network learnt: `python examples/images.py FOLDER [EPOCHS]`.
+"""
+A network that learns where to look
+===================================
 
-Trains on Fashion-MNIST if Debian's package dataset-fashion-mnist is installed, and on
-scikit-learn's small digits otherwise. The pictures need matplotlib.
+The connections of a sparse network start at random: a corner pixel that is black in every image has as
+many as any other. While the network trains, weak connections leave and others grow. Where do they go?
+
+The images are Fashion-MNIST, clothes of 28 x 28 pixels, if Debian's package ``dataset-fashion-mnist``
+is installed, and scikit-learn's small digits otherwise.
 """
 
-import sys
-from pathlib import Path
-
-import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
 import trulysparse as ts
+from matplotlib.animation import FuncAnimation, PillowWriter
 from trulysparse import datasets, plot
 
+fashion = datasets.FASHION_MNIST_FOLDER.is_dir()
+data = datasets.resolve("fashion-mnist" if fashion else "digits")
+side, hidden, count = (28, 1000, 20_000) if fashion else (8, 200, 1437)
+x, y = data.x_train[:count], data.y_train[:count]
+print(f"{data.name}: {len(x):,} images to train on, {len(data.x_test):,} to test")
 
-def main(folder, epochs=5, images=10_000):
-    """Train with the recipe, see what pruning would cost, and draw four pictures."""
-    mpl.use("agg")  # no windows, files only
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    fashion = datasets.FASHION_MNIST_FOLDER.is_dir()
-    data = datasets.resolve("fashion-mnist" if fashion else "digits")
-    shape, hidden = ((28, 28), [1000] * 3) if fashion else ((8, 8), [200] * 3)
-    # A part of them, so that this takes seconds on any machine; use all in earnest.
-    x, y = data.x_train[:images], data.y_train[:images]
-    test = (data.x_test[: images // 5], data.y_test[: images // 5])
-    print(f"data: {data.name}, {len(x):,} images for training")
+# %%
+# Three choices let the topology say something. Pixels stay as they are (``standardize=False``), so that a
+# pixel which is always black passes nothing on. First weights are small (``input_gain=0.1``), so that a
+# weight which nothing has trained is among the weakest and leaves. And connections grow where the
+# gradient is large, not at random.
 
-    model = ts.SparseMLP(
-        [data.n_features, *hidden, data.n_classes],
-        epsilon=20,
-        **ts.RECIPE.model,
-        seed=0,
-    )
-    recorder = ts.TopologyRecorder()
-    history = model.fit(
-        x,
-        y,
-        epochs=epochs,
-        validation_data=test,
-        callbacks=[recorder],
-        **ts.RECIPE.fit,
-    )
-    accuracy = history.history["val_accuracy"][-1]
-    print(f"accuracy {accuracy:.3f} with {model.nnz:,} connections after {epochs} epochs")
+settings = ts.RECIPE.model | {"standardize": False, "input_gain": 0.1}
+model = ts.SparseMLP([side * side, hidden, hidden, 10], epsilon=20, **settings, seed=0)
+print(model)
 
-    # How accurate the network is without its least important neurons; the model stays as it is.
-    curve = model.pruning_curve(*test, percentiles=(0, 20, 40, 60))
-    pictures = {
-        "learning": plot.learning_curves(history, held_out="test"),
-        "pixels": plot.input_connections_heatmap(
-            model.feature_importance("contribution", x[:2000]),
-            shape,
-            label="Contribution of the pixel",
-        ),
-        "degrees": plot.degree_distributions(recorder, 0, kind="out"),
-        "pruning": plot.accuracy_against_parameters(curve),
-    }
-    for name, ax in pictures.items():
-        ax.figure.savefig(folder / f"{name}.png")
-        print(f"wrote {folder / name}.png")
-    return model, recorder
+look = ts.TopologyRecorder(layers=[0])
+history = model.fit(
+    x,
+    y,
+    epochs=30,
+    validation_data=(data.x_test, data.y_test),
+    optimizer=ts.SGD(0.05, nesterov=True, schedule="cosine"),
+    topology=ts.GradientGrowth(zeta=0.3, schedule="cosine", stop=0.75),
+    callbacks=[look],
+    progress=False,
+)
+print(f"test accuracy {history.history['val_accuracy'][-1]:.3f}, {model.nnz:,} connections")
+
+# %%
+# The connections of each pixel, before training and after 2, 5 and 30 epochs. Nobody told the network
+# where the clothes are.
+
+panels = plot.input_connections_over_epochs(look, (side, side), epochs=[0, 2, 5, 30])
+figure = panels[0].figure
+figure.suptitle("How many connections each pixel has, while the network trains")
+figure.savefig("where-to-look.png", dpi=150)
+
+# %%
+# The mean number of connections of a pixel in the middle, and in the frame of four pixels around it:
+
+degrees = np.array(look.out_degrees[0]).reshape(-1, side, side)
+inner = np.zeros((side, side), bool)
+inner[side // 7 : -(side // 7), side // 7 : -(side // 7)] = True
+for record in (0, 2, 5, 30):
+    middle, frame = degrees[record][inner].mean(), degrees[record][~inner].mean()
+    print(f"after {record:2d} epochs: {middle:.1f} in the middle, {frame:.1f} in the frame")
+
+# %%
+# The same as an animation:
+
+film, axis = plt.subplots(figsize=(3.2, 3.4), layout="constrained")
+shown = axis.imshow(degrees[0], vmin=0, vmax=np.percentile(degrees, 99))
+axis.set_axis_off()
 
 
-if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+def frame_of(record):
+    """Show the degrees after an epoch."""
+    shown.set_data(degrees[record])
+    axis.set_title(f"epoch {record}", fontsize="medium")
+
+
+movie = FuncAnimation(film, frame_of, frames=[*range(31), *[30] * 8], interval=150)
+movie.save("where-to-look.gif", PillowWriter(fps=7), dpi=90)
+
+# %%
+# What the pixels say
+# -------------------
+# A connection is not yet an influence. What pixels contribute to the outputs, for a part of the images:
+
+worth = model.feature_importance("contribution", x[:2000])
+axes = plot.input_connections_heatmap(worth, (side, side), label="contribution of the pixel")
+axes.figure.savefig("pixels.png")
+
+# %%
+# And what speaks for one image's class: red pixels for it, blue ones against it.
+
+reasons = model.explain(data.x_test[:1], of="log_odds")
+top = int(np.argmax(reasons.outputs[0]))
+one, (left, right) = plt.subplots(1, 2, figsize=(6, 3), layout="constrained")
+left.imshow(data.x_test[0].reshape(side, side), cmap="gray_r")
+values = reasons.values[0, :, top].reshape(side, side)
+limit = np.abs(values).max()
+right.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+left.set_title("the image")
+right.set_title(f"what speaks for class {top}")
+for panel in (left, right):
+    panel.set_axis_off()
+one.savefig("reasons.png")
+
+# %%
+# What it costs
+# -------------
+
+curves = plot.learning_curves(history, held_out="test")
+curves.figure.savefig("learning.png")
