@@ -9,9 +9,9 @@ defaults, in the pipeline that most users would write (`wide_rivals.py`). The fo
 A table is cut into five folds, always the same: a fold is the test set of estimators that were
 trained on the others. Of large tables (more than 5,000,000 cells or 2,500 samples) only the first
 two folds are tested. Estimators that draw random numbers run with three seeds, others once. Slow
-ones, which are MLP, RealMLP, TabM and CatBoost, run on the first two folds with one seed. A run that
-fails scores below all others. So does one that takes more than 600 seconds of the CPU; then its
-estimator's other runs on that table are not tried, and score the same.
+ones, which are MLP, RealMLP, TabM and CatBoost, run on the first two folds with one seed. A run
+that fails scores below all others. So does one that takes more than 600 seconds of the CPU;
+then its estimator's other runs on that table are not tried, and score the same.
 """
 
 import argparse
