@@ -4,8 +4,8 @@ Cross-validation within the training rows of the first fold of each table of `wi
 sees the rows that this fold tests. Each variant changes one setting of the preset "table"; the
 score is accuracy or R2, beside the log loss at the temperature that is best for these rows.
 Variants from "estimator" on are of the estimators: with columns, steps and a temperature that
-held-out rows decide on, and the log loss of their probabilities. Folders and packages are those of `wide.py`;
-tables that are missing are left out.
+held-out rows decide on, and the log loss of their probabilities. Folders and packages are those of
+`wide.py`; tables that are missing are left out.
 """
 
 import argparse
