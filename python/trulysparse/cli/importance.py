@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--levels is for features: expected no --layer")
     if args.layer is None:
         what, layer = "feature", 0
-        scores = model.feature_importance(args.kind or _KIND)
+        scores = _of_features(saved, args.kind or _KIND)
         names = metadata.names(model, "feature_names")
         if not args.levels and _merges(saved):
             return _shown(args, "column", *_of_columns(saved, scores))
@@ -101,6 +101,14 @@ def _merges(saved: Saved) -> bool:
     if saved.encoder is None:
         return False
     return bool(saved.encoder.feature_names_ != [part.name for part in saved.encoder.columns_])
+
+
+def _of_features(saved: Saved, kind: str) -> Scores:
+    """Give the scores of the features that are left, those of levels as estimators have them."""
+    if saved.encoder is None:
+        return saved.model.feature_importance(kind)
+    scores: Scores = saved.estimator._of_features(kind)[saved.model.units(0)]
+    return scores
 
 
 def _of_columns(saved: Saved, scores: Scores) -> tuple[list[str], Scores]:

@@ -25,6 +25,7 @@ from trulysparse.data.samples import inputs_of
 from trulysparse.estimators import _support
 from trulysparse.estimators._targets import Values
 from trulysparse.streams import RowBlocks
+from trulysparse.tables.encoder import TableEncoder
 
 
 def explain(
@@ -80,6 +81,24 @@ def shares(samples: Any, encoder: Any) -> DoubleArray | None:
     if not issparse(matrix):
         return None
     return np.asarray(matrix.mean(axis=0, dtype=np.float64)).ravel()
+
+
+def weighed(estimator: Any, scores: DoubleArray) -> DoubleArray:
+    """Multiply the scores of levels and indicators, (features,), by their standard deviations.
+
+    Numbers are scaled, to a deviation of about 1. The weights of a level are as large as those of a
+    number, however rare it is, so a column with many levels would be the first, useful or not.
+    Scores stay where the shares of levels are not known, after a fit to rows of a file.
+    """
+    encoder, known = estimator._encoder, estimator._shares
+    if not isinstance(encoder, TableEncoder) or known is None:
+        return scores
+    first = encoder.n_dense_
+    if len(known) != len(scores) - first:
+        return scores
+    found = scores.copy()
+    found[first:] *= np.sqrt(np.clip(known * (1 - known), 0, None))
+    return found
 
 
 def _columns(estimator: Any) -> list[str]:

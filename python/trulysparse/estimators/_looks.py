@@ -42,13 +42,10 @@ class Looks:
     def feature_importances_(self) -> npt.NDArray[np.float64]:
         """What each feature is worth, by the name that scikit-learn's tools look for.
 
-        Of a column that became several features, it is the root of the sum of their squares.
+        Of a column that became several features, it is the root of the sum of their squares. A
+        level, or that a cell is missing, counts by its score times its standard deviation in `fit`.
         """
-        check_is_fitted(self, "model_")
-        scores = np.zeros(self.model_.original_layer_sizes[0])
-        scores[self.model_.units(0)] = self.model_.feature_importance()
-        if self._constant is not None:
-            scores[self._constant] = 0
+        scores = self._of_features()
         if self._encoder is None:
             return scores
         return np.array([np.sqrt((scores[at] ** 2).sum()) for at in self._encoder.places()])
@@ -56,14 +53,21 @@ class Looks:
     @property
     def level_importances_(self) -> dict[str, dict[str, float]]:
         """What each feature of a column is worth: its levels, its number, that it is missing."""
-        check_is_fitted(self, "model_")
+        scores = self._of_features()
         if self._encoder is None:
             raise AttributeError("level_importances_: expected a fit to a table with categories")
-        scores = np.zeros(self.model_.original_layer_sizes[0])
-        scores[self.model_.units(0)] = self.model_.feature_importance()
         names = self._encoder.feature_names_
         columns = zip(self._encoder.columns_, self._encoder.places(), strict=True)
         return {part.name: {names[i]: float(scores[i]) for i in at} for part, at in columns}
+
+    def _of_features(self, kind: str = "path") -> npt.NDArray[np.float64]:
+        """Give what each feature is worth, levels by their deviations; 0 if it was constant."""
+        check_is_fitted(self, "model_")
+        scores = np.zeros(self.model_.original_layer_sizes[0])
+        scores[self.model_.units(0)] = self.model_.feature_importance(kind)
+        if self._constant is not None:
+            scores[self._constant] = 0
+        return _explaining.weighed(self, scores)
 
     def explain(
         self,
