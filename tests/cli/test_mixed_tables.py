@@ -37,7 +37,8 @@ class TestTraining:
         assert any(line.startswith("  built  a time: seconds since 1970") for line in lines)
         assert any(line.startswith("test: R2 ") for line in lines)
         out, _ = said(capsys, 0, "info", MODEL)
-        assert "column town" in out
+        assert "  town" in out
+        assert " a category: 3 levels, " in out
         assert "left out: " in out
 
     def test_learns_from_all_of_them(self, capsys):

@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -151,6 +152,25 @@ def test_frames_keep_their_names():
     # The command line reads them from the model.
     assert json.loads(selector.model_.metadata["feature_names"]) == frame.columns.tolist()
     assert json.loads(selector.model_.metadata["class_names"]) == ["ill", "well"]
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels", "numbers"])
+def test_columns_that_tell_nothing_are_said(kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 30))
+    signal = np.c_[x[:, 0], x[:, 1]]
+    targets = {
+        "classes": lambda z: (z[:, 0] > 0).astype(int),
+        "labels": lambda z: (z > 0).astype(int),
+        "numbers": lambda z: z[:, 0],
+    }[kind]
+    selector = SparseFeatureSelector("auto", n_members=1, random_state=0)
+    with pytest.warns(UserWarning, match="clearly better than a constant does") as said:
+        selector.fit(x, targets(rng.normal(size=(60, 2))))
+    assert said[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        selector.fit(x, targets(signal))
 
 
 def test_transform_there_and_back():

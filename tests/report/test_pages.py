@@ -311,6 +311,19 @@ def test_folds_are_trained_with_the_same_parameters(fitted):
     assert "of 3" in section(text, "columns")
 
 
+def test_folds_know_columns_by_name(fitted):
+    model, x, y = fitted
+    text = section(made(model, x[:, ::-1], y, folds=3, top=1), "columns")
+    assert "first" in text
+    assert "3 of 3" in text
+    assert "a column matters most" in text
+
+
+def test_of_few_columns_fewer_count_as_those_that_matter_most(fitted):
+    text = section(made(*fitted, folds=2), "columns")
+    assert "a column is among the 2 that matter most" in text
+
+
 def test_folds_that_cannot_be_trained_are_said():
     x, y = numbers()
     y[1:] = "yes"

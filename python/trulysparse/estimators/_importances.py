@@ -24,7 +24,7 @@ def of_features(estimator: Any, kind: str = "path") -> Doubles:
         scores[estimator._constant] = 0
     shares = estimator._shares
     if encoder is not None and shares is not None and model.standardize is not True:
-        scores[len(scores) - len(shares) :] *= np.sqrt(shares * (1 - shares))
+        scores[len(scores) - len(shares) :] *= np.sqrt(np.clip(shares * (1 - shares), 0, None))
     return scores
 
 
