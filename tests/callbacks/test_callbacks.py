@@ -144,10 +144,10 @@ class Meanwhile(ts.Callback):
         self.model.stop_training = self.count > self.enough
 
 
-def long_epoch(model, work, enough=5, epochs=20):
+def long_epoch(model, work, enough=5, epochs=80):
     """Epochs of very many steps with ``work`` going on beside them."""
     meanwhile = Meanwhile(work, enough)
-    x, y = np.repeat(X, 2000, axis=0), np.repeat(Y, 2000)
+    x, y = np.repeat(X, 500, axis=0), np.repeat(Y, 500)
     model.fit(x, y, epochs=epochs, batch_size=1, callbacks=[meanwhile], progress=False)
     assert model.steps_trained == model.epochs_trained * len(x)
     return meanwhile
