@@ -66,6 +66,7 @@ class Work:
         self.saved = pickle.dumps(self.make())
         side = max(50, int(2500 * self.size**0.5))
         self.sizes = [side, side, side, 3]
+        self.epochs = max(8, min(30, int(100 * self.size)))
         self.large = pickle.dumps(ts.SparseMLP(self.sizes, density=0.3, seed=1, threads=2))
 
     @staticmethod
@@ -78,7 +79,7 @@ class Work:
     def steps(self, model: ts.SparseMLP, **options: Any) -> None:
         """A step an epoch, so that the state after each step can be known."""
         x, y = next(self.batches())
-        chosen = {"batch_size": len(x), "epochs": 30, "topology": None, "progress": False}
+        chosen = {"batch_size": len(x), "epochs": self.epochs, "topology": None, "progress": False}
         model.fit(x, y, **chosen | options)
 
     def batches(self) -> Iterator[Any]:
@@ -96,7 +97,7 @@ STEPS: dict[str, Call] = {
         model, strategy=ts.WASSP(workers=2, local_fraction=0)
     ),
     "fit, batches": lambda work, model: model.fit(
-        work.batches(), epochs=30, steps_per_epoch=1, topology=None, progress=False
+        work.batches(), epochs=work.epochs, steps_per_epoch=1, topology=None, progress=False
     ),
 }
 # Of these the order of steps is not known: the model is whole.
