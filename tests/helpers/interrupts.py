@@ -260,7 +260,7 @@ def attempt(work: Work, name: str, by: Sender, delay: float) -> tuple[Any, bool 
     return model, within, raised - at
 
 
-def run(work: Work, name: str, moments: int, draw: random.Random) -> Outcome:
+def run(work: Work, name: str, moments: int, draw: random.Random, by: Sender) -> Outcome:
     """Interrupt a call at random moments."""
     states = set() if name in FITS or name in LOOKS or name in LARGE_LOOKS else None
     if states is None:
@@ -276,27 +276,26 @@ def run(work: Work, name: str, moments: int, draw: random.Random) -> Outcome:
     whole = time.monotonic() - started
     unchanged = state(pickle.loads(work.saved if name in LOOKS else work.large))
     outcome = Outcome()
-    with sender() as by:
-        attempt(work, name, by, 0.0)  # the first one is slow
-        for _ in range(moments):
-            outcome.tried += 1
-            try:
-                model, within, seconds = attempt(work, name, by, draw.uniform(0, whole))
-            except AssertionError:  # dropped where Python can raise nothing
-                outcome.lost += 1
-                continue
-            outcome.within += within is True
-            outcome.lost += within is None
-            outcome.slowest = max(outcome.slowest, seconds if within else 0.0)
-            if name in FITS:
-                good = is_whole(work, model)
-            elif states:
-                good = state(model) in states
-            else:
-                good = state(model) == unchanged
-                good &= (work.folder / "saved").read_bytes() == before
-                good &= {path.name for path in work.folder.iterdir()} == {"model", "saved"}
-            outcome.wrong += not good
+    attempt(work, name, by, 0.0)  # the first one is slow
+    for _ in range(moments):
+        outcome.tried += 1
+        try:
+            model, within, seconds = attempt(work, name, by, draw.uniform(0, whole))
+        except AssertionError:  # dropped where Python can raise nothing
+            outcome.lost += 1
+            continue
+        outcome.within += within is True
+        outcome.lost += within is None
+        outcome.slowest = max(outcome.slowest, seconds if within else 0.0)
+        if name in FITS:
+            good = is_whole(work, model)
+        elif states:
+            good = state(model) in states
+        else:
+            good = state(model) == unchanged
+            good &= (work.folder / "saved").read_bytes() == before
+            good &= {path.name for path in work.folder.iterdir()} == {"model", "saved"}
+        outcome.wrong += not good
     return outcome
 
 
@@ -315,10 +314,10 @@ def main() -> int:
     print("| call | interrupts | within it | slowest | lost | at no completed step |")
     print("|---|---|---|---|---|---|", flush=True)
     bad = 0
-    with tempfile.TemporaryDirectory() as folder, load(arguments.processes):
+    with tempfile.TemporaryDirectory() as folder, load(arguments.processes), sender() as by:
         work = Work(arguments.size, Path(folder))
         for name in arguments.calls:
-            found = run(work, name, arguments.moments, draw)
+            found = run(work, name, arguments.moments, draw, by)
             slowest = f"{found.slowest * 1000:.0f} ms"
             cells = [name, found.tried, found.within, slowest, found.lost, found.wrong]
             print("|", " | ".join(map(str, cells)), "|", flush=True)
