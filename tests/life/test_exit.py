@@ -131,7 +131,9 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], End
     if not hasattr(os, "fork"):
         return {case: started(script, folders[case], case[0]) for case, script in scripts.items()}
     asked = [(str(folders[case]), case[0], script) for case, script in scripts.items()]
-    subprocess.run([sys.executable, "-c", EACH, json.dumps(asked)], check=True, timeout=limits.CHILD)
+    subprocess.run(
+        [sys.executable, "-c", EACH, json.dumps(asked)], check=True, timeout=limits.CHILD
+    )
     found = {}
     for case, folder in folders.items():
         code, out, err = ((folder / part).read_text() for part in ("code", "stdout", "stderr"))
