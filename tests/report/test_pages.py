@@ -11,31 +11,16 @@ import pytest
 import scipy.sparse as sp
 import trulysparse as ts
 from helpers.html_page import QUICK, classifier, numbers, parsed, regressor, section
-from trulysparse.report import effects, html, pictures, subject
+from trulysparse.report import effects, html, subject
 from trulysparse.report.sections.calibration import bins
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 RNG = np.random.default_rng(1)
 SECTIONS = [
     "scores", "mistakes", "calibration", "columns", "correlations", "data", "training", "pruning",
     "connections",
 ]  # fmt: skip
 FEW = {"resamples": 100}
-
-
-@pytest.fixture
-def drawn():
-    """Asked for by tests for which pictures are drawn; all others do without, for speed."""
-
-
-@pytest.fixture(autouse=True)
-def without_pictures(request, monkeypatch):
-    """Leave pictures out where they are not asked for."""
-    if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(
-            pictures,
-            "draw",
-            lambda paint, told, salt, size=None: f"<svg>{html.escaped(told)}</svg>",
-        )
 
 
 def made(fitted, *table, **options):
