@@ -2,8 +2,10 @@
 
 Cross-validation within the training rows of the first fold of each table of `wide.py`, which never
 sees the rows that this fold tests. Each variant changes one setting of the preset "table"; the
-score is accuracy or R2, beside the log loss at the temperature that is best for these rows. Folders
-and packages are those of `wide.py`; tables that are missing are left out.
+score is accuracy or R2, beside the log loss at the temperature that is best for these rows.
+Variants from "estimator" on are of the estimators: with columns, steps and a temperature that
+held-out rows decide on, and the log loss of their probabilities. Folders and packages are those of
+`wide.py`; tables that are missing are left out.
 """
 
 import argparse
@@ -57,7 +59,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "300 neurons": {"hidden": (300,)},
     "twice the steps": {"twice": True},
 }
+# Estimators as they are, with all that held-out rows decide, and what these have instead.
+ESTIMATORS: dict[str, dict[str, Any]] = {
+    "estimator": {},
+    "3 snapshots": {"n_snapshots": 3},
+    "3 members": {"n_members": 3},
+    "all columns": {"feature_selection": False},
+}
 KEYS, COLUMNS = ["table", "variant"], ["score", "log_loss", "seconds"]
+LEAST = 1e-15  # probability in a log loss
 FEW_CELLS, FEW_ROWS = 3_000_000, 1500  # of tables with four folds; others have two
 
 
@@ -106,19 +116,42 @@ def folds(table: str, folder: Path) -> Iterator[tuple[Any, ...]]:
         yield x, y, rows[train], rows[test]
 
 
+def of_network(variant: str, x: Any, y: np.ndarray, test: Any, classes: int, seed: int) -> Any:
+    """Train the network of a variant and predict: numbers, or probabilities at temperature 1."""
+    model = trained(x, y, classes or 1, seed, VARIANTS[variant])
+    predicted = model.predict(test)
+    return predicted if classes else predicted[:, 0]
+
+
+def of_estimator(variant: str, x: Any, y: np.ndarray, test: Any, classes: int, seed: int) -> Any:
+    """Train an estimator and predict: numbers, or probabilities of all classes."""
+    kind = ts.SparseMLPClassifier if classes else ts.SparseMLPRegressor
+    fitted = kind(**ESTIMATORS[variant], random_state=seed).fit(x, y)
+    if not classes:
+        return fitted.predict(test)
+    every = np.zeros((test.shape[0], classes), np.float32)
+    every[:, fitted.classes_.astype(int)] = fitted.predict_proba(test)
+    return every
+
+
 def run(table: str, variant: str, folder: Path) -> dict[str, float]:
     """Score a variant on a table."""
     found, start = [], time.process_time()
+    predict = of_estimator if variant in ESTIMATORS else of_network
     for seed, (x, y, train, test) in enumerate(folds(table, folder)):
-        outputs = 1 if TABLES[table].regression else int(y.max()) + 1
-        model = trained(x[train], y[train], outputs, seed, VARIANTS[variant])
-        predicted = model.predict(x[test])
-        if outputs == 1:
-            error = ((predicted[:, 0] - y[test]) ** 2).sum()
+        classes = 0 if TABLES[table].regression else int(y.max()) + 1
+        predicted = predict(variant, x[train], y[train], x[test], classes, seed)
+        if not classes:
+            error = ((predicted - y[test]) ** 2).sum()
             found.append((1 - error / ((y[test] - y[test].mean()) ** 2).sum(), 0.0))
+            continue
+        labels = y[test].astype(np.int64)
+        if variant in ESTIMATORS:
+            own = predicted[np.arange(len(test)), labels]
+            loss = -np.log(np.maximum(own, LEAST)).mean()
         else:
-            loss = temperature.best(predicted, y[test])[1].mean()
-            found.append(((predicted.argmax(axis=1) == y[test]).mean(), loss))
+            loss = temperature.best(predicted, labels)[1].mean()
+        found.append(((predicted.argmax(axis=1) == labels).mean(), loss))
     score, loss = np.mean(found, axis=0)
     seconds = (time.process_time() - start) / len(found)
     return {
@@ -131,10 +164,11 @@ def run(table: str, variant: str, folder: Path) -> dict[str, float]:
 def show(kept: Rows) -> None:
     """Print the means of each variant beside those of the preset, over tables that both have."""
     by = {(row["variant"], row["table"]): row for row in kept.rows}
+    usuals = dict.fromkeys(VARIANTS, "as it is") | dict.fromkeys(ESTIMATORS, "estimator")
     print("| variant | wide: accuracy | log loss | CSR | R2 | small | seconds |")
     print("|---|---|---|---|---|---|---|")
-    for variant in VARIANTS:
-        there = [table for table in TABLES if (variant, table) in by and ("as it is", table) in by]
+    for variant, usual in usuals.items():
+        there = [table for table in TABLES if (variant, table) in by and (usual, table) in by]
         cells = []
         for column, groups in (
             ("score", ("wide",)),
@@ -148,11 +182,11 @@ def show(kept: Rows) -> None:
             if not some:
                 cells.append("")
                 continue
-            ours, usual = (
+            ours, theirs = (
                 statistics.mean(float(by[name, table][column]) for table in some)
-                for name in (variant, "as it is")
+                for name in (variant, usual)
             )
-            changed = "" if variant == "as it is" else f" ({ours - usual:+.3f})"
+            changed = "" if variant == usual else f" ({ours - theirs:+.3f})"
             cells.append(f"{ours:.3f}{changed}")
         print(f"| {variant} | {' | '.join(cells)} |")
 
@@ -162,7 +196,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--tables", nargs="+", default=list(TABLES), metavar="NAME")
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--variants", nargs="+", default=[*VARIANTS, *ESTIMATORS],
+                        metavar="NAME")  # fmt: skip
     parser.add_argument("--hours", type=float, default=3.0, help="(default: %(default)s)")
     parser.add_argument("--table", action="store_true", help="only print what there is")
     options = parser.parse_args()

@@ -3,7 +3,8 @@
 ``tables``: of twelve wide tables 25, 50 and 100 columns, chosen within training folds; the accuracy
 of three classifiers on the test folds. ``madelon``: how many of its 20 columns with signal are
 among the first 20. ``synthetic``: how many true columns of drawn tables are found. ``fdr``: false
-discoveries, where a way itself says how many columns. ``scale``: time and memory with a million
+discoveries, where a way itself says how many columns; ``real``: how many it says of real tables.
+``scale``: time and memory with a million
 columns. ``show`` prints what ``results`` holds of one of these.
 
 Each run keeps a row, and is not repeated. ``--ours NAME=EXPRESSION`` tries a variant; its rows
@@ -37,6 +38,7 @@ TABLES = (
     *("colon", "lymphoma", "GLIOMA", "ALLAML", "Yale", "warpAR10P", "TOX-171"),
     *("arcene", "madelon", "Isolet", "PCMAC", "BASEHOCK"),
 )
+SMALL = tuple(table for table in TABLES if table not in LARGE)
 CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "svc": SVC,
     "knn": lambda: KNeighborsClassifier(1),
@@ -208,6 +210,23 @@ def madelon(options: argparse.Namespace) -> None:
     print(*summary.means(kept.rows, [], ["found", "acc_knn", SECONDS], work.methods), sep="\n")
 
 
+def real(options: argparse.Namespace) -> None:
+    """Count the columns that are selected of real tables at a rate of false discoveries."""
+    work = asked(options)
+    keys = ["method", "table", "seed"]
+    kept = Kept("selection-real", keys, ["selected", "columns", SECONDS], work.results)
+    chosen = {name: selection_fdr.known(work)[name] for name in ("ours", "Benjamini-Hochberg")}
+    for table in options.tables:
+        x, y = load(work.data, table)
+        for method, select in chosen.items():
+            key = {"method": method, "table": table, "seed": 0}
+            if not kept.has(**key):
+                found, seconds = timed(partial(select, x, y, 0))
+                row = {"selected": len(found), "columns": x.shape[1], SECONDS: f"{seconds:.2f}"}
+                kept.add(**key, **row)
+    print(*summary.means(kept.rows, ["table"], ["selected", "columns", SECONDS], []), sep="\n")
+
+
 # --- the command line -----------------------------------------------------------------------------
 
 
@@ -239,6 +258,9 @@ def main() -> None:
     add_options(part)
     part = parts.add_parser("madelon", help="the columns that carry signal")
     add_options(part, seeds=5)
+    part = parts.add_parser("real", help="how many columns of real tables, at a rate of 0.1")
+    part.add_argument("--tables", nargs="+", default=SMALL, choices=TABLES, metavar="TABLE")
+    add_options(part, seeds=1)
     selection_drawn.add_parser(parts)
     selection_fdr.add_parser(parts)
     selection_scale.add_parser(parts)
@@ -250,6 +272,7 @@ def main() -> None:
     run = {
         "tables": tables,
         "madelon": madelon,
+        "real": real,
         "synthetic": selection_drawn.run,
         "fdr": selection_fdr.run,
         "scale": selection_scale.run,

@@ -9,9 +9,9 @@ defaults, in the pipeline that most users would write (`wide_rivals.py`). The fo
 A table is cut into five folds, always the same: a fold is the test set of estimators that were
 trained on the others. Of large tables (more than 5,000,000 cells or 2,500 samples) only the first
 two folds are tested. Estimators that draw random numbers run with three seeds, others once. Slow
-ones, which are MLP, RealMLP, TabM and CatBoost, run on the first two folds with one seed. A run that
-fails scores below all others. So does one that takes more than 600 seconds of the CPU; then its
-estimator's other runs on that table are not tried, and score the same.
+ones, which are MLP, RealMLP, TabM and CatBoost, run on the first two folds with one seed. A run
+that fails scores below all others. So does one that takes more than 600 seconds of the CPU;
+then its estimator's other runs on that table are not tried, and score the same.
 """
 
 import argparse
@@ -241,6 +241,22 @@ def rank_lines(summary: Summary, regression: bool) -> Iterator[str]:
         )
 
 
+def common_lines(done: Kept, title: str, summary: Summary) -> Iterator[str]:
+    """Give the two folds of the tables that all estimators have, if some are not complete."""
+    found = []
+    for table in summary.tables:
+        some = [r for r in summary.missing if any((t, r) in done for t in summary.tables)]
+        if some and not Summary(done, [table], some, FEW).missing:
+            found.append(table)
+    if not found:
+        return
+    few = Summary(done, found, [*summary.rivals, *some], FEW)
+    yield from ["", f"### {title}, two folds of those that all have run on", ""]
+    yield from score_lines(few)
+    yield ""
+    yield from rank_lines(few, TABLES[found[0]].regression)
+
+
 def csr_lines(done: Kept, options: argparse.Namespace) -> Iterator[str]:
     """Give what CSR changes in the accuracy of each estimator, as Markdown."""
     pairs = [(f"{name} (CSR)", name) for name in ("BASEHOCK", "PCMAC")]
@@ -271,6 +287,8 @@ def table_lines(done: Kept, options: argparse.Namespace) -> Iterator[str]:
             slow = any(RIVALS[r].slow for r in [*summary.rivals, *summary.missing])
             if folds == FEW < views[0] and not slow:
                 continue
+            if folds == FEW:
+                yield from common_lines(done, title, summary)
             yield from ["", f"### {title}, {'all folds' if folds == FOLDS else 'two folds'}", ""]
             if summary.rivals:
                 yield from score_lines(summary)

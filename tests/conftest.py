@@ -3,12 +3,16 @@
 import gzip
 import os
 import signal
+from importlib.util import find_spec
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from helpers.command_line import RNG, write_csv
 from helpers.data_files import idx
 from hypothesis import HealthCheck, settings
+from trulysparse.cli import prune, train
 
 # A shell's background job ignores Ctrl-C, and so would the tests that send it and their children.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -126,3 +130,40 @@ def offline():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sklearn.datasets.fetch_openml", fetch)
         yield
+
+
+DRAWN = {train: "save_learning_curves", prune: "save_pruning_curve"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sketched():
+    """Commands in the tests' own process lay out their pictures, and do not draw them.
+
+    Drawing takes longer than all else that a command does to a small table. The commands that tests
+    start as processes draw, and so does a test that asks for `drawn`.
+    """
+
+    def sketch(figure, path, **options):
+        Path(path).write_bytes(b"sketched")
+
+    def sketching(usual):
+        def save(*given, **options):
+            if find_spec("matplotlib") is None:
+                return usual(*given, **options)
+            with mock.patch("matplotlib.figure.Figure.savefig", sketch):
+                return usual(*given, **options)
+
+        save.usual = usual
+        return save
+
+    with pytest.MonkeyPatch.context() as patch:
+        for command, name in DRAWN.items():
+            patch.setattr(command, name, sketching(getattr(command, name)))
+        yield
+
+
+@pytest.fixture
+def drawn(sketched, monkeypatch):
+    """The commands of this test draw their pictures."""
+    for command, name in DRAWN.items():
+        monkeypatch.setattr(command, name, getattr(command, name).usual)

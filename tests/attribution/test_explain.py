@@ -336,7 +336,7 @@ def test_errors():
         ({"x": x, "outputs": 2}, ValueError, "outputs = 2"),
         ({"x": x, "outputs": [1, 0]}, ValueError, "ascending"),
         ({"x": x, "outputs": []}, ValueError, "ascending"),
-        ({"x": x, "outputs": "all"}, TypeError, r"outputs\[0\] = 'a'"),
+        ({"x": x, "outputs": "all"}, TypeError, "outputs = 'all': expected None"),
     ):
         with pytest.raises(error, match=match):
             model.explain(**arguments)

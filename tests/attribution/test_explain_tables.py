@@ -71,7 +71,23 @@ def test_the_baseline_is_the_mean_of_the_table(classifier, tmp_path):
     loaded._shares = None
     absent = loaded.explain(FRAME)
     adds_up(absent)
+    assert loaded.feature_importances_[2] > classifier.feature_importances_[2]
     assert abs(absent.base_values - mean.base_values).max() > 1e-3
+
+
+def test_a_column_of_many_levels_is_not_the_first():
+    rng = np.random.default_rng(0)
+    number, levels = rng.normal(size=600), rng.integers(60, size=600)
+    frame = pd.DataFrame({"level": [f"l{k}" for k in levels], "number": number})
+    y = number + rng.normal(size=600) > 0
+    fitted = ts.SparseMLPClassifier(**FAST).fit(frame, y)
+    first, second = fitted.feature_importances_
+    assert first < second / 2
+    levels = fitted.level_importances_["level"]
+    assert first == pytest.approx(np.sqrt(sum(score**2 for score in levels.values())))
+    plain, share = fitted.model_.feature_importance(), fitted._shares
+    expected = plain[1:] * np.sqrt(share * (1 - share))
+    np.testing.assert_allclose(list(levels.values()), expected)
 
 
 def test_frames_of_other_libraries_and_orders(classifier):

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import trulysparse as ts
-from helpers import limits
+from helpers import cases, limits
 from helpers.small_model import Log, X, Y, fit, fit_and_return, make_model, through_file
 
 
@@ -144,10 +144,10 @@ class Meanwhile(ts.Callback):
         self.model.stop_training = self.count > self.enough
 
 
-def long_epoch(model, work, enough=5, epochs=20):
+def long_epoch(model, work, enough=5, epochs=80):
     """Epochs of very many steps with ``work`` going on beside them."""
     meanwhile = Meanwhile(work, enough)
-    x, y = np.repeat(X, 2000, axis=0), np.repeat(Y, 2000)
+    x, y = np.repeat(X, 500, axis=0), np.repeat(Y, 500)
     model.fit(x, y, epochs=epochs, batch_size=1, callbacks=[meanwhile], progress=False)
     assert model.steps_trained == model.epochs_trained * len(x)
     return meanwhile
@@ -292,6 +292,7 @@ def test_a_callback_may_restore_at_the_end_only(state_of):
     model.restore(snapshot)  # the fit is over
 
 
+@pytest.mark.cases
 def test_a_fit_that_ends_while_another_thread_sets_the_rate():
     model, ended = make_model(), threading.Event()
     refused: list[BaseException] = []
@@ -308,7 +309,7 @@ def test_a_fit_that_ends_while_another_thread_sets_the_rate():
     sys.setswitchinterval(1e-6)
     try:
         thread.start()
-        for _ in range(50):
+        for _ in range(cases.some(20, 200)):
             fit(model, 1)
     finally:
         ended.set()

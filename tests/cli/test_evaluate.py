@@ -39,8 +39,15 @@ class TestEvaluate:
         assert code == 0
         out = capsys.readouterr().out
         assert "data: more, 8 samples" in out
-        assert "note: this file has no test part, so all of its rows are scored" in out
+        assert "so all of its rows are scored; the model was not trained on any of them\n" in out
         assert accuracy_in(out) == 100
+
+    def test_rows_that_were_trained_on_are_said(self, flowers, capsys):
+        train("--data", flowers, "--epochs", 1)
+        capsys.readouterr()
+        assert cli.main(["evaluate", "out/model.safetensors", "--data", str(flowers)]) == 0
+        out = capsys.readouterr().out
+        assert "the model was trained on 96 of them, or on rows with the same cells" in out
 
     def test_label_column_is_remembered(self, flowers, capsys):
         x = RNG.normal(size=(10, 2))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import trulysparse as ts
 from helpers.command_line import RNG, train, write_csv
 from trulysparse import cli
 
@@ -41,6 +42,26 @@ def test_rows_and_columns(table, capsys):
     output, base = (float(lines[0].split()[i].strip(";")) for i in (4, 5))
     total = sum(float(value) for _, value in shown.values()) + float(lines[3].split()[-1])
     assert abs(total - (output - base)) <= 0.011 * abs(output - base) + 1e-4
+
+
+def test_the_baseline_is_the_mean_row_of_the_file(table):
+    estimator = ts.load("out/model.safetensors")
+    held = estimator._shares
+    assert held.shape == (2,)  # of C and S, among the rows that were trained on
+    assert held.sum() == pytest.approx(1)
+    assert 0.3 < held[0] < 0.7
+
+
+def test_identifiers_are_written(capsys):
+    x = RNG.normal(size=(40, 2))
+    with open("data.csv", "w") as file:
+        file.write("who,a,b,label\n")
+        file.writelines(f"p{i},{a},{b},{int(a > 0)}\n" for i, (a, b) in enumerate(x))
+    train("--data", "data.csv", "--label", "label", "--id", "who", "--epochs", 2)
+    capsys.readouterr()
+    arguments = ["explain", "out/model.safetensors", "--data", "data.csv", "--rows", "3"]
+    assert cli.main([*arguments, "--id", "who"]) == 0
+    assert capsys.readouterr().out.startswith("row 3 (who p3): ")
 
 
 def test_rows_that_are_not_there(table, capsys):

@@ -68,7 +68,7 @@ class TestInterrupt:
         out = tmp_path / "trulysparse-run"
         command = [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000", "--quiet"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        for pause in (0.5, 5, 20):  # the folder is made just before the training
+        for pause in (1.5, 5, 20):  # the folder is made just before the training
             with limits.child(command, **pipes) as process:
                 while not out.exists() and process.poll() is None:
                     time.sleep(0.05)

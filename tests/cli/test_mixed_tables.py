@@ -37,7 +37,8 @@ class TestTraining:
         assert any(line.startswith("  built  a time: seconds since 1970") for line in lines)
         assert any(line.startswith("test: R2 ") for line in lines)
         out, _ = said(capsys, 0, "info", MODEL)
-        assert "column town" in out
+        assert "  town" in out
+        assert " a category: 3 levels, " in out
         assert "left out: " in out
 
     def test_learns_from_all_of_them(self, capsys):
@@ -224,41 +225,58 @@ class TestHeldOut:
         assert "--group owner: expected two or more groups, got 1" in err
 
 
+IN_A_PROCESS = """
+import sys
+from trulysparse import cli
+
+for kind in sys.argv[1:]:
+    flags = ["--data", "new.csv", "--id", "name", "--out", f"{kind}.csv"]
+    assert cli.main(["predict", f"{kind}.safetensors", *flags]) == 0
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Fitted estimators, new rows, and the folder of what a new process predicts for them."""
+    frame = houses()
+    x = frame.drop("price", "name")
+    big = (frame["price"] > frame["price"].median()).to_numpy()
+    targets = {
+        "classes": np.where(big, "dear", "cheap"),
+        "labels": np.column_stack([big, ~big]).astype(int),
+        "numbers": frame["price"].to_numpy(),
+    }
+    folder, estimators = tmp_path_factory.mktemp("saved"), {}
+    for kind, y in targets.items():
+        make = ts.SparseMLPRegressor if kind == "numbers" else ts.SparseMLPClassifier
+        estimators[kind] = make((10,), max_iter=4, random_state=0).fit(x, y)
+        estimators[kind].save(folder / f"{kind}.safetensors")
+    new = houses(50, seed=1).with_columns(
+        town=pl.Series(["Paris" if i % 7 == 0 else "Gouda" for i in range(50)]),
+        garden=pl.Series([None if i % 5 == 0 else True for i in range(50)]),
+    )
+    new.write_csv(folder / "new.csv")
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS, *targets],
+        cwd=folder, check=False, capture_output=True, text=True, timeout=limits.CHILD,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, estimators, new
+
+
 class TestPredictions:
     """From `estimator.save`, a new process, and the command line: the same."""
 
     @pytest.mark.parametrize("kind", ["classes", "labels", "numbers"])
-    def test_are_those_of_the_estimator(self, capsys, kind):
-        frame = houses()
-        x = frame.drop("price", "name")
-        big = (frame["price"] > frame["price"].median()).to_numpy()
-        y = {
-            "classes": np.where(big, "dear", "cheap"),
-            "labels": np.column_stack([big, ~big]).astype(int),
-            "numbers": frame["price"].to_numpy(),
-        }[kind]
-        kinds = {"numbers": ts.SparseMLPRegressor}
-        estimator = kinds.get(kind, ts.SparseMLPClassifier)((10,), max_iter=4, random_state=0).fit(
-            x, y
-        )
-        estimator.save("model.safetensors")
-        new = houses(50, seed=1).with_columns(
-            town=pl.Series(["Paris" if i % 7 == 0 else "Gouda" for i in range(50)]),
-            garden=pl.Series([None if i % 5 == 0 else True for i in range(50)]),
-        )
-        new.write_csv("new.csv")
-        command = [sys.executable, "-m", "trulysparse", "predict", "model.safetensors"]
-        done = subprocess.run(
-            [*command, "--data", "new.csv", "--id", "name"],
-            check=False, capture_output=True, text=True, timeout=limits.CHILD,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        header, rows = rows_of()
+    def test_are_those_of_the_estimator(self, saved, kind):
+        folder, estimators, new = saved
+        estimator = estimators[kind]
+        header, rows = rows_of(folder / f"{kind}.csv")
         assert header[0] == "name"
         assert [row[0] for row in rows] == new["name"].to_list()
         inputs = new.drop("price", "name")
         expected = estimator.predict(inputs)
-        loaded = ts.load("model.safetensors").predict(inputs)
+        loaded = ts.load(folder / f"{kind}.safetensors").predict(inputs)
         np.testing.assert_array_equal(loaded, expected)
         if kind == "classes":
             assert [row[1] for row in rows] == expected.tolist()

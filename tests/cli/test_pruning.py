@@ -154,6 +154,7 @@ def trained():
     return train("--epochs", 20)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_prune_writes_a_smaller_model_and_its_curve(trained, tmp_path, capsys):
     command = ["prune", "out/model.safetensors", "--data", "digits", "--percentile", "30"]
     assert cli.main([*command, "--out", "small.safetensors", "--compact"]) == 0

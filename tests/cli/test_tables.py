@@ -1,5 +1,6 @@
 """`trulysparse train` on tables of one's own: settings, second starts, and losses that are none."""
 
+import itertools
 import json
 import math
 import os
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import trulysparse as ts
+from helpers import cases
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
@@ -147,8 +149,15 @@ class TestSettings:
         assert network("out/model.safetensors").layer_sizes == [3, 100, 3]
 
 
-@pytest.mark.parametrize("kind", ["modules", "few", "counts", "offsets", "classes", "one_factor"])
-@pytest.mark.parametrize("hidden", [None, "3x500", "1000 1000"])
+KINDS = ["modules", "few", "counts", "offsets", "classes", "one_factor"]
+HIDDEN = [None, "3x500", "1000 1000"]
+# Each kind of table with one of the networks, and the next kind with the next one.
+SAMPLE = [(kind, HIDDEN[k % 3]) for k, kind in enumerate(KINDS)]
+WIDE = cases.some(SAMPLE, list(itertools.product(KINDS, HIDDEN)))
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(("kind", "hidden"), WIDE)
 def test_wide_tables_train(capsys, kind, hidden):
     """Within a few test rows of logistic regression, with a loss that means something."""
     path = table("wide.npz", kind)

@@ -23,6 +23,7 @@ def in_empty_folder(tmp_path, monkeypatch):
 
 
 class TestTrain:
+    @pytest.mark.usefixtures("drawn")
     def test_writes_model_history_and_curves(self, capsys):
         arguments = ["train", "--hidden", "2x40", "--epochs", "8", "--seed", "3"]
         assert cli.main([*arguments, "--batch-size", "32"]) == 0
@@ -35,6 +36,8 @@ class TestTrain:
             "history.csv",
             "model.safetensors",
         ]
+        with open("trulysparse-run/curves.png", "rb") as file:
+            assert file.read(4) == b"\x89PNG"
 
         with open("trulysparse-run/history.csv", newline="") as file:
             rows = list(csv.DictReader(file))

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import broken_anywhere, cases, entrances, limits
+from helpers import cases, limits
 
 pytestmark = pytest.mark.cases
+TESTS = Path(__file__).parents[1]
 PARTS = cases.some(1, 3)
-EVERY = cases.some(4, 1)
+EVERY = cases.some(8, 1)
 
 # Arguments that are looked at as true or false, or are text.
 ANYTHING = {
@@ -36,9 +37,8 @@ KEYS = {
 def test_every_argument_of_every_public_call(part):
     pytest.importorskip("matplotlib", reason="plots are tried too: pip install matplotlib")
     script = [sys.executable, "-m", "helpers.broken_anywhere", *map(str, (part, PARTS, EVERY))]
-    tests = Path(broken_anywhere.__file__).parents[1]
     done = subprocess.run(
-        script, capture_output=True, text=True, cwd=tests, timeout=limits.CHILD, check=False
+        script, capture_output=True, text=True, cwd=TESTS, timeout=limits.CHILD, check=False
     )
     (watch, *lines) = map(json.loads, done.stdout.splitlines() or ["{}"])
     tried, outcomes = lines[::2], lines[1::2]
@@ -59,6 +59,8 @@ def test_every_argument_of_every_public_call(part):
 
 
 def test_a_new_call_is_found_and_has_to_be_described(monkeypatch):
+    from helpers import entrances  # which trains what is called
+
     def fresh(samples, other=None):
         """A function that no table knows."""
 

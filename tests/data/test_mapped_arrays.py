@@ -65,22 +65,22 @@ SHORTER = """
 import sys, warnings
 import mmap, os
 import numpy as np, trulysparse as ts
-folder, form, *names = sys.argv[1:]
-rng = np.random.default_rng(0)
-wide = form == "float64"
-kind = np.float64 if wide else np.float32
-whole = rng.normal(size=(3000, 40)).astype(kind)
+folder, *wanted = sys.argv[1:]
 path = folder + "/x"
-def mapped():
+def mapped(form, kind, whole):
+    wide = kind == np.float64
     if form == "npy" or wide: return np.load(path + ".npy", mmap_mode="r"), path + ".npy"
     if form == "raw": return np.memmap(path, kind, "r", shape=whole.shape), path
     if form == "view": return np.asarray(np.load(path + ".npy", "c"))[10:][:2990], path + ".npy"
     with open(path, "rb") as file:
         map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return np.frombuffer(map, kind).reshape(whole.shape), path
-def attempt(call):
+def attempt(form, call):
+    wide = form == "float64"
+    kind = np.float64 if wide else np.float32
+    whole = np.random.default_rng(0).normal(size=(3000, 40)).astype(kind)
     np.save(path + ".npy", whole); whole.tofile(path)
-    x, file = mapped()
+    x, file = mapped(form, kind, whole)
     y = np.arange(len(x)) % 2
     model = ts.SparseMLP([40, 20, 2], density=0.3, standardize=wide, seed=0)
     cut = lambda: os.truncate(file, 5000)
@@ -111,11 +111,11 @@ def attempt(call):
         if call in ("midway", "workers"):
             assert model.epochs_trained == 2, model.epochs_trained
             assert "keeps the 2 epochs" in text, text
-        print(call, flush=True)
-for name in names:
-    attempt(name)
+        print(form, call, flush=True)
+for one in wanted:
+    attempt(*one.split())
 """
-# Of each form the calls that meet a file that has become shorter, in one process.
+# Of each form the calls that meet a file that has become shorter.
 CALLS = {
     "npy": ["midway", "fit", "workers", "validation", "batch", "predict", "evaluate", "targets",
             "estimator"],
@@ -124,11 +124,24 @@ CALLS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", CALLS)
-def test_a_file_that_became_shorter_is_an_error(form, tmp_path):
-    command = [sys.executable, "-c", SHORTER, str(tmp_path), form, *CALLS[form]]
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory):
+    """One process that makes all of them, and the calls that were refused."""
+    wanted = [f"{form} {call}" for form, calls in CALLS.items() for call in calls]
+    command = [sys.executable, "-c", SHORTER, str(tmp_path_factory.mktemp("shorter")), *wanted]
     done = subprocess.run(command, capture_output=True, text=True, timeout=limits.CHILD)
-    assert (done.returncode, done.stdout.split()) == (0, CALLS[form]), done.stderr
+    return done, [line.split() for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("form", CALLS)
+def test_a_file_that_became_shorter_is_an_error(form, refused):
+    done, calls = refused
+    assert [call for of, call in calls if of == form] == CALLS[form], done.stderr
+
+
+def test_no_file_that_became_shorter_ends_the_process(refused):
+    done, _ = refused
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_file_that_grows_is_none(path):

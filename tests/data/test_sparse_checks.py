@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
-from helpers import cases, sparse_damage
+from helpers import cases, limits, sparse_damage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,23 +18,40 @@ ROWS, COLUMNS = sparse_damage.ROWS, sparse_damage.COLUMNS
 EVERY = cases.some(3, 1)
 
 
-@pytest.mark.cases
-@pytest.mark.parametrize("group", sparse_damage.GROUPS)
-def test_damage_is_an_error_that_names_the_argument(group):
-    script = Path(sparse_damage.__file__)
-    command = [sys.executable, script, group, str(EVERY)]
-    done = subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def attempts():
+    """What became of each damage at each entry, tried in one process."""
+    command = [sys.executable, Path(sparse_damage.__file__), str(EVERY)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limits.CHILD)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     asked, found = lines[::2], lines[1::2]
     assert done.returncode == 0, f"{asked[-1:]} ended the process: {done.stderr[-2000:]}"
-    assert len(asked) == len(found) > 100
-    for case, outcome in zip(asked, found, strict=True):
-        entry, damage = case["case"].split(": ")
+    return [(*case["case"], outcome) for case, outcome in zip(asked, found, strict=True)]
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("group", sparse_damage.GROUPS)
+def test_damage_is_an_error_that_names_the_argument(group, attempts):
+    tried = [attempt[1:] for attempt in attempts if attempt[0] == group]
+    assert len(tried) > 100
+    for entry, damage, outcome in tried:
         if damage == "state":
-            assert outcome["error"] == "unchanged", case
+            assert outcome["error"] == "unchanged", entry
         else:
-            assert outcome["error"] in ("ValueError", "TypeError"), (case, outcome)
-            assert sparse_damage.argument(group, entry) in outcome["text"], (case, outcome)
+            assert outcome["error"] in ("ValueError", "TypeError"), (entry, damage, outcome)
+            named = sparse_damage.argument(group, entry)
+            assert named in outcome["text"], (entry, damage, outcome)
+
+
+@pytest.mark.cases
+def test_each_group_meets_each_damage(attempts):
+    """Whatever the sample is."""
+    for group, (_, formats) in sparse_damage.GROUPS.items():
+        met = {damage for of, _, damage, _ in attempts if of == group}
+        for kind in formats:
+            for damage in sparse_damage.DAMAGE[kind]:
+                labels = ("matrix", "array", "subclass")
+                assert any(f"{kind}-{label}-{damage}" in met for label in labels), damage
 
 
 # --- what is valid ----------------------------------------------------------------------------

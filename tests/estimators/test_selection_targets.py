@@ -1,10 +1,12 @@
 """`SparseFeatureSelector` on sparse tables, numbers, several labels and weighted samples."""
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers import cases
 from trulysparse import SparseFeatureSelector
 
 RNG = np.random.default_rng(21)
@@ -78,13 +80,19 @@ def test_several_labels(kind):
     assert selector.classes_.tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
-def test_sparse_tables(kind):
+# Each format with one of the noises.
+FORMATS = cases.some(
+    [("csr", 0), ("csc", 0.2), ("coo", 0)], list(product(["csr", "csc", "coo"], [0, 0.2]))
+)
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(("kind", "noise"), FORMATS)
+def test_sparse_tables(kind, noise):
     table = getattr(sp, f"{kind}_array")(SPARSE)
     y = of_sparse() > np.median(of_sparse())
-    for noise in (0, 0.2):
-        assert selected(table, y, noise=noise) == PLACES
-        assert selected(table, of_sparse((3, -2)), noise=noise) == PLACES
+    assert selected(table, y, noise=noise) == PLACES
+    assert selected(table, of_sparse((3, -2)), noise=noise) == PLACES
     selector = SparseFeatureSelector(2, **QUICK).fit(table, y)
     assert selector.model_.input_noise == 0  # it would leave no zeros
     assert sp.issparse(selector.transform(table))

@@ -66,6 +66,7 @@ class Work:
         self.saved = pickle.dumps(self.make())
         side = max(50, int(2500 * self.size**0.5))
         self.sizes = [side, side, side, 3]
+        self.epochs = max(8, min(30, int(100 * self.size)))
         self.large = pickle.dumps(ts.SparseMLP(self.sizes, density=0.3, seed=1, threads=2))
 
     @staticmethod
@@ -78,7 +79,7 @@ class Work:
     def steps(self, model: ts.SparseMLP, **options: Any) -> None:
         """A step an epoch, so that the state after each step can be known."""
         x, y = next(self.batches())
-        chosen = {"batch_size": len(x), "epochs": 30, "topology": None, "progress": False}
+        chosen = {"batch_size": len(x), "epochs": self.epochs, "topology": None, "progress": False}
         model.fit(x, y, **chosen | options)
 
     def batches(self) -> Iterator[Any]:
@@ -96,7 +97,7 @@ STEPS: dict[str, Call] = {
         model, strategy=ts.WASSP(workers=2, local_fraction=0)
     ),
     "fit, batches": lambda work, model: model.fit(
-        work.batches(), epochs=30, steps_per_epoch=1, topology=None, progress=False
+        work.batches(), epochs=work.epochs, steps_per_epoch=1, topology=None, progress=False
     ),
 }
 # Of these the order of steps is not known: the model is whole.
@@ -259,7 +260,7 @@ def attempt(work: Work, name: str, by: Sender, delay: float) -> tuple[Any, bool 
     return model, within, raised - at
 
 
-def run(work: Work, name: str, moments: int, draw: random.Random) -> Outcome:
+def run(work: Work, name: str, moments: int, draw: random.Random, by: Sender) -> Outcome:
     """Interrupt a call at random moments."""
     states = set() if name in FITS or name in LOOKS or name in LARGE_LOOKS else None
     if states is None:
@@ -275,27 +276,26 @@ def run(work: Work, name: str, moments: int, draw: random.Random) -> Outcome:
     whole = time.monotonic() - started
     unchanged = state(pickle.loads(work.saved if name in LOOKS else work.large))
     outcome = Outcome()
-    with sender() as by:
-        attempt(work, name, by, 0.0)  # the first one is slow
-        for _ in range(moments):
-            outcome.tried += 1
-            try:
-                model, within, seconds = attempt(work, name, by, draw.uniform(0, whole))
-            except AssertionError:  # dropped where Python can raise nothing
-                outcome.lost += 1
-                continue
-            outcome.within += within is True
-            outcome.lost += within is None
-            outcome.slowest = max(outcome.slowest, seconds if within else 0.0)
-            if name in FITS:
-                good = is_whole(work, model)
-            elif states:
-                good = state(model) in states
-            else:
-                good = state(model) == unchanged
-                good &= (work.folder / "saved").read_bytes() == before
-                good &= {path.name for path in work.folder.iterdir()} == {"model", "saved"}
-            outcome.wrong += not good
+    attempt(work, name, by, 0.0)  # the first one is slow
+    for _ in range(moments):
+        outcome.tried += 1
+        try:
+            model, within, seconds = attempt(work, name, by, draw.uniform(0, whole))
+        except AssertionError:  # dropped where Python can raise nothing
+            outcome.lost += 1
+            continue
+        outcome.within += within is True
+        outcome.lost += within is None
+        outcome.slowest = max(outcome.slowest, seconds if within else 0.0)
+        if name in FITS:
+            good = is_whole(work, model)
+        elif states:
+            good = state(model) in states
+        else:
+            good = state(model) == unchanged
+            good &= (work.folder / "saved").read_bytes() == before
+            good &= {path.name for path in work.folder.iterdir()} == {"model", "saved"}
+        outcome.wrong += not good
     return outcome
 
 
@@ -314,10 +314,10 @@ def main() -> int:
     print("| call | interrupts | within it | slowest | lost | at no completed step |")
     print("|---|---|---|---|---|---|", flush=True)
     bad = 0
-    with tempfile.TemporaryDirectory() as folder, load(arguments.processes):
+    with tempfile.TemporaryDirectory() as folder, load(arguments.processes), sender() as by:
         work = Work(arguments.size, Path(folder))
         for name in arguments.calls:
-            found = run(work, name, arguments.moments, draw)
+            found = run(work, name, arguments.moments, draw, by)
             slowest = f"{found.slowest * 1000:.0f} ms"
             cells = [name, found.tried, found.within, slowest, found.lost, found.wrong]
             print("|", " | ".join(map(str, cells)), "|", flush=True)

@@ -203,7 +203,7 @@ def sharded(comm: Any) -> ts.SparseMLP:
     part = slice(ends[comm.rank], ends[comm.rank + 1])
     return fitted(
         strategy(ts.WASAP, comm, sharded=True),
-        epochs=20,
+        epochs=8,
         x=x[part],
         y=y[part],
         validation_data=(x, y),
@@ -244,7 +244,7 @@ def exploding(folder: Path, *, shards: bool) -> Fit:
 
 def fashion(comm: Any) -> ts.SparseMLP:
     images = datasets.load_fashion_mnist()
-    x, y = images.x_train[:6000], images.y_train[:6000]
+    x, y = images.x_train[:4000], images.y_train[:4000]
     model = ts.SparseMLP(
         [784, 200, 10], init="lecun_uniform", fan="real", standardize=True, seed=0, threads=1
     )
@@ -253,7 +253,7 @@ def fashion(comm: Any) -> ts.SparseMLP:
         y,
         epochs=3,
         batch_size=32,
-        validation_data=(images.x_test[:2000], images.y_test[:2000]),
+        validation_data=(images.x_test[:1000], images.y_test[:1000]),
         optimizer=ts.SGD(0.05, nesterov=True),
         strategy=ts.WASAP(comm=comm, timeout=30),
     )

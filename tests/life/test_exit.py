@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers import limits
@@ -75,15 +77,6 @@ NAMES = (
 )
 
 
-def ended(end: str, name: str, folder: Path) -> subprocess.CompletedProcess[Any]:
-    return subprocess.run(
-        [sys.executable, "-c", START + end, str(folder), name],
-        capture_output=True,
-        text=True,
-        timeout=limits.CHILD,
-    )
-
-
 ENDS = {
     "falls off": ("print('end')", 0),
     "sys.exit": ("print('end', flush=True); sys.exit(3)", 3),
@@ -92,25 +85,88 @@ ENDS = {
 BAD = ("panicked", "Fatal Python error", "Segmentation", "Exception ignored", "terminate called")
 
 
-@pytest.mark.parametrize(("name", "end"), [*zip(NAMES, [*ENDS] * 4, strict=True)])
-def test_a_daemon_thread_is_at_work(name: str, end: str, tmp_path: Path) -> None:
-    script, status = ENDS[end]
-    done = ended(script, name, tmp_path)
-    assert done.returncode == status, done.stderr
-    assert done.stdout.split() == ["end"]
-    assert not [bad for bad in BAD if bad in done.stderr], done.stderr
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-@pytest.mark.parametrize("name", ["fit", "WASAP", "predict"])
-def test_ctrl_c_ends_the_main_thread_beside_a_daemon(name: str, tmp_path: Path) -> None:
-    end = """
+CTRL_C = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.kill(os.getpid(), signal.SIGINT)
 time.sleep(100)
 """
-    done = ended(end, name, tmp_path)
-    assert done.returncode == -signal.SIGINT, done.stderr
+AT_WORK = [*zip(NAMES, [*ENDS] * 4, strict=True)]
+INTERRUPTED = ["fit", "WASAP", "predict"]
+# Runs each script in a process of which imports are the parent's. A child that hangs is killed.
+EACH = """
+import json, os, signal, sys
+import numpy, trulysparse
+for folder, name, script in json.loads(sys.argv[1]):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(100)
+        for number, stream in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(f"{folder}/{stream}", os.O_WRONLY | os.O_CREAT), number)
+        sys.argv = ["", folder, name]
+        exec(script)
+        break  # and the interpreter ends
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with open(f"{folder}/code", "w") as file:
+        file.write(str(code))
+"""
+
+
+@dataclass
+class Ended:
+    """How a process has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Ended]:
+    """How each process has ended, by what was at work and how it was ended."""
+    scripts = {(name, end): START + ENDS[end][0] for name, end in AT_WORK}
+    if sys.platform != "win32":
+        scripts |= {(name, "Ctrl-C"): START + CTRL_C for name in INTERRUPTED}
+    folders = {case: tmp_path_factory.mktemp("process") for case in scripts}
+    if not hasattr(os, "fork"):
+        return {case: started(script, folders[case], case[0]) for case, script in scripts.items()}
+    asked = [(str(folders[case]), case[0], script) for case, script in scripts.items()]
+    subprocess.run(
+        [sys.executable, "-c", EACH, json.dumps(asked)], check=True, timeout=limits.CHILD
+    )
+    found = {}
+    for case, folder in folders.items():
+        code, out, err = ((folder / part).read_text() for part in ("code", "stdout", "stderr"))
+        found[case] = Ended(int(code), out, err)
+    return found
+
+
+def started(script: str, folder: Path, name: str) -> Ended:
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder), name],
+        capture_output=True,
+        text=True,
+        timeout=limits.CHILD,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(("name", "end"), AT_WORK)
+def test_a_daemon_thread_is_at_work(
+    name: str, end: str, ended: dict[tuple[str, str], Ended]
+) -> None:
+    done = ended[name, end]
+    assert done.code == ENDS[end][1], done.stderr
+    assert done.stdout.split() == ["end"]
+    assert not [bad for bad in BAD if bad in done.stderr], done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@pytest.mark.parametrize("name", INTERRUPTED)
+def test_ctrl_c_ends_the_main_thread_beside_a_daemon(
+    name: str, ended: dict[tuple[str, str], Ended]
+) -> None:
+    done = ended[name, "Ctrl-C"]
+    assert done.code == -signal.SIGINT, done.stderr
     assert "KeyboardInterrupt" in done.stderr
     assert not [bad for bad in BAD if bad in done.stderr], done.stderr

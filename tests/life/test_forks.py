@@ -81,27 +81,42 @@ LOOKS = {
 }
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
+    """The exit codes of the children beside each look, all of one process."""
+    functions = ", ".join(f"{name!r}: lambda model: ({look})" for name, look in LOOKS.items())
+    script = f"""
+path = {str(tmp_path_factory.mktemp("saved"))!r} + "/model"
+LOOKS = {{{functions}}}
+twin = make()
+twin.fit(x, y, epochs=2, progress=False)
+
+def children(look):
+    model = make()
+    end = beside(lambda: look(model))
+
+    def work():
+        before = model.predict(x)
+        model.fit(x, y, epochs=2, progress=False)
+        return weights(model) == weights(twin) and (model.predict(x) != before).any()
+
+    found = [forked(work) for _ in range({CHILDREN})]
+    end()
+    model.fit(x, y, epochs=2, progress=False)
+    return [*found, 0 if weights(model) == weights(twin) else 5]
+
+for look in LOOKS.values():
+    print(*children(look), flush=True)
+"""
+    found = codes(script)
+    each = CHILDREN + 1
+    return {name: found[k * each : (k + 1) * each] for k, name in enumerate(LOOKS)}
+
+
 @pytest.mark.cases
 @pytest.mark.parametrize("name", LOOKS)
-def test_a_child_trains_what_others_only_read(name: str, tmp_path: object) -> None:
-    script = f"""
-path = {str(tmp_path)!r} + "/model"
-model, twin = make(), make()
-twin.fit(x, y, epochs=2, progress=False)
-end = beside(lambda: ({LOOKS[name]}))
-
-def work():
-    before = model.predict(x)
-    model.fit(x, y, epochs=2, progress=False)
-    return weights(model) == weights(twin) and (model.predict(x) != before).any()
-
-found = [forked(work) for _ in range({CHILDREN})]
-end()
-model.fit(x, y, epochs=2, progress=False)
-found.append(0 if weights(model) == weights(twin) else 5)
-print(*found)
-"""
-    assert codes(script) == [0] * (CHILDREN + 1)
+def test_a_child_trains_what_others_only_read(name: str, trained: dict[str, list[int]]) -> None:
+    assert trained[name] == [0] * (CHILDREN + 1)
 
 
 def test_children_of_children_and_their_threads_train_too() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,16 +21,25 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 MOMENTS = cases.some(2, 10)
 
 
+@pytest.fixture(scope="module")
+def by() -> Iterator[interrupts.Sender]:
+    """A process that sends, of all tests: busy threads would hold up the start of each."""
+    with interrupts.sender() as started:
+        yield started
+
+
 @pytest.mark.cases
 @pytest.mark.parametrize("name", interrupts.CALLS)
-def test_a_call_beside_busy_threads(name: str, tmp_path: Path) -> None:
+def test_a_call_beside_busy_threads(name: str, by: interrupts.Sender, tmp_path: Path) -> None:
     work = interrupts.Work(0.02, tmp_path)
     with interrupts.load(processes=0):
-        found = interrupts.run(work, name, MOMENTS, random.Random(name))
+        found = interrupts.run(work, name, MOMENTS, random.Random(name), by)
     assert (found.tried, found.lost, found.wrong) == (MOMENTS, 0, 0)
 
 
-def test_a_lost_interrupt_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_interrupt_would_be_seen(
+    by: interrupts.Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     patience, calls = interrupts.limits.CHILD, []
 
     def loses(work: interrupts.Work, model: object) -> None:
@@ -42,5 +52,6 @@ def test_a_lost_interrupt_would_be_seen(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(interrupts.limits, "CHILD", 0.1)
     monkeypatch.setitem(interrupts.CALLS, "predict", loses)
-    found = interrupts.run(interrupts.Work(0.02, tmp_path), "predict", 1, random.Random(0))
+    work = interrupts.Work(0.02, tmp_path)
+    found = interrupts.run(work, "predict", 1, random.Random(0), by)
     assert (found.tried, found.lost) == (1, 1)

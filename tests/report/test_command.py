@@ -8,6 +8,7 @@ from helpers.command_line import train
 from helpers.html_page import parsed, section
 from trulysparse import cli
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 LONGER = ("--epochs", "12")  # or else it may learn nothing, which is an exit code
 
 
@@ -47,7 +48,7 @@ def page(name="report.html"):
     return text
 
 
-def test_a_page_about_new_rows(customers, capsys):
+def test_a_page_about_new_rows(customers, drawn, capsys):
     assert report("--data", "new.csv") == 0
     assert "wrote report.html" in capsys.readouterr().out
     text = page()

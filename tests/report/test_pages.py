@@ -11,31 +11,16 @@ import pytest
 import scipy.sparse as sp
 import trulysparse as ts
 from helpers.html_page import QUICK, classifier, numbers, parsed, regressor, section
-from trulysparse.report import effects, html, pictures, subject
+from trulysparse.report import effects, html, subject
 from trulysparse.report.sections.calibration import bins
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 RNG = np.random.default_rng(1)
 SECTIONS = [
     "scores", "mistakes", "calibration", "columns", "correlations", "data", "training", "pruning",
     "connections",
 ]  # fmt: skip
 FEW = {"resamples": 100}
-
-
-@pytest.fixture
-def drawn():
-    """Asked for by tests for which pictures are drawn; all others do without, for speed."""
-
-
-@pytest.fixture(autouse=True)
-def without_pictures(request, monkeypatch):
-    """Leave pictures out where they are not asked for."""
-    if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(
-            pictures,
-            "draw",
-            lambda paint, told, salt, size=None: f"<svg>{html.escaped(told)}</svg>",
-        )
 
 
 def made(fitted, *table, **options):
@@ -309,6 +294,19 @@ def test_folds_are_trained_with_the_same_parameters(fitted):
     text = made(model, x, y, folds=3)
     assert "was trained 3 times" in section(text, "scores")
     assert "of 3" in section(text, "columns")
+
+
+def test_folds_know_columns_by_name(fitted):
+    model, x, y = fitted
+    text = section(made(model, x[:, ::-1], y, folds=3, top=1), "columns")
+    assert "first" in text
+    assert "3 of 3" in text
+    assert "a column matters most" in text
+
+
+def test_of_few_columns_fewer_count_as_those_that_matter_most(fitted):
+    text = section(made(*fitted, folds=2), "columns")
+    assert "a column is among the 2 that matter most" in text
 
 
 def test_folds_that_cannot_be_trained_are_said():

@@ -174,11 +174,22 @@ def options(tmp_path, **more):
     return argparse.Namespace(**asked, **more)
 
 
+def few_trees(classifier):
+    """A forest that is fitted soon; others as they are."""
+    if "n_estimators" in classifier.get_params():
+        classifier.set_params(n_estimators=5)
+    return classifier
+
+
 def test_tables_are_scored_once(tmp_path, capsys, monkeypatch):
     x, y = table(rows=200, columns=120)
     (tmp_path / "wide").mkdir()
     np.savez(tmp_path / "wide" / "colon.npz", x=x, y=y)
     monkeypatch.setattr("selection_work.RESULTS", tmp_path / "results")
+    small = {
+        name: lambda make=make: few_trees(make()) for name, make in selection.CLASSIFIERS.items()
+    }
+    monkeypatch.setattr(selection, "CLASSIFIERS", small)
     selection.load.cache_clear()
     for _ in range(2):
         selection.tables(options(tmp_path, tables=["colon"], folds=2))

@@ -319,6 +319,16 @@ def test_levels_of_which_none_is_known_are_said():
         encoder.transform(new)
 
 
+@pytest.mark.parametrize("cells", [["2020-01-31", "2021-12-01"], ["2020-01-31 12:30", None]])
+def test_dates_as_text_are_said(cells):
+    frame = pd.DataFrame({"day": cells * 5 + ["2020-02-29"], "x": np.arange(11.0) % 3})
+    with pytest.warns(UserWarning, match="column 'day' has dates as text, such as '2020"):
+        encoder = ts.TableEncoder().fit(frame)
+    assert encoder.columns_[0].kind == "category"
+    frame["day"] = pd.to_datetime(frame["day"], format="mixed")
+    assert ts.TableEncoder().fit(frame).columns_[0].kind == "time"
+
+
 def test_instants_are_the_same_in_every_zone():
     hours = pl.datetime_range(pl.datetime(2024, 3, 30), pl.datetime(2024, 4, 2), "1h", eager=True)
     utc = pl.DataFrame({"t": hours.dt.replace_time_zone("UTC")})

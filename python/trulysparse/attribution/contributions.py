@@ -78,6 +78,8 @@ def asked(core: _core.Network, of: Any, outputs: Any) -> Asked:
     if _check.is_number(outputs):
         return Asked(of, [_check.integer("outputs", outputs, 0, count - 1)], True)
     expected = "None, a number of an output, or a sequence of such numbers"
+    if isinstance(outputs, str):
+        raise TypeError(f"outputs = {_check.shown(outputs)}: expected {expected}")
     given = _check.sequence("outputs", outputs, expected)
     numbers = [_check.integer(f"outputs[{i}]", k, 0, count - 1) for i, k in enumerate(given)]
     if not numbers or sorted(set(numbers)) != numbers:

@@ -9,12 +9,10 @@ from trulysparse.cli.common import add_batch_size, add_model, add_threads, defau
 from trulysparse.cli.flags import data, tables
 from trulysparse.cli.scores import say_scores
 from trulysparse.cli.tables.saved import Rows, Saved
+from trulysparse.data import seen
 from trulysparse.model import SparseMLP
 
-_ALL_ROWS = (
-    "note: this file has no test part, so all of its rows are scored; a model that `train` "
-    "made of this very file learnt from four fifths of them"
-)
+_ALL_ROWS = "note: this file has no test part, so all of its rows are scored"
 _BATCH_SIZE = default(SparseMLP.evaluate, "batch_size")
 
 
@@ -42,14 +40,29 @@ def run(args: argparse.Namespace) -> int:
     saved = Saved.read(args)
     rows = saved.labelled(args)
     assert rows.y is not None
-    say_samples(rows)
+    say_samples(saved, rows)
     names = saved.class_names or saved.output_names
     say_scores(say, saved.model, rows.x, rows.y, names, batch_size=args.batch_size)
     return 0
 
 
-def say_samples(rows: Rows) -> None:
-    """Say how many samples are scored, and if a model may know some of them."""
-    say(f"data: {rows.name}, {rows.x.shape[0]} samples")
-    if rows.is_whole:
-        say(_ALL_ROWS)
+def say_samples(saved: Saved, rows: Rows) -> None:
+    """Say how many samples are scored, and whether the model knows some of them."""
+    count, features = rows.x.shape
+    say(f"data: {rows.name}, {count} samples")
+    if not rows.is_whole:
+        return
+    known = None
+    if features == saved.model.original_layer_sizes[0]:
+        known = seen.share(getattr(saved.estimator, "_seen", None), rows.x)
+    if known is None:
+        more = "if the model was trained on this file, it learnt from four fifths of them"
+    elif known[0] == 0:
+        more = "the model was not trained on any of them"
+    else:
+        of = f"{round(known[0] * count)}" if known[1] else f"about {100 * known[0]:.0f} %"
+        more = (
+            f"the model was trained on {of} of them, or on rows with the same cells, so the scores "
+            "are too good"
+        )
+    say(f"{_ALL_ROWS}; {more}")

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from trulysparse import _files
 from trulysparse.attribution import Explanation
 from trulysparse.attribution.contributions import OF, asked
 from trulysparse.cli.common import add_model, add_threads, default, positive, say, whole
 from trulysparse.cli.flags import tables
+from trulysparse.cli.predict import ids
 from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.estimators import _explaining
 from trulysparse.model import SparseMLP
@@ -79,10 +81,13 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--rows {beyond[0]}: expected numbers below {count}, as many as rows")
     found = _explained(saved, read.x[np.array(args.rows)], args.of)
     names = saved.class_names or saved.output_names
+    known = [] if read.table is None else ids(read.table)
     for place, row in enumerate(args.rows):
         if place:
             say("")
-        _print(found, names, place, row, _cells(read, row), args.top)
+        name = ", ".join(_files.plain(f"{column} {cells[row]}"[:_MOST]) for column, cells in known)
+        which = f"row {row}" + (f" ({name})" if name else "")
+        _print(found, names, place, which, _cells(read, row), args.top)
     return 0
 
 
@@ -104,7 +109,7 @@ def _cells(read: Rows, row: int) -> dict[str, str]:
 
 
 def _print(
-    found: Explanation, names: list[str], place: int, row: int, cells: dict[str, str], top: int
+    found: Explanation, names: list[str], place: int, row: str, cells: dict[str, str], top: int
 ) -> None:
     if found.outputs.ndim == 1:
         at, output, base = 0, found.outputs[place], found.base_values[place]
@@ -113,7 +118,7 @@ def _print(
         at = int(found.outputs[place].argmax())
         output, base, name = found.outputs[place, at], found.base_values[place, at], names[at]
     ranked = found.ranked(place, at)
-    say(f"row {row}: {name}, {found.of} {output:.6g}; {base:.6g} at the baseline")
+    say(f"{row}: {name}, {found.of} {output:.6g}; {base:.6g} at the baseline")
     shown = [(column, cells.get(column, ""), value) for column, value in ranked[:top]]
     wide = max([len(column) for column, _, _ in shown], default=0)
     cell_wide = max([len(cell) for _, cell, _ in shown], default=0)

@@ -22,6 +22,7 @@ from trulysparse.cli.common import (
     whole,
 )
 from trulysparse.cli.tables.saved import Saved
+from trulysparse.estimators import _importances
 from trulysparse.importance import KINDS
 from trulysparse.model import SparseMLP
 
@@ -77,10 +78,15 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--levels is for features: expected no --layer")
     if args.layer is None:
         what, layer = "feature", 0
-        scores = model.feature_importance(args.kind or _KIND)
+        kind = args.kind or _KIND
+        scores = model.feature_importance(kind)
         names = metadata.names(model, "feature_names")
-        if not args.levels and _merges(saved):
-            return _shown(args, "column", *_of_columns(saved, scores))
+        if _merges(saved):
+            scores = _importances.of_features(saved.estimator, kind)[model.units(0)]
+            if not args.levels:
+                columns = [part.name for part in saved.encoder.columns_]
+                scores = _importances.of_columns(saved.estimator, kind)
+                return _shown(args, "column", columns, scores)
     elif args.kind is not None:
         raise ValueError("--kind is for features: --layer ranks neurons by their incoming weights")
     else:
@@ -101,15 +107,6 @@ def _merges(saved: Saved) -> bool:
     if saved.encoder is None:
         return False
     return bool(saved.encoder.feature_names_ != [part.name for part in saved.encoder.columns_])
-
-
-def _of_columns(saved: Saved, scores: Scores) -> tuple[list[str], Scores]:
-    """Give the columns of the table and their scores, as `feature_importances_` has them."""
-    model, encoder = saved.model, saved.encoder
-    whole = np.zeros(model.original_layer_sizes[0])
-    whole[model.units(0)] = scores
-    found = np.array([np.sqrt((whole[at] ** 2).sum()) for at in encoder.places()])
-    return [part.name for part in encoder.columns_], found
 
 
 def _shown(args: argparse.Namespace, what: str, names: Sequence[str], scores: Scores) -> int:

@@ -42,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
     if saved.estimator is not None:
         say(f"estimator: {type(saved.estimator).__name__}")
         most = None if args.columns else SHOWN
+        say("columns:")
         for line in described.columns(saved.estimator.columns_, most=most):
-            say(f"column {line}")
+            say(f"  {line}")
         for sentence in getattr(saved.estimator, "notes_", []):
             say(f"note: {sentence}")
     for key, value in sorted(model.metadata.items()):

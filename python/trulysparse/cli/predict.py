@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     assert rows.table is not None
     found = _columns(outputs, names, saved.output_names, labels=saved.has_labels)
     taken = {name for name, _ in found}
-    columns = [*((_free(name, taken), cells) for name, cells in _ids(rows.table)), *found]
+    columns = [*((_free(name, taken), cells) for name, cells in ids(rows.table)), *found]
     with _opened(args.out) as file:
         writer = csv.writer(file)
         writer.writerow([name for name, _ in columns])
@@ -105,16 +105,16 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def _ids(table: Table) -> list[tuple[str, Sequence[str]]]:
+def ids(table: Table) -> list[tuple[str, Sequence[str]]]:
     """Give the columns that name the rows."""
-    ids = table.ids
-    if ids is None:
+    given = table.ids
+    if given is None:
         return []
-    if hasattr(ids, "get_columns"):
-        return [(column.name, as_text(column)) for column in ids.get_columns()]
-    if hasattr(ids, "name"):
-        return [(ids.name or "id", as_text(ids))]
-    return [("id", list(map(str, np.asarray(ids).tolist())))]
+    if hasattr(given, "get_columns"):
+        return [(column.name, as_text(column)) for column in given.get_columns()]
+    if hasattr(given, "name"):
+        return [(given.name or "id", as_text(given))]
+    return [("id", list(map(str, np.asarray(given).tolist())))]
 
 
 def _columns(

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     model, read = saved.model, saved.labelled(args)
     x, y = read.x, read.y
     assert y is not None
-    say_samples(read)
+    say_samples(saved, read)
     amount(args.percentile, None, args.tolerance, required=True)
     judged = np.arange(len(y))
     how: dict[str, Any] = {"percentile": args.percentile}

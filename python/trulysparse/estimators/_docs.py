@@ -149,7 +149,8 @@ intercepts_ : list of float32 array of shape (n_out,)
     if there are such.
 feature_importances_ : float64 array of shape (n_features_in_,)
     `SparseMLP.feature_importance`: the absolute weights multiplied along all paths from a
-    feature to the outputs; 0 for features that were constant in the training data.
+    feature to the outputs; 0 for features that were constant in the training data. Levels of a
+    category are times their deviation; a column has the root of the sum of their squares.
 neuron_importances_ : list of float32 array of shape (neurons,)
     Of each hidden layer: the sum of a neuron's absolute incoming weights.
 loss_curve_ : list of float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -221,7 +222,33 @@ def _path(task: Task, features: Indices, target: Targets, how: dict[str, Any]) -
     varying = features[~_support.constant_features(training.X)[features]]
     features = varying if len(varying) else features  # none is better than the others then
     rounds = list(eliminate(training, features, least=1, held_out=held_out, **how))
-    return ranking.steps(rounds, how["groups"])
+    path = ranking.steps(rounds, how["groups"])
+    _say_no_better(min(path, key=lambda step: step.loss), training.y, held_out.y, target.loss)
+    return path
+
+
+def _say_no_better(best: Step, known: Any, y: Any, loss: str) -> None:
+    """Warn if held-out targets are not predicted clearly better than by a constant."""
+    known, y = (one.toarray() if issparse(one) else np.asarray(one) for one in (known, y))
+    if LOSSES[loss].takes_classes:
+        counts = np.bincount(known, minlength=int(y.max()) + 1)
+        constant = float(-np.log(np.maximum(counts, 0.5) / counts.sum())[y].mean())
+    elif loss == "binary_cross_entropy":
+        there = ~np.isnan(known)
+        p = np.where(there, known, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+        p = np.clip(p, 1e-7, 1 - 1e-7)
+        each = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+        constant = float(np.nansum(each, axis=1).mean())
+    else:
+        constant = best.loss / (1 - best.score) if best.score < 1 else np.inf  # by what R2 is
+    if best.loss + best.error >= constant:
+        warnings.warn(
+            "n_features_to_select = 'auto': no number of columns predicts the held-out samples "
+            f"clearly better than a constant does (losses {best.loss:.3g} and {constant:.3g}, "
+            f"standard error {best.error:.2g}), so those selected may tell nothing",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def halves(

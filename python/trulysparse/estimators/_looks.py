@@ -11,7 +11,7 @@ from scipy.sparse import csc_array
 from sklearn.utils.validation import check_is_fitted
 
 from trulysparse.attribution import Explanation
-from trulysparse.estimators import _explaining, _reported, _scaling, _support
+from trulysparse.estimators import _explaining, _importances, _reported, _scaling, _support
 from trulysparse.estimators._tables import Encoder
 from trulysparse.model import SparseMLP
 from trulysparse.report.bootstrap import RESAMPLES
@@ -42,16 +42,12 @@ class Looks:
     def feature_importances_(self) -> npt.NDArray[np.float64]:
         """What each feature is worth, by the name that scikit-learn's tools look for.
 
-        Of a column that became several features, it is the root of the sum of their squares.
+        Of a column that became several features, it is the root of the sum of their squares. Levels
+        of a category count by the deviation that they had in training: one with few rows is worth
+        little.
         """
         check_is_fitted(self, "model_")
-        scores = np.zeros(self.model_.original_layer_sizes[0])
-        scores[self.model_.units(0)] = self.model_.feature_importance()
-        if self._constant is not None:
-            scores[self._constant] = 0
-        if self._encoder is None:
-            return scores
-        return np.array([np.sqrt((scores[at] ** 2).sum()) for at in self._encoder.places()])
+        return _importances.of_columns(self)
 
     @property
     def level_importances_(self) -> dict[str, dict[str, float]]:
@@ -59,9 +55,7 @@ class Looks:
         check_is_fitted(self, "model_")
         if self._encoder is None:
             raise AttributeError("level_importances_: expected a fit to a table with categories")
-        scores = np.zeros(self.model_.original_layer_sizes[0])
-        scores[self.model_.units(0)] = self.model_.feature_importance()
-        names = self._encoder.feature_names_
+        scores, names = _importances.of_features(self), self._encoder.feature_names_
         columns = zip(self._encoder.columns_, self._encoder.places(), strict=True)
         return {part.name: {names[i]: float(scores[i]) for i in at} for part, at in columns}
 

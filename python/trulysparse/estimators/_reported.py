@@ -46,7 +46,7 @@ def of_tables(estimator: Any, X: Any, y: Any, wanted: Asked) -> Subject:
 def add_folds(made: Subject, estimator: Any, X: Any, y: Any, wanted: Asked) -> None:
     """Train again, if it is asked for, on parts of a table and its targets."""
     if wanted.folds:
-        made.folds, more = _folds(estimator, X, y, wanted)
+        made.folds, more = _folds(estimator, X, y, wanted, made.columns)
         made.remarks += more
 
 
@@ -217,8 +217,13 @@ def _missing(y: Any) -> Array:
 # --- folds ----------------------------------------------------------------------------------------
 
 
-def _folds(estimator: Any, X: Any, y: Any, wanted: Asked) -> tuple[Sequence[Fold], list[str]]:
-    """Train copies of an estimator, each without a part of the rows, and score them on it."""
+def _folds(
+    estimator: Any, X: Any, y: Any, wanted: Asked, columns: Sequence[str]
+) -> tuple[Sequence[Fold], list[str]]:
+    """Train copies of an estimator, each without a part of the rows, and score them on it.
+
+    `columns` are those of the estimator, whose order the table may not have.
+    """
     if y is None:
         return [], ["Nothing was trained again: the table has no labels."]
     rows = X.shape[0] if hasattr(X, "shape") else len(X)
@@ -241,8 +246,15 @@ def _folds(estimator: Any, X: Any, y: Any, wanted: Asked) -> tuple[Sequence[Fold
                 continue
         failed = [one.message for one in said if isinstance(one.message, ExplosionWarning)]
         remarks += [f"Fold {place}: {message}." for message in failed]
-        found.append(Fold(len(train), len(test), _values(made), made.importance))
+        importance = _in_order(made, columns)
+        found.append(Fold(len(train), len(test), _values(made), importance))
     return found, remarks
+
+
+def _in_order(made: Subject, columns: Sequence[str]) -> Array:
+    """Give the importance of columns by their names: copies have the order of their table."""
+    found = dict(zip(made.columns, made.importance, strict=True))
+    return np.array([found.get(column, 0.0) for column in columns], np.float64)
 
 
 def _parts(estimator: Any, y: Any, known: Array, wanted: Asked) -> Any:

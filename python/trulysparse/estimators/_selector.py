@@ -64,7 +64,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         many), a fraction in (0, 1] of them as a float, or half of them if None (default), as in
         scikit-learn's RFE; always at least one. ``"auto"``, with `y`: the fewest whose loss on a
         quarter of the samples, which is held out for it, is within a standard error of the lowest;
-        `path_` has them all. Scores are of all samples then.
+        `path_` has them all. Scores are of all samples then. A warning says if the lowest is not
+        below that of a constant prediction by more than its error.
     fdr
         The false discovery rate, a number in (0, 1), only with `y` and instead of
         `n_features_to_select`: as many columns are selected as leave the mean share of those among
@@ -139,6 +140,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         With ``n_features_to_select="auto"``, from few `columns` to many: with as many the `loss` of
         held-out samples, its standard `error`, and the `score`, which is the share that is right
         or, of numbers, R2. `trulysparse.plot.selection_path` draws it.
+    q_values_ : float64 array of shape (n_features_in_,), or None
+        With `fdr`: the lowest rate at which each column is selected.
+    selection_frequency_ : float64 array of shape (n_features_in_,), or None
+        With `n_subsamples`: the share of the halves of which each column is selected. With `fdr`
+        that of the networks in which it comes as far as those that are selected.
     n_features_ : int
         The number of selected columns.
     n_features_in_ : int
@@ -149,8 +155,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         The classes in the order of the outputs, or the numbers of the labels; only after a `fit`
         with such.
     columns_ : tuple of Part, or None
-        Of a table of pandas, polars or Arrow: what became of each column, and why those that are
-        left out are.
+        Of a frame with text, categories, times or missing cells: what became of each column, and
+        why those that are left out are. None of arrays and of frames of numbers only.
     model_ : SparseMLP
         A trained network; it takes all features as they are, those that are not selected for
         nothing. Its `metadata` have the names of features and classes.
@@ -336,7 +342,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def columns_(self) -> tuple[Part, ...] | None:
-        """What became of each column of the table that `fit` saw; None if it saw no table."""
+        """What became of each column of the frame that `fit` saw; None if all are numbers."""
         check_is_fitted(self, "scores_")
         return self._encoder.columns_ if isinstance(self._encoder, TableEncoder) else None
 

@@ -46,9 +46,10 @@ def columns(parts: Sequence[Part], *, most: int | None = SHOWN) -> list[str]:
     lines += [f"{part.name:<{wide}}  {part.said()}" for part in shown]
     if len(told) > len(shown):
         kinds = Counter(part.kind for part in told[len(shown) :])
-        some = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        some = ", ".join(f"{kind}: {count:,}" for kind, count in kinds.items())
         lines.append(
-            f"{len(told) - len(shown)} columns more ({some}): see `trulysparse info --columns`"
+            f"and {len(told) - len(shown):,} more ({some}), which "
+            "`trulysparse info MODEL --columns` shows"
         )
     return lines
 

@@ -15,6 +15,7 @@ from trulysparse.estimators import (
     SparseMLPClassifier,
     SparseMLPRegressor,
     _choosing,
+    _explaining,
     _scaling,
     described,
 )
@@ -121,6 +122,7 @@ def write(
         names = [part.name for part in encoder.columns_]
     count = model.original_layer_sizes[0] if encoder is None else len(encoder.columns_)
     is_number = isinstance(learnt.target, Numbers)
+    shares = _explaining.shares(problem.x_train, encoder)
     model.metadata[KEY] = described(
         "SparseMLPRegressor" if is_number else "SparseMLPClassifier",
         learnt.target,
@@ -131,6 +133,7 @@ def write(
         sparse=problem.is_sparse,
         scale=scaled.name,
         robust=None if scaled.columns is None else scaled.columns.tolist(),
+        shares=None if shares is None else shares.tolist(),
         notes=problem.telling,
         history=curves_of(model.history),
         seen=seen.sketch(problem.x_train),

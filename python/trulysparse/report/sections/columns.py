@@ -132,10 +132,12 @@ def _stability(subject: Subject, top: list[int], most: int) -> tuple[str, list[s
     folds = [fold for fold in subject.folds if fold.importance is not None]
     if not folds:
         return None
+    most = max(1, min(most, int((subject.importance > 0).sum()) // 2))  # of all, each is among them
     counts = np.zeros(len(subject.columns), np.int64)
     for fold in folds:
         assert fold.importance is not None
         order = np.argsort(-fold.importance, kind="stable")[:most]
         counts[order[fold.importance[order] > 0]] += 1
-    said = f"Stability is in how many of the folds a column is among the {most} that matter most."
+    best = "matters" if most == 1 else f"is among the {most} that matter"
+    said = f"Stability is in how many of the folds a column {best} most."
     return said, [f"{counts[c]} of {len(folds)}" for c in top]
