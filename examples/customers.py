@@ -94,9 +94,9 @@ fig.savefig("customers-calibration.png")
 # ----
 # The three reasons of the truth come first; city and birth year say nothing.
 
-order = np.argsort(-classifier.feature_importances_)
-for i in order:
-    print(f"{classifier.feature_names_in_[i]:12s} {classifier.feature_importances_[i]:.3f}")
+frame_columns = classifier.feature_names_in_
+for i in np.argsort(-classifier.feature_importances_):
+    print(f"{frame_columns[i]:12s} {classifier.feature_importances_[i]:.3f}")
 
 # %%
 # And for one customer, in units of the log-odds:

@@ -1,6 +1,9 @@
-"""Few samples, thousands of features, as gene expression has: `python examples/wide_table.py`.
+"""
+Genes that tell nothing alone
+=============================
 
-Which genes tell two states of a cell apart, if none of them does alone?
+Few samples, thousands of columns, as tables of gene expression are. Two states of a cell depend on
+twenty genes, none of which tells anything alone. The table is drawn, so the right answer is known.
 """
 
 import numpy as np

@@ -2,12 +2,12 @@
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import limits
 from trulysparse import datasets
@@ -50,49 +50,121 @@ def test_the_wide_table_has_its_genes_found(tmp_path):
     )
 
 
-def test_text_is_told_apart_by_the_words_of_its_subject(tmp_path):
-    text = run("sparse_text.py", tmp_path)
-    assert "4,000 x 262,144 CSR" in text
-    assert number(r"accuracy ([\d.]+)", text) > 0.85
-    words = re.search(r"words that matter: (.*)", text)[1].split(", ")
-    subjects = runpy.run_path(str(ROOT / "examples" / "sparse_text.py"))["SUBJECTS"]
-    told = set(" ".join(subjects.values()).split())
-    assert len(words) == 10
-    assert len(set(words) & told) >= 8
+def shortened(name, folder, monkeypatch, capsys, **instead):
+    """What a page of the gallery prints and knows, with parts of its code replaced."""
+    text = (ROOT / "examples" / name).read_text("utf-8")
+    for old, new in instead.values():
+        assert old in text, old
+        text = text.replace(old, new)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names = {"__name__": "__main__"}
+    exec(compile(text, name, "exec"), names)
+    return capsys.readouterr().out, names
+
+
+def drawn(folder):
+    """The names of the pictures in a folder, which must be some."""
+    for picture in folder.glob("*.png"):
+        assert picture.read_bytes().startswith(PNG)
+    return {picture.name for picture in folder.glob("*.png")}
+
+
+def test_messages_are_sorted_by_topic(tmp_path, monkeypatch, capsys):
+    text, names = shortened(
+        "messages.py",
+        tmp_path,
+        monkeypatch,
+        capsys,
+        topics=('    "statistics": ["scipy.stats"],\n', ""),
+        more=('    "optimisation": ["scipy.optimize"],\n', ""),
+        last=('"clustering", "statistics", "trees"', '"clustering", "trees"'),
+    )
+    assert len(names["CHAPTERS"]) == 7
+    assert number(r"SparseMLPClassifier: accuracy ([\d.]+)", text) > 0.7
+    assert re.search(r"^clustering: .*cluster", text, re.MULTILINE)
+    assert re.search(r"^trees: .*(tree|split)", text, re.MULTILINE)
+    assert names["classifier"].classes_[names["chances"].argmax()] == "signals"
+    assert drawn(tmp_path) == {"messages-confusion.png"}
+
+
+def test_customers_who_leave_are_told_and_shown(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("polars", reason="pip install 'trulysparse[tables]'")
+    text, names = shortened("customers.py", tmp_path, monkeypatch, capsys)
+    assert "\nTrue\n" in text  # the file predicts the same
+    truth = number(r"the truth: AUC ([\d.]+)", text)
+    assert 0.65 < number(r"network: AUC ([\d.]+)", text) <= truth
+    worth = dict(zip(names["frame_columns"], names["classifier"].feature_importances_, strict=True))
+    assert min(worth["tariff"], worth["price rise"]) > max(worth["city"], worth["birth year"])
+    assert (tmp_path / "customers.html").stat().st_size > 10_000
+    assert drawn(tmp_path) == {"customers-calibration.png"}
+
+
+def test_genes_of_leukaemias(tmp_path, monkeypatch, capsys):
+    """On a smaller table, as that of the page has to be fetched."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(72, 600)).astype(np.float32), np.repeat([-1, 1], [47, 25])
+    x[:, [10, 200, 599]] += 1.5 * y[:, None]
+    np.savez(tmp_path / "ALLAML.npz", x=x, y=y)
+    monkeypatch.setenv("TRULYSPARSE_DATA", str(tmp_path))
+    text, names = shortened(
+        "leukaemia.py",
+        tmp_path,
+        monkeypatch,
+        capsys,
+        folds=("StratifiedKFold(5, ", "StratifiedKFold(2, "),
+        counts=("for count in (5, 25, 100):", "for count in (5,):"),
+        few=("fdr=0.1, random", "fdr=0.1, n_members=2, random"),
+    )
+    assert "72 x 600: 47 ALL, 25 AML" in text
+    assert set(names["first"][:3]) == {10, 200, 599}
+    assert "0 genes tell shuffled labels" in text
+    assert drawn(tmp_path) == {"leukaemia-genes.png"}
 
 
 @pytest.mark.parametrize("fashion", [False, True])
-def test_images_are_learnt_and_drawn(tmp_path, monkeypatch, capsys, fashion):
+def test_a_network_learns_where_to_look(tmp_path, monkeypatch, capsys, fashion):
     if not fashion:
         monkeypatch.setattr(datasets, "FASHION_MNIST_FOLDER", tmp_path / "none")
     elif not datasets.FASHION_MNIST_FOLDER.is_dir():
-        pytest.skip("Fashion-MNIST is not installed")
-    example = runpy.run_path(str(ROOT / "examples" / "images.py"))
-    epochs, images = (2, 4000) if fashion else (5, 10_000)  # all of the digits
-    model, recorder = example["main"](tmp_path / "pictures", epochs, images)
-    text = capsys.readouterr().out
-    assert f"data: {'fashion-mnist' if fashion else 'digits'}," in text
-    assert number(r"accuracy ([\d.]+)", text) > (0.4 if fashion else 0.8)
-    assert recorder.epochs == list(range(epochs + 1))
-    assert model.evolutions == epochs - 1  # and pruning_curve left it alone
-    assert recorder.connections[0][-1] == model.layers[0].nnz
-    pictures = {p.name for p in (tmp_path / "pictures").iterdir()}
-    assert pictures == {"learning.png", "pixels.png", "degrees.png", "pruning.png"}
-    for name in pictures:
-        assert (tmp_path / "pictures" / name).read_bytes().startswith(PNG)
+        pytest.skip("Fashion-MNIST is not installed: apt install dataset-fashion-mnist")
+    short = {
+        "size": ("28, 1000, 20_000", "28, 200, 4_000"),
+        "epochs": ("epochs=30,", "epochs=6,"),
+        "strip": ("epochs=[0, 2, 5, 30]", "epochs=[0, 2, 5, 6]"),
+        "records": ("(0, 2, 5, 30)", "(0, 2, 5, 6)"),
+        "film": ("[*range(31), *[30] * 8]", "[0, 6]"),
+    }
+    text, names = shortened("images.py", tmp_path, monkeypatch, capsys, **short)
+    assert number(r"test accuracy ([\d.]+)", text) > (0.6 if fashion else 0.8)
+    degrees, inner = names["degrees"], names["inner"]
+    if fashion:  # digits fill their frame
+        assert degrees[6][inner].mean() > 1.2 * degrees[6][~inner].mean()
+    assert drawn(tmp_path) == {"where-to-look.png", "pixels.png", "reasons.png", "learning.png"}
+    assert (tmp_path / "where-to-look.gif").read_bytes().startswith(b"GIF8")
 
 
-def test_images_ask_for_a_folder(tmp_path):
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "images.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=limits.CHILD,
+def test_a_large_network_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    text, names = shortened(
+        "million_neurons.py",
+        tmp_path,
+        monkeypatch,
+        capsys,
+        sizes=("333_000, 333_000, 333_000", "3_000, 3_000, 3_000"),
     )
-    assert done.returncode == 1
-    assert "images.py FOLDER" in done.stderr
-    assert not list(tmp_path.iterdir())
+    assert "the same bits: True" in text
+    assert names["model"].layer_sizes[1] == 3000
+    assert number(r"epoch 4: loss [\d.]+, held-out accuracy ([\d.]+)", text) > 0.8
+    assert drawn(tmp_path) == {"million-degrees.png"}
+
+
+def test_a_rule_is_compared_over_seeds(tmp_path, monkeypatch, capsys):
+    short = ("EPOCHS, SEEDS = 30, range(5)", "EPOCHS, SEEDS = 8, range(2)")
+    text, names = shortened("topology_rule.py", tmp_path, monkeypatch, capsys, epochs=short)
+    assert {runs.shape for runs in names["curves"].values()} == {(2, 8)}
+    assert number(r"GradientSign\s+([\d.]+)", text) > 0.5
+    assert text.count("GradientSign less") == 3
+    assert drawn(tmp_path) == {"rules.png"}
 
 
 def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
