@@ -2,9 +2,9 @@
 Which genes tell two leukaemias apart?
 ======================================
 
-72 patients with acute leukaemia, 47 lymphoblastic (ALL) and 25 myeloid (AML), and the expression of
-7,129 genes in the bone marrow of each (Golub et al., Science 286, 1999). How well can a new patient
-be told, and which genes tell?
+72 patients with acute leukaemia, 47 lymphoblastic (ALL) and 25 myeloid (AML), and the expression
+of 7,129 genes in the bone marrow of each (Golub et al., Science 286, 1999). How well can a new
+patient be told, and which genes tell?
 
 OpenML has the table. A folder of your own with ``ALLAML.npz`` may be named by the environment
 variable ``TRULYSPARSE_DATA``.
@@ -45,8 +45,9 @@ print(f"{x.shape[0]} x {x.shape[1]}:", ", ".join(map("{} {}".format, counts, nam
 # %%
 # How well is a new patient told?
 # -------------------------------
-# Five folds: each patient is predicted by a network that has not seen him. The defaults are made for
-# tables like this one; nothing is chosen by hand. Logistic regression stands beside it.
+# Five folds: each patient is predicted by a network that has not seen him. The defaults are
+# made for tables like this one; nothing is chosen by hand. Logistic regression stands beside
+# it.
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 rivals = {
@@ -69,16 +70,17 @@ print(f"{model.nnz:,} connections; a dense network of this shape has {dense:,}")
 # %%
 # Which genes tell, and how sure is that?
 # ---------------------------------------
-# ``fdr=0.1`` asks for all genes that tell something, and allows a tenth of them to be luck. Networks
-# train while weak genes leave; shuffled copies of the genes leave with them, and show how far luck
-# alone comes.
+# ``fdr=0.1`` asks for all genes that tell something, and allows a tenth of them to be luck.
+# Networks train while weak genes leave; shuffled copies of the genes leave with them, and show
+# how far luck alone comes.
 
 selector = SparseFeatureSelector(fdr=0.1, random_state=0).fit(x, kind)
 print(f"{selector.get_support().sum()} genes tell something")
 
 # %%
-# The first twelve, by their numbers on the microarray, and what some of them are. The clinic tells AML
-# by CD33 and myeloperoxidase, and there are drugs against CD33: the network knew neither.
+# The first twelve, by their numbers on the microarray, and what some of them are. The clinic
+# tells AML by CD33 and myeloperoxidase, and there are drugs against CD33: the network knew
+# neither.
 
 NAMES = {
     1834: "CD33, marker of myeloid cells",
@@ -94,8 +96,8 @@ for rank, gene in enumerate(first, 1):
     print(f"{rank:2d}. gene {gene + 1}: {NAMES.get(gene + 1, '')}")
 
 # %%
-# Do they hold? A heat map of the patients, sorted by kind: each row is a gene, red where a patient has
-# more of it than the mean.
+# Do they hold? A heat map of the patients, sorted by kind: each row is a gene, red where a
+# patient has more of it than the mean.
 
 order = np.argsort(kind, kind="stable")
 scaled = (x - x.mean(axis=0)) / x.std(axis=0)
@@ -111,8 +113,8 @@ fig.savefig("leukaemia-genes.png")
 # %%
 # Are a few genes enough?
 # -----------------------
-# The selection stands inside the pipeline, so that it never sees the patients that it is judged by.
-# Selecting before the cross-validation would make any table look easy.
+# The selection stands inside the pipeline, so that it never sees the patients that it is judged
+# by. Selecting before the cross-validation would make any table look easy.
 
 for count in (5, 25, 100):
     few = make_pipeline(
@@ -134,8 +136,8 @@ print(f"{none.get_support().sum()} genes tell shuffled labels")
 # %%
 # One patient
 # -----------
-# What speaks for and against the kind that a patient is told to have, in units of the log-odds. A
-# network of 7,129 genes has no single reason:
+# What speaks for and against the kind that a patient is told to have, in units of the log-odds.
+# A network of 7,129 genes has no single reason:
 
 doubtful = cross_val_predict(classifier, x, kind, cv=folds, method="predict_proba").max(axis=1)
 patient = int(np.argmin(doubtful))

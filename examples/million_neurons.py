@@ -2,11 +2,13 @@
 A network of a million neurons, on a laptop
 ===========================================
 
-How large may a network be on this machine? Ask first, then train, stop in the middle, and go on as if
-nothing had happened. A dense network of this shape would need half a terabyte for one of its layers.
+How large may a network be on this machine? Ask first, then train, stop in the middle, and go on
+as if nothing had happened. A dense network of this shape would need 444 GB for one of
+its layers.
 """
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -22,19 +24,20 @@ print(f"{len(x):,} samples with {x.shape[1]:,} features; {sum(SIZES):,} neurons"
 # %%
 # Plan
 # ----
-# The plan counts bytes before anything is allocated. What does not fit into the memory of the machine,
-# or of its container, is refused at once.
+# The plan counts bytes before anything is allocated. What does not fit into the memory of the
+# machine, or of its container, is refused at once.
 
 SGD = ts.SGD(0.3, nesterov=True, schedule="cosine", weight_decay=0, layer_rates="fan_in")
 print(ts.plan(SIZES, epsilon=1, activation="leaky_relu", dropout=0, batch_size=32, optimizer=SGD))
-dense = sum(a * b for a, b in zip(SIZES, SIZES[1:], strict=False)) * 4
+dense = sum(a * b for a, b in pairwise(SIZES)) * 4
 print(f"the weights alone of a dense network of this shape: {dense / 1e9:,.0f} GB")
 
 # %%
 # Train
 # -----
-# A hidden neuron has two connections here, and an output hundreds of thousands. So first weights go by
-# the connections that a neuron really has (``fan="real"``), and so do the rates of the layers.
+# A hidden neuron has two connections here, and an output hundreds of thousands. So first
+# weights go by the connections that a neuron really has (``fan="real"``), and so do the rates
+# of the layers.
 
 start = time.perf_counter()
 model = ts.SparseMLP(
@@ -67,8 +70,9 @@ print(f"peak memory {history.history['peak_memory'][-1] / 1e9:.2f} GB")
 # %%
 # Go on
 # -----
-# The power fails after the second epoch. What was saved goes on, and ends with the same bits as the
-# training that was not interrupted: connections, momentum and the random numbers are in the file.
+# The power fails after the second epoch. What was saved goes on, and ends with the same bits as
+# the training that was not interrupted: connections, momentum and the random numbers are in the
+# file.
 
 saved = ts.load("million-2.safetensors")
 saved.fit(x, y, initial_epoch=2, **settings)

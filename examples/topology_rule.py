@@ -2,9 +2,9 @@
 A topology rule, compared over seeds
 ====================================
 
-How should connections come and go? A rule is a class with one method, in NumPy. This page writes one,
-and asks whether it is any better than SET, than growth by gradients, and than a topology that stays as
-it is. One seed says little, so each rule has five.
+How should connections come and go? A rule is a class with one method, in NumPy. This page writes
+one, and asks whether it is any better than SET, than growth by gradients, and than a topology
+that stays as it is. One seed says little, so each rule has five.
 """
 
 import matplotlib.pyplot as plt
@@ -15,9 +15,9 @@ from sklearn.datasets import load_digits
 # %%
 # The rule
 # --------
-# ``layer`` has the weights as a SciPy matrix, empty places to choose from, and the gradient that any of
-# them would have. What the rule returns are the connections that go, the places of those that come, and
-# the weights with which these begin.
+# ``layer`` has the weights as a SciPy matrix, empty places to choose from, and the gradient
+# that any of them would have. What the rule returns are the connections that go, the places of
+# those that come, and the weights with which these begin.
 
 
 class GradientSign(ts.TopologyRule):
@@ -40,8 +40,8 @@ class GradientSign(ts.TopologyRule):
 # %%
 # The comparison
 # --------------
-# Small digits, and a network with 2 % of the connections that a dense one has: there the choice matters.
-# Seeds are the same for all rules, so each pair starts from the same network.
+# Small digits, and a network with 2 % of the connections that a dense one has: there the choice
+# matters. Seeds are the same for all rules, so each pair starts from the same network.
 
 x, y = load_digits(return_X_y=True)
 x_train, y_train, x_test, y_test = x[:-360], y[:-360], x[-360:], y[-360:]
@@ -78,8 +78,8 @@ for name, runs in curves.items():
     print(f"{name:15s} {last.mean():.3f} ± {last.std(ddof=1) / np.sqrt(len(last)):.3f}")
 
 # %%
-# A difference counts if it stands out from the seeds. Pairs with the same seed are compared, which takes
-# out what the start has to do with it:
+# A difference counts if it stands out from the seeds. Pairs with the same seed are compared,
+# which takes out what the start has to do with it:
 
 for name in ("stays as it is", "SET", "gradients"):
     paired = curves["GradientSign"][:, -1] - curves[name][:, -1]

@@ -2,8 +2,9 @@
 Genes that tell nothing alone
 =============================
 
-Few samples, thousands of columns, as tables of gene expression are. Two states of a cell depend on
-twenty genes, none of which tells anything alone. The table is drawn, so the right answer is known.
+Few samples, thousands of columns, as tables of gene expression are. Two states of a cell depend
+on twenty genes, none of which tells anything alone. The table is drawn, so the right answer is
+known.
 """
 
 import numpy as np

@@ -167,17 +167,40 @@ def test_a_rule_is_compared_over_seeds(tmp_path, monkeypatch, capsys):
     assert drawn(tmp_path) == {"rules.png"}
 
 
-def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
-    blocks = re.findall(
-        r"^```python\n(.*?)^```", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
-    assert len(blocks) > 5
-    monkeypatch.chdir(tmp_path)
+def run_blocks(page):
+    """Run the Python of a page from top to bottom, and give how many blocks there were."""
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     names = {}
     for block in blocks:
         if "import OfflineEmissionsTracker" in block and not find_spec("codecarbon"):
             continue
-        exec(compile(block, str(GUIDE), "exec"), names)
+        exec(compile(block, str(page), "exec"), names)
+    return len(blocks)
+
+
+def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pandas", reason="pip install pandas")
+    monkeypatch.chdir(tmp_path)
+    assert run_blocks(ROOT / "README.md") == 2
+    text = capsys.readouterr().out
+    assert float(text.splitlines()[0]) > 0.95  # the accuracy
+    assert "SparseMLP(30-200-200-2, " in text
+    assert (tmp_path / "cancer.safetensors").is_file()
+
+
+def test_the_code_of_coming_from_elsewhere_runs(capsys):
+    assert run_blocks(ROOT / "docs" / "coming.md") == 2
+    assert "'accuracy': " in capsys.readouterr().out
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run_blocks(GUIDE) > 5
     text = capsys.readouterr().out
     assert "\n[0 1 2]\n" in text  # as the guide says
     for file in ("best.safetensors", "log.csv", "model.safetensors", "exported/README.txt"):
