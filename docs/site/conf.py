@@ -1,6 +1,7 @@
 """Settings of Sphinx; `docs/build` collects the pages and runs it."""
 
 import os
+import re
 from pathlib import Path
 
 import trulysparse
@@ -34,6 +35,9 @@ default_role = "py:obj"  # what stands in single backticks
 autosummary_generate = True
 autosummary_imported_members = True
 napoleon_google_docstring = False
+napoleon_use_ivar = True
+# Words of a type, such as shape, are names of several attributes.
+suppress_warnings = ["ref.python"]
 templates_path = ["templates"]
 exclude_patterns = ["templates", "gallery/*.py", "gallery/*.ipynb"]
 
@@ -56,3 +60,16 @@ html_show_sourcelink = False
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
+
+# Names with an underscore at the end are no links of reStructuredText; those in backticks are left.
+ENDS = re.compile(r"(`[^`]*`)|(?<=\w)_(?=[^\w`]|$)")
+
+
+def escaped(app, what, name, subject, options, lines):
+    """Escape the last underscore of names such as ``n_features_in_``."""
+    lines[:] = [ENDS.sub(lambda found: found[1] or r"\_", line) for line in lines]
+
+
+def setup(app):
+    """Change docstrings before Napoleon reads them."""
+    app.connect("autodoc-process-docstring", escaped, priority=400)

@@ -269,7 +269,7 @@ class Setting(property, Generic[T]):
         def setting(model: Any) -> Any:
             return copy(getattr(Config.of(model._core), self._name))
 
-        setting.__doc__ = doc  # for pdoc and help(), as is the type below
+        setting.__doc__ = doc  # for the documentation and help(), as is the type below
         super().__init__(setting)
 
     def __set_name__(self, owner: type, name: str) -> None:
