@@ -153,6 +153,7 @@ def test_the_bar_shows_what_the_server_did(monkeypatch: pytest.MonkeyPatch, capf
     assert shown[1] == "loss 0.5000, 50 connections"
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")
     fitted(ts.WASAP(workers=2), progress=True)
     assert "updates/s, staleness" in capfd.readouterr().err
     fitted(ts.WASSP(workers=2), progress=True)

@@ -6,6 +6,15 @@ import math
 
 from trulysparse import _progress
 
+# What is looked at most comes first, as a narrow terminal has room for some of it only.
+_NAMES = {
+    "val_accuracy": "val_acc",
+    "val_loss": "val_loss",
+    "accuracy": "acc",
+    "loss": "loss",
+}
+_BAR = 35  # characters of a short bar, the share that is done, and two times
+
 
 class EpochBar:
     """A progress bar over epochs that moves within them."""
@@ -32,11 +41,14 @@ class EpochBar:
         self._bar.set_description_str(f"epoch {epoch + 1}/{self._epochs.stop}, {what}")
 
     def tick(self, samples: int, logs: dict[str, float]) -> None:
+        self._bar.midway = True
         self._show(logs)
         self._move(self._done + samples / self._samples)
 
     def epoch_done(self, epoch: int, logs: dict[str, float]) -> None:
         self._connections = int(logs["connections"])
+        self._bar.midway = False
+        self._bar.set_description_str(f"epoch {epoch + 1}/{self._epochs.stop}", refresh=False)
         self._show(logs)
         self._move(epoch + 1 - self._epochs.start)
 
@@ -44,21 +56,27 @@ class EpochBar:
         if self._bar.disable:
             return
         # Validation scores stay in sight until the next ones; a squared error has no accuracy.
-        names = {
-            "loss": "loss",
-            "accuracy": "acc",
-            "val_loss": "val_loss",
-            "val_accuracy": "val_acc",
-        }
-        shown = {k: v for k, v in logs.items() if k in names and (math.isfinite(v) or "loss" in k)}
+        shown = {k: v for k, v in logs.items() if k in _NAMES and (math.isfinite(v) or "loss" in k)}
         self._scores = {**self._scores, **shown}
-        parts = [f"{names[k]} {v:.4f}" for k, v in self._scores.items()]
+        parts = [f"{name} {self._scores[k]:.4f}" for k, name in _NAMES.items() if k in self._scores]
+        if logs.get("limited"):
+            parts.insert(
+                "val_accuracy" in self._scores, f"weights limited in {logs['limited']:,.0f} steps"
+            )
         if logs.get("updates"):  # of an asynchronous server, in this epoch
             parts.append(f"{logs['updates'] / logs['seconds']:,.0f} updates/s")
             parts.append(f"staleness {logs['staleness']:.1f}, idle {logs['idle']:.1f} s")
-        if logs.get("limited"):
-            parts.append(f"weights limited in {logs['limited']:,.0f} steps")
-        self._bar.set_postfix_str(", ".join([*parts, f"{self._connections:,} connections"]), False)
+        parts.append(f"{self._connections:,} connections")
+        self._bar.set_postfix_str(", ".join(self._that_fit(parts)), False)
+
+    def _that_fit(self, parts: list[str]) -> list[str]:
+        """Give the first of some texts, as many as leave room for a bar, and at least one."""
+        width = self._bar.columns()
+        if width is None:
+            return parts
+        room = width - len(str(self._bar.desc)) - _BAR
+        counts = [len(", ".join(parts[: k + 1])) <= room for k in range(len(parts))]
+        return parts[: max(1, sum(counts))]
 
     def _move(self, position: float) -> None:
         if not self._bar.disable:
