@@ -405,3 +405,28 @@ def test_huge_targets_are_refused_before_anything_is_said(size):
             for targets in (y, np.c_[NUMBERS[:, 0], y]):
                 with pytest.raises(ValueError, match=r"y = 1.*in row 5.*expected numbers up to"):
                     fit(x, targets)
+
+
+def test_what_scikit_learn_would_print_whole_is_said_in_a_line():
+    x = np.random.default_rng(0).normal(size=(ROWS, 3))
+    fitted = ts.SparseMLPClassifier(max_iter=1, random_state=0).fit(x, LABELS)
+    for call in (fitted.fit, lambda x, y: fitted.predict(x), ts.SparseFeatureSelector(1).fit):
+        with pytest.raises(ValueError, match=r"^X has dtype complex128: .*expected reals$"):
+            call(x + 1j, LABELS)
+    with pytest.raises(ValueError, match=r"^X = 3\.0: expected a 2D array"):
+        fitted.predict(3.0)
+    for explain in (fitted.explain, fitted.model_.explain):
+        for baseline in (0, None):
+            with pytest.raises(
+                TypeError, match=r"^baseline = (0|None): expected 'mean' or 'zero', or"
+            ):
+                explain(x, baseline=baseline)
+
+
+def test_infinities_of_both_signs_are_an_error_and_no_warning():
+    x = np.random.default_rng(0).normal(size=(ROWS, 3))
+    x[2, 1], x[3, 1] = np.inf, -np.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=r"^X\[2, 1\] = inf"):
+            ts.SparseMLPClassifier(max_iter=1).fit(x, LABELS)

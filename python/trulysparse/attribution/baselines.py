@@ -47,6 +47,9 @@ def baseline(
         If it is none of these, or the rows are not of the network's features.
     """
     features = Config.of(core).layer_sizes[0]
+    if given is None or (np.isscalar(given) and not isinstance(given, str)):
+        named = " or ".join(map(repr, NAMED))
+        raise TypeError(f"baseline = {_check.shown(given)}: expected {named}, or rows of samples")
     if not isinstance(given, str):
         return _mean(core, made(_as_rows(given)))
     if _check.choice("baseline", given, NAMED) == "zero":

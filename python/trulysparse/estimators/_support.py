@@ -107,10 +107,18 @@ def validated(
         _check_width(estimator, name, X)
     if how.get("reset", True) or not isinstance(y, str):  # it is trained on
         say_integers_of(name, X)
-    try:
-        found = validate_data(
-            estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **how
+    if getattr(getattr(X, "dtype", None), "kind", None) == "c":
+        # In words that scikit-learn's checks look for; its own message has all of X.
+        raise ValueError(f"{name} has dtype {X.dtype}: Complex data not supported: expected reals")
+    if np.isscalar(X):
+        raise ValueError(
+            f"{name} = {_check.shown(X)}: expected a 2D array, (n_samples, n_features)"
         )
+    try:
+        with np.errstate(invalid="ignore"):  # inf beside -inf, which is an error below
+            found = validate_data(
+                estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **how
+            )
     except OverflowError:
         raise ValueError(f"{name} has integers beyond float64: expected smaller numbers") from None
     except (ValueError, TypeError) as error:
