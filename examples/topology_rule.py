@@ -7,10 +7,10 @@ one, and asks whether it is any better than SET, than growth by gradients, and t
 that stays as it is. One seed says little, so each rule has five.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import trulysparse as ts
 from sklearn.datasets import load_digits
+from trulysparse import plot
 
 # %%
 # The rule
@@ -54,12 +54,12 @@ RULES = {
 EPOCHS, SEEDS = 30, range(5)
 
 
-def accuracies(rule, seed):
-    """Train once, and give the accuracy on the test images after each epoch."""
+def trained(rule, seed):
+    """Train once, and give the history."""
     model = ts.SparseMLP(
         [64, 300, 300, 10], density=0.02, fan="real", dropout=0, standardize=True, seed=seed
     )
-    history = model.fit(
+    return model.fit(
         x_train,
         y_train,
         epochs=EPOCHS,
@@ -69,12 +69,11 @@ def accuracies(rule, seed):
         validation_data=(x_test, y_test),
         progress=False,
     )
-    return history.history["val_accuracy"]
 
 
-curves = {name: np.array([accuracies(rule, s) for s in SEEDS]) for name, rule in RULES.items()}
-for name, runs in curves.items():
-    last = runs[:, -1]
+runs = {name: [trained(rule, seed) for seed in SEEDS] for name, rule in RULES.items()}
+ends = {name: np.array([one.history["val_accuracy"][-1] for one in runs[name]]) for name in runs}
+for name, last in ends.items():
     print(f"{name:15s} {last.mean():.3f} ± {last.std(ddof=1) / np.sqrt(len(last)):.3f}")
 
 # %%
@@ -82,19 +81,13 @@ for name, runs in curves.items():
 # which takes out what the start has to do with it:
 
 for name in ("stays as it is", "SET", "gradients"):
-    paired = curves["GradientSign"][:, -1] - curves[name][:, -1]
+    paired = ends["GradientSign"] - ends[name]
     error = paired.std(ddof=1) / np.sqrt(len(paired))
     print(f"GradientSign less {name}: {paired.mean():+.3f} ± {error:.3f}")
 
 # %%
-# The bands are from the worst seed to the best.
+# Lines are means, and the bands reach from the worst seed to the best.
 
-fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for name, runs in curves.items():
-    epochs = np.arange(1, EPOCHS + 1)
-    ax.plot(epochs, runs.mean(axis=0), label=name)
-    ax.fill_between(epochs, runs.min(axis=0), runs.max(axis=0), alpha=0.2, lw=0)
-ax.set(xlabel="epoch", ylabel="accuracy on test images", ylim=(0.5, None))
-ax.set_title(f"Ways to evolve a topology, {len(SEEDS)} seeds each")
-ax.legend(frameon=False)
-fig.savefig("rules.png")
+ax = plot.compare_runs(runs)
+ax.set_ylim(0.5, None)
+ax.figure.savefig("rules.png")

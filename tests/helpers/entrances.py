@@ -164,6 +164,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "plot.gradient_flow": {"norms": recorded(ts.GradientNorms, X, Y)},
     "plot.learning_curves": {"history": model().history},
     "plot.save_learning_curves": {"history": model().history, "path": FOLDER / "curves.png"},
+    "plot.compare_runs": {"runs": {"one": model().history}, "metric": "loss"},
     "plot.staleness_histogram": {"history": [1, 2, 3]},
     "datasets.load_csv": {"path": FOLDER / "none.csv"},
     "datasets.load_npz": {"path": FOLDER / "none.npz"},

@@ -14,6 +14,7 @@ from trulysparse.plot._parallel import (
     staleness_histogram,
 )
 from trulysparse.plot._pruning import accuracy_against_parameters
+from trulysparse.plot._runs import compare_runs
 from trulysparse.plot._selection import selection_path
 from trulysparse.plot._topology import degree_distributions, size_over_epochs
 from trulysparse.plot._training import learning_curves, save_learning_curves
@@ -21,6 +22,7 @@ from trulysparse.plot._training import learning_curves, save_learning_curves
 __all__ = [
     "accuracy_against_parameters",
     "accuracy_over_workers",
+    "compare_runs",
     "degree_distributions",
     "feature_importance_bars",
     "gradient_flow",

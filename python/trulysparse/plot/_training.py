@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trulysparse import _check, _files
 from trulysparse.plot import _style
+from trulysparse.plot._runs import values_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,9 +32,9 @@ def learning_curves(
     Parameters
     ----------
     history
-        What ``fit`` returned, or a dict of lists with the same keys: ``loss`` and, each optional,
-        ``val_loss``, ``accuracy``, ``val_accuracy``. Accuracies lie in [0, 1]. Numbers that are
-        not finite leave a gap.
+        What ``fit`` returned, a fitted estimator, or a dict of lists with the same keys: ``loss``
+        and, each optional, ``val_loss``, ``accuracy``, ``val_accuracy``. Accuracies lie in [0, 1].
+        Numbers that are not finite leave a gap. `compare_runs` draws several.
     ax
         Where to draw; a new pyplot figure by default. With an accuracy in `history` it is split:
         it keeps the loss on its left half, the right half becomes a second Axes.
@@ -108,11 +109,10 @@ def save_learning_curves(
 def _curves(history: Any) -> tuple[dict[str, Sequence[float]], list[int]]:
     """Give the curves by key, and the epochs counted from 1."""
     _check.not_sparse("history", history, "what fit returned, or a dict of lists")
-    if not (isinstance(history, Mapping) or hasattr(history, "history")):
-        raise TypeError(
-            f"history = {_check.shown(history)}: expected what fit returned, or a dict of lists"
-        )
-    values = history if isinstance(history, Mapping) else history.history
+    history = getattr(history, "history_", history)  # an estimator has it
+    values = values_of("history", history)
+    if any(hasattr(value, "history") or hasattr(value, "history_") for value in values.values()):
+        raise TypeError("history has several runs: expected one; plot.compare_runs draws several")
     keys = ("loss", "val_loss", "accuracy", "val_accuracy")
     curves = {key: values[key] for key in keys if len(values.get(key, ()))}
     if "loss" not in curves:
