@@ -2,11 +2,8 @@
 
 import os
 import re
-from pathlib import Path
 
 import trulysparse
-
-ROOT = Path(os.environ["TRULYSPARSE_ROOT"])
 
 project = "trulysparse"
 author = "the authors of trulysparse"
@@ -42,7 +39,7 @@ templates_path = ["templates"]
 exclude_patterns = ["templates", "gallery/*.py", "gallery/*.ipynb"]
 
 sphinx_gallery_conf = {
-    "examples_dirs": [str(ROOT / "examples")],
+    "examples_dirs": [os.environ["TRULYSPARSE_EXAMPLES"]],
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"\.py$",
     "download_all_examples": False,
