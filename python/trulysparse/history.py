@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from itertools import chain
+from typing import Any
 
 from trulysparse import _check, _files
 from trulysparse.explosion import Baseline, Trouble
@@ -68,11 +69,32 @@ class History:
         try:
             for key, value in logs.items():
                 self.history.setdefault(key, []).append(value)
+            for key in self.history.keys() - logs.keys():  # of callbacks, perhaps not in this epoch
+                self.history[key].append(math.nan)
             self.epoch.append(epoch)
         except BaseException:
             for values in self.history.values():
                 del values[len(self.epoch) :]
             raise
+
+    def add(self, numbers: Mapping[str, Any]) -> None:
+        """Add numbers of callbacks to the last epoch; NaN stands where an epoch has none.
+
+        Raises
+        ------
+        TypeError
+            If a key is no name, or a value no number; then nothing is added.
+        """
+        found = {}
+        for name, value in numbers.items():
+            if not isinstance(name, str):
+                raise TypeError(f"logs has the key {_check.shown(name)}: expected a name")
+            if not _check.is_number(_check.plain(value)):
+                raise TypeError(f"logs[{name!r}] = {_check.shown(value)}: expected a number")
+            found[name] = float(_check.plain(value))
+        for name, value in found.items():
+            values = self.history.setdefault(name, [math.nan] * len(self.epoch))
+            values[-1] = value
 
     def is_finite(self) -> bool:
         """Whether every loss is finite: one that is not means that training has diverged."""

@@ -140,6 +140,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "TopologyRule.at": {"epoch": 1, "epochs": 2},
     **{f"{kind}.at": {"epoch": 1, "epochs": 2} for kind in ("SET", "GradientGrowth")},
     "GradientNorms": SAMPLES,
+    "JSONLogger": {"filename": FOLDER / "log.jsonl"}, "MetricsLogger": {"function": print},
     "CSVLogger": {"filename": FOLDER / "log.csv"}, "ModelCheckpoint": {"filepath": FOLDER / "kept"},
     "LearningRateScheduler": {"schedule": lambda epoch, rate: rate},
     "ImageAugmentation": {"shape": (2, 3, 1)},

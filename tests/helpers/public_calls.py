@@ -418,6 +418,12 @@ CALLS = {
         lambda tmp_path, **o: trained(callbacks=[ts.CSVLogger(tmp_path / "log.csv", **o)]) and None,
         {"append": [True]},
     ),
+    "JSONLogger": (
+        lambda tmp_path, **o: (
+            trained(callbacks=[ts.JSONLogger(tmp_path / "log.jsonl", **o)]) and None
+        ),
+        {"append": [True]},
+    ),
     "ModelCheckpoint": (
         lambda tmp_path, **o: watched(ts.ModelCheckpoint(tmp_path / "best", "val_loss", **o))[0],
         {"save_best_only": [True]},

@@ -4,7 +4,9 @@ from trulysparse.callbacks.base import Callback, Logs
 from trulysparse.callbacks.csv_logger import CSVLogger
 from trulysparse.callbacks.early_stopping import EarlyStopping
 from trulysparse.callbacks.gradient_norms import GradientNorms
+from trulysparse.callbacks.json_logger import JSONLogger
 from trulysparse.callbacks.learning_rate_scheduler import LearningRateScheduler
+from trulysparse.callbacks.metrics_logger import MetricsLogger
 from trulysparse.callbacks.model_checkpoint import ModelCheckpoint
 from trulysparse.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from trulysparse.callbacks.terminate_on_explosion import TerminateOnExplosion
@@ -16,8 +18,10 @@ __all__ = [
     "Callback",
     "EarlyStopping",
     "GradientNorms",
+    "JSONLogger",
     "LearningRateScheduler",
     "Logs",
+    "MetricsLogger",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
     "TerminateOnExplosion",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _check
 from trulysparse.history import History
 from trulysparse.layer import Layer
 
@@ -55,22 +56,41 @@ class Callback:
     ``self.params`` says what the fit will do: ``"epochs"``, the epoch to train up to, and
     ``"metrics"``, a list of the names that the logs of its epochs will have.
 
+    What `on_epoch_end` puts into its `logs` under a new name stands in the history, and in the
+    `logs` of the callbacks that come later. It has to be a number.
+
     Attributes
     ----------
     sets_learning_rate : bool
         Whether the callback sets `SparseMLP.learning_rate`. `fit` then refuses a strategy, and a
         schedule that is not constant. Default False; a class attribute, to be overridden.
+    metrics : sequence of str
+        Names of the numbers that the callback puts into the logs of every epoch, so that others,
+        such as `EarlyStopping`, can be asked to watch them. Default none.
     """
 
     model: Model
     params: Mapping[str, Any]
     sets_learning_rate: bool = False
+    metrics: Sequence[str] = ()
     # Whether it decides by epochs before, of which a fit that goes on knows nothing.
     _remembers: bool = False
     # Whether it looks at the network after an epoch, and not at the logs only.
     _looks: bool = True
     # Whether one that sets the rate finds by itself where it was in a fit that goes on.
     _is_replayed: bool = False
+
+    def __new__(cls, *args: Any, **settings: Any) -> Callback:
+        """Note what it is made with, to say so."""
+        made = super().__new__(cls)
+        named = (f"{name}={_check.shown(value)}" for name, value in settings.items())
+        made._made_with = ", ".join([*map(_check.shown, args), *named])
+        return made
+
+    _made_with: str = ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._made_with})"
 
     def set_model(self, model: Model) -> None:
         """Take the model; called before anything else."""
@@ -87,7 +107,10 @@ class Callback:
         """Run before an epoch, counted from 0; `logs` is empty."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Run after an epoch, before pruning and evolution; `logs` has the numbers of `History`."""
+        """Run after an epoch, before pruning and evolution; `logs` has the numbers of `History`.
+
+        It is a dict of the callback's; a number under a new name is kept.
+        """
 
     def on_train_end(self, logs: Logs) -> None:
         """Run after the last epoch; `logs` is that of the last epoch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -68,12 +69,21 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         """Begin the file."""
-        if not self._append or self._header() is None:
+        self._names: list[str] | None = None
+        self._appends = self._append and self._header() is not None
+        if not self._appends:
             self._write("w", ["epoch", *self.params["metrics"]])
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Write a line."""
-        self._write("a", [epoch, *(logs[name] for name in self.params["metrics"])])
+        """Write a line; numbers of other callbacks are columns if the first epoch has them."""
+        if self._names is None:
+            names = [*self.params["metrics"]]
+            own = [name for name in logs if name not in names]
+            if own and not self._appends:
+                names += own
+                self._write("w", ["epoch", *names])
+            self._names = names
+        self._write("a", [epoch, *(logs.get(name, math.nan) for name in self._names)])
 
     def _write(self, mode: str, cells: list[Any]) -> None:
         path = self._filename

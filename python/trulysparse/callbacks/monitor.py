@@ -30,11 +30,11 @@ class Monitor:
         self.name, self.mode, self._min_delta = name, mode, min_delta
         self.best: float | None = None
 
-    def check(self, metrics: Sequence[str]) -> None:
+    def check(self, metrics: Sequence[str], hint: str = "") -> None:
         """Raise ValueError if there will be no such number."""
         if self.name in metrics:
             return
-        hint = " (give fit validation_data)" if self.name.startswith("val_") else ""
+        hint = " (give fit validation_data)" if self.name.startswith("val_") else hint
         raise ValueError(
             f"monitor = {self.name!r}: expected one of {', '.join(map(repr, metrics))}{hint}"
         )
@@ -42,7 +42,7 @@ class Monitor:
     def value(self, logs: Logs) -> float:
         """Give the number of this epoch."""
         if self.name not in logs:
-            self.check(list(logs))
+            self.check(list(logs), " (a callback that adds it has to come first)")
         return float(logs[self.name])
 
     def improves(self, value: float) -> bool:

@@ -270,8 +270,12 @@ class Loop:
             self._was_finite = False
             warnings.warn(DIVERGED, ExplosionWarning, stacklevel=_TO_CALLER + 1)
         bar.epoch_done(epoch, {**logs, "limited": history.limited_steps})
+        own: dict[str, float] = {}
         for callback in callbacks:
-            callback.on_epoch_end(epoch, dict(logs))
+            given = {**logs, **own}
+            callback.on_epoch_end(epoch, given)
+            own |= {name: value for name, value in given.items() if name not in logs}
+        history.add(own)
 
     def _epoch(self, epoch: int, bar: EpochBar) -> dict[str, float]:
         """Train and validate; give the numbers of the epoch."""

@@ -118,6 +118,7 @@ def start(
             validated=inputs.validation is not None,
             asynchronous=request.strategy is not None and request.strategy.asynchronous,
         )
+        names += [name for one in request.callbacks for name in one.metrics if name not in names]
         introduce(request.callbacks, model, {"epochs": request.epochs.stop, "metrics": names})
     if isinstance(request.x, RowBlocks):
         rows = RowsDriver(request, request.x)

@@ -1,0 +1,40 @@
+"""`MetricsLogger`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trulysparse import _check
+from trulysparse.callbacks.base import Callback, Logs
+
+
+class MetricsLogger(Callback):
+    """Give the numbers of each epoch to a function, such as that of a tracker of experiments.
+
+    Parameters
+    ----------
+    function
+        Called after each epoch with the epoch, counted from 0, and a dict of its numbers, those of
+        callbacks before this one included. What it raises ends the fit.
+
+    Raises
+    ------
+    TypeError
+        If it cannot be called.
+
+    Examples
+    --------
+    >>> import trulysparse as ts
+    >>> seen = []
+    >>> callback = ts.MetricsLogger(lambda epoch, numbers: seen.append(numbers["loss"]))
+    """
+
+    def __init__(self, function: Callable[[int, dict[str, float]], Any]) -> None:
+        if not callable(function):
+            raise TypeError(f"function = {_check.shown(function)}: expected something to call")
+        self.function = function
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Call the function."""
+        self.function(epoch, dict(logs))
