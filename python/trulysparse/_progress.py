@@ -124,7 +124,7 @@ def bar(*, enabled: bool, **options: Any) -> Any:
     """Make a bar of tqdm's with these options, or what stands for one; see above."""
     if not enabled:
         return NoBar()
-    if sys.stderr is None:  # as of programs without a console
+    if sys.stderr is None:  # programs without a console have none
         return NoBar()
     kind, in_notebook = _bars()
     if not in_notebook and not sys.stderr.isatty():

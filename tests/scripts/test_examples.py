@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from helpers import limits
@@ -61,6 +62,7 @@ def shortened(name, folder, monkeypatch, capsys, **instead):
     monkeypatch.setenv("MPLBACKEND", "agg")
     names = {"__name__": "__main__"}
     exec(compile(text, name, "exec"), names)
+    plt.close("all")
     return capsys.readouterr().out, names
 
 
@@ -165,6 +167,7 @@ def test_a_rule_is_compared_over_seeds(tmp_path, monkeypatch, capsys):
     assert {len(runs) for runs in names["runs"].values()} == {2}
     assert number(r"GradientSign\s+([\d.]+)", text) > 0.5
     assert text.count("GradientSign less") == 3
+    assert names["runs"]["GradientSign"][0].history["val_accuracy"][-1] > 0.5
     assert drawn(tmp_path) == {"rules.png"}
 
 
@@ -177,6 +180,7 @@ def run_blocks(page):
         if any(f"pip install {name}" in block and not find_spec(name) for name in OTHERS):
             continue
         exec(compile(block, str(page), "exec"), names)
+    plt.close("all")
     return len(blocks)
 
 

@@ -1,15 +1,10 @@
 """Rules of one's own: what they see, that the core does what they say, and their mistakes."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 import trulysparse as ts
 from helpers import oracle as o
 from helpers.growing_model import OPTIONS, SIZES, X, Y, dense_gradients, make_model, trained
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "topology_rule.py"
 
 
 class Rule(ts.TopologyRule):
@@ -262,10 +257,3 @@ def test_the_layer_is_a_layer():
         assert layer.vacancies == layer.n_in * layer.n_out - layer.nnz
 
     trained().evolve(Rule(look))
-
-
-def test_the_example_runs():
-    example = runpy.run_path(str(EXAMPLE))
-    model, scores = example["main"]()
-    assert model.evolutions == 19
-    assert scores["accuracy"] > 0.85
