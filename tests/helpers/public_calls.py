@@ -40,7 +40,7 @@ def watched(callback, **options):
     seen = {
         name: value
         for name, value in vars(callback).items()
-        if name not in ("model", "_kept", "_monitor", "_x", "_y")
+        if name not in ("model", "_kept", "_monitor", "_x", "_y", "_made_with")
     }
     return state(fitted), repr(seen)
 

@@ -83,8 +83,11 @@ class Callback:
     def __new__(cls, *args: Any, **settings: Any) -> Callback:
         """Note what it is made with, to say so."""
         made = super().__new__(cls)
-        named = (f"{name}={_check.shown(value)}" for name, value in settings.items())
-        made._made_with = ", ".join([*map(_check.shown, args), *named])
+        given = [("", value) for value in args]
+        given += [(f"{name}=", value) for name, value in settings.items()]
+        made._made_with = ", ".join(
+            f"{name}{_check.shown(_check.plain(value))}" for name, value in given
+        )
         return made
 
     _made_with: str = ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from trulysparse import _check
 from trulysparse.callbacks.base import Callback, Logs
+
+Tracker: TypeAlias = Callable[[int, dict[str, float]], Any]
 
 
 class MetricsLogger(Callback):
@@ -30,7 +32,7 @@ class MetricsLogger(Callback):
     >>> callback = ts.MetricsLogger(lambda epoch, numbers: seen.append(numbers["loss"]))
     """
 
-    def __init__(self, function: Callable[[int, dict[str, float]], Any]) -> None:
+    def __init__(self, function: Tracker) -> None:
         if not callable(function):
             raise TypeError(f"function = {_check.shown(function)}: expected something to call")
         self.function = function
