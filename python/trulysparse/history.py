@@ -82,9 +82,14 @@ class History:
 
         Raises
         ------
-        TypeError
-            If a key is no name, or a value no number; then nothing is added.
+        TypeError, ValueError
+            If a key is no name or a value no number, or before the first epoch; then nothing is
+            added.
         """
+        if not isinstance(numbers, Mapping):
+            raise TypeError(f"numbers = {_check.shown(numbers)}: expected a dict")
+        if numbers and not self.epoch:
+            raise ValueError("numbers: expected none before the first epoch")
         found = {}
         for name, value in numbers.items():
             if not isinstance(name, str):

@@ -73,8 +73,8 @@ RUNS = {1: [1.0], 2: [0.9]}
 
 # Public by their name only: the package calls them.
 OWN = {
-    "History.append", "ImportancePruning.is_due", "ImportancePruning.resolved", "MemoryPlan.of",
-    "TopologyRule.evolve",
+    "History.add", "History.append", "ImportancePruning.is_due", "ImportancePruning.resolved",
+    "MemoryPlan.of", "TopologyRule.evolve",
 }  # fmt: skip
 # An object of each class that is looked at through one; the others are made by their arguments.
 OBJECTS: dict[str, Callable[[], Any]] = {
