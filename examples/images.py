@@ -46,8 +46,8 @@ history = model.fit(
 print(f"test accuracy {history.history['val_accuracy'][-1]:.3f}, {model.nnz:,} connections")
 
 # %%
-# The connections of each pixel, before training and after 2, 5 and 30 epochs. Nobody told the
-# network where the clothes are.
+# The connections of each pixel, before training and after 2, 5 and 30 epochs. The network was not
+# told where the clothes are.
 
 panels = plot.input_connections_over_epochs(look, (side, side), epochs=[0, 2, 5, 30])
 figure = panels[0].figure

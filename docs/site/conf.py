@@ -45,6 +45,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "min_reported_time": 0,
     "show_memory": False,
+    "matplotlib_animations": True,
     "show_signature": False,
     "backreferences_dir": None,
 }
