@@ -16,6 +16,18 @@ LOSSES_OF_AN_EPOCH = ("loss", "val_loss")
 """What must be finite."""
 
 
+def numbers_of(logs: Mapping[Any, Any]) -> dict[str, float]:
+    """Give what a callback put into logs, as floats; a TypeError for what is no number."""
+    found = {}
+    for name, value in logs.items():
+        if not isinstance(name, str):
+            raise TypeError(f"logs has the key {_check.shown(name)}: expected a name")
+        if not _check.is_number(_check.plain(value)):
+            raise TypeError(f"logs[{name!r}] = {_check.shown(value)}: expected a number")
+        found[name] = float(_check.plain(value))
+    return found
+
+
 class History:
     """Numbers per epoch of one fit.
 
@@ -90,13 +102,7 @@ class History:
             raise TypeError(f"numbers = {_check.shown(numbers)}: expected a dict")
         if numbers and not self.epoch:
             raise ValueError("numbers: expected none before the first epoch")
-        found = {}
-        for name, value in numbers.items():
-            if not isinstance(name, str):
-                raise TypeError(f"logs has the key {_check.shown(name)}: expected a name")
-            if not _check.is_number(_check.plain(value)):
-                raise TypeError(f"logs[{name!r}] = {_check.shown(value)}: expected a number")
-            found[name] = float(_check.plain(value))
+        found = numbers_of(numbers)
         for name, value in found.items():
             values = self.history.setdefault(name, [math.nan] * len(self.epoch))
             values[-1] = value

@@ -69,7 +69,7 @@ def test_later_callbacks_see_them_and_files_have_columns(tmp_path):
     seen = []
     fit(
         ts.MetricsLogger(lambda epoch, numbers: seen.append((epoch, "mine" in numbers))),
-        Adds([5, 6, 7, 8]),
+        Adds(np.array([5, 6, 7, 8], np.float32)),
         ts.MetricsLogger(lambda epoch, numbers: seen.append((epoch, numbers["mine"]))),
         ts.CSVLogger(tmp_path / "log.csv"),
         ts.JSONLogger(tmp_path / "log.jsonl"),

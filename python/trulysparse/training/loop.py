@@ -14,7 +14,7 @@ from trulysparse import _core
 from trulysparse.callbacks.base import Callback, Model
 from trulysparse.data.blocks import CsrArrays
 from trulysparse.explosion import ExplosionWarning
-from trulysparse.history import LOSSES_OF_AN_EPOCH, History
+from trulysparse.history import LOSSES_OF_AN_EPOCH, History, numbers_of
 from trulysparse.losses import LOSSES, scores
 from trulysparse.streams.held import HeldRows
 from trulysparse.topology._rule import evolution_times, last_evolution
@@ -274,7 +274,7 @@ class Loop:
         for callback in callbacks:
             given = {**logs, **own}
             callback.on_epoch_end(epoch, given)
-            own |= {name: value for name, value in given.items() if name not in logs}
+            own |= numbers_of({name: given[name] for name in given if name not in logs})
         history.add(own)
 
     def _epoch(self, epoch: int, bar: EpochBar) -> dict[str, float]:
