@@ -86,7 +86,7 @@ NAMES = {
     1834: "CD33, marker of myeloid cells",
     4847: "zyxin",
     1882: "cystatin C",
-    1779: "myeloperoxidase, stained for to tell AML",
+    1779: "myeloperoxidase, by which AML is stained",
     3847: "HOXA9, drives AML",
     2288: "adipsin",
     4377: "CD63, of granules",

@@ -20,8 +20,8 @@ def numbers_of(logs: Mapping[Any, Any]) -> dict[str, float]:
     """Give what a callback put into logs, as floats; a TypeError for what is no number."""
     found = {}
     for name, value in logs.items():
-        if not isinstance(name, str):
-            raise TypeError(f"logs has the key {_check.shown(name)}: expected a name")
+        if not isinstance(name, str) or name == "epoch":  # which names a column of files
+            raise TypeError(f"logs has the key {_check.shown(name)}: expected another name")
         if not _check.is_number(_check.plain(value)):
             raise TypeError(f"logs[{name!r}] = {_check.shown(value)}: expected a number")
         found[name] = float(_check.plain(value))

@@ -109,7 +109,8 @@ def test_what_is_declared_can_be_watched():
     [
         (Adds(["a"]), r"^logs\['mine'\] = 'a': expected a number"),
         (Adds([None]), r"^logs\['mine'\] = None: expected a number"),
-        (Adds([1.0], name=3), "^logs has the key 3: expected a name"),
+        (Adds([1.0], name=3), "^logs has the key 3: expected another name"),
+        (Adds([1.0], name="epoch"), "^logs has the key 'epoch': expected another name"),
     ],
 )
 def test_what_is_no_number_is_refused_by_its_name(callback, words):
