@@ -1,12 +1,22 @@
 """Truly sparse neural networks: only the connections that exist are stored and computed with.
 
-The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a Rust core::
+The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a Rust core.
+
+Tables, by scikit-learn's rules (`SparseMLPClassifier`, `SparseMLPRegressor`, and
+`SparseFeatureSelector` for the columns that matter)::
 
     import trulysparse as ts
 
-    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, seed=0)
-    history = model.fit(x, y, epochs=10, validation_data=(x_test, y_test))
+    classifier = ts.SparseMLPClassifier(random_state=0).fit(table, labels)
+    classifier.predict(new_table)
+
+Networks of your own design, with Keras's verbs (`SparseMLP`)::
+
+    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, **ts.RECIPE.model, seed=0)
+    history = model.fit(x, y, epochs=10, validation_data=(x_test, y_test), **ts.RECIPE.fit)
     model.evaluate(x_test, y_test)
+
+`trulysparse.plot` has pictures, `trulysparse.datasets` public data sets.
 """
 
 from importlib import import_module
@@ -57,8 +67,11 @@ if TYPE_CHECKING:
     from trulysparse.estimators import SparseMLPClassifier as SparseMLPClassifier
     from trulysparse.estimators import SparseMLPRegressor as SparseMLPRegressor
 
-# Not in `__all__`: they import scikit-learn, with which `import *` takes four times as long.
+# Imported when one is asked for, as scikit-learn takes four times as long as all the rest.
 _ESTIMATORS = ("SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor")
+
+# What `trulysparse.NAME` may be beside the names above.
+_MODULES = ("callbacks", "datasets", "estimators", "optim", "parallel", "plot", "topology")
 
 # Old places of names; they were imported with the package.
 _MOVED = ("augmentation", "pruning", "recorder", "rules", "schedules")
@@ -98,7 +111,10 @@ __all__ = [
     "Recipe",
     "ReduceLROnPlateau",
     "RowBlocks",
+    "SparseFeatureSelector",
     "SparseMLP",
+    "SparseMLPClassifier",
+    "SparseMLPRegressor",
     "StepDecay",
     "Table",
     "TableEncoder",
@@ -125,4 +141,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ESTIMATORS])
+    return sorted([*__all__, *_MODULES, *(name for name in globals() if name.startswith("__"))])

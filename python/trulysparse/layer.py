@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -84,10 +85,21 @@ class Layer:
     def weight(self) -> scipy.sparse.csc_array:
         """Weights, a float32 `csc_array` of shape (n_in, n_out).
 
-        ``x @ layer.weight + layer.bias`` is the pre-activation.
+        ``x @ layer.weight + layer.bias`` is the pre-activation. A connection may have the weight 0,
+        as grown ones do at first: `mask` has all that exist, and ``weight != 0`` does not.
         """
         own = self._core.weights(self._index)
         return self._matrix(own.indptr, np.asarray(own.indices), np.asarray(own.values))
+
+    @property
+    def mask(self) -> scipy.sparse.csc_array:
+        """Which connections exist, a bool `csc_array` of shape (n_in, n_out).
+
+        Those of the weight 0 are among them. It takes a byte a connection beside the model.
+        """
+        own = self._core.weights(self._index)
+        indices = np.asarray(own.indices)
+        return self._matrix(own.indptr, indices, np.ones(len(indices), dtype=bool))
 
     @property
     def momentum(self) -> scipy.sparse.csc_array:
@@ -193,6 +205,19 @@ def read_only(array: _Array) -> _Array:
 def layers(core: _core.Network) -> list[Layer]:
     """Give the layers of a network."""
     return [Layer(core, index) for index in range(len(core.nnz()))]
+
+
+def note_if_full(layers: Sequence[Layer], config: Config, *, asked: bool) -> None:
+    """Warn of a network that is dense because the default epsilon asks for more than there is."""
+    if not asked and all(layer.density == 1 for layer in layers):
+        nnz = sum(layer.nnz for layer in layers)
+        warnings.warn(
+            f"all {nnz:,} possible connections exist: with layers as small as {config.layer_sizes} "
+            f"the default epsilon = {config.epsilon} makes a dense network; give a smaller one, "
+            "or density=1 if it is meant to be dense",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def table(layers: Sequence[Layer]) -> list[str]:
