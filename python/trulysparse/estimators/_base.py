@@ -194,7 +194,9 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             watch = None
             if made.score is not None:
                 watch = Scorer(made.score, patience if stops else None, tol)
-            self._fit_rows(made, random, watch, watching.after(self, made.target, made.held))
+            whole, learnt = self._learnt_rows(made)
+            after = watching.after(self, made.target, made.held)
+            self._search(whole, None, learnt, random, watch, made.validation, after=after)
             return
         samples = self._samples(X, y, sample_weight, reset=not goes_on, fewest=1 if goes_on else 2)
         target = self._target if goes_on else self._learn(samples.y, samples.weight)
@@ -225,24 +227,17 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         if not goes_on:
             self._shares = _explaining.shares(samples.X, self._encoder)
 
-    def _fit_rows(
-        self,
-        made: _rows.Prepared,
-        random: np.random.RandomState,
-        watch: Scorer | None,
-        after: Sequence[Callback],
-    ) -> None:
-        """Train on rows of a file."""
+    def _learnt_rows(self, made: _rows.Prepared) -> tuple[WeightedSamples, Learnt]:
+        """Give the rows of a file to train on, and what is learnt of them."""
         scaling = _scaling.of_rows(
             _scaling.of(self),
             is_sparse=made.is_sparse,
             is_csr=made.is_csr,
             loss=made.target.loss,
         )
-        learnt = Learnt(made.target, made.is_sparse, scaling)
-        whole = WeightedSamples(made.rows, np.empty(0), None)  # they have their targets
         self._seen = None
-        self._search(whole, None, learnt, random, watch, made.validation, after=after)
+        whole = WeightedSamples(made.rows, np.empty(0), None)  # they have their targets
+        return whole, Learnt(made.target, made.is_sparse, scaling)
 
     def _search(
         self,
