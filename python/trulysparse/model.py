@@ -24,7 +24,7 @@ from trulysparse.data.samples import Samples, given, held_out, inputs_of
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
-from trulysparse.layer import Layer, layers, read_only, table
+from trulysparse.layer import Layer, as_html, layers, read_only, table
 from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
@@ -795,6 +795,9 @@ class SparseMLP(Reported):
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
         return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.layers)
 
     # --- other libraries --------------------------------------------------------------------------
 

@@ -48,5 +48,5 @@ def test_the_state_of_a_network_makes_the_network():
     assert again.metadata == model.metadata
     assert (again.predict(X[:, :4]) == model.predict(X[:, :4])).all()
     for state in ({}, None, {"data": b"", "threads": 1}, model.__getstate__() | {"data": b"junk"}):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             ts.SparseMLP.__new__(ts.SparseMLP).__setstate__(state)
