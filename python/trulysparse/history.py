@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from trulysparse import _check, _files
+from trulysparse import _check, _files, _html
 from trulysparse.explosion import Baseline, Trouble
 
 LOSSES_OF_AN_EPOCH = ("loss", "val_loss")
@@ -30,6 +30,9 @@ def numbers_of(logs: Mapping[Any, Any]) -> dict[str, float]:
 
 class History:
     """Numbers per epoch of one fit.
+
+    ``pandas.DataFrame(history)`` has a row per epoch, as iterating gives them: a dict with
+    ``epoch`` and the numbers of `history`.
 
     Attributes
     ----------
@@ -125,6 +128,24 @@ class History:
             writer = csv.writer(file)
             writer.writerow(["epoch", *self.history])
             writer.writerows(zip(self.epoch, *self.history.values(), strict=True))
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        """Give a dict per epoch."""
+        names = ("epoch", *self.history)
+        for numbers in zip(self.epoch, *self.history.values(), strict=True):
+            yield dict(zip(names, numbers, strict=True))
+
+    def _repr_html_(self) -> str:
+        """Show each number's course in a notebook."""
+        rows: list[Sequence[object]] = [
+            (name, f"{values[0]:,.4g}", f"{values[-1]:,.4g}", _html.line(values, name))
+            for name, values in self.history.items()
+            if values
+        ]
+        head = f"History: {len(self.epoch):,} epochs"
+        if not rows:
+            return _html.titled(head)
+        return _html.titled(head, _html.table(("", "first", "last", ""), rows))
 
     def __repr__(self) -> str:
         return f"History(epochs={len(self.epoch)}, keys={list(self.history)})"

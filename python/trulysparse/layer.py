@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core
+from trulysparse import _core, _html
 from trulysparse.activations import ACTIVATIONS
 from trulysparse.config import Config
 from trulysparse.losses import LOSSES
@@ -187,6 +187,10 @@ class Layer:
             f"{self.nnz:,} connections, density {self.density:.4g})"
         )
 
+    def _repr_html_(self) -> str:
+        """Show the layer in a notebook."""
+        return _html.titled(repr(self), _html.table(_NAMES, [_row(self._index, self, self.nnz)], 3))
+
 
 def _unpickled(data: bytes, threads: int) -> _core.Network:
     return _core.Network.from_bytes(data, threads)[0]
@@ -245,3 +249,25 @@ def table(layers: Sequence[Layer]) -> list[str]:
         if number in (0, len(rows) - 2):
             lines.append("  ".join("-" * width for width in widths))
     return lines
+
+
+_NAMES = ("layer", "sizes", "activation", "connections", "density", "", "in-degrees")
+
+
+def as_html(head: str, layers: Sequence[Layer]) -> str:
+    """Give a table of the layers for notebooks, whose size is bounded."""
+    connections = layers[0]._core.nnz()  # once, as another thread may evolve
+    rows: list[Sequence[object]] = []
+    for index, (layer, nnz) in enumerate(zip(layers, connections, strict=True)):
+        is_shown = min(index, len(layers) - 1 - index) < _html.MOST_ROWS // 2
+        rows.append(_row(index, layer, nnz) if is_shown else ())
+    return _html.titled(head, _html.table(_NAMES, rows, 3))
+
+
+def _row(index: int, layer: Layer, nnz: int) -> Sequence[object]:
+    density = nnz / (layer.n_in * layer.n_out)
+    sizes = f"{layer.n_in:,} \N{RIGHTWARDS ARROW} {layer.n_out:,}"
+    degrees = np.diff(layer._core.weights(layer._index).indptr)
+    histogram = _html.histogram(degrees, f"incoming connections of {layer.n_out:,} neurons")
+    share = _html.bar(density)
+    return index + 1, sizes, layer.activation, f"{nnz:,}", f"{density:.3%}", share, histogram

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, _html
 from trulysparse.config import Config
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
@@ -104,7 +104,7 @@ class MemoryPlan:
         """Whether the machine has what is not yet taken."""
         return self.available is None or self.total - self.taken <= self.available
 
-    def __str__(self) -> str:
+    def _rows(self) -> list[tuple[str, str]]:
         rows = [(name, _shown(part)) for name, part in self.parts.items()]
         rows.append((f"total, at batch {self.batch_size:,}", _shown(self.total)))
         if self.taken:
@@ -112,10 +112,31 @@ class MemoryPlan:
         if self.available is not None:
             rows.append(("available", _shown(self.available)))
         rows.append(("largest batch that fits", f"{self.largest_batch_size:,}"))
+        return rows
+
+    def _head(self) -> str:
+        return f"{self.neurons:,} neurons, {self.connections:,} connections"
+
+    def __str__(self) -> str:
+        rows = self._rows()
         wide = max(len(name) for name, _ in rows)
         lines = [f"{name:<{wide}}  {value:>10}" for name, value in rows]
-        head = f"{self.neurons:,} neurons, {self.connections:,} connections"
-        return "\n".join([head, *lines])
+        return "\n".join([self._head(), *lines])
+
+    def __repr__(self) -> str:
+        available = "" if self.available is None else f" of {_shown(self.available)} available"
+        return (
+            f"MemoryPlan({self._head()}; {_shown(self.total)}{available} at batch "
+            f"{self.batch_size:,}, largest batch {self.largest_batch_size:,})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook, with what each part takes of all."""
+        rows: list[Sequence[object]] = []
+        for name, value in self._rows():
+            part = self.parts.get(name)
+            rows.append((name, value, "" if part is None else _html.bar(part / self.total)))
+        return _html.titled(f"MemoryPlan: {self._head()}", _html.table(("", "", ""), rows))
 
 
 def plan(

@@ -24,7 +24,7 @@ from trulysparse.data.samples import Samples, given, held_out, inputs_of
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
-from trulysparse.layer import Layer, layers, note_if_full, read_only, table
+from trulysparse.layer import Layer, as_html, layers, note_if_full, read_only, table
 from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
@@ -809,6 +809,9 @@ class SparseMLP(Reported):
         sizes = "-".join(map(str, self.layer_sizes))
         return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
 
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.layers)
+
     # --- other libraries --------------------------------------------------------------------------
 
     def to_scipy(self) -> tuple[list[scipy.sparse.csc_array], list[npt.NDArray[np.float32]]]:
@@ -874,8 +877,18 @@ class SparseMLP(Reported):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Support pickle and copy with the bytes that `save` writes."""
+        return _from_bytes, (type(self), *self.__getstate__().values())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the content of a pickle, for libraries such as skops that make files of it."""
         data = self._core.to_bytes(_check.strings("metadata", self.metadata))
-        return _from_bytes, (type(self), data, self.threads)
+        return {"data": data, "threads": self.threads}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become the model that `__getstate__` was asked of; ValueError if it is damaged."""
+        if not isinstance(state, dict) or state.keys() != {"data", "threads"}:
+            raise ValueError(f"the state of a SparseMLP = {_check.shown(state)}: expected its own")
+        self._attach(*_core.Network.from_bytes(state["data"], threads_of(state["threads"])))
 
 
 def of_core(core: _core.Network, metadata: dict[str, str]) -> SparseMLP:
@@ -887,5 +900,5 @@ def of_core(core: _core.Network, metadata: dict[str, str]) -> SparseMLP:
 
 def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
     model = SparseMLP.__new__(cls)
-    model._attach(*_core.Network.from_bytes(data, threads_of(threads)))
+    model.__setstate__({"data": data, "threads": threads})
     return model

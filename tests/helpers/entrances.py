@@ -188,6 +188,8 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
        for kind in ("SparseMLPClassifier", "SparseMLPRegressor")},
     **{(f"{kind}.fit", "y_val"): {"X_val": X}
        for kind in ("SparseMLPClassifier", "SparseMLPRegressor")},
+    **{(f"{kind}.fit", "scoring"): {"X_val": X, "y_val": Y}
+       for kind in ("SparseMLPClassifier", "SparseMLPRegressor")},
 }  # fmt: skip
 
 

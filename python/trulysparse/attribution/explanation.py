@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check
+from trulysparse import _check, _html
 
 Values = Any  # an array, a csr_array, or a tuple of these for several outputs
 Doubles = npt.NDArray[np.float64]
@@ -104,6 +104,23 @@ class Explanation:
             return dense
         found: Doubles = values[row] if values.ndim == 2 else values[row, :, output]
         return found
+
+    def _sizes(self) -> Doubles:
+        """Give the mean absolute contribution of each column."""
+        parts = self.values if isinstance(self.values, tuple) else (self.values,)
+        means = [abs(part).mean(axis=0) for part in parts]
+        means = [mean.mean(axis=-1) if mean.ndim > 1 else mean for mean in means]
+        found: Doubles = np.mean(means, axis=0)
+        return found
+
+    def _repr_html_(self) -> str:
+        """Show the columns that contribute most in a notebook."""
+        sizes = self._sizes()
+        order = np.argsort(-sizes, kind="stable")[: _html.MOST_ROWS].tolist()
+        most = max(float(sizes.max(initial=0)), np.finfo(float).tiny)
+        rows = [(self.columns[i], f"{sizes[i]:.4g}", _html.bar(sizes[i] / most)) for i in order]
+        names = ("column", "mean absolute contribution", "")
+        return _html.titled(repr(self), _html.table(names, rows))
 
     def __repr__(self) -> str:
         """Say how much is explained."""

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from trulysparse import _check
+from trulysparse.callbacks import Callback
 from trulysparse.data import columns, seen
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import refuse_held_sparse
@@ -32,6 +33,7 @@ from trulysparse.estimators import (
     _state,
     _support,
     _tables,
+    _watching,
 )
 from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._looks import Looks
@@ -78,6 +80,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     # The scale that the network was made with, and the features that are scaled by spreads.
     _scale: str | None = None
     _robust: Columns | None = None
+    _held: Any = None  # the rows by which it is scored while it trains
     _takes_tables = True
     _orders_columns = True  # nothing is done with X but by what `validated` gives
     _counts_classes = False
@@ -164,14 +167,25 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
 
     # --- training -----------------------------------------------------------------------------
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        callbacks: Any,
+        scoring: Any,
+    ) -> None:
         goes_on = _check.boolean("warm_start", self.warm_start) and hasattr(self, "model_")
         stops = _check.boolean("early_stopping", self.early_stopping)
         patience = _check.integer("n_iter_no_change", self.n_iter_no_change, 1)
         tol = _check.real("tol", self.tol, "a number of at least 0", low=0)
         _automatic.check_epochs(self.max_iter)
         random = _support.random(self.random_state)
-        self._check_pruning(is_scored=stops or X_val is not None)
+        is_scored = stops or X_val is not None
+        self._check_pruning(is_scored=is_scored)
+        watching = _watching.Watching.of(self, callbacks, scoring, is_scored=is_scored)
         rows = rows_of(X, y, sample_weight)
         _many.check(self, X if rows is None else rows, stops=stops)
 
@@ -180,16 +194,9 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             watch = None
             if made.score is not None:
                 watch = Scorer(made.score, patience if stops else None, tol)
-            scaling = _scaling.of_rows(
-                _scaling.of(self),
-                is_sparse=made.is_sparse,
-                is_csr=made.is_csr,
-                loss=made.target.loss,
-            )
-            learnt = Learnt(made.target, made.is_sparse, scaling)
-            whole = WeightedSamples(made.rows, np.empty(0), None)  # they have their targets
-            self._seen = None
-            self._search(whole, None, learnt, random, watch, made.validation)
+            whole, learnt = self._learnt_rows(made)
+            after = watching.after(self, made.target, made.held)
+            self._search(whole, None, learnt, random, watch, made.validation, after=after)
             return
         samples = self._samples(X, y, sample_weight, reset=not goes_on, fewest=1 if goes_on else 2)
         target = self._target if goes_on else self._learn(samples.y, samples.weight)
@@ -205,16 +212,32 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         _support.warn_of_left_out(samples.X, self._constant)
         samples, held_out = self._without(samples), self._without(held_out)
 
-        watch, validation = None, None
+        watch, validation, held = None, None, None
         if held_out is not None:
+            held = _watching.of_split(self, X if X_val is None else X_val, held_out)
             validation = (held_out.X, target.encode(held_out.y, "y_val"))
             watch = Scorer(_scorer(target, held_out), patience if stops else None, tol)
         if not goes_on and learnt.scaling.standardize and learnt.scaling.robust is None:
             names = getattr(self, "feature_names_in_", None)
             say_outliers("X", samples.X, names, stacklevel=3)
-        self._search(samples, encoded, learnt, random, watch, validation, goes_on=goes_on)
+        after = watching.after(self, target, held)
+        self._search(
+            samples, encoded, learnt, random, watch, validation, after=after, goes_on=goes_on
+        )
         if not goes_on:
             self._shares = _explaining.shares(samples.X, self._encoder)
+
+    def _learnt_rows(self, made: _rows.Prepared) -> tuple[WeightedSamples, Learnt]:
+        """Give the rows of a file to train on, and what is learnt of them."""
+        scaling = _scaling.of_rows(
+            _scaling.of(self),
+            is_sparse=made.is_sparse,
+            is_csr=made.is_csr,
+            loss=made.target.loss,
+        )
+        self._seen = None
+        whole = WeightedSamples(made.rows, np.empty(0), None)  # they have their targets
+        return whole, Learnt(made.target, made.is_sparse, scaling)
 
     def _search(
         self,
@@ -225,6 +248,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         watch: Scorer | None,
         validation: Any,
         *,
+        after: Sequence[Callback],
         goes_on: bool = False,
     ) -> None:
         """Train at ever lower rates, until one does not explode, and keep what comes of it."""
@@ -252,7 +276,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             model = making.network(samples, seed, goes_on=goes_on, features=chosen)
             if rate == rates[0]:
                 _support.say_lost(model, samples.X)
-            settings["callbacks"] = tries.callbacks(rate)
+            settings["callbacks"] = [*tries.callbacks(rate), *after]
             history = making.train(model, samples, encoded, rate=rate, **settings)
             if tries.is_done(rate, history):
                 break
@@ -461,11 +485,17 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         if (answer := _support.answer_at_once(self, X)) is not None:
             return answer
         check_is_fitted(self, "model_")
+        if self._held is not None and X is self._held.X:  # it is scored while it trains
+            return self.model_, self._held.outputs(self.model_)
         if (rows := rows_of(X)) is not None:
             return self.model_, self.model_.predict(_rows.as_learnt(self, rows))
-        X = _support.validated(self, X, reset=False)
+        X = self._as_learnt(X)
         model = self.model_
-        return model, model.predict(_support.without(X, self._constant))
+        return model, model.predict(X)
+
+    def _as_learnt(self, X: Any) -> Any:
+        """Give samples as the network takes them."""
+        return _support.without(_support.validated(self, X, reset=False), self._constant)
 
     def _outputs(self, X: Any) -> Any:
         return self._answer(X)[1]
@@ -498,7 +528,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         """
         if self._predicts_sparse():
             check_is_fitted(self, "model_")
-            X = _support.without(_support.validated(self, X, reset=False), self._constant)
+            is_held = self._held is not None and X is self._held.X
+            X = self._held.samples if self._held is not None and is_held else self._as_learnt(X)
             model = self.model_
             return _partial.predictions(_TARGET_OF.get(model, self._target), X, model.predict)
         model, outputs = self._answer(X)

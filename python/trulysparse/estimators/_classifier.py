@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from trulysparse.callbacks import Callback
 from trulysparse.data.classes import refuse_kinds
 from trulysparse.data.frames import labels_of_type, refuse_missing
 from trulysparse.data.numeric import refuse_held_sparse
@@ -124,6 +125,8 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         *,
         X_val: Any = None,
         y_val: Any = None,
+        callbacks: Sequence[Callback] | None = None,
+        scoring: Any = None,
     ) -> SparseMLPClassifier:
         """Train a network.
 
@@ -136,13 +139,14 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
             and do not count. A SciPy sparse matrix of labels stays sparse, and so are predictions.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
+        <WATCHING>
 
         Returns
         -------
         self
         """
         with _support.all_or_nothing(self, in_place=self.warm_start is not False):
-            self._fit(X, y, sample_weight, X_val, y_val)
+            self._fit(X, y, sample_weight, X_val, y_val, callbacks, scoring)
         return self
 
     def partial_fit(

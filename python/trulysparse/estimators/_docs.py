@@ -205,6 +205,21 @@ sample_weight
 X_val, y_val
     Samples on which every epoch is scored: `validation_scores_`, and ``val_loss`` in `history_`.
     Not trained on; `early_stopping` looks at them.""",
+    "WATCHING": """\
+callbacks
+    `Callback` objects, as `SparseMLP.fit` takes them. They see the network that becomes `model_`,
+    epochs counted from 0, and its numbers, those of `scoring` among them; not the networks by
+    which `feature_selection` and a temperature are chosen. A fit that starts anew at a lower rate
+    tells them so: `on_train_begin` with another model, and epochs from 0. With `n_members` their
+    model is the average; with `n_snapshots` it is the network in training. With `early_stopping`
+    `on_train_end` sees the best network. What they raise ends `fit`, and the estimator stays as it
+    was. One that sets the learning rate needs ``learning_rate="constant"``. None (default): none.
+scoring
+    What held-out rows are scored by after every epoch, beside `validation_scores_`: the name of a
+    scorer of scikit-learn, a function of an estimator, X and y, a list of names, or a dict from
+    names to scorers. `history_` has each under ``val_`` and its name, a function under
+    ``val_score``. X are the held-out rows as `fit` got them, without weights. Needs rows that are
+    held out: `early_stopping`, or `X_val` and `y_val`. None (default): nothing.""",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.sparse import issparse
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
+from trulysparse.callbacks import Callback
 from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers
 from trulysparse.estimators import _base, _partial, _support
@@ -73,6 +75,8 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         *,
         X_val: Any = None,
         y_val: Any = None,
+        callbacks: Sequence[Callback] | None = None,
+        scoring: Any = None,
     ) -> SparseMLPRegressor:
         """Train a network.
 
@@ -84,13 +88,14 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
             stays sparse. Of several outputs NaN, None and NA are missing and do not count.
         <SAMPLE_WEIGHT>
         <HELD_OUT>
+        <WATCHING>
 
         Returns
         -------
         self
         """
         with _support.all_or_nothing(self, in_place=self.warm_start is not False):
-            self._fit(X, y, sample_weight, X_val, y_val)
+            self._fit(X, y, sample_weight, X_val, y_val, callbacks, scoring)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPRegressor:

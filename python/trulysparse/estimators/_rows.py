@@ -12,6 +12,7 @@ from trulysparse import _check
 from trulysparse.data.blocks import Blocks
 from trulysparse.estimators import _tables
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
+from trulysparse.estimators._watching import Held, of_split
 from trulysparse.streams.held import rows_of
 from trulysparse.streams.rows import RowBlocks
 from trulysparse.tables.encoder import TableEncoder
@@ -28,6 +29,7 @@ class Prepared(NamedTuple):
     is_csr: bool
     validation: Any
     score: Callable[[Any], float] | None
+    held: Held | None
 
 
 def prepare(estimator: Any, rows: RowBlocks, X_val: Any, y_val: Any, *, stops: bool) -> Prepared:
@@ -65,8 +67,8 @@ def prepare(estimator: Any, rows: RowBlocks, X_val: Any, y_val: Any, *, stops: b
         mean = rows._weight[rows._start : rows._stop].astype(np.float64).mean()
         encoded = encoded._with(_weight=(rows._weight / mean).astype(np.float32))
     is_sparse = issparse(sample) or isinstance(sample, Blocks)
-    validation, score = _held_out(estimator, target, X_val, y_val)
-    return Prepared(encoded, target, is_sparse, issparse(sample), validation, score)
+    held_out = _held_out(estimator, target, X_val, y_val)
+    return Prepared(encoded, target, is_sparse, issparse(sample), *held_out)
 
 
 def _target(estimator: Any, rows: RowBlocks) -> Targets:
@@ -124,18 +126,22 @@ def learn_names(estimator: Any, rows: RowBlocks) -> None:
 
 def _held_out(
     estimator: Any, target: Targets, X_val: Any, y_val: Any
-) -> tuple[Any, Callable[[Any], float] | None]:
-    """Give held-out samples as `SparseMLP.fit` takes them, and what scores a model by them."""
+) -> tuple[Any, Callable[[Any], float] | None, Held | None]:
+    """Give held-out samples as `SparseMLP.fit` takes them, what scores a model by them, and as
+    scorers get them.
+    """
     rows = None if X_val is None else rows_of(X_val, y_val)
     if rows is None:
         arrays = estimator._held_out(X_val, y_val)
         if arrays is None:
-            return None, None
+            return None, None, None
         score = lambda model: target.score(arrays.y, model.predict(arrays.X), arrays.weight)  # noqa: E731
-        return (arrays.X, target.encode(arrays.y, "y_val")), score
+        held = of_split(estimator, X_val, arrays)
+        return (arrays.X, target.encode(arrays.y, "y_val")), score, held
     rows = as_learnt(estimator, rows)._with(_encode=_encoder(estimator, target))
     truth = labels(rows)
-    return rows, lambda model: target.score(truth, model.predict(rows), None)
+    held = Held(rows, truth, rows)
+    return rows, lambda model: target.score(truth, model.predict(rows), None), held
 
 
 def as_learnt(estimator: Any, rows: RowBlocks) -> RowBlocks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +27,15 @@ _WEIGHTLESS = "{} is zero for all samples: expected a weight above zero"
 
 @dataclass(frozen=True)
 class WeightedSamples:
-    """Samples, dense or CSR, with a target and perhaps a weight each."""
+    """Samples, dense or CSR, with a target and perhaps a weight each.
+
+    `rows` are their numbers in what `fit` got; None: all of it.
+    """
 
     X: Any
     y: Array
     weight: Array | None
+    rows: Array | None = None
 
     def with_weight(self, fewest: int = 1) -> WeightedSamples:
         """Leave out the samples of weight 0: nothing should be learnt from them."""
@@ -47,13 +51,14 @@ class WeightedSamples:
     def some(self, rows: Array) -> WeightedSamples:
         """Give those of a mask, or of these numbers."""
         weight = None if self.weight is None else self.weight[rows]
-        return WeightedSamples(self.X[rows], self.y[rows], weight)
+        numbers = np.arange(self.X.shape[0]) if self.rows is None else self.rows
+        return WeightedSamples(self.X[rows], self.y[rows], weight, numbers[rows])
 
     def times(self, factors: Array | None) -> WeightedSamples:
         """Multiply the weights by factors; None are all 1."""
         if self.weight is None or factors is None:
-            return WeightedSamples(self.X, self.y, self.weight if factors is None else factors)
-        return WeightedSamples(self.X, self.y, self.weight * factors)
+            return replace(self, weight=self.weight if factors is None else factors)
+        return replace(self, weight=self.weight * factors)
 
     def of_mean_weight_one(self) -> WeightedSamples:
         """Scale the weights, of which only proportions matter."""
@@ -63,11 +68,11 @@ class WeightedSamples:
                 raise ValueError(_WEIGHTLESS.format("class_weight, times sample_weight,"))
             weight = _summable(weight)
             weight = weight / weight.mean()
-        return WeightedSamples(self.X, self.y, weight)
+        return replace(self, weight=weight)
 
     def without(self, features: Mask | None) -> WeightedSamples:
         """Give the samples with zeros in these columns."""
-        return WeightedSamples(without(self.X, features), self.y, self.weight)
+        return replace(self, X=without(self.X, features))
 
     def split(self, fraction: float, target: Targets, random: np.random.RandomState) -> Split:
         """Hold some out, stratified by classes if there are such.

@@ -14,6 +14,7 @@ import numpy as np
 
 from trulysparse import _check, _core, words
 from trulysparse.callbacks.base import Callback
+from trulysparse.callbacks.given import callbacks as callbacks
 from trulysparse.config import MEMORY, Config
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.columns import Columns
@@ -300,30 +301,6 @@ def augmentation(given: ImageAugmentation | None) -> ImageAugmentation | None:
 def memory(given: Any) -> str:
     """Check how much memory training may take."""
     return _check.choice("memory", given, MEMORY)
-
-
-def callbacks(given: Any) -> list[Callback]:
-    """Check what runs between epochs."""
-    expected = "a sequence of trulysparse.Callback objects"
-    listed = _check.sequence("callbacks", given, expected)
-    for callback in listed:
-        if not isinstance(callback, Callback):
-            raise TypeError(
-                f"callbacks has {_check.shown(callback)}: expected trulysparse.Callback objects"
-            )
-        _refuse_unknown_hooks(callback)
-    return listed
-
-
-def _refuse_unknown_hooks(callback: Callback) -> None:
-    """Raise TypeError for a method with a name like those that a fit calls, which it never will."""
-    known = [name for name in vars(Callback) if name.startswith("on_")]
-    for name in dir(callback):
-        if name.startswith("on_") and name not in known and callable(getattr(callback, name)):
-            raise TypeError(
-                f"callbacks has a {type(callback).__name__} with {name}, which no fit calls: "
-                f"expected {_check.either(known)}, or a name without on_"
-            )
 
 
 def _optional(
