@@ -254,14 +254,15 @@ def table(layers: Sequence[Layer]) -> list[str]:
 _NAMES = ("layer", "sizes", "activation", "connections", "density", "", "in-degrees")
 
 
-def as_html(head: str, layers: Sequence[Layer]) -> str:
-    """Give a table of the layers for notebooks, whose size is bounded."""
+def as_html(model: Any) -> str:
+    """Give a table of a model's layers for notebooks, whose size is bounded."""
+    layers: Sequence[Layer] = model.layers
     connections = layers[0]._core.nnz()  # once, as another thread may evolve
     rows: list[Sequence[object]] = []
     for index, (layer, nnz) in enumerate(zip(layers, connections, strict=True)):
         is_shown = min(index, len(layers) - 1 - index) < _html.MOST_ROWS // 2
         rows.append(_row(index, layer, nnz) if is_shown else ())
-    return _html.titled(head, _html.table(_NAMES, rows, 3))
+    return _html.titled(repr(model), _html.table(_NAMES, rows, 3))
 
 
 def _row(index: int, layer: Layer, nnz: int) -> Sequence[object]:

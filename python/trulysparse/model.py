@@ -46,6 +46,7 @@ class ModelBusyError(RuntimeError):
     """A call that would change a model while a fit of it is running."""
 
 
+@words.known
 class SparseMLP(Reported):
     """A multilayer perceptron that stores and trains only the connections that exist.
 
@@ -156,7 +157,6 @@ class SparseMLP(Reported):
     (3, 2)
     """
 
-    @words.known
     def __init__(
         self,
         layer_sizes: Sequence[int],
@@ -264,7 +264,6 @@ class SparseMLP(Reported):
 
     # --- training ---------------------------------------------------------------------------------
 
-    @words.known
     def fit(
         self,
         x: Samples | Iterable[Any] | RowBlocks,
@@ -468,7 +467,6 @@ class SparseMLP(Reported):
 
     # --- scoring ----------------------------------------------------------------------------------
 
-    @words.known
     def evaluate(
         self,
         x: Samples | RowBlocks,
@@ -501,7 +499,6 @@ class SparseMLP(Reported):
         samples = given(self._core, ordered(self, x), counted(self, y))
         return scoring.evaluate(self._core, samples, samples.samples)
 
-    @words.known
     def predict(
         self, x: Samples | RowBlocks, *, batch_size: int = 128, **others: NoReturn
     ) -> npt.NDArray[np.floating[Any]]:
@@ -809,8 +806,7 @@ class SparseMLP(Reported):
         sizes = "-".join(map(str, self.layer_sizes))
         return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
 
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.layers)
+    _repr_html_ = as_html
 
     # --- other libraries --------------------------------------------------------------------------
 

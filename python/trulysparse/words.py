@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 _FIT = "fit({name}=...)"
 _HELD_OUT = "validation_data=(x, y), rows that you have held out, or an estimator's early_stopping"
@@ -77,12 +77,14 @@ METHODS = {
 """What to call instead of a method that a model does not have."""
 
 
-def known(method: _F) -> _F:
-    """Leave out of a method's signature, as people see it, the ``**others`` that `refuse` takes."""
-    signature = inspect.signature(method)
-    shown = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    method.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
-    return method
+def known(model: type[_T]) -> type[_T]:
+    """Leave out of signatures, as people see them, the ``**others`` that `refuse` takes."""
+    for name in ARGUMENTS:
+        method = getattr(model, name)
+        signature = inspect.signature(method)
+        shown = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        method.__signature__ = signature.replace(parameters=shown)
+    return model
 
 
 def refuse(method: Callable[..., Any], others: Mapping[str, object]) -> None:
