@@ -33,7 +33,7 @@ class TestInterrupt:
                     raise KeyboardInterrupt
 
         monkeypatch.setattr(cli.train, "TerminateOnNaN", Impatient)
-        assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--quiet"]) == 130
+        assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--no-progress"]) == 130
         assert "interrupted after 2 of 50 epochs, saving" in capsys.readouterr().out
         model = network("trulysparse-run/model.safetensors")
         assert 1 <= model.epochs_trained <= 2
@@ -66,7 +66,7 @@ class TestInterrupt:
     @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
     def test_real_signal(self, tmp_path):
         out = tmp_path / "trulysparse-run"
-        command = [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000", "--quiet"]
+        command = [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000", "--no-progress"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         for pause in (1.5, 5, 20):  # the folder is made just before the training
             with limits.child(command, **pipes) as process:
@@ -91,7 +91,7 @@ class TestDivergence:
             train()
         before = {path.name: path.read_bytes() for path in Path("out").glob("*")}
         capsys.readouterr()
-        arguments = ["train", "--epochs", "50", "--quiet", "--out", "out"]
+        arguments = ["train", "--epochs", "50", "--no-progress", "--out", "out"]
         assert cli.main([*arguments, "--learning-rate", "1e9"]) == 1
         out, err = capsys.readouterr()
         assert re.fullmatch(

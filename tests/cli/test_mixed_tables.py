@@ -43,7 +43,7 @@ class TestTraining:
 
     def test_learns_from_all_of_them(self, capsys):
         houses(800).write_csv("houses.csv")
-        flags = ["--hidden", "50", "--epochs", "40", "--quiet", "--out", "out"]
+        flags = ["--hidden", "50", "--epochs", "40", "--no-progress", "--out", "out"]
         out, _ = said(capsys, 0, "train", "--data", "houses.csv", *flags)
         r2 = float(out.split("test: R2 ")[1].split(",")[0])
         assert r2 > 0.8

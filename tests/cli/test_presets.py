@@ -181,7 +181,7 @@ class TestCommandLine:
     def test_takes_them(self, fitted, capsys, name, data):
         spec = {None: "mine.csv", "synthetic": "synthetic:6"}.get(data, data)
         small = ["--hidden", "8"] if data == "leukemia" else []
-        arguments = ["--data", spec, "--preset", name, "--quiet", *small]
+        arguments = ["--data", spec, "--preset", name, "--no-progress", *small]
         assert cli.main(["train", *arguments]) == 130
         preset = ts.preset(name, data, samples=60)
         for key, value in preset.fit.items():
@@ -214,7 +214,7 @@ class TestCommandLine:
         ],
     )
     def test_chooses_by_data(self, capsys, data, expected):
-        settings = ["--hidden", "5", "--epochs", "1", "--quiet"]
+        settings = ["--hidden", "5", "--epochs", "1", "--no-progress"]
         assert cli.main(["train", "--data", data, *settings]) == 0
         assert f"preset {expected}, with what was given" in capsys.readouterr().out
         assert find(None, data).name == expected

@@ -239,7 +239,7 @@ def test_a_network_without_paths_is_not_written(monkeypatch, capsys, tmp_path):
         return history
 
     monkeypatch.setattr(ts.SparseMLP, "fit", cut)
-    assert cli.main(["train", "--epochs", "1", "--hidden", "9", "8", "--quiet"]) == 1
+    assert cli.main(["train", "--epochs", "1", "--hidden", "9", "8", "--no-progress"]) == 1
     error = capsys.readouterr().err
     assert "no path from the inputs to the outputs is left" in error
     assert "learning-rate" not in error

@@ -70,7 +70,7 @@ def table(name, kind):
 
 
 def command(*arguments):
-    return cli.main(["train", "--quiet", "--out", "out", *map(str, arguments)])
+    return cli.main(["train", "--no-progress", "--out", "out", *map(str, arguments)])
 
 
 def scores_in(text):

@@ -55,7 +55,7 @@ class TestTrain:
         args = cli.make_parser().parse_args(["train"])
         assert (args.data, args.preset, args.seed) == ("digits", None, 0)
         assert not {"zeta", "learning_rate", "init", "hidden", "epochs"} & set(vars(args))
-        assert cli.main(["train", "--epochs", "1", "--quiet", "--threads", "2"]) == 0
+        assert cli.main(["train", "--epochs", "1", "--no-progress", "--threads", "2"]) == 0
         assert network("trulysparse-run/model.safetensors").layer_sizes == [64, 200, 200, 200, 10]
 
     def test_settings_are_printed(self, capsys):
@@ -202,7 +202,7 @@ class TestTrain:
         (tmp_path / "madelon").mkdir()
         x, y = RNG.integers(400, 600, (30, 5)), np.arange(30) % 2
         np.savez("madelon/madelon.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-        arguments = ["--data", "madelon", "--data-dir", "madelon", "--epochs", "1", "--quiet"]
+        arguments = ["--data", "madelon", "--data-dir", "madelon", "--epochs", "1", "--no-progress"]
         assert cli.main(["train", *arguments]) == 0
         model = network("trulysparse-run/model.safetensors")
         assert model.layer_sizes == [5, 400, 100, 400, 2]

@@ -9,7 +9,6 @@ arguments or the data, 130 interrupted with Ctrl-C.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from trulysparse import _core, _files
+from trulysparse.cli.pages import Parser
 from trulysparse.parallel.mpi.link import PeerError
 
 __all__ = ["main", "make_parser", "run"]
@@ -51,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         From argparse, on ``--help``, ``--version`` and unknown flags.
     """
     argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        make_parser().print_help()
+        return 2
     asked = argv[:1] if argv and argv[0] in _COMMANDS else _COMMANDS
     args = make_parser(asked).parse_args(argv)
     try:
@@ -75,16 +78,21 @@ def _show(message: Warning | str, category: type[Warning], *place: Any, **more: 
     print(f"trulysparse: warning: {text}", file=sys.stderr)
 
 
-def make_parser(of: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
+def make_parser(of: Sequence[str] = _COMMANDS) -> Parser:
     """Make the parser of some commands, by default of all.
 
     ``run`` is the command's; what a preset decides is there only if given.
     """
-    parser = argparse.ArgumentParser(
-        prog="trulysparse", description="Train and use truly sparse neural networks."
+    parser = Parser(
+        prog="trulysparse",
+        description="Train and use truly sparse neural networks.",
+        epilog="trulysparse COMMAND --help has the options of a command, and examples.",
     )
     parser.add_argument("--version", action="version", version=f"trulysparse {_core.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in of:
-        import_module(f"trulysparse.cli.{command}").add(commands)
+        module = import_module(f"trulysparse.cli.{command}")
+        made = module.add(commands)
+        made.show(module.PAGE)
+        made.set_defaults(parser=made)
     return parser

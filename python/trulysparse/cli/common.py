@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trulysparse import _files
+from trulysparse import _files, presets
 from trulysparse.config import MEMORY
 from trulysparse.data.numeric import is_number_text
 from trulysparse.loading import network as load_network
@@ -45,13 +45,41 @@ def default(of: Callable[..., Any], name: str) -> Any:
     return inspect.signature(of).parameters[name].default
 
 
+_BY_ROWS = {
+    "hidden": f"{presets.FEW[0]}, and 300 from {presets.MANY:,} rows on",
+    "epochs": f"at least {presets.FEWEST_EPOCHS}, and {presets.FEWEST_STEPS:,} steps",
+    "batch_size": f"rows / {presets.STEPS}, from {presets.SMALLEST} to {presets.LARGEST}",
+    "evolve_every": f"about {presets.EVOLVE_STEPS} steps",
+}
+
+
+def usual_of(name: str) -> str:
+    """Give a default of the presets, by value: that of tables, and of the recipe if it differs."""
+    table = getattr(presets.TABLE, name)
+    shown = _BY_ROWS[name] if name in _BY_ROWS else _written(table)
+    values = {getattr(preset, name) for preset in presets.PRESETS["recipe"].values()} - {None}
+    if values in ({table}, set()):
+        return shown
+    recipe = _written(*values) if len(values) == 1 else "by data, see below"
+    return f"{shown}; recipe: {recipe}"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def of_preset(parser: Any, flag: str, text: str, also: str = "", **options: Any) -> None:
     """Add a flag that a preset decides: only what was given is in the namespace.
 
     Its help is `text` with the default, to which `also` adds what is not the preset's.
     """
     options.setdefault("default", argparse.SUPPRESS)
-    parser.add_argument(flag, help=f"{text} (default: preset{also})", **options)
+    usual = usual_of(flag.lstrip("-").replace("-", "_"))
+    parser.add_argument(flag, help=f"{text} (default: {usual}{also})", **options)
 
 
 _MEMORY = default(SparseMLP.fit, "memory")
@@ -120,13 +148,21 @@ def add_model(parser: Any) -> None:
 
 def add_batch_size(parser: Any, size: int, kind: Callable[[str], int] = positive) -> None:
     """Add the batch size, by default `size`."""
-    parser.add_argument("--batch-size", type=kind, default=size, help="(default: %(default)s)")
+    parser.add_argument(
+        "--batch-size",
+        type=kind,
+        default=size,
+        help="rows that are computed together (default: %(default)s)",
+    )
 
 
 def add_threads(parser: Any) -> None:
     """Add the number of threads."""
     parser.add_argument(
-        "--threads", type=positive, help="(default: all cores; one for a rank of an MPI job)"
+        "--threads",
+        type=positive,
+        help="to compute with; the results are the same for any number (default: all cores; one "
+        "for a rank of an MPI job)",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, say
 from trulysparse.cli.flags import data, tables
+from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
 from trulysparse.cli.scores import say_scores
 from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.data import seen
@@ -16,7 +17,19 @@ _ALL_ROWS = "note: this file has no test part, so all of its rows are scored"
 _BATCH_SIZE = default(SparseMLP.evaluate, "batch_size")
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "MODEL --data FILE [options]",
+    [
+        Section("what to score", "model data label"),
+        Section("columns and rows", "id labels-from transpose data-dir", COLUMN),
+        Section("speed", "batch-size threads"),
+        READING_TEXT,
+    ],
+    ["trulysparse evaluate run --data table.csv"],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     evaluate = commands.add_parser(
         "evaluate",
@@ -33,6 +46,7 @@ def add(commands: Any) -> None:
     tables.add_reading(evaluate)
     add_batch_size(evaluate, _BATCH_SIZE)
     add_threads(evaluate)
+    return evaluate
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from trulysparse.attribution import Explanation
 from trulysparse.attribution.contributions import OF, asked
 from trulysparse.cli.common import add_model, add_threads, default, positive, say, whole
 from trulysparse.cli.flags import tables
+from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
 from trulysparse.cli.predict import ids
 from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.estimators import _explaining
@@ -28,7 +29,19 @@ def _rows(text: str) -> list[int]:
     return found
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "MODEL --data FILE [options]",
+    [
+        Section("what to explain", "model data rows top of"),
+        Section("columns and rows", "id transpose", COLUMN),
+        Section("speed", "threads"),
+        READING_TEXT,
+    ],
+    ["trulysparse explain run --data table.csv --rows 0,60 --top 3"],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     explain = commands.add_parser(
         "explain",
@@ -69,6 +82,7 @@ def add(commands: Any) -> None:
     tables.add_columns(explain, trains=False)
     add_threads(explain)
     tables.add_reading(explain)
+    return explain
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trulysparse.cli.common import add_model, read_model, refuse_overwriting, say
+from trulysparse.cli.pages import Page, Section
 from trulysparse.model import SparseMLP
 
 
@@ -31,7 +32,14 @@ _FORMATS: dict[str, tuple[Path, Callable[[SparseMLP, Path, bool], str]]] = {
 }
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "MODEL [options]",
+    [Section("what to write", "model format out dense")],
+    ["trulysparse export run --out exported"],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     export = commands.add_parser(
         "export",
@@ -61,6 +69,7 @@ def add(commands: Any) -> None:
         action="store_true",
         help="for torch: weights as torch.nn.Linear has them, with inputs times outputs numbers",
     )
+    return export
 
 
 def _written(out: Path) -> Iterable[Path]:

@@ -21,6 +21,7 @@ from trulysparse.cli.common import (
     say,
     whole,
 )
+from trulysparse.cli.pages import Page, Section
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.estimators import _importances
 from trulysparse.importance import KINDS
@@ -31,7 +32,17 @@ _Row = tuple[str, str, float]
 Scores = npt.NDArray[np.float64]
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "MODEL [options]",
+    [Section("what to rank", "model top kind layer levels csv")],
+    [
+        "trulysparse importance run --top 3",
+        "trulysparse importance run --layer 1 --csv neurons.csv",
+    ],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     importance = commands.add_parser(
         "importance",
@@ -66,6 +77,7 @@ def add(commands: Any) -> None:
     importance.add_argument(
         "--csv", type=Path, metavar="FILE", help="also write all ranks to this .csv"
     )
+    return importance
 
 
 def run(args: argparse.Namespace) -> int:

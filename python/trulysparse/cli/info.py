@@ -7,13 +7,20 @@ import json
 from typing import Any
 
 from trulysparse.cli.common import add_model, left, say, sizes
+from trulysparse.cli.pages import Page, Section
 from trulysparse.cli.tables import described
 from trulysparse.cli.tables.described import SHOWN
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.estimators import KEY
 
+PAGE = Page(
+    "MODEL [--columns]",
+    [Section("what to describe", "model columns")],
+    ["trulysparse info run"],
+)
 
-def add(commands: Any) -> None:
+
+def add(commands: Any) -> Any:
     """Add the command."""
     info = commands.add_parser("info", help="describe a saved model")
     info.set_defaults(run=run)
@@ -23,6 +30,7 @@ def add(commands: Any) -> None:
         action="store_true",
         help=f"say of all columns of the table what became of them (default: of {SHOWN})",
     )
+    return info
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from trulysparse.cli.common import (
     say,
 )
 from trulysparse.cli.flags import evolution, network, optimizer
+from trulysparse.cli.pages import Page, Section
 from trulysparse.config import EPSILON
 from trulysparse.memory import plan as plan_memory
 from trulysparse.optim.optimizers import BY_NAME
@@ -24,7 +25,20 @@ from trulysparse.recipe import RECIPE
 _BATCH_SIZE = default(plan_memory, "batch_size")
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "--features N --hidden N [N ...] [options]",
+    [
+        Section("the network", "features classes hidden epsilon density allocation"),
+        Section("its training", "batch-size optimizer memory dropout no-evolve stored"),
+    ],
+    [
+        "trulysparse plan --features 784 --classes 10 --hidden 3x1000",
+        "trulysparse plan --features 65536 --hidden 10x5000000 --epsilon 1 --batch-size 32",
+    ],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     plan = commands.add_parser(
         "plan",
@@ -57,6 +71,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="for sparse samples: the values that one stores, on average",
     )
+    return plan
 
 
 def run(args: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ from trulysparse.cli.common import (
     say,
 )
 from trulysparse.cli.flags import tables
+from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.cli.tables.targets import as_text
 from trulysparse.model import SparseMLP
@@ -35,7 +36,19 @@ _PIPE = Path("-")
 Array = npt.NDArray[Any]
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "MODEL --data FILE [--out FILE] [options]",
+    [
+        Section("what to predict", "model data out"),
+        Section("columns and rows", "id transpose", COLUMN),
+        Section("speed", "batch-size threads"),
+        READING_TEXT,
+    ],
+    ["trulysparse predict run --data table.csv --out predictions.csv"],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     predict = commands.add_parser(
         "predict",
@@ -63,6 +76,7 @@ def add(commands: Any) -> None:
     add_batch_size(predict, _BATCH_SIZE)
     add_threads(predict)
     tables.add_reading(predict)
+    return predict
 
 
 def run(args: argparse.Namespace) -> int:

@@ -68,8 +68,8 @@ def add_preset(parser: Any) -> None:
     parser.add_argument(
         "--preset",
         choices=list(PRESETS),
-        help="settings for all flags not given, listed below (default: table for your own files, "
-        "higgs and leukemia, recipe for other data)",
+        help="settings for all flags that are not given, listed below (default: table for your own "
+        "files, higgs and leukemia, recipe for other data)",
     )
 
 

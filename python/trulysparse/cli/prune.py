@@ -23,6 +23,7 @@ from trulysparse.cli.common import (
 )
 from trulysparse.cli.evaluate import say_samples
 from trulysparse.cli.flags import data, tables
+from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.model import SparseMLP
 from trulysparse.plot._pruning import save_pruning_curve
@@ -31,7 +32,22 @@ from trulysparse.topology.pruning import amount
 _BATCH_SIZE = default(SparseMLP.prune, "batch_size")
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "MODEL --data FILE (--percentile P | --tolerance T) [options]",
+    [
+        Section("what to prune", "model data label percentile tolerance compact out"),
+        Section("columns and rows", "id labels-from transpose data-dir", COLUMN),
+        Section("speed", "batch-size threads"),
+        READING_TEXT,
+    ],
+    [
+        "trulysparse prune run --data table.csv --percentile 20 --out pruned.safetensors",
+        "trulysparse prune run --data table.csv --tolerance 0.01 --compact --out small.safetensors",
+    ],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     prune = commands.add_parser(
         "prune",
@@ -75,6 +91,7 @@ def add(commands: Any) -> None:
     )
     add_batch_size(prune, _BATCH_SIZE, whole)
     add_threads(prune)
+    return prune
 
 
 def run(args: argparse.Namespace) -> int:

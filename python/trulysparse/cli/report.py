@@ -20,6 +20,7 @@ from trulysparse.cli.common import (
     whole,
 )
 from trulysparse.cli.flags import data, tables
+from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
 from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.estimators import SparseMLPClassifier, _reported
 from trulysparse.estimators._targets import Classes
@@ -31,7 +32,20 @@ _DEFAULTS = {name: default(SparseMLPClassifier.report, name) for name in (
     "top", "resamples", "seed", "batch_size")}  # fmt: skip
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "MODEL --data FILE [--out FILE] [options]",
+    [
+        Section("what to show", "model data label out title top unlabelled"),
+        Section("how sure it is", "refit resamples seed"),
+        Section("columns and rows", "id labels-from transpose data-dir", COLUMN),
+        Section("speed", "batch-size threads"),
+        READING_TEXT,
+    ],
+    ["trulysparse report run --data table.csv --title 'Which iris?' --out report.html"],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     report = commands.add_parser(
         "report",
@@ -91,6 +105,7 @@ def add(commands: Any) -> None:
     add_batch_size(report, _DEFAULTS["batch_size"])
     add_threads(report)
     tables.add_reading(report)
+    return report
 
 
 def run(args: argparse.Namespace) -> int:

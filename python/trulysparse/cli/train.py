@@ -37,6 +37,7 @@ from trulysparse.cli.flags import (
     workers,
 )
 from trulysparse.cli.flags import tables as table_flags
+from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
 from trulysparse.cli.presets import Chosen
 from trulysparse.cli.scores import say_scores
 from trulysparse.cli.tables import described, estimator, problem
@@ -47,7 +48,6 @@ from trulysparse.estimators import _many as several
 from trulysparse.estimators._making import drawn
 from trulysparse.estimators._scaling import Scaling, fill_of
 from trulysparse.explosion import ExplosionWarning
-from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
@@ -62,15 +62,66 @@ _Say = Callable[[str], None]
 _FILES = _MODEL, _HISTORY, _CURVES = MODEL, "history.csv", "curves.png"
 
 
-def add(commands: Any) -> None:
+PAGE = Page(
+    "[--data FILE] [--label COLUMN] [--out DIR] [options]",
+    [
+        Section(
+            "the ten that matter most",
+            "data label task out preset hidden epochs learning-rate seed threads",
+        ),
+        Section(
+            "columns and rows",
+            "drop columns id group time drop-unlabelled labels-from transpose data-dir scale "
+            "no-standardize clip all-features",
+            COLUMN,
+        ),
+        READING_TEXT,
+        Section(
+            "the network",
+            "epsilon density allocation activation slope init fan input-gain",
+        ),
+        Section(
+            "how it learns",
+            "batch-size optimizer schedule warmup momentum nesterov weight-decay schedule-decay l1 "
+            "layer-rates",
+        ),
+        Section(
+            "against learning by heart",
+            "dropout input-noise label-smoothing augment augment-shape",
+        ),
+        Section(
+            "how connections move",
+            "no-evolve grow zeta zeta-schedule zeta-stop evolve-every grow-init",
+        ),
+        Section(
+            "a smaller network",
+            "prune prune-percentile prune-tolerance prune-start prune-every prune-regrow "
+            "prune-over compact",
+        ),
+        Section(
+            "several networks, several workers",
+            "members snapshots parallel workers timeout",
+        ),
+        Section("memory and output", "memory no-progress quiet"),
+    ],
+    [
+        "trulysparse train --epochs 5                        # scikit-learn's handwritten digits",
+        "trulysparse train --data table.csv --label species --out run",
+        "trulysparse train --data table.csv --hidden 50 --prune-tolerance 0.01 --out small",
+    ],
+)
+
+
+def add(commands: Any) -> Any:
     """Add the command."""
     train = commands.add_parser(
         "train",
         help="train a network and save it",
-        description="Train a sparse network on a table, images or a known data set, by default\n"
-        "scikit-learn's digits. What a table's columns are is found out, and said.",
+        description="Train a sparse network on a table, images or a known data set, by default "
+        "scikit-learn's digits. What a table's columns are is found out, and said. Defaults are "
+        "those of the preset table, which is for your own files; where the preset recipe, which is "
+        "for other data, has another one, it stands beside it.",
         epilog=preset_flags.epilog(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     train.set_defaults(run=run)
     inputs = train.add_argument_group("data")
@@ -82,16 +133,17 @@ def add(commands: Any) -> None:
     _add_training(train.add_argument_group("training"))
     _add_output(train.add_argument_group("output"))
     table_flags.add_reading(train)
+    return train
 
 
 def _add_training(training: Any) -> None:
     preset_flags.add_preset(training)
-    recipe, paper = (next(iter(PRESETS[name].values())) for name in ("recipe", "paper"))
+    paper = next(iter(PRESETS["paper"].values()))
     of_preset(
         training,
         "--epochs",
         "passes over the data",
-        f"; {recipe.epochs}, and {paper.epochs} of paper",
+        f", paper: {paper.epochs}",
         type=positive,
     )
     of_preset(
@@ -129,14 +181,18 @@ def _add_output(output: Any) -> None:
         action="store_true",
         help="remove hidden neurons that cannot matter from the trained model",
     )
-    output.add_argument("--quiet", action="store_true", help="no progress bar")
+    output.add_argument("--no-progress", action="store_true", help="draw no progress bar")
+    output.add_argument(
+        "--quiet", action="store_true", help="print warnings and the scores only, and draw no bar"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, save and score."""
     comm = workers.communicator(args.parallel)
     is_worker = comm is not None and comm.rank > 0  # of an MPI job: rank 0 speaks and writes
-    tell = _keep_silent if is_worker else say
+    args.no_progress |= args.quiet
+    tell = _keep_silent if is_worker or args.quiet else say
     job = _job(args, comm, tell)
     model = job.model(is_worker)
     job.describe(model, tell)
@@ -212,7 +268,7 @@ class _Job:
 
         def make(seed: int) -> SparseMLP:
             if self.features is None:
-                progress = not args.quiet and not is_worker
+                progress = not args.no_progress and not is_worker
                 model = SparseMLP(sizes, **settings | {"seed": seed}, progress=progress)
             else:
                 model = drawn(sizes, self.features, **settings | {"seed": seed})
@@ -269,7 +325,7 @@ class _Job:
                     pruning=self.pruning,
                     strategy=self.strategy,
                     memory=self.args.memory,
-                    progress=not self.args.quiet,
+                    progress=not self.args.no_progress,
                     augment=self.augment,
                 )
             except KeyboardInterrupt:
@@ -296,7 +352,7 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
     check_folder(args.out)
     refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
-    is_worker = tell is _keep_silent
+    is_worker = comm is not None and comm.rank > 0
     found = problem.read(args, fill_of(wanted), silent=is_worker)
     if found.has_classes and found.n_classes < 2:
         raise ValueError(f"{found.name}: expected two or more classes, got {found.n_classes}")
@@ -344,6 +400,7 @@ def _suited(
 def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     """Save and score a network that is worth it."""
     args, done = job.args, len(model.history.epoch)
+    tell = _keep_silent if args.quiet else say
     if job.sharpness != 1:
         model._core.sharpen(job.sharpness)
     if interrupted:
@@ -351,13 +408,13 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         say(f"interrupted after {done} of {epochs} epochs, saving what there is")
     if job.pruning is not None:
         before = int(model.history.history.get("connections", [model.nnz])[0])
-        say(f"pruned: {before:,} -> {model.nnz:,} connections; {left(model)}")
+        tell(f"pruned: {before:,} -> {model.nnz:,} connections; {left(model)}")
     if args.compact:
         model.compact()
-        say(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
+        tell(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
     held_out = "test" if job.trained_on is job.data else "held out"
     estimator.write(model, job.data, job.scaling, args, job.chosen, job.features)
-    _save(model, model.history, args.out, held_out, progress=not args.quiet)
+    _save(model, args.out, held_out, tell, progress=not args.no_progress)
     if interrupted:
         return 130
     test = job.data
@@ -382,11 +439,12 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     return 1
 
 
-def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progress: bool) -> None:
+def _save(model: SparseMLP, out: Path, held_out: str, tell: _Say, *, progress: bool) -> None:
+    history = model.history
     model.save(out / _MODEL, progress=progress)
-    say(f"wrote {out / _MODEL}")
+    tell(f"wrote {out / _MODEL}")
     history.to_csv(out / _HISTORY)
-    say(f"wrote {out / _HISTORY}")
+    tell(f"wrote {out / _HISTORY}")
     # An earlier run's picture beside this run's model would mislead.
     (out / _CURVES).unlink(missing_ok=True)
     if not history.epoch:
@@ -394,6 +452,6 @@ def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progr
     try:
         save_learning_curves(history, out / _CURVES, held_out=held_out)
     except ImportError:
-        say("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
+        tell("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
     else:
-        say(f"wrote {out / _CURVES}")
+        tell(f"wrote {out / _CURVES}")

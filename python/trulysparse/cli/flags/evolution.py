@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from trulysparse.cli.common import epoch_or_share, number, of_preset, positive
+from trulysparse.cli.common import epoch_or_share, number, of_preset, positive, usual_of
 from trulysparse.cli.presets import Chosen
 from trulysparse.topology import SCHEDULES, SET, GradientGrowth
 
@@ -37,7 +37,7 @@ def add_flags(parser: Any) -> None:
         default=argparse.SUPPRESS,
         help="new connections anywhere, or where the gradients of a batch are largest among "
         "places drawn at random; their weights start at 0 then, unless --grow-init says otherwise "
-        "(default: preset)",
+        f"(default: {usual_of('grow')})",
     )
     of_preset(parser, "--evolve-every", "epochs between two replacements", type=positive)
     of_preset(parser, "--grow-init", "scale of grown weights, 1 as at the start", type=number)

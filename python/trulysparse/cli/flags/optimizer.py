@@ -7,11 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 from trulysparse import _check
-from trulysparse.cli.common import number, of_preset
+from trulysparse.cli.common import number, of_preset, usual_of
 from trulysparse.cli.presets import Chosen
 from trulysparse.optim import SGD, Optimizer, schedules
 from trulysparse.optim.optimizers import BY_NAME, LAYER_RATES, OPTIMIZERS
-from trulysparse.presets import rates
+from trulysparse.presets import TABLE, rates
 
 _SGD = SGD._name
 
@@ -58,7 +58,7 @@ def add_flags(parser: Any) -> None:
 
 def add_optimizer(parser: Any, default: str = _SGD) -> None:
     """Add which optimiser it is; the preset decides if it is not named."""
-    usual = "preset" if default is argparse.SUPPRESS else default
+    usual = usual_of("optimizer") if default is argparse.SUPPRESS else default
     parser.add_argument(
         "--optimizer",
         choices=list(BY_NAME),
@@ -94,7 +94,8 @@ def _add_momentum_and_decay(parser: Any) -> None:
 def _of_others(setting: str) -> str:
     """Give the defaults of the optimisers that no preset is for."""
     return "".join(
-        f"; {getattr(kind, setting):g} with --optimizer {name}" for name, kind in _OTHERS.items()
+        f"; {'recipe with ' if name == TABLE.optimizer else ''}{name}: {getattr(kind, setting):g}"
+        for name, kind in _OTHERS.items()
     )
 
 

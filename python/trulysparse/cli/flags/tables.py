@@ -8,7 +8,6 @@ from typing import Any
 from trulysparse.readers.places import Typed
 
 TASKS = ("classification", "regression")
-_COLUMN = "COLUMN is a name or a position, from 0, or from the end with -1; commas part several"
 
 
 def add_columns(parser: Any, *, trains: bool) -> None:
@@ -98,9 +97,7 @@ def add_reading(parser: Any) -> None:
 
 
 def _column(parser: Any, flag: str, text: str) -> None:
-    parser.add_argument(
-        flag, action="append", type=Typed, default=[], metavar="COLUMN", help=f"{text}; {_COLUMN}"
-    )
+    parser.add_argument(flag, action="append", type=Typed, default=[], metavar="COLUMN", help=text)
 
 
 def reading(args: argparse.Namespace) -> dict[str, Any]:
