@@ -296,7 +296,8 @@ class SparseMLP(Reported):
         x
             Samples, (samples, n_0), of any real dtype and order; computed with in float32. An array
             of float32 in C order is not copied, so one that is mapped from a file
-            (``np.load(path, mmap_mode="r")``) need not fit into memory. A SciPy sparse matrix or
+            (``np.load(path, mmap_mode="r")``) need not fit into memory. Tensors on the CPU are
+            read in place (DLPack), sparse ones of PyTorch as SciPy's. A SciPy sparse matrix or
             array is copied in compressed form, 8 bytes a stored value, and never becomes dense,
             also where the model standardises (the guide's "Text and one-hot tables"). Or an
             iterator of batches ``(x, y)`` or ``(x, y, sample_weight)`` without end, or an iterable

@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 import pytest
+import tqdm.auto
+import tqdm.std
 import trulysparse as ts
 from trulysparse import _progress
 from trulysparse.training.progress import EpochBar
@@ -111,8 +113,6 @@ def test_a_notebook_keeps_a_line_of_the_last_epoch(monkeypatch, capsys):
         def close(self):
             pass
 
-    import tqdm.auto
-
     _progress._bars.cache_clear()
     monkeypatch.setattr(tqdm.auto, "tqdm", Widget)
     monkeypatch.setattr(Widget, "set_lock", lambda lock: None, raising=False)
@@ -123,6 +123,26 @@ def test_a_notebook_keeps_a_line_of_the_last_epoch(monkeypatch, capsys):
     finally:
         _progress._bars.cache_clear()
     assert capsys.readouterr().out == "epoch 3/3: val_acc 0.9000\n"
+
+
+SEVERAL = [{}, {"early_stopping": True}, {"n_members": 2}, {"n_snapshots": 2}]
+
+
+@pytest.mark.parametrize("options", [*SEVERAL, {"feature_selection": True}])
+def test_so_does_an_estimator(options, monkeypatch, capsys):
+    class Widget(tqdm.std.tqdm):
+        def __init__(self, **options):
+            super().__init__(file=io.StringIO(), **options)
+
+    _progress._bars.cache_clear()
+    monkeypatch.setattr(tqdm.auto, "tqdm", Widget)
+    made = ts.SparseMLPClassifier((6,), max_iter=3, random_state=0, verbose=True, **options)
+    try:
+        made.fit(X, Y)
+    finally:
+        _progress._bars.cache_clear()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.match(r"epoch 3/3: (val_acc .*, )?(val_loss .*, )?acc .*, loss .*connections$", line)
 
 
 def test_scores_that_are_no_numbers_are_left_out():

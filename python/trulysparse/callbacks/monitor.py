@@ -34,7 +34,8 @@ class Monitor:
         """Raise ValueError if there will be no such number."""
         if self.name in metrics:
             return
-        hint = " (give fit validation_data)" if self.name.startswith("val_") else hint
+        if self.name.startswith("val_"):
+            hint = " (give fit validation_data, or an estimator's X_val and y_val)"
         raise ValueError(
             f"monitor = {self.name!r}: expected one of {', '.join(map(repr, metrics))}{hint}"
         )

@@ -13,6 +13,7 @@ from trulysparse.config import Config
 from trulysparse.data.columns import Named
 from trulysparse.data.missing import with_nan
 from trulysparse.data.numeric import is_number_text
+from trulysparse.data.tensors import as_numpy
 from trulysparse.losses import LOSSES
 
 KEY = "class_names"
@@ -52,7 +53,7 @@ def counted(model: Named, y: Any) -> Any:
 
     Integers count the outputs. A class named ``"10"`` that is output 2 is the integer 2.
     """
-    y = with_nan("y", y)
+    y = with_nan("y", as_numpy("y", y))
     if y is None or KEY not in model.metadata or not _are_integers(y):
         return y
     if not LOSSES[Config.of(model._core).loss].takes_classes:

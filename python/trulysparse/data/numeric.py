@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse import _check, _core
+from trulysparse.data.tensors import as_numpy
 
 # What Python's float() takes beside these, such as 1_000 and digits of other scripts, is no number.
 _ODD = re.compile(r"[^0-9eE+.\- \t\r\n]")
@@ -112,6 +113,7 @@ def numeric(
     name: str, value: Any, *, text: str = "expected an array of numbers"
 ) -> npt.NDArray[Any]:
     """Convert to an array of real numbers or booleans; `text` is the advice if it has strings."""
+    value = as_numpy(name, value)
     refuse_sparse(name, value)
     refuse_masked(name, value)
     try:

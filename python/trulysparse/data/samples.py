@@ -17,6 +17,7 @@ from trulysparse.data.blocks import Blocks, CsrArrays, DoubleArray, FloatArray
 from trulysparse.data.digits import Names, say_coarse, say_rounded, say_standardised
 from trulysparse.data.missing import refuse_empty_columns, say_empty_columns
 from trulysparse.data.precision import refuse_tiny, say_blurred
+from trulysparse.data.tensors import as_numpy
 from trulysparse.losses import LOSSES
 
 # A string, as SciPy imports `sparse` when it is first used, which takes longer than all else here.
@@ -43,6 +44,7 @@ def inputs_of(
 
     If training `begins` with them, columns of which it does not tell the values apart are said.
     """
+    x = as_numpy(name, x)
     wide = not changes and core.takes_float64()
     is_sparse = isinstance(x, Blocks) or scipy.sparse.issparse(x)
     dtype = getattr(x, "dtype", None)
@@ -114,6 +116,7 @@ def given(
     ValueError, TypeError
         If they do not fit the network or each other.
     """
+    x, y = as_numpy(names[0], x), as_numpy(names[1], y)
     config = Config.of(core)
     begins = begins or (trains and core.counters().steps == 0)
     inputs = inputs_of(core, names[0], x, changes=augment is not None, begins=begins)

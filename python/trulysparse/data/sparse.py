@@ -19,6 +19,7 @@ import numpy.typing as npt
 import scipy
 
 from trulysparse.data.numeric import numeric, refuse_sparse
+from trulysparse.data.tensors import as_numpy
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, int]
@@ -27,7 +28,7 @@ Shape = tuple[int, int]
 def check_sparse(
     name: str, value: Any, features: int | None = None, *, by_columns: bool = False
 ) -> Any:
-    """Give a canonical ``csr_array`` of a sparse matrix, and anything else as it is.
+    """Give a canonical ``csr_array`` of a sparse matrix, a tensor as an array, all else as it is.
 
     The result has sorted rows and no duplicates; stored zeros stay. It shares nothing with `value`
     but, at most, the array of values. Takes O(stored values) and copies of the index arrays.
@@ -37,7 +38,7 @@ def check_sparse(
     name
         The argument, for errors.
     value
-        A SciPy sparse matrix or array of any format, or anything else.
+        A SciPy sparse matrix or array of any format, a sparse tensor, or anything else.
     features
         The columns that a sparse one has to have, if that is known.
     by_columns
@@ -51,6 +52,7 @@ def check_sparse(
     ValueError
         If it has not two dimensions, or is no valid sparse matrix; the message says why.
     """
+    value = as_numpy(name, value)
     if not scipy.sparse.issparse(value):
         refuse_sparse(name, value)
         return value

@@ -190,9 +190,9 @@ were constant in the training data of `fit` are ignored, as nothing could be lea
 Samples of weight 0 are left out. Computed in float32.""",
     "X": """\
 X
-    Samples, (n_samples, n_features): numbers, as an array, a frame or a SciPy sparse matrix,
-    which stays sparse; two or more samples. Or `RowBlocks`, as `open_table` gives them, without
-    `y`: rows of a file that is larger than memory.""",
+    Samples, (n_samples, n_features): numbers, as an array, a tensor on the CPU, a frame or a SciPy
+    sparse matrix, which stays sparse; two or more samples. Or `RowBlocks`, as `open_table`
+    gives them, without `y`: rows of a file that is larger than memory.""",
     "SAMPLE_WEIGHT": """\
 sample_weight
     Weights, (n_samples,), at least 0; only their proportions matter. None (default): all the

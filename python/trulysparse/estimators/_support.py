@@ -24,6 +24,7 @@ from trulysparse.data.digits import Names, say_rounded, say_sparse
 from trulysparse.data.precision import say_blurred
 from trulysparse.data.samples import remedy, say_indistinct
 from trulysparse.data.sparse import check_sparse
+from trulysparse.data.tensors import as_numpy
 from trulysparse.estimators import _tables
 from trulysparse.explosion import ExplosionWarning
 from trulysparse.history import History
@@ -89,6 +90,7 @@ def validated(
     **how: Any,
 ) -> Any:
     """Do what `validate_data` does, and name the row and column of what is no number."""
+    X = as_numpy(name, X)
     _core.check_mapped(name, X)
     if not how.get("reset", True) and frames.is_frame(X):
         X = _in_order(estimator, name, X)

@@ -16,6 +16,7 @@ from trulysparse.data.frames import labels_of_type, of_dense_types, refuse_missi
 from trulysparse.data.missing import any_missing, refuse_rows, with_nan
 from trulysparse.data.numeric import numeric, refuse_held_sparse, refuse_masked
 from trulysparse.data.sparse import check_sparse
+from trulysparse.data.tensors import as_numpy
 from trulysparse.estimators._support import Mask, without
 from trulysparse.estimators._targets import Array, Targets
 from trulysparse.losses import LOSSES
@@ -124,6 +125,7 @@ def partial_targets_of(name: str, y: Any) -> Any:
 
     Of several targets some may be missing, however they are written, and are NaN.
     """
+    y = as_numpy(name, y)
     if issparse(y):
         matrix = check_sparse(name, y)
         if matrix.shape[1] != 1:
@@ -141,6 +143,7 @@ def partial_targets_of(name: str, y: Any) -> Any:
 
 def targets_of(name: str, y: Any) -> Any:
     """Give a user's targets safe to look at: none is missing, and sparse ones are an array."""
+    y = as_numpy(name, y)
     if type(y) is np.ndarray and y.dtype.kind in "biu":
         return y
     if issparse(y):
@@ -168,6 +171,7 @@ def weights(sample_weight: Any, X: Any) -> Array | None:
     """Check a user's weights of samples; None if there are none."""
     if sample_weight is None:
         return None
+    sample_weight = as_numpy("sample_weight", sample_weight)
     positive(sample_weight)
     weight: Array = check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -179,6 +183,7 @@ def positive(sample_weight: Any) -> Any:
     """Give weights of at least 0, some above, as numbers that can be summed; None as it is."""
     if sample_weight is None:
         return None
+    sample_weight = as_numpy("sample_weight", sample_weight)
     found = numeric("sample_weight", sample_weight)
     refuse_missing("sample_weight", sample_weight)
     wrong = np.argwhere(~((found >= 0) & np.isfinite(found)))

@@ -16,6 +16,7 @@ from trulysparse.data.arrays import as_float32, as_float64, sample_weights
 from trulysparse.data.blocks import Blocks, FloatArray
 from trulysparse.data.frames import as_array, is_frame
 from trulysparse.data.numeric import refuse_held_sparse
+from trulysparse.data.tensors import as_numpy
 from trulysparse.streams import reader
 from trulysparse.streams.reader import Read, Reader, Rows
 from trulysparse.streams.source import (
@@ -354,7 +355,7 @@ def _refuse(name: str, row: int, column: int, value: Any) -> NoReturn:
 def as_rows(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """Give ``(x, y, sample_weight)`` of a fit as rows, None, None if x lies in a file."""
     if not is_on_disk(x):
-        return x, y, sample_weight
+        return as_numpy("x", x), y, as_numpy("sample_weight", sample_weight)
     if y is None:
         raise TypeError(f"y is missing: expected targets beside the {type(x).__name__} x")
     return RowBlocks(x, y, sample_weight=sample_weight), None, None
