@@ -53,10 +53,9 @@ class SparseMLP(Reported):
     The defaults are the paper's settings (arXiv 2102.01732). The example has those that we
     recommend, `RECIPE`.
 
-    Threads may share a model. Reads beside a fit wait for a moment between two of its steps; what
-    would change the model raises `ModelBusyError`. Pickles and copies have the content of `save`. A
-    forked process can use and train the model too. Only if another thread was changing it at the
-    moment of the fork, its calls raise RuntimeError in the child.
+    Threads may share a model. Reads beside a fit wait until its step ends; what would change the
+    model raises `ModelBusyError`. Forked processes may use it too, unless another thread was
+    changing it at the fork: then it raises RuntimeError. Pickles have the content of `save`.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ class TestInterrupt:
     @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
     def test_real_signal(self, tmp_path):
         out = tmp_path / "trulysparse-run"
-        command = [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000", "--no-progress"]
+        command = [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         for pause in (1.5, 5, 20):  # the folder is made just before the training
             with limits.child(command, **pipes) as process:

@@ -160,7 +160,7 @@ def test_on_the_command_line(tmp_path, capsys):
         path = write_csv(
             tmp_path / "table.csv", table(constant), np.array(["no", "yes"])[Y], "abcdefy"
         )
-        arguments = f"train --data {path} --hidden 30 --epochs 5 --no-progress --out {tmp_path / 'run'}"
+        arguments = f"train --data {path} --hidden 30 --epochs 5 --out {tmp_path / 'run'}"
         assert main(arguments.split()) == 0
         assert main(["evaluate", str(tmp_path / "run/model.safetensors"), "--data", str(path)]) == 0
         said.add(capsys.readouterr().out.split("test: ")[-1])

@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        From argparse, on ``--help``, ``--version`` and unknown flags.
+        From argparse, on ``--help``, ``--version``, unknown flags and without a command.
     """
     argv = sys.argv[1:] if argv is None else argv
     if not argv:
-        make_parser().print_help()
-        return 2
+        make_parser().print_help(sys.stderr)
+        sys.exit(2)
     asked = argv[:1] if argv and argv[0] in _COMMANDS else _COMMANDS
     args = make_parser(asked).parse_args(argv)
     try:

@@ -42,7 +42,7 @@ PAGE = Page(
     ],
     [
         "trulysparse prune run --data table.csv --percentile 20 --out pruned.safetensors",
-        "trulysparse prune run --data table.csv --tolerance 0.01 --compact --out small.safetensors",
+        "trulysparse prune run --data table.csv --tolerance 0.01 --compact",
     ],
 )
 
