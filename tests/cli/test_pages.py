@@ -35,7 +35,7 @@ def test_every_option_has_a_place_and_a_default_by_value(name, capsys):
     for option in everything:
         assert len(re.findall(rf"^  .*{option}\b", text, re.MULTILINE)) >= 1, option
     (last,) = text.partition("\nhelp:\n")[2].split("\n\n")[0].splitlines()
-    assert last.split() == ["-h,", "--help", *"show this help message and exit".split()]
+    assert last.split() == ["-h,", "--help", *["show", "this", "help", "message", "and", "exit"]]
     assert "default: preset" not in text
     assert max(map(len, text.splitlines())) <= 90
     assert len(text.partition("\n\n")[0].splitlines()) == 1
