@@ -3,9 +3,9 @@ From a CSV file to a saved model and a report
 =============================================
 
 A table as businesses have it: numbers, categories, dates, missing cells, a customer number. Who
-will leave in the next quarter, how sure is that, and why? The table is drawn here, so that we
-know the truth: customers leave by their tariff, by calls to the hotline when the contract is
-young, and by a price that rose. Neither the city nor the birthday matters.
+will leave in the next quarter, how sure is that, and why? We draw the table at random, so we know
+the truth. Three things make customers leave: their tariff, calls to the hotline while the
+contract is young, and a price rise. The city and the year of birth do not matter.
 """
 
 import csv
@@ -49,8 +49,8 @@ print(*Path("customers.csv").read_text(encoding="utf-8").splitlines()[:4], sep="
 # %%
 # Read it and train
 # -----------------
-# Nothing is encoded by hand. Categories become sparse columns, dates become numbers and parts
-# of the calendar, a missing cell is a fact that may tell something, and a column that only
+# Nothing is encoded by hand. Categories become sparse columns. Dates become numbers and parts of
+# the calendar. A missing cell becomes a feature, as it may tell something. A column that only
 # names the rows is left out. `columns_` says what became of each.
 
 table = ts.read_table("customers.csv", label="left", ids="customer")
@@ -65,8 +65,8 @@ for column in classifier.columns_:
 # %%
 # How good is it?
 # ---------------
-# Luck has a part in who leaves. So the best AUC there can be is that of the true probabilities,
-# which we know here.
+# Luck has a part in who leaves. The best possible AUC is that of the true probabilities, which we
+# know here.
 
 chance = classifier.predict_proba(x_test)[:, list(classifier.classes_).index("yes")]
 area = roc_auc_score(y_test == "yes", chance)
@@ -76,8 +76,8 @@ leaving = np.mean(y_test == "yes")
 print(f"always saying the more frequent: accuracy {max(leaving, 1 - leaving):.3f}")
 
 # %%
-# A probability should mean what it says. Of the customers that are said to leave with some
-# probability, how many did?
+# Are the probabilities right? We group the customers by the predicted probability of leaving, and
+# count how many of each group left.
 
 said, did = [], []
 for low in np.arange(0, 1, 0.1):
@@ -112,8 +112,8 @@ for column, share in classifier.explain(x_test[[most]], of="log_odds").ranked()[
 # %%
 # Keep it, and show it
 # --------------------
-# The file holds everything that new rows need: columns, categories, scales, classes. It is no
-# pickle. The report is one page without scripts, to send to a colleague.
+# The file holds all that new rows need: columns, categories, scales, classes. It is no pickle.
+# The report is one page without scripts, to send to a colleague.
 
 classifier.save("churn.safetensors")
 again = ts.load("churn.safetensors")

@@ -23,10 +23,13 @@ x, y = data.x_train[:count], data.y_train[:count]
 print(f"{data.name}: {len(x):,} images to train on, {len(data.x_test):,} to test")
 
 # %%
-# Three choices let the topology say something. Pixels stay as they are (``standardize=False``),
-# so that a pixel which is always black passes nothing on. First weights are small
-# (``input_gain=0.1``), so that a weight which nothing has trained is among the weakest and
-# leaves. And connections grow where the gradient is large, not at random.
+# Three choices let the topology say something:
+#
+# - Pixels stay as they are (``standardize=False``), so a pixel that is always black passes
+#   nothing on.
+# - The initial weights are small (``input_gain=0.1``), so an untrained weight is among the
+#   weakest and leaves.
+# - Connections grow where the gradient is large, not at random.
 
 settings = ts.RECIPE.model | {"standardize": False, "input_gain": 0.1}
 model = ts.SparseMLP([side * side, hidden, hidden, 10], epsilon=20, **settings, seed=0)
@@ -46,8 +49,8 @@ history = model.fit(
 print(f"test accuracy {history.history['val_accuracy'][-1]:.3f}, {model.nnz:,} connections")
 
 # %%
-# The connections of each pixel, before training and after 2, 5 and 30 epochs. The network was not
-# told where the clothes are.
+# The connections of each pixel, before training and after 2, 5 and 30 epochs. Nothing told the
+# network where the clothes are.
 
 panels = plot.input_connections_over_epochs(look, (side, side), epochs=[0, 2, 5, 30])
 figure = panels[0].figure
@@ -55,7 +58,7 @@ figure.suptitle("How many connections each pixel has, while the network trains")
 figure.savefig("where-to-look.png", dpi=150)
 
 # %%
-# The mean number of connections of a pixel in the middle, and in the frame of four pixels
+# The mean number of connections of a pixel in the middle, and of one in the frame of four pixels
 # around it:
 
 degrees = np.array(look.out_degrees[0]).reshape(-1, side, side)
@@ -85,15 +88,15 @@ movie.save("where-to-look.gif", PillowWriter(fps=7), dpi=90)
 # %%
 # What the pixels say
 # -------------------
-# A connection is not yet an influence. What pixels contribute to the outputs, for a part of the
-# images:
+# A pixel with many connections need not matter. This is what each pixel contributes to the
+# outputs, for a part of the images:
 
 worth = model.feature_importance("contribution", x[:2000])
 axes = plot.input_connections_heatmap(worth, (side, side), label="contribution of the pixel")
 axes.figure.savefig("pixels.png")
 
 # %%
-# And what speaks for one image's class: red pixels for it, blue ones against it.
+# For one image: red pixels speak for its class, blue pixels against it.
 
 reasons = model.explain(data.x_test[:1], of="log_odds")
 top = int(np.argmax(reasons.outputs[0]))

@@ -2,12 +2,12 @@
 Which genes tell two leukaemias apart?
 ======================================
 
-72 patients with acute leukaemia, 47 lymphoblastic (ALL) and 25 myeloid (AML), and the expression
-of 7,129 genes in the bone marrow of each (Golub et al., Science 286, 1999). How well can a new
-patient be told, and which genes tell?
+72 patients have acute leukaemia, 47 of them lymphoblastic (ALL) and 25 myeloid (AML). The table
+has the expression of 7,129 genes in the bone marrow of each (Golub et al., Science 286, 1999).
+How well can the kind of a new patient be told, and which genes tell it?
 
-OpenML has the table. A folder of your own with ``ALLAML.npz`` may be named by the environment
-variable ``TRULYSPARSE_DATA``.
+The script fetches the table from OpenML. If the environment variable ``TRULYSPARSE_DATA`` names a
+folder, it reads ``ALLAML.npz`` there.
 """
 
 import os
@@ -45,9 +45,8 @@ print(f"{x.shape[0]} x {x.shape[1]}:", ", ".join(map("{} {}".format, counts, nam
 # %%
 # How well is a new patient told?
 # -------------------------------
-# Five folds: each patient is predicted by a network that has not seen him. The defaults are
-# made for tables like this one; nothing is chosen by hand. Logistic regression stands beside
-# it.
+# Five folds: each patient is predicted by a network that has not seen them. The defaults are made
+# for tables like this one; nothing is chosen by hand. Logistic regression is there to compare.
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 rivals = {
@@ -60,7 +59,7 @@ for name, rival in rivals.items():
     print(f"{name}: accuracy {right:.3f}, log loss {loss:.3f}")
 
 # %%
-# The network has few connections, and so few numbers to learn from 72 patients:
+# The network has few connections, and so it learns few numbers from 72 patients:
 
 classifier = SparseMLPClassifier(random_state=0).fit(x, kind)
 model = classifier.model_
@@ -71,16 +70,16 @@ print(f"{model.nnz:,} connections; a dense network of this shape has {dense:,}")
 # Which genes tell, and how sure is that?
 # ---------------------------------------
 # ``fdr=0.1`` asks for all genes that tell something, and allows a tenth of them to be luck.
-# Networks train while weak genes leave; shuffled copies of the genes leave with them, and show
+# Networks train while weak genes leave. Shuffled copies of the genes compete with them, and show
 # how far luck alone comes.
 
 selector = SparseFeatureSelector(fdr=0.1, random_state=0).fit(x, kind)
 print(f"{selector.get_support().sum()} genes tell something")
 
 # %%
-# The first twelve, by their numbers on the microarray, and what some of them are. The clinic
-# tells AML by CD33 and myeloperoxidase, and there are drugs against CD33: the network knew
-# neither.
+# The first twelve, by their numbers on the microarray, and what some of them are. Clinics use
+# CD33 and myeloperoxidase to tell AML, and there are drugs against CD33. The network knew none of
+# this.
 
 NAMES = {
     1834: "CD33, marker of myeloid cells",
@@ -96,8 +95,8 @@ for rank, gene in enumerate(first, 1):
     print(f"{rank:2d}. gene {gene + 1}: {NAMES.get(gene + 1, '')}")
 
 # %%
-# Do they hold? A heat map of the patients, sorted by kind: each row is a gene, red where a
-# patient has more of it than the mean.
+# Do these genes tell the kinds apart? Each row of the heat map is a gene and each column a
+# patient, sorted by kind. Red: the patient has more of the gene than the mean.
 
 order = np.argsort(kind, kind="stable")
 scaled = (x - x.mean(axis=0)) / x.std(axis=0)
@@ -113,8 +112,8 @@ fig.savefig("leukaemia-genes.png")
 # %%
 # Are a few genes enough?
 # -----------------------
-# The selection stands inside the pipeline, so that it never sees the patients that it is judged
-# by. Selecting before the cross-validation would make any table look easy.
+# The selection is inside the pipeline, so it never sees the patients that it is judged by.
+# Selecting before the cross-validation would make any table look easy.
 
 for count in (5, 25, 100):
     few = make_pipeline(
@@ -125,7 +124,7 @@ for count in (5, 25, 100):
 # %%
 # Nothing to find, nothing found
 # ------------------------------
-# The same question with shuffled labels: the selector says that it has nothing.
+# With shuffled labels there is nothing to find, and the selector selects no gene:
 
 shuffled = np.random.default_rng(0).permutation(kind)
 with warnings.catch_warnings():
@@ -136,8 +135,8 @@ print(f"{none.get_support().sum()} genes tell shuffled labels")
 # %%
 # One patient
 # -----------
-# What speaks for and against the kind that a patient is told to have, in units of the log-odds.
-# A network of 7,129 genes has no single reason:
+# The genes that speak for (+) and against (-) the predicted kind of one patient, in units of the
+# log-odds. In a network of 7,129 genes no single gene decides:
 
 doubtful = cross_val_predict(classifier, x, kind, cv=folds, method="predict_proba").max(axis=1)
 patient = int(np.argmin(doubtful))

@@ -3,9 +3,9 @@ Sort messages by topic
 ======================
 
 Text is a table with a column for each word, in which nearly all cells are 0. It stays sparse
-here, from the vectorizer to the first layer. The messages are paragraphs of the documentation
-that SciPy, scikit-learn and NumPy bring along, so that there is nothing to download; the topics
-are the chapters that they come from. Which chapter is a paragraph from?
+here, from the vectorizer to the first layer. The messages are paragraphs of the docstrings of
+SciPy, scikit-learn and NumPy, so there is nothing to download. Their topics are the chapters that
+they come from. Which chapter is a paragraph from?
 """
 
 import importlib
@@ -55,8 +55,9 @@ print(f"{len(texts):,} messages, {len(set(topics))} topics; one of them, {topics
 print(" ".join(texts[100].split())[:200])
 
 # %%
-# Paragraphs of one function share words, so a function is in one part only: with a split by
-# paragraphs every method would look better than it is.
+# Paragraphs of one function share words. So all paragraphs of a function go into the training
+# part, or all into the test part. A split by paragraphs would make every method look better than
+# it is.
 
 split = GroupShuffleSplit(1, test_size=0.3, random_state=0)
 train, test = next(split.split(texts, topics, groups=sources))
@@ -66,9 +67,9 @@ stored = x_train.nnz / x_train.shape[0]
 print(f"{x_train.shape[0]:,} x {x_train.shape[1]:,}, {stored:.0f} words and pairs of words a row")
 
 # %%
-# Sparse rows in, sparse layers through. The estimator sees that the table is sparse and chooses
-# what suits it: no standardising, which would fill the zeros, and growth by gradient, which
-# puts no connection into words that say nothing.
+# The estimator sees that the table is sparse, and chooses what suits it: no standardising, which
+# would fill the zeros, and growth by gradient, which puts no connections into words that say
+# nothing.
 
 classifier = SparseMLPClassifier(random_state=0).fit(x_train, topics[train])
 rival = LogisticRegression(max_iter=1000).fit(x_train, topics[train])
@@ -79,8 +80,8 @@ megabytes = x_train.shape[0] * x_train.shape[1] * 4 / 1e6
 print(f"dense samples would take {megabytes:.0f} MB; these {x_train.nnz * 8 / 1e6:.1f} MB")
 
 # %%
-# What is taken for what? Linear algebra and optimisation share much, and so do statistics and
-# special functions.
+# Which topics does it confuse? Linear algebra and optimisation share many words; statistics and
+# special functions do too.
 
 fig, ax = plt.subplots(figsize=(6.5, 5.5), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(
@@ -93,8 +94,8 @@ fig.savefig("messages-confusion.png")
 # %%
 # Which words tell?
 # -----------------
-# The scores of `feature_importances_` are those of the network's paths. For one topic, the mean
-# contribution of each word over that topic's messages says more:
+# `feature_importances_` scores words by the network's paths, for all topics together. For one
+# topic the mean contribution of each word over that topic's messages says more:
 
 words = vectorizer.get_feature_names_out()
 shown = ("images", "clustering", "statistics", "trees")

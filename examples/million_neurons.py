@@ -3,8 +3,7 @@ A network of a million neurons, on a laptop
 ===========================================
 
 How large may a network be on this machine? Ask first, then train, stop in the middle, and go on
-as if nothing had happened. A dense network of this shape would need 444 GB for one of
-its layers.
+as if nothing had happened. A dense network of this shape would need 444 GB for one of its layers.
 """
 
 import time
@@ -24,8 +23,8 @@ print(f"{len(x):,} samples with {x.shape[1]:,} features; {sum(SIZES):,} neurons"
 # %%
 # Plan
 # ----
-# The plan counts bytes before anything is allocated. What does not fit into the memory of the
-# machine, or of its container, is refused at once.
+# The plan counts bytes before anything is allocated. A network that does not fit into the memory
+# of the machine, or of its container, is refused at once.
 
 SGD = ts.SGD(0.3, nesterov=True, schedule="cosine", weight_decay=0, layer_rates="fan_in")
 print(ts.plan(SIZES, epsilon=1, activation="leaky_relu", dropout=0, batch_size=32, optimizer=SGD))
@@ -35,9 +34,9 @@ print(f"the weights alone of a dense network of this shape: {dense / 1e9:,.0f} G
 # %%
 # Train
 # -----
-# A hidden neuron has two connections here, and an output hundreds of thousands. So first
-# weights go by the connections that a neuron really has (``fan="real"``), and so do the rates
-# of the layers.
+# A hidden neuron has two connections here, and an output hundreds of thousands. So the initial
+# weights depend on the connections that a neuron has (``fan="real"``), and the rates of the
+# layers too (``layer_rates="fan_in"``).
 
 start = time.perf_counter()
 model = ts.SparseMLP(
@@ -70,9 +69,9 @@ print(f"peak memory {history.history['peak_memory'][-1] / 1e9:.2f} GB")
 # %%
 # Go on
 # -----
-# The power fails after the second epoch. What was saved goes on, and ends with the same bits as
-# the training that was not interrupted: connections, momentum and the random numbers are in the
-# file.
+# Suppose that the power fails after the second epoch. The saved network goes on, and ends with
+# the same bits as the training that was not interrupted: connections, momentum and the random
+# numbers are in the file.
 
 saved = ts.load("million-2.safetensors")
 saved.fit(x, y, initial_epoch=2, **settings)
@@ -82,7 +81,8 @@ print(f"{Path('million-2.safetensors').stat().st_size / 1e6:.0f} MB on disk; the
 # %%
 # What became of it
 # -----------------
-# How many connections the features have in the end: most as many as by chance, some far more.
+# How many connections the features have in the end. Most have as many as by chance, some far
+# more.
 
 degrees = np.diff(model.layers[0].weight.tocsr().indptr)
 fig, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")

@@ -3,8 +3,8 @@ A topology rule, compared over seeds
 ====================================
 
 How should connections come and go? A rule is a class with one method, in NumPy. This page writes
-one, and asks whether it is any better than SET, than growth by gradients, and than a topology
-that stays as it is. One seed says little, so each rule has five.
+one, and compares it with SET, with growth by gradients, and with a topology that stays as it is.
+One seed says little, so each rule gets five.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ from trulysparse import plot
 # %%
 # The rule
 # --------
-# ``layer`` has the weights as a SciPy matrix, empty places to choose from, and the gradient
-# that any of them would have. What the rule returns are the connections that go, the places of
-# those that come, and the weights with which these begin.
+# ``layer`` has the weights as a SciPy matrix, empty places to choose from, and the gradient of
+# each place. The rule returns the connections to drop, the rows and columns of the new ones, and
+# their initial weights.
 
 
 class GradientSign(ts.TopologyRule):
@@ -40,8 +40,8 @@ class GradientSign(ts.TopologyRule):
 # %%
 # The comparison
 # --------------
-# Small digits, and a network with 2 % of the connections that a dense one has: there the choice
-# matters. Seeds are the same for all rules, so each pair starts from the same network.
+# Small digits, and a network with 2 % of the connections of a dense one: there the choice
+# matters. All rules have the same seeds, so with one seed they start from the same network.
 
 x, y = load_digits(return_X_y=True)
 x_train, y_train, x_test, y_test = x[:-360], y[:-360], x[-360:], y[-360:]
@@ -77,8 +77,8 @@ for name, last in ends.items():
     print(f"{name:15s} {last.mean():.3f} ± {last.std(ddof=1) / np.sqrt(len(last)):.3f}")
 
 # %%
-# A difference counts if it stands out from the seeds. Pairs with the same seed are compared,
-# which takes out what the start has to do with it:
+# A difference counts if it is large beside its standard error. Comparing pairs with the same seed
+# takes out the influence of the start:
 
 for name in ("stays as it is", "SET", "gradients"):
     paired = ends["GradientSign"] - ends[name]
@@ -86,7 +86,7 @@ for name in ("stays as it is", "SET", "gradients"):
     print(f"GradientSign less {name}: {paired.mean():+.3f} ± {error:.3f}")
 
 # %%
-# Lines are means, and the bands reach from the worst seed to the best.
+# Lines are means over the seeds. Bands reach from the worst seed to the best.
 
 ax = plot.compare_runs(runs)
 ax.set_ylim(0.5, None)

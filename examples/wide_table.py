@@ -2,9 +2,9 @@
 Genes that tell nothing alone
 =============================
 
-Few samples, thousands of columns, as tables of gene expression are. Two states of a cell depend
-on twenty genes, none of which tells anything alone. The table is drawn, so the right answer is
-known.
+A table of gene expression has few samples and thousands of columns. In this one, two states of a
+cell depend on twenty genes, none of which tells anything alone. We draw the table at random, so
+we know the right answer.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def main():
     split = train_test_split(x, states, test_size=250, stratify=states, random_state=0)
     x_train, x_test, y_train, y_test = split
 
-    # By itself `fit` would leave genes out that only add noise.
+    # By default `fit` would leave out genes that only add noise.
     everything = SparseMLPClassifier(feature_selection=False, random_state=0).fit(x_train, y_train)
     print(f"all {GENES} genes: accuracy {everything.score(x_test, y_test):.3f}")
     dense = sum(weights.shape[0] * weights.shape[1] for weights in everything.coefs_)
@@ -55,7 +55,7 @@ def main():
     print(f"SparseFeatureSelector: {found} of its 20 genes have to do with the state")
     print(f"its 20 genes: accuracy {pipeline.score(x_test, y_test):.3f}")
 
-    # What the network of the selector itself thinks of its features, best first.
+    # The selector's scores, best first.
     best = np.argsort(-selector.scores_)[:5]
     print("best:", ", ".join(f"gene {i} ({selector.scores_[i]:.3g})" for i in best))
 
