@@ -199,6 +199,12 @@ def test_the_code_of_coming_from_elsewhere_runs(capsys):
     assert "'accuracy': " in capsys.readouterr().out
 
 
+def test_the_code_of_the_deployment_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run_blocks(ROOT / "docs" / "deployment.md") == 3
+    assert capsys.readouterr().out.startswith("[[0.")
+
+
 BEGIN, *RECIPES = re.split(r"^## ", (ROOT / "docs" / "recipes.md").read_text("utf-8"), flags=re.M)
 
 
