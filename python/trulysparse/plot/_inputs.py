@@ -56,10 +56,15 @@ def input_connections_heatmap(
     _check.instance("label", label, str, "a string")
     image = _image("connections", connections, shape)
     ax = _style.single(ax, (5.0, 4.0))
+    from matplotlib.ticker import MaxNLocator
+
     drawn = _draw(ax, image, image.min(), image.max())
     ax.set_xlabel("Column of pixels")
     ax.set_ylabel("Row of pixels")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     _bar(drawn, [ax], label)
+    _style.title(ax, label[:1].upper() + label[1:])
     return ax
 
 

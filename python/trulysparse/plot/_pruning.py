@@ -119,6 +119,8 @@ def save_pruning_curve(curve: Curve, path: str | Path, written: tuple[int, float
 
 def _label(ax: Any, values: dict[str, _style.Values]) -> None:
     """Write the percentiles beside some points, not beside all: they lie closely."""
+    from matplotlib.patheffects import withStroke
+
     order = np.argsort(values["percentile"], kind="stable")
     for i in order[_style.spread(len(order), 5)]:
         percentile = values["percentile"][i]
@@ -132,6 +134,7 @@ def _label(ax: Any, values: dict[str, _style.Values]) -> None:
             ha="right" if largest else "left",
             fontsize="small",
             color=_style.GREY,
+            path_effects=[withStroke(linewidth=3, foreground="white")],  # they may lie on the line
         )
 
 

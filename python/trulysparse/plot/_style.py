@@ -84,8 +84,8 @@ def title(panel: Any, what: str) -> None:
 
 
 def legend(panel: Any, **options: Any) -> None:
-    """Draw a legend without a frame."""
-    panel.legend(edgecolor="none", framealpha=0.8, **options)
+    """Draw a legend without a frame or a ground, by default where it covers least."""
+    panel.legend(**{"edgecolor": "none", "facecolor": "none", "loc": "best", **options})
 
 
 def over_epochs(panel: Any, epochs: list[int]) -> None:

@@ -29,6 +29,8 @@ def learning_curves(
 ) -> Axes:
     """Draw loss and accuracy over the epochs, of the training and the held-out samples.
 
+    A dotted line is the loss of the best constant prediction, if `history` has a `baseline`.
+
     Parameters
     ----------
     history
@@ -70,8 +72,10 @@ def learning_curves(
         right = _style.right_half(ax)
         right.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         panels.append((right, "accuracy", "Accuracy"))
+    baseline = getattr(getattr(history, "history_", history), "baseline", None)
+    constant = None if baseline is None else baseline.loss
     for panel, key, title in panels:
-        _draw(panel, epochs, curves, key, held_out)
+        _draw(panel, epochs, curves, key, held_out, constant)
         _style.title(panel, title)
     _mark_accuracy(panels[-1][0], epochs, curves, held_out)
     return ax
@@ -131,6 +135,7 @@ def _draw(
     curves: Mapping[str, Sequence[float]],
     key: str,
     held_out: str,
+    constant: float | None,
 ) -> None:
     marker = "o" if len(epochs) <= _style.MARKERS_UP_TO else ""
     for name, style in ((key, _TRAIN), ("val_" + key, {**_HELD_OUT, "label": held_out})):
@@ -138,8 +143,9 @@ def _draw(
             panel.plot(epochs, curves[name], linewidth=1.8, marker=marker, markersize=4, **style)
     _style.over_epochs(panel, epochs)
     _style.tidy(panel)
-    # The corner where late epochs leave room.
-    _style.legend(panel, loc="upper right" if key == "loss" else "lower right")
+    if key == "loss" and constant is not None:
+        panel.axhline(constant, color=_style.GREY, linewidth=1, linestyle=":", label="a constant")
+    _style.legend(panel)
 
 
 def _mark_accuracy(
