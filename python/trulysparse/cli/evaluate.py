@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, say
+from trulysparse.cli.common import add_computing, add_model, default, say
 from trulysparse.cli.flags import data, tables
+from trulysparse.cli.parser import Parser, add_command
 from trulysparse.cli.scores import say_scores
 from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.data import seen
@@ -18,21 +19,38 @@ _BATCH_SIZE = default(SparseMLP.evaluate, "batch_size")
 
 def add(commands: Any) -> None:
     """Add the command."""
-    evaluate = commands.add_parser(
+    evaluate = add_command(
+        commands,
         "evaluate",
-        help="score a saved model",
+        run,
+        summary="score a saved model",
         description="Print the scores of a model on the test part of data that has one, else on "
-        "all rows. Of classes: accuracy, also the mean over classes, the area under the curve, the "
-        "logarithmic loss and the confusion matrix; of numbers R2, RMSE and MAE, in their units.",
+        "all rows. Of classes: accuracy, loss, the mean accuracy over classes, the area under the "
+        "curve and the confusion matrix. Of numbers: R2, RMSE and MAE, in their units.",
+        usage="MODEL --data FILE [options]",
+        examples=_EXAMPLES,
     )
-    evaluate.set_defaults(run=run)
-    add_model(evaluate)
-    data.add_flags(evaluate, required=True)
-    tables.add_columns(evaluate, trains=False)
-    tables.add_labels_from(evaluate)
-    tables.add_reading(evaluate)
-    add_batch_size(evaluate, _BATCH_SIZE)
-    add_threads(evaluate)
+    add_labelled(evaluate)
+    add_computing(evaluate, _BATCH_SIZE)
+
+
+_EXAMPLES = """
+    trulysparse evaluate run --data new.csv
+    trulysparse evaluate run/model.safetensors --data new.csv --label churn
+"""
+
+
+def add_labelled(parser: Parser, first: Any = None) -> None:
+    """Add the model, and rows with labels; `first` is the group of what is most used."""
+    first = first or parser.add_argument_group("most used")
+    add_model(first)
+    data.add_data(first)
+    data.add_label(first, trains=False)
+    columns = parser.add_argument_group("which columns and rows", tables.COLUMNS)
+    tables.add_columns(columns, trains=False)
+    tables.add_labels_from(columns)
+    data.add_folder(columns)
+    tables.add_reading(parser)
 
 
 def run(args: argparse.Namespace) -> int:

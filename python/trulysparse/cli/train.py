@@ -19,7 +19,6 @@ from trulysparse.cli.common import (
     add_threads,
     check_folder,
     left,
-    of_preset,
     positive,
     refuse_overwriting,
     say,
@@ -37,6 +36,7 @@ from trulysparse.cli.flags import (
     workers,
 )
 from trulysparse.cli.flags import tables as table_flags
+from trulysparse.cli.parser import add_command
 from trulysparse.cli.presets import Chosen
 from trulysparse.cli.scores import say_scores
 from trulysparse.cli.tables import described, estimator, problem
@@ -52,7 +52,7 @@ from trulysparse.model import SparseMLP
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.plot import save_learning_curves
-from trulysparse.presets import PRESETS, SHARED, TABLE, Preset, find
+from trulysparse.presets import SHARED, TABLE, Preset, find
 from trulysparse.selection.features import Indices
 from trulysparse.topology import Rule
 from trulysparse.topology.pruning import ImportancePruning
@@ -64,79 +64,106 @@ _FILES = _MODEL, _HISTORY, _CURVES = MODEL, "history.csv", "curves.png"
 
 def add(commands: Any) -> None:
     """Add the command."""
-    train = commands.add_parser(
+    train = add_command(
+        commands,
         "train",
-        help="train a network and save it",
-        description="Train a sparse network on a table, images or a known data set, by default\n"
-        "scikit-learn's digits. What a table's columns are is found out, and said.",
-        epilog=preset_flags.epilog(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        run,
+        summary="train a network and save it",
+        description="Train a sparse network on a table, on images, or on a known data set, by "
+        "default scikit-learn's digits. It finds out what the columns of a table are, and says so. "
+        "A fifth of the rows is held out and scored.",
+        usage="[--data FILE] [options]",
+        examples=_EXAMPLES,
     )
-    train.set_defaults(run=run)
-    inputs = train.add_argument_group("data")
-    data.add_flags(inputs, default="digits")
-    table_flags.add_columns(inputs, trains=True)
-    table_flags.add_task(inputs)
-    network.add_standardize(inputs)
-    network.add_flags(train.add_argument_group("network"))
-    _add_training(train.add_argument_group("training"))
-    _add_output(train.add_argument_group("output"))
+    _add_most_used(train.add_argument_group("most used"))
+    columns = train.add_argument_group("which columns and rows", table_flags.COLUMNS)
+    table_flags.add_columns(columns, trains=True)
+    table_flags.add_labels_from(columns)
+    table_flags.add_rows(columns)
+    network.add_standardize(columns)
+    data.add_folder(columns)
     table_flags.add_reading(train)
+    network.add_flags(train.add_argument_group("the network"))
+    _add_training(train.add_argument_group("training"))
+    topology = train.add_argument_group("how connections are replaced (topology)")
+    evolution.add_flags(topology)
+    evolution.add_no_evolve(topology)
+    pruning.add_flags(train.add_argument_group("pruning"))
+    many.add_flags(train.add_argument_group("several networks"))
+    images.add_flags(train.add_argument_group("images"))
+    parallel = train.add_argument_group("parallel")
+    add_threads(parallel)
+    workers.add_flags(parallel)
+    _add_output(train.add_argument_group("output"))
+    train.exclude("--epsilon", "--density")
+    train.exclude(*pruning.AMOUNTS)
+    others = train.add_argument_group("help")
+    train.help_in(others)
+    preset_flags.add_help(others)
+
+
+_EXAMPLES = """
+    trulysparse train --data table.csv --label churn --out run
+    trulysparse train --data table.csv --label churn --group patient --epochs 20
+    trulysparse train --data table.csv --hidden 2x50 --epochs 20 --prune
+    trulysparse train --data digits --epochs 2 --hidden 2x50 --out digits-run
+"""
+
+
+def _add_most_used(first: Any) -> None:
+    data.add_data(first, default="digits")
+    data.add_label(first, trains=True)
+    table_flags.add_task(first)
+    network.add_size(first)
+    preset_flags.of_preset(first, "--epochs", "passes over the data", type=positive, metavar="N")
+    preset_flags.add_preset(first)
+    pruning.add_prune(first)
+    first.add_argument(
+        "--seed",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="of everything random (default: %(default)s)",
+    )
+    first.add_argument(
+        "--out",
+        type=Path,
+        default=Path("trulysparse-run"),
+        metavar="DIR",
+        help="folder for model, history and curves; replaces those of an earlier run (default: "
+        "%(default)s)",
+    )
 
 
 def _add_training(training: Any) -> None:
-    preset_flags.add_preset(training)
-    recipe, paper = (next(iter(PRESETS[name].values())) for name in ("recipe", "paper"))
-    of_preset(
-        training,
-        "--epochs",
-        "passes over the data",
-        f"; {recipe.epochs}, and {paper.epochs} of paper",
-        type=positive,
-    )
-    of_preset(
+    preset_flags.of_preset(
         training,
         "--batch-size",
         "rows per step, with --parallel those of each worker",
         "; with --parallel divided by the workers",
         type=positive,
+        metavar="N",
     )
     optimizer.add_flags(training)
-    evolution.add_flags(training)
-    pruning.add_flags(training)
-    evolution.add_no_evolve(training)
-    many.add_flags(training)
-    images.add_flags(training)
     add_memory(training)
-    workers.add_flags(training)
-    training.add_argument(
-        "--seed", type=whole, default=0, help="of everything random (default: %(default)s)"
-    )
-    add_threads(training)
 
 
 def _add_output(output: Any) -> None:
-    output.add_argument(
-        "--out",
-        type=Path,
-        default=Path("trulysparse-run"),
-        metavar="DIR",
-        help="folder for model, history and curves, those of an earlier run are replaced "
-        "(default: %(default)s)",
-    )
     output.add_argument(
         "--compact",
         action="store_true",
         help="remove hidden neurons that cannot matter from the trained model",
     )
-    output.add_argument("--quiet", action="store_true", help="no progress bar")
+    output.add_argument(
+        "--quiet", action="store_true", help="print the score and warnings, and nothing else"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, save and score."""
     comm = workers.communicator(args.parallel)
     is_worker = comm is not None and comm.rank > 0  # of an MPI job: rank 0 speaks and writes
-    tell = _keep_silent if is_worker else say
+    tell = _keep_silent if is_worker or args.quiet else say
     job = _job(args, comm, tell)
     model = job.model(is_worker)
     job.describe(model, tell)
@@ -234,7 +261,8 @@ class _Job:
             **({} if self.augment is None else {"augment": True}),
             **many.said(self.args),
         }
-        tell(chosen.said(used))
+        for line in chosen.said(used).split("\n"):
+            tell(line)
         model.summary(print_fn=tell)
         if self.strategy is not None:
             samples = len(self.trained_on.y_train)
@@ -291,12 +319,13 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
         chosen = Chosen(preset._for(1), vars(args))
     optimizer.make(chosen)
     evolution.make(chosen)
+    network.check(chosen)
     wanted = network.asked(chosen)
     many.check(args, chosen, pruning.make(args, chosen["epochs"]))
     check_folder(args.out)
     refuse_overwriting(args, [args.out / name for name in (*_FILES, workers.CHECKPOINT)])
 
-    is_worker = tell is _keep_silent
+    is_worker = comm is not None and comm.rank > 0
     found = problem.read(args, fill_of(wanted), silent=is_worker)
     if found.has_classes and found.n_classes < 2:
         raise ValueError(f"{found.name}: expected two or more classes, got {found.n_classes}")
@@ -344,6 +373,7 @@ def _suited(
 def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     """Save and score a network that is worth it."""
     args, done = job.args, len(model.history.epoch)
+    tell = _keep_silent if args.quiet else say
     if job.sharpness != 1:
         model._core.sharpen(job.sharpness)
     if interrupted:
@@ -351,13 +381,13 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         say(f"interrupted after {done} of {epochs} epochs, saving what there is")
     if job.pruning is not None:
         before = int(model.history.history.get("connections", [model.nnz])[0])
-        say(f"pruned: {before:,} -> {model.nnz:,} connections; {left(model)}")
+        tell(f"pruned: {before:,} -> {model.nnz:,} connections; {left(model)}")
     if args.compact:
         model.compact()
-        say(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
+        tell(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
     held_out = "test" if job.trained_on is job.data else "held out"
     estimator.write(model, job.data, job.scaling, args, job.chosen, job.features)
-    _save(model, model.history, args.out, held_out, progress=not args.quiet)
+    _save(model, model.history, args.out, held_out, tell)
     if interrupted:
         return 130
     test = job.data
@@ -368,6 +398,7 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         test.y_test,
         test.class_names or test.label or None,
         before="test: ",
+        only_first=args.quiet,
     )
     remark = outcome.remark(test, scores["loss"])
     if remark is not None:
@@ -382,11 +413,11 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     return 1
 
 
-def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progress: bool) -> None:
-    model.save(out / _MODEL, progress=progress)
-    say(f"wrote {out / _MODEL}")
+def _save(model: SparseMLP, history: History, out: Path, held_out: str, tell: _Say) -> None:
+    model.save(out / _MODEL, progress=tell is say)
+    tell(f"wrote {out / _MODEL}")
     history.to_csv(out / _HISTORY)
-    say(f"wrote {out / _HISTORY}")
+    tell(f"wrote {out / _HISTORY}")
     # An earlier run's picture beside this run's model would mislead.
     (out / _CURVES).unlink(missing_ok=True)
     if not history.epoch:
@@ -394,6 +425,6 @@ def _save(model: SparseMLP, history: History, out: Path, held_out: str, *, progr
     try:
         save_learning_curves(history, out / _CURVES, held_out=held_out)
     except ImportError:
-        say("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
+        tell("no picture of the curves without matplotlib: pip install 'trulysparse[plot]'")
     else:
-        say(f"wrote {out / _CURVES}")
+        tell(f"wrote {out / _CURVES}")
