@@ -189,7 +189,7 @@ def left(model: SparseMLP) -> str:
     closed = sum(int(layer.pruned.sum()) for layer in hidden)
     return (
         f"{connected:,} of {sum(layer.n_out for layer in hidden):,} hidden neurons have incoming "
-        f"connections, {closed:,} were closed by pruning"
+        f"connections" + (f", {closed:,} were closed by pruning" if closed else "")
     )
 
 

@@ -74,13 +74,13 @@ def say_samples(saved: Saved, rows: Rows) -> None:
     if features == saved.model.original_layer_sizes[0]:
         known = seen.share(getattr(saved.estimator, "_seen", None), rows.x)
     if known is None:
-        more = "if the model was trained on this file, it learnt from four fifths of them"
+        more = "If the model was trained on this file, it learnt from four fifths of them"
     elif known[0] == 0:
-        more = "the model was not trained on any of them"
+        more = "The model was not trained on any of them"
     else:
         of = f"{round(known[0] * count)}" if known[1] else f"about {100 * known[0]:.0f} %"
         more = (
-            f"the model was trained on {of} of them, or on rows with the same cells, so the scores "
+            f"The model was trained on {of} of them, or on rows with the same cells, so the scores "
             "are too good"
         )
-    say(f"{_ALL_ROWS}; {more}")
+    say(f"{_ALL_ROWS}. {more}")

@@ -132,7 +132,7 @@ def _print(
         at = int(found.outputs[place].argmax())
         output, base, name = found.outputs[place, at], found.base_values[place, at], names[at]
     ranked = found.ranked(place, at)
-    say(f"{row}: {name}, {found.of} {output:.6g}; {base:.6g} at the baseline")
+    say(f"{row}: {name}, {found.of} {output:.6g}; the mean row has {base:.6g}")
     shown = [(column, cells.get(column, ""), value) for column, value in ranked[:top]]
     wide = max([len(column) for column, _, _ in shown], default=0)
     cell_wide = max([len(cell) for _, cell, _ in shown], default=0)
