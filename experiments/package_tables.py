@@ -360,7 +360,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     table, path, out = TABLES[name], written(name, folder), folder / "out"
     model, predicted = out / "model.safetensors", folder / "predictions.csv"
     threads = ("--threads", THREADS)
-    lines = run("train", "--data", path, *table.flags, "--out", out, "--quiet", *threads)
+    lines = run("train", "--data", path, *table.flags, "--out", out, *threads)
     run("evaluate", model, "--data", path, *threads)
     run("predict", model, "--data", path, "--out", predicted, *threads)
 

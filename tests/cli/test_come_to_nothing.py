@@ -13,7 +13,7 @@ def table(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 6)).astype(np.float32)
     np.savez("table.npz", x_train=x, y_train=(x[:, 0] > 0).astype(int))
-    return ["train", "--data", "table.npz", "--no-progress", "--out", "out"]
+    return ["train", "--data", "table.npz", "--out", "out"]
 
 
 def test_is_written_and_said(table, capsys):
@@ -38,7 +38,7 @@ def test_noise_is_said_and_is_no_failure(tmp_path, monkeypatch, capsys):
     x = rng.normal(size=(400, 6)).astype(np.float32)
     np.savez("noise.npz", x_train=x, y_train=rng.integers(0, 2, 400))
     told = ["--learning-rate", "1e-4", "--epochs", "30"]
-    assert cli.main(["train", "--data", "noise.npz", "--no-progress", "--out", "out", *told]) == 0
+    assert cli.main(["train", "--data", "noise.npz", "--out", "out", *told]) == 0
     out, err = capsys.readouterr()
     assert err.startswith("trulysparse: warning: training has learnt nothing: the loss of the tra")
     assert "learnt: next to nothing" in out

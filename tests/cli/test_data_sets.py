@@ -33,7 +33,7 @@ def in_empty_folder(tmp_path, monkeypatch):
 
 def run(capsys, *data, hidden=()):
     """Train one epoch, evaluate on the same data, and load the model."""
-    quick = ["--epochs", "1", "--no-progress", "--batch-size", "16", *hidden]
+    quick = ["--epochs", "1", "--batch-size", "16", *hidden]
     assert cli.main(["train", *data, *quick]) == 0
     trained = accuracy_in(capsys.readouterr().out)
     assert cli.main(["evaluate", MODEL, *data]) == 0
@@ -67,7 +67,7 @@ def test_cifar10_evaluated_in_another_format(tmp_path, capsys):
     pixels, labels = images(60)
     write_folder(tmp_path / "bin", cifar_batches(pixels, labels, "binary"))
     write_zip(tmp_path / "c.zip", image_files(pixels, labels, 50))
-    train = ["--hidden", "20", "--epochs", "1", "--learning-rate", "0.001", "--no-progress"]
+    train = ["--hidden", "20", "--epochs", "1", "--learning-rate", "0.001"]
     assert cli.main(["train", "--data", "cifar10", "--data-dir", "bin", *train]) == 0
     scores = []
     for place in ("bin", "c.zip"):

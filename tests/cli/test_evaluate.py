@@ -39,7 +39,7 @@ class TestEvaluate:
         assert code == 0
         out = capsys.readouterr().out
         assert "data: more, 8 samples" in out
-        assert "so all of its rows are scored; the model was not trained on any of them\n" in out
+        assert "so all of its rows are scored. The model was not trained on any of them\n" in out
         assert accuracy_in(out) == 100
 
     def test_rows_that_were_trained_on_are_said(self, flowers, capsys):
@@ -47,7 +47,7 @@ class TestEvaluate:
         capsys.readouterr()
         assert cli.main(["evaluate", "out/model.safetensors", "--data", str(flowers)]) == 0
         out = capsys.readouterr().out
-        assert "the model was trained on 96 of them, or on rows with the same cells" in out
+        assert "The model was trained on 96 of them, or on rows with the same cells" in out
 
     def test_label_column_is_remembered(self, flowers, capsys):
         x = RNG.normal(size=(10, 2))

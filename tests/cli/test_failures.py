@@ -33,7 +33,7 @@ class TestInterrupt:
                     raise KeyboardInterrupt
 
         monkeypatch.setattr(cli.train, "TerminateOnNaN", Impatient)
-        assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--no-progress"]) == 130
+        assert cli.main(["train", "--hidden", "20", "--epochs", "50", "--quiet"]) == 130
         assert "interrupted after 2 of 50 epochs, saving" in capsys.readouterr().out
         model = network("trulysparse-run/model.safetensors")
         assert 1 <= model.epochs_trained <= 2
@@ -66,7 +66,7 @@ class TestInterrupt:
     @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
     def test_real_signal(self, tmp_path):
         out = tmp_path / "trulysparse-run"
-        command = [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000"]
+        command = [sys.executable, "-m", "trulysparse", "train", "--epochs", "1000000", "--quiet"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         for pause in (1.5, 5, 20):  # the folder is made just before the training
             with limits.child(command, **pipes) as process:
@@ -91,7 +91,7 @@ class TestDivergence:
             train()
         before = {path.name: path.read_bytes() for path in Path("out").glob("*")}
         capsys.readouterr()
-        arguments = ["train", "--epochs", "50", "--no-progress", "--out", "out"]
+        arguments = ["train", "--epochs", "50", "--quiet", "--out", "out"]
         assert cli.main([*arguments, "--learning-rate", "1e9"]) == 1
         out, err = capsys.readouterr()
         assert re.fullmatch(
@@ -126,14 +126,14 @@ class TestErrors:
             (["--data", "leukemia"], "--data-dir"),
             (["--data", "fashion-mnist", "--data-dir", "absent"], "apt-get install"),
             (["--label", "y"], "label='y'"),
-            (["--learning-rate", "0"], "learning_rate"),
+            (["--learning-rate", "0"], "--learning-rate 0.0: expected"),
             (["--momentum", "-1"], "momentum"),
             (["--zeta", "1"], "zeta"),
-            (["--grow-init", "nan"], "grow_init"),
+            (["--grow-init", "nan"], "--grow-init nan: expected"),
             (["--epsilon", "-3"], "epsilon"),
             (["--density", "0"], "density"),
             (["--dropout", "1"], "dropout"),
-            (["--input-noise", "-1"], "input_noise"),
+            (["--input-noise", "-1"], "--input-noise -1.0: expected"),
             (["--seed", "-1"], "seed"),
             (["--no-evolve", "--zeta", "0.2"], "--no-evolve"),
             (["--out", "file"], "expected a folder"),
@@ -181,11 +181,22 @@ class TestErrors:
             ),
             (["predict", "model.safetensors"], "--data"),
             (["train", "--epsilon", "5", "--density", "0.1"], "not allowed with"),
-            (["train", "--activation", "swish"], "invalid choice: 'swish'"),
-            (["train", "--preset", "mine"], "invalid choice: 'mine'"),
+            (["train", "--activation", "swish"], "silu, gelu, identity, srelu, got 'swish'\n"),
+            (["train", "--preset", "mine"], "expected one of table, recipe, paper, got 'mine'\n"),
             (["evaluate", "model.safetensors"], "--data"),
-            (["importance"], "model"),
-            (["importance", "model.safetensors", "--kind", "gini"], "invalid choice: 'gini'"),
+            (["importance"], "MODEL"),
+            (["importance", "x", "--tpo", "3"], "unknown option --tpo; did you mean --top?\n"),
+            (["predict", "x", "--dta=y"], "unknown option --dta; did you mean --data?\n"),
+            (["train", "table.csv"], "unexpected 'table.csv'\n"),
+            (["trian"], "got 'trian'; did you mean train?\n"),
+            (["train", "--activation", "rleu"], "got 'rleu'; did you mean relu?\n"),
+            (["train", "--decimal", ";"], "expected one of '.', ',', got ';'\n"),
+            (["train", "--prune", "--prune-tolerance", "0.1"], "not allowed with"),
+            (["train", "--prune-p", "1", "--prune-t", "0.1"], "not allowed with"),
+            (
+                ["importance", "model.safetensors", "--kind", "gini"],
+                "expected one of path, strength, got 'gini'\n",
+            ),
             (["importance", "model.safetensors", "--top", "0"], "above 0, got '0'"),
         ],
     )
@@ -193,4 +204,10 @@ class TestErrors:
         with pytest.raises(SystemExit) as exit_info:
             cli.main(arguments)
         assert exit_info.value.code == 2
-        assert message in capsys.readouterr().err
+        out, err = capsys.readouterr()
+        assert message in err
+        prog = (
+            f"trulysparse {arguments[0]}" if arguments and arguments != ["trian"] else "trulysparse"
+        )
+        assert re.fullmatch(rf"{prog}: error: .*\nsee {prog} --help\n", err)
+        assert out == ""

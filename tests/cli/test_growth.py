@@ -47,7 +47,7 @@ def test_flags_are_the_apis_rules(capsys, given, topology):
     for layer, other in zip(model.layers, expected.layers, strict=True):
         assert layer.weight.data.tobytes() == other.weight.data.tobytes()
         assert layer.weight.indices.tobytes() == other.weight.indices.tobytes()
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     assert f"--zeta {topology.zeta} --zeta-schedule {topology.schedule} --zeta-stop" in out
     assert f"--zeta-stop {topology.stop} --grow-init {topology.grow_init}" in out
 

@@ -8,7 +8,7 @@ from trulysparse import cli
 from trulysparse.loading import network
 
 RNG = np.random.default_rng(3)
-QUICK = ["--epochs", "1", "--no-progress", "--hidden", "8", "--out", "out"]
+QUICK = ["--epochs", "1", "--hidden", "8", "--out", "out"]
 MODEL = "out/model.safetensors"
 
 
@@ -107,7 +107,7 @@ class TestLabels:
         trained(table("first.csv", "uvk", k=halves()))
         table("other.csv", "uvm", m=halves())
         _, err = said(capsys, 2, "evaluate", MODEL, "--data", "other.csv")
-        assert "no column label='k'" in err
+        assert "no column --label 'k'" in err
         assert said(capsys, 0, "evaluate", MODEL, "--data", "other.csv", "--label", "m")[1] == ""
 
     def test_one_that_is_named_so_is_taken_where_the_model_knows_none(self, capsys):
@@ -233,7 +233,7 @@ class TestArchives:
 def test_a_test_loss_above_a_constant_is_noted_after_any_number_of_epochs(capsys, epochs):
     y = np.arange(300) % 10
     np.savez("noise.npz", x_train=RNG.normal(size=(300, 40)), y_train=y)
-    how = ["--epochs", str(epochs), "--no-progress", "--hidden", "30", "--out", "out"]
+    how = ["--epochs", str(epochs), "--hidden", "30", "--out", "out"]
     how += ["--learning-rate", "0.1", "--dropout", "0"]
     capsys.readouterr()
     assert cli.main(["train", "--data", "noise.npz", *how]) in (0, 1)
@@ -248,6 +248,6 @@ def test_a_rate_that_is_too_low_is_not_to_be_lower(tmp_path, monkeypatch, capsys
     rng = np.random.default_rng(0)
     x, y = 100 * rng.normal(size=(200, 5)), np.arange(200) % 2
     np.savez("far.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    flags = ["--no-standardize", "--hidden", "9", "--epochs", "3", "--no-progress"]
+    flags = ["--no-standardize", "--hidden", "9", "--epochs", "3"]
     assert cli.main(["train", "--data", "far.npz", *flags, "--learning-rate", "1e-12"]) == 1
     assert "Try a higher --learning-rate than 1e-12" in capsys.readouterr().err

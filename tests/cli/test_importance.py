@@ -104,8 +104,8 @@ def test_features_keep_their_names_when_others_are_compacted_away(capsys):
     ("arguments", "message"),
     [
         (["absent.safetensors"], "absent.safetensors"),
-        (["out/model.safetensors", "--layer", "4"], "layer = 4"),
-        (["out/model.safetensors", "--layer", "0"], "layer = 0"),
+        (["out/model.safetensors", "--layer", "4"], "--layer 4"),
+        (["out/model.safetensors", "--layer", "0"], "--layer 0"),
         (["out/model.safetensors", "--layer", "1", "--kind", "path"], "--kind is for features"),
         (["out/model.safetensors", "--csv", "absent/ranks.csv"], "absent/ranks.csv"),
     ],

@@ -7,7 +7,7 @@ import pytest
 import trulysparse as ts
 from trulysparse import cli
 
-FLAGS = ["--hidden", "8", "--epochs", "6", "--no-progress"]
+FLAGS = ["--hidden", "8", "--epochs", "6"]
 
 
 @pytest.fixture

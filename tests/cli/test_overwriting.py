@@ -11,7 +11,7 @@ from trulysparse.loading import network
 
 TABLE = "u,v,kind\n" + "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(40))
 LINKS = {"same": None, "symbolic": os.symlink, "hard": os.link}
-QUICK = ["--epochs", "1", "--no-progress", "--hidden", "4"]
+QUICK = ["--epochs", "1", "--hidden", "4"]
 
 
 @pytest.fixture(autouse=True)

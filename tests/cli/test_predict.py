@@ -22,7 +22,7 @@ def model():
     """Trained by the command line on columns a, b and c; the label is y."""
     kinds = np.array(["iris", "poppy", "rose"])[np.arange(60) % 3]
     write_csv("flowers.csv", "abcy", [*RNG.normal(size=(3, 60)), kinds])
-    arguments = ["--hidden", "8", "--epochs", "1", "--no-progress", "--out", "."]
+    arguments = ["--hidden", "8", "--epochs", "1", "--out", "."]
     assert cli.main(["train", "--data", "flowers.csv", *arguments]) == 0
     return network("model.safetensors")
 

@@ -4,6 +4,7 @@ import csv
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -55,18 +56,19 @@ class TestTrain:
         args = cli.make_parser().parse_args(["train"])
         assert (args.data, args.preset, args.seed) == ("digits", None, 0)
         assert not {"zeta", "learning_rate", "init", "hidden", "epochs"} & set(vars(args))
-        assert cli.main(["train", "--epochs", "1", "--no-progress", "--threads", "2"]) == 0
+        assert cli.main(["train", "--epochs", "1", "--threads", "2"]) == 0
         assert network("trulysparse-run/model.safetensors").layer_sizes == [64, 200, 200, 200, 10]
 
     def test_settings_are_printed(self, capsys):
         train("--preset", "recipe", "--momentum", 0.5, "--no-evolve")
-        (line,) = (li for li in capsys.readouterr().out.splitlines() if li.startswith("preset"))
-        assert line == (
+        out = capsys.readouterr().out
+        assert max(map(len, out.splitlines())) <= 80
+        assert (
             "preset recipe, with what was given: --hidden 20 20 --epsilon 20 "
             "--activation all_relu --slope 0.6 --init lecun_uniform --fan real --dropout 0.2 "
             "--learning-rate 0.05 --schedule cosine --momentum 0.5 --nesterov "
-            "--weight-decay 2e-05 --schedule-decay --epochs 2 --batch-size 128"
-        )
+            "--weight-decay 2e-05 --schedule-decay --epochs 2 --batch-size 128 layer"
+        ) in " ".join(out.split())
 
     @pytest.mark.skipif(os.name == "nt", reason="closes a POSIX pipe")
     def test_a_reader_that_leaves_costs_no_file(self):
@@ -82,9 +84,11 @@ class TestTrain:
             "model.safetensors",
         ]
 
-    def test_quiet_draws_no_bar(self, capsys):
-        train()
-        assert capsys.readouterr().err == ""
+    def test_quiet_prints_the_score_only(self, capsys):
+        train("--quiet", "--compact")
+        out, err = capsys.readouterr()
+        assert re.fullmatch(r"test: accuracy [\d.]+ %, loss [\d.]+\n", out)
+        assert err == ""
 
     def test_the_picture_calls_the_test_part_by_its_name(self, monkeypatch):
         seen = {}
@@ -202,7 +206,7 @@ class TestTrain:
         (tmp_path / "madelon").mkdir()
         x, y = RNG.integers(400, 600, (30, 5)), np.arange(30) % 2
         np.savez("madelon/madelon.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-        arguments = ["--data", "madelon", "--data-dir", "madelon", "--epochs", "1", "--no-progress"]
+        arguments = ["--data", "madelon", "--data-dir", "madelon", "--epochs", "1"]
         assert cli.main(["train", *arguments]) == 0
         model = network("trulysparse-run/model.safetensors")
         assert model.layer_sizes == [5, 400, 100, 400, 2]
@@ -219,8 +223,9 @@ def test_help_lists_the_presets(capsys):
         cli.main(["train", "--help"])
     assert exit_info.value.code == 0
     out = capsys.readouterr().out
-    assert "fashion-mnist: --hidden 1000 1000 1000 --epsilon 20" in out
+    assert "(default: 0.004; recipe: 0.05; with" in " ".join(out.split())
     assert max(map(len, out.splitlines())) <= 100
+    assert "default: preset" not in out
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "importance"])

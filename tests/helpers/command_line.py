@@ -7,7 +7,7 @@ import numpy as np
 from trulysparse import cli
 from trulysparse.loading import network
 
-QUICK = ["--hidden", "2x20", "--epochs", "2", "--no-progress"]
+QUICK = ["--hidden", "2x20", "--epochs", "2"]
 RNG = np.random.default_rng(0)
 
 

@@ -7,7 +7,7 @@ import polars as pl
 from trulysparse import cli
 
 MODEL = "out/model.safetensors"
-QUICK = ["--hidden", "12", "--epochs", "3", "--no-progress", "--out", "out"]
+QUICK = ["--hidden", "12", "--epochs", "3", "--out", "out"]
 LONGER = [*QUICK, "--epochs", "30"]
 
 

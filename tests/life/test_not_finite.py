@@ -163,7 +163,7 @@ def write(path: Path, x: Any, labels: bool) -> str:
 @pytest.mark.filterwarnings("default::RuntimeWarning")
 def test_the_command_line_says_it_too(tmp_path: Path, capsys: Any) -> None:
     train = write(tmp_path / "train.csv", X, True)
-    quick = ["--hidden", "8", "--epochs", "1", "--no-progress", "--out", str(tmp_path)]
+    quick = ["--hidden", "8", "--epochs", "1", "--quiet", "--out", str(tmp_path)]
     quick += [
         "--task",
         "regression",

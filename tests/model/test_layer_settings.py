@@ -212,7 +212,7 @@ def test_gradient_norms_are_those_of_the_oracle(loss: str, state_of: Any) -> Non
 
 
 def test_on_the_command_line(tmp_path: Any, capsys: Any) -> None:
-    out = ["--out", str(tmp_path), "--epochs", "1", "--no-progress", "--hidden", "30", "20"]
+    out = ["--out", str(tmp_path), "--epochs", "1", "--quiet", "--hidden", "30", "20"]
     flags = ["--activation", "tanh", "srelu", "--density", "0.3", "--allocation", "er"]
     assert cli.main(["train", *out, *flags]) == 0
     model = ts.load(tmp_path / "model.safetensors")

@@ -103,6 +103,14 @@ def test_names_of_columns(read):
     found = read(",a,kind\n0,1.5,x\n1,2.5,y\n")
     assert found.names == ("a",)
     assert any("row numbers" in note for note in found.notes)
+    found = read("Unnamed: 0,a,kind\n7,1.5,x\n3,2.5,y\n")  # as pandas writes that again
+    assert found.names == ("a",)
+    assert "the column of row numbers, 'Unnamed: 0', is left out" in found.notes
+    for cells in ("77", "ab", "1."):
+        found = read(f"Unnamed: 0,a,kind\n{cells[0]},1.5,x\n{cells[1]},2.5,y\n".replace(".", "1.5"))
+        assert found.names == ("Unnamed: 0", "a")
+    found = read("Unnamed: 0,a,kind\n7,1.5,x\n3,2.5,y\n", columns=["Unnamed: 0"])
+    assert found.names == ("Unnamed: 0",)
     found = read(",a,kind\ns1,1.5,x\ns2,2.5,y\n")
     assert found.ids.to_list() == ["s1", "s2"]
     found = read("a kind\n1 1.5 x\n2 2.5 y\n")  # as R writes rows

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from trulysparse import _files, presets
+from trulysparse import _core, _files
+from trulysparse.cli import kinds
+from trulysparse.cli.parser import Parser
 from trulysparse.config import MEMORY
 from trulysparse.data.numeric import is_number_text
 from trulysparse.loading import network as load_network
@@ -43,43 +45,6 @@ def note(line: str) -> None:
 def default(of: Callable[..., Any], name: str) -> Any:
     """Give the default of a parameter: flags have those of the Python API."""
     return inspect.signature(of).parameters[name].default
-
-
-_BY_ROWS = {
-    "hidden": f"{presets.FEW[0]}, and 300 from {presets.MANY:,} rows on",
-    "epochs": f"at least {presets.FEWEST_EPOCHS}, and {presets.FEWEST_STEPS:,} steps",
-    "batch_size": f"rows / {presets.STEPS}, from {presets.SMALLEST} to {presets.LARGEST}",
-    "evolve_every": f"about {presets.EVOLVE_STEPS} steps",
-}
-
-
-def usual_of(name: str) -> str:
-    """Give a default of the presets, by value: that of tables, and of the recipe if it differs."""
-    table = getattr(presets.TABLE, name)
-    shown = _BY_ROWS[name] if name in _BY_ROWS else _written(table)
-    values = {getattr(preset, name) for preset in presets.PRESETS["recipe"].values()} - {None}
-    if values in ({table}, set()):
-        return shown
-    recipe = _written(*values) if len(values) == 1 else "by data, see below"
-    return f"{shown}; recipe: {recipe}"
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def of_preset(parser: Any, flag: str, text: str, also: str = "", **options: Any) -> None:
-    """Add a flag that a preset decides: only what was given is in the namespace.
-
-    Its help is `text` with the default, to which `also` adds what is not the preset's.
-    """
-    options.setdefault("default", argparse.SUPPRESS)
-    usual = usual_of(flag.lstrip("-").replace("-", "_"))
-    parser.add_argument(flag, help=f"{text} (default: {usual}{also})", **options)
 
 
 _MEMORY = default(SparseMLP.fit, "memory")
@@ -142,7 +107,8 @@ def add_model(parser: Any) -> None:
     """Add the saved model that a command is about."""
     parser.add_argument(
         "model",
-        help="a model.safetensors that `train` wrote, its folder, or a file of `estimator.save`",
+        metavar="MODEL",
+        help="the folder that `train` wrote, its model.safetensors, or a file of `estimator.save`",
     )
 
 
@@ -152,7 +118,8 @@ def add_batch_size(parser: Any, size: int, kind: Callable[[str], int] = positive
         "--batch-size",
         type=kind,
         default=size,
-        help="rows that are computed together (default: %(default)s)",
+        metavar="N",
+        help="rows that are computed at once (default: %(default)s)",
     )
 
 
@@ -161,9 +128,19 @@ def add_threads(parser: Any) -> None:
     parser.add_argument(
         "--threads",
         type=positive,
-        help="to compute with; the results are the same for any number (default: all cores; one "
-        "for a rank of an MPI job)",
+        metavar="N",
+        help="threads that compute; the results are the same for any number (default: "
+        f"{_core.available_threads()}, the cores that this process may use; 1 for a rank of an "
+        "MPI job)",
     )
+
+
+def add_computing(parser: Parser, batch_size: int, kind: Callable[[str], int] = positive) -> None:
+    """Add how much is computed at once, and the help: the last group of a page."""
+    others = parser.add_argument_group("other options")
+    add_batch_size(others, batch_size, kind)
+    add_threads(others)
+    parser.help_in(others)
 
 
 def add_memory(parser: Any) -> None:
@@ -172,9 +149,9 @@ def add_memory(parser: Any) -> None:
         "--memory",
         choices=MEMORY,
         default=_MEMORY,
-        help="what to spend: lean does without an index of the transposed weights, least without "
-        "most activations, which are computed twice; the results are the same (default: "
-        "%(default)s)",
+        help="what memory to spend: lean does without an index of the transposed weights, least "
+        "also without most activations, which are computed twice; the results are the same "
+        "(default: %(default)s)",
     )
 
 
@@ -184,9 +161,17 @@ def add_memory(parser: Any) -> None:
 def read_model(args: argparse.Namespace) -> SparseMLP:
     """Load the saved model, with the threads that were given."""
     path = Path(args.model)
-    if path.is_dir() and (path / MODEL).exists():  # the folder of a training
+    if path.is_dir():  # the folder of a training
+        if not (path / MODEL).exists():
+            raise ValueError(f"MODEL: no {MODEL} in the folder {args.model!r}")
         args.model = str(path / MODEL)
-    model = load_network(args.model, progress=True)
+    try:
+        model = load_network(args.model, progress=True)
+    except ValueError as error:
+        kind = kinds.of_file(args.model)
+        if kind is None:
+            raise
+        raise ValueError(f"MODEL: {args.model} is no model, but {kind}") from error
     if getattr(args, "threads", None) is not None:
         model.threads = args.threads
     return model
@@ -204,7 +189,7 @@ def left(model: SparseMLP) -> str:
     closed = sum(int(layer.pruned.sum()) for layer in hidden)
     return (
         f"{connected:,} of {sum(layer.n_out for layer in hidden):,} hidden neurons have incoming "
-        f"connections, {closed:,} were closed by pruning"
+        f"connections" + (f", {closed:,} were closed by pruning" if closed else "")
     )
 
 

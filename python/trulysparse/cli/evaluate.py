@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from trulysparse.cli.common import add_batch_size, add_model, add_threads, default, say
+from trulysparse.cli.common import add_computing, add_model, default, say
 from trulysparse.cli.flags import data, tables
-from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
+from trulysparse.cli.parser import Parser, add_command
 from trulysparse.cli.scores import say_scores
 from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.data import seen
@@ -17,36 +17,40 @@ _ALL_ROWS = "note: this file has no test part, so all of its rows are scored"
 _BATCH_SIZE = default(SparseMLP.evaluate, "batch_size")
 
 
-PAGE = Page(
-    "MODEL --data FILE [options]",
-    [
-        Section("what to score", "model data label"),
-        Section("columns and rows", "id labels-from transpose data-dir", COLUMN),
-        Section("speed", "batch-size threads"),
-        READING_TEXT,
-    ],
-    ["trulysparse evaluate run --data table.csv"],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    evaluate = commands.add_parser(
+    evaluate = add_command(
+        commands,
         "evaluate",
-        help="score a saved model",
+        run,
+        summary="score a saved model",
         description="Print the scores of a model on the test part of data that has one, else on "
-        "all rows. Of classes: accuracy, also the mean over classes, the area under the curve, the "
-        "logarithmic loss and the confusion matrix; of numbers R2, RMSE and MAE, in their units.",
+        "all rows. Of classes: accuracy, loss, the mean accuracy over classes, the area under the "
+        "curve and the confusion matrix. Of numbers: R2, RMSE and MAE, in their units.",
+        usage="MODEL --data FILE [options]",
+        examples=_EXAMPLES,
     )
-    evaluate.set_defaults(run=run)
-    add_model(evaluate)
-    data.add_flags(evaluate, required=True)
-    tables.add_columns(evaluate, trains=False)
-    tables.add_labels_from(evaluate)
-    tables.add_reading(evaluate)
-    add_batch_size(evaluate, _BATCH_SIZE)
-    add_threads(evaluate)
-    return evaluate
+    add_labelled(evaluate)
+    add_computing(evaluate, _BATCH_SIZE)
+
+
+_EXAMPLES = """
+    trulysparse evaluate run --data new.csv
+    trulysparse evaluate run/model.safetensors --data new.csv --label churn
+"""
+
+
+def add_labelled(parser: Parser, first: Any = None) -> None:
+    """Add the model, and rows with labels; `first` is the group of what is most used."""
+    first = first or parser.add_argument_group("most used")
+    add_model(first)
+    data.add_data(first)
+    data.add_label(first, trains=False)
+    columns = parser.add_argument_group("which columns and rows", tables.COLUMNS)
+    tables.add_columns(columns, trains=False)
+    tables.add_labels_from(columns)
+    data.add_folder(columns)
+    tables.add_reading(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,13 +74,13 @@ def say_samples(saved: Saved, rows: Rows) -> None:
     if features == saved.model.original_layer_sizes[0]:
         known = seen.share(getattr(saved.estimator, "_seen", None), rows.x)
     if known is None:
-        more = "if the model was trained on this file, it learnt from four fifths of them"
+        more = "If the model was trained on this file, it learnt from four fifths of them"
     elif known[0] == 0:
-        more = "the model was not trained on any of them"
+        more = "The model was not trained on any of them"
     else:
         of = f"{round(known[0] * count)}" if known[1] else f"about {100 * known[0]:.0f} %"
         more = (
-            f"the model was trained on {of} of them, or on rows with the same cells, so the scores "
+            f"The model was trained on {of} of them, or on rows with the same cells, so the scores "
             "are too good"
         )
-    say(f"{_ALL_ROWS}; {more}")
+    say(f"{_ALL_ROWS}. {more}")

@@ -12,7 +12,7 @@ from trulysparse.attribution import Explanation
 from trulysparse.attribution.contributions import OF, asked
 from trulysparse.cli.common import add_model, add_threads, default, positive, say, whole
 from trulysparse.cli.flags import tables
-from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
+from trulysparse.cli.parser import add_command
 from trulysparse.cli.predict import ids
 from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.estimators import _explaining
@@ -29,60 +29,60 @@ def _rows(text: str) -> list[int]:
     return found
 
 
-PAGE = Page(
-    "MODEL --data FILE [options]",
-    [
-        Section("what to explain", "model data rows top of"),
-        Section("columns and rows", "id transpose", COLUMN),
-        Section("speed", "threads"),
-        READING_TEXT,
-    ],
-    ["trulysparse explain run --data table.csv --rows 0,60 --top 3"],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    explain = commands.add_parser(
+    explain = add_command(
+        commands,
         "explain",
-        help="show what columns contribute to the predictions for single rows",
+        run,
+        summary="show what columns contribute to the predictions for single rows",
         description="Print, for some rows of a table, the columns that contribute most to the "
-        "output with the largest value. Contributions sum to that output less the output of the "
-        "mean row (docs/explain.md).",
+        "output with the largest value. The contributions add up to that output less the output of "
+        "the mean row (docs/explain.md).",
+        usage="MODEL --data FILE [options]",
+        examples=_EXAMPLES,
     )
-    explain.set_defaults(run=run)
-    add_model(explain)
-    explain.add_argument(
+    first = explain.add_argument_group("most used")
+    add_model(first)
+    first.add_argument(
         "--data",
         required=True,
         metavar="FILE",
         help="a table with the columns that the model was trained on, as `predict` takes it",
     )
-    explain.add_argument(
+    first.add_argument(
         "--rows",
         type=_rows,
         default=[0],
         metavar="N,N",
         help="numbers of the rows to explain, counted from 0 (default: 0)",
     )
-    explain.add_argument(
+    first.add_argument(
         "--top",
         type=positive,
         default=10,
         metavar="N",
         help="columns to print of each row (default: %(default)s)",
     )
-    explain.add_argument(
+    first.add_argument(
         "--of",
         choices=OF,
+        metavar="NAME",
         default=default(SparseMLP.explain, "of"),
-        help="what is explained of an output: before its softmax or sigmoid, log(p / (1 - p)), or "
-        "the output itself (default: %(default)s)",
+        help="what is explained: logits, the output before its softmax or sigmoid; log_odds, "
+        "log(p / (1 - p)); outputs, the output itself (default: %(default)s)",
     )
-    tables.add_columns(explain, trains=False)
-    add_threads(explain)
+    tables.add_columns(explain.add_argument_group("which columns", tables.COLUMNS), trains=False)
     tables.add_reading(explain)
-    return explain
+    others = explain.add_argument_group("other options")
+    add_threads(others)
+    explain.help_in(others)
+
+
+_EXAMPLES = """
+    trulysparse explain run --data new.csv --rows 0,3
+    trulysparse explain run --data new.csv --id patient --top 3 --of log_odds
+"""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -132,7 +132,7 @@ def _print(
         at = int(found.outputs[place].argmax())
         output, base, name = found.outputs[place, at], found.base_values[place, at], names[at]
     ranked = found.ranked(place, at)
-    say(f"{row}: {name}, {found.of} {output:.6g}; {base:.6g} at the baseline")
+    say(f"{row}: {name}, {found.of} {output:.6g}; the mean row has {base:.6g}")
     shown = [(column, cells.get(column, ""), value) for column, value in ranked[:top]]
     wide = max([len(column) for column, _, _ in shown], default=0)
     cell_wide = max([len(cell) for _, cell, _ in shown], default=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trulysparse.cli.common import add_model, read_model, refuse_overwriting, say
-from trulysparse.cli.pages import Page, Section
+from trulysparse.cli.parser import add_command
 from trulysparse.model import SparseMLP
 
 
@@ -32,31 +32,28 @@ _FORMATS: dict[str, tuple[Path, Callable[[SparseMLP, Path, bool], str]]] = {
 }
 
 
-PAGE = Page(
-    "MODEL [options]",
-    [Section("what to write", "model format out dense")],
-    ["trulysparse export run --out exported"],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    export = commands.add_parser(
+    export = add_command(
+        commands,
         "export",
-        help="write a saved model for SciPy or PyTorch",
-        description="Write a folder of .npz and .npy files with a README.txt that says what to "
-        "compute, or the state_dict of PyTorch's module that `SparseMLP.to_torch` makes, which "
-        "torch.load reads without trulysparse.",
+        run,
+        summary="write a saved model for SciPy or PyTorch",
+        description="For SciPy: write a folder of .npz and .npy files, with a README.txt that says "
+        "what to compute. For PyTorch: write the state_dict of the module that "
+        "`SparseMLP.to_torch` makes, which torch.load reads without trulysparse.",
+        usage="MODEL [options]",
+        examples=_EXAMPLES,
     )
-    export.set_defaults(run=run)
-    add_model(export)
-    export.add_argument(
+    options = export.add_argument_group("options")
+    add_model(options)
+    options.add_argument(
         "--format",
         choices=list(_FORMATS),
         default=next(iter(_FORMATS)),
-        help="(default: %(default)s)",
+        help="what reads it (default: %(default)s)",
     )
-    export.add_argument(
+    options.add_argument(
         "--out",
         type=Path,
         metavar="PATH",
@@ -64,12 +61,17 @@ def add(commands: Any) -> Any:
         + " or ".join(str(out) for out, _ in _FORMATS.values())
         + ")",
     )
-    export.add_argument(
+    options.add_argument(
         "--dense",
         action="store_true",
         help="for torch: weights as torch.nn.Linear has them, with inputs times outputs numbers",
     )
-    return export
+    export.help_in(options)
+
+
+_EXAMPLES = """
+    trulysparse export run --format scipy --out arrays
+"""
 
 
 def _written(out: Path) -> Iterable[Path]:

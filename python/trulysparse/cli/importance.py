@@ -21,7 +21,7 @@ from trulysparse.cli.common import (
     say,
     whole,
 )
-from trulysparse.cli.pages import Page, Section
+from trulysparse.cli.parser import add_command
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.estimators import _importances
 from trulysparse.importance import KINDS
@@ -32,52 +32,53 @@ _Row = tuple[str, str, float]
 Scores = npt.NDArray[np.float64]
 
 
-PAGE = Page(
-    "MODEL [options]",
-    [Section("what to rank", "model top kind layer levels csv")],
-    [
-        "trulysparse importance run --top 3",
-        "trulysparse importance run --layer 1 --csv neurons.csv",
-    ],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    importance = commands.add_parser(
+    importance = add_command(
+        commands,
         "importance",
-        help="rank the features or neurons of a saved model",
-        description="Print the features with the highest scores, or the neurons of a layer. Scores "
-        "of features can be compared if the model standardises them, which is `train`'s default.",
+        run,
+        summary="rank the columns or neurons of a saved model",
+        description="Print the columns with the highest scores, or the neurons of a layer. Scores "
+        "of columns can be compared if the model standardises them, which is `train`'s default.",
+        usage="MODEL [options]",
+        examples=_EXAMPLES,
     )
-    importance.set_defaults(run=run)
-    add_model(importance)
-    importance.add_argument(
+    options = importance.add_argument_group("options")
+    add_model(options)
+    options.add_argument(
         "--top", type=positive, default=20, metavar="N", help="rows to print (default: %(default)s)"
     )
-    importance.add_argument(
+    options.add_argument(
         "--kind",
         choices=list(KINDS),
-        help="score features by all paths to the outputs, or by their own weights (default: "
-        f"{_KIND})",
+        help="path, score by all paths to the outputs; strength, by the first weights alone "
+        f"(default: {_KIND})",
     )
-    importance.add_argument(
+    options.add_argument(
         "--layer",
         type=whole,
         metavar="N",
         help="rank the neurons of a layer by their incoming weights instead: 1 is the first hidden "
         "layer",
     )
-    importance.add_argument(
+    options.add_argument(
         "--levels",
         action="store_true",
         help="rank what the columns of a table became, such as the levels of a category, rather "
         "than the columns",
     )
-    importance.add_argument(
+    options.add_argument(
         "--csv", type=Path, metavar="FILE", help="also write all ranks to this .csv"
     )
-    return importance
+    importance.help_in(options)
+
+
+_EXAMPLES = """
+    trulysparse importance run --top 5
+    trulysparse importance run --levels --csv ranks.csv
+    trulysparse importance run --layer 1
+"""
 
 
 def run(args: argparse.Namespace) -> int:

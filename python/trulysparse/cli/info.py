@@ -7,30 +7,39 @@ import json
 from typing import Any
 
 from trulysparse.cli.common import add_model, left, say, sizes
-from trulysparse.cli.pages import Page, Section
+from trulysparse.cli.parser import add_command
 from trulysparse.cli.tables import described
 from trulysparse.cli.tables.described import SHOWN
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.estimators import KEY
 
-PAGE = Page(
-    "MODEL [--columns]",
-    [Section("what to describe", "model columns")],
-    ["trulysparse info run"],
-)
 
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    info = commands.add_parser("info", help="describe a saved model")
-    info.set_defaults(run=run)
-    add_model(info)
-    info.add_argument(
+    info = add_command(
+        commands,
+        "info",
+        run,
+        summary="describe a saved model",
+        description="Print the layers of a model, how long it was trained, and what became of the "
+        "columns of its table.",
+        usage="MODEL [options]",
+        examples=_EXAMPLES,
+    )
+    options = info.add_argument_group("options")
+    add_model(options)
+    options.add_argument(
         "--columns",
         action="store_true",
-        help=f"say of all columns of the table what became of them (default: of {SHOWN})",
+        help=f"show what became of every column of the table (default: of {SHOWN})",
     )
-    return info
+    info.help_in(options)
+
+
+_EXAMPLES = """
+    trulysparse info run
+    trulysparse info run --columns
+"""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,6 +32,7 @@ def write(model: SparseMLP, problem: Problem, label: str | None) -> None:
         "label": known if known is not None else label,
         "missing": list(problem.missing) or None,
         "not_missing": list(problem.not_missing) or None,
+        "ids": list(problem.ids) or None,
     }
     for key, value in entries.items():
         if value is not None:

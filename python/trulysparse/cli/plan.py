@@ -16,7 +16,7 @@ from trulysparse.cli.common import (
     say,
 )
 from trulysparse.cli.flags import evolution, network, optimizer
-from trulysparse.cli.pages import Page, Section
+from trulysparse.cli.parser import add_command
 from trulysparse.config import EPSILON
 from trulysparse.memory import plan as plan_memory
 from trulysparse.optim.optimizers import BY_NAME
@@ -25,53 +25,72 @@ from trulysparse.recipe import RECIPE
 _BATCH_SIZE = default(plan_memory, "batch_size")
 
 
-PAGE = Page(
-    "--features N --hidden N [N ...] [options]",
-    [
-        Section("the network", "features classes hidden epsilon density allocation"),
-        Section("its training", "batch-size optimizer memory dropout no-evolve stored"),
-    ],
-    [
-        "trulysparse plan --features 784 --classes 10 --hidden 3x1000",
-        "trulysparse plan --features 65536 --hidden 10x5000000 --epsilon 1 --batch-size 32",
-    ],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    plan = commands.add_parser(
+    plan = add_command(
+        commands,
         "plan",
-        help="say what a network would take in memory",
+        run,
+        summary="say what a network would take in memory",
         description="Print the bytes of a network and its training, part by part, and what the "
         "machine has. Nothing is allocated.",
+        usage="--features N --hidden N [options]",
+        examples=_EXAMPLES,
     )
-    plan.set_defaults(run=run)
-    plan.add_argument("--features", type=positive, required=True, help="of the data")
-    plan.add_argument(
-        "--classes", type=positive, default=2, help="of the data (default: %(default)s)"
+    sizes = plan.add_argument_group("the network")
+    sizes.add_argument(
+        "--features", type=positive, required=True, metavar="N", help="columns of the data"
     )
-    plan.add_argument(
+    sizes.add_argument(
+        "--classes",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="classes of the data (default: %(default)s)",
+    )
+    sizes.add_argument(
         "--hidden", type=layers, nargs="+", required=True, metavar="N", help=network.HIDDEN
     )
-    sparsity = plan.add_mutually_exclusive_group()
-    sparsity.add_argument("--epsilon", type=number, help=f"(default: {EPSILON})")
-    sparsity.add_argument("--density", type=number, help="connections per possible one")
-    network.add_allocation(plan)
-    add_batch_size(plan, _BATCH_SIZE)
-    plan.add_argument(
-        "--dropout", type=number, default=RECIPE.dropout, help="(default: %(default)s)"
+    sparsity = sizes.add_mutually_exclusive_group()
+    sparsity.add_argument(
+        "--epsilon", type=number, metavar="N", help=f"{network.EPSILON} (default: {EPSILON})"
     )
-    evolution.add_no_evolve(plan)
-    optimizer.add_optimizer(plan)
-    add_memory(plan)
-    plan.add_argument(
+    sparsity.add_argument(
+        "--density",
+        type=number,
+        metavar="FRACTION",
+        help="connections per possible one, instead of --epsilon",
+    )
+    network.add_allocation(sizes)
+    _add_training(plan.add_argument_group("its training"))
+    others = plan.add_argument_group("other options")
+    plan.help_in(others)
+
+
+_EXAMPLES = """
+    trulysparse plan --features 784 --classes 10 --hidden 3x1000
+    trulysparse plan --features 1000000 --hidden 300 --density 0.001 --memory lean
+"""
+
+
+def _add_training(training: Any) -> None:
+    add_batch_size(training, _BATCH_SIZE)
+    training.add_argument(
+        "--dropout",
+        type=number,
+        default=RECIPE.dropout,
+        metavar="FRACTION",
+        help="hidden neurons that a step leaves out (default: %(default)s)",
+    )
+    evolution.add_no_evolve(training)
+    optimizer.add_optimizer(training)
+    add_memory(training)
+    training.add_argument(
         "--stored",
         type=number,
         metavar="N",
         help="for sparse samples: the values that one stores, on average",
     )
-    return plan
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,15 +16,14 @@ import numpy.typing as npt
 
 from trulysparse import _files
 from trulysparse.cli.common import (
-    add_batch_size,
+    add_computing,
     add_model,
-    add_threads,
     default,
     refuse_overwriting,
     say,
 )
 from trulysparse.cli.flags import tables
-from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
+from trulysparse.cli.parser import add_command
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.cli.tables.targets import as_text
 from trulysparse.model import SparseMLP
@@ -36,47 +35,43 @@ _PIPE = Path("-")
 Array = npt.NDArray[Any]
 
 
-PAGE = Page(
-    "MODEL --data FILE [--out FILE] [options]",
-    [
-        Section("what to predict", "model data out"),
-        Section("columns and rows", "id transpose", COLUMN),
-        Section("speed", "batch-size threads"),
-        READING_TEXT,
-    ],
-    ["trulysparse predict run --data table.csv --out predictions.csv"],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    predict = commands.add_parser(
+    predict = add_command(
+        commands,
         "predict",
-        help="write what a saved model says of new rows",
+        run,
+        summary="write what a saved model says of new rows",
         description="Write a .csv with a line for every row: its class and the probability of each "
         "class, or the numbers that are predicted, in the units of the label.",
+        usage="MODEL --data FILE [options]",
+        examples=_EXAMPLES,
     )
-    predict.set_defaults(run=run)
-    add_model(predict)
-    predict.add_argument(
+    first = predict.add_argument_group("most used")
+    add_model(first)
+    first.add_argument(
         "--data",
         required=True,
         metavar="FILE",
         help="a table with the columns that the model was trained on, in any order and among "
         "others, in any format that `train` reads; - is standard input",
     )
-    tables.add_columns(predict, trains=False)
-    predict.add_argument(
+    first.add_argument(
         "--out",
         type=Path,
         default=Path("predictions.csv"),
         metavar="FILE",
         help="the .csv to write, - for standard output (default: %(default)s)",
     )
-    add_batch_size(predict, _BATCH_SIZE)
-    add_threads(predict)
+    tables.add_columns(predict.add_argument_group("which columns", tables.COLUMNS), trains=False)
     tables.add_reading(predict)
-    return predict
+    add_computing(predict, _BATCH_SIZE)
+
+
+_EXAMPLES = """
+    trulysparse predict run --data new.csv --out predictions.csv
+    trulysparse predict run --data new.csv --id patient --out -
+"""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from trulysparse.cli.common import (
-    add_batch_size,
-    add_model,
-    add_threads,
+    add_computing,
     check_folder,
     default,
     number,
@@ -21,9 +19,8 @@ from trulysparse.cli.common import (
     sizes,
     whole,
 )
-from trulysparse.cli.evaluate import say_samples
-from trulysparse.cli.flags import data, tables
-from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
+from trulysparse.cli.evaluate import add_labelled, say_samples
+from trulysparse.cli.parser import add_command
 from trulysparse.cli.tables.saved import Saved
 from trulysparse.model import SparseMLP
 from trulysparse.plot._pruning import save_pruning_curve
@@ -32,38 +29,23 @@ from trulysparse.topology.pruning import amount
 _BATCH_SIZE = default(SparseMLP.prune, "batch_size")
 
 
-PAGE = Page(
-    "MODEL --data FILE (--percentile P | --tolerance T) [options]",
-    [
-        Section("what to prune", "model data label percentile tolerance compact out"),
-        Section("columns and rows", "id labels-from transpose data-dir", COLUMN),
-        Section("speed", "batch-size threads"),
-        READING_TEXT,
-    ],
-    [
-        "trulysparse prune run --data table.csv --percentile 20 --out pruned.safetensors",
-        "trulysparse prune run --data table.csv --tolerance 0.01 --compact",
-    ],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    prune = commands.add_parser(
+    prune = add_command(
+        commands,
         "prune",
-        help="remove the hidden neurons of a saved model that matter least",
+        run,
+        summary="remove the hidden neurons of a saved model that matter least",
         description="Prune a trained model, write it to a new file and draw its accuracy against "
         "the connections that are left. With --tolerance one half of the rows decides how far to "
         "go and gives the curve; the accuracies that are printed are those of the other half. Use "
         "rows that the model was not trained on.",
+        usage="MODEL --data FILE --tolerance FRACTION [options]",
+        examples=_EXAMPLES,
     )
-    prune.set_defaults(run=run)
-    add_model(prune)
-    data.add_flags(prune, required=True)
-    tables.add_columns(prune, trains=False)
-    tables.add_labels_from(prune)
-    tables.add_reading(prune)
-    goal = prune.add_mutually_exclusive_group(required=True)
+    first = prune.add_argument_group("most used")
+    add_labelled(prune, first)
+    goal = first.add_mutually_exclusive_group(required=True)
     goal.add_argument(
         "--percentile",
         type=number,
@@ -73,15 +55,15 @@ def add(commands: Any) -> Any:
     goal.add_argument(
         "--tolerance",
         type=number,
-        metavar="T",
+        metavar="FRACTION",
         help="prune as far as costs at most this much accuracy: 0.005 is half a point",
     )
-    prune.add_argument(
+    first.add_argument(
         "--compact",
         action="store_true",
         help="also take the pruned neurons out: the same predictions from a smaller network",
     )
-    prune.add_argument(
+    first.add_argument(
         "--out",
         type=Path,
         default=Path("pruned.safetensors"),
@@ -89,9 +71,13 @@ def add(commands: Any) -> Any:
         help="the model to write, which may replace the one that was read; the curve goes beside "
         "it as a .png (default: %(default)s)",
     )
-    add_batch_size(prune, _BATCH_SIZE, whole)
-    add_threads(prune)
-    return prune
+    add_computing(prune, _BATCH_SIZE, whole)
+
+
+_EXAMPLES = """
+    trulysparse prune run --data new.csv --tolerance 0.005
+    trulysparse prune run --data new.csv --percentile 30 --compact
+"""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 
 from trulysparse.cli.common import (
-    add_batch_size,
-    add_model,
-    add_threads,
+    add_computing,
     default,
     positive,
     refuse_overwriting,
     say,
     whole,
 )
-from trulysparse.cli.flags import data, tables
-from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
+from trulysparse.cli.evaluate import add_labelled
+from trulysparse.cli.parser import add_command
 from trulysparse.cli.tables.saved import Rows, Saved
 from trulysparse.estimators import SparseMLPClassifier, _reported
 from trulysparse.estimators._targets import Classes
@@ -32,54 +30,43 @@ _DEFAULTS = {name: default(SparseMLPClassifier.report, name) for name in (
     "top", "resamples", "seed", "batch_size")}  # fmt: skip
 
 
-PAGE = Page(
-    "MODEL --data FILE [--out FILE] [options]",
-    [
-        Section("what to show", "model data label out title top unlabelled"),
-        Section("how sure it is", "refit resamples seed"),
-        Section("columns and rows", "id labels-from transpose data-dir", COLUMN),
-        Section("speed", "batch-size threads"),
-        READING_TEXT,
-    ],
-    ["trulysparse report run --data table.csv --title 'Which iris?' --out report.html"],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    report = commands.add_parser(
+    report = add_command(
+        commands,
         "report",
-        help="show a saved model and how it does on a table, as one page of HTML",
+        run,
+        summary="show a saved model and how it does on a table: a page of HTML",
         description="Write a page that stands alone, for a colleague: scores with intervals, "
         "mistakes, calibration, the columns that matter most, the table, learning curves, pruning "
         "and connections. It needs matplotlib: pip install 'trulysparse[plot]'.",
+        usage="MODEL --data FILE [options]",
+        examples=_EXAMPLES,
     )
-    report.set_defaults(run=run)
-    add_model(report)
-    data.add_flags(report, required=True)
-    tables.add_columns(report, trains=False)
-    tables.add_labels_from(report)
-    report.add_argument(
+    first = report.add_argument_group("most used")
+    add_labelled(report, first)
+    first.add_argument(
         "--unlabelled",
         action="store_true",
         help="the table has no labels, or none that count: nothing is scored",
     )
-    report.add_argument(
+    first.add_argument(
         "--out",
         type=Path,
         default=Path("report.html"),
         metavar="FILE",
         help="the page to write (default: %(default)s)",
     )
-    report.add_argument("--title", metavar="TEXT", help="of the page (default: by the table)")
-    report.add_argument(
+    page = report.add_argument_group("what the page shows")
+    page.add_argument("--title", metavar="TEXT", help="of the page (default: by the table)")
+    page.add_argument(
         "--top",
         type=positive,
         default=_DEFAULTS["top"],
         metavar="N",
         help="columns to show (default: %(default)s)",
     )
-    report.add_argument(
+    page.add_argument(
         "--refit",
         type=positive,
         nargs="?",
@@ -89,23 +76,27 @@ def add(commands: Any) -> Any:
         help="train the same estimator again on folds of the table, and show the mean and spread "
         f"of the scores (default: not at all; {FOLDS} folds if no number is given)",
     )
-    report.add_argument(
+    page.add_argument(
         "--resamples",
         type=positive,
         default=_DEFAULTS["resamples"],
         metavar="N",
         help="resamples of the rows, for intervals (default: %(default)s)",
     )
-    report.add_argument(
+    page.add_argument(
         "--seed",
         type=whole,
+        metavar="N",
         default=_DEFAULTS["seed"],
         help="of what is drawn (default: %(default)s)",
     )
-    add_batch_size(report, _DEFAULTS["batch_size"])
-    add_threads(report)
-    tables.add_reading(report)
-    return report
+    add_computing(report, _DEFAULTS["batch_size"])
+
+
+_EXAMPLES = """
+    trulysparse report run --data new.csv --out report.html
+    trulysparse report run --data new.csv --unlabelled --title "New rows" --top 5
+"""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -34,20 +34,22 @@ def say_scores(
     names
         Of the classes, or of the numbers.
     **how
-        `batch_size`, and `before`, what the first line begins with.
+        `batch_size`; `before`, what the first line begins with; `only_first`, whether that is all.
     """
-    before = how.pop("before", "")
+    before, only_first = how.pop("before", ""), how.pop("only_first", False)
     found = model.evaluate(x, y, **how)
     outputs = model.predict(x, **how)
     values = not LOSSES[model.loss].takes_classes and "accuracy" not in found
     if values:
-        say(before + "; ".join(_of_numbers(y, outputs, names)) + f", loss {found['loss']:.4f}")
+        # The squared error of standardised targets says less than the RMSE.
+        more = "" if model.loss == "squared_error" else f", loss {found['loss']:.4f}"
+        say(before + "; ".join(_of_numbers(y, outputs, names)) + more)
         return found
     say(before + short(found))
-    if not np.isfinite(outputs).all():
+    if only_first or not np.isfinite(outputs).all():
         return found
     if y.ndim == 1:
-        say(_of_classes(y, outputs))
+        say(_of_classes(y, outputs, found["loss"]))
         for line in confusion(y, outputs, names):
             say(line)
     else:
@@ -61,12 +63,15 @@ def short(found: dict[str, float]) -> str:
     return f"{accuracy}loss {found['loss']:.4f}"
 
 
-def _of_classes(y: Array, outputs: Array) -> str:
+def _of_classes(y: Array, outputs: Array, loss: float) -> str:
+    """Say what accuracy and loss leave open; the loss of most networks is the log loss."""
     found = {m.name: m.whole(len(y)) for m in measures.of_classes(y, outputs)}
     parts = [f"balanced accuracy {100 * found['Balanced accuracy']:.2f} %"]
     if not np.isnan(found["AUC"]):
         parts.append(f"AUC {found['AUC']:.4f}")
-    return ", ".join([*parts, f"log loss {found['Log loss']:.4f}"])
+    if f"{found['Log loss']:.4f}" != f"{loss:.4f}":
+        parts.append(f"log loss {found['Log loss']:.4f}")
+    return ", ".join(parts)
 
 
 def _of_labels(y: Array, outputs: Array) -> str:

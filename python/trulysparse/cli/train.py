@@ -19,7 +19,6 @@ from trulysparse.cli.common import (
     add_threads,
     check_folder,
     left,
-    of_preset,
     positive,
     refuse_overwriting,
     say,
@@ -37,7 +36,7 @@ from trulysparse.cli.flags import (
     workers,
 )
 from trulysparse.cli.flags import tables as table_flags
-from trulysparse.cli.pages import COLUMN, READING_TEXT, Page, Section
+from trulysparse.cli.parser import add_command
 from trulysparse.cli.presets import Chosen
 from trulysparse.cli.scores import say_scores
 from trulysparse.cli.tables import described, estimator, problem
@@ -48,11 +47,12 @@ from trulysparse.estimators import _many as several
 from trulysparse.estimators._making import drawn
 from trulysparse.estimators._scaling import Scaling, fill_of
 from trulysparse.explosion import ExplosionWarning
+from trulysparse.history import History
 from trulysparse.model import SparseMLP
 from trulysparse.optim import Optimizer
 from trulysparse.parallel import WASAP, WASSP
 from trulysparse.plot import save_learning_curves
-from trulysparse.presets import PRESETS, SHARED, TABLE, Preset, find
+from trulysparse.presets import SHARED, TABLE, Preset, find
 from trulysparse.selection.features import Indices
 from trulysparse.topology import Rule
 from trulysparse.topology.pruning import ImportancePruning
@@ -62,128 +62,100 @@ _Say = Callable[[str], None]
 _FILES = _MODEL, _HISTORY, _CURVES = MODEL, "history.csv", "curves.png"
 
 
-PAGE = Page(
-    "[--data FILE] [--label COLUMN] [--out DIR] [options]",
-    [
-        Section(
-            "the ten that matter most",
-            "data label task out preset hidden epochs learning-rate seed threads",
-        ),
-        Section(
-            "columns and rows",
-            "drop columns id group time drop-unlabelled labels-from transpose data-dir scale "
-            "no-standardize clip all-features",
-            COLUMN,
-        ),
-        READING_TEXT,
-        Section(
-            "the network",
-            "epsilon density allocation activation slope init fan input-gain",
-        ),
-        Section(
-            "how it learns",
-            "batch-size optimizer schedule warmup momentum nesterov weight-decay schedule-decay l1 "
-            "layer-rates",
-        ),
-        Section(
-            "against learning by heart",
-            "dropout input-noise label-smoothing augment augment-shape",
-        ),
-        Section(
-            "how connections move",
-            "no-evolve grow zeta zeta-schedule zeta-stop evolve-every grow-init",
-        ),
-        Section(
-            "a smaller network",
-            "prune prune-percentile prune-tolerance prune-start prune-every prune-regrow "
-            "prune-over compact",
-        ),
-        Section(
-            "several networks, several workers",
-            "members snapshots parallel workers timeout",
-        ),
-        Section("memory and output", "memory no-progress quiet"),
-    ],
-    [
-        "trulysparse train --epochs 5                        # scikit-learn's handwritten digits",
-        "trulysparse train --data table.csv --label species --out run",
-        "trulysparse train --data table.csv --hidden 50 --prune-tolerance 0.01 --out small",
-    ],
-)
-
-
-def add(commands: Any) -> Any:
+def add(commands: Any) -> None:
     """Add the command."""
-    train = commands.add_parser(
+    train = add_command(
+        commands,
         "train",
-        help="train a network and save it",
-        description="Train a sparse network on a table, images or a known data set, by default "
-        "scikit-learn's digits. What a table's columns are is found out, and said. Defaults are "
-        "those of the preset table, which is for your own files; where the preset recipe, which is "
-        "for other data, has another one, it stands beside it.",
-        epilog=preset_flags.epilog(),
+        run,
+        summary="train a network and save it",
+        description="Train a sparse network on a table, on images, or on a known data set, by "
+        "default scikit-learn's digits. It finds out what the columns of a table are, and says so. "
+        "A fifth of the rows is held out and scored.",
+        usage="[--data FILE] [options]",
+        examples=_EXAMPLES,
     )
-    train.set_defaults(run=run)
-    inputs = train.add_argument_group("data")
-    data.add_flags(inputs, default="digits")
-    table_flags.add_columns(inputs, trains=True)
-    table_flags.add_task(inputs)
-    network.add_standardize(inputs)
-    network.add_flags(train.add_argument_group("network"))
-    _add_training(train.add_argument_group("training"))
-    _add_output(train.add_argument_group("output"))
+    _add_most_used(train.add_argument_group("most used"))
+    columns = train.add_argument_group("which columns and rows", table_flags.COLUMNS)
+    table_flags.add_columns(columns, trains=True)
+    table_flags.add_labels_from(columns)
+    table_flags.add_rows(columns)
+    network.add_standardize(columns)
+    data.add_folder(columns)
     table_flags.add_reading(train)
-    return train
+    network.add_flags(train.add_argument_group("the network"))
+    _add_training(train.add_argument_group("training"))
+    topology = train.add_argument_group("how connections are replaced (topology)")
+    evolution.add_flags(topology)
+    evolution.add_no_evolve(topology)
+    pruning.add_flags(train.add_argument_group("pruning"))
+    many.add_flags(train.add_argument_group("several networks"))
+    images.add_flags(train.add_argument_group("images"))
+    parallel = train.add_argument_group("parallel")
+    add_threads(parallel)
+    workers.add_flags(parallel)
+    _add_output(train.add_argument_group("output"))
+    train.exclude("--epsilon", "--density")
+    train.exclude(*pruning.AMOUNTS)
+    others = train.add_argument_group("help")
+    train.help_in(others)
+    preset_flags.add_help(others)
+
+
+_EXAMPLES = """
+    trulysparse train --data table.csv --label churn --out run
+    trulysparse train --data table.csv --label churn --group patient --epochs 20
+    trulysparse train --data table.csv --hidden 2x50 --epochs 20 --prune
+    trulysparse train --data digits --epochs 2 --hidden 2x50 --out digits-run
+"""
+
+
+def _add_most_used(first: Any) -> None:
+    data.add_data(first, default="digits")
+    data.add_label(first, trains=True)
+    table_flags.add_task(first)
+    network.add_size(first)
+    preset_flags.of_preset(first, "--epochs", "passes over the data", type=positive, metavar="N")
+    preset_flags.add_preset(first)
+    pruning.add_prune(first)
+    first.add_argument(
+        "--seed",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="of everything random (default: %(default)s)",
+    )
+    first.add_argument(
+        "--out",
+        type=Path,
+        default=Path("trulysparse-run"),
+        metavar="DIR",
+        help="folder for model, history and curves; replaces those of an earlier run (default: "
+        "%(default)s)",
+    )
 
 
 def _add_training(training: Any) -> None:
-    preset_flags.add_preset(training)
-    paper = next(iter(PRESETS["paper"].values()))
-    of_preset(
-        training,
-        "--epochs",
-        "passes over the data",
-        f", paper: {paper.epochs}",
-        type=positive,
-    )
-    of_preset(
+    preset_flags.of_preset(
         training,
         "--batch-size",
         "rows per step, with --parallel those of each worker",
         "; with --parallel divided by the workers",
         type=positive,
+        metavar="N",
     )
     optimizer.add_flags(training)
-    evolution.add_flags(training)
-    pruning.add_flags(training)
-    evolution.add_no_evolve(training)
-    many.add_flags(training)
-    images.add_flags(training)
     add_memory(training)
-    workers.add_flags(training)
-    training.add_argument(
-        "--seed", type=whole, default=0, help="of everything random (default: %(default)s)"
-    )
-    add_threads(training)
 
 
 def _add_output(output: Any) -> None:
-    output.add_argument(
-        "--out",
-        type=Path,
-        default=Path("trulysparse-run"),
-        metavar="DIR",
-        help="folder for model, history and curves, those of an earlier run are replaced "
-        "(default: %(default)s)",
-    )
     output.add_argument(
         "--compact",
         action="store_true",
         help="remove hidden neurons that cannot matter from the trained model",
     )
-    output.add_argument("--no-progress", action="store_true", help="draw no progress bar")
     output.add_argument(
-        "--quiet", action="store_true", help="print warnings and the scores only, and draw no bar"
+        "--quiet", action="store_true", help="print the score and warnings, and nothing else"
     )
 
 
@@ -191,7 +163,6 @@ def run(args: argparse.Namespace) -> int:
     """Train, save and score."""
     comm = workers.communicator(args.parallel)
     is_worker = comm is not None and comm.rank > 0  # of an MPI job: rank 0 speaks and writes
-    args.no_progress |= args.quiet
     tell = _keep_silent if is_worker or args.quiet else say
     job = _job(args, comm, tell)
     model = job.model(is_worker)
@@ -268,7 +239,7 @@ class _Job:
 
         def make(seed: int) -> SparseMLP:
             if self.features is None:
-                progress = not args.no_progress and not is_worker
+                progress = not args.quiet and not is_worker
                 model = SparseMLP(sizes, **settings | {"seed": seed}, progress=progress)
             else:
                 model = drawn(sizes, self.features, **settings | {"seed": seed})
@@ -290,7 +261,8 @@ class _Job:
             **({} if self.augment is None else {"augment": True}),
             **many.said(self.args),
         }
-        tell(chosen.said(used))
+        for line in chosen.said(used).split("\n"):
+            tell(line)
         model.summary(print_fn=tell)
         if self.strategy is not None:
             samples = len(self.trained_on.y_train)
@@ -325,7 +297,7 @@ class _Job:
                     pruning=self.pruning,
                     strategy=self.strategy,
                     memory=self.args.memory,
-                    progress=not self.args.no_progress,
+                    progress=not self.args.quiet,
                     augment=self.augment,
                 )
             except KeyboardInterrupt:
@@ -347,6 +319,7 @@ def _job(args: argparse.Namespace, comm: Any, tell: _Say) -> _Job:
         chosen = Chosen(preset._for(1), vars(args))
     optimizer.make(chosen)
     evolution.make(chosen)
+    network.check(chosen)
     wanted = network.asked(chosen)
     many.check(args, chosen, pruning.make(args, chosen["epochs"]))
     check_folder(args.out)
@@ -414,7 +387,7 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         tell(f"compacted: {sizes(model.original_layer_sizes)} to {sizes(model.layer_sizes)}")
     held_out = "test" if job.trained_on is job.data else "held out"
     estimator.write(model, job.data, job.scaling, args, job.chosen, job.features)
-    _save(model, args.out, held_out, tell, progress=not args.no_progress)
+    _save(model, model.history, args.out, held_out, tell)
     if interrupted:
         return 130
     test = job.data
@@ -425,6 +398,7 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
         test.y_test,
         test.class_names or test.label or None,
         before="test: ",
+        only_first=args.quiet,
     )
     remark = outcome.remark(test, scores["loss"])
     if remark is not None:
@@ -439,9 +413,8 @@ def _finish(job: _Job, model: SparseMLP, interrupted: bool) -> int:
     return 1
 
 
-def _save(model: SparseMLP, out: Path, held_out: str, tell: _Say, *, progress: bool) -> None:
-    history = model.history
-    model.save(out / _MODEL, progress=progress)
+def _save(model: SparseMLP, history: History, out: Path, held_out: str, tell: _Say) -> None:
+    model.save(out / _MODEL, progress=tell is say)
     tell(f"wrote {out / _MODEL}")
     history.to_csv(out / _HISTORY)
     tell(f"wrote {out / _HISTORY}")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LABELS = ("label", "labels", "class", "classes", "target", "targets", "y")
 """The names, in small letters, of columns that are labels unless others are named."""
 
-_INDEX = "__index_level_0__"  # of pandas in Parquet
+_OF_PANDAS = "__index_level_0__"  # of pandas in Parquet
+UNNAMED = "Unnamed: 0"  # what pandas calls a first column without a name
 _SHOWN = 8
 
 
@@ -204,14 +205,19 @@ def labels_of(names: Sequence[str], label: Any, key: str | None, notes: Notes) -
 def _index(frame: pl.DataFrame, unnamed: set[int], free: set[int], notes: Notes) -> int | None:
     """Find an index of rows that pandas or R wrote: numbers are left out, names are identifiers."""
     names = frame.columns
-    k = names.index(_INDEX) if _INDEX in names else 0 if 0 in unnamed else None
+    k = names.index(_OF_PANDAS) if _OF_PANDAS in names else 0 if 0 in unnamed else None
+    if k is None and names[0] == UNNAMED:  # an index that was written, read and written again
+        k = 0
     if k is None or k not in free or frame.width < 2:
         return None
     column = frame[names[k]]
     distinct = not column.null_count() and column.n_unique() == len(column)
     if distinct and column.dtype.is_integer():
-        notes.say("the column of row numbers, which has no name, is left out")
+        which = f"{UNNAMED!r}" if names[k] == UNNAMED else "which has no name"
+        notes.say(f"the column of row numbers, {which}, is left out")
         return k
+    if names[k] == UNNAMED:
+        return None
     if distinct and column.dtype == _string():
         notes.say("the first column has no name and differs in all rows: it is the rows' `ids`")
         return k

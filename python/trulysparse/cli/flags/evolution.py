@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
-from trulysparse.cli.common import epoch_or_share, number, of_preset, positive, usual_of
-from trulysparse.cli.presets import Chosen
+from trulysparse.cli.common import epoch_or_share, number, positive
+from trulysparse.cli.presets import Chosen, of_preset
 from trulysparse.topology import SCHEDULES, SET, GradientGrowth
 
 _RANDOM = "random"
@@ -16,11 +15,17 @@ _FLAGS = ("zeta", "grow_init", "grow", "zeta_schedule", "zeta_stop", "evolve_eve
 
 def add_flags(parser: Any) -> None:
     """Add all flags but `add_no_evolve`'s."""
-    of_preset(parser, "--zeta", "fraction of connections replaced after an epoch", type=number)
+    of_preset(
+        parser,
+        "--zeta",
+        "connections of each layer that are replaced each time",
+        type=number,
+        metavar="FRACTION",
+    )
     of_preset(
         parser,
         "--zeta-schedule",
-        "keep zeta, or lower it to 0 until the last evolution",
+        "keep zeta, or lower it to 0 until the last time",
         choices=SCHEDULES,
     )
     of_preset(
@@ -29,23 +34,31 @@ def add_flags(parser: Any) -> None:
         "the last epoch after which connections are replaced, or a share of the epochs such as "
         "0.75",
         type=epoch_or_share,
-        metavar="N",
+        metavar="EPOCH",
     )
-    parser.add_argument(
+    of_preset(
+        parser,
         "--grow",
+        "where new connections come: random, anywhere; gradient, where the gradients of a batch "
+        "are largest among places that are drawn",
         choices=list(_GROWTH),
-        default=argparse.SUPPRESS,
-        help="new connections anywhere, or where the gradients of a batch are largest among "
-        "places drawn at random; their weights start at 0 then, unless --grow-init says otherwise "
-        f"(default: {usual_of('grow')})",
     )
-    of_preset(parser, "--evolve-every", "epochs between two replacements", type=positive)
-    of_preset(parser, "--grow-init", "scale of grown weights, 1 as at the start", type=number)
+    of_preset(parser, "--evolve-every", "epochs between two times", type=positive, metavar="N")
+    of_preset(
+        parser,
+        "--grow-init",
+        "scale of new weights: 1, as at the start; 0, zero",
+        f"; with --grow gradient: {GradientGrowth.grow_init:g}",
+        type=number,
+        metavar="SCALE",
+    )
 
 
 def add_no_evolve(parser: Any) -> None:
     """Add the flag that keeps the first connections."""
-    parser.add_argument("--no-evolve", action="store_true", help="keep the first connections")
+    parser.add_argument(
+        "--no-evolve", action="store_true", help="replace no connections: the first ones stay"
+    )
 
 
 def make(chosen: Chosen) -> SET | GradientGrowth | None:

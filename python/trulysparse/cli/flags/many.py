@@ -18,7 +18,7 @@ def add_flags(parser: Any) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="networks that differ in connections and seed, trained side by side and averaged; "
+        help="train N networks side by side, with other connections and seeds, and average them; "
         "the model is one network with the neurons of all (default: %(default)s)",
     )
     parser.add_argument(

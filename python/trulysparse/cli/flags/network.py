@@ -5,14 +5,18 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
+from trulysparse import _check
 from trulysparse.activations import HIDDEN as ACTIVATIONS
-from trulysparse.cli.common import layers, number, of_preset
-from trulysparse.cli.presets import Chosen
+from trulysparse.cli.common import layers, number
+from trulysparse.cli.presets import SLOPED, Chosen, of_preset
 from trulysparse.config import ALLOCATIONS, FANS, INITS, Config
 from trulysparse.estimators._scaling import SCALES, Asked
 from trulysparse.estimators._scaling import asked as scaling_asked
 
-HIDDEN = "neurons of the hidden layers: 1000 1000 1000 or 3x1000"
+EPSILON = (
+    "how dense the layers are: one has N * (n_in + n_out) connections, or all if these are fewer"
+)
+HIDDEN = "neurons of each hidden layer: 1000 1000 1000 or 3x1000"
 _OF_PRESETS = (
     "epsilon", "activation", "slope", "init", "fan", "input_gain", "dropout", "label_smoothing"
 )  # fmt: skip
@@ -20,38 +24,67 @@ _UNUSUAL = {"input_gain": Config.input_gain, "label_smoothing": Config.label_smo
 _OTHERS = ("density", "allocation", "input_noise")
 
 
-def add_flags(parser: Any) -> None:
-    """Add all flags but `add_standardize`'s."""
+def add_size(parser: Any) -> None:
+    """Add how large and how sparse it is."""
     of_preset(parser, "--hidden", HIDDEN, nargs="+", type=layers, metavar="N")
-    sparsity = parser.add_mutually_exclusive_group()
-    of_preset(sparsity, "--epsilon", "Erdos-Renyi control", type=number)
-    sparsity.add_argument("--density", type=number, help="fraction of connections that exist")
+    of_preset(parser, "--epsilon", EPSILON, type=number, metavar="N")
+
+
+def add_flags(parser: Any) -> None:
+    """Add all flags but `add_size`'s and `add_standardize`'s."""
+    parser.add_argument(
+        "--density",
+        type=number,
+        metavar="FRACTION",
+        help="connections per possible one, instead of --epsilon",
+    )
     add_allocation(parser)
     _add_neurons(parser)
-    of_preset(parser, "--init", "distribution of the first weights", choices=INITS)
+    of_preset(
+        parser,
+        "--init",
+        f"distribution of the first weights: {_check.either(INITS)}",
+        choices=INITS,
+        metavar="NAME",
+    )
     of_preset(
         parser,
         "--fan",
-        "scale the first weights by the layers' sizes or by the connections that a neuron has",
+        "scale the first weights by the sizes of the layers, or by the connections that a neuron "
+        "really has",
         choices=FANS,
     )
     parser.add_argument(
         "--all-features",
         action="store_true",
-        help="connect all features of a table, also if held-out training rows are predicted better "
-        "with some (of 100 or more)",
+        help="connect all features of a table; otherwise, with 100 or more, held-out training rows "
+        "decide whether only some are",
     )
-    of_preset(parser, "--input-gain", "factor of the first layer's first weights", type=number)
+    of_preset(
+        parser,
+        "--input-gain",
+        "factor of the first layer's first weights",
+        type=number,
+        metavar="FACTOR",
+    )
     of_preset(
         parser,
         "--label-smoothing",
         "share of each label that training spreads over all classes",
         type=number,
+        metavar="FRACTION",
     )
-    of_preset(parser, "--dropout", "fraction of hidden neurons left out of a step", type=number)
+    of_preset(
+        parser,
+        "--dropout",
+        "hidden neurons that a step leaves out",
+        type=number,
+        metavar="FRACTION",
+    )
     parser.add_argument(
         "--input-noise",
         type=number,
+        metavar="DEVIATION",
         default=Config.input_noise,
         help="standard deviation of noise added to the features while training (default: "
         "%(default)g)",
@@ -67,7 +100,13 @@ def _add_neurons(parser: Any) -> None:
         choices=ACTIVATIONS,
         metavar="NAME",
     )
-    of_preset(parser, "--slope", "of the negative side of all_relu and leaky_relu", type=number)
+    of_preset(
+        parser,
+        "--slope",
+        f"of the negative side of {' and '.join(SLOPED)}; no other has one",
+        type=number,
+        metavar="N",
+    )
 
 
 def add_allocation(parser: Any) -> None:
@@ -75,8 +114,10 @@ def add_allocation(parser: Any) -> None:
     parser.add_argument(
         "--allocation",
         choices=ALLOCATIONS,
-        help="take --density as that of the whole network and spread it over the layers: in "
-        "proportion to (n_in + n_out) / (n_in * n_out), which er and erk both are here, or evenly",
+        metavar="NAME",
+        help="take --density as that of the whole network, and spread it over the layers: er or "
+        "erk, which are the same here, in proportion to (n_in + n_out) / (n_in * n_out); uniform, "
+        "evenly",
     )
 
 
@@ -85,8 +126,9 @@ def add_standardize(parser: Any) -> None:
     parser.add_argument(
         "--scale",
         choices=[*SCALES, "none"],
-        help="of numbers: standard, less the mean and divided by the deviation; robust, by median "
-        "and quartiles; none, as they are; auto, robust where a column of your own table is "
+        metavar="NAME",
+        help="how numbers are scaled: standard, by mean and deviation; robust, by median and "
+        "quartiles; none, not at all; auto, robust where a column of your own table is "
         "heavy-tailed, and else standard (default: auto)",
     )
     parser.add_argument(
@@ -106,6 +148,21 @@ def hidden(chosen: Chosen) -> list[int]:
     if "hidden" in chosen.given:
         return list(chain.from_iterable(chosen["hidden"]))
     return list(chosen["hidden"])
+
+
+def check(chosen: Chosen) -> None:
+    """Raise ValueError if a slope was given that no layer has."""
+    if "slope" in chosen.given and not _sloped(chosen):
+        names = chosen["activation"]
+        got = names if isinstance(names, str) else " ".join(names)
+        raise ValueError(
+            f"--slope {chosen['slope']:g}: expected --activation {' or '.join(SLOPED)}, got {got}"
+        )
+
+
+def _sloped(chosen: Chosen) -> bool:
+    names = chosen["activation"]
+    return any(name in SLOPED for name in ([names] if isinstance(names, str) else names))
 
 
 def settings(chosen: Chosen) -> dict[str, Any]:
@@ -132,6 +189,6 @@ def asked(chosen: Chosen) -> Asked:
 def said(chosen: Chosen) -> dict[str, Any]:
     """Give what the user is told, by the names of the flags."""
     used = settings(chosen)
-    names = [*_OF_PRESETS, "density"]
+    names = [name for name in _OF_PRESETS if name != "slope" or _sloped(chosen)] + ["density"]
     shown = {name: used[name] for name in names if used[name] not in (None, _UNUSUAL.get(name))}
     return {"hidden": hidden(chosen), **shown}

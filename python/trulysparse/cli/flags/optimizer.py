@@ -7,11 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 from trulysparse import _check
-from trulysparse.cli.common import number, of_preset, usual_of
-from trulysparse.cli.presets import Chosen
+from trulysparse.cli.common import number
+from trulysparse.cli.presets import Chosen, defaults, of_preset
 from trulysparse.optim import SGD, Optimizer, schedules
 from trulysparse.optim.optimizers import BY_NAME, LAYER_RATES, OPTIMIZERS
-from trulysparse.presets import TABLE, rates
+from trulysparse.presets import rates
 
 _SGD = SGD._name
 
@@ -22,26 +22,35 @@ _OF_PRESETS = ("learning_rate", "momentum", "nesterov", "weight_decay", "schedul
 
 def add_flags(parser: Any) -> None:
     """Add all flags."""
-    of_preset(parser, "--learning-rate", "at the start", _of_others("learning_rate"), type=number)
+    of_preset(
+        parser,
+        "--learning-rate",
+        "size of the first steps",
+        _of_others("learning_rate"),
+        type=number,
+        metavar="RATE",
+    )
     of_preset(
         parser,
         "--schedule",
-        "keep the learning rate, divide it by 10 twice, let it fall to a hundredth evenly, or "
-        "lower it to 0 along a cosine over the training",
+        "constant, keep the learning rate; step, divide it by 10 twice; exponential, let it fall "
+        "evenly to a hundredth; cosine, lower it to 0 along a cosine",
         choices=list(schedules.BY_NAME),
+        metavar="NAME",
     )
     parser.add_argument(
         "--warmup",
         type=number,
         default=schedules.Constant.warmup,
         metavar="FRACTION",
-        help="of the training's steps over which the learning rate rises at first (default: "
+        help="share of the steps, from the start, over which the learning rate rises (default: "
         "%(default)g)",
     )
     add_optimizer(parser, default=argparse.SUPPRESS)
     parser.add_argument(
         "--l1",
         type=number,
+        metavar="FACTOR",
         default=SGD.l1,
         help="take this times the learning rate from every weight per step, down to exactly 0 "
         "(default: %(default)g)",
@@ -58,7 +67,7 @@ def add_flags(parser: Any) -> None:
 
 def add_optimizer(parser: Any, default: str = _SGD) -> None:
     """Add which optimiser it is; the preset decides if it is not named."""
-    usual = usual_of("optimizer") if default is argparse.SUPPRESS else default
+    usual = defaults("optimizer") if default is argparse.SUPPRESS else default
     parser.add_argument(
         "--optimizer",
         choices=list(BY_NAME),
@@ -68,11 +77,17 @@ def add_optimizer(parser: Any, default: str = _SGD) -> None:
 
 
 def _add_momentum_and_decay(parser: Any) -> None:
-    of_preset(parser, "--momentum", "from 0 to below 1", type=number)
+    of_preset(
+        parser,
+        "--momentum",
+        "for sgd: share of the last step that goes on, from 0 to below 1",
+        type=number,
+        metavar="FRACTION",
+    )
     of_preset(
         parser,
         "--nesterov",
-        "Nesterov's momentum or the plain one",
+        "for sgd: Nesterov's momentum or the plain one",
         action=argparse.BooleanOptionalAction,
     )
     of_preset(
@@ -82,21 +97,20 @@ def _add_momentum_and_decay(parser: Any) -> None:
         f"{_check.either(list(_OTHERS))} times the learning rate",
         _of_others("weight_decay"),
         type=number,
+        metavar="FRACTION",
     )
     of_preset(
         parser,
         "--schedule-decay",
-        "let the decay fall with the schedule's rate, or keep it",
+        "for sgd: let the decay fall with the schedule's rate, or keep it",
         action=argparse.BooleanOptionalAction,
     )
 
 
 def _of_others(setting: str) -> str:
-    """Give the defaults of the optimisers that no preset is for."""
-    return "".join(
-        f"; {'recipe with ' if name == TABLE.optimizer else ''}{name}: {getattr(kind, setting):g}"
-        for name, kind in _OTHERS.items()
-    )
+    """Give the defaults of the optimisers that a preset is not for."""
+    said = (f"{name} {getattr(kind, setting):g}" for name, kind in _OTHERS.items())
+    return f"; with another --optimizer than the preset's: {', '.join(said)}"
 
 
 def _has(kind: type[Optimizer], setting: str) -> bool:

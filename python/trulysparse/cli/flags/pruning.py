@@ -15,9 +15,25 @@ HELD_OUT = 0.1  # of the training rows, on which `train` measures a tolerance
 _SWITCHES = "--prune, --prune-percentile or --prune-tolerance"
 
 
+AMOUNTS = "--prune", "--prune-percentile", "--prune-tolerance"
+"""Flags of which one is given at most."""
+
+
+def add_prune(parser: Any) -> None:
+    """Add the flag that prunes as usual."""
+    _add(
+        parser,
+        "--prune",
+        "while training, remove the hidden neurons of least importance: those at or below the "
+        f"percentile {SEQUENTIAL[2]:g} of their layer, {PARALLEL[2]:g} with --parallel (default: "
+        "no pruning)",
+        action="store_true",
+    )
+
+
 def add_flags(parser: Any) -> None:
-    """Add all flags; what is not given is not in the namespace."""
-    _add_amounts(parser.add_mutually_exclusive_group())
+    """Add all flags but `add_prune`'s; what is not given is not in the namespace."""
+    _add_amounts(parser)
     start, every, _ = SEQUENTIAL
     _add(
         parser,
@@ -25,7 +41,7 @@ def add_flags(parser: Any) -> None:
         "the first epoch after which neurons are pruned, or a share of the epochs such as 0.4 "
         f"(default: {start}, {PARALLEL[0]} with --parallel, or half of the epochs if that is less)",
         type=epoch_or_share,
-        metavar="N",
+        metavar="EPOCH",
     )
     _add(
         parser,
@@ -45,8 +61,8 @@ def add_flags(parser: Any) -> None:
     _add(
         parser,
         "--prune-over",
-        "take the percentile over all neurons of a layer or those with connections only (default: "
-        f"{ImportancePruning.over})",
+        "whose percentile it is: of all neurons of a layer, or of those with connections "
+        f"(default: {ImportancePruning.over})",
         choices=OVER,
     )
 
@@ -54,26 +70,19 @@ def add_flags(parser: Any) -> None:
 def _add_amounts(goal: Any) -> None:
     _add(
         goal,
-        "--prune",
-        "while training, prune the hidden neurons whose importance is at or below the percentile "
-        f"{SEQUENTIAL[2]:g} of their layer, {PARALLEL[2]:g} with --parallel (default: no pruning)",
-        action="store_true",
-    )
-    _add(
-        goal,
         "--prune-percentile",
-        "the same with this percentile, above 0 and below 100",
+        "instead of --prune: with this percentile, above 0 and below 100",
         type=number,
         metavar="P",
     )
     _add(
         goal,
         "--prune-tolerance",
-        "prune each time as far as costs at most this much accuracy on a tenth of the training "
-        "rows, which are then held out: 0.005 is half a point; the epochs after a pruning can lose "
-        "more",
+        "instead of --prune: as far as costs at most this much accuracy each time, such as 0.005, "
+        "half a point; a tenth of the training rows is held out to measure it; the epochs "
+        "afterwards can lose more",
         type=number,
-        metavar="T",
+        metavar="FRACTION",
     )
 
 

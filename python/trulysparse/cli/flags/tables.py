@@ -8,18 +8,19 @@ from typing import Any
 from trulysparse.readers.places import Typed
 
 TASKS = ("classification", "regression")
+COLUMNS = "COLUMN is a name or a position (0 first, -1 last), or several with commas."
 
 
 def add_columns(parser: Any, *, trains: bool) -> None:
     """Add which columns are what."""
     if trains:
-        _column(parser, "--drop", "leave columns out")
-        _column(parser, "--columns", "take these columns only, and the label")
+        _column(parser, "--drop", "leave these columns out")
+        _column(parser, "--columns", "take only these columns and the label")
     _column(
         parser,
         "--id",
         "columns that name the rows: they are no features"
-        + ("" if trains else ", and are written"),
+        + ("" if trains else ", and stand beside the results"),
     )
     parser.add_argument(
         "--transpose",
@@ -29,14 +30,18 @@ def add_columns(parser: Any, *, trains: bool) -> None:
 
 
 def add_task(parser: Any) -> None:
-    """Add what is learnt, and which rows are held out."""
+    """Add what is learnt."""
     parser.add_argument(
         "--task",
         choices=TASKS,
-        help="whether the label is a class or a number (default: by the label; whole numbers with "
-        "many values are numbers)",
+        metavar="TASK",
+        help=f"{' or '.join(TASKS)}: whether the label is a class or a number (default: by the "
+        "label; whole numbers with many values are numbers)",
     )
-    add_labels_from(parser)
+
+
+def add_rows(parser: Any) -> None:
+    """Add which rows are taken, and which are held out."""
     parser.add_argument(
         "--drop-unlabelled", action="store_true", help="leave rows without a label out"
     )
@@ -65,35 +70,37 @@ def add_labels_from(parser: Any) -> None:
 
 
 def add_reading(parser: Any) -> None:
-    """Add how a text is read; what is not given is found out."""
+    """Add how a table is read; what is not given is found out."""
     reading = parser.add_argument_group(
-        "reading text", "What is not given is found out from the file, and said."
+        "how a table is read", "What is not given is found out from the file, and said."
     )
-    reading.add_argument("--separator", metavar="SIGN", help="such as ';', tab or ' '")
-    reading.add_argument("--decimal", choices=(".", ","), help="the decimal sign")
+    reading.add_argument("--separator", metavar="SIGN", help="between cells: ';', tab or ' '")
+    reading.add_argument(
+        "--decimal", choices=(".", ","), metavar="SIGN", help="the decimal sign, '.' or ','"
+    )
     reading.add_argument("--thousands", metavar="SIGN", help="the sign between thousands")
     reading.add_argument(
         "--header",
         action=argparse.BooleanOptionalAction,
         help="whether the first row has the names of the columns",
     )
-    reading.add_argument("--encoding", metavar="NAME", help="such as cp1252")
-    reading.add_argument("--comment", metavar="SIGN", help="with which lines begin that are none")
+    reading.add_argument("--encoding", metavar="NAME", help="of the text, such as cp1252")
+    reading.add_argument("--comment", metavar="SIGN", help="what lines begin with that are skipped")
     reading.add_argument(
         "--missing",
         action="append",
         default=[],
         metavar="TEXT",
-        help="another spelling of a missing cell, such as -999; once for each",
+        help="another spelling of a missing cell, such as -999; once for each spelling",
     )
     reading.add_argument(
         "--not-missing",
         action="append",
         default=[],
         metavar="TEXT",
-        help="a spelling that is taken for missing, such as none, and is a level; once for each",
+        help="a spelling, such as none, that is a level and not missing; once for each",
     )
-    _column(reading, "--text", "columns that stay text, also if their cells are numbers")
+    _column(reading, "--text", "columns that stay text, though their cells are numbers")
 
 
 def _column(parser: Any, flag: str, text: str) -> None:

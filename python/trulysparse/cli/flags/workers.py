@@ -21,21 +21,21 @@ def add_flags(parser: Any) -> None:
     parser.add_argument(
         "--parallel",
         choices=list(_KINDS),
-        help="train on several workers, synchronously or asynchronously (default: on one batch at "
-        "a time)",
+        help="train on several workers: wassp in step with each other, wasap each at its pace "
+        "(default: one batch at a time)",
     )
     parser.add_argument(
         "--workers",
         type=positive,
         metavar="N",
-        help=f"for --parallel (default: {WASSP().workers}; in an MPI job its ranks but one)",
+        help=f"workers of --parallel (default: {WASSP().workers}; in an MPI job its ranks but one)",
     )
     parser.add_argument(
         "--timeout",
         type=number,
         default=WASSP.timeout,
         metavar="SECONDS",
-        help="in an MPI job: a rank without a sign of life for so long has failed (default: "
+        help="in an MPI job: after how long without a sign of life a rank has failed (default: "
         "%(default)g)",
     )
 

@@ -51,6 +51,8 @@ class Problem:
         What was found out of the file.
     missing, not_missing
         The spellings of missing cells, and of others, that were given.
+    ids
+        Names of the columns that name the rows.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Problem:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     not_missing: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -294,7 +297,15 @@ def _of_table(
         notes=table.notes,
         missing=tuple(args.missing),
         not_missing=tuple(args.not_missing),
+        ids=_names_of(table.ids),
     )
+
+
+def _names_of(ids: Any) -> tuple[str, ...]:
+    """Name the columns that are no features as they name the rows, or are held out by."""
+    if hasattr(ids, "columns"):
+        return tuple(ids.columns)
+    return (ids.name,) if getattr(ids, "name", "") else ()
 
 
 def _parts(table: Table, train: Any, test: Any) -> tuple[Any, Any]:

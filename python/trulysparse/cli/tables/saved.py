@@ -25,7 +25,7 @@ from trulysparse.estimators._targets import Classes, Labels
 from trulysparse.losses import LOSSES
 from trulysparse.model import SparseMLP
 from trulysparse.readers import Table
-from trulysparse.readers.table import LABELS
+from trulysparse.readers.table import LABELS, UNNAMED
 from trulysparse.tables.encoder import TableEncoder
 from trulysparse.tables.parts import CategoryPart, NumberPart, Part
 
@@ -170,9 +170,23 @@ class Saved:
         others = self._to_be_text(table) if is_text else []
         if others:
             table = source.read(args, label, ids=args.id or None, text=[*args.text, *others])
+        table = self._with_index(args, label, table, [*args.text, *others])
         kept = tuple(s for s in table.notes if "label" not in s)
         source.say_notes(replace(table, notes=kept), args)
         return self._with_ids(args, label, table, [*args.text, *others])
+
+    def _with_index(
+        self, args: argparse.Namespace, label: Any, table: Table, text: Sequence[Any]
+    ) -> Table:
+        """Keep row numbers on which an earlier version has trained the model."""
+        known, there = self._known() or [], getattr(table.x, "columns", None)
+        if UNNAMED not in known or there is None or UNNAMED in there:
+            return table
+        columns = [UNNAMED, *(name for name in there if name in known)]
+        try:
+            return source.read(args, label, ids=args.id or None, text=text, columns=columns)
+        except ValueError:  # the file has none, of which more is said later
+            return table
 
     def _with_ids(
         self, args: argparse.Namespace, label: Any, table: Table, text: Sequence[Any]
@@ -342,10 +356,11 @@ class Saved:
         return names
 
     def _say_unknown(self, what: str, known: set[str], there: Sequence[str]) -> None:
-        """Say which columns the model does not know; its label may be there."""
-        others = [name for name in there if name not in known | set(metadata.labels(self.model))]
+        """Say which columns the model does not know; its label and identifiers may be there."""
+        known = known | {*metadata.labels(self.model), *(metadata.names(self.model, "ids") or ())}
+        others = [name for name in there if name not in known]
         if others:
-            note(f"{what}: the model does not know, and does not use, {_some(others)}")
+            note(f"{what}: not used, as training had no such column: {_some(others)}")
 
     # --- targets ----------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from trulysparse.cli.common import note
 from trulysparse.cli.flags import tables as flags
+from trulysparse.cli.parser import meant
 from trulysparse.datasets import NAMES
 from trulysparse.readers import Table, read_table
 from trulysparse.readers.read import BINARY, WITHOUT_COLUMNS
@@ -57,7 +58,7 @@ def read(args: argparse.Namespace, label: Any, **columns: Any) -> Table:
     if args.data != "-" and not Path(args.data).exists() and not Path(args.data).suffix:
         raise ValueError(
             f"unknown data {args.data!r}: expected one of {', '.join(NAMES)}, synthetic:FEATURES, "
-            "the path of a table, or a folder or .zip of images"
+            f"the path of a table, or a folder or .zip of images{meant(args.data, NAMES)}"
         )
     if is_text(args.data):  # identifiers stay what the file has
         columns["text"] = [*columns.get("text", ()), *args.id]
@@ -75,12 +76,20 @@ def by_flags(sentence: str, args: argparse.Namespace) -> str:
             sentence = sentence.replace(f"ids={str(group)!r}", f"--{flag} {group}")
     sentence = re.sub(r"\btext=\['([^']*)'\]", r"--text '\1'", sentence)
     for option, flag in _FLAGS.items():
+        sentence = re.sub(rf"\b{option}(?=[^\s:])", f"{flag} ", sentence)
         sentence = re.sub(rf"\b{option}", flag, sentence)
+    unknown = _NO_COLUMN.fullmatch(sentence)
+    if unknown is not None:
+        sentence += meant(unknown[1], re.findall("'([^']*)'", unknown[2]))
     return sentence
 
 
+_NO_COLUMN = re.compile(r"no column --[a-z]+ '(.*)': expected one of (.*)", re.DOTALL)
+
+
 _FLAGS = {"not_missing=": "--not-missing", "missing=": "--missing", "header=False": "--no-header",
-          "ids=": "--id "}  # fmt: skip
+          "ids=": "--id", "label=": "--label", "drop=": "--drop",
+          "columns=": "--columns"}  # fmt: skip
 
 
 def labels(given: Sequence[Any]) -> Any:
