@@ -533,7 +533,7 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
     monkeypatch.setattr(ts.SparseMLP, "fit", fit_and_tell)
 
     def train(*flags):
-        base = ["train", "--data", str(flowers), "--epochs", "1", "--hidden", "9", "--quiet"]
+        base = ["train", "--data", str(flowers), "--epochs", "1", "--hidden", "9"]
         return cli.main([*base, "--out", str(tmp_path / "out"), *flags])
 
     assert train("--optimizer", "adam", "--schedule", "step", "--warmup", "0.1") == 0
