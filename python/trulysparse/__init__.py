@@ -1,22 +1,12 @@
 """Truly sparse neural networks: only the connections that exist are stored and computed with.
 
-The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a Rust core.
-
-Tables, by scikit-learn's rules (`SparseMLPClassifier`, `SparseMLPRegressor`, and
-`SparseFeatureSelector` for the columns that matter)::
+The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a Rust core::
 
     import trulysparse as ts
 
-    classifier = ts.SparseMLPClassifier(random_state=0).fit(table, labels)
-    classifier.predict(new_table)
-
-Networks of your own design, with Keras's verbs (`SparseMLP`)::
-
-    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, **ts.RECIPE.model, seed=0)
-    history = model.fit(x, y, epochs=10, validation_data=(x_test, y_test), **ts.RECIPE.fit)
+    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, seed=0)
+    history = model.fit(x, y, epochs=10, validation_data=(x_test, y_test))
     model.evaluate(x_test, y_test)
-
-`trulysparse.plot` has pictures, `trulysparse.datasets` public data sets.
 """
 
 from importlib import import_module
@@ -67,11 +57,8 @@ if TYPE_CHECKING:
     from trulysparse.estimators import SparseMLPClassifier as SparseMLPClassifier
     from trulysparse.estimators import SparseMLPRegressor as SparseMLPRegressor
 
-# Imported when one is asked for, as scikit-learn takes four times as long as all the rest.
+# Not in `__all__`: they import scikit-learn, with which `import *` takes four times as long.
 _ESTIMATORS = ("SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor")
-
-# What `trulysparse.NAME` may be beside the names above.
-_MODULES = ("callbacks", "datasets", "estimators", "optim", "parallel", "plot", "topology")
 
 # Old places of names; they were imported with the package.
 _MOVED = ("augmentation", "pruning", "recorder", "rules", "schedules")
@@ -111,10 +98,7 @@ __all__ = [
     "Recipe",
     "ReduceLROnPlateau",
     "RowBlocks",
-    "SparseFeatureSelector",
     "SparseMLP",
-    "SparseMLPClassifier",
-    "SparseMLPRegressor",
     "StepDecay",
     "Table",
     "TableEncoder",
@@ -141,4 +125,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_MODULES, *(name for name in globals() if name.startswith("__"))])
+    return sorted([*globals(), *_ESTIMATORS])

@@ -174,11 +174,9 @@ def function(name: str, value: Any) -> None:
 
 
 def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
-    """The items of an iterable, as a list; text is none."""
+    """The items of an iterable, as a list."""
     not_sparse(name, value, expected)
     try:
-        if isinstance(value, str | bytes):
-            raise TypeError
         items = iter(value)
     except TypeError:
         raise TypeError(f"{name} = {shown(value)}: expected {expected}") from None

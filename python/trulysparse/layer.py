@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copyreg
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -85,21 +84,10 @@ class Layer:
     def weight(self) -> scipy.sparse.csc_array:
         """Weights, a float32 `csc_array` of shape (n_in, n_out).
 
-        ``x @ layer.weight + layer.bias`` is the pre-activation. A connection may have the weight 0,
-        as grown ones do at first: `mask` has all that exist, and ``weight != 0`` does not.
+        ``x @ layer.weight + layer.bias`` is the pre-activation.
         """
         own = self._core.weights(self._index)
         return self._matrix(own.indptr, np.asarray(own.indices), np.asarray(own.values))
-
-    @property
-    def mask(self) -> scipy.sparse.csc_array:
-        """Which connections exist, a bool `csc_array` of shape (n_in, n_out).
-
-        Those of the weight 0 are among them. It takes a byte a connection beside the model.
-        """
-        own = self._core.weights(self._index)
-        indices = np.asarray(own.indices)
-        return self._matrix(own.indptr, indices, np.ones(len(indices), dtype=bool))
 
     @property
     def momentum(self) -> scipy.sparse.csc_array:
@@ -211,19 +199,6 @@ def layers(core: _core.Network) -> list[Layer]:
     return [Layer(core, index) for index in range(len(core.nnz()))]
 
 
-def note_if_full(layers: Sequence[Layer], config: Config, *, asked: bool) -> None:
-    """Warn of a network that is dense because the default epsilon asks for more than there is."""
-    if not asked and all(layer.density == 1 for layer in layers):
-        nnz = sum(layer.nnz for layer in layers)
-        warnings.warn(
-            f"all {nnz:,} possible connections exist: with layers as small as {config.layer_sizes} "
-            f"the default epsilon = {config.epsilon} makes a dense network; give a smaller one, "
-            "or density=1 if it is meant to be dense",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
 def table(layers: Sequence[Layer]) -> list[str]:
     """Give the lines of a table of the layers."""
     rows = [("layer", "shape", "activation", "connections", "density")]
@@ -254,15 +229,14 @@ def table(layers: Sequence[Layer]) -> list[str]:
 _NAMES = ("layer", "sizes", "activation", "connections", "density", "", "in-degrees")
 
 
-def as_html(model: Any) -> str:
-    """Give a table of a model's layers for notebooks, whose size is bounded."""
-    layers: Sequence[Layer] = model.layers
+def as_html(head: str, layers: Sequence[Layer]) -> str:
+    """Give a table of the layers for notebooks, whose size is bounded."""
     connections = layers[0]._core.nnz()  # once, as another thread may evolve
     rows: list[Sequence[object]] = []
     for index, (layer, nnz) in enumerate(zip(layers, connections, strict=True)):
         is_shown = min(index, len(layers) - 1 - index) < _html.MOST_ROWS // 2
         rows.append(_row(index, layer, nnz) if is_shown else ())
-    return _html.titled(repr(model), _html.table(_NAMES, rows, 3))
+    return _html.titled(head, _html.table(_NAMES, rows, 3))
 
 
 def _row(index: int, layer: Layer, nnz: int) -> Sequence[object]:

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _progress, attribution, scoring, words
+from trulysparse import _check, _core, _progress, attribution, scoring
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
@@ -24,7 +24,7 @@ from trulysparse.data.samples import Samples, given, held_out, inputs_of
 from trulysparse.export import npz
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
-from trulysparse.layer import Layer, as_html, layers, note_if_full, read_only, table
+from trulysparse.layer import Layer, as_html, layers, read_only, table
 from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
@@ -46,7 +46,6 @@ class ModelBusyError(RuntimeError):
     """A call that would change a model while a fit of it is running."""
 
 
-@words.known
 class SparseMLP(Reported):
     """A multilayer perceptron that stores and trains only the connections that exist.
 
@@ -178,16 +177,13 @@ class SparseMLP(Reported):
         seed: int | None = None,
         threads: int | None = None,
         progress: bool = False,
-        **others: NoReturn,
     ) -> None:
-        words.refuse(SparseMLP.__init__, others)
         config = Config.drawn(**settings_of(locals()))
         threads = threads_of(threads)
         enabled = _check.boolean("progress", progress)
         with _progress.slow("making the model", enabled=enabled) as tick:
             core = _core.Network(config.to_json(), threads, tick)
         self._attach(core, {})
-        note_if_full(self.layers, config, asked=epsilon is not None or density is not None)
 
     def _attach(self, core: _core.Network, metadata: dict[str, str]) -> None:
         self._core = core
@@ -282,7 +278,6 @@ class SparseMLP(Reported):
         progress: bool = True,
         initial_epoch: int = 0,
         augment: ImageAugmentation | None = None,
-        **others: NoReturn,
     ) -> History:
         """Train.
 
@@ -364,7 +359,6 @@ class SparseMLP(Reported):
             shows later, such as a bad batch of an iterator, ends the fit at its last completed
             step, and the message says how many were completed.
         """
-        words.refuse(SparseMLP.fit, others)
         with self._exclusive("fit"), session(strategy) as ranks, unchanged(self):
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, request.MOST_EPOCHS)
@@ -474,7 +468,6 @@ class SparseMLP(Reported):
         *,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
-        **others: NoReturn,
     ) -> dict[str, float]:
         """Score every sample, without dropout; arguments and errors are those of `fit`.
 
@@ -486,7 +479,6 @@ class SparseMLP(Reported):
             ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
             and outputs, p > 0.5 against y > 0.5; none for values). Missing labels do not count.
         """
-        words.refuse(SparseMLP.evaluate, others)
         batch_size = _check.integer("batch_size", batch_size, 1)
         if (rows := held.rows_of(x, y, sample_weight)) is not None:
             return scores(self.loss, held.evaluate(self, rows, batch_size))
@@ -500,7 +492,7 @@ class SparseMLP(Reported):
         return scoring.evaluate(self._core, samples, samples.samples)
 
     def predict(
-        self, x: Samples | RowBlocks, *, batch_size: int = 128, **others: NoReturn
+        self, x: Samples | RowBlocks, *, batch_size: int = 128
     ) -> npt.NDArray[np.floating[Any]]:
         """Compute the outputs: probabilities, or values with an identity as the output.
 
@@ -508,7 +500,6 @@ class SparseMLP(Reported):
         targets. `x` and errors as in `fit`. `batch_size` samples are computed together, with the
         bits that each has alone. What is not finite comes with a RuntimeWarning.
         """
-        words.refuse(SparseMLP.predict, others)
         batch_size = _check.integer("batch_size", batch_size, 1)
         if (rows := held.rows_of(x)) is not None:
             return held.predict(self, rows, batch_size)
@@ -517,7 +508,6 @@ class SparseMLP(Reported):
         return scoring.predict(self._core, inputs_of(self._core, "x", x), batch_size)
 
     explain = attribution.explain
-    __getattr__ = words.missing
 
     def _follow(self, rate: float, x: Any, y: Any, sample_weight: Any) -> None:
         """Let the statistics take in samples that a step at this learning rate will be of."""
@@ -806,7 +796,8 @@ class SparseMLP(Reported):
         sizes = "-".join(map(str, self.layer_sizes))
         return f"SparseMLP({sizes}, {self.nnz:,} connections, density {self.density:.4g})"
 
-    _repr_html_ = as_html
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.layers)
 
     # --- other libraries --------------------------------------------------------------------------
 

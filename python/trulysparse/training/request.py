@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from trulysparse import _check, _core, words
+from trulysparse import _check, _core
 from trulysparse.callbacks.base import Callback
 from trulysparse.callbacks.given import callbacks as callbacks
 from trulysparse.config import MEMORY, Config
@@ -264,15 +264,12 @@ def optimizer(given: Optimizer | None, core: _core.Network | None = None) -> Opt
             stacklevel=3,
         )
     found = PAPER_SGD if given is None else given
-    classes = {kind.__name__.lower(): kind.__name__ for kind in OPTIMIZERS}
-    expected = EXPECTED + words.example("optimizer", found, classes)
-    return _again(_check.instance("optimizer", found, OPTIMIZERS, expected))
+    return _again(_check.instance("optimizer", found, OPTIMIZERS, EXPECTED))
 
 
 def topology(given: Rule | None) -> Rule | None:
     """Check how the topology evolves, if it does."""
     expected = "a trulysparse.SET, GradientGrowth or TopologyRule, or None"
-    expected += words.example("topology", given, {"set": "SET", "gradient": "GradientGrowth"})
     rule = _optional("topology", given, Rule, expected)
     if rule is not None:
         rule = _again(rule)
