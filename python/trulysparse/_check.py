@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from trulysparse import _hints
+
 _T = TypeVar("_T")
 _LARGEST = 2**63 - 1
 FLOAT32 = 3.4028234e38
@@ -150,7 +152,8 @@ def choice(name: str, value: Any, options: Sequence[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} = {shown(value)}: expected one of {listed}")
     if value not in options:
-        raise ValueError(f"{name} = {shown(value)}: expected one of {listed}")
+        hint = _hints.meant(value, options)
+        raise ValueError(f"{name} = {shown(value)}: expected one of {listed}{hint}")
     return value
 
 
@@ -174,8 +177,10 @@ def function(name: str, value: Any) -> None:
 
 
 def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
-    """The items of an iterable, as a list."""
+    """The items of an iterable, as a list; a text is one value, and not its letters."""
     not_sparse(name, value, expected)
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{name} = {shown(value)}: expected {expected}")
     try:
         items = iter(value)
     except TypeError:

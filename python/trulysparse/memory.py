@@ -11,6 +11,7 @@ from typing import Any
 from trulysparse import _check, _core
 from trulysparse.config import Config
 from trulysparse.optim import Optimizer
+from trulysparse.optim.optimizers import OptimizerName
 from trulysparse.topology import Rule
 from trulysparse.training import request
 
@@ -59,7 +60,7 @@ class MemoryPlan:
         batch_size: int,
         evolves: Any,
         memory: Any,
-        optimizer: Optimizer | None,
+        optimizer: Optimizer | OptimizerName | None,
         stored: float | None,
     ) -> MemoryPlan:
         """Make the plan of a fit; `footprint` is the core's, of a network or of settings."""
@@ -127,7 +128,7 @@ def plan(
     batch_size: int = 128,
     evolves: bool | Rule = True,
     memory: str = "fast",
-    optimizer: Optimizer | None = None,
+    optimizer: Optimizer | OptimizerName | None = None,
     stored: float | None = None,
     **settings: Any,
 ) -> MemoryPlan:

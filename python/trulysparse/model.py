@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _progress, attribution, scoring
+from trulysparse import _check, _core, _hints, _progress, attribution, scoring
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
@@ -28,6 +28,7 @@ from trulysparse.layer import Layer, layers, read_only, table
 from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
+from trulysparse.optim.optimizers import OptimizerName
 from trulysparse.parallel.mpi.session import session
 from trulysparse.parallel.strategies import Strategy
 from trulysparse.report.of_model import Reported
@@ -156,6 +157,7 @@ class SparseMLP(Reported):
     (3, 2)
     """
 
+    @_hints.plain
     def __init__(
         self,
         layer_sizes: Sequence[int],
@@ -178,7 +180,9 @@ class SparseMLP(Reported):
         seed: int | None = None,
         threads: int | None = None,
         progress: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        _hints.refuse("SparseMLP.__init__", unknown)
         config = Config.drawn(**settings_of(locals()))
         threads = threads_of(threads)
         enabled = _check.boolean("progress", progress)
@@ -260,6 +264,7 @@ class SparseMLP(Reported):
 
     # --- training ---------------------------------------------------------------------------------
 
+    @_hints.plain
     def fit(
         self,
         x: Samples | Iterable[Any] | RowBlocks,
@@ -270,7 +275,7 @@ class SparseMLP(Reported):
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
         validation_data: tuple[Samples, Samples] | RowBlocks | None = None,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | OptimizerName | None = None,
         topology: Rule | None = request.PAPER_SET,
         pruning: ImportancePruning | None = None,
         strategy: Strategy | None = None,
@@ -279,6 +284,7 @@ class SparseMLP(Reported):
         progress: bool = True,
         initial_epoch: int = 0,
         augment: ImageAugmentation | None = None,
+        **unknown: NoReturn,
     ) -> History:
         """Train.
 
@@ -322,7 +328,8 @@ class SparseMLP(Reported):
         validation_data
             ``(x, y)`` to evaluate after every epoch. Default None.
         optimizer
-            One of `trulysparse.optim`; ``SGD()``, with the paper's settings, if None.
+            One of `trulysparse.optim`, or ``"sgd"``, ``"adam"`` or ``"lion"`` with its defaults;
+            ``SGD()``, with the paper's settings, if None. Files keep momentum, but no optimiser.
         topology
             How the topology evolves after every epoch but the last: a `SET`, the default, a
             `GradientGrowth`, or a `TopologyRule` that you write. None keeps it static.
@@ -359,6 +366,7 @@ class SparseMLP(Reported):
             shows later, such as a bad batch of an iterator, ends the fit at its last completed
             step, and the message says how many were completed.
         """
+        _hints.refuse("SparseMLP.fit", unknown)
         with self._exclusive("fit"), session(strategy) as ranks, unchanged(self):
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, request.MOST_EPOCHS)
@@ -395,14 +403,16 @@ class SparseMLP(Reported):
             finally:
                 self._driver = self._ending = None
 
+    @_hints.plain
     def train_on_batch(
         self,
         x: Samples,
         y: Samples,
         *,
         sample_weight: npt.ArrayLike | None = None,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | OptimizerName | None = None,
         memory: str = "fast",
+        **unknown: NoReturn,
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
@@ -414,6 +424,7 @@ class SparseMLP(Reported):
         dict
             ``loss`` and ``accuracy`` of the samples before the step, with dropout.
         """
+        _hints.refuse("SparseMLP.train_on_batch", unknown)
         with self._exclusive("train_on_batch"):
             columns, x = learnt(self, x)
             batch = given(self._core, x, counted(self, y), sample_weight=sample_weight, trains=True)
@@ -461,6 +472,7 @@ class SparseMLP(Reported):
 
     # --- scoring ----------------------------------------------------------------------------------
 
+    @_hints.plain
     def evaluate(
         self,
         x: Samples | RowBlocks,
@@ -468,6 +480,7 @@ class SparseMLP(Reported):
         *,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
+        **unknown: NoReturn,
     ) -> dict[str, float]:
         """Score every sample, without dropout; arguments and errors are those of `fit`.
 
@@ -479,6 +492,7 @@ class SparseMLP(Reported):
             ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
             and outputs, p > 0.5 against y > 0.5; none for values). Missing labels do not count.
         """
+        _hints.refuse("SparseMLP.evaluate", unknown)
         batch_size = _check.integer("batch_size", batch_size, 1)
         if (rows := held.rows_of(x, y, sample_weight)) is not None:
             return scores(self.loss, held.evaluate(self, rows, batch_size))
@@ -491,8 +505,9 @@ class SparseMLP(Reported):
         samples = given(self._core, ordered(self, x), counted(self, y))
         return scoring.evaluate(self._core, samples, samples.samples)
 
+    @_hints.plain
     def predict(
-        self, x: Samples | RowBlocks, *, batch_size: int = 128
+        self, x: Samples | RowBlocks, *, batch_size: int = 128, **unknown: NoReturn
     ) -> npt.NDArray[np.floating[Any]]:
         """Compute the outputs: probabilities, or values with an identity as the output.
 
@@ -500,6 +515,7 @@ class SparseMLP(Reported):
         targets. `x` and errors as in `fit`. `batch_size` samples are computed together, with the
         bits that each has alone. What is not finite comes with a RuntimeWarning.
         """
+        _hints.refuse("SparseMLP.predict", unknown)
         batch_size = _check.integer("batch_size", batch_size, 1)
         if (rows := held.rows_of(x)) is not None:
             return held.predict(self, rows, batch_size)
@@ -779,7 +795,7 @@ class SparseMLP(Reported):
         *,
         evolves: bool | Rule = True,
         memory: str = "fast",
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | OptimizerName | None = None,
         stored: float | None = None,
     ) -> MemoryPlan:
         """Tell what a fit takes in memory, as `plan`, the function, does before a model."""
@@ -791,6 +807,9 @@ class SparseMLP(Reported):
         _check.function("print_fn", print_fn)
         for line in table(self.layers):
             print_fn(line)
+
+    if not TYPE_CHECKING:  # which would then take any name
+        __getattr__ = _hints.attribute
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, TypeAlias, TypeVar, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 from trulysparse import _check
 from trulysparse.optim import schedules
@@ -304,3 +304,11 @@ OPTIMIZERS: tuple[type[Optimizer], ...] = get_args(Optimizer)
 BY_NAME: dict[str, type[Optimizer]] = {kind._name: kind for kind in OPTIMIZERS}
 EXPECTED = f"a trulysparse.{_check.either([kind.__name__ for kind in OPTIMIZERS])}"
 """What users are told where an optimiser is expected."""
+OptimizerName: TypeAlias = Literal["sgd", "adam", "lion"]
+
+
+def named(optimizer: Optimizer | OptimizerName) -> Optimizer:
+    """Give the optimiser of a name, with its defaults; others as they are, if they are some."""
+    if isinstance(name := _check.plain(optimizer), str):
+        return BY_NAME[_check.choice("optimizer", name, tuple(BY_NAME))]()
+    return _check.instance("optimizer", optimizer, OPTIMIZERS, EXPECTED)

@@ -18,7 +18,7 @@ from trulysparse.config import MEMORY, Config
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.columns import Columns
 from trulysparse.optim import SGD, Optimizer
-from trulysparse.optim.optimizers import EXPECTED, OPTIMIZERS
+from trulysparse.optim.optimizers import OptimizerName, named
 from trulysparse.parallel.mpi.session import fingerprint
 from trulysparse.parallel.strategies import STRATEGIES, Strategy
 from trulysparse.streams.rows import RowBlocks
@@ -252,7 +252,9 @@ CONFLICTS = (
 # --- arguments by themselves --------------------------------------------------------------------
 
 
-def optimizer(given: Optimizer | None, core: _core.Network | None = None) -> Optimizer:
+def optimizer(
+    given: Optimizer | OptimizerName | None, core: _core.Network | None = None
+) -> Optimizer:
     """Check the optimiser that is to train a network, if any; the paper's if it is None."""
     before = None if core is None else core.moments_of()
     if given is None and before is not None:
@@ -262,8 +264,7 @@ def optimizer(given: Optimizer | None, core: _core.Network | None = None) -> Opt
             RuntimeWarning,
             stacklevel=3,
         )
-    found = PAPER_SGD if given is None else given
-    return _again(_check.instance("optimizer", found, OPTIMIZERS, EXPECTED))
+    return PAPER_SGD if given is None else _again(named(given))
 
 
 def topology(given: Rule | None) -> Rule | None:
