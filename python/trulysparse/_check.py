@@ -19,6 +19,7 @@ import numpy as np
 from trulysparse import _hints
 
 _T = TypeVar("_T")
+_Name = TypeVar("_Name", bound=str)
 _LARGEST = 2**63 - 1
 FLOAT32 = 3.4028234e38
 """The largest float32, in which the core computes."""
@@ -145,7 +146,7 @@ def count_or_share(name: str, value: Any) -> int | float:
     return real(name, value, expected, low=0, high=1, low_open=True, high_open=True)
 
 
-def choice(name: str, value: Any, options: Sequence[str]) -> str:
+def choice(name: str, value: _Name, options: Sequence[str]) -> _Name:
     """One of the given names."""
     value = plain(value)
     listed = ", ".join(repr(option) for option in options)

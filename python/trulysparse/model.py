@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _hints, _progress, attribution, scoring
+from trulysparse import _check, _core, _hints, _progress, attribution, names, scoring
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
 from trulysparse.config import threads as threads_of
@@ -28,7 +28,6 @@ from trulysparse.layer import Layer, layers, read_only, table
 from trulysparse.losses import scores
 from trulysparse.memory import MemoryPlan
 from trulysparse.optim import Optimizer
-from trulysparse.optim.optimizers import OptimizerName
 from trulysparse.parallel.mpi.session import session
 from trulysparse.parallel.strategies import Strategy
 from trulysparse.report.of_model import Reported
@@ -164,17 +163,17 @@ class SparseMLP(Reported):
         *,
         epsilon: float | Sequence[float] | None = None,
         density: float | Sequence[float] | None = None,
-        allocation: str | None = None,
-        activation: str | Sequence[str] = Config.activation,
+        allocation: names.Allocation | None = None,
+        activation: names.Activation | Sequence[names.Activation] = Config.activation,
         slope: float = Config.slope,
-        loss: str = Config.loss,
+        loss: names.Loss = Config.loss,
         label_smoothing: float = Config.label_smoothing,
-        init: str = Config.init,
-        fan: str = Config.fan,
+        init: names.Init = Config.init,
+        fan: names.Fan = Config.fan,
         input_gain: float = Config.input_gain,
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
-        standardize: bool | str = Config.standardize,
+        standardize: names.Standardize = Config.standardize,
         clip: float | None = Config.clip,
         standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
@@ -210,16 +209,16 @@ class SparseMLP(Reported):
         weights: Sequence[Any],
         biases: Sequence[npt.ArrayLike] | None = None,
         *,
-        activation: str | Sequence[str] = Config.activation,
+        activation: names.Activation | Sequence[names.Activation] = Config.activation,
         slope: float = Config.slope,
-        loss: str = Config.loss,
+        loss: names.Loss = Config.loss,
         label_smoothing: float = Config.label_smoothing,
-        init: str = Config.init,
-        fan: str = Config.fan,
+        init: names.Init = Config.init,
+        fan: names.Fan = Config.fan,
         input_gain: float = Config.input_gain,
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
-        standardize: bool | str = Config.standardize,
+        standardize: names.Standardize = Config.standardize,
         clip: float | None = Config.clip,
         standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
@@ -245,9 +244,8 @@ class SparseMLP(Reported):
         sizes, matrices = from_matrices.to_core(weights, biases)
         config = Config.given(sizes, **settings)
         threads = threads_of(threads)
-        model = cls.__new__(cls)
-        model._attach(_core.Network.from_matrices(config.to_json(), threads, matrices), {})
-        return model
+        core = _core.Network.from_matrices(config.to_json(), threads, matrices)
+        return of_core(core, {}, cls)
 
     @classmethod
     def from_npz(cls, folder: str | os.PathLike[str], *, threads: int | None = None) -> SparseMLP:
@@ -275,11 +273,11 @@ class SparseMLP(Reported):
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
         validation_data: tuple[Samples, Samples] | RowBlocks | None = None,
-        optimizer: Optimizer | OptimizerName | None = None,
+        optimizer: Optimizer | names.Optimizer | None = None,
         topology: Rule | None = request.PAPER_SET,
         pruning: ImportancePruning | None = None,
         strategy: Strategy | None = None,
-        memory: str = "fast",
+        memory: names.Memory = "fast",
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
         initial_epoch: int = 0,
@@ -410,8 +408,8 @@ class SparseMLP(Reported):
         y: Samples,
         *,
         sample_weight: npt.ArrayLike | None = None,
-        optimizer: Optimizer | OptimizerName | None = None,
-        memory: str = "fast",
+        optimizer: Optimizer | names.Optimizer | None = None,
+        memory: names.Memory = "fast",
         **unknown: NoReturn,
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
@@ -539,7 +537,7 @@ class SparseMLP(Reported):
         y: npt.ArrayLike | None = None,
         *,
         batch_size: int = 128,
-        memory: str = "fast",
+        memory: names.Memory = "fast",
     ) -> list[dict[str, int]]:
         """Evolve the topology of every layer but the last once.
 
@@ -586,7 +584,7 @@ class SparseMLP(Reported):
         tolerance: float | None = None,
         validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         regrow: bool = False,
-        over: str = "all",
+        over: names.Over = "all",
         batch_size: int = 128,
     ) -> list[dict[str, int]]:
         """Remove all incoming connections of the hidden neurons that matter least, now.
@@ -713,21 +711,23 @@ class SparseMLP(Reported):
     epsilon = Setting[float | list[float] | None](
         "The Erdos-Renyi parameter, or one per layer, if the model was made with one."
     )
-    allocation = Setting[str | None](
+    allocation = Setting[names.Allocation | None](
         "How the model's density was spread over its layers, if it was made with a rule."
     )
-    activation = Setting[str | list[str]]("The activation of hidden layers, or that of each.")
+    activation = Setting[names.Activation | list[names.Activation]](
+        "The activation of hidden layers, or that of each."
+    )
     slope = Setting[float]("The paper's alpha.")
-    loss = Setting[str]("The loss.")
+    loss = Setting[names.Loss]("The loss.")
     label_smoothing = Setting[float]("How much of the targets training spreads over the classes.")
-    init = Setting[str]("The distribution of initial and grown weights.")
-    fan = Setting[str]("What the initial distribution is scaled by.")
+    init = Setting[names.Init]("The distribution of initial and grown weights.")
+    fan = Setting[names.Fan]("What the initial distribution is scaled by.")
     input_gain = Setting[float]("Factor of the first layer's initial weights.")
     dropout = Setting[float | list[float]](
         "The probability of dropping a hidden unit, or that of each hidden layer."
     )
     input_noise = Setting[float]("The deviation of the noise that training adds to inputs.")
-    standardize = Setting[bool | str]("Which inputs are standardised.")
+    standardize = Setting[names.Standardize]("Which inputs are standardised.")
     clip = Setting[float | None]("What standardised inputs never exceed.")
     standardize_targets = Setting[bool]("Whether targets are learnt in units of their own.")
     seed = Setting[int]("The seed, also if it was drawn from the system.")
@@ -794,8 +794,8 @@ class SparseMLP(Reported):
         batch_size: int = 128,
         *,
         evolves: bool | Rule = True,
-        memory: str = "fast",
-        optimizer: Optimizer | OptimizerName | None = None,
+        memory: names.Memory = "fast",
+        optimizer: Optimizer | names.Optimizer | None = None,
         stored: float | None = None,
     ) -> MemoryPlan:
         """Tell what a fit takes in memory, as `plan`, the function, does before a model."""
@@ -884,14 +884,14 @@ class SparseMLP(Reported):
         return _from_bytes, (type(self), data, self.threads)
 
 
-def of_core(core: _core.Network, metadata: dict[str, str]) -> SparseMLP:
+def of_core(
+    core: _core.Network, metadata: dict[str, str], cls: type[SparseMLP] = SparseMLP
+) -> SparseMLP:
     """Give the model of a network that was read."""
-    model = SparseMLP.__new__(SparseMLP)
+    model = cls.__new__(cls)
     model._attach(core, metadata)
     return model
 
 
 def _from_bytes(cls: type[SparseMLP], data: bytes, threads: int) -> SparseMLP:
-    model = SparseMLP.__new__(cls)
-    model._attach(*_core.Network.from_bytes(data, threads_of(threads)))
-    return model
+    return of_core(*_core.Network.from_bytes(data, threads_of(threads)), cls)

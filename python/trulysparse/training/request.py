@@ -12,13 +12,13 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, names
 from trulysparse.callbacks.base import Callback
 from trulysparse.config import MEMORY, Config
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.columns import Columns
 from trulysparse.optim import SGD, Optimizer
-from trulysparse.optim.optimizers import OptimizerName, named
+from trulysparse.optim.optimizers import named
 from trulysparse.parallel.mpi.session import fingerprint
 from trulysparse.parallel.strategies import STRATEGIES, Strategy
 from trulysparse.streams.rows import RowBlocks
@@ -253,7 +253,7 @@ CONFLICTS = (
 
 
 def optimizer(
-    given: Optimizer | OptimizerName | None, core: _core.Network | None = None
+    given: Optimizer | names.Optimizer | None, core: _core.Network | None = None
 ) -> Optimizer:
     """Check the optimiser that is to train a network, if any; the paper's if it is None."""
     before = None if core is None else core.moments_of()
@@ -295,7 +295,7 @@ def augmentation(given: ImageAugmentation | None) -> ImageAugmentation | None:
     return _optional("augment", given, ImageAugmentation, "a trulysparse.ImageAugmentation or None")
 
 
-def memory(given: Any) -> str:
+def memory(given: names.Memory) -> names.Memory:
     """Check how much memory training may take."""
     return _check.choice("memory", given, MEMORY)
 
