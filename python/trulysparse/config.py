@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, get_args, overload
 
 from trulysparse import _check, _core, activations, names
@@ -242,6 +244,20 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Give the settings by name, in JSON's types."""
         return asdict(self)
+
+
+def say_if_dense(config: Config) -> None:
+    """Warn the caller's caller if the default of epsilon leaves no connection out."""
+    pairs = list(pairwise(config.layer_sizes))
+    if all(EPSILON * (n_in + n_out) >= n_in * n_out for n_in, n_out in pairs):
+        possible = sum(n_in * n_out for n_in, n_out in pairs)
+        warnings.warn(
+            f"the default epsilon = {EPSILON} makes all layers of {config.layer_sizes} dense: all "
+            f"{possible:,} possible connections exist; give a smaller epsilon, such as 5, or "
+            "density=1 if that is meant",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 @lru_cache(maxsize=64)

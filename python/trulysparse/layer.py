@@ -234,4 +234,6 @@ def table(layers: Sequence[Layer]) -> list[str]:
         lines.append("  ".join(padded).rstrip())
         if number in (0, len(rows) - 2):
             lines.append("  ".join("-" * width for width in widths))
+    if density == 1:
+        lines.append("dense: every connection that there can be exists")
     return lines

@@ -15,7 +15,7 @@ import scipy
 
 from trulysparse import _check, _core, _hints, _progress, attribution, names, scoring
 from trulysparse.callbacks import Callback
-from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
+from trulysparse.config import MOST_THREADS, Config, Setting, say_if_dense, settings_of
 from trulysparse.config import threads as threads_of
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.classes import counted
@@ -65,7 +65,8 @@ class SparseMLP(Reported):
     epsilon
         The Erdos-Renyi control parameter, positive: a connection exists with probability
         ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1. A number, or one per layer of
-        weights. Default 20 if `density` is not given either.
+        weights. Default 20 if `density` is not given either, and a UserWarning if all layers are
+        small enough to become dense by that.
     density
         The probability of a connection, in (0, 1], instead of `epsilon`. One, or one per layer.
     allocation
@@ -185,6 +186,8 @@ class SparseMLP(Reported):
         config = Config.drawn(**settings_of(locals()))
         threads = threads_of(threads)
         enabled = _check.boolean("progress", progress)
+        if epsilon is density is None:
+            say_if_dense(config)
         with _progress.slow("making the model", enabled=enabled) as tick:
             core = _core.Network(config.to_json(), threads, tick)
         self._attach(core, {})
@@ -851,8 +854,8 @@ class SparseMLP(Reported):
         Parameters
         ----------
         dense
-            Make the weights dense, `torch.nn.Linear`: n_in * n_out numbers a layer, for devices and
-            tools that know no sparse tensors. Default False.
+            Make the weights dense, `torch.nn.Linear`: n_in * n_out numbers a layer, for tools that
+            know no sparse tensors. `Layer.mask` tells which are connections. Default False.
         logits
             Return what goes into the softmax or sigmoid of the output, as PyTorch's losses take it,
             instead of probabilities. Default False.
