@@ -97,7 +97,7 @@ def compare_runs(
     _style.over_epochs(panel, list(range(1, longest + 1)))
     _style.tidy(panel)
     _style.title(panel, _TITLES.get(metric, metric))
-    _style.legend(panel, loc="upper right" if "loss" in metric else "lower right")
+    _style.legend(panel)
     return panel
 
 

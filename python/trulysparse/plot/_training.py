@@ -34,7 +34,8 @@ def learning_curves(
     history
         What ``fit`` returned, a fitted estimator, or a dict of lists with the same keys: ``loss``
         and, each optional, ``val_loss``, ``accuracy``, ``val_accuracy``. Accuracies lie in [0, 1].
-        Numbers that are not finite leave a gap. `compare_runs` draws several.
+        Numbers that are not finite leave a gap. A `History` also knows the loss of the best
+        constant prediction, a dotted line where a curve comes near. `compare_runs` draws several.
     ax
         Where to draw; a new pyplot figure by default. With an accuracy in `history` it is split:
         it keeps the loss on its left half, the right half becomes a second Axes.
@@ -73,6 +74,9 @@ def learning_curves(
     for panel, key, title in panels:
         _draw(panel, epochs, curves, key, held_out)
         _style.title(panel, title)
+    _mark_constant(ax, history, curves)
+    for panel, *_ in panels:
+        _style.legend(panel)
     _mark_accuracy(panels[-1][0], epochs, curves, held_out)
     return ax
 
@@ -138,8 +142,17 @@ def _draw(
             panel.plot(epochs, curves[name], linewidth=1.8, marker=marker, markersize=4, **style)
     _style.over_epochs(panel, epochs)
     _style.tidy(panel)
-    # The corner where late epochs leave room.
-    _style.legend(panel, loc="upper right" if key == "loss" else "lower right")
+
+
+def _mark_constant(panel: Any, history: Any, curves: Mapping[str, Sequence[float]]) -> None:
+    """Draw the loss of the best constant prediction, if a curve comes near it."""
+    baseline = getattr(getattr(history, "history_", history), "baseline", None)
+    losses = [*curves["loss"], *curves.get("val_loss", ())]
+    if baseline is not None and baseline.loss <= 1.1 * max(
+        filter(math.isfinite, losses), default=0
+    ):
+        style = {"color": _style.GREY, "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
+        panel.axhline(baseline.loss, label="best constant", zorder=1, **style)
 
 
 def _mark_accuracy(
