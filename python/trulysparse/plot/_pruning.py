@@ -135,7 +135,8 @@ def _label(ax: Any, values: dict[str, _style.Values]) -> None:
     from matplotlib.patheffects import withStroke
 
     ax.autoscale_view()  # so that places in pixels are those that will be drawn
-    line, taken = ax.lines[0], []
+    line = ax.lines[0]
+    taken: list[Any] = []
     order = np.argsort(values["percentile"], kind="stable")
     for i in order[_style.spread(len(order), 5)]:
         percentile = values["percentile"][i]
