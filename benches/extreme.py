@@ -252,24 +252,37 @@ def main() -> None:
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Draw seconds and bytes over neurons, both on logarithmic axes."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from trulysparse.plot import _style
 
-    neurons = [r["neurons"] for r in results]
+    neurons, batch = [r["neurons"] for r in results], results[0]["batch"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    for name, label in (
-        ("create", "creation"), ("step", f"a step of {results[0]['batch']} samples"),
-        ("predict", f"predicting {results[0]['batch']} samples"), ("evolve", "evolution"),
-        ("save", "saving"), ("load", "loading"),
-    ):  # fmt: skip
-        left.loglog(neurons, [r[name] for r in results], marker="o", markersize=4, label=label)
-    left.set(xlabel="Neurons", ylabel="Seconds", title="Time")
-    right.loglog(neurons, [r["peak"] / 1e9 for r in results], marker="o", label="peak")
-    right.loglog(neurons, [r["plan"] / 1e9 for r in results], "--", label="plan")
-    right.loglog(neurons, [r["file"] / 1e9 for r in results], marker="s", label="file")
-    right.set(xlabel="Neurons", ylabel="GB", title="Memory")
-    for axes in (left, right):
-        axes.grid(True, which="major", color="0.9")
-        axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    names = {
+        "create": "create", "step": f"a step of {batch}", "evolve": "evolve", "save": "save",
+        "load": "load", "predict": f"predict {batch}",
+    }  # fmt: skip
+    for (name, label), colour in zip(names.items(), _style.CURVES, strict=False):
+        # A time that is given as 0 is not known.
+        points = [(n, r[name]) for n, r in zip(neurons, results, strict=True) if r[name] > 0]
+        left.loglog(*zip(*points, strict=True), marker="o", markersize=4, color=colour, label=label)
+    grey = {"color": _style.GREY, "linestyle": _style.DASHES[1]}
+    right.loglog(neurons, [r["plan"] / 1e9 for r in results], label="the plan", **grey)
+    peaks = [r["peak"] / 1e9 for r in results]
+    right.loglog(
+        neurons, peaks, "o", markersize=6, color=_style.BLUE, label="the most that it took"
+    )
+    for axes, title, unit in ((left, "Time", "s"), (right, "Memory", "GB")):
+        axes.set_xlabel("Neurons")
+        axes.yaxis.set_major_formatter(
+            FuncFormatter(lambda value, _, unit=unit: f"{value:g} {unit}")
+        )
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e6:,g} million"))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(NullFormatter())
+        _style.title(axes, title)
+        _style.tidy(axes, "both")
+        _style.legend(axes)
+    figure.savefig(path, dpi=140)
 
 
 if __name__ == "__main__":

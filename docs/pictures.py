@@ -1,14 +1,18 @@
-"""Draw the picture of the idea: `python docs/pictures.py`, which writes docs/idea.png.
+"""Draw pictures of the pages: `python docs/pictures.py` writes docs/idea.png and docs/extreme.png.
 
-A dense layer with a mask beside the same connections stored alone, and one evolution of these.
+The idea: a dense layer with a mask beside the same connections stored alone, and one evolution of
+these. The extreme: the table of docs/huge.md, so that both have the numbers of one run.
 """
 
+import re
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
+DOCS = Path(__file__).parent
 SIZE, STORED, MOVED = 8, 14, 4
 BLUE, GREY, RED, GREEN = "#1f6fb2", "#c9ced6", "#c8412f", "#2b8a3e"
 
@@ -40,7 +44,31 @@ def draw_graph(ax, lines):
     ax.set(xlim=(-0.15, 1.15), ylim=(0.4, SIZE + 0.6))
 
 
+def huge():
+    """Read the first table of docs/huge.md, a dict a row; times in seconds, memory in bytes."""
+    text = (DOCS / "huge.md").read_text("utf-8")
+    rows = []
+    for line in re.findall(r"^\| ([\d,]+ \|.*) \|$", text, re.MULTILINE):
+        cells = [re.sub(r",| s$| GB$", "", cell.strip()) for cell in line.split("|")]
+        if len(cells) != 10:
+            continue
+        names = ("neurons", "nnz", "create", "step", "predict", "evolve", "save", "load", "peak")
+        row = dict(zip(names, map(float, cells), strict=False))
+        row["peak"] *= 1e9
+        rows.append(row | {"plan": row["peak"] / float(cells[-1]), "batch": 16})
+    return rows
+
+
 def main():
+    """Draw both pictures."""
+    idea()
+    sys.path.insert(0, str(DOCS.parent / "benches"))
+    from extreme import draw
+
+    draw(huge(), DOCS / "extreme.png")
+
+
+def idea():
     """Draw three panels."""
     rng = np.random.default_rng(4)
     places = connections(rng, set(), STORED)
@@ -67,7 +95,7 @@ def main():
     for label, colour, style in (("leaves", RED, (0, (2, 2))), ("grows", GREEN, "-")):
         axes[2].plot([], [], color=colour, ls=style, lw=2, label=label)
     figure.legend(loc="outside right center", frameon=False, fontsize=11)
-    figure.savefig(Path(__file__).parent / "idea.png", dpi=140, facecolor="white")
+    figure.savefig(DOCS / "idea.png", dpi=140, facecolor="white")
 
 
 if __name__ == "__main__":

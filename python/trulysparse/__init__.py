@@ -1,12 +1,25 @@
 """Truly sparse neural networks: only the connections that exist are stored and computed with.
 
-The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a Rust core::
+The system of *Truly Sparse Neural Networks at Scale* (arXiv 2102.01732) with a Rust core.
+
+For a table, scikit-learn's interface: `SparseMLPClassifier`, `SparseMLPRegressor` and
+`SparseFeatureSelector`, which choose their settings by the table::
+
+    from trulysparse import SparseMLPClassifier
+
+    classifier = SparseMLPClassifier(random_state=0).fit(x, y)
+    classifier.score(x_test, y_test)
+
+For a network of your own, `SparseMLP`, with layers, loss, optimiser and topology as you say::
 
     import trulysparse as ts
 
-    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, seed=0)
-    history = model.fit(x, y, epochs=10, validation_data=(x_test, y_test))
+    model = ts.SparseMLP([784, 1000, 1000, 1000, 10], epsilon=20, **ts.RECIPE.model, seed=0)
+    history = model.fit(x, y, epochs=10, validation_data=(x_test, y_test), **ts.RECIPE.fit)
     model.evaluate(x_test, y_test)
+
+`load` reads the files of both. Modules that are imported when one asks for them: `datasets` has
+tables and images to try, `plot` draws histories and networks.
 """
 
 from importlib import import_module
@@ -57,8 +70,11 @@ if TYPE_CHECKING:
     from trulysparse.estimators import SparseMLPClassifier as SparseMLPClassifier
     from trulysparse.estimators import SparseMLPRegressor as SparseMLPRegressor
 
-# Not in `__all__`: they import scikit-learn, with which `import *` takes four times as long.
+# They import scikit-learn, with which the package takes four times as long, so when asked for.
 _ESTIMATORS = ("SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor")
+
+# Public modules that are looked at as attributes of the package.
+_MODULES = ("datasets", "names", "plot")
 
 # Old places of names; they were imported with the package.
 _MOVED = ("augmentation", "pruning", "recorder", "rules", "schedules")
@@ -98,7 +114,10 @@ __all__ = [
     "Recipe",
     "ReduceLROnPlateau",
     "RowBlocks",
+    "SparseFeatureSelector",
     "SparseMLP",
+    "SparseMLPClassifier",
+    "SparseMLPRegressor",
     "StepDecay",
     "Table",
     "TableEncoder",
@@ -116,8 +135,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the estimators and the old modules when one is asked for."""
-    if name in _MOVED:
+    """Import the estimators, the other modules and the old ones when one is asked for."""
+    if name in (*_MODULES, *_MOVED):
         return import_module(f"trulysparse.{name}")
     if name in _ESTIMATORS:
         return getattr(import_module("trulysparse.estimators"), name)
@@ -125,4 +144,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ESTIMATORS])
+    """Give the public names, and what every module has, but not what is imported here."""
+    return sorted({*__all__, *_MODULES, *(name for name in globals() if name[:2] == "__")})

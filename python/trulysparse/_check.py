@@ -16,7 +16,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from trulysparse import _hints
+
 _T = TypeVar("_T")
+_Name = TypeVar("_Name", bound=str)
 _LARGEST = 2**63 - 1
 FLOAT32 = 3.4028234e38
 """The largest float32, in which the core computes."""
@@ -143,14 +146,15 @@ def count_or_share(name: str, value: Any) -> int | float:
     return real(name, value, expected, low=0, high=1, low_open=True, high_open=True)
 
 
-def choice(name: str, value: Any, options: Sequence[str]) -> str:
+def choice(name: str, value: _Name, options: Sequence[str]) -> _Name:
     """One of the given names."""
     value = plain(value)
     listed = ", ".join(repr(option) for option in options)
     if not isinstance(value, str):
         raise TypeError(f"{name} = {shown(value)}: expected one of {listed}")
     if value not in options:
-        raise ValueError(f"{name} = {shown(value)}: expected one of {listed}")
+        hint = _hints.meant(value, options)
+        raise ValueError(f"{name} = {shown(value)}: expected one of {listed}{hint}")
     return value
 
 
@@ -174,8 +178,10 @@ def function(name: str, value: Any) -> None:
 
 
 def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:
-    """The items of an iterable, as a list."""
+    """The items of an iterable, as a list; a text is one value, and not its letters."""
     not_sparse(name, value, expected)
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{name} = {shown(value)}: expected {expected}")
     try:
         items = iter(value)
     except TypeError:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, overload
+from itertools import pairwise
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, get_args, overload
 
-from trulysparse import _check, _core, activations
+from trulysparse import _check, _core, activations, names
 from trulysparse.losses import LOSSES
 
-ALLOCATIONS = ("er", "erk", "uniform")
-INITS = ("he_uniform", "xavier", "lecun_uniform", "normal")
-FANS = ("layer", "real")
-MEMORY = ("fast", "lean", "least")
+ALLOCATIONS: tuple[str, ...] = get_args(names.Allocation)
+INITS: tuple[str, ...] = get_args(names.Init)
+FANS: tuple[str, ...] = get_args(names.Fan)
+MEMORY: tuple[str, ...] = get_args(names.Memory)
 
 # Where connections are drawn and neither epsilon nor density is given.
 EPSILON = 20
@@ -135,17 +137,17 @@ class Config:
     layer_sizes: list[int]
     epsilon: float | list[float] | None = None
     density: float | list[float] | None = None
-    allocation: str | None = None
-    activation: str | list[str] = "all_relu"
+    allocation: names.Allocation | None = None
+    activation: names.Activation | list[names.Activation] = "all_relu"
     slope: float = 0.6
-    loss: str = "cross_entropy"
+    loss: names.Loss = "cross_entropy"
     label_smoothing: float = 0.0
-    init: str = "he_uniform"
-    fan: str = "layer"
+    init: names.Init = "he_uniform"
+    fan: names.Fan = "layer"
     input_gain: float = 1.0
     dropout: float | list[float] = 0.3
     input_noise: float = 0.0
-    standardize: bool | str = False
+    standardize: names.Standardize = False
     clip: float | None = None
     standardize_targets: bool = False
     seed: int = None  # type: ignore[assignment]  # an int from the check on
@@ -242,6 +244,20 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Give the settings by name, in JSON's types."""
         return asdict(self)
+
+
+def say_if_dense(config: Config) -> None:
+    """Warn the caller's caller if the default of epsilon leaves no connection out."""
+    pairs = list(pairwise(config.layer_sizes))
+    if all(EPSILON * (n_in + n_out) >= n_in * n_out for n_in, n_out in pairs):
+        possible = sum(n_in * n_out for n_in, n_out in pairs)
+        warnings.warn(
+            f"the default epsilon = {EPSILON} makes all layers of {config.layer_sizes} dense: all "
+            f"{possible:,} possible connections exist; give a smaller epsilon, such as 5, or "
+            "density=1 if that is meant",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 @lru_cache(maxsize=64)

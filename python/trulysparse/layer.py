@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copyreg
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core, _html
+from trulysparse import _core, _hints, _html
 from trulysparse.activations import ACTIVATIONS
 from trulysparse.config import Config
 from trulysparse.losses import LOSSES
@@ -84,10 +84,22 @@ class Layer:
     def weight(self) -> scipy.sparse.csc_array:
         """Weights, a float32 `csc_array` of shape (n_in, n_out).
 
-        ``x @ layer.weight + layer.bias`` is the pre-activation.
+        ``x @ layer.weight + layer.bias`` is the pre-activation. Connections that were grown at 0
+        are stored zeros of it, which ``weight != 0`` and dense copies lose: take `mask`.
         """
         own = self._core.weights(self._index)
         return self._matrix(own.indptr, np.asarray(own.indices), np.asarray(own.values))
+
+    @property
+    def mask(self) -> scipy.sparse.csc_array:
+        """The connections that exist, those of weight 0 included, as True; the others are absent.
+
+        A bool `csc_array` of shape (n_in, n_out) with the structure of `weight`; ``mask.nonzero()``
+        gives the inputs and the outputs of the connections.
+        """
+        own = self._core.weights(self._index)
+        indices = np.asarray(own.indices)
+        return self._matrix(own.indptr, indices, np.ones(len(indices), dtype=bool))
 
     @property
     def momentum(self) -> scipy.sparse.csc_array:
@@ -169,6 +181,9 @@ class Layer:
         matrix.has_canonical_format = True
         return matrix
 
+    if not TYPE_CHECKING:  # which would then take any name
+        __getattr__ = _hints.attribute
+
     def __repr__(self) -> str:
         return (
             f"Layer({self.n_in} -> {self.n_out}, {self.activation}, "
@@ -223,6 +238,8 @@ def table(layers: Sequence[Layer]) -> list[str]:
         lines.append("  ".join(padded).rstrip())
         if number in (0, len(rows) - 2):
             lines.append("  ".join("-" * width for width in widths))
+    if density == 1:
+        lines.append("dense: every connection that there can be exists")
     return lines
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from trulysparse import _check, _core, _html
+from trulysparse import _check, _core, _html, names
 from trulysparse.config import Config
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
@@ -59,7 +59,7 @@ class MemoryPlan:
         batch_size: int,
         evolves: Any,
         memory: Any,
-        optimizer: Optimizer | None,
+        optimizer: Optimizer | names.Optimizer | None,
         stored: float | None,
     ) -> MemoryPlan:
         """Make the plan of a fit; `footprint` is the core's, of a network or of settings."""
@@ -144,11 +144,11 @@ def plan(
     *,
     epsilon: float | Sequence[float] | None = None,
     density: float | Sequence[float] | None = None,
-    allocation: str | None = None,
+    allocation: names.Allocation | None = None,
     batch_size: int = 128,
     evolves: bool | Rule = True,
-    memory: str = "fast",
-    optimizer: Optimizer | None = None,
+    memory: names.Memory = "fast",
+    optimizer: Optimizer | names.Optimizer | None = None,
     stored: float | None = None,
     **settings: Any,
 ) -> MemoryPlan:

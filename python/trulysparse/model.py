@@ -7,21 +7,21 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _progress, attribution, scoring
+from trulysparse import _check, _core, _hints, _progress, attribution, names, scoring
 from trulysparse.callbacks import Callback
-from trulysparse.config import MOST_THREADS, Config, Setting, settings_of
+from trulysparse.config import MOST_THREADS, Config, Setting, say_if_dense, settings_of
 from trulysparse.config import threads as threads_of
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.classes import counted
 from trulysparse.data.columns import Columns, learnt, ordered
 from trulysparse.data.samples import Samples, given, held_out, inputs_of
-from trulysparse.export import npz
+from trulysparse.export import npz, of_model
 from trulysparse.export import scipy as from_matrices
 from trulysparse.history import History
 from trulysparse.layer import Layer, as_html, layers, read_only, table
@@ -64,7 +64,8 @@ class SparseMLP(Reported):
     epsilon
         The Erdos-Renyi control parameter, positive: a connection exists with probability
         ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1. A number, or one per layer of
-        weights. Default 20 if `density` is not given either.
+        weights. Default 20 if `density` is not given either, and a UserWarning if all layers are
+        small enough to become dense by that.
     density
         The probability of a connection, in (0, 1], instead of `epsilon`. One, or one per layer.
     allocation
@@ -155,32 +156,37 @@ class SparseMLP(Reported):
     (3, 2)
     """
 
+    @_hints.plain
     def __init__(
         self,
         layer_sizes: Sequence[int],
         *,
         epsilon: float | Sequence[float] | None = None,
         density: float | Sequence[float] | None = None,
-        allocation: str | None = None,
-        activation: str | Sequence[str] = Config.activation,
+        allocation: names.Allocation | None = None,
+        activation: names.Activation | Sequence[names.Activation] = Config.activation,
         slope: float = Config.slope,
-        loss: str = Config.loss,
+        loss: names.Loss = Config.loss,
         label_smoothing: float = Config.label_smoothing,
-        init: str = Config.init,
-        fan: str = Config.fan,
+        init: names.Init = Config.init,
+        fan: names.Fan = Config.fan,
         input_gain: float = Config.input_gain,
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
-        standardize: bool | str = Config.standardize,
+        standardize: names.Standardize = Config.standardize,
         clip: float | None = Config.clip,
         standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
         threads: int | None = None,
         progress: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        _hints.refuse("SparseMLP.__init__", unknown)
         config = Config.drawn(**settings_of(locals()))
         threads = threads_of(threads)
         enabled = _check.boolean("progress", progress)
+        if epsilon is density is None:
+            say_if_dense(config)
         with _progress.slow("making the model", enabled=enabled) as tick:
             core = _core.Network(config.to_json(), threads, tick)
         self._attach(core, {})
@@ -205,16 +211,16 @@ class SparseMLP(Reported):
         weights: Sequence[Any],
         biases: Sequence[npt.ArrayLike] | None = None,
         *,
-        activation: str | Sequence[str] = Config.activation,
+        activation: names.Activation | Sequence[names.Activation] = Config.activation,
         slope: float = Config.slope,
-        loss: str = Config.loss,
+        loss: names.Loss = Config.loss,
         label_smoothing: float = Config.label_smoothing,
-        init: str = Config.init,
-        fan: str = Config.fan,
+        init: names.Init = Config.init,
+        fan: names.Fan = Config.fan,
         input_gain: float = Config.input_gain,
         dropout: float | Sequence[float] = Config.dropout,
         input_noise: float = Config.input_noise,
-        standardize: bool | str = Config.standardize,
+        standardize: names.Standardize = Config.standardize,
         clip: float | None = Config.clip,
         standardize_targets: bool = Config.standardize_targets,
         seed: int | None = None,
@@ -240,9 +246,8 @@ class SparseMLP(Reported):
         sizes, matrices = from_matrices.to_core(weights, biases)
         config = Config.given(sizes, **settings)
         threads = threads_of(threads)
-        model = cls.__new__(cls)
-        model._attach(_core.Network.from_matrices(config.to_json(), threads, matrices), {})
-        return model
+        core = _core.Network.from_matrices(config.to_json(), threads, matrices)
+        return of_core(core, {}, cls)
 
     @classmethod
     def from_npz(cls, folder: str | os.PathLike[str], *, threads: int | None = None) -> SparseMLP:
@@ -259,6 +264,7 @@ class SparseMLP(Reported):
 
     # --- training ---------------------------------------------------------------------------------
 
+    @_hints.plain
     def fit(
         self,
         x: Samples | Iterable[Any] | RowBlocks,
@@ -269,15 +275,16 @@ class SparseMLP(Reported):
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
         validation_data: tuple[Samples, Samples] | RowBlocks | None = None,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | names.Optimizer | None = None,
         topology: Rule | None = request.PAPER_SET,
         pruning: ImportancePruning | None = None,
         strategy: Strategy | None = None,
-        memory: str = "fast",
+        memory: names.Memory = "fast",
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
         initial_epoch: int = 0,
         augment: ImageAugmentation | None = None,
+        **unknown: NoReturn,
     ) -> History:
         """Train.
 
@@ -322,7 +329,8 @@ class SparseMLP(Reported):
         validation_data
             ``(x, y)`` to evaluate after every epoch. Default None.
         optimizer
-            One of `trulysparse.optim`; ``SGD()``, with the paper's settings, if None.
+            One of `trulysparse.optim`, or ``"sgd"``, ``"adam"`` or ``"lion"`` with its defaults;
+            ``SGD()``, with the paper's settings, if None. Files keep momentum, but no optimiser.
         topology
             How the topology evolves after every epoch but the last: a `SET`, the default, a
             `GradientGrowth`, or a `TopologyRule` that you write. None keeps it static.
@@ -359,6 +367,7 @@ class SparseMLP(Reported):
             shows later, such as a bad batch of an iterator, ends the fit at its last completed
             step, and the message says how many were completed.
         """
+        _hints.refuse("SparseMLP.fit", unknown)
         with self._exclusive("fit"), session(strategy) as ranks, unchanged(self):
             epochs = _check.integer("epochs", epochs, 0, request.MOST_EPOCHS)
             initial_epoch = _check.integer("initial_epoch", initial_epoch, 0, request.MOST_EPOCHS)
@@ -395,14 +404,16 @@ class SparseMLP(Reported):
             finally:
                 self._driver = self._ending = None
 
+    @_hints.plain
     def train_on_batch(
         self,
         x: Samples,
         y: Samples,
         *,
         sample_weight: npt.ArrayLike | None = None,
-        optimizer: Optimizer | None = None,
-        memory: str = "fast",
+        optimizer: Optimizer | names.Optimizer | None = None,
+        memory: names.Memory = "fast",
+        **unknown: NoReturn,
     ) -> dict[str, float]:
         """Take one training step on all of these samples; the topology does not change.
 
@@ -414,6 +425,7 @@ class SparseMLP(Reported):
         dict
             ``loss`` and ``accuracy`` of the samples before the step, with dropout.
         """
+        _hints.refuse("SparseMLP.train_on_batch", unknown)
         with self._exclusive("train_on_batch"):
             columns, x = learnt(self, x)
             batch = given(self._core, x, counted(self, y), sample_weight=sample_weight, trains=True)
@@ -461,6 +473,7 @@ class SparseMLP(Reported):
 
     # --- scoring ----------------------------------------------------------------------------------
 
+    @_hints.plain
     def evaluate(
         self,
         x: Samples | RowBlocks,
@@ -468,6 +481,7 @@ class SparseMLP(Reported):
         *,
         batch_size: int = 128,
         sample_weight: npt.ArrayLike | None = None,
+        **unknown: NoReturn,
     ) -> dict[str, float]:
         """Score every sample, without dropout; arguments and errors are those of `fit`.
 
@@ -479,6 +493,7 @@ class SparseMLP(Reported):
             ``loss``, the mean over samples, and ``accuracy`` (with sigmoid outputs: over samples
             and outputs, p > 0.5 against y > 0.5; none for values). Missing labels do not count.
         """
+        _hints.refuse("SparseMLP.evaluate", unknown)
         batch_size = _check.integer("batch_size", batch_size, 1)
         if (rows := held.rows_of(x, y, sample_weight)) is not None:
             return scores(self.loss, held.evaluate(self, rows, batch_size))
@@ -491,8 +506,9 @@ class SparseMLP(Reported):
         samples = given(self._core, ordered(self, x), counted(self, y))
         return scoring.evaluate(self._core, samples, samples.samples)
 
+    @_hints.plain
     def predict(
-        self, x: Samples | RowBlocks, *, batch_size: int = 128
+        self, x: Samples | RowBlocks, *, batch_size: int = 128, **unknown: NoReturn
     ) -> npt.NDArray[np.floating[Any]]:
         """Compute the outputs: probabilities, or values with an identity as the output.
 
@@ -500,6 +516,7 @@ class SparseMLP(Reported):
         targets. `x` and errors as in `fit`. `batch_size` samples are computed together, with the
         bits that each has alone. What is not finite comes with a RuntimeWarning.
         """
+        _hints.refuse("SparseMLP.predict", unknown)
         batch_size = _check.integer("batch_size", batch_size, 1)
         if (rows := held.rows_of(x)) is not None:
             return held.predict(self, rows, batch_size)
@@ -523,7 +540,7 @@ class SparseMLP(Reported):
         y: npt.ArrayLike | None = None,
         *,
         batch_size: int = 128,
-        memory: str = "fast",
+        memory: names.Memory = "fast",
     ) -> list[dict[str, int]]:
         """Evolve the topology of every layer but the last once.
 
@@ -570,7 +587,7 @@ class SparseMLP(Reported):
         tolerance: float | None = None,
         validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         regrow: bool = False,
-        over: str = "all",
+        over: names.Over = "all",
         batch_size: int = 128,
     ) -> list[dict[str, int]]:
         """Remove all incoming connections of the hidden neurons that matter least, now.
@@ -697,21 +714,23 @@ class SparseMLP(Reported):
     epsilon = Setting[float | list[float] | None](
         "The Erdos-Renyi parameter, or one per layer, if the model was made with one."
     )
-    allocation = Setting[str | None](
+    allocation = Setting[names.Allocation | None](
         "How the model's density was spread over its layers, if it was made with a rule."
     )
-    activation = Setting[str | list[str]]("The activation of hidden layers, or that of each.")
+    activation = Setting[names.Activation | list[names.Activation]](
+        "The activation of hidden layers, or that of each."
+    )
     slope = Setting[float]("The paper's alpha.")
-    loss = Setting[str]("The loss.")
+    loss = Setting[names.Loss]("The loss.")
     label_smoothing = Setting[float]("How much of the targets training spreads over the classes.")
-    init = Setting[str]("The distribution of initial and grown weights.")
-    fan = Setting[str]("What the initial distribution is scaled by.")
+    init = Setting[names.Init]("The distribution of initial and grown weights.")
+    fan = Setting[names.Fan]("What the initial distribution is scaled by.")
     input_gain = Setting[float]("Factor of the first layer's initial weights.")
     dropout = Setting[float | list[float]](
         "The probability of dropping a hidden unit, or that of each hidden layer."
     )
     input_noise = Setting[float]("The deviation of the noise that training adds to inputs.")
-    standardize = Setting[bool | str]("Which inputs are standardised.")
+    standardize = Setting[names.Standardize]("Which inputs are standardised.")
     clip = Setting[float | None]("What standardised inputs never exceed.")
     standardize_targets = Setting[bool]("Whether targets are learnt in units of their own.")
     seed = Setting[int]("The seed, also if it was drawn from the system.")
@@ -778,8 +797,8 @@ class SparseMLP(Reported):
         batch_size: int = 128,
         *,
         evolves: bool | Rule = True,
-        memory: str = "fast",
-        optimizer: Optimizer | None = None,
+        memory: names.Memory = "fast",
+        optimizer: Optimizer | names.Optimizer | None = None,
         stored: float | None = None,
     ) -> MemoryPlan:
         """Tell what a fit takes in memory, as `plan`, the function, does before a model."""
@@ -791,6 +810,9 @@ class SparseMLP(Reported):
         _check.function("print_fn", print_fn)
         for line in table(self.layers):
             print_fn(line)
+
+    if not TYPE_CHECKING:  # which would then take any name
+        __getattr__ = _hints.attribute
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
@@ -810,43 +832,8 @@ class SparseMLP(Reported):
         own = layers(self._core.copy())  # another thread may train it
         return [layer.weight.copy() for layer in own], [layer.bias.copy() for layer in own]
 
-    def export_npz(self, folder: str | os.PathLike[str]) -> None:
-        """Write the model to a folder as files that NumPy and SciPy read.
-
-        For each layer ``weight_0.npz`` (`scipy.sparse.save_npz`, (n_in, n_out)) and ``bias_0.npy``;
-        ``mean.npy`` and ``scale.npy`` if the model has statistics of standardisation;
-        ``settings.json`` with `metadata`; and a ``README.txt`` that says how outputs are computed.
-        `from_npz` reads them. Momentum, counters and what was pruned are in the files of `save`
-        only; of `metadata`'s ``feature_names`` those are kept that a compaction has left.
-
-        The folder is made if it does not exist, and files of an earlier export are replaced. A file
-        that cannot be written is an OSError, a model with SReLU layers a ValueError.
-        """
-        npz.write(self._core, _check.path("folder", folder), self.metadata)
-
-    def to_torch(self, *, dense: bool = False, logits: bool = False) -> Any:
-        """Make a `torch.nn.Module` that computes the same outputs; needs the extra ``torch``.
-
-        Its layers have sparse CSR weights of the connections that exist. Weights and biases are
-        parameters, which PyTorch can train and save. Standardisation is part of it; dropout and
-        noise on the inputs are not. Inputs are float32, (samples, n_0). Without PyTorch:
-        ImportError. An activation that the module does not know, such as SReLU, is a ValueError.
-
-        Parameters
-        ----------
-        dense
-            Make the weights dense, `torch.nn.Linear`: n_in * n_out numbers a layer, for devices and
-            tools that know no sparse tensors. Default False.
-        logits
-            Return what goes into the softmax or sigmoid of the output, as PyTorch's losses take it,
-            instead of probabilities. Default False.
-        """
-        dense, logits = _check.boolean("dense", dense), _check.boolean("logits", logits)
-        try:
-            from trulysparse.export import torch
-        except ImportError as error:
-            raise ImportError("to_torch needs PyTorch: pip install 'trulysparse[torch]'") from error
-        return torch.network(self._core, dense=dense, logits=logits)
+    export_npz = of_model.export_npz
+    to_torch = of_model.to_torch
 
     # --- files ------------------------------------------------------------------------------------
 
@@ -878,9 +865,11 @@ class SparseMLP(Reported):
         self._attach(*_core.Network.from_bytes(state["data"], threads_of(state["threads"])))
 
 
-def of_core(core: _core.Network, metadata: dict[str, str]) -> SparseMLP:
+def of_core(
+    core: _core.Network, metadata: dict[str, str], cls: type[SparseMLP] = SparseMLP
+) -> SparseMLP:
     """Give the model of a network that was read."""
-    model = SparseMLP.__new__(SparseMLP)
+    model = cls.__new__(cls)
     model._attach(core, metadata)
     return model
 

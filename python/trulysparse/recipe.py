@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from trulysparse import names
 from trulysparse.optim import SGD
 from trulysparse.topology import SET
 
@@ -34,10 +35,10 @@ class Recipe:
     >>> history = model.fit(x, y, epochs=3, **ts.RECIPE.fit, progress=False)
     """
 
-    init: str
-    fan: str
+    init: names.Init
+    fan: names.Fan
     dropout: float
-    standardize: bool | str
+    standardize: names.Standardize
     optimizer: SGD
     topology: SET
 
@@ -48,8 +49,8 @@ class Recipe:
         ``**ts.RECIPE.model | {"standardize": False}`` changes one of them; to name it a second time
         is a TypeError.
         """
-        names = ("init", "fan", "dropout", "standardize")
-        return {name: getattr(self, name) for name in names}
+        of_model = ("init", "fan", "dropout", "standardize")
+        return {name: getattr(self, name) for name in of_model}
 
     @property
     def fit(self) -> dict[str, Any]:

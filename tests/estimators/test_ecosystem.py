@@ -202,15 +202,18 @@ def test_what_takes_long_to_import_is_imported_when_asked_for():
 import sys
 import trulysparse as ts
 names = {"SparseMLPClassifier", "SparseMLPRegressor", "SparseFeatureSelector"}
-assert names <= set(dir(ts)) and not names & set(ts.__all__)
-assert "scipy.sparse" not in sys.modules
-from trulysparse import *
+seen = {name for name in dir(ts) if name[0] != "_"}
+public = {name for name in ts.__all__ if name[0] != "_"}
+assert names <= public and seen == public | {"datasets", "names", "plot"}
+assert all(name in ts.__doc__ for name in names)
 assert not any(name.split(".")[0] in ("sklearn", "tqdm", "matplotlib") for name in sys.modules)
-assert "scipy.sparse" not in sys.modules
+assert "scipy.sparse" not in sys.modules and not hasattr(ts, "nonsense")
+from trulysparse import *
 for name in names:
-    assert getattr(ts, name).__name__ == name
+    assert globals()[name].__name__ == name
     assert getattr(ts, name) is getattr(ts.estimators, name)
-assert "sklearn" in sys.modules
+assert "sklearn" in sys.modules and "matplotlib" not in sys.modules
+assert ts.datasets.load_digits and ts.plot.learning_curves
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=limits.CHILD)
 

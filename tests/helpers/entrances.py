@@ -286,7 +286,7 @@ def calls() -> Iterator[Call]:
     trained.export_npz(FOLDER / "npz")
     trained.save(FOLDER / "model")
     (FOLDER / "table.csv").write_text("a,b,c\n" + "1,x,2.5\n" * ROWS)
-    places = [("", ts, [*ts.__all__, *ts._ESTIMATORS])]
+    places = [("", ts, ts.__all__)]
     places += [(f"{m.__name__.split('.')[-1]}.", m, m.__all__) for m in (ts.plot, ts.datasets)]
     for prefix, module, names in places:
         for name in names:

@@ -95,3 +95,18 @@ def test_missing_weights_are_named():
     weight[2, 1] = np.nan
     with pytest.raises(ValueError, match=r"weights\[0\].*nan: expected finite"):
         from_scipy([weight, DENSE[1]])
+
+
+def test_the_mask_of_a_layer_has_connections_of_weight_0():
+    model = ts.SparseMLP([9, 14, 6, 2], density=0.3, seed=0)
+    model.evolve(ts.SET(zeta=0.5, grow_init=0))
+    layer = model.layers[0]
+    assert layer.mask.dtype == bool
+    assert layer.mask.data.all()
+    assert layer.mask.shape == (9, 14)
+    assert layer.mask.nnz == layer.nnz > (layer.weight != 0).nnz
+    places = layer.weight.tocoo()
+    assert set(zip(*layer.mask.nonzero(), strict=True)) == set(zip(*places.coords, strict=True))
+    assert not layer.mask.data.flags.writeable
+    again = from_scipy([layer.mask for layer in model.layers])
+    assert [layer.nnz for layer in again.layers] == [layer.nnz for layer in model.layers]

@@ -39,9 +39,8 @@ NUMBER = re.compile(r"\b(int|float|bool)\b")
 
 def public():
     """Every public class, method and function outside of `plot`, by its name."""
-    estimators = ["SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor"]
     for prefix, module, names in (
-        ("", ts, [*ts.__all__, *estimators]),
+        ("", ts, ts.__all__),
         ("datasets.", datasets, datasets.__all__),
     ):
         for name in names:

@@ -1,6 +1,7 @@
 """The pictures of neurons, features and topologies: what is drawn is what was given."""
 
 import io
+import itertools
 import sys
 
 import numpy as np
@@ -117,7 +118,10 @@ def test_heatmap(ax):
     (image,) = ax.images
     np.testing.assert_array_equal(image.get_array(), [[0, 1, 2], [3, 4, 5]])
     assert image.get_clim() == (0, 5)
-    assert ax.figure.axes[1].get_ylabel() == "Paths"
+    assert ax.get_title(loc="left") == "Paths"
+    ax.figure.draw_without_rendering()
+    for axis in (ax.xaxis, ax.yaxis, ax.figure.axes[1].yaxis):
+        assert all(at == round(at) for at in axis.get_ticklocs())
 
 
 def test_heatmap_of_equal_numbers(ax):
@@ -208,6 +212,17 @@ def test_accuracy_against_parameters(ax):
     assert [t.get_text() for t in ax.texts] == ["unpruned", "percentile 50", "percentile 90"]
     assert ax.get_xscale() == "linear"
     assert ax.get_legend() is None
+
+
+def test_percentiles_lie_beside_the_line(ax):
+    up = {"percentile": np.arange(0, 100, 5), "connections": np.arange(2000, 0, -100)}
+    plot.accuracy_against_parameters(up | {"accuracy": np.linspace(0.9, 0.5, 20)}, ax)
+    ax.figure.draw_without_rendering()
+    path = ax.lines[0].get_path().transformed(ax.transData)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert len(boxes) == 5
+    assert not any(path.intersects_bbox(box, filled=False) for box in boxes)
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
 def test_several_curves_are_named(ax):

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from trulysparse.explosion import Baseline
 from trulysparse.plot import learning_curves, save_learning_curves
 
 figure = pytest.importorskip("matplotlib.figure", reason="pip install 'trulysparse[plot]'")
@@ -51,6 +52,19 @@ def test_loss_and_accuracy(axes):
             np.testing.assert_array_equal(lines[label].get_xdata(), np.arange(1, 31))
             np.testing.assert_array_equal(lines[label].get_ydata(), values[prefix + key])
     assert "best validation 98.0 %, epoch 30" in accuracy.get_title(loc="right")
+
+
+def test_legends_cover_nothing_and_a_constant_is_drawn(axes):
+    record = History(history(30), 0)
+    for loss, names in ((0.5, ["training", "validation", "best constant"]), (50, [])):
+        record.baseline = Baseline(loss, loss)
+        axes.clear()
+        learning_curves(record, axes)
+        for panel in axes.figure.axes[:2]:
+            assert not panel.get_legend().get_frame_on()
+        names = names or ["training", "validation"]
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == names
+        axes.figure.axes[1].remove()
 
 
 def test_a_test_set_is_named_and_chooses_no_epoch(axes):

@@ -17,13 +17,15 @@ PAGE = ROOT / "docs" / "architecture.md"
 
 # A room is a folder or a file of the package: which rooms each may import. Every room may import
 # those of EVERYBODY. A room below `model` knows no model, and nothing imports `cli` or `__init__`.
-EVERYBODY = {"_check", "_core", "_files", "_html", "_progress"}
+EVERYBODY = {"_check", "_core", "_files", "_hints", "_html", "_progress", "names"}
 _OLD = ("augmentation", "feature_selection", "pruning", "recorder", "rules", "schedules")
 ALLOWED = {
     "_check": set(),
     "_core": set(),
     "_files": set(),
+    "_hints": set(),
     "_html": set(),
+    "names": set(),
     "_progress": set(),
     "_moved": set(),
     "activations": set(),

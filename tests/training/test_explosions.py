@@ -23,7 +23,8 @@ RAW = X * np.array([1, 2000, 30, 500, 1, 1, 800, 4], np.float32)
 
 
 def model(outputs=2, loss="cross_entropy", **options):
-    return ts.SparseMLP([8, 30, outputs], loss=loss, **({"dropout": 0.0, "seed": 1} | options))
+    usual = {"dropout": 0.0, "seed": 1, "density": 1}
+    return ts.SparseMLP([8, 30, outputs], loss=loss, **(usual | options))
 
 
 def fit(of, x=X, y=Y, epochs=3, **options):

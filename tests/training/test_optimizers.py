@@ -274,8 +274,8 @@ def test_the_plan_counts_second_moments_for_adam_only():
     planned = ts.plan([30, 40, 20, 4], density=0.5, optimizer=ts.Adam())
     assert planned.parts["second moments"] == pytest.approx(expected, rel=0.2)
     assert "second moments" not in ts.plan([30, 40, 20, 4], density=0.5).parts
-    with pytest.raises(TypeError, match="optimizer = 'adam'"):
-        model.plan(optimizer="adam")
+    with pytest.raises(ValueError, match="optimizer = 'adamw'"):
+        model.plan(optimizer="adamw")
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -452,16 +452,28 @@ def test_values_out_of_range_are_named(make, error, name):
             make(value)
 
 
+def test_a_name_is_the_optimiser_with_its_defaults():
+    def trained(optimizer):
+        model = make_model()
+        fit(model, optimizer=optimizer)
+        model.train_on_batch(X, Y, optimizer=optimizer)
+        return model._core.to_bytes({})
+
+    for make in KINDS:
+        assert trained(make.__name__.lower()) == trained(make())
+    assert make_model().plan(optimizer="adam").parts == make_model().plan(optimizer=ts.Adam()).parts
+
+
 def test_wrong_schedules_and_optimisers_are_named():
     for make in KINDS:
         with pytest.raises(ValueError, match=r"schedule = 'linear': expected one of 'constant', "):
             make(schedule="linear")
         with pytest.raises(TypeError, match=r"schedule = 3: expected one of .*StepDecay"):
             make(schedule=3)
-    with pytest.raises(
-        TypeError, match=r"optimizer = 'adam': expected a trulysparse.SGD, Adam or Lion"
-    ):
-        fit(make_model(), optimizer="adam")
+    with pytest.raises(TypeError, match=r"optimizer = 3: expected a trulysparse.SGD, Adam or Lion"):
+        fit(make_model(), optimizer=3)
+    with pytest.raises(ValueError, match=r"optimizer = 'adamw': expected one of 'sgd', 'adam', 'l"):
+        fit(make_model(), optimizer="adamw")
     # As float32, in which the core computes, it is 1.
     with pytest.raises(ValueError, match="beta_2 = 1"):
         fit(make_model(), optimizer=ts.Adam(beta_2=1 - 1e-12))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, names
 from trulysparse.attribution.explanation import Explanation
 from trulysparse.config import Config
 from trulysparse.data.arrays import Inputs
 from trulysparse.data.blocks import BlockArrays, CsrArrays, DoubleArray
 
-OF = ("logits", "log_odds", "outputs")
+OF: tuple[str, ...] = get_args(names.Explained)
 """What may be explained of an output, by its name in the core."""
 
 MOST_POINTS = 4096

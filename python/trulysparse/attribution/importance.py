@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check, _core, scoring
+from trulysparse import _check, _core, names, scoring
 from trulysparse.config import Config
 from trulysparse.data.columns import Named, ordered
 from trulysparse.data.samples import Samples, inputs_of
@@ -16,7 +16,7 @@ _BATCH = 128  # samples
 
 
 def feature_importance(
-    self: Named, kind: str = "path", x: Samples | None = None
+    self: Named, kind: names.Importance = "path", x: Samples | None = None
 ) -> npt.NDArray[np.float64]:
     """Score the input features, by weights or by what they do to the outputs for samples.
 

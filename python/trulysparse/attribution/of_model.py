@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trulysparse import _core
+from trulysparse import _core, names
 from trulysparse.attribution.baselines import baseline as baseline_of
 from trulysparse.attribution.contributions import Dense, Sparse, asked, compute, explained
 from trulysparse.attribution.explanation import Explanation
@@ -22,7 +22,7 @@ def explain(
     x: Samples,
     *,
     baseline: Any = "mean",
-    of: str = "logits",
+    of: names.Explained = "logits",
     outputs: Any = None,
 ) -> Explanation:
     """Tell what each column contributes to the outputs for samples.

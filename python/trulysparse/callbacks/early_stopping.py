@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.callbacks.base import Callback, Logs, Snapshot
 from trulysparse.callbacks.monitor import Monitor
 
@@ -80,7 +80,7 @@ class EarlyStopping(Callback):
         monitor: str = "val_loss",
         min_delta: float = 0,
         patience: int = 0,
-        mode: str = "auto",
+        mode: names.Mode = "auto",
         baseline: float | None = None,
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.callbacks.base import Callback, Logs
 from trulysparse.callbacks.monitor import MODES, Monitor
 
@@ -56,7 +56,7 @@ class ModelCheckpoint(Callback):
         filepath: str | os.PathLike[str],
         monitor: str = "val_loss",
         save_best_only: bool = False,
-        mode: str = "auto",
+        mode: names.Mode = "auto",
     ) -> None:
         self._filepath = _check.path("filepath", filepath)
         self._watches = self._remembers = _check.boolean("save_best_only", save_best_only)

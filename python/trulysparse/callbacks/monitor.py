@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.callbacks.base import Logs
 
-MODES = ("auto", "min", "max")
+MODES: tuple[str, ...] = get_args(names.Mode)
 
 
 class Monitor:

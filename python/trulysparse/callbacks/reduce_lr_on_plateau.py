@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.callbacks.base import Callback, Logs
 from trulysparse.callbacks.monitor import Monitor
 
@@ -79,7 +79,7 @@ class ReduceLROnPlateau(Callback):
         monitor: str = "val_loss",
         factor: float = 0.1,
         patience: int = 10,
-        mode: str = "auto",
+        mode: names.Mode = "auto",
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,

@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _explained(saved: Saved, x: Any, of: str) -> Explanation:
+def _explained(saved: Saved, x: Any, of: Any) -> Explanation:
     if saved.estimator is None:
         return saved.model.explain(x, of=of)
     wanted = asked(saved.model._core, of, None)

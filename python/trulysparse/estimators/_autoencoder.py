@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.data.blocks import Blocks
 from trulysparse.estimators import _selection, _support
 from trulysparse.estimators._stopping import is_finite
@@ -28,10 +28,10 @@ class Settings(NamedTuple):
     On synthetic tables (linear, XOR, make_classification, make_friedman1; correlated blocks).
     """
 
-    importance: str = "strength"
+    importance: names.Importance = "strength"
     hidden_layer_sizes: Any = (200,)
     epsilon: float = 13
-    activation: str = "sigmoid"
+    activation: names.Activation = "sigmoid"
     dropout: float = 0.0
     noise: float = 0.2
     epochs: int = 50

@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, names
 from trulysparse.data import arrays, classes, frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.numeric import numeric
@@ -136,7 +136,7 @@ def _refuse_beyond(part: Any, start: int, names: Sequence[str] | None) -> None:
     )
 
 
-def standardizes(value: Any, *, is_sparse: bool, has_levels: bool) -> bool | str:
+def standardizes(value: Any, *, is_sparse: bool, has_levels: bool) -> names.Standardize:
     """Give `SparseMLP`'s standardize; where columns have levels these are left as they are."""
     if isinstance(value, str):
         _check.choice("standardize", value, ("auto",))

@@ -123,7 +123,7 @@ class Scoring(Callback):
                     f"scoring: {name} gave {_check.shown(value)}: expected a number; several "
                     "scores are a dict from names to scorers"
                 )
-            logs[f"val_{name}"] = float(value)  # type: ignore[index]
+            logs[f"val_{name}"] = float(value)
         self._held.forget()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias, TypeVar, get_args
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.optim import schedules
 from trulysparse.optim.schedules import Schedule
 
@@ -17,7 +17,7 @@ _SMALLEST = sys.float_info.min
 
 __all__ = ["SGD", "Adam", "Lion", "Optimizer"]
 
-LAYER_RATES = ("equal", "fan_in")
+LAYER_RATES: tuple[str, ...] = get_args(names.LayerRates)
 
 _T = TypeVar("_T", bound="_Optimizer")
 
@@ -55,8 +55,8 @@ class _Optimizer:
     learning_rate: float
     weight_decay: float
     l1: float
-    schedule: str | Schedule
-    layer_rates: str
+    schedule: names.RateSchedule | Schedule
+    layer_rates: names.LayerRates
 
     @property
     def has_constant_rate(self) -> bool:
@@ -139,8 +139,8 @@ class SGD(_Optimizer):
     momentum: float = 0.9
     weight_decay: float = 2e-4
     nesterov: bool = False
-    schedule: str | Schedule = "constant"
-    layer_rates: str = "equal"
+    schedule: names.RateSchedule | Schedule = "constant"
+    layer_rates: names.LayerRates = "equal"
     l1: float = 0.0
     schedule_decay: bool = False
 
@@ -214,8 +214,8 @@ class Adam(_Optimizer):
     epsilon: float = 1e-8
     weight_decay: float = 0.0
     l1: float = 0.0
-    schedule: str | Schedule = "constant"
-    layer_rates: str = "equal"
+    schedule: names.RateSchedule | Schedule = "constant"
+    layer_rates: names.LayerRates = "equal"
 
     _name: ClassVar[str] = "adam"
     _summary: ClassVar[str] = "Adam, which takes 4 bytes a connection more"
@@ -277,8 +277,8 @@ class Lion(_Optimizer):
     beta_2: float = 0.99
     weight_decay: float = 0.0
     l1: float = 0.0
-    schedule: str | Schedule = "constant"
-    layer_rates: str = "equal"
+    schedule: names.RateSchedule | Schedule = "constant"
+    layer_rates: names.LayerRates = "equal"
 
     _name: ClassVar[str] = "lion"
     _summary: ClassVar[str] = "Lion, whose steps have one length"
@@ -304,3 +304,10 @@ OPTIMIZERS: tuple[type[Optimizer], ...] = get_args(Optimizer)
 BY_NAME: dict[str, type[Optimizer]] = {kind._name: kind for kind in OPTIMIZERS}
 EXPECTED = f"a trulysparse.{_check.either([kind.__name__ for kind in OPTIMIZERS])}"
 """What users are told where an optimiser is expected."""
+
+
+def named(optimizer: Optimizer | names.Optimizer) -> Optimizer:
+    """Give the optimiser of a name, with its defaults; others as they are, if they are some."""
+    if isinstance(optimizer, str):
+        return BY_NAME[_check.choice("optimizer", optimizer, tuple(BY_NAME))]()
+    return _check.instance("optimizer", optimizer, OPTIMIZERS, EXPECTED)

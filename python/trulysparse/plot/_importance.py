@@ -63,7 +63,6 @@ def importance_histogram(
         raise ValueError(f"importance: expected one above 0, all {values.size} are 0")
     cut, name = _cut(connected, percentile, threshold)
     ax = _style.single(ax)
-    from matplotlib.ticker import MaxNLocator
 
     edges = _edges(connected, cut)
     counts = np.histogram(connected, edges)[0]
@@ -81,9 +80,9 @@ def importance_histogram(
         highest = float(counts.max())
         ax.vlines(cut, 0, 1.05 * highest, color=_style.ORANGE, linewidth=1.8, label=name)
         ax.set_ylim(0, 1.4 * highest)  # the legend's place is above the bars
-        _style.legend(ax, loc="upper right")
+        _style.legend(ax)
     ax.set_ylabel("Neurons")
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _style.whole(ax.yaxis)
     idle = values.size - connected.size
     note = f"\n({_neurons(idle)} without connections not shown)" if idle else ""
     ax.set_xlabel("Importance: sum of |incoming weights|" + note)

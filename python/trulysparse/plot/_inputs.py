@@ -39,7 +39,7 @@ def input_connections_heatmap(
     ax
         Where to draw; a new pyplot figure by default. The colour bar takes a part of its place.
     label
-        What the numbers are, for the colour bar.
+        What the numbers are, for the title.
 
     Returns
     -------
@@ -56,15 +56,13 @@ def input_connections_heatmap(
     _check.instance("label", label, str, "a string")
     image = _image("connections", connections, shape)
     ax = _style.single(ax, (5.0, 4.0))
-    from matplotlib.ticker import MaxNLocator
-
     drawn = _draw(ax, image, image.min(), image.max())
     ax.set_xlabel("Column of pixels")
     ax.set_ylabel("Row of pixels")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(integer=True))
-    _bar(drawn, [ax], label)
-    _style.title(ax, label[:1].upper() + label[1:])
+    _style.whole(ax.xaxis)
+    _style.whole(ax.yaxis)
+    _style.title(ax, label)
+    _bar(drawn, [ax], "", whole=bool((image == image.round()).all()))
     return ax
 
 
@@ -109,7 +107,7 @@ def input_connections_over_epochs(
         panel.set_title(_records.moment(recorder.epochs[i]), fontsize="medium")
         panel.set_xticks([])
         panel.set_yticks([])
-    _bar(drawn, list(panels), "Connections of the input")
+    _bar(drawn, list(panels), "Connections of the input", whole=True)
     return panels
 
 
@@ -157,6 +155,8 @@ def _draw(panel: Any, image: _style.Values, low: float, high: float) -> Any:
     return panel.imshow(image, cmap=_COLOURS, vmin=low, vmax=high if high > low else low + 1)
 
 
-def _bar(drawn: Any, panels: list[Any], label: str) -> None:
+def _bar(drawn: Any, panels: list[Any], label: str, *, whole: bool) -> None:
     bar = panels[0].figure.colorbar(drawn, ax=panels, label=label, pad=0.02)
     bar.outline.set_visible(False)
+    if whole:
+        _style.whole(bar.ax.yaxis)

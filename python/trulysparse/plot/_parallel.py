@@ -73,7 +73,7 @@ def speedup_over_workers(speed: Runs | Mapping[str, Runs], ax: Axes | None = Non
     _over_workers(ax, curves)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("Speed, in times that of one worker")
-    _style.legend(ax, loc="upper left")
+    _style.legend(ax)
     _style.title(ax, "Speed-up over workers")
     return ax
 
@@ -121,7 +121,7 @@ def accuracy_over_workers(accuracy: Runs | Mapping[str, Runs], ax: Axes | None =
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.set_ylabel("Accuracy: mean and seeds")
     if "" not in curves:
-        _style.legend(ax, loc="best")
+        _style.legend(ax)
     _style.title(ax, "Accuracy over workers")
     return ax
 
@@ -153,7 +153,7 @@ def staleness_histogram(history: History | npt.ArrayLike, ax: Axes | None = None
     """
     counts = _counts(history)
     ax = _style.single(ax)
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import PercentFormatter
 
     total = counts.sum()
     covered = int(np.searchsorted(counts.cumsum(), 0.99 * total)) + 1
@@ -164,7 +164,7 @@ def staleness_histogram(history: History | npt.ArrayLike, ax: Axes | None = None
     places = np.arange(bars.size) * group + (group - 1) / 2
     ax.bar(places, bars / total, width=0.9 * group, color=_style.BLUE)
     ax.set_xlim(-0.5 - 0.1 * group, max(bars.size, 2) * group - 0.5 + 0.1 * group)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    _style.whole(ax.xaxis)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     rest = counts[end:].sum()
     note = f"\n({rest:,.0f} above {end - 1:,} not shown)" if rest else ""
@@ -233,6 +233,8 @@ def _over_workers(ax: Any, curves: Mapping[str, Mapping[int, object]]) -> None:
     counts = sorted({workers for curve in curves.values() for workers in curve})
     if len(counts) <= _TICKS_UP_TO:
         ax.set_xticks(counts)
+    else:
+        _style.whole(ax.xaxis)
     ax.set_xlabel("Workers")
     margin = 0.05 * max(counts[-1] - counts[0], 1)
     ax.set_xlim(counts[0] - margin, counts[-1] + margin)

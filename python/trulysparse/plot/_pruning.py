@@ -87,15 +87,16 @@ def accuracy_against_parameters(curve: Curve | Mapping[str, Curve], ax: Axes | N
         ax.xaxis.set_minor_formatter(NullFormatter())
     else:
         ax.set_xlim(0, 1.05 * max(everything.max(), 1.0))
+        _style.whole(ax.xaxis)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    ax.margins(y=0.1)  # room for a word below the lowest point
+    ax.margins(y=0.15)  # room for words
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.set_xlabel("Connections")
     ax.set_ylabel("Accuracy")
     _style.tidy(ax)
     _style.title(ax, "Accuracy against size")
     if len(curves) > 1 or "" not in curves:
-        _style.legend(ax, loc="best")
+        _style.legend(ax)
     else:
         _label(ax, curves[""])
     return ax
@@ -117,25 +118,59 @@ def save_pruning_curve(curve: Curve, path: str | Path, written: tuple[int, float
         figure.savefig(path, dpi=150)
 
 
+# Where a word may stand beside its point, best first: an offset in points, and what of the word is
+# there. Below and to the right first, as accuracy rises with size.
+_PLACES = (
+    ((7, -5), "left", "top"),
+    ((-7, 5), "right", "bottom"),
+    ((0, 9), "center", "bottom"),
+    ((0, -9), "center", "top"),
+    ((7, 5), "left", "bottom"),
+    ((-7, -5), "right", "top"),
+)
+
+
 def _label(ax: Any, values: dict[str, _style.Values]) -> None:
-    """Write the percentiles beside some points, not beside all: they lie closely."""
+    """Write the percentiles beside some points, clear of the line and of each other."""
     from matplotlib.patheffects import withStroke
 
+    ax.autoscale_view()  # so that places in pixels are those that will be drawn
+    line = ax.lines[0]
+    taken: list[Any] = []
     order = np.argsort(values["percentile"], kind="stable")
     for i in order[_style.spread(len(order), 5)]:
         percentile = values["percentile"][i]
-        # Below and to the right, as accuracy rises with size; above the largest, at the edge.
-        largest = values["connections"][i] == values["connections"].max()
-        ax.annotate(
+        word = ax.annotate(
             "unpruned" if percentile == 0 else f"percentile {percentile:g}",
             (values["connections"][i], values["accuracy"][i]),
-            xytext=(8, 8) if largest else (7, -12),
+            xytext=(0, 0),
             textcoords="offset points",
-            ha="right" if largest else "left",
             fontsize="small",
             color=_style.GREY,
-            path_effects=[withStroke(linewidth=3, foreground="white")],  # they may lie on the line
+            path_effects=[withStroke(linewidth=3, foreground="white")],
         )
+        found = [(*_clashes(ax, line, word, place, taken), place) for place in _PLACES]
+        clashes, box, place = min(found, key=lambda each: each[0])
+        if clashes and i not in (order[0], order[-1]):
+            word.remove()
+            continue
+        _put(word, place)
+        taken.append(box)
+
+
+def _put(word: Any, place: Any) -> None:
+    offset, ha, va = place
+    word.set(position=offset, ha=ha, va=va)
+
+
+def _clashes(ax: Any, line: Any, word: Any, place: Any, taken: list[Any]) -> tuple[int, Any]:
+    """Put a word somewhere; say what is wrong with the place, and its box in pixels."""
+    _put(word, place)
+    box = word.get_window_extent(ax.figure._get_renderer())
+    path = line.get_path().transformed(ax.transData)
+    inside = ax.bbox.padded(4).containsx(box.x1) and ax.bbox.containsx(box.x0)
+    worse = 4 * (not inside) + 2 * path.intersects_bbox(box, filled=False)
+    return worse + 2 * any(box.overlaps(other) for other in taken), box
 
 
 def _curves(curve: Any) -> dict[str, dict[str, _style.Values]]:

@@ -56,10 +56,12 @@ def selection_path(path: Sequence[Any], ax: Axes | None = None, *, selected: int
         at = columns == selected
         ring: dict[str, Any] = {"markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.8}
         ax.plot(columns[at], heights[at], "o", color=_style.ORANGE, label="selected", **ring)
-        _style.legend(ax, loc="best")
+        _style.legend(ax)
     if columns.max() > _LOG_FROM * columns.min():
         ax.set_xscale("log")
         ax.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        _style.whole(ax.xaxis)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.margins(y=0.1)
     ax.set_xlabel("Columns")

@@ -84,16 +84,21 @@ def title(panel: Any, what: str) -> None:
 
 
 def legend(panel: Any, **options: Any) -> None:
-    """Draw a legend without a frame or a ground, by default where it covers least."""
-    panel.legend(**{"edgecolor": "none", "facecolor": "none", "loc": "best", **options})
+    """Draw a legend without a frame or ground, where it lies over the fewest points."""
+    panel.legend(**{"frameon": False, "loc": "best"} | options)
+
+
+def whole(axis: Any) -> None:
+    """Put ticks at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def over_epochs(panel: Any, epochs: list[int]) -> None:
     """Make the axis one of epochs, with ticks at whole ones."""
-    from matplotlib.ticker import MaxNLocator
-
     panel.set_xlabel("Epoch")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    whole(panel.xaxis)
     margin = 0.02 * max(epochs[-1] - epochs[0], 1)
     # Half an epoch at most on the left: there may be no earlier one to put a tick at.
     panel.set_xlim(epochs[0] - min(margin, 0.5), epochs[-1] + margin)

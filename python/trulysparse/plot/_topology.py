@@ -98,6 +98,7 @@ def degree_distributions(
         )
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(_percent_formatter())
+    _style.whole(ax.xaxis)
     # All neurons have at least the least degree.
     ax.set_xlim(left=max(min(int(values.min()) for values in checked.values()) - 2, 0))
     direction, end = ("Incoming", "neuron") if kind == "in" else ("Outgoing", "input neuron")
@@ -105,7 +106,7 @@ def degree_distributions(
     ax.set_ylabel(f"{end.capitalize()}s with at least k")
     _style.tidy(ax)
     if named:
-        _style.legend(ax, loc="best")
+        _style.legend(ax)
     where = f", layer {layer}" if ordered else ""
     _style.title(ax, f"Connections per {end}{where}")
     return ax
@@ -174,6 +175,7 @@ def size_over_epochs(
             recorder.epochs, values, marker=marker, markersize=4, linewidth=1.8, color=_style.BLUE
         )
         panel.set_ylim(0, 1.15 * max(*values, 1))  # room for the first number
+        _style.whole(panel.yaxis)
         panel.yaxis.set_major_formatter(_thousands())
         _style.over_epochs(panel, recorder.epochs)
         _style.tidy(panel)

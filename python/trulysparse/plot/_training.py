@@ -29,14 +29,13 @@ def learning_curves(
 ) -> Axes:
     """Draw loss and accuracy over the epochs, of the training and the held-out samples.
 
-    A dotted line is the loss of the best constant prediction, if `history` has a `baseline`.
-
     Parameters
     ----------
     history
         What ``fit`` returned, a fitted estimator, or a dict of lists with the same keys: ``loss``
         and, each optional, ``val_loss``, ``accuracy``, ``val_accuracy``. Accuracies lie in [0, 1].
-        Numbers that are not finite leave a gap. `compare_runs` draws several.
+        Numbers that are not finite leave a gap. A `History` also knows the loss of the best
+        constant prediction, a dotted line where a curve comes near. `compare_runs` draws several.
     ax
         Where to draw; a new pyplot figure by default. With an accuracy in `history` it is split:
         it keeps the loss on its left half, the right half becomes a second Axes.
@@ -72,11 +71,12 @@ def learning_curves(
         right = _style.right_half(ax)
         right.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         panels.append((right, "accuracy", "Accuracy"))
-    baseline = getattr(getattr(history, "history_", history), "baseline", None)
-    constant = None if baseline is None else baseline.loss
     for panel, key, title in panels:
-        _draw(panel, epochs, curves, key, held_out, constant)
+        _draw(panel, epochs, curves, key, held_out)
         _style.title(panel, title)
+    _mark_constant(ax, history, curves)
+    for panel, *_ in panels:
+        _style.legend(panel)
     _mark_accuracy(panels[-1][0], epochs, curves, held_out)
     return ax
 
@@ -135,7 +135,6 @@ def _draw(
     curves: Mapping[str, Sequence[float]],
     key: str,
     held_out: str,
-    constant: float | None,
 ) -> None:
     marker = "o" if len(epochs) <= _style.MARKERS_UP_TO else ""
     for name, style in ((key, _TRAIN), ("val_" + key, {**_HELD_OUT, "label": held_out})):
@@ -143,9 +142,17 @@ def _draw(
             panel.plot(epochs, curves[name], linewidth=1.8, marker=marker, markersize=4, **style)
     _style.over_epochs(panel, epochs)
     _style.tidy(panel)
-    if key == "loss" and constant is not None:
-        panel.axhline(constant, color=_style.GREY, linewidth=1, linestyle=":", label="a constant")
-    _style.legend(panel)
+
+
+def _mark_constant(panel: Any, history: Any, curves: Mapping[str, Sequence[float]]) -> None:
+    """Draw the loss of the best constant prediction, if a curve comes near it."""
+    baseline = getattr(getattr(history, "history_", history), "baseline", None)
+    losses = [*curves["loss"], *curves.get("val_loss", ())]
+    if baseline is not None and baseline.loss <= 1.1 * max(
+        filter(math.isfinite, losses), default=0
+    ):
+        style = {"color": _style.GREY, "linestyle": (0, (1, 1.5)), "linewidth": 1.2}
+        panel.axhline(baseline.loss, label="best constant", zorder=1, **style)
 
 
 def _mark_accuracy(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from trulysparse import presets
+from trulysparse import names, presets
 from trulysparse.attribution.importance import CONTRIBUTION
 from trulysparse.history import History
 from trulysparse.model import SparseMLP
@@ -85,7 +85,7 @@ class Settings:
     batch_size: int | None = None
     keep: float = 0.7
     memory: float = 0.8
-    score: str = "path"
+    score: names.Importance = "path"
 
 
 class Diverged(Exception):

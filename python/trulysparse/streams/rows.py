@@ -96,7 +96,7 @@ class RowBlocks:
     >>> np.save(path, np.random.default_rng(0).normal(size=(1000, 20)).astype("float32"))
     >>> x, y = np.load(path, mmap_mode="r"), np.arange(1000) % 2
     >>> rows = ts.RowBlocks(x, y)
-    >>> model = ts.SparseMLP([20, 10, 2], seed=0)
+    >>> model = ts.SparseMLP([20, 10, 2], epsilon=3, seed=0)
     >>> history = model.fit(rows[:900], epochs=1, validation_data=rows[900:], progress=False)
     >>> model.predict(rows[900:]).shape
     (100, 2)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.topology._rule import Rule, evolution_times, last_evolution
 
-SCHEDULES = ("constant", "cosine")
+SCHEDULES: tuple[str, ...] = get_args(names.ZetaSchedule)
 
 _Rule = TypeVar("_Rule", bound="MagnitudeRule")
 
@@ -20,7 +20,7 @@ class MagnitudeRule(Rule):
 
     zeta: float = 0.3
     grow_init: float = 1.0
-    schedule: str = "constant"
+    schedule: names.ZetaSchedule = "constant"
     start: int = 1
     stop: int | float | None = None
     every: int = 1

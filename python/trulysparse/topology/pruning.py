@@ -6,11 +6,11 @@ import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, names
 
-OVER = ("all", "connected")
+OVER: tuple[str, ...] = get_args(names.Over)
 
 # When the published proof of concept prunes, as (start, every, percentile): it does so after the
 # epochs 210, 220, ... or 220, 240, ..., counted from 0.
@@ -80,7 +80,7 @@ class ImportancePruning:
     percentile: float | None = None
     threshold: float | None = None
     regrow: bool = True
-    over: str = "all"
+    over: names.Over = "all"
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
@@ -174,7 +174,7 @@ def core_rule(
     *,
     percentile: float | list[float] | None = None,
     threshold: float | None = None,
-    over: str = "all",
+    over: names.Over = "all",
     regrow: bool,
 ) -> str:
     """Give a rule as the core takes it, in JSON; a percentile of 0 leaves a layer alone."""

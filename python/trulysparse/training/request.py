@@ -12,14 +12,14 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, names
 from trulysparse.callbacks.base import Callback
 from trulysparse.callbacks.given import callbacks as callbacks
 from trulysparse.config import MEMORY, Config
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.data.columns import Columns
 from trulysparse.optim import SGD, Optimizer
-from trulysparse.optim.optimizers import EXPECTED, OPTIMIZERS
+from trulysparse.optim.optimizers import named
 from trulysparse.parallel.mpi.session import fingerprint
 from trulysparse.parallel.strategies import STRATEGIES, Strategy
 from trulysparse.streams.rows import RowBlocks
@@ -253,7 +253,9 @@ CONFLICTS = (
 # --- arguments by themselves --------------------------------------------------------------------
 
 
-def optimizer(given: Optimizer | None, core: _core.Network | None = None) -> Optimizer:
+def optimizer(
+    given: Optimizer | names.Optimizer | None, core: _core.Network | None = None
+) -> Optimizer:
     """Check the optimiser that is to train a network, if any; the paper's if it is None."""
     before = None if core is None else core.moments_of()
     if given is None and before is not None:
@@ -263,8 +265,7 @@ def optimizer(given: Optimizer | None, core: _core.Network | None = None) -> Opt
             RuntimeWarning,
             stacklevel=3,
         )
-    found = PAPER_SGD if given is None else given
-    return _again(_check.instance("optimizer", found, OPTIMIZERS, EXPECTED))
+    return PAPER_SGD if given is None else _again(named(given))
 
 
 def topology(given: Rule | None) -> Rule | None:
@@ -295,7 +296,7 @@ def augmentation(given: ImageAugmentation | None) -> ImageAugmentation | None:
     return _optional("augment", given, ImageAugmentation, "a trulysparse.ImageAugmentation or None")
 
 
-def memory(given: Any) -> str:
+def memory(given: names.Memory) -> names.Memory:
     """Check how much memory training may take."""
     return _check.choice("memory", given, MEMORY)
 

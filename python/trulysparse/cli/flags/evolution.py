@@ -88,7 +88,11 @@ def said(chosen: Chosen) -> dict[str, Any]:
     if rule is None:
         return {}
     schedule, stop = rule.schedule, rule.stop
-    shown = {"zeta": rule.zeta, "zeta_schedule": schedule, "grow_init": rule.grow_init}
+    shown: dict[str, Any] = {
+        "zeta": rule.zeta,
+        "zeta_schedule": schedule,
+        "grow_init": rule.grow_init,
+    }
     if rule.every > 1:
         shown["evolve_every"] = rule.every
     if type(rule) is not _GROWTH[_RANDOM]:

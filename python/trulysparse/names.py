@@ -1,0 +1,43 @@
+"""The names that arguments take, as types: what a type checker reads of a setting that is a text.
+
+The tables and the core know the same names; ``tests/model/test_names.py`` compares them. In code of
+your own: ``def network(activation: names.Activation) -> SparseMLP``.
+"""
+
+from typing import Literal, TypeAlias
+
+Activation: TypeAlias = Literal[
+    "all_relu",
+    "relu",
+    "leaky_relu",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "gelu",
+    "identity",
+    "srelu",
+]
+"""Of hidden layers."""
+Loss: TypeAlias = Literal[
+    "cross_entropy", "binary_cross_entropy", "squared_error", "huber", "squared_error_sigmoid"
+]
+Allocation: TypeAlias = Literal["er", "erk", "uniform"]
+"""How a density is spread over layers."""
+Init: TypeAlias = Literal["he_uniform", "xavier", "lecun_uniform", "normal"]
+Fan: TypeAlias = Literal["layer", "real"]
+Standardize: TypeAlias = bool | Literal["auto"]
+Memory: TypeAlias = Literal["fast", "lean", "least"]
+"""What memory training spends."""
+Optimizer: TypeAlias = Literal["sgd", "adam", "lion"]
+RateSchedule: TypeAlias = Literal["constant", "step", "exponential", "cosine"]
+"""Of an optimiser's learning rate."""
+LayerRates: TypeAlias = Literal["equal", "fan_in"]
+ZetaSchedule: TypeAlias = Literal["constant", "cosine"]
+"""Of a rule's share of connections that move."""
+Over: TypeAlias = Literal["all", "connected"]
+"""The neurons that a percentile of importance is of."""
+Mode: TypeAlias = Literal["auto", "min", "max"]
+"""Which values of what is watched are better."""
+Importance: TypeAlias = Literal["path", "strength", "contribution"]
+Explained: TypeAlias = Literal["logits", "log_odds", "outputs"]
+"""What contributions sum up to."""
