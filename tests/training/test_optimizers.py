@@ -533,7 +533,7 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
     monkeypatch.setattr(ts.SparseMLP, "fit", fit_and_tell)
 
     def train(*flags):
-        base = ["train", "--data", str(flowers), "--epochs", "1", "--hidden", "9", "--quiet"]
+        base = ["train", "--data", str(flowers), "--epochs", "1", "--hidden", "9"]
         return cli.main([*base, "--out", str(tmp_path / "out"), *flags])
 
     assert train("--optimizer", "adam", "--schedule", "step", "--warmup", "0.1") == 0
@@ -556,7 +556,7 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
         name = flag[0].replace("--no-", "--")
         assert f"{name}: expected --optimizer sgd" in capsys.readouterr().err
     assert train("--warmup", "1") == 2
-    assert "warmup = 1.0: expected a number in [0, 1)" in capsys.readouterr().err
+    assert "--warmup 1.0: expected a number in [0, 1)" in capsys.readouterr().err
 
     plan = ["plan", "--features", "100", "--hidden", "50"]
     assert cli.main(plan) == 0
