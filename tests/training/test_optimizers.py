@@ -568,7 +568,7 @@ def test_the_command_line_takes_all_of_it(tmp_path, monkeypatch, flowers, capsys
         name = flag[0].replace("--no-", "--")
         assert f"{name}: expected --optimizer sgd" in capsys.readouterr().err
     assert train("--warmup", "1") == 2
-    assert "warmup = 1.0: expected a number in [0, 1)" in capsys.readouterr().err
+    assert "--warmup 1.0: expected a number in [0, 1)" in capsys.readouterr().err
 
     plan = ["plan", "--features", "100", "--hidden", "50"]
     assert cli.main(plan) == 0
