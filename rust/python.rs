@@ -1,8 +1,10 @@
 //! The Python extension module `trulysparse._core`: a thin layer that converts and calls.
 //!
 //! The interpreter is released (`detach`) wherever a lock is taken or work is done, so a thread
-//! that waits for a lock never holds the interpreter. Long loops come back every [`TICK`] on the
-//! calling thread to see Ctrl-C; `interrupt` says what must hold so that none is lost.
+//! that waits for a lock never holds the interpreter. Nothing relies on Python's global lock:
+//! classes are frozen, and what changes in them is atomic or behind a lock of theirs. Long loops
+//! come back every [`TICK`] on the calling thread to see Ctrl-C; `interrupt` says what must hold so
+//! that none is lost.
 
 mod attribution;
 mod augment;
@@ -39,7 +41,7 @@ fn until_tick() -> impl FnMut() -> bool + Send {
 }
 
 /// The compiled core of trulysparse; use the package `trulysparse` instead.
-#[pymodule]
+#[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
     use super::attribution::GradientSums;

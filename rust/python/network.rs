@@ -58,8 +58,8 @@ pub fn available_threads() -> usize {
 #[pyclass(frozen, module = "trulysparse._core")]
 pub struct Network {
     shared: SharedNetwork,
-    /// The JSON text of the settings, which is never waited for; looked at with the interpreter's
-    /// lock.
+    /// The JSON text of the settings. Who holds the lock does nothing that could wait for another
+    /// thread, so it may be taken while attached to the interpreter.
     config: Mutex<Py<PyString>>,
 }
 
@@ -212,7 +212,11 @@ impl Network {
         let other = other.get();
         py.detach(|| self.exchange(other))?;
         if !std::ptr::eq(self, other) {
-            std::mem::swap(&mut *self.config_lock(), &mut *other.config_lock());
+            // In the order of addresses: without Python's global lock two calls could wait for each
+            // other.
+            let is_first = std::ptr::from_ref(self) < std::ptr::from_ref(other);
+            let (first, second) = if is_first { (self, other) } else { (other, self) };
+            std::mem::swap(&mut *first.config_lock(), &mut *second.config_lock());
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import trulysparse as ts
 from helpers import limits
+from helpers.hammer import hammer
 from helpers.in_pools import train_and_predict
 from trulysparse import _core
 
@@ -95,6 +96,16 @@ def test_threads_that_would_change_a_model_are_told_or_do() -> None:
 
     done = together([work] * 16)
     assert model.steps_trained == sum(done) >= 1
+
+
+@pytest.mark.filterwarnings("ignore::trulysparse.ExplosionWarning")
+def test_threads_hammer_a_shared_model_and_their_own() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        hammer()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_the_number_of_threads_changes_while_others_predict() -> None:
