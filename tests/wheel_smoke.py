@@ -1,5 +1,6 @@
 """Looks into a wheel and uses what was installed from it; `tests/wheel` runs this."""
 
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -8,11 +9,18 @@ import numpy as np
 import trulysparse as ts
 
 wheel = Path(sys.argv[1])
-# One binary for CPython 3.10 and all later ones, and nothing but the package.
-assert "-cp310-abi3-" in wheel.name, wheel.name
+# One binary for CPython 3.10 and all later ones, or for one without a global lock, which has no
+# stable interface, and nothing but the package.
+free = "t" in getattr(sys, "abiflags", "")
+version = f"cp{sys.version_info.major}{sys.version_info.minor}"
+tag = f"-{version}-{version}t-" if free else "-cp310-abi3-"
+assert tag in wheel.name, wheel.name
 with zipfile.ZipFile(wheel) as archive:
     names = archive.namelist()
     unpacked = sum(info.file_size for info in archive.infolist())
+    [metadata] = [name for name in names if name.endswith(".dist-info/METADATA")]
+    described = archive.read(metadata).decode()
+assert re.search(rf"^Version: {re.escape(ts.__version__)}$", described, re.MULTILINE), described
 folders = {name.split("/")[0] for name in names}
 assert {folder.split("-")[0] for folder in folders} == {"trulysparse"}, folders
 for needed in ("py.typed", "_core.pyi", "callbacks/__init__.py", "plot/__init__.py"):

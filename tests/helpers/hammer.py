@@ -125,10 +125,9 @@ def hammer(threads: int = 3, rounds: int = 1) -> int:
 
 
 if __name__ == "__main__":
-    locked = getattr(sys, "_is_gil_enabled", lambda: True)()
-    free = "t" in getattr(sys, "abiflags", "")
-    if free and locked:
-        raise SystemExit("an import has taken the global lock back")
     warnings.simplefilter("ignore", ts.ExplosionWarning)  # three epochs are few
     busy = hammer(*map(int, sys.argv[1:]))
+    free = "t" in getattr(sys, "abiflags", "")
+    if free and sys._is_gil_enabled():
+        raise SystemExit("an import has taken the global lock back")
     print(f"hammered {'without' if free else 'with'} a global lock; busy {busy} times")

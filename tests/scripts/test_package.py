@@ -12,12 +12,24 @@ else:
     import tomli as tomllib  # comes with pytest
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CRATE = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["package"]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+PROJECT = tomllib.loads(text("pyproject.toml"))["project"]
+CRATE = tomllib.loads(text("Cargo.toml"))["package"]
 
 
 def first(pattern: str, name: str) -> str:
-    return re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)[1]
+    return re.search(pattern, text(name), re.MULTILINE)[1]
+
+
+# Versions and their dates, the newest first.
+RELEASES = re.findall(
+    r"^## (\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d)$", text("CHANGELOG.md"), re.MULTILINE
+)
 
 
 def test_an_index_finds_all_that_it_shows():
@@ -48,4 +60,22 @@ def test_every_place_has_one_version():
     version = CRATE["version"]
     assert version == ts.__version__
     assert version == first(r"^version: (\S+)$", "CITATION.cff")
+    assert f'name = "trulysparse"\nversion = "{version}"\n' in text("Cargo.lock")
     assert "version" in PROJECT["dynamic"]  # maturin takes the crate's
+    # A section that is called Unreleased may come first.
+    assert (version, first(r"^date-released: (\S+)$", "CITATION.cff")) == RELEASES[0]
+
+
+def test_the_changelog_has_the_form_that_its_head_says():
+    changelog = text("CHANGELOG.md")
+    assert sorted(RELEASES, key=lambda release: release[1], reverse=True) == RELEASES
+    titles = re.findall(r"^## (.*)$", changelog, re.MULTILINE)
+    assert titles[-len(RELEASES) :] == [" - ".join(release) for release in RELEASES]
+    assert titles[: -len(RELEASES)] in ([], ["Unreleased"])
+    order = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
+    for section in changelog.split("\n## ")[1:]:
+        found = re.findall(r"^### (.*)$", section, re.MULTILINE)
+        assert found == [name for name in order if name in found]
+        assert section.split("\n\n")[1].startswith("### ")  # no line is without a category
+    lines = re.findall(r"^- .*(?:\n  .*)*", changelog, re.MULTILINE)
+    assert len(lines) == len(set(lines)), "a line that is there twice"
