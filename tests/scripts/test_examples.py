@@ -195,7 +195,7 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
 
 def test_the_code_of_coming_from_elsewhere_runs(capsys):
-    assert run_blocks(ROOT / "docs" / "coming.md") == 2
+    assert run_blocks(ROOT / "docs" / "coming.md") == 3
     assert "'accuracy': " in capsys.readouterr().out
 
 
