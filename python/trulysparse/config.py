@@ -246,11 +246,18 @@ class Config:
         return asdict(self)
 
 
+_WORTH_SAYING = 500  # connections
+
+
 def say_if_dense(config: Config) -> None:
-    """Warn the caller's caller if the default of epsilon leaves no connection out."""
+    """Warn the caller's caller if the default of epsilon leaves no connection out.
+
+    Of the smallest networks nothing is said: to leave some out would gain nothing.
+    """
     pairs = list(pairwise(config.layer_sizes))
-    if all(EPSILON * (n_in + n_out) >= n_in * n_out for n_in, n_out in pairs):
-        possible = sum(n_in * n_out for n_in, n_out in pairs)
+    possible = sum(n_in * n_out for n_in, n_out in pairs)
+    full = all(EPSILON * (n_in + n_out) >= n_in * n_out for n_in, n_out in pairs)
+    if full and possible >= _WORTH_SAYING:
         warnings.warn(
             f"the default epsilon = {EPSILON} makes all layers of {config.layer_sizes} dense: all "
             f"{possible:,} possible connections exist; give a smaller epsilon, such as 5, or "
