@@ -464,7 +464,7 @@ def bad_arguments(world: World, rng: Generator) -> Action:
 
     verbs: list[Action] = [
         fitted(epochs=odd), fitted(batch_size=odd), fitted(initial_epoch=odd),
-        fitted(optimizer=one(["sgd", 1, ts.SGD])), fitted(topology=one(["set", 3])),
+        fitted(optimizer=one(["rmsprop", 1, ts.SGD])), fitted(topology=one(["set", 3])),
         fitted(memory=name), fitted(callbacks=one([3, [print]])), fitted(steps_per_epoch=3),
         fitted(validation_data=one([x, (x,), 3])), fitted(strategy=one(["wassp", 3])),
         fitted(strategy=ts.WASSP(1), memory="lean"),
