@@ -452,18 +452,6 @@ def test_values_out_of_range_are_named(make, error, name):
             make(value)
 
 
-def test_a_name_is_the_optimiser_with_its_defaults():
-    def trained(optimizer):
-        model = make_model()
-        fit(model, optimizer=optimizer)
-        model.train_on_batch(X, Y, optimizer=optimizer)
-        return model._core.to_bytes({})
-
-    for make in KINDS:
-        assert trained(make.__name__.lower()) == trained(make())
-    assert make_model().plan(optimizer="adam").parts == make_model().plan(optimizer=ts.Adam()).parts
-
-
 def test_wrong_schedules_and_optimisers_are_named():
     for make in KINDS:
         with pytest.raises(ValueError, match=r"schedule = 'linear': expected one of 'constant', "):
