@@ -194,7 +194,11 @@ def load(processes: int, threads: int = 2) -> Iterator[None]:
 
 @contextmanager
 def sender() -> Iterator[Sender]:
-    """Give a function that orders an interrupt, and one that waits for when it was sent."""
+    """Give a function that orders an interrupt, and one that waits for when it was sent.
+
+    Processes that a shell starts in the background ignore interrupts, so that all would be lost.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-c", SENDER]
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     # Ctrl-C of a terminal would reach it as well.
@@ -211,6 +215,7 @@ def sender() -> Iterator[Sender]:
             yield order, lambda: float(of.readline())
         finally:
             to.close()
+            signal.signal(signal.SIGINT, before)
 
 
 def reference(work: Work, name: str) -> set[int]:
@@ -309,7 +314,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--calls", nargs="+", default=list(CALLS), choices=list(CALLS))
     arguments = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     draw = random.Random(arguments.seed)
     print("| call | interrupts | within it | slowest | lost | at no completed step |")
     print("|---|---|---|---|---|---|", flush=True)
