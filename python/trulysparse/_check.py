@@ -148,6 +148,8 @@ def count_or_share(name: str, value: Any) -> int | float:
 
 def choice(name: str, value: _Name, options: Sequence[str]) -> _Name:
     """One of the given names."""
+    if type(value) is str and value in options:
+        return value
     value = plain(value)
     listed = ", ".join(repr(option) for option in options)
     if not isinstance(value, str):

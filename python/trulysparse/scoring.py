@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -53,7 +54,7 @@ def evaluate(core: _core.Network, given: Given, batch_size: int) -> dict[str, fl
 
 def step(core: _core.Network, found: _core.Scores) -> dict[str, float]:
     """Give the scores of a training step."""
-    if not np.isfinite(found.loss):
+    if not math.isfinite(found.loss):
         what = "train_on_batch gives a loss that is not finite"
         _warn(core, what, "inputs or targets", _TO_CALLER - 1)
     return scores(Config.of(core).loss, found)

@@ -28,7 +28,7 @@ def beside(column, width=1):
 
 
 def network(features=2, outputs=2, **settings):
-    settings = {"standardize": True, "seed": 0} | settings
+    settings = {"standardize": True, "seed": 0, "density": 1} | settings
     return ts.SparseMLP([features, 12, outputs], **settings)
 
 

@@ -30,7 +30,7 @@ def hills(samples=160):
 
 
 def trained(x, y, outputs=2, **settings):
-    settings = {"standardize": True, "dropout": 0.0, "seed": 3} | settings
+    settings = {"standardize": True, "dropout": 0.0, "seed": 3, "density": 1} | settings
     model = ts.SparseMLP([x.shape[1], 30, outputs], **settings)
     options = {"epochs": 8, "batch_size": 16, "optimizer": ts.SGD(0.02), "progress": False}
     model.fit(x, y, **options)

@@ -20,7 +20,7 @@ def normal(samples=400, seed=0):
 
 
 def model(**settings):
-    return ts.SparseMLP([8, 20, 2], seed=0, **({"standardize": True} | settings))
+    return ts.SparseMLP([8, 20, 2], seed=0, **({"standardize": True, "density": 1} | settings))
 
 
 def fit(network, x, y):
@@ -153,16 +153,16 @@ class TestSaid:
         x, y = normal()
         y = y + x[:, 0]
         y[7] = 1e4
-        network = ts.SparseMLP([8, 20, 1], loss="squared_error", seed=0, **settings)
+        network = ts.SparseMLP([8, 20, 1], loss="squared_error", seed=0, density=1, **settings)
         options = {"epochs": 1, "progress": False, "optimizer": ts.SGD(1e-6)}
         with pytest.warns(RuntimeWarning, match="y has outliers: a target is 10000, ") as caught:
             network.fit(x, y, **options)
         assert caught[0].filename == __file__
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            ts.SparseMLP([8, 20, 1], loss="huber", seed=0).fit(x, y, **options)
+            ts.SparseMLP([8, 20, 1], loss="huber", seed=0, density=1).fit(x, y, **options)
             y[7] = 3
-            ts.SparseMLP([8, 20, 1], loss="squared_error", seed=0).fit(x, y, **options)
+            ts.SparseMLP([8, 20, 1], loss="squared_error", seed=0, density=1).fit(x, y, **options)
         y[7] = 1e6
         with pytest.warns(RuntimeWarning) as caught:
             ts.SparseMLPRegressor(max_iter=1).fit(x, y)

@@ -12,7 +12,7 @@ Y = (DENSE[:, 0] > 0).astype(int)
 
 def model(loss="cross_entropy"):
     sizes = [12, 20, 2 if loss == "cross_entropy" else 1]
-    return ts.SparseMLP(sizes, loss=loss, dropout=0.0, seed=1)
+    return ts.SparseMLP(sizes, loss=loss, dropout=0.0, seed=1, density=1)
 
 
 def batches(x):

@@ -297,8 +297,10 @@ def _count(array: npt.NDArray[Any]) -> bool:
 
 
 def _labels(name: str, array: npt.NDArray[Any], outputs: int) -> ClassArray:
-    if array.dtype.kind in "iu" and array.min() >= 0 and array.max() < outputs:
-        return np.require(array, np.uint32, ["C", "A"])
+    # One pass: as an unsigned number a negative one is larger than any class.
+    if _count(array) and array.view(f"u{array.dtype.itemsize}").max() < outputs:
+        labels = array.astype(np.uint32, order="C", copy=False)
+        return labels if labels.flags.aligned else labels.copy()
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
     bad = (array < 0) | (array >= outputs)

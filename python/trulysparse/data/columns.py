@@ -35,13 +35,15 @@ class Columns:
 
         Two columns of one name are refused: exchanged, they would not be told apart later.
         """
+        if not frames.is_frame(x):
+            return x
         if self._learnt is None and KEY not in self._model.metadata:
             found = names(name, x)
             if found != _numbers(found):
                 self._learnt = found
         array = self.ordered(name, x)
         refuse_alike(name, x)
-        if frames.is_frame(x) and array.dtype.kind == "f":
+        if array.dtype.kind == "f":
             frames.say_integers(name, x)
         return array
 

@@ -103,7 +103,9 @@ def say_blurred(name: str, value: Any, remedy: str) -> None:
     if is_sparse and value.format not in ("csr", "csc", "coo"):
         return
     array: Any = value if is_sparse else np.asarray(value)
-    if np.can_cast(array.dtype, np.float32) or array.dtype.kind not in "iuf":
+    if array.dtype == np.float32 or array.dtype.kind not in "iuf":
+        return
+    if np.can_cast(array.dtype, np.float32):
         return
     # Where there are zeros as well, only large numbers are close to each other.
     large = 1 / np.finfo(np.float32).eps / _STEPS

@@ -170,11 +170,13 @@ def say_indistinct(
     whole
         As in `say_standardised`.
     """
+    statistics, units = core.input_statistics(), core.target_statistics()
+    if statistics is None and units is None:
+        return
     said = Names(names[0], columns)
-    statistics = core.input_statistics()
     most = limits(Config.of(core), statistics)
     say_standardised(said, inputs, statistics, whole=whole, limits=most)
-    if targets is not None and (units := core.target_statistics()) is not None:
+    if targets is not None and units is not None:
         said = Names(names[1], is_one=len(units.mean) == 1)
         say_standardised(said, targets, units, whole=whole)
 
