@@ -203,6 +203,7 @@ def plain(function: _F) -> _F:
     signature = inspect.signature(function)
     known = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     function.__signature__ = signature.replace(parameters=known)  # type: ignore[attr-defined]
+    function.__annotations__.pop("unknown", None)
     _PARAMETERS[function.__qualname__] = tuple(p.name for p in known[1:])
     return function
 

@@ -869,7 +869,7 @@ def of_core(
     core: _core.Network, metadata: dict[str, str], cls: type[SparseMLP] = SparseMLP
 ) -> SparseMLP:
     """Give the model of a network that was read."""
-    model = cls.__new__(cls)
+    model = SparseMLP.__new__(cls)
     model._attach(core, metadata)
     return model
 
