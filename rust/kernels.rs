@@ -6,15 +6,15 @@
 //!
 //! | kernel | equation | parallel over |
 //! |---|---|---|
-//! | [`spmm`] | `Y = W X + bias` | rows of W |
+//! | [`spmm()`] | `Y = W X + bias` | rows of W |
 //! | [`spmm_transpose`] | `dX = W^T dY` | columns of W |
-//! | [`sddmm`] | `dW = (dY X^T)` at W's entries | rows of W |
+//! | [`sddmm()`] | `dW = (dY X^T)` at W's entries | rows of W |
 //!
 //! # Bits
 //! Every output element is computed by one thread with one fixed order of roundings, so results
 //! do not depend on the number of threads, on the tile that a lane falls into, nor on the
 //! instruction set: in both products one accumulator per element takes the entries in ascending
-//! order, a fused multiply-add each, starting from the bias (or 0); [`sddmm`] sums over the batch
+//! order, a fused multiply-add each, starting from the bias (or 0); [`sddmm()`] sums over the batch
 //! in [`LANES`] virtual lanes which one fixed tree reduces.
 //!
 //! # Denormal numbers

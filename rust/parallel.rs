@@ -5,6 +5,8 @@
 //! and every output element is computed by exactly one thread, in an order that does not depend
 //! on where the cuts fall. That is what keeps results bit-identical for any number of threads.
 
+mod erased;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Error, Result};
+use erased::{Task, each, once};
 
 /// Pieces per thread: a few more than one, so that a thread that is held up can be helped.
 const PIECES_PER_THREAD: usize = 4;
@@ -71,7 +74,7 @@ impl Par {
     /// Runs `op` inside the pool, so that the kernels it calls need not hand work over each time.
     pub fn install<R: Send>(&self, op: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
-            Some(pool) => pool.install(op),
+            Some(pool) => once(op, |task| erased::install(pool, task)),
             None => op(),
         }
     }
@@ -80,7 +83,9 @@ impl Par {
     /// without going to sleep, as waking one takes as long as a small kernel does.
     pub fn awake<R: Send>(&self, op: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
-            Some(pool) => pool.install(|| awake(op, pool.current_num_threads() - 1)),
+            Some(pool) => once(op, |task| {
+                erased::install(pool, &mut || awake(task, pool.current_num_threads() - 1));
+            }),
             None => op(),
         }
     }
@@ -119,18 +124,19 @@ impl Par {
         second: impl FnOnce() -> B + Send,
     ) -> (A, B) {
         match &self.pool {
-            Some(pool) => pool.install(|| rayon::join(first, second)),
+            Some(_) => self.install(|| erased::join(first, second)),
             None => (first(), second()),
         }
     }
 
     /// Maps `0..n` to a vector, `f(i)` computed once each, in any order on any thread.
     pub fn map<R: Send>(&self, n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-        use rayon::prelude::*;
-        match &self.pool {
-            Some(pool) if n > 1 => pool.install(|| (0..n).into_par_iter().map(f).collect()),
-            _ => (0..n).map(f).collect(),
+        if self.threads() == 1 || n < 2 {
+            return (0..n).map(f).collect();
         }
+        let mut results: Vec<Option<R>> = (0..n).map(|_| None).collect();
+        self.install(|| each(&mut results, 0, &|i, result| *result = Some(f(i))));
+        results.into_iter().flatten().collect()
     }
 
     /// Runs `f` once on each item, in any order on any thread; the results in the items' order.
@@ -139,13 +145,12 @@ impl Par {
         items: &mut [T],
         f: impl Fn(&mut T) -> R + Sync + Send,
     ) -> Vec<R> {
-        use rayon::prelude::*;
-        match &self.pool {
-            Some(pool) if items.len() > 1 => {
-                pool.install(|| items.par_iter_mut().with_max_len(1).map(f).collect())
-            }
-            _ => items.iter_mut().map(f).collect(),
+        if self.threads() == 1 || items.len() < 2 {
+            return items.iter_mut().map(f).collect();
         }
+        let mut pairs: Vec<(&mut T, Option<R>)> = items.iter_mut().map(|t| (t, None)).collect();
+        self.install(|| each(&mut pairs, 0, &|_, (item, result)| *result = Some(f(item))));
+        pairs.into_iter().filter_map(|(_, result)| result).collect()
     }
 
     /// Sorts; the result does not depend on the number of threads, as equal keys are equal.
@@ -162,7 +167,7 @@ impl Par {
 const WAKE: Duration = Duration::from_millis(1);
 
 /// Runs `op` while `others` tasks keep as many threads of the current pool looking for work.
-fn awake<R: Send>(op: impl FnOnce() -> R + Send, others: usize) -> R {
+fn awake(op: Task<'_>, others: usize) {
     // A task that has not begun when the door closes returns at once: it must never be picked up
     // by a thread that waits for a part of `op`, as it ends after `op` only.
     let (door, done) = (Mutex::new((true, 0usize)), AtomicBool::new(false));
@@ -201,8 +206,8 @@ fn awake<R: Send>(op: impl FnOnce() -> R + Send, others: usize) -> R {
             std::thread::yield_now();
         }
         door.lock().unwrap_or_else(PoisonError::into_inner).0 = false;
-        op()
-    })
+        op();
+    });
 }
 
 fn bisect<P, W, S, B>(rows: Range<usize>, payload: P, piece: usize, work: &W, split: &S, body: &B)
@@ -223,7 +228,7 @@ where
         if work(mid) < half { lo = mid + 1 } else { hi = mid }
     }
     let (left, right) = split(payload, &rows, lo);
-    rayon::join(
+    erased::join(
         || bisect(rows.start..lo, left, piece, work, split, body),
         || bisect(lo..rows.end, right, piece, work, split, body),
     );

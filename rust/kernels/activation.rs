@@ -226,15 +226,20 @@ impl Lanes for Sloped {
     }
 }
 
-/// A map whose results and gradients are without denormal numbers.
+/// A map whose results and gradients are without denormal numbers, if so `when`.
 #[derive(Clone, Copy)]
-pub(super) struct Flushed<L>(pub(super) L);
+pub(super) struct Flushed<L> {
+    pub map: L,
+    pub when: bool,
+}
 
 impl<L: Lanes> Lanes for Flushed<L> {
     #[inline(always)]
     fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16 {
-        let positive = self.0.map::<S, V>(simd, lanes);
-        V::load(simd, lanes).flushed(simd).store(lanes);
+        let positive = self.map.map::<S, V>(simd, lanes);
+        if self.when {
+            V::load(simd, lanes).flushed(simd).store(lanes);
+        }
         positive
     }
 
@@ -247,8 +252,10 @@ impl<L: Lanes> Lanes for Flushed<L> {
         lane: usize,
         lanes: &mut [f32],
     ) {
-        self.0.derive::<S, V>(simd, backward, word, lane, lanes);
-        V::load(simd, lanes).flushed(simd).store(lanes);
+        self.map.derive::<S, V>(simd, backward, word, lane, lanes);
+        if self.when {
+            V::load(simd, lanes).flushed(simd).store(lanes);
+        }
     }
 }
 
@@ -270,13 +277,13 @@ impl<C: Smooth> Lanes for C {
         lanes: &mut [f32],
     ) {
         if C::NEEDS == Needs::PreActivations {
-            for (d, z) in lanes.iter_mut().zip(&backward.z[lane..]) {
+            for (d, z) in lanes.iter_mut().zip(&backward.z[lane..lane + V::N]) {
                 *d *= C::derivative(*z);
             }
         } else {
             // Undoes dropout's scale. A dropped unit's output is 0, and so is its gradient.
             let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
-            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..]) {
+            for (d, a) in lanes.iter_mut().zip(&backward.output[lane..lane + V::N]) {
                 *d *= C::derivative(a * unscale);
             }
         }

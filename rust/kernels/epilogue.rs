@@ -4,7 +4,7 @@ use super::activation::{Flushed, Lanes, Map, Needs, Same, Sloped, match_map};
 use super::operands::{Batch, Parameters, Record, Split};
 use super::simd::{Simd, Vector, multiversion};
 use super::step::Step;
-use super::tiles::{LANES, for_tiles, words};
+use super::tiles::{LANES, for_tiles, for_vectors, words};
 use crate::parallel::Par;
 use crate::rng::Stream;
 
@@ -118,7 +118,7 @@ fn map_smooth_body<S: Simd>(
         forward.map,
         identity => {},
         slope(_slope) => {},
-        smooth(Curve) => map_row_as(simd, Curve, forward, y, signs, kept)
+        smooth(Curve) => map_smooth(simd, Curve, forward, y, signs, kept)
     );
 }
 multiversion! {
@@ -141,7 +141,7 @@ fn map_row_as<S: Simd>(
     kept: &[u16],
 ) {
     if forward.flush {
-        map_row(simd, Flushed(map), forward, y, signs, kept);
+        map_row(simd, Flushed { map, when: true }, forward, y, signs, kept);
     } else {
         map_row(simd, map, forward, y, signs, kept);
     }
@@ -158,15 +158,45 @@ fn map_row<S: Simd>(
 ) {
     for_tiles!(S, y.len(), |offset, V, T| for t in 0..T {
         let at = offset + t * <V<S> as Vector<S>>::N;
-        let lanes = &mut y[at..at + <V<S> as Vector<S>>::N];
-        let positive = map.map::<S, V<S>>(simd, lanes);
-        if !signs.is_empty() {
-            signs[at / LANES] = positive;
-        }
-        if let Some(mask) = &forward.mask {
-            keep_lanes::<S, V<S>>(simd, kept[at / LANES], mask.scale, lanes);
-        }
+        map_lanes::<S, V<S>>(simd, map, forward, at, y, signs, kept);
     });
+}
+
+/// [`map_row_as`] by a function whose code is long, and so is there once for each vector.
+#[inline(always)]
+fn map_smooth<S: Simd>(
+    simd: S,
+    map: impl Lanes,
+    forward: &Forward,
+    y: &mut [f32],
+    signs: &mut [u16],
+    kept: &[u16],
+) {
+    let map = Flushed { map, when: forward.flush };
+    for_vectors!(S, y.len(), |at, V| {
+        map_lanes::<S, V<S>>(simd, map, forward, at, y, signs, kept);
+    });
+}
+
+/// Maps the lanes of a row from `at` on.
+#[inline(always)]
+fn map_lanes<S: Simd, V: Vector<S>>(
+    simd: S,
+    map: impl Lanes,
+    forward: &Forward,
+    at: usize,
+    y: &mut [f32],
+    signs: &mut [u16],
+    kept: &[u16],
+) {
+    let lanes = &mut y[at..at + V::N];
+    let positive = map.map::<S, V>(simd, lanes);
+    if !signs.is_empty() {
+        signs[at / LANES] = positive;
+    }
+    if let Some(mask) = &forward.mask {
+        keep_lanes::<S, V>(simd, kept[at / LANES], mask.scale, lanes);
+    }
 }
 
 /// Scales the lanes whose bit is set and zeroes the others.
@@ -203,7 +233,7 @@ fn derive_smooth_body<S: Simd>(simd: S, backward: &Backward<'_>, row: usize, dy:
         backward.map,
         identity => {},
         slope(_slope) => {},
-        smooth(Curve) => derive_row_as(simd, Curve, backward, row, dy)
+        smooth(Curve) => derive_smooth(simd, Curve, backward, row, dy)
     );
 }
 multiversion! {
@@ -223,7 +253,7 @@ fn derive_row_as<S: Simd>(
     dy: &mut [f32],
 ) {
     if backward.flush {
-        derive_row(simd, Flushed(map), backward, row, dy);
+        derive_row(simd, Flushed { map, when: true }, backward, row, dy);
     } else {
         derive_row(simd, map, backward, row, dy);
     }
@@ -237,17 +267,44 @@ fn derive_row<S: Simd>(
     row: usize,
     dy: &mut [f32],
 ) {
-    let stride = dy.len();
-    let w = words(stride);
-    for_tiles!(S, stride, |offset, V, T| for t in 0..T {
+    for_tiles!(S, dy.len(), |offset, V, T| for t in 0..T {
         let at = offset + t * <V<S> as Vector<S>>::N;
-        let lanes = &mut dy[at..at + <V<S> as Vector<S>>::N];
-        if let Some(scale) = backward.mask_scale {
-            keep_lanes::<S, V<S>>(simd, backward.kept[row * w + at / LANES], scale, lanes);
-        }
-        let (word, lane) = (row * w + at / LANES, row * stride + at);
-        map.derive::<S, V<S>>(simd, backward, word, lane, lanes);
+        derive_lanes::<S, V<S>>(simd, map, backward, row, at, dy);
     });
+}
+
+/// [`derive_row_as`] by a function whose code is long, and so is there once for each vector.
+#[inline(always)]
+fn derive_smooth<S: Simd>(
+    simd: S,
+    map: impl Lanes,
+    backward: &Backward<'_>,
+    row: usize,
+    dy: &mut [f32],
+) {
+    let map = Flushed { map, when: backward.flush };
+    for_vectors!(S, dy.len(), |at, V| {
+        derive_lanes::<S, V<S>>(simd, map, backward, row, at, dy);
+    });
+}
+
+/// Multiplies the lanes of a row from `at` on by the derivative.
+#[inline(always)]
+fn derive_lanes<S: Simd, V: Vector<S>>(
+    simd: S,
+    map: impl Lanes,
+    backward: &Backward<'_>,
+    row: usize,
+    at: usize,
+    dy: &mut [f32],
+) {
+    let (stride, w) = (dy.len(), words(dy.len()));
+    let lanes = &mut dy[at..at + V::N];
+    if let Some(scale) = backward.mask_scale {
+        keep_lanes::<S, V>(simd, backward.kept[row * w + at / LANES], scale, lanes);
+    }
+    let (word, lane) = (row * w + at / LANES, row * stride + at);
+    map.derive::<S, V>(simd, backward, word, lane, lanes);
 }
 
 /// Sum of one row's lanes, in the same order as `sddmm` against a row of ones.

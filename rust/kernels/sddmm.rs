@@ -148,6 +148,37 @@ impl Sink for SpendPlain<'_> {
     }
 }
 
+/// What gradients are for. The common step has its code; the others share theirs, as the
+/// product that takes them is long.
+enum Use<'a> {
+    Plain(SpendPlain<'a>),
+    Other(Other<'a>),
+}
+
+/// [`Store`] or [`Spend`].
+enum Other<'a> {
+    Store(Store<'a>),
+    Spend(Spend<'a>),
+}
+
+impl Sink for Other<'_> {
+    #[inline(always)]
+    fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize) {
+        match self {
+            Other::Store(store) => store.fetch(simd, k, count),
+            Other::Spend(spend) => spend.fetch(simd, k, count),
+        }
+    }
+
+    #[inline(always)]
+    fn take<S: Simd>(&mut self, simd: S, k: usize, sums: [f32; 8], count: usize) {
+        match self {
+            Other::Store(store) => store.take(simd, k, sums, count),
+            Other::Spend(spend) => spend.take(simd, k, sums, count),
+        }
+    }
+}
+
 #[inline(always)]
 fn sddmm_body<S: Simd>(
     simd: S,
@@ -155,40 +186,17 @@ fn sddmm_body<S: Simd>(
     dy: Batch<'_>,
     x: Batch<'_>,
     rows: Range<usize>,
-    grad: &mut [f32],
+    gradient: Use<'_>,
 ) {
-    let first = w.indptr()[rows.start];
-    gradients(simd, w, dy, x, rows, &mut Store { first, grad });
-}
-multiversion! {
-    fn sddmm_rows(
-        w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>, rows: Range<usize>, grad: &mut [f32],
-    ) => sddmm_body
-}
-
-#[inline(always)]
-fn sddmm_update_body<S: Simd>(
-    simd: S,
-    w: Pattern<'_>,
-    dy: Batch<'_>,
-    x: Batch<'_>,
-    step: &Step,
-    rows: Range<usize>,
-    parameters: Parameters<'_>,
-) {
-    let first = w.indptr()[rows.start];
-    if let Some(step) = PlainSgd::of(step) {
-        let Parameters { values, momentum, .. } = parameters;
-        gradients(simd, w, dy, x, rows, &mut SpendPlain { first, step, values, momentum });
-    } else {
-        gradients(simd, w, dy, x, rows, &mut Spend { first, step: *step, parameters });
+    match gradient {
+        Use::Plain(mut plain) => gradients(simd, w, dy, x, rows, &mut plain),
+        Use::Other(mut other) => gradients(simd, w, dy, x, rows, &mut other),
     }
 }
 multiversion! {
-    fn sddmm_update_rows(
-        w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>, step: &Step, rows: Range<usize>,
-        parameters: Parameters<'_>,
-    ) => sddmm_update_body
+    fn sddmm_rows(
+        w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>, rows: Range<usize>, gradient: Use<'_>,
+    ) => sddmm_body
 }
 
 fn check(w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>) {
@@ -209,7 +217,10 @@ pub fn sddmm(par: &Par, w: Pattern<'_>, dy: Batch<'_>, x: Batch<'_>, grad: &mut 
         grad,
         |r| w.indptr()[r] * x.stride,
         |grad, range, mid| grad.split(w.indptr()[mid] - w.indptr()[range.start]),
-        |rows, grad| sddmm_rows(w, dy, x, rows, grad),
+        |rows, grad| {
+            let store = Store { first: w.indptr()[rows.start], grad };
+            sddmm_rows(w, dy, x, rows, Use::Other(Other::Store(store)));
+        },
     );
 }
 
@@ -233,6 +244,16 @@ pub fn sddmm_update(
         parameters,
         |r| w.indptr()[r] * x.stride,
         |parameters, range, mid| parameters.split(w.indptr()[mid] - w.indptr()[range.start]),
-        |rows, parameters| sddmm_update_rows(w, dy, x, step, rows, parameters),
+        |rows, parameters| {
+            let first = w.indptr()[rows.start];
+            let gradient = match PlainSgd::of(step) {
+                Some(step) => {
+                    let Parameters { values, momentum, .. } = parameters;
+                    Use::Plain(SpendPlain { first, step, values, momentum })
+                }
+                None => Use::Other(Other::Spend(Spend { first, step: *step, parameters })),
+            };
+            sddmm_rows(w, dy, x, rows, gradient);
+        },
     );
 }

@@ -311,7 +311,7 @@ multiversion! {
 }
 
 /// One [`Step`] of every parameter from the sum of its gradients, added up in their order. With one
-/// gradient from [`super::sddmm`] the bits are those of [`super::sddmm_update`].
+/// gradient from [`super::sddmm()`] the bits are those of [`super::sddmm_update`].
 ///
 /// `gradients`: at least one, (n,) each; `parameters`: (n,).
 pub fn spend_stored(par: &Par, gradients: &[&[f32]], step: &Step, parameters: Parameters<'_>) {

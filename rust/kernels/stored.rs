@@ -7,7 +7,7 @@
 //!
 //! # Bits
 //! A pre-activation takes the connections of a sample in ascending order of the features, a fused
-//! multiply-add each, starting from the bias: the bits are those of [`super::spmm`], in which the
+//! multiply-add each, starting from the bias: the bits are those of [`super::spmm()`], in which the
 //! other features would add zeros. A gradient adds up its samples in their order.
 
 mod batch;

@@ -68,6 +68,32 @@ macro_rules! for_tiles {
 }
 pub(super) use for_tiles;
 
+/// [`for_tiles`] of one vector each, for bodies whose code is long.
+macro_rules! for_vectors {
+    ($simd:ty, $stride:expr, |$offset:ident, $v:ident| $body:expr) => {{
+        use $crate::kernels::simd::Simd;
+        let stride: usize = $stride;
+        macro_rules! vector {
+            ($vector:ident, $at:expr) => {{
+                type $v<S> = <S as Simd>::$vector;
+                let $offset = $at;
+                $body
+            }};
+        }
+        match stride {
+            1 => vector!(V1, 0),
+            4 => vector!(V4, 0),
+            8 => vector!(V8, 0),
+            _ => {
+                for at in (0..stride).step_by($crate::kernels::LANES) {
+                    vector!(V16, at);
+                }
+            }
+        }
+    }};
+}
+pub(super) use for_vectors;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,10 +117,17 @@ mod tests {
                 hits[offset..offset + lanes].iter_mut().for_each(|h| *h += 1);
             });
         }
+        fn count_vectors<S: Simd>(_: S, hits: &mut [u8]) {
+            for_vectors!(S, hits.len(), |at, V| {
+                hits[at..at + <V<S> as Vector<S>>::N].iter_mut().for_each(|h| *h += 1);
+            });
+        }
         for b in 1..400 {
             let mut hits = vec![0; stride(b)];
             count(Portable, &mut hits);
             assert!(hits.iter().all(|&h| h == 1), "{b}");
+            count_vectors(Portable, &mut hits);
+            assert!(hits.iter().all(|&h| h == 2), "{b}");
         }
     }
 

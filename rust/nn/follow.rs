@@ -56,7 +56,7 @@ impl Mlp {
     /// Merges the moments of more inputs into the statistics, which begin with them if there are none.
     /// Nothing changes if the statistics are those of the first models, which have no count.
     ///
-    /// A feature that had one value until now, or [`FEW`], keeps its weights: they have learnt next to
+    /// A feature that had one value until now, or `FEW`, keeps its weights: they have learnt next to
     /// nothing, and were drawn for a standardised feature. Where the spread of a feature grows so far
     /// that steps at the learning `rate` would explode, its weights shrink instead and answers move. At a
     /// rate of 0 they never do.

@@ -343,7 +343,7 @@ impl Data {
         };
         let data = Data { x: inputs, targets, weights, augmentation };
         let par = network.par()?;
-        data.checked(py, |samples, targets, weights| {
+        data.checked(py, &mut |samples, targets, weights| {
             let network = network.as_is()?;
             let (expected, outputs) = (network.config().layer_sizes[0], network.n_outputs());
             let features = samples.features();
@@ -372,6 +372,10 @@ impl Data {
     }
 }
 
+/// What looks at data.
+type Look<'a> =
+    &'a mut (dyn FnMut(Samples<'_>, Option<Targets<'_>>, Option<&[f32]>) -> Result<()> + Send);
+
 impl Data {
     /// The number of samples.
     pub fn samples(&self) -> usize {
@@ -385,18 +389,19 @@ impl Data {
         py: Python<'_>,
         f: impl FnOnce(&DataView<'_>) -> Result<R> + Send,
     ) -> PyResult<R> {
-        self.checked(py, |samples, targets, weights| {
+        let (mut f, mut result) = (Some(f), None);
+        self.checked(py, &mut |samples, targets, weights| {
             let data = DataView::checked_before(samples, targets).weighted(weights);
-            f(&data.augmented(self.augmentation))
-        })
+            let data = data.augmented(self.augmentation);
+            result = f.take().map(|f| f(&data)).transpose()?;
+            Ok(())
+        })?;
+        Ok(result.expect("internal: data that were not looked at"))
     }
 
-    /// Runs `f` on what there is, as long as it is what it was.
-    fn checked<R: Send>(
-        &self,
-        py: Python<'_>,
-        f: impl FnOnce(Samples<'_>, Option<Targets<'_>>, Option<&[f32]>) -> Result<R> + Send,
-    ) -> PyResult<R> {
+    /// Runs `f` once on what there is, as long as it is what it was. It is no generic function, as it
+    /// would be compiled for each of its many uses.
+    fn checked(&self, py: Python<'_>, f: Look<'_>) -> PyResult<()> {
         let (narrow, wide) = match &self.x {
             Inputs::Dense(held) | Inputs::Blocks(HeldBlock::Narrow(held), _) => {
                 (Some(held.borrow(py)?), None)

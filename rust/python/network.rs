@@ -71,12 +71,14 @@ impl Deref for Network {
 }
 
 impl Network {
+    #[inline(never)]
     pub(super) fn wrap(py: Python<'_>, mlp: Mlp, par: Par) -> Self {
         let config = PyString::new(py, &mlp.config().to_json()).unbind();
         Network { shared: SharedNetwork::new(mlp, par), config: Mutex::new(config) }
     }
 
     /// Reads the settings anew, after they may have changed.
+    #[inline(never)]
     fn renew_config(&self, py: Python<'_>) -> PyResult<()> {
         let text = py.detach(|| self.as_is().map(|mlp| mlp.config().to_json()))?;
         *self.config_lock() = PyString::new(py, &text).unbind();

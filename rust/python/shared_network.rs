@@ -80,8 +80,10 @@ impl Locked {
     }
 }
 
+// Every call of the binding begins with one of these, so each is there once.
 impl SharedNetwork {
     /// A network that is not in use yet.
+    #[inline(never)]
     pub fn new(mlp: Mlp, par: Par) -> Self {
         SharedNetwork {
             networks: PerProcess::new(Locked::new(mlp)),
@@ -91,6 +93,7 @@ impl SharedNetwork {
     }
 
     /// The network, to look at: a copy if connections owe steps, so that the network stays as it is.
+    #[inline(never)]
     pub fn read(&self) -> Result<Look<'_>> {
         let guard = self.as_is()?;
         match guard.owes() {
@@ -100,12 +103,14 @@ impl SharedNetwork {
     }
 
     /// The network, for these data to pass through: as it is, if their work goes by stored values.
+    #[inline(never)]
     pub fn read_for(&self, data: &DataView<'_>) -> Result<Look<'_>> {
         // Connections that owe steps make them in the copies that are taken for a batch.
         if data.are_few() { self.as_is().map(Look::Here) } else { self.read() }
     }
 
     /// The network, to look at all but its weights, or to go on with its training.
+    #[inline(never)]
     pub fn as_is(&self) -> Result<RwLockReadGuard<'_, Mlp>> {
         // Inherited readers do no harm: there is no writer before the network is ours.
         let inherited = patiently(|| match self.networks.last() {
@@ -127,6 +132,7 @@ impl SharedNetwork {
     }
 
     /// The network, to change; its connections owe no steps.
+    #[inline(never)]
     pub fn write(&self) -> Result<RwLockWriteGuard<'_, Mlp>> {
         let mut guard = self.train()?;
         guard.settle(&self.par()?)?;
@@ -134,12 +140,14 @@ impl SharedNetwork {
     }
 
     /// The network, to train. It may owe steps, before and after.
+    #[inline(never)]
     pub fn train(&self) -> Result<RwLockWriteGuard<'_, Mlp>> {
         let network = self.networks.own(Locked::renewed)?;
         Ok(network.mlp.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Exchanges the contents of two networks.
+    #[inline(never)]
     pub fn exchange(&self, other: &SharedNetwork) -> Result<()> {
         if std::ptr::eq(self, other) {
             return Ok(());
@@ -176,11 +184,13 @@ impl SharedNetwork {
     }
 
     /// The threads to use. A forked child has none of its parent's threads and gets its own.
+    #[inline(never)]
     pub fn par(&self) -> Result<Par> {
         Ok(self.pool()?.lock().clone())
     }
 
     /// Sets the threads to use.
+    #[inline(never)]
     pub fn set_par(&self, fresh: Par) -> Result<()> {
         let pool = self.pool()?;
         self.threads.store(fresh.threads(), SeqCst);

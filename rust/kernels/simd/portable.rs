@@ -12,6 +12,8 @@ impl Simd for Portable {
     type V8 = [f32; 8];
     type V4 = [f32; 4];
     type V1 = f32;
+    // Eight sums would not fit the registers of any target that has no vectors here.
+    const TILE: usize = 4;
     const INLINES: bool = false;
 
     #[inline(always)]
