@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from helpers import limits
-from trulysparse import datasets
+from trulysparse import datasets, load
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide.md"
@@ -203,6 +203,12 @@ def test_the_code_of_the_deployment_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run_blocks(ROOT / "docs" / "deployment.md") == 3
     assert capsys.readouterr().out.startswith("[[0.")
+
+
+def test_the_code_of_the_questions_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_blocks(ROOT / "docs" / "faq.md") == 1
+    assert load(tmp_path / "half.safetensors").epochs_trained == 5
 
 
 BEGIN, *RECIPES = re.split(r"^## ", (ROOT / "docs" / "recipes.md").read_text("utf-8"), flags=re.M)
