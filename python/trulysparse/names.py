@@ -1,10 +1,13 @@
 """The names that arguments take, as types: what a type checker reads of a setting that is a text.
 
-The tables and the core know the same names; ``tests/model/test_names.py`` compares them. In code of
+The tables and the core know the same names; ``tests/model/test_hints.py`` compares them. In code of
 your own: ``def network(activation: names.Activation) -> SparseMLP``.
 """
 
 from typing import Literal, TypeAlias
+
+Auto: TypeAlias = Literal["auto"]
+"""What an estimator chooses by the data."""
 
 Activation: TypeAlias = Literal[
     "all_relu",
@@ -26,9 +29,15 @@ Allocation: TypeAlias = Literal["er", "erk", "uniform"]
 Init: TypeAlias = Literal["he_uniform", "xavier", "lecun_uniform", "normal"]
 Fan: TypeAlias = Literal["layer", "real"]
 Standardize: TypeAlias = bool | Literal["auto"]
+Scale: TypeAlias = Literal["auto", "standard", "robust"]
+"""How an estimator scales features."""
+Task: TypeAlias = Literal["auto", "classification", "regression"]
+ClassWeight: TypeAlias = Literal["balanced"]
 Memory: TypeAlias = Literal["fast", "lean", "least"]
 """What memory training spends."""
 Optimizer: TypeAlias = Literal["sgd", "adam", "lion"]
+Topology: TypeAlias = Literal["set", "gradient"]
+"""Rules by name, as estimators take them."""
 RateSchedule: TypeAlias = Literal["constant", "step", "exponential", "cosine"]
 """Of an optimiser's learning rate."""
 LayerRates: TypeAlias = Literal["equal", "fan_in"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.config import EPSILON, Config
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.losses import LOSSES
@@ -48,7 +48,7 @@ class Preset:
     name: str
     hidden: tuple[int, ...] | None  # None: by samples
     epsilon: float
-    activation: str = Config.activation  # type: ignore[assignment]  # one for all layers
+    activation: names.Activation = Config.activation  # type: ignore[assignment]  # one for all layers
     slope: float
     init: str
     fan: str
@@ -57,7 +57,7 @@ class Preset:
     label_smoothing: float = Config.label_smoothing
     optimizer: str = SGD._name
     learning_rate: float
-    schedule: str
+    schedule: Literal["constant", "cosine"]
     momentum: float
     nesterov: bool
     weight_decay: float | None  # None: by samples
@@ -214,7 +214,7 @@ def _preset(name: str, recipe: Recipe, **sizes: Any) -> Preset:
         init=recipe.init,
         fan=recipe.fan,
         dropout=recipe.dropout,
-        schedule=schedules.resolved(optimizer.schedule)._name,
+        schedule=schedules.resolved(optimizer.schedule)._name,  # type: ignore[arg-type]
         **{name: getattr(optimizer, name) for name in names},
         zeta=topology.zeta,
         zeta_schedule=topology.schedule,

@@ -13,6 +13,7 @@ from helpers.small_model import SIZES, X, Y
 from trulysparse import _hints, activations, attribution, config, losses, names
 from trulysparse.attribution.contributions import OF
 from trulysparse.callbacks.monitor import MODES
+from trulysparse.estimators import _scaling
 from trulysparse.importance import KINDS
 from trulysparse.optim import optimizers, schedules
 from trulysparse.topology import _magnitude, pruning
@@ -131,6 +132,7 @@ def test_types_have_the_names_of_the_tables():
         (names.Loss, losses.LOSSES),
         (names.Optimizer, optimizers.BY_NAME),
         (names.RateSchedule, schedules.BY_NAME),
+        (names.Scale, _scaling.SCALES),
         (names.Importance, (*KINDS, attribution.importance.CONTRIBUTION)),
         (names.Explained, OF),
         (names.Mode, MODES),

@@ -44,6 +44,14 @@ def fitted() -> ts.History:
     return model.fit(X, Y, optimizer="adam", memory="lean", callbacks=callbacks, progress=False)
 
 
+def estimated() -> None:
+    pairs: dict[str, float] = {"a": 1.0, "b": 2.0}
+    ts.SparseMLPClassifier((20,), "relu", class_weight=pairs, scale=None, dropout=0.1).fit(X, Y)
+    ts.SparseMLPClassifier(class_weight="balanced", topology="gradient", batch_size=32)
+    ts.SparseMLPRegressor("auto", optimizer=ts.Adam(), clip=None, standardize=False).fit(X, X)
+    ts.SparseFeatureSelector(3, task="regression", activation="tanh").fit(X, Y)
+
+
 def mistaken(model: ts.SparseMLP) -> None:
     ts.SparseMLP([4, 8, 2], activation="rleu")  # type: ignore[arg-type]
     ts.SparseMLP([4, 8, 2], activation=["relu", "rleu"])  # type: ignore[list-item]
@@ -59,3 +67,7 @@ def mistaken(model: ts.SparseMLP) -> None:
     model.feature_importance("paths")  # type: ignore[arg-type]
     model.explain(X, of="probability")  # type: ignore[arg-type]
     model.compile()  # type: ignore[attr-defined]
+    ts.SparseMLPClassifier(activation="rleu", scale="minmax")  # type: ignore[arg-type]
+    ts.SparseMLPRegressor(optimizer="adamw", topology="rigl")  # type: ignore[arg-type]
+    ts.SparseMLPClassifier(class_weight="balance", max_iter="all")  # type: ignore[arg-type]
+    ts.SparseFeatureSelector(task="regress")  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Sized
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.callbacks import Callback
 from trulysparse.data import columns, seen
 from trulysparse.data.blocks import Blocks
@@ -89,32 +89,32 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] | str = "auto",
-        activation: str = TABLE.activation,
+        hidden_layer_sizes: int | Sequence[int] | names.Auto = "auto",
+        activation: names.Activation = TABLE.activation,
         *,
         slope: float = TABLE.slope,
         epsilon: float = TABLE.epsilon,
         density: float | None = None,
-        dropout: float | str = "auto",
+        dropout: float | names.Auto = "auto",
         input_noise: float = 0.0,
-        input_gain: float | str = "auto",
-        label_smoothing: float | str = "auto",
-        batch_size: int | str = "auto",
-        learning_rate: str = TABLE.schedule,
-        learning_rate_init: float | str = "auto",
+        input_gain: float | names.Auto = "auto",
+        label_smoothing: float | names.Auto = "auto",
+        batch_size: int | names.Auto = "auto",
+        learning_rate: Literal["constant", "cosine"] = TABLE.schedule,
+        learning_rate_init: float | names.Auto = "auto",
         momentum: float = TABLE.momentum,
         nesterovs_momentum: bool = TABLE.nesterov,
-        weight_decay: float | str = "auto",
-        optimizer: Optimizer | str | None = "auto",
-        max_iter: int | str = "auto",
-        topology: Rule | str | None = "auto",
+        weight_decay: float | names.Auto = "auto",
+        optimizer: Optimizer | names.Optimizer | names.Auto | None = "auto",
+        max_iter: int | names.Auto = "auto",
+        topology: Rule | names.Topology | names.Auto | None = "auto",
         zeta: float = TABLE.zeta,
         grow_init: float = TABLE.grow_init,
         pruning: ImportancePruning | None = None,
-        standardize: bool | str = "auto",
-        scale: str | bool | None = "auto",
-        clip: float | str | None = "auto",
-        feature_selection: bool | str = "auto",
+        standardize: names.Standardize = "auto",
+        scale: names.Scale | bool | None = "auto",
+        clip: float | names.Auto | None = "auto",
+        feature_selection: bool | names.Auto = "auto",
         n_members: int = 1,
         n_snapshots: int = 1,
         early_stopping: bool = False,
@@ -218,8 +218,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             validation = (held_out.X, target.encode(held_out.y, "y_val"))
             watch = Scorer(_scorer(target, held_out), patience if stops else None, tol)
         if not goes_on and learnt.scaling.standardize and learnt.scaling.robust is None:
-            names = getattr(self, "feature_names_in_", None)
-            say_outliers("X", samples.X, names, stacklevel=3)
+            known = getattr(self, "feature_names_in_", None)
+            say_outliers("X", samples.X, known, stacklevel=3)
         after = watching.after(self, target, held)
         self._search(
             samples, encoded, learnt, random, watch, validation, after=after, goes_on=goes_on

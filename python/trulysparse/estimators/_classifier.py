@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from trulysparse import names
 from trulysparse.callbacks import Callback
 from trulysparse.data.classes import refuse_kinds
 from trulysparse.data.frames import labels_of_type, refuse_missing
@@ -74,32 +75,32 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] | str = "auto",
-        activation: str = TABLE.activation,
+        hidden_layer_sizes: int | Sequence[int] | names.Auto = "auto",
+        activation: names.Activation = TABLE.activation,
         *,
         slope: float = TABLE.slope,
         epsilon: float = TABLE.epsilon,
         density: float | None = None,
-        dropout: float | str = "auto",
+        dropout: float | names.Auto = "auto",
         input_noise: float = 0.0,
-        input_gain: float | str = "auto",
-        label_smoothing: float | str = "auto",
-        batch_size: int | str = "auto",
-        learning_rate: str = TABLE.schedule,
-        learning_rate_init: float | str = "auto",
+        input_gain: float | names.Auto = "auto",
+        label_smoothing: float | names.Auto = "auto",
+        batch_size: int | names.Auto = "auto",
+        learning_rate: Literal["constant", "cosine"] = TABLE.schedule,
+        learning_rate_init: float | names.Auto = "auto",
         momentum: float = TABLE.momentum,
         nesterovs_momentum: bool = TABLE.nesterov,
-        weight_decay: float | str = "auto",
-        optimizer: Optimizer | str | None = "auto",
-        max_iter: int | str = "auto",
-        topology: Rule | str | None = "auto",
+        weight_decay: float | names.Auto = "auto",
+        optimizer: Optimizer | names.Optimizer | names.Auto | None = "auto",
+        max_iter: int | names.Auto = "auto",
+        topology: Rule | names.Topology | names.Auto | None = "auto",
         zeta: float = TABLE.zeta,
         grow_init: float = TABLE.grow_init,
         pruning: ImportancePruning | None = None,
-        standardize: bool | str = "auto",
-        scale: str | bool | None = "auto",
-        clip: float | str | None = "auto",
-        feature_selection: bool | str = "auto",
+        standardize: names.Standardize = "auto",
+        scale: names.Scale | bool | None = "auto",
+        clip: float | names.Auto | None = "auto",
+        feature_selection: bool | names.Auto = "auto",
         n_members: int = 1,
         n_snapshots: int = 1,
         early_stopping: bool = False,
@@ -107,14 +108,17 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
-        class_weight: Mapping[Any, float] | Sequence[Mapping[int, float]] | str | None = None,
+        class_weight: Mapping[Any, float]
+        | Sequence[Mapping[int, float]]
+        | names.ClassWeight
+        | None = None,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
         given = locals()
-        names = _base.SparseEstimator._get_param_names()
-        super().__init__(**{name: given[name] for name in names})
+        shared = _base.SparseEstimator._get_param_names()
+        super().__init__(**{name: given[name] for name in shared})
         self.class_weight = class_weight
 
     def fit(

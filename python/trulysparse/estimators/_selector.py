@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from trulysparse import _check
+from trulysparse import _check, names
 from trulysparse.data import columns, frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.outliers import say_outliers
@@ -193,24 +193,24 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        n_features_to_select: float | str | None = None,
+        n_features_to_select: float | names.Auto | None = None,
         *,
         fdr: float | None = None,
         n_members: int = 3,
         n_subsamples: int = 0,
         hidden_layer_sizes: int | Sequence[int] | None = None,
         epsilon: float | None = None,
-        importance: str | None = None,
-        task: str = "auto",
+        importance: Literal["path", "strength"] | None = None,
+        task: names.Task = "auto",
         noise: float | None = None,
-        activation: str | None = None,
+        activation: names.Activation | None = None,
         dropout: float | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
         weight_decay: float | None = None,
         zeta: float = 0.3,
-        standardize: bool | str | None = None,
+        standardize: names.Standardize | None = None,
         random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -280,8 +280,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             target = None
             if y is not None:
                 target, y = _selection.target(self.task, y, weight)
-            names = _selection.feature_names(self)
-            _selection.refuse_extremes(X, names, standardizes=self.standardize is not False)
+            known = _selection.feature_names(self)
+            _selection.refuse_extremes(X, known, standardizes=self.standardize is not False)
             samples = WeightedSamples(X, np.zeros(X.shape[0]) if y is None else y, weight)
             samples = samples.with_weight(2).of_mean_weight_one()
             constant = _support.constant_features(samples.X)
@@ -445,8 +445,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _encoded(self, samples: WeightedSamples, constant: Any) -> Found:
         """Score by an autoencoder."""
         X, selected = samples.X, self._n_selected(self.n_features_in_)
-        names = _autoencoder.Settings._fields
-        given = {name: getattr(self, name) for name in names}
+        fields = _autoencoder.Settings._fields
+        given = {name: getattr(self, name) for name in fields}
         known = {name: value for name, value in given.items() if value is not None}
         settings = _autoencoder.Settings(**known)
         if self.standardize is not False:
