@@ -263,7 +263,9 @@ impl<C: Smooth> Lanes for C {
     #[inline(always)]
     fn map<S: Simd, V: Vector<S>>(self, simd: S, lanes: &mut [f32]) -> u16 {
         let z = V::load(simd, lanes);
-        lanes.iter_mut().for_each(|z| *z = C::value(*z));
+        for z in lanes.iter_mut() {
+            *z = if S::INLINES { C::value(*z) } else { value_of::<C>(*z) };
+        }
         z.positive()
     }
 
@@ -276,16 +278,29 @@ impl<C: Smooth> Lanes for C {
         lane: usize,
         lanes: &mut [f32],
     ) {
+        let by = |z: f32| if S::INLINES { C::derivative(z) } else { derivative_of::<C>(z) };
         if C::NEEDS == Needs::PreActivations {
             for (d, z) in lanes.iter_mut().zip(&backward.z[lane..lane + V::N]) {
-                *d *= C::derivative(*z);
+                *d *= by(*z);
             }
         } else {
             // Undoes dropout's scale. A dropped unit's output is 0, and so is its gradient.
             let unscale = 1.0 / backward.mask_scale.unwrap_or(1.0);
             for (d, a) in lanes.iter_mut().zip(&backward.output[lane..lane + V::N]) {
-                *d *= C::derivative(a * unscale);
+                *d *= by(a * unscale);
             }
         }
     }
+}
+
+/// A function for portable code, in code that there is once.
+#[inline(never)]
+fn value_of<C: Smooth>(z: f32) -> f32 {
+    C::value(z)
+}
+
+/// A derivative for portable code, in code that there is once.
+#[inline(never)]
+fn derivative_of<C: Smooth>(z: f32) -> f32 {
+    C::derivative(z)
 }

@@ -30,7 +30,7 @@ fn gradients<S: Simd>(
 ) {
     let stride = x.stride;
     let gather = Gather::new(w.bounded(), x);
-    if Blocks::pay(w.indptr(), stride, NARROW) {
+    if S::INLINES && Blocks::pay(w.indptr(), stride, NARROW) {
         let mut blocks = Blocks::new(w.indptr(), rows, stride);
         while let Some(block) = blocks.next() {
             let d = dy.rows(block.rows.clone());
@@ -148,11 +148,29 @@ impl Sink for SpendPlain<'_> {
     }
 }
 
-/// What gradients are for. The common step has its code; the others share theirs, as the
-/// product that takes them is long.
+/// What gradients are for. The product that takes them is long: the common step has its code, the
+/// others share theirs, and portable code is there once.
 enum Use<'a> {
     Plain(SpendPlain<'a>),
     Other(Other<'a>),
+}
+
+impl Sink for Use<'_> {
+    #[inline(always)]
+    fn fetch<S: Simd>(&mut self, simd: S, k: usize, count: usize) {
+        match self {
+            Use::Plain(plain) => plain.fetch(simd, k, count),
+            Use::Other(other) => other.fetch(simd, k, count),
+        }
+    }
+
+    #[inline(always)]
+    fn take<S: Simd>(&mut self, simd: S, k: usize, sums: [f32; 8], count: usize) {
+        match self {
+            Use::Plain(plain) => plain.take(simd, k, sums, count),
+            Use::Other(other) => other.take(simd, k, sums, count),
+        }
+    }
 }
 
 /// [`Store`] or [`Spend`].
@@ -186,8 +204,11 @@ fn sddmm_body<S: Simd>(
     dy: Batch<'_>,
     x: Batch<'_>,
     rows: Range<usize>,
-    gradient: Use<'_>,
+    mut gradient: Use<'_>,
 ) {
+    if !S::INLINES {
+        return gradients(simd, w, dy, x, rows, &mut gradient);
+    }
     match gradient {
         Use::Plain(mut plain) => gradients(simd, w, dy, x, rows, &mut plain),
         Use::Other(mut other) => gradients(simd, w, dy, x, rows, &mut other),

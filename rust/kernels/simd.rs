@@ -112,7 +112,7 @@ pub trait Simd: Copy + Send + Sync {
     type V4: Vector<Self>;
     /// One lane.
     type V1: Vector<Self>;
-    /// How many sums of sixteen lanes a product forms at a time, 4 or 8: no more than there are
+    /// How many sums of sixteen lanes a product forms at a time, 1, 4 or 8: no more than there are
     /// registers for.
     const TILE: usize = 8;
     /// Whether large bodies have to be part of their caller, as calls lose the instruction set.

@@ -34,6 +34,10 @@ fn products<S: Simd>(
     y: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
+    // Portable code has the one way that does for all, as it is small.
+    if !S::INLINES {
+        return products_of_panels(simd, gather, gather.stride, values, rows, y, finish);
+    }
     // In short rows, matching the stride for each of them takes as long as the product. A transpose
     // has no such case: it waits for values at random positions.
     if let Values::Direct(data) = values

@@ -49,18 +49,19 @@ macro_rules! for_tiles {
                         tile!(V16, 4, at);
                         at += 64;
                     }
-                } else {
+                } else if <$simd as Simd>::TILE >= 4 {
                     while stride - at >= 64 {
                         tile!(V16, 4, at);
                         at += 64;
                     }
                 }
-                if stride - at >= 32 {
+                if <$simd as Simd>::TILE >= 2 && stride - at >= 32 {
                     tile!(V16, 2, at);
                     at += 32;
                 }
-                if stride - at >= 16 {
+                while stride - at >= 16 {
                     tile!(V16, 1, at);
+                    at += 16;
                 }
             }
         }

@@ -12,8 +12,8 @@ impl Simd for Portable {
     type V8 = [f32; 8];
     type V4 = [f32; 4];
     type V1 = f32;
-    // Eight sums would not fit the registers of any target that has no vectors here.
-    const TILE: usize = 4;
+    // One sum of sixteen lanes is four registers of a target that has no other vectors here.
+    const TILE: usize = 1;
     const INLINES: bool = false;
 
     #[inline(always)]
@@ -32,6 +32,7 @@ impl Simd for Portable {
     }
 }
 
+// What is long is there once, and called: this code is for targets that it is not fast on anyway.
 impl<S, const N: usize> Vector<S> for [f32; N] {
     const N: usize = N;
     #[inline(always)]
@@ -62,24 +63,23 @@ impl<S, const N: usize> Vector<S> for [f32; N] {
     fn mul(self, other: Self) -> Self {
         std::array::from_fn(|i| self[i] * other[i])
     }
-    // Each lane may be a call where the target has no such instruction: once, not wherever it is used.
     #[inline(never)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
         std::array::from_fn(|i| self[i].mul_add(factor[i], addend[i]))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn positive(self) -> u16 {
         self.iter().enumerate().fold(0, |bits, (i, v)| bits | u16::from(*v > 0.0) << i)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn select(self, bits: u16, other: Self) -> Self {
         std::array::from_fn(|i| if bits >> i & 1 == 1 { self[i] } else { other[i] })
     }
-    #[inline(always)]
+    #[inline(never)]
     fn flushed(self, _: S) -> Self {
         std::array::from_fn(|i| flushed(self[i]))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn sum(self) -> f32 {
         let mut lanes = self;
         let mut width = N;

@@ -403,10 +403,10 @@ impl<'a> Gather<'a> {
             1 => self.dots_of::<S, S::V1, 1, FETCH>(simd, d, range, sink),
             4 => self.dots_of::<S, S::V4, 1, FETCH>(simd, d, range, sink),
             8 => self.dots_of::<S, S::V8, 1, FETCH>(simd, d, range, sink),
-            16 => self.dots_of::<S, S::V16, 1, FETCH>(simd, d, range, sink),
-            32 => self.dots_of::<S, S::V16, 2, FETCH>(simd, d, range, sink),
-            64 => self.dots_of::<S, S::V16, 4, FETCH>(simd, d, range, sink),
-            128 => self.dots_of::<S, S::V16, 8, FETCH>(simd, d, range, sink),
+            16 if S::INLINES => self.dots_of::<S, S::V16, 1, FETCH>(simd, d, range, sink),
+            32 if S::INLINES => self.dots_of::<S, S::V16, 2, FETCH>(simd, d, range, sink),
+            64 if S::INLINES => self.dots_of::<S, S::V16, 4, FETCH>(simd, d, range, sink),
+            128 if S::INLINES => self.dots_of::<S, S::V16, 8, FETCH>(simd, d, range, sink),
             _ => self.dots_of::<S, S::V16, 0, FETCH>(simd, d, range, sink),
         }
     }
