@@ -68,7 +68,7 @@ class ExplosionWarning(RuntimeWarning):
     - if it is no better and all predictions are the same: hidden units are dead;
     - if it is not 0.5 % below the constant's after ten epochs and 200 steps, or more: nothing was
       learnt. The message names causes that the data show;
-    - if it is not 10 % below it, then, and features are far from a size of 1.
+    - if it is not 10 % below it by then, and features are far from a size of 1.
     """
 
 

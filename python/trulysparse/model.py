@@ -69,7 +69,7 @@ class SparseMLP(Reported):
     density
         The probability of a connection, in (0, 1], instead of `epsilon`. One, or one per layer.
     allocation
-        Makes `density`, then a number, that of the whole network, and spreads it over the layers.
+        How `density`, which is then one number for the whole network, is spread over the layers.
         ``"uniform"``: evenly. ``"er"``: in proportion to ``(n_in + n_out) / (n_in * n_out)``, as
         `epsilon` does; others take what a full layer cannot. ``"erk"``: the same. Default None.
     activation

@@ -14,15 +14,16 @@ from trulysparse.callbacks.base import Callback, Logs, Model
 class GradientNorms(Callback):
     """Record the norms of the layers' gradients over the epochs of a fit: its gradient flow.
 
-    `SparseMLP.gradient_norms` of the same samples before the first epoch and after each epoch, on
-    the connections that the epoch has trained: pruning and evolution come after it. The fit has the
-    same bits as without. `trulysparse.plot.gradient_flow` draws the record. Every fit starts anew.
+    It takes `SparseMLP.gradient_norms` of the same samples before the first epoch and after each
+    epoch. The connections are those that the epoch has trained, as pruning and evolution come after
+    it. The fit has the same bits as without. `trulysparse.plot.gradient_flow` draws the record.
+    Every fit starts anew.
 
     Parameters
     ----------
     x, y
         Samples and targets, as `fit` takes them. They are one batch, whose activations take memory,
-        and a record costs a step on them: some hundreds of samples are enough.
+        and a record takes as long as a step on them. Some hundreds of samples are enough.
     every
         Record after each `every`-th epoch, and in any case before the first and after the last.
         Default 1.

@@ -12,8 +12,8 @@ from trulysparse.callbacks.base import Callback, Logs
 class LearningRateScheduler(Callback):
     """Set the learning rate of every epoch by a function, as Keras's does.
 
-    In place of a schedule of the optimiser, which must be the constant one without a warm-up, and
-    without a `strategy`: `SparseMLP.fit` refuses others.
+    It takes the place of the optimiser's schedule, which must be the constant one without a
+    warm-up. `SparseMLP.fit` refuses another schedule, and a `strategy`.
 
     Parameters
     ----------

@@ -19,8 +19,8 @@ class ModelCheckpoint(Callback):
     """Save the model after every epoch, or after every best one, as Keras's callback does.
 
     The files are those of `SparseMLP.save`. They come before the pruning and the evolution that
-    follow an epoch; the user guide says how to go on from one. They have no networks of workers: in
-    the second phase of a strategy its own `checkpoint` does.
+    follow an epoch; the user guide says how to go on from one. The networks of workers are not in
+    them: in the second phase of a strategy they are in its own `checkpoint`.
 
     Parameters
     ----------

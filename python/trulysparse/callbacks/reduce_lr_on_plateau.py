@@ -13,8 +13,8 @@ from trulysparse.callbacks.monitor import Monitor
 class ReduceLROnPlateau(Callback):
     """Lower the learning rate when a number has stopped improving, as Keras's callback does.
 
-    In place of a schedule of the optimiser, which must be the constant one without a warm-up, and
-    without a `strategy`: `SparseMLP.fit` refuses others.
+    It takes the place of the optimiser's schedule, which must be the constant one without a
+    warm-up. `SparseMLP.fit` refuses another schedule, and a `strategy`.
 
     Parameters
     ----------

@@ -41,9 +41,10 @@ input_gain
 label_smoothing
     How much of each class training spreads evenly over all, in [0, 1). Default ``"auto"``: 0.1 for
     classes of fewer than 1,000 samples, and 0 otherwise and in `partial_fit`. Smoothing and dropout
-    make probabilities too even, so `fit` ends by dividing what the softmax gets by a temperature,
-    which changes no class: that at which a quarter of the samples, held out for it, is likeliest.
-    Not if this or `max_iter` is given, and from 20 to 5,000 samples only.
+    make probabilities too even, so `fit` ends by dividing what the softmax gets by a temperature.
+    It changes no predicted class. It is the one at which a quarter of the samples, held out for it,
+    is likeliest. There is none if this or `max_iter` is given, with fewer than 20 samples, or with
+    more than 5,000.
 batch_size
     Samples per step. Default ``"auto"``: a fortieth of the samples, but at least
     16 and at most 128 of them.
@@ -112,11 +113,11 @@ n_members
     one network with the neurons of all, which gives the geometric mean of their probabilities.
     Dense samples are gathered once for all of them, in one order. Default 1.
 n_snapshots
-    How often one run is kept: after a first part at the full rate the rate falls along as many
-    cosines, each from the full one, and `model_` is the average of the networks at their ends. It
-    takes as many steps as one network. `validation_scores_` are those of the network in training.
-    With `n_members` those of each are kept. Default 1. Not with `early_stopping`; both not with
-    `warm_start` and `partial_fit`.
+    How many networks of one run are averaged. After a first part at the full rate, the rate falls
+    along as many cosines, each from the full one. `model_` is the average of the networks at their
+    ends. It takes as many steps as one network. `validation_scores_` are those of the network in
+    training. With `n_members` those of each are kept. Default 1. Not with `early_stopping`;
+    `warm_start` and `partial_fit` allow neither members nor snapshots.
 early_stopping
     Hold out `validation_fraction` of the samples, or take `X_val` and `y_val` of `fit`; end
     the training when their score has not improved for `n_iter_no_change` epochs, and keep the

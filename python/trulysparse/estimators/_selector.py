@@ -68,11 +68,11 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         below that of a constant prediction by more than its error.
     fdr
         The false discovery rate, a number in (0, 1), only with `y` and instead of
-        `n_features_to_select`: as many columns are selected as leave the mean share of those among
-        them that tell nothing about `y` at most at this rate; none, with a warning, if none tells
-        anything. None (default): a number of columns. Each of ten networks, or of `n_members` if
-        that is more, eliminates the columns together with shadows of these, which are columns with
-        the rows in another order, the same for all. The rate holds if columns that tell nothing
+        `n_features_to_select`: of the columns that are selected, the mean share that tells nothing
+        about `y` is at most this. As many are selected as keep it; none, with a warning, if none
+        tells anything. None (default): a number of columns. Ten networks, or `n_members` if that is
+        more, each eliminate the columns together with their shadows. Shadows are the columns with
+        the rows in another order, one order for all. The rate holds if columns that tell nothing
         are independent of those that do: a column that goes with one that tells counts as telling.
         It is a mean over tables; of one table the share may be higher. The samples are copied for
         the shadows, and at a rate below 0.1 more than once.
@@ -80,8 +80,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         Networks, whose scores are averaged in each round, at most 1000; only with `y`. Default 3.
         More of them are slower, and agree better between two draws of the samples.
     n_subsamples
-        Halves of the samples, drawn at random, of which as many columns are selected once more for
-        `selection_frequency_`; only with `y`. Default 0. Each takes the time of one network.
+        How many random halves of the samples are drawn. From each, as many columns are selected
+        once more, for `selection_frequency_`; only with `y`. Default 0. Each takes the time of one
+        network.
     hidden_layer_sizes
         Neurons of the hidden layers, a number for one layer. None (default) is (100,) with `y` and
         (200,) without. QuickSelection takes one of 1000.
@@ -114,9 +115,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         The step size, constant. None (default) is 0.004, of Adam, with `y`, and 0.005, of SGD,
         without.
     weight_decay
-        With `y` times the learning rate, the fraction of every parameter taken away per step: None
-        (default) is 3 for two classes, 12 if there are as many samples as columns, and 1 for all
-        else. Without `y` that fraction: None is 0.01.
+        The fraction of every parameter that is taken away per step; with `y` it is multiplied by
+        the learning rate. None (default) is, with `y`, 3 for two classes, 12 if there are as many
+        samples as columns, and 1 for all else; without, 0.01.
     zeta
         The fraction of connections replaced after an epoch, in [0, 1). Default 0.3.
     standardize
@@ -158,8 +159,8 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         Of a frame with text, categories, times or missing cells: what became of each column, and
         why those that are left out are. None of arrays and of frames of numbers only.
     model_ : SparseMLP
-        A trained network; it takes all features as they are, those that are not selected for
-        nothing. Its `metadata` have the names of features and classes.
+        A trained network. It takes all features as they are, and ignores those that are not
+        selected. Its `metadata` have the names of features and classes.
 
     Raises
     ------

@@ -181,8 +181,8 @@ class Adam(_Optimizer):
 
     Takes 4 bytes a connection more than `SGD`, for ``s``; ``m`` is where SGD's momentum is. Both
     stay with their connections through evolution, pruning and compaction, and are saved with the
-    model; grown connections start with 0. A model that goes on with another optimiser starts with
-    0 too, as momentum means something else there. Without a `strategy` only, and not for SReLU.
+    model; grown connections start with 0. A model that goes on with another optimiser starts with 0
+    too, as momentum means something else there. A `strategy` and SReLU need `SGD` instead.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ class Lion(_Optimizer):
     Takes as much memory as `SGD`, 4 bytes a connection less than `Adam`: ``m`` is where SGD's
     momentum is. It stays with its connection through evolution, pruning and compaction, and is
     saved with the model; grown connections start with 0, and so does a model that another optimiser
-    has trained. Without a `strategy` only, and not for SReLU.
+    has trained. A `strategy` and SReLU need `SGD` instead.
 
     Parameters
     ----------

@@ -72,10 +72,9 @@ class WASSP:
         each worker is in a file beside it, so that the bits are those of a fit that was not
         broken off. None (default) writes none.
     momentum_correction
-        Whether the velocity is multiplied by new rate / old rate at the start of an epoch whose
-        factor of the learning rate is another one than that of the epoch before: while warming up,
-        and where phase 2 drops the factor. The schedule of the optimiser does not count, as in a
-        sequential fit. Default False.
+        Whether the velocity is multiplied by new rate / old rate at the start of an epoch that
+        changes the factor of the learning rate: while warming up, and where phase 2 drops the
+        factor. The schedule of the optimiser does not count, as in a sequential fit. Default False.
     scale_local_rate
         Whether phase 2 keeps the factor of phase 1, `workers` after the warm-up. Default False: its
         steps have the learning rate of a sequential fit.

@@ -70,8 +70,8 @@ class RowBlocks:
     sample_weight
         By what each sample counts, (rows,), as in `SparseMLP.fit`. Default None.
     buffer_rows
-        How many rows are mixed. None (default): those of a 32nd of what the file takes, but
-        1 to 256 MiB. Memory holds three to six times as much.
+        How many rows are mixed. None (default): as many as are a 32nd of the file, but at least 1
+        MiB and at most 256 MiB of them. Memory holds three to six times as much.
 
     Attributes
     ----------

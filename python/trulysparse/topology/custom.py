@@ -124,8 +124,8 @@ class TopologyRule(Rule):
     The rule decides layer by layer, the output layer excepted, what is dropped and what grows; the
     core checks that and does it, all layers at once. Survivors keep their momentum, and the number
     of connections may change. A mistake is a ValueError or TypeError that names it and leaves the
-    model as it was; what `evolve` raises ends the fit at the completed epoch. Not for a fit with a
-    strategy.
+    model as it was; what `evolve` raises ends the fit at the completed epoch. A fit with a strategy
+    refuses it.
 
     Memory beside that of the layers: 12 bytes a connection of all layers together and 16 one that
     grows, and what the rule takes itself: keep that proportional to the connections.

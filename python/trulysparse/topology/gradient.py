@@ -25,7 +25,7 @@ class GradientGrowth(MagnitudeRule):
 
     Nothing of n_in x n_out is made: a layer's candidates take 16 bytes each, beside what `SET`
     takes, so ``16 * zeta * samples`` bytes a connection, and as many more for connections with a
-    weight of exactly zero; `SparseMLP.plan` counts the former. Not for a fit with a strategy.
+    weight of exactly zero; `SparseMLP.plan` counts the former. A fit with a strategy refuses it.
 
     Parameters
     ----------
