@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core
+from trulysparse import _check, _core
 from trulysparse.config import Config
 from trulysparse.data import arrays
 from trulysparse.data.augmentation import ImageAugmentation
@@ -215,6 +215,8 @@ def remedy(core: _core.Network, *, changes: bool = False) -> str:
 def held_out(core: _core.Network, validation_data: Any) -> _core.Data:
     """Check ``(x, y)`` that a fit or a pruning is judged by."""
     if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-        raise TypeError("validation_data: expected a tuple (x, y)")
+        raise TypeError(
+            f"validation_data = {_check.shown(validation_data)}: expected a tuple (x, y)"
+        )
     x, y = validation_data
     return given(core, x, y, ("validation_data[0] (x)", "validation_data[1] (y)")).data

@@ -33,7 +33,7 @@ def rate(selector: Any, y: Any) -> float | None:
         high_open=True,
     )  # fmt: skip
     if y is None:
-        raise ValueError(f"fdr = {found} without y: expected targets that columns may tell")
+        raise ValueError(f"fdr = {found} without y: expected targets for columns to tell about")
     if selector.n_features_to_select is not None:
         raise ValueError(
             f"fdr = {found} and n_features_to_select = {selector.n_features_to_select!r}: expected "

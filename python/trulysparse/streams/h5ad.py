@@ -29,7 +29,7 @@ def source(path: str, label: str | None) -> Source:
     else:
         made = ArraySource(f"{path}: X", x, labels)
     if labels is not None and labels.shape != (made.rows,):
-        raise ValueError(f"{path}: obs has {labels.shape} labels: expected {made.rows}")
+        raise ValueError(f"{path}: obs has labels of shape {labels.shape}: expected ({made.rows},)")
     if "var" in file and (names := _names(file["var"])) is not None:
         made.names = names if len(names) == made.columns else None
     return made
