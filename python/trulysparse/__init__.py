@@ -25,6 +25,7 @@ tables and images to try, `plot` draws histories and networks.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from trulysparse import _hints
 from trulysparse._core import __version__
 from trulysparse.attribution import Explanation
 from trulysparse.callbacks import (
@@ -140,7 +141,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"trulysparse.{name}")
     if name in _ESTIMATORS:
         return getattr(import_module("trulysparse.estimators"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _hints.missing(__name__, name, (*__all__, *_MODULES))
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from trulysparse import _core
+from trulysparse import _check, _core
 
 # What a terminal obeys, and what changes the order of letters. Half a surrogate cannot be printed.
 _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -19,6 +19,28 @@ _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 def plain(text: str) -> str:
     """Write control characters as Python would: a name in a file may have some."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+# Endings of other formats, which a model's file would only seem to have.
+_OTHERS = {
+    **dict.fromkeys((".h5", ".hdf5", ".keras", ".pb", ".tflite"), "Keras writes"),
+    **dict.fromkeys((".pt", ".pth", ".ckpt"), "PyTorch writes"),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib", ".skops", ".onnx"), "other libraries write"),
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".parquet", ".feather", ".xlsx"), "tables have"),
+    **dict.fromkeys((".npz", ".npy", ".mat", ".json", ".html", ".zip"), "other data have"),
+}
+
+
+def to_write(name: str, value: Any) -> str:
+    """Give the path of a model's file to write; ValueError if it is called another format."""
+    path = _check.path(name, value)
+    ending = os.path.splitext(path)[1].lower()
+    if ending in _OTHERS:
+        raise ValueError(
+            f"{name} = {_check.shown(path)}: expected the ending .safetensors, or none; {ending} "
+            f"is one that {_OTHERS[ending]}"
+        )
+    return path
 
 
 @contextmanager

@@ -182,7 +182,7 @@ class Layer:
         return matrix
 
     if not TYPE_CHECKING:  # which would then take any name
-        __getattr__ = _hints.attribute
+        __getattr__, __setattr__ = _hints.attribute, _hints.assign
 
     def __repr__(self) -> str:
         return (

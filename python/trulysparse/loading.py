@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NoReturn
 
-from trulysparse import _check, _files, _progress
+from trulysparse import _check, _files, _hints, _progress
 from trulysparse.config import threads as threads_of
 from trulysparse.model import SparseMLP, of_core
 
 _ESTIMATOR = "estimator"  # of the metadata, as `estimators` writes them
 
 
+@_hints.plain
 def load(
-    path: str | os.PathLike[str], *, threads: int | None = None, progress: bool = False
+    path: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    progress: bool = False,
+    **unknown: NoReturn,
 ) -> Any:
     """Load a model that `SparseMLP.save` or an estimator's `save` wrote.
 
@@ -45,6 +50,7 @@ def load(
     RuntimeWarning
         If training had diverged.
     """
+    _hints.refuse("load", unknown)
     loaded = network(path, threads=threads, progress=progress, stacklevel=5)
     if _ESTIMATOR not in loaded.metadata:
         return loaded

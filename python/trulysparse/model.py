@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core, _hints, _progress, attribution, names, scoring
+from trulysparse import _check, _core, _files, _hints, _progress, attribution, names, scoring
 from trulysparse.callbacks import Callback
 from trulysparse.config import MOST_THREADS, Config, Setting, say_if_dense, settings_of
 from trulysparse.config import threads as threads_of
@@ -812,7 +812,7 @@ class SparseMLP(Reported):
             print_fn(line)
 
     if not TYPE_CHECKING:  # which would then take any name
-        __getattr__ = _hints.attribute
+        __getattr__, __setattr__, __call__ = _hints.attribute, _hints.assign, _hints.called
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
@@ -837,15 +837,20 @@ class SparseMLP(Reported):
 
     # --- files ------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str], *, progress: bool = False) -> None:
+    @_hints.plain
+    def save(
+        self, path: str | os.PathLike[str], *, progress: bool = False, **unknown: NoReturn
+    ) -> None:
         """Save everything that the model is to one safetensors file.
 
         Structure, weights, the optimiser's state, biases, standardisation, configuration, counters
         and `metadata`. The file is written beside `path` and takes its place when it is complete,
         so Ctrl-C, a crash or a full disk leaves an old file as it was; of a symbolic link it takes
-        the place of what that leads to. `progress` as in the constructor. Errors are an OSError.
+        the place of what that leads to. `progress` as in the constructor. Errors are an OSError; an
+        ending that means another format, such as ``.h5``, is a ValueError.
         """
-        path, strings = _check.path("path", path), _check.strings("metadata", self.metadata)
+        _hints.refuse("SparseMLP.save", unknown)
+        path, strings = _files.to_write("path", path), _check.strings("metadata", self.metadata)
         with _progress.slow("saving", enabled=_check.boolean("progress", progress)) as tick:
             self._core.save(path, strings, tick)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
-from trulysparse import _check, names
+from trulysparse import _check, _hints, names
 from trulysparse.config import EPSILON, Config
 from trulysparse.data.augmentation import ImageAugmentation
 from trulysparse.losses import LOSSES
@@ -352,7 +352,10 @@ PRESETS: Mapping[str, Mapping[str | None, Preset]] = {
 """By name and data set; None stands for all other data."""
 
 
-def preset(name: str, data: str | None = None, *, samples: int | None = None) -> Preset:
+@_hints.plain
+def preset(
+    name: str, data: str | None = None, *, samples: int | None = None, **unknown: NoReturn
+) -> Preset:
     """Give the settings that ``trulysparse train --preset`` has for a data set.
 
     Parameters
@@ -388,6 +391,7 @@ def preset(name: str, data: str | None = None, *, samples: int | None = None) ->
     >>> model.layer_sizes, paper.fit["epochs"]  # model.fit(x, y, **paper.fit)
     ([500, 400, 100, 400, 2], 500)
     """
+    _hints.refuse("preset", unknown)
     _check.choice("preset", name, tuple(PRESETS))
     if data is not None and not isinstance(data, str):
         raise TypeError(f"data = {_check.shown(data)}: expected the name of a data set, or None")

@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 
 # A room is a folder or a file of the package: which rooms each may import. Every room may import
 # those of EVERYBODY. A room below `model` knows no model, and nothing imports `cli` or `__init__`.
-EVERYBODY = {"_check", "_core", "_files", "_hints", "_html", "_progress", "names"}
+EVERYBODY = {"_check", "_core", "_files", "_hints", "_html", "_progress", "_words", "names"}
 _OLD = ("augmentation", "feature_selection", "pruning", "recorder", "rules", "schedules")
 ALLOWED = {
     "_check": set(),
@@ -27,6 +27,7 @@ ALLOWED = {
     "_html": set(),
     "names": set(),
     "_progress": set(),
+    "_words": set(),
     "_moved": set(),
     "activations": set(),
     "losses": set(),

@@ -1,5 +1,8 @@
 """What can be run between the epochs of a fit, under Keras's names."""
 
+from typing import TYPE_CHECKING
+
+from trulysparse import _hints
 from trulysparse.callbacks.base import Callback, Logs
 from trulysparse.callbacks.csv_logger import CSVLogger
 from trulysparse.callbacks.early_stopping import EarlyStopping
@@ -28,3 +31,6 @@ __all__ = [
     "TerminateOnNaN",
     "TopologyRecorder",
 ]
+
+if not TYPE_CHECKING:  # which would then take any name
+    __getattr__ = _hints.of_module(__name__, __all__)

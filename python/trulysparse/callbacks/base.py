@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check, names
+from trulysparse import _check, _hints, names
 from trulysparse.history import History
 from trulysparse.layer import Layer
 
@@ -44,7 +44,7 @@ class Model(Protocol):
     def restore(self, snapshot: Snapshot) -> None: ...
 
 
-class Callback:
+class Callback(_hints.Worded):
     """Base class of callbacks, with Keras's names; override what you need.
 
     A fit refuses a callback that has another method whose name begins with ``on_``: it would never
@@ -84,13 +84,15 @@ class Callback:
 
     def __new__(cls, *args: Any, **settings: Any) -> Callback:
         """Note what it is made with, to say so."""
-        made = super().__new__(cls)
+        made: Callback = super().__new__(cls, *args, **settings)
         given = [("", value) for value in args]
         given += [(f"{name}=", value) for name, value in settings.items()]
         made._made_with = ", ".join(
             f"{name}{_check.shown(_check.plain(value))}" for name, value in given
         )
         return made
+
+    _hints.hides_arguments(__new__)
 
     _made_with: str = ""
 

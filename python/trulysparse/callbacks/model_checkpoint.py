@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trulysparse import _check, names
+from trulysparse import _check, _files, names
 from trulysparse.callbacks.base import Callback, Logs
 from trulysparse.callbacks.monitor import MODES, Monitor
 
@@ -58,7 +58,7 @@ class ModelCheckpoint(Callback):
         save_best_only: bool = False,
         mode: names.Mode = "auto",
     ) -> None:
-        self._filepath = _check.path("filepath", filepath)
+        self._filepath = _files.to_write("filepath", filepath)
         self._watches = self._remembers = _check.boolean("save_best_only", save_best_only)
         mode = _check.choice("mode", mode, MODES)
         if not self._watches and isinstance(monitor, str) and mode == "auto":

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from trulysparse import _files
 from trulysparse.cli.common import (
     add_computing,
     check_folder,
@@ -131,6 +132,7 @@ def _check_out(out: Path) -> None:
         raise ValueError(f"--out {out}: expected the name of a model file, not of a picture")
     if out.is_dir():
         raise ValueError(f"--out {out}: expected the name of a model file, not of a folder")
+    _files.to_write("--out", out)
 
 
 def _change(which: str, before: Mapping[str, float], after: Mapping[str, float]) -> str:

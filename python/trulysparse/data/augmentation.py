@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, _hints
 from trulysparse.data import arrays
 from trulysparse.data.numeric import numeric
 
@@ -18,8 +18,9 @@ from trulysparse.data.numeric import numeric
 _MOST = 2**16
 
 
+@_hints.frozen
 @dataclass(frozen=True)
-class ImageAugmentation:
+class ImageAugmentation(_hints.Worded):
     """Images that are turned, moved and mirrored a little, anew whenever training uses one.
 
     An image is turned about its centre by an angle, moved by a part of its height and of its

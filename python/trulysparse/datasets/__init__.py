@@ -9,8 +9,9 @@ Nothing that a file holds is run, and no archive is unpacked to the disk.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.data.readers import PathLike
 from trulysparse.datasets._cifar10 import load_cifar10
 from trulysparse.datasets._dataset import Dataset
@@ -39,6 +40,9 @@ __all__ = [
     "resolve",
 ]
 
+if not TYPE_CHECKING:  # which would then take any name
+    __getattr__ = _hints.of_module(__name__, __all__)
+
 # Data sets of which a loader needs to know the place only.
 _PLACED = {
     "fashion-mnist": load_fashion_mnist,
@@ -49,6 +53,7 @@ _PLACED = {
 NAMES = ("digits", *_PLACED, "leukemia")
 
 
+@_hints.plain
 def resolve(
     spec: PathLike,
     data_dir: PathLike | None = None,
@@ -56,6 +61,7 @@ def resolve(
     seed: int = 0,
     *,
     hold_out: bool = True,
+    **unknown: NoReturn,
 ) -> Dataset:
     """Load what ``spec`` names.
 
@@ -84,6 +90,7 @@ def resolve(
     FileNotFoundError
         If the data are not there; the message says how to get them.
     """
+    _hints.refuse("resolve", unknown)
     text = _check.path("spec", spec)
     suffix = Path(text).suffix.lower()
     _check_options(text, suffix, data_dir, label)

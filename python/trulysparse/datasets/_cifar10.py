@@ -7,11 +7,11 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.data import pickles
 from trulysparse.data.readers import KEYS, Array, PathLike, read_npz
 from trulysparse.datasets import _openml
@@ -44,7 +44,8 @@ WANTED = (
 )
 
 
-def load_cifar10(data_dir: PathLike | None = None) -> Dataset:
+@_hints.plain
+def load_cifar10(data_dir: PathLike | None = None, **unknown: NoReturn) -> Dataset:
     """Load CIFAR-10: 50000 training and 10000 test images of 32x32 coloured pixels, from 0 to 1.
 
     The 3072 features are the pixels row by row from the top, each with its red, green and blue, for
@@ -73,6 +74,7 @@ def load_cifar10(data_dir: PathLike | None = None) -> Dataset:
     ImportError
         If the images need Pillow, and it is not installed.
     """
+    _hints.refuse("load_cifar10", unknown)
     x_train, y_train, x_test, y_test = (
         _fetch() if data_dir is None else _read(Path(_check.path("data_dir", data_dir)))
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.data.readers import Array, PathLike, read_idx
 from trulysparse.datasets import _openml
 from trulysparse.datasets._dataset import Dataset, scale_pixels
@@ -30,7 +31,8 @@ ADVICE = (
 )
 
 
-def load_fashion_mnist(data_dir: PathLike | None = None) -> Dataset:
+@_hints.plain
+def load_fashion_mnist(data_dir: PathLike | None = None, **unknown: NoReturn) -> Dataset:
     """Load Fashion-MNIST: 60000 training and 10000 test images of 28x28 pixels, scaled to 0..1.
 
     Parameters
@@ -47,6 +49,7 @@ def load_fashion_mnist(data_dir: PathLike | None = None) -> Dataset:
     ValueError
         If a file is damaged, or is not what its name says.
     """
+    _hints.refuse("load_fashion_mnist", unknown)
     if data_dir is None and not FASHION_MNIST_FOLDER.is_dir():
         x, y = _fetch()
         x_train, y_train, x_test, y_test = x[:60000], y[:60000], x[60000:], y[60000:]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import chain, islice
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.data.lines import is_finite, open_text, parse, read_lines
 from trulysparse.data.readers import KEYS, Array, PathLike, check_arrays, check_features, read_npz
 from trulysparse.datasets import _openml
@@ -27,11 +28,13 @@ WANTED = (
 CHUNK = 8192  # lines
 
 
+@_hints.plain
 def load_higgs(
     data_dir: PathLike | None = None,
     *,
     train_rows: int | None = None,
     test_rows: int | None = None,
+    **unknown: NoReturn,
 ) -> Dataset:
     """Load HIGGS: 28 features of a collision, and whether it was a Higgs boson's (1) or not (0).
 
@@ -59,6 +62,7 @@ def load_higgs(
     ValueError
         If there are fewer rows, or a line is not as expected; the message names it.
     """
+    _hints.refuse("load_higgs", unknown)
     if train_rows is not None:
         train_rows = _check.integer("train_rows", train_rows, 1)
     if test_rows is not None:

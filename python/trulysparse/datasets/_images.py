@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse._progress import slow
 from trulysparse.data.readers import Array, PathLike
 from trulysparse.datasets._dataset import Dataset, scale_pixels, split
@@ -44,7 +44,10 @@ class Images:
     has_parts: bool
 
 
-def load_images(path: PathLike, *, seed: int = 0, hold_out: bool = True) -> Dataset:
+@_hints.plain
+def load_images(
+    path: PathLike, *, seed: int = 0, hold_out: bool = True, **unknown: NoReturn
+) -> Dataset:
     """Load images of one size from a folder or a .zip, in one folder for each class.
 
     The features are the pixels row by row from the top, each with its red, green and blue (or its
@@ -72,6 +75,7 @@ def load_images(path: PathLike, *, seed: int = 0, hold_out: bool = True) -> Data
     ImportError
         If Pillow is not installed.
     """
+    _hints.refuse("load_images", unknown)
     images = read_images(Path(_check.path("path", path)))
     x = scale_pixels(images.pixels)
     height, width, channels = images.pixels.shape[1:]

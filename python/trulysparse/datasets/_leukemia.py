@@ -6,11 +6,12 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse._progress import slow
 from trulysparse.data.lines import Line, open_text, parse, read_lines
 from trulysparse.data.readers import PathLike, encode
@@ -29,8 +30,13 @@ WANTED = (
 )
 
 
+@_hints.plain
 def load_leukemia(
-    data_dir: PathLike | None = None, *, label: str | None = None, seed: int = 0
+    data_dir: PathLike | None = None,
+    *,
+    label: str | None = None,
+    seed: int = 0,
+    **unknown: NoReturn,
 ) -> Dataset:
     """Load Leukemia: 54,675 probes of 2,096 bone marrows, 18 classes (GEO GSE13159, MILE study).
 
@@ -58,6 +64,7 @@ def load_leukemia(
     ValueError
         If the file is damaged; the message names the line.
     """
+    _hints.refuse("load_leukemia", unknown)
     if data_dir is None:
         raise FileNotFoundError(
             f"leukemia needs --data-dir: a folder with {WANTED}; OpenML's leukemia is another, of "

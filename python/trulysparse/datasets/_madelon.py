@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.data.readers import KEYS, Array, PathLike, check_arrays, check_features
 from trulysparse.datasets import _openml
 from trulysparse.datasets._dataset import Dataset
@@ -19,7 +20,8 @@ WANTED = (
 ROWS, FEATURES = (2000, 600), 500
 
 
-def load_madelon(data_dir: PathLike | None = None) -> Dataset:
+@_hints.plain
+def load_madelon(data_dir: PathLike | None = None, **unknown: NoReturn) -> Dataset:
     """Load Madelon (NIPS 2003): 500 features, two classes, 2000 training and 600 validation rows.
 
     Parameters
@@ -38,6 +40,7 @@ def load_madelon(data_dir: PathLike | None = None) -> Dataset:
     ValueError
         If a file's contents are not as expected.
     """
+    _hints.refuse("load_madelon", unknown)
     if data_dir is None:
         return _fetch()
     folder = Path(_check.path("data_dir", data_dir))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.data.readers import Array
 from trulysparse.datasets._dataset import Dataset
 
@@ -14,7 +15,10 @@ _ROWS = 256  # drawn at a time, so that little memory is needed beside the resul
 _NUMBER = re.compile(r"synthetic:([1-9]\d{0,8})(?::([1-9]\d{0,8}))?")
 
 
-def load_synthetic(features: int, samples: int = 5000, seed: int = 0) -> Dataset:
+@_hints.plain
+def load_synthetic(
+    features: int, samples: int = 5000, seed: int = 0, **unknown: NoReturn
+) -> Dataset:
     """Draw artificial data of any width: noise, and one feature in 64 that tells two classes apart.
 
     Parameters
@@ -27,6 +31,7 @@ def load_synthetic(features: int, samples: int = 5000, seed: int = 0) -> Dataset
     seed
         Decides the draw. Default 0.
     """
+    _hints.refuse("load_synthetic", unknown)
     features = _check.integer("features", features, 1)
     samples = _check.integer("samples", samples, 1)
     rng = np.random.default_rng(_check.integer("seed", seed, 0))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.data.digits import Names, say_integers
 from trulysparse.data.numeric import is_number_text
 from trulysparse.data.precision import narrowest
@@ -17,11 +17,13 @@ from trulysparse.datasets._dataset import Dataset, split
 from trulysparse.readers import Table, read_table
 
 
-def load_digits(seed: int = 0) -> Dataset:
+@_hints.plain
+def load_digits(seed: int = 0, **unknown: NoReturn) -> Dataset:
     """Load scikit-learn's 8x8 digits: 1437 training and 360 test images, stratified by ``seed``.
 
     The 64 features are the pixels, scaled to 0..1; some of them are constant.
     """
+    _hints.refuse("load_digits", unknown)
     from sklearn.datasets import load_digits as sklearn_digits
 
     digits = sklearn_digits()
@@ -32,8 +34,14 @@ def load_digits(seed: int = 0) -> Dataset:
     return split("digits", x, y, classes, names, seed=seed, image_shape=(8, 8, 1))
 
 
+@_hints.plain
 def load_npz(
-    path: PathLike, *, seed: int = 0, hold_out: bool = True, name: str | None = None
+    path: PathLike,
+    *,
+    seed: int = 0,
+    hold_out: bool = True,
+    name: str | None = None,
+    **unknown: NoReturn,
 ) -> Dataset:
     """Load a NumPy archive with ``x_train``, ``y_train`` and, optionally, ``x_test``, ``y_test``.
 
@@ -57,6 +65,7 @@ def load_npz(
     FileNotFoundError
         If there is no such file.
     """
+    _hints.refuse("load_npz", unknown)
     path = _check.path("path", path)
     name = name or Path(path).stem
     found = read_npz(path)
@@ -75,8 +84,14 @@ def load_npz(
     return Dataset(name, x, y_train, arrays["x_test"], y_test, None, classes, shape)
 
 
+@_hints.plain
 def load_csv(
-    path: PathLike, label: str | None = None, *, seed: int = 0, hold_out: bool = True
+    path: PathLike,
+    label: str | None = None,
+    *,
+    seed: int = 0,
+    hold_out: bool = True,
+    **unknown: NoReturn,
 ) -> Dataset:
     """Load a text of numbers with a column of class labels, as arrays.
 
@@ -102,6 +117,7 @@ def load_csv(
     FileNotFoundError
         If there is no such file.
     """
+    _hints.refuse("load_csv", unknown)
     path = _check.path("path", path)
     x, codes, classes, table = arrays_of(path, label)
     name = Path(path).stem

@@ -1,5 +1,8 @@
 """A classifier, a regressor and a feature selector in scikit-learn's interface."""
 
+from typing import TYPE_CHECKING
+
+from trulysparse import _hints
 from trulysparse.estimators import _saved
 from trulysparse.estimators._classifier import SparseMLPClassifier
 from trulysparse.estimators._regressor import SparseMLPRegressor
@@ -17,3 +20,6 @@ def restored(model: SparseMLP) -> SparseMLPClassifier | SparseMLPRegressor:
 
 
 __all__ = ["SparseFeatureSelector", "SparseMLPClassifier", "SparseMLPRegressor"]
+
+if not TYPE_CHECKING:  # which would then take any name
+    __getattr__ = _hints.of_module(__name__, __all__)

@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from trulysparse import _check, names
+from trulysparse import _check, _files, names
 from trulysparse.callbacks import Callback
 from trulysparse.data import columns, seen
 from trulysparse.data.blocks import Blocks
@@ -473,12 +473,14 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         ------
         OSError
             If it cannot be written.
+        ValueError
+            If it ends in what means another format, such as ``.pkl``.
         TypeError
             If the classes are neither numbers nor text nor booleans.
         """
         check_is_fitted(self, "model_")
         text = _saved.metadata(self)
-        self.model_._core.save(_check.path("path", path), text, None)
+        self.model_._core.save(_files.to_write("path", path), text, None)
 
     def _answer(self, X: Any) -> tuple[SparseMLP, Any]:
         """Give the outputs for samples, and the network that they are of."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias, TypeVar, get_args
 
-from trulysparse import _check, names
+from trulysparse import _check, _hints, names
 from trulysparse.optim import schedules
 from trulysparse.optim.schedules import Schedule
 
@@ -39,7 +39,7 @@ def _set(optimizer: Any, **checked: Any) -> None:
         object.__setattr__(optimizer, name, value)
 
 
-class _Optimizer:
+class _Optimizer(_hints.Worded):
     """What all optimisers share."""
 
     # Its name in words and in the core, and what a help text says of it.
@@ -47,6 +47,7 @@ class _Optimizer:
     _summary: ClassVar[str]
     # The numbers of its update rule.
     _numbers: ClassVar[tuple[str, ...]]
+    _after_another: ClassVar[str] = "; a model that trains on with it keeps the moments"
     # Numbers that it keeps for each parameter.
     _state_per_parameter: ClassVar[int]
     # Whether it applies the gradients of workers, and trains SReLU's parameters.
@@ -93,6 +94,7 @@ def _text(optimizer: _Optimizer) -> str:
     )
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class SGD(_Optimizer):
     """Stochastic gradient descent with momentum, the paper's optimiser (arXiv 2102.01732).
@@ -170,6 +172,7 @@ class SGD(_Optimizer):
         return replace(super()._at(rate, base_rate), weight_decay=factor * self.weight_decay)
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class Adam(_Optimizer):
     """Adam with decoupled weight decay (Kingma and Ba, 2015; Loshchilov and Hutter, 2019).
@@ -237,6 +240,7 @@ class Adam(_Optimizer):
         )
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class Lion(_Optimizer):
     """Lion, whose steps have one length (Chen et al., 2023).

@@ -12,15 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 
 
 def _fraction(name: str, value: Any) -> float:
     return _check.real(name, value, "a number above 0 and at most 1", low=0, high=1, low_open=True)
 
 
+@_hints.frozen
 @dataclass(frozen=True)
-class _Scheduled:
+class _Scheduled(_hints.Worded):
     """What all schedules share."""
 
     _name: ClassVar[str]
@@ -46,6 +47,7 @@ class _Scheduled:
         return {"warmup": numbers.pop("warmup"), "fall": {"name": self._name, **numbers}}
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class Constant(_Scheduled):
     """The learning rate as it is.
@@ -66,6 +68,7 @@ class Constant(_Scheduled):
     warmup: float = 0.0
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class StepDecay(_Scheduled):
     """The learning rate multiplied by a factor at equal intervals.
@@ -92,6 +95,7 @@ class StepDecay(_Scheduled):
     warmup: float = 0.0
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class ExponentialDecay(_Scheduled):
     """The learning rate multiplied by the same factor in every step.
@@ -115,6 +119,7 @@ class ExponentialDecay(_Scheduled):
     warmup: float = 0.0
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class Cosine(_Scheduled):
     """The learning rate along half a cosine.
@@ -137,6 +142,7 @@ class Cosine(_Scheduled):
     warmup: float = 0.0
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class Cycles(_Scheduled):
     """The full rate at first, and then halves of a cosine down to 0, each from the full rate.

@@ -7,15 +7,20 @@ import os
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from trulysparse import _check
+from trulysparse import _check, _files, _hints
 
 _MOST_WORKERS = 1024
 # What is used of a communicator.
 _NEEDED = ("rank", "Isend", "Irecv", "Recv", "Iprobe", "Abort")
 
 
+class _Strategy(_hints.Worded):
+    """What both share."""
+
+
+@_hints.frozen
 @dataclass(frozen=True)
-class WASSP:
+class WASSP(_Strategy):
     """Synchronous parallel training, WASSP-SGD.
 
     *Phase 1.* In every step each worker takes the gradient of a batch from its share of the
@@ -116,8 +121,9 @@ class WASSP:
         return self.workers * batch_size
 
 
+@_hints.frozen
 @dataclass(frozen=True)
-class WASAP:
+class WASAP(_Strategy):
     """Asynchronous parallel training, WASAP-SGD.
 
     *Phase 1.* Every worker is a thread that pulls the network, takes the gradient of a batch of its
@@ -248,6 +254,8 @@ def _check_common(strategy: Strategy) -> None:
     if sharded and strategy.comm is None:
         raise ValueError("sharded = True: expected a comm as well")
     _check_path("checkpoint", strategy.checkpoint)
+    if strategy.checkpoint is not None:
+        _files.to_write("checkpoint", strategy.checkpoint)
 
 
 def ranks(comm: Any) -> int:

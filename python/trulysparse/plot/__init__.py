@@ -5,6 +5,9 @@ given, or into a new pyplot figure, and returns its Axes; write a picture to a f
 ``ax.figure.savefig("picture.png")``.
 """
 
+from typing import TYPE_CHECKING
+
+from trulysparse import _hints
 from trulysparse.plot._gradients import gradient_flow
 from trulysparse.plot._importance import feature_importance_bars, importance_histogram
 from trulysparse.plot._inputs import input_connections_heatmap, input_connections_over_epochs
@@ -36,3 +39,6 @@ __all__ = [
     "speedup_over_workers",
     "staleness_histogram",
 ]
+
+if not TYPE_CHECKING:  # which would then take any name
+    __getattr__ = _hints.of_module(__name__, __all__)

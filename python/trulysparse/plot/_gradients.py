@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from trulysparse import _hints
 from trulysparse.callbacks import GradientNorms
 from trulysparse.plot import _style
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 _MOST = 6  # layers whose legend has room among the curves
 
 
-def gradient_flow(norms: GradientNorms | npt.ArrayLike, ax: Axes | None = None) -> Axes:
+@_hints.plain
+def gradient_flow(
+    norms: GradientNorms | npt.ArrayLike, ax: Axes | None = None, **unknown: NoReturn
+) -> Axes:
     """Draw the norm of each layer's gradient over the epochs, on a logarithmic scale.
 
     Curves that lie close together tell that all layers learn; one that lies far below, that hardly
@@ -41,6 +45,7 @@ def gradient_flow(norms: GradientNorms | npt.ArrayLike, ax: Axes | None = None) 
     ValueError, TypeError
         If `norms` has no record, or is no array of finite numbers of at least 0.
     """
+    _hints.refuse("gradient_flow", unknown)
     if isinstance(norms, GradientNorms):
         if not norms.epochs:
             raise ValueError(f"norms = {norms!r}: expected one that was a callback of a fit")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -19,12 +19,14 @@ _NAME_LENGTH = 40  # characters
 _MOST_BARS = 200  # in a picture that can still be written
 
 
+@_hints.plain
 def importance_histogram(
     importance: npt.ArrayLike,
     ax: Axes | None = None,
     *,
     percentile: float | None = None,
     threshold: float | None = None,
+    **unknown: NoReturn,
 ) -> Axes:
     """Draw how the importances of a layer's neurons are distributed, and where a cut would be.
 
@@ -55,6 +57,7 @@ def importance_histogram(
     ValueError, TypeError
         If an argument is wrong, both cuts are given, or no importance is above 0.
     """
+    _hints.refuse("importance_histogram", unknown)
     values = _style.numbers("importance", importance)
     if (values < 0).any():
         raise ValueError(f"importance has {values.min():g}: expected numbers of at least 0")
@@ -132,12 +135,14 @@ def _neurons(count: int) -> str:
     return f"{count:,} neuron" + ("" if count == 1 else "s")
 
 
+@_hints.plain
 def feature_importance_bars(
     scores: npt.ArrayLike,
     ax: Axes | None = None,
     *,
     names: Sequence[str] | None = None,
     top: int = 20,
+    **unknown: NoReturn,
 ) -> Axes:
     """Draw the scores of the best features as bars, the best on top.
 
@@ -164,6 +169,7 @@ def feature_importance_bars(
     ValueError, TypeError
         If an argument is wrong; the message names it.
     """
+    _hints.refuse("feature_importance_bars", unknown)
     values = _style.numbers("scores", scores)
     count = values.size
     if names is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.plot import _records, _style
 
 if TYPE_CHECKING:
@@ -20,12 +20,14 @@ _COLOURS = "viridis"  # even steps of lightness, also for colour-blind readers
 _MOST_PANELS = 4
 
 
+@_hints.plain
 def input_connections_heatmap(
     connections: npt.ArrayLike,
     shape: tuple[int, int],
     ax: Axes | None = None,
     *,
     label: str = "Connections of the input",
+    **unknown: NoReturn,
 ) -> Axes:
     """Draw the connections, or any other score, of each input as an image.
 
@@ -52,6 +54,7 @@ def input_connections_heatmap(
     ValueError, TypeError
         If an argument is wrong; the message names it.
     """
+    _hints.refuse("input_connections_heatmap", unknown)
     shape = _shape(shape)
     _check.instance("label", label, str, "a string")
     image = _image("connections", connections, shape)
@@ -66,11 +69,13 @@ def input_connections_heatmap(
     return ax
 
 
+@_hints.plain
 def input_connections_over_epochs(
     recorder: TopologyRecorder,
     shape: tuple[int, int],
     epochs: Sequence[int] | None = None,
     ax: Sequence[Axes] | None = None,
+    **unknown: NoReturn,
 ) -> npt.NDArray[np.object_]:
     """Draw the connections of each input as images, at several epochs, in one scale of colours.
 
@@ -96,6 +101,7 @@ def input_connections_over_epochs(
     ValueError, TypeError
         If an argument is wrong, or `recorder` lacks what is to be drawn.
     """
+    _hints.refuse("input_connections_over_epochs", unknown)
     shape = _shape(shape)
     degrees = _records.degrees(recorder, 0, "out")
     chosen = _records.choose(recorder, epochs, _MOST_PANELS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ _LAST_BIN = 1023  # of a history: it counts all beyond, too
 Runs = Mapping[int, npt.ArrayLike]
 
 
-def speedup_over_workers(speed: Runs | Mapping[str, Runs], ax: Axes | None = None) -> Axes:
+@_hints.plain
+def speedup_over_workers(
+    speed: Runs | Mapping[str, Runs], ax: Axes | None = None, **unknown: NoReturn
+) -> Axes:
     """Draw how many times as fast as one worker several are, and the ideal: as many times.
 
     Parameters
@@ -48,6 +51,7 @@ def speedup_over_workers(speed: Runs | Mapping[str, Runs], ax: Axes | None = Non
     ValueError, TypeError
         If `speed` is not as described.
     """
+    _hints.refuse("speedup_over_workers", unknown)
     curves = _curves("speed", speed)
     for name, curve in curves.items():
         where = _where("speed", name)
@@ -78,7 +82,10 @@ def speedup_over_workers(speed: Runs | Mapping[str, Runs], ax: Axes | None = Non
     return ax
 
 
-def accuracy_over_workers(accuracy: Runs | Mapping[str, Runs], ax: Axes | None = None) -> Axes:
+@_hints.plain
+def accuracy_over_workers(
+    accuracy: Runs | Mapping[str, Runs], ax: Axes | None = None, **unknown: NoReturn
+) -> Axes:
     """Draw the accuracy over the number of workers: the mean and the range of several seeds.
 
     Parameters
@@ -101,6 +108,7 @@ def accuracy_over_workers(accuracy: Runs | Mapping[str, Runs], ax: Axes | None =
     ValueError, TypeError
         If `accuracy` is not as described.
     """
+    _hints.refuse("accuracy_over_workers", unknown)
     curves = _curves("accuracy", accuracy)
     for name, curve in curves.items():
         for workers, values in curve.items():
@@ -126,7 +134,10 @@ def accuracy_over_workers(accuracy: Runs | Mapping[str, Runs], ax: Axes | None =
     return ax
 
 
-def staleness_histogram(history: History | npt.ArrayLike, ax: Axes | None = None) -> Axes:
+@_hints.plain
+def staleness_histogram(
+    history: History | npt.ArrayLike, ax: Axes | None = None, **unknown: NoReturn
+) -> Axes:
     """Draw how stale the gradients of an asynchronous fit were.
 
     Staleness is the number of updates between a worker's pull of the network and its push.
@@ -151,6 +162,7 @@ def staleness_histogram(history: History | npt.ArrayLike, ax: Axes | None = None
     ValueError, TypeError
         If `history` is of another fit, or holds no gradient.
     """
+    _hints.refuse("staleness_histogram", unknown)
     counts = _counts(history)
     ax = _style.single(ax)
     from matplotlib.ticker import PercentFormatter

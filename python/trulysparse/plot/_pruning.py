@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check, _files
+from trulysparse import _check, _files, _hints
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ _LOG_FROM = 30  # times as many connections in the largest network as in the sma
 Curve = Mapping[str, npt.ArrayLike]
 
 
-def accuracy_against_parameters(curve: Curve | Mapping[str, Curve], ax: Axes | None = None) -> Axes:
+@_hints.plain
+def accuracy_against_parameters(
+    curve: Curve | Mapping[str, Curve], ax: Axes | None = None, **unknown: NoReturn
+) -> Axes:
     """Draw the accuracy of pruned networks against the number of their connections.
 
     Parameters
@@ -47,6 +50,7 @@ def accuracy_against_parameters(curve: Curve | Mapping[str, Curve], ax: Axes | N
     ValueError, TypeError
         If `curve` is not as described.
     """
+    _hints.refuse("accuracy_against_parameters", unknown)
     curves = _curves(curve)
     everything = np.concatenate([values["connections"] for values in curves.values()])
     if everything.size == 0:

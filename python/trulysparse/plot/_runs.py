@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -27,10 +27,12 @@ def values_of(name: str, run: Any) -> Mapping[str, Sequence[float]]:
     raise TypeError(f"{name} = {_check.shown(run)}: expected {_ONE}")
 
 
+@_hints.plain
 def compare_runs(
     runs: Mapping[str, Any],
     metric: str = "val_accuracy",
     ax: Axes | None = None,
+    **unknown: NoReturn,
 ) -> Axes:
     """Draw a number over the epochs of several kinds of fits, in one picture.
 
@@ -64,6 +66,7 @@ def compare_runs(
     >>> seeds = {"SET": [{"val_accuracy": [0.5, 0.8]}, {"val_accuracy": [0.6, 0.7]}]}
     >>> ax = plot.compare_runs(seeds)  # doctest: +SKIP
     """
+    _hints.refuse("compare_runs", unknown)
     if not isinstance(runs, Mapping):
         raise TypeError(f"runs = {_check.shown(runs)}: expected a dict of names and runs")
     _check.instance("metric", metric, str, "a string")

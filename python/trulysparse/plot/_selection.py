@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.plot import _style
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 _LOG_FROM = 30  # times as many columns at the end as at the start
 
 
-def selection_path(path: Sequence[Any], ax: Axes | None = None, *, selected: int = 0) -> Axes:
+@_hints.plain
+def selection_path(
+    path: Sequence[Any], ax: Axes | None = None, *, selected: int = 0, **unknown: NoReturn
+) -> Axes:
     """Draw how well held-out samples are predicted with how many columns.
 
     Parameters
@@ -41,6 +44,7 @@ def selection_path(path: Sequence[Any], ax: Axes | None = None, *, selected: int
     ValueError, TypeError
         If an argument is wrong; the message names it.
     """
+    _hints.refuse("selection_path", unknown)
     columns, losses, errors, scores = _arrays(path)
     selected = _check.integer("selected", selected, 0)
     if selected and selected not in columns:

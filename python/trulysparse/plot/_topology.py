@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.callbacks import TopologyRecorder
 from trulysparse.plot import _records, _style
 
@@ -19,6 +19,7 @@ _MOST_CURVES = 4
 _MOST_DEGREE = 2**32  # a layer has no more neurons
 
 
+@_hints.plain
 def degree_distributions(
     degrees: TopologyRecorder | npt.ArrayLike | Mapping[str, npt.ArrayLike],
     layer: int = 0,
@@ -26,6 +27,7 @@ def degree_distributions(
     *,
     kind: str = "in",
     epochs: Sequence[int] | None = None,
+    **unknown: NoReturn,
 ) -> Axes:
     """Draw how many neurons have at least k connections, for every k: the tail of the degrees.
 
@@ -59,6 +61,7 @@ def degree_distributions(
     ValueError, TypeError
         If an argument is wrong, or a recorder lacks what is to be drawn.
     """
+    _hints.refuse("degree_distributions", unknown)
     kind = _check.choice("kind", kind, ("in", "out"))
     ordered = False
     if isinstance(degrees, TopologyRecorder):
@@ -81,8 +84,7 @@ def degree_distributions(
     }
     ax = _style.single(ax)
 
-    count = len(checked)
-    colours = _style.shades(count) if ordered else _style.colours(count)
+    colours = (_style.shades if ordered else _style.colours)(len(checked))
     for number, (name, values) in enumerate(checked.items()):
         # The share falls after each degree that occurs, and these are no more than the neurons.
         found, counts = np.unique(values, return_counts=True)
@@ -127,8 +129,13 @@ def _percent_formatter() -> Any:
     return FuncFormatter(lambda share, _: f"{100 * share:g} %")
 
 
+@_hints.plain
 def size_over_epochs(
-    recorder: TopologyRecorder, ax: Axes | None = None, *, layer: int | None = None
+    recorder: TopologyRecorder,
+    ax: Axes | None = None,
+    *,
+    layer: int | None = None,
+    **unknown: NoReturn,
 ) -> npt.NDArray[np.object_]:
     """Draw the number of connections, and of hidden neurons that have some, over the epochs.
 
@@ -154,6 +161,7 @@ def size_over_epochs(
     ValueError, TypeError
         If an argument is wrong, or `recorder` has no records of what is to be drawn.
     """
+    _hints.refuse("size_over_epochs", unknown)
     recorder = _records.checked(recorder)
     if layer is None:
         last = len(recorder.layer_sizes) - 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from trulysparse import _check, _files
+from trulysparse import _check, _files, _hints
 from trulysparse.plot import _style
 from trulysparse.plot._runs import values_of
 
@@ -21,11 +21,13 @@ _TRAIN = {"color": _style.GREY, "linestyle": (0, (4, 2)), "label": "training"}
 _HELD_OUT = {"color": _style.BLUE, "linestyle": "-"}
 
 
+@_hints.plain
 def learning_curves(
     history: History | Mapping[str, Sequence[float]],
     ax: Axes | None = None,
     *,
     held_out: str = "validation",
+    **unknown: NoReturn,
 ) -> Axes:
     """Draw loss and accuracy over the epochs, of the training and the held-out samples.
 
@@ -56,6 +58,7 @@ def learning_curves(
     ValueError
         If `history` holds no epoch, or its lists differ in length.
     """
+    _hints.refuse("learning_curves", unknown)
     curves, epochs = _curves(history)
     _check.instance("held_out", held_out, str, "a string")
     _style.require_matplotlib()
@@ -81,11 +84,13 @@ def learning_curves(
     return ax
 
 
+@_hints.plain
 def save_learning_curves(
     history: History | Mapping[str, Sequence[float]],
     path: str | Path,
     *,
     held_out: str = "validation",
+    **unknown: NoReturn,
 ) -> None:
     """Write `learning_curves` to an image file; the format follows the suffix.
 
@@ -100,6 +105,7 @@ def save_learning_curves(
     OSError
         If the file cannot be written.
     """
+    _hints.refuse("save_learning_curves", unknown)
     _style.require_matplotlib()
     from matplotlib.figure import Figure
 

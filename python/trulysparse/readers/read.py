@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.readers import market, npz, others, parquet, source, svm
 from trulysparse.readers.columns import Asked
 from trulysparse.readers.dialect import BLANKS, Options
@@ -20,6 +20,7 @@ _SEPARATORS = {",", ";", "\t", "|", " ", ":", "~", "^"}
 Column = str | int
 
 
+@_hints.plain
 def read_table(
     path: str | os.PathLike[str],
     label: Column | Sequence[Column] | bool | None = None,
@@ -39,6 +40,7 @@ def read_table(
     missing: str | Iterable[str] = (),
     not_missing: str | Iterable[str] = (),
     transpose: bool = False,
+    **unknown: NoReturn,
 ) -> Table:
     """Read a table from a file, or from standard input.
 
@@ -95,6 +97,7 @@ def read_table(
     OSError
         If it cannot be read.
     """
+    _hints.refuse("read_table", unknown)
     path = _check.path("path", path)
     wanted = {"label": label, "columns": columns, "drop": drop, "ids": ids}
     options = _options(separator, header, quote, comment)

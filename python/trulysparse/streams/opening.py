@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse.data.blocks import Blocks
 from trulysparse.streams import h5ad
 from trulysparse.streams.parquet import ParquetSource
@@ -24,6 +24,7 @@ _FORMATS = ".parquet, .h5ad or .npy"
 _SAMPLE = 1000  # rows by which the memory of one is told
 
 
+@_hints.plain
 def open_table(
     path: str | os.PathLike[str],
     label: str | int | Sequence[str | int] | bool | None = None,
@@ -33,6 +34,7 @@ def open_table(
     ids: str | int | Sequence[str | int] | None = None,
     min_count: int = MIN_COUNT,
     buffer_rows: int | None = None,
+    **unknown: NoReturn,
 ) -> RowBlocks:
     """Open a table that is larger than memory, to train on it by blocks of rows.
 
@@ -77,6 +79,7 @@ def open_table(
     >>> rows.shape, rows.feature_names
     ((4, 4), ['age', 'age is missing', 'port = C', 'port = S'])
     """
+    _hints.refuse("open_table", unknown)
     where = _check.path("path", path)
     suffix = Path(where).suffix.lower()
     chosen = {"columns": columns, "drop": drop, "ids": ids}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypeVar
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse._core import LayerTurnover, Network, Trainer
 
 _Rule = TypeVar("_Rule", bound="Rule")
 
 
-class Rule:
+class Rule(_hints.Worded):
     """How a topology evolves: a rule for ``fit(topology=...)``.
 
     `SET` and `GradientGrowth` are rules of the core; a `TopologyRule` is written in Python.

@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from trulysparse import _check
+from trulysparse import _check, _hints
 from trulysparse._core import LayerTurnover, Network, Trainer
 from trulysparse.topology._magnitude import MagnitudeRule
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class GradientGrowth(MagnitudeRule):
     """Growth where gradients are largest among candidates that are drawn first.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from trulysparse import _check, _core, names
+from trulysparse import _check, _core, _hints, names
 
 OVER: tuple[str, ...] = get_args(names.Over)
 
@@ -18,8 +18,9 @@ SEQUENTIAL = (211, 10, 20.0)
 PARALLEL = (221, 20, 10.0)
 
 
+@_hints.frozen
 @dataclass(frozen=True)
-class ImportancePruning:
+class ImportancePruning(_hints.Worded):
     """Importance pruning while training (arXiv 2102.01732, "Importance pruning").
 
     After epoch `start`, counted from 1, and after every `every`-th one from there, but not after

@@ -6,9 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
+from trulysparse import _hints
 from trulysparse.topology._magnitude import MagnitudeRule
 
 
+@_hints.frozen
 @dataclass(frozen=True)
 class SET(MagnitudeRule):
     """Sparse evolutionary training (SET; Mocanu et al., 2018).
