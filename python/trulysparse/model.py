@@ -395,14 +395,15 @@ class SparseMLP(Reported):
             )
             started = start(asked, self, ranks, self._members)
             columns.keep()
-            self._driver = started.driver
+            # Ctrl-C may come inside of __setattr__, but not here.
+            self.__dict__["_driver"] = started.driver
             try:
                 history = started.run()
                 self._ending = threading.get_ident()
                 started.end()
                 return history
             finally:
-                self._driver = self._ending = None
+                self.__dict__["_driver"] = self.__dict__["_ending"] = None
 
     @_hints.plain
     def train_on_batch(

@@ -40,8 +40,8 @@ def refuses(capsys, read, *arguments):
         ("m.safetensors", "o.csv", ["importance", "m.safetensors", "--csv", "o.csv"]),
         (
             "in.csv",
-            "o.csv",
-            ["prune", "m.safetensors", "--data", "in.csv", "--percentile", 9, "--out", "o.csv"],
+            "o",
+            ["prune", "m.safetensors", "--data", "in.csv", "--percentile", 9, "--out", "o"],
         ),
         ("in.csv", "folder/history.csv", ["train", "--data", "in.csv", "--out", "folder", *QUICK]),
         ("in.csv", "folder/curves.png", ["train", "--data", "in.csv", "--out", "folder", *QUICK]),

@@ -18,7 +18,7 @@ from trulysparse.parallel import strategies
 
 MADE = [
     kind
-    for kind in (vars(ts) | vars(schedules) | vars(strategies)).values()
+    for kind in (vars(ts) | vars(schedules) | vars(strategies) | vars(estimators)).values()
     if isinstance(kind, type) and issubclass(kind, _hints.Worded)
 ]
 
@@ -44,6 +44,7 @@ def test_all_that_users_make_is_among_them():
     assert {*optim.__all__, *callbacks.__all__} - {"Logs", "Optimizer", "Schedule"} <= names
     assert {"SET", "GradientGrowth", "TopologyRule", "ImportancePruning"} <= names
     assert {"WASSP", "WASAP", "ImageAugmentation"} <= names
+    assert {"SparseMLPClassifier", "SparseMLPRegressor", "SparseFeatureSelector"} <= names
 
 
 def test_some_arguments():

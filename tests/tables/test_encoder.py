@@ -225,6 +225,11 @@ def test_nothing_to_learn_from():
         ts.TableEncoder().fit(pd.DataFrame({"a": []}))
     with pytest.raises(TypeError, match="expected a frame of pandas or polars"):
         ts.TableEncoder().fit(np.ones((3, 2)))
+    frame = pd.DataFrame({"a": [1, 2], "b": ["u", "v"]})
+    with pytest.raises(TypeError, match=r"is a Series: .* a row is one as frame.iloc\[\[0\]\]"):
+        ts.TableEncoder().fit(frame).transform(frame.iloc[0])
+    with pytest.raises(TypeError, match=r"is a dict: .*pandas.DataFrame\(\[row\]\)"):
+        ts.TableEncoder().fit(frame).transform({"a": 1, "b": "u"})
     counted = ts.TableEncoder().fit(pd.DataFrame({"a": range(30)}))
     assert counted.feature_names_ == ["a"]
 

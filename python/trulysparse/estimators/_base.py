@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from trulysparse import _check, _files, names
+from trulysparse import _check, _files, _hints, names
 from trulysparse.callbacks import Callback
 from trulysparse.data import columns, seen
 from trulysparse.data.blocks import Blocks
@@ -53,7 +53,7 @@ from trulysparse.topology import ImportancePruning, Rule
 _TARGET_OF: WeakKeyDictionary[SparseMLP, Targets] = WeakKeyDictionary()
 
 
-class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
+class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore[misc]
     """The base of both, which say what targets they take and how these are encoded."""
 
     model_: SparseMLP

@@ -17,7 +17,7 @@ from trulysparse.estimators import _scaling
 from trulysparse.tables import telling
 from trulysparse.tables.arrays import ArrayEncoder, has_missing
 from trulysparse.tables.encoder import TableEncoder
-from trulysparse.tables.frame import is_table
+from trulysparse.tables.frame import is_table, of_a_row
 from trulysparse.tables.parts import counts_rows
 
 Encoder: TypeAlias = TableEncoder | ArrayEncoder
@@ -122,7 +122,8 @@ def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:
         raise TypeError(f"{name} is two blocks: expected a table with the columns of fit")
     if isinstance(encoder, TableEncoder):
         if not is_table(X):
-            raise TypeError(f"{name} is a {type(X).__name__}: expected a frame, as in fit")
+            said = f"expected a frame, as in fit{of_a_row(X)}"
+            raise TypeError(f"{name} is a {type(X).__name__}: {said}")
         return encoder._encode(name, X, ignored=_labels_of(estimator))
     X = check_sparse(name, frames.numbers_of(X) if frames.is_frame(X) else X)
     if not scipy.sparse.issparse(X):

@@ -13,6 +13,15 @@ def is_table(x: Any) -> bool:
     return frames.is_frame(x) or hasattr(type(x), "__arrow_c_stream__")
 
 
+def of_a_row(x: Any) -> str:
+    """Say how a row becomes a frame, if this may be one."""
+    if isinstance(x, dict):
+        return "; pandas.DataFrame([row]) makes one of a dict"
+    if hasattr(x, "iloc") or type(x).__name__ == "Series":
+        return "; a row is one as frame.iloc[[0]], or frame[0:1]"
+    return ""
+
+
 def as_frame(name: str, x: Any) -> Any:
     """Give a frame of pandas or polars.
 
@@ -28,10 +37,10 @@ def as_frame(name: str, x: Any) -> Any:
     if frames.is_frame(x):
         refuse_sparse(name, x)
         return x
-    if not hasattr(type(x), "__arrow_c_stream__"):
+    if not hasattr(type(x), "__arrow_c_stream__") or getattr(x, "ndim", 2) == 1:
         raise TypeError(
             f"{name} is a {type(x).__name__}: expected a frame of pandas or polars, or an Arrow "
-            "table"
+            f"table{of_a_row(x)}"
         )
     try:
         import polars

@@ -35,7 +35,8 @@ def unchanged(model: Fitted) -> Iterator[None]:
         yield
     except BaseException:
         if _work(core) == work:
-            model.history, model.stop_training = history, stops
+            model.__dict__["history"] = history
+            model.__dict__["stop_training"] = stops
             for key in {KEY, CLASSES} - named:
                 model.metadata.pop(key, None)
             if inputs is None or targets is None:
