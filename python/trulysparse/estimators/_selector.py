@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from trulysparse import _check, names
+from trulysparse import _check, _hints, names
 from trulysparse.data import columns, frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.outliers import say_outliers
@@ -43,7 +43,7 @@ __all__ = ["SparseFeatureSelector"]
 _FEWEST = 8  # samples of which some can be held out
 
 
-class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
+class SparseFeatureSelector(SelectorMixin, BaseEstimator, _hints.Worded):  # type: ignore[misc]
     """Select the columns that sparse networks hold on to while columns leave.
 
     With labels or other targets, ``fit(X, y)`` trains networks on them. After a number of steps the
