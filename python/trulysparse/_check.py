@@ -5,6 +5,7 @@ NumPy's numbers and arrays without an axis are taken wherever Python's numbers a
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import numbers
@@ -173,10 +174,17 @@ def instance(name: str, value: _T, kinds: type | tuple[type, ...], expected: str
     return value
 
 
-def function(name: str, value: Any) -> None:
-    """Something to be called."""
+def function(name: str, value: Any, takes: str) -> None:
+    """Something that can be called with what is in the brackets of `takes`."""
+    expected = f"expected a function that is called as {name}{takes}"
     if not callable(value):
-        raise TypeError(f"{name} = {shown(value)}: expected a function")
+        raise TypeError(f"{name} = {shown(value)}: {expected}")
+    try:
+        inspect.signature(value).bind(*takes.split(","))
+    except ValueError:  # some of C tell no arguments
+        return
+    except TypeError:
+        raise TypeError(f"{name} = {shown(value)}: {expected}") from None
 
 
 def sequence(name: str, value: Iterable[Any], expected: str) -> list[Any]:

@@ -145,7 +145,7 @@ OF: Mapping[str, Mapping[str, str]] = {
         "threshold": "n_features_to_select, a number of columns or a share of them",
         **dict.fromkeys(("n_estimators", "n_models"), "n_members"),
         **dict.fromkeys(("alpha", "level"), "fdr"),
-        **dict.fromkeys(("estimator", "score_func"), "nothing, as it makes the networks"),
+        **dict.fromkeys(("estimator", "score_func"), "nothing, as it trains sparse networks"),
         "cv": "nothing, as n_subsamples says how often rows are drawn",
         "max_iter": "epochs",
     },

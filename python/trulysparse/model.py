@@ -64,8 +64,8 @@ class SparseMLP(Reported):
     epsilon
         The Erdos-Renyi control parameter, positive: a connection exists with probability
         ``epsilon * (n_in + n_out) / (n_in * n_out)``, at most 1. A number, or one per layer of
-        weights. Default 20 if `density` is not given either, and a UserWarning if all layers are
-        small enough to become dense by that.
+        weights. Default 20 if `density` is not given either; a UserWarning if that makes all layers
+        of a network of 500 connections or more dense.
     density
         The probability of a connection, in (0, 1], instead of `epsilon`. One, or one per layer.
     allocation
@@ -199,6 +199,7 @@ class SparseMLP(Reported):
         self.metadata = metadata
         self.history = History()
         self.stop_training = False
+        self._told_of_schedule = False  # by train_on_batch
         self._members: list[_core.Network] = []  # what a fit trains, if this is their mean
 
     def _exclusive(self, what: str) -> AbstractContextManager[None]:
@@ -280,7 +281,7 @@ class SparseMLP(Reported):
         pruning: ImportancePruning | None = None,
         strategy: Strategy | None = None,
         memory: names.Memory = "fast",
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | None = (),
         progress: bool = True,
         initial_epoch: int = 0,
         augment: ImageAugmentation | None = None,
@@ -347,7 +348,7 @@ class SparseMLP(Reported):
             are slower. ``"least"``: also the activations of some layers only; the others are
             computed twice. `plan` tells what each takes. With a `strategy` ``"fast"`` only.
         callbacks
-            `Callback` objects, such as `EarlyStopping` and `ModelCheckpoint`.
+            `Callback` objects, such as `EarlyStopping` and `ModelCheckpoint`. Default none.
         progress
             Draw a progress bar in notebooks, and on terminals (standard error). Default True.
         initial_epoch
@@ -419,7 +420,8 @@ class SparseMLP(Reported):
         """Take one training step on all of these samples; the topology does not change.
 
         The statistics of a standardising model take these samples in first. The step has the
-        optimiser's `learning_rate`, without its schedule. Arguments and errors are those of `fit`.
+        optimiser's `learning_rate`; a schedule has no effect, of which a UserWarning tells once per
+        model. Arguments and errors are those of `fit`.
 
         Returns
         -------
@@ -431,6 +433,8 @@ class SparseMLP(Reported):
             columns, x = learnt(self, x)
             batch = given(self._core, x, counted(self, y), sample_weight=sample_weight, trains=True)
             memory, optimizer = request.memory(memory), request.optimizer(optimizer, self._core)
+            if optimizer.schedule != "constant" and not self._told_of_schedule:
+                self._told_of_schedule = single.say_without_schedule(optimizer)
             found = single.step(self._core, batch, optimizer, memory)
             columns.keep()
             return scoring.step(self._core, found)
@@ -808,7 +812,7 @@ class SparseMLP(Reported):
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print a table of the layers, line by line with `print_fn`."""
-        _check.function("print_fn", print_fn)
+        _check.function("print_fn", print_fn, "(line)")
         for line in table(self.layers):
             print_fn(line)
 

@@ -77,3 +77,28 @@ def test_our_own_callbacks_have_no_others():
         ts.GradientNorms(X, Y),
         ts.TopologyRecorder(),
     )
+
+
+@pytest.mark.parametrize("kind", [ts.LearningRateScheduler, ts.MetricsLogger])
+def test_functions_take_what_a_callback_gives_them(kind):
+    for wrong in (lambda epoch: 0.1, lambda epoch, rate, more: 0.1, 0.1):
+        message = r"^(schedule|function) = .*: expected a function that is called as \1\(epoch, \w+"
+        with pytest.raises(TypeError, match=message):
+            kind(wrong)
+    for right in (lambda epoch, rate, more=1: 0.1, lambda *given: 0.1):
+        fit(kind(right))
+
+
+def test_no_callbacks():
+    fitted = ts.SparseMLP([4, 6, 2], seed=0, threads=1)
+    fitted.fit(X, Y, epochs=2, callbacks=None, progress=False)
+    assert fitted.predict(X).tobytes() == fit().predict(X).tobytes()
+
+
+def test_a_wrong_name_of_a_number_says_which_may_be_meant():
+    for wrong, right in (("val_acc", "val_accuracy"), ("acc", "accuracy"), ("los", "loss")):
+        for kind in (ts.EarlyStopping, ts.ReduceLROnPlateau):
+            with pytest.raises(ValueError, match=f"^monitor = '{wrong}' .* may be '{right}'"):
+                kind(wrong)
+        with pytest.raises(ValueError, match=f"^monitor = '{wrong}': .*(may be|validation_data)"):
+            fit(ts.EarlyStopping(wrong, mode="min"))

@@ -100,6 +100,10 @@ def test_what_is_declared_can_be_watched():
     assert stopping.best_epoch == 1
     with pytest.raises(ValueError, match="monitor = 'mine': expected one of 'loss', "):
         fit(Adds([1, 2]), ts.EarlyStopping("mine", mode="max"))
+    with pytest.raises(
+        ValueError, match=r"if a callback adds it: give its class metrics = \('mine',"
+    ):
+        fit(Adds([1, 2]), ts.EarlyStopping("mine", mode="max"))
     with pytest.raises(ValueError, match="a callback that adds it has to come first"):
         fit(ts.EarlyStopping("mine", mode="max"), Declares([1, 2, 3, 4]))
 
@@ -119,7 +123,7 @@ def test_what_is_no_number_is_refused_by_its_name(callback, words):
 
 
 def test_a_tracker_must_be_called():
-    with pytest.raises(TypeError, match=r"^function = 3: expected something to call"):
+    with pytest.raises(TypeError, match=r"^function = 3: expected a function that is called as"):
         ts.MetricsLogger(3)
 
 

@@ -83,7 +83,7 @@ def test_when_early_stopping_stops(options, values, stopped, best):
 def test_auto_knows_which_accuracies_and_losses_are_better():
     for name, values in {"val_accuracy": [1, 2, 3, 2], "loss": [3, 2, 1, 2]}.items():
         assert Epochs(EarlyStopping(name), name).stops_after(*values) == 3
-    with pytest.raises(ValueError, match="mode = 'auto' with monitor = 'connections'"):
+    with pytest.raises(ValueError, match="monitor = 'connections' with mode = 'auto'"):
         EarlyStopping("connections")
     assert Epochs(EarlyStopping("connections", mode="min"), "connections").stops_after(5, 5) == 1
 

@@ -64,6 +64,8 @@ def test_some_arguments():
         (lambda: datasets.load_digits(random_state=3), "expected seed$"),
         (lambda: plot.learning_curves({}, figsize=3), "expected ax"),
         (lambda: ts.read_table("a", sep=","), "expected separator$"),
+        (lambda: ts.SparseFeatureSelector(k=3), "expected n_features_to_select$"),
+        (lambda: ts.SparseFeatureSelector(threshold=3), "expected n_features_to_select, a number"),
     ):
         with pytest.raises(TypeError, match=message):
             call()
@@ -212,3 +214,50 @@ def test_files_of_other_formats_are_not_written(tmp_path, ending):
     for name in ("model", "model.safetensors", "0.25", "model.v2"):
         make().save(tmp_path / name)
         assert ts.load(tmp_path / name).nnz
+
+
+def batches():
+    yield X, Y
+
+
+class Loader:
+    def __iter__(self):
+        return batches()
+
+
+@pytest.mark.parametrize("given", [batches, Loader, lambda: [(X, Y)]])
+def test_only_fit_takes_batches(given):
+    model = make()
+    for call in (model.predict, model.evaluate, lambda x: model.train_on_batch(x, Y)):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"^x (is a|holds) .*only fit takes batch"
+        ):
+            call(given())
+
+
+def test_one_row_is_no_table():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X)
+    model = make()
+    for call in (model.predict, lambda x: model.fit(x, Y, progress=False)):
+        for row, message in (
+            (frame.iloc[0], r"^x has shape \(\d+,\): expected .* X.iloc\[\[0\]\] of a frame"),
+            (dict(frame.iloc[0]), r"^x is a dict: expected a table; .* pandas.DataFrame\("),
+            ([dict(frame.iloc[0])], r"^x holds a dict: expected a table; "),
+            (X[0], r"one sample is x\[None\]$"),
+        ):
+            with pytest.raises((TypeError, ValueError), match=message):
+                call(row)
+    assert model.predict(frame.iloc[[0]]).shape == model.predict(X[0][None]).shape
+
+
+def test_a_model_is_no_numbers_to_draw():
+    model = make()
+    for draw, message in (
+        (plot.feature_importance_bars, r"model.feature_importance\(\), got a SparseMLP$"),
+        (plot.importance_histogram, r"model.importance\(1\), got a SparseMLP$"),
+        (plot.gradient_flow, "got a SparseMLP$"),
+        (plot.learning_curves, "model.history"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            draw(model)

@@ -10,7 +10,9 @@ from trulysparse.callbacks.base import Callback
 
 def callbacks(given: Any) -> list[Callback]:
     """Check what runs between epochs."""
-    expected = "a sequence of trulysparse.Callback objects"
+    if given is None:
+        return []
+    expected = "a sequence of trulysparse.Callback objects, such as a list"
     listed = _check.sequence("callbacks", given, expected)
     for callback in listed:
         if not isinstance(callback, Callback):

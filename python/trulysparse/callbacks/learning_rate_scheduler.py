@@ -25,7 +25,8 @@ class LearningRateScheduler(Callback):
     Raises
     ------
     TypeError
-        If `schedule` cannot be called; from the fit, if it returns something else than a number.
+        If `schedule` cannot be called with two arguments; from the fit, if it returns something
+        else than a number.
     ValueError
         From the fit, if it returns a number that is not positive and finite.
     """
@@ -34,10 +35,7 @@ class LearningRateScheduler(Callback):
     _is_replayed = True
 
     def __init__(self, schedule: Callable[[int, float], float]) -> None:
-        if not callable(schedule):
-            raise TypeError(
-                f"schedule = {_check.shown(schedule)}: expected a function of epoch and rate"
-            )
+        _check.function("schedule", schedule, "(epoch, lr)")
         self.schedule = schedule
         self._begun = False
 

@@ -23,7 +23,7 @@ class MetricsLogger(Callback):
     Raises
     ------
     TypeError
-        If it cannot be called.
+        If it cannot be called with two arguments.
 
     Examples
     --------
@@ -33,8 +33,7 @@ class MetricsLogger(Callback):
     """
 
     def __init__(self, function: Tracker) -> None:
-        if not callable(function):
-            raise TypeError(f"function = {_check.shown(function)}: expected something to call")
+        _check.function("function", function, "(epoch, numbers)")
         self.function = function
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from trulysparse import _check, names
+from trulysparse import _check, _hints, names
 from trulysparse.callbacks.base import Logs
 
+_HELD_OUT = ("val_loss", "val_accuracy")
+# The numbers that tell which of their values is better.
+_KNOWN = ("loss", "accuracy", *_HELD_OUT)
 MODES: tuple[str, ...] = get_args(names.Mode)
 
 
@@ -21,10 +24,10 @@ class Monitor:
         mode = _check.choice("mode", mode, MODES)
         if mode == "auto":
             if not name.endswith(("loss", "accuracy")):
+                known, near = _check.either([*map(repr, _KNOWN)]), _hints.meant(name, _KNOWN)
                 raise ValueError(
-                    f"mode = 'auto' with monitor = {name!r}: expected 'min' or 'max', as only "
-                    "'loss', 'accuracy', 'val_loss' and 'val_accuracy' tell which of their values "
-                    "is better"
+                    f"monitor = {name!r} with mode = 'auto': expected {known}{near}; others need "
+                    "mode = 'min' or 'max', which of their values is better"
                 )
             mode = "max" if name.endswith("accuracy") else "min"
         self.name, self.mode, self._min_delta = name, mode, min_delta
@@ -34,10 +37,14 @@ class Monitor:
         """Raise ValueError if there will be no such number."""
         if self.name in metrics:
             return
-        if self.name.startswith("val_"):
+        near = _hints.meant(self.name, metrics)
+        is_held_out = self.name in _HELD_OUT or _hints.meant(self.name, _HELD_OUT)
+        if is_held_out and "val_loss" not in metrics:
             hint = " (give fit validation_data, or an estimator's X_val and y_val)"
+        elif not (near or hint):
+            hint = f" (if a callback adds it: give its class metrics = ({self.name!r},))"
         raise ValueError(
-            f"monitor = {self.name!r}: expected one of {', '.join(map(repr, metrics))}{hint}"
+            f"monitor = {self.name!r}: expected one of {', '.join(map(repr, metrics))}{near}{hint}"
         )
 
     def value(self, logs: Logs) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core
+from trulysparse import _core, _hints
 from trulysparse.data.blocks import BlockArrays, Blocks, CsrArrays, DoubleArray, FloatArray
 from trulysparse.data.digits import Names, say_integers, say_sparse
 from trulysparse.data.missing import refuse_rows, with_nan
@@ -99,7 +99,8 @@ def samples(
         return _sparse_samples(name, value, stored, exactly(value, scale) if wide else None)
     array = numeric(name, value)
     if array.ndim != 2 or array.shape[1] != features:
-        raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features})")
+        one = _one_row(name, value) if array.shape == (features,) else ""
+        raise ValueError(f"{name} has shape {array.shape}: expected (samples, {features}){one}")
     if array.shape[0] == 0:
         raise ValueError(f"{name} has shape {array.shape}: expected at least one sample")
     if begins:
@@ -107,6 +108,13 @@ def samples(
     if wide and not np.can_cast(array.dtype, np.float32):
         return as_float64(name, array)
     return as_float32(name, array)
+
+
+def _one_row(name: str, value: Any) -> str:
+    """Say how to give one sample."""
+    if hasattr(value, "to_frame"):  # a series
+        return f"; {_hints.ROWS}"
+    return f"; one sample is {name}[None]" if isinstance(value, np.ndarray) else ""
 
 
 def _blocks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import re
-from collections.abc import Sized
+from collections.abc import Iterable, Mapping, Sized
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _check, _core
+from trulysparse import _check, _core, _hints
 from trulysparse.data.tensors import as_numpy
 
 # What Python's float() takes beside these, such as 1_000 and digits of other scripts, is no number.
@@ -122,6 +122,7 @@ def numeric(
         raise ragged(name, value) from None
     _core.check_mapped(name, array)
     if array.dtype == object:
+        _refuse_no_array(name, value, array)
         return _unboxed(name, array, text)
     if array.dtype.kind in "UST":
         raise TypeError(f"{name} has dtype {array.dtype}: {text}")
@@ -132,9 +133,23 @@ def numeric(
     return array
 
 
+def _refuse_no_array(name: str, value: Any, array: npt.NDArray[Any]) -> None:
+    """Raise TypeError for rows as dicts, and for iterators of batches."""
+    first = value[0] if isinstance(value, list) and value else None
+    if isinstance(value, Mapping):
+        raise TypeError(f"{name} is a {type(value).__name__}: expected a table; {_hints.ROWS}")
+    if isinstance(first, Mapping):
+        raise TypeError(f"{name} holds a {type(first).__name__}: expected a table; {_hints.ROWS}")
+    if array.ndim == 0 and isinstance(value, Iterable):
+        kind = type(value).__name__
+        raise TypeError(f"{name} is a {kind}: expected an array; {_hints.LOADER}")
+
+
 def ragged(name: str, value: Any) -> ValueError:
     """Make the error for rows of different lengths, which names the first that differs."""
     rows = value if isinstance(value, list | tuple | np.ndarray) else ()
+    if any(isinstance(row, tuple) and all(hasattr(x, "shape") for x in row) for row in rows):
+        return ValueError(f"{name} holds tuples of arrays: expected one array; {_hints.LOADER}")
     lengths = [len(row) if isinstance(row, Sized) else None for row in rows]
     other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
     if other is None:

@@ -13,7 +13,7 @@ from trulysparse.plot import _style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ONE = "what fit returned, a fitted estimator, or a dict of lists"
+_ONE = "what fit returned (model.history), a fitted estimator, or a dict of lists"
 
 
 def values_of(name: str, run: Any) -> Mapping[str, Sequence[float]]:

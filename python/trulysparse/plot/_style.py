@@ -23,6 +23,14 @@ MARGINS = {"left": 0.08, "right": 0.97, "bottom": 0.15, "top": 0.88}  # of WIDE
 MARKERS_UP_TO = 15  # points; a lone point would draw no line at all
 MISSING = "plots need matplotlib: pip install 'trulysparse[plot]'"
 
+# What a model gives to draw, by the name of the argument.
+_OF_MODELS = {
+    "scores": "model.feature_importance()",
+    "importance": "model.importance(1)",
+    "norms": "model.gradient_norms(x, y)",
+    "degrees": "those of a TopologyRecorder",
+}
+
 Values = npt.NDArray[np.float64]
 
 
@@ -125,7 +133,9 @@ def numbers(name: str, value: Any, *, dimensions: tuple[int, ...] = (1,)) -> Val
     except ValueError:  # rows of different lengths
         raise ValueError(f"{name}: expected {expected}, got rows of different lengths") from None
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{name}: expected {expected}, got dtype {array.dtype}")
+        got = f"dtype {array.dtype}" if array.ndim else f"a {type(value).__name__}"
+        given = f", such as {_OF_MODELS[name]}" if name in _OF_MODELS else ""
+        raise TypeError(f"{name}: expected {expected}{given}, got {got}")
     if array.ndim not in dimensions or array.size == 0:
         kinds = " or ".join(f"{d}-D" for d in dimensions)
         raise ValueError(f"{name} has the shape {array.shape}: expected a {kinds} array, not empty")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from trulysparse import _core
@@ -23,6 +24,20 @@ def step(core: _core.Network, batch: Given, optimizer: Optimizer, memory: str) -
     found = trainer.step()
     say_indistinct(core, batch.inputs, batch.targets, whole=begins)
     return found
+
+
+def say_without_schedule(optimizer: Optimizer) -> bool:
+    """Warn the caller's caller of a schedule, which one step does not have; tell whether it did."""
+    if optimizer.has_constant_rate:
+        return False
+    warnings.warn(
+        f"train_on_batch takes no step of a schedule: each has learning_rate = "
+        f"{optimizer.learning_rate:g}, and schedule = {optimizer.schedule!r} is for fit; give each "
+        f"step a trulysparse.{type(optimizer).__name__}(learning_rate=...)",
+        UserWarning,
+        stacklevel=3,
+    )
+    return True
 
 
 def evolution(
