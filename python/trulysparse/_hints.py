@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import FrozenInstanceError
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from trulysparse import _words
@@ -493,9 +492,15 @@ def missing(module: str, name: str, public: Iterable[str]) -> NoReturn:
     said = "" if name.startswith("_") else _named(module, name, list(public))
     asking = sys._getframe(1).f_back
     imports = asking is not None and asking.f_code.co_name == "_handle_fromlist"
-    if said and imports and find_spec(f"{module}.{name}") is None:
+    if said and imports and not _is_module(f"{module}.{name}"):
         raise ImportError(f"cannot import name {name!r} from {module!r}{said}", name=module)
     raise AttributeError(f"module {module!r} has no attribute {name!r}{said}")
+
+
+def _is_module(name: str) -> bool:
+    from importlib.util import find_spec  # which the package needs for nothing else
+
+    return find_spec(name) is not None
 
 
 def _named(module: str, name: str, public: list[str]) -> str:
