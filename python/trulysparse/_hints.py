@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import FrozenInstanceError
 from difflib import get_close_matches
-from importlib.util import find_spec
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from trulysparse import _words
 
@@ -325,11 +324,13 @@ class Worded:
 
     __slots__ = ()
 
-    def __new__(cls, *args: Any, **settings: Any) -> Any:
-        """Raise TypeError if there are arguments that the constructor does not know."""
-        if settings or args:
-            _refuse_words(cls, args, settings)
-        return super().__new__(cls)
+    if not TYPE_CHECKING:  # which would then take any argument
+
+        def __new__(cls, *args: Any, **settings: Any) -> Any:
+            """Raise TypeError if there are arguments that the constructor does not know."""
+            if settings or args:
+                _refuse_words(cls, args, settings)
+            return super().__new__(cls)
 
 
 def hides_arguments(new: Callable[..., Any]) -> None:
@@ -489,11 +490,17 @@ def missing(module: str, name: str, public: Iterable[str]) -> NoReturn:
     It is an ImportError in ``from module import name``, which would drop the message otherwise.
     """
     said = "" if name.startswith("_") else _named(module, name, list(public))
-    error = f"module {module!r} has no attribute {name!r}{said}"
-    by = sys._getframe(1).f_code.co_name, sys._getframe(2).f_code.co_name
-    if said and "_handle_fromlist" in by and find_spec(f"{module}.{name}") is None:
+    asking = sys._getframe(1).f_back
+    imports = asking is not None and asking.f_code.co_name == "_handle_fromlist"
+    if said and imports and not _is_module(f"{module}.{name}"):
         raise ImportError(f"cannot import name {name!r} from {module!r}{said}", name=module)
-    raise AttributeError(error)
+    raise AttributeError(f"module {module!r} has no attribute {name!r}{said}")
+
+
+def _is_module(name: str) -> bool:
+    from importlib.util import find_spec  # which the package needs for nothing else
+
+    return find_spec(name) is not None
 
 
 def _named(module: str, name: str, public: list[str]) -> str:

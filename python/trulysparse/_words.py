@@ -194,6 +194,10 @@ OF: Mapping[str, Mapping[str, str]] = {
         ),
         "metadata": "model.metadata, which is saved",
     },
+    "SparseMLP.prune": {
+        **dict.fromkeys(("amount", "ratio", "sparsity", "fraction"), "percentile"),
+        "pruning": "percentile, threshold or tolerance",
+    },
     "read_table": {
         **_FILES,
         **dict.fromkeys(("sep", "delimiter"), "separator"),

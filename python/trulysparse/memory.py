@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
-from trulysparse import _check, _core, _html, names
-from trulysparse.config import Config
+from trulysparse import _check, _core, _hints, _html, names
+from trulysparse.config import Config, settings_of
 from trulysparse.optim import Optimizer
 from trulysparse.topology import Rule
 from trulysparse.training import request
@@ -139,6 +139,7 @@ class MemoryPlan:
         return _html.titled(f"MemoryPlan: {self._head()}", _html.table(("", "", ""), rows))
 
 
+@_hints.plain
 def plan(
     layer_sizes: Sequence[int],
     *,
@@ -150,7 +151,11 @@ def plan(
     memory: names.Memory = "fast",
     optimizer: Optimizer | names.Optimizer | None = None,
     stored: float | None = None,
-    **settings: Any,
+    activation: names.Activation | Sequence[names.Activation] = Config.activation,
+    slope: float = Config.slope,
+    loss: names.Loss = Config.loss,
+    dropout: float | Sequence[float] = Config.dropout,
+    **unknown: NoReturn,
 ) -> MemoryPlan:
     """Tell what a `SparseMLP` and its training would take in memory; nothing is allocated.
 
@@ -169,18 +174,16 @@ def plan(
     stored
         For sparse samples: the values that one stores, on average, ``x.nnz / x.shape[0]``. None
         (default) for dense ones.
-    **settings
-        `activation`, `slope`, `loss` and `dropout` as in `SparseMLP`, with the same defaults.
+    activation, slope, loss, dropout
+        As in `SparseMLP`, with the same defaults.
 
     Raises
     ------
     ValueError, TypeError
         If an argument is wrong.
     """
-    if unknown := set(settings) - {"activation", "slope", "loss", "dropout"}:
-        raise TypeError(f"plan() got an unexpected argument {sorted(unknown)[0]!r}")
-    sparsity: dict[str, Any] = {"epsilon": epsilon, "density": density, "allocation": allocation}
-    config = Config.drawn(layer_sizes, **sparsity, **settings)
+    _hints.refuse("plan", unknown)
+    config = Config.drawn(**settings_of(locals()))
     footprint = partial(_core.expected_footprint, config.to_json())
     return MemoryPlan.of(footprint, config, batch_size, evolves, memory, optimizer, stored)
 

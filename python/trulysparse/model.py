@@ -538,6 +538,7 @@ class SparseMLP(Reported):
 
     # --- neurons and connections ------------------------------------------------------------------
 
+    @_hints.plain
     def evolve(
         self,
         topology: Rule | None = None,
@@ -546,6 +547,7 @@ class SparseMLP(Reported):
         *,
         batch_size: int = 128,
         memory: names.Memory = "fast",
+        **unknown: NoReturn,
     ) -> list[dict[str, int]]:
         """Evolve the topology of every layer but the last once.
 
@@ -565,6 +567,7 @@ class SparseMLP(Reported):
         list of dict
             ``dropped`` and ``grown`` connections for each layer.
         """
+        _hints.refuse("SparseMLP.evolve", unknown)
         with self._exclusive("evolve"):
             rule, x = request.topology(topology) or request.PAPER_SET, ordered(self, x)
             batch_size = _check.integer("batch_size", batch_size, 1)
@@ -584,6 +587,7 @@ class SparseMLP(Reported):
 
     feature_importance = attribution.feature_importance
 
+    @_hints.plain
     def prune(
         self,
         *,
@@ -594,6 +598,7 @@ class SparseMLP(Reported):
         regrow: bool = False,
         over: names.Over = "all",
         batch_size: int = 128,
+        **unknown: NoReturn,
     ) -> list[dict[str, int]]:
         """Remove all incoming connections of the hidden neurons that matter least, now.
 
@@ -624,6 +629,7 @@ class SparseMLP(Reported):
             For each hidden layer ``layer``, its number from 1, and the ``neurons`` and their
             ``connections`` that were pruned.
         """
+        _hints.refuse("SparseMLP.prune", unknown)
         percentile, threshold, tolerance = amount(percentile, threshold, tolerance, required=True)
         regrow = _check.boolean("regrow", regrow)
         over = _check.choice("over", over, OVER)

@@ -292,6 +292,8 @@ CALLS = {
             "batch_size": [10],
             "evolves": [True, False],
             "stored": [2, 1.5],
+            "slope": SETTINGS["slope"],
+            "dropout": [0.25],
         },
     ),
     "TableEncoder": (lambda **o: repr(ts.TableEncoder(**o)), {"min_count": [3]}),

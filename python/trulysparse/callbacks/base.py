@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -82,17 +82,19 @@ class Callback(_hints.Worded):
     # Whether one that sets the rate finds by itself where it was in a fit that goes on.
     _is_replayed: bool = False
 
-    def __new__(cls, *args: Any, **settings: Any) -> Callback:
-        """Note what it is made with, to say so."""
-        made: Callback = super().__new__(cls, *args, **settings)
-        given = [("", value) for value in args]
-        given += [(f"{name}=", value) for name, value in settings.items()]
-        made._made_with = ", ".join(
-            f"{name}{_check.shown(_check.plain(value))}" for name, value in given
-        )
-        return made
+    if not TYPE_CHECKING:  # which would then take any argument
 
-    _hints.hides_arguments(__new__)
+        def __new__(cls, *args: Any, **settings: Any) -> Callback:
+            """Note what it is made with, to say so."""
+            made = super().__new__(cls, *args, **settings)
+            given = [("", value) for value in args]
+            given += [(f"{name}=", value) for name, value in settings.items()]
+            made._made_with = ", ".join(
+                f"{name}{_check.shown(_check.plain(value))}" for name, value in given
+            )
+            return made
+
+        _hints.hides_arguments(__new__)
 
     _made_with: str = ""
 
