@@ -128,6 +128,13 @@ def test_genes_of_leukaemias(tmp_path, monkeypatch, capsys):
     assert drawn(tmp_path) == {"leukaemia-genes.png"}
 
 
+def test_the_genes_are_not_there_without_openml(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("TRULYSPARSE_DATA", raising=False)  # conftest refuses to ask OpenML
+    with pytest.raises(FileNotFoundError, match=r"OpenML.*TRULYSPARSE_DATA.*ALLAML\.npz") as raised:
+        shortened("leukaemia.py", tmp_path, monkeypatch, capsys)
+    assert raised.value.__suppress_context__  # so what is shown is short
+
+
 @pytest.mark.parametrize("fashion", [False, True])
 def test_a_network_learns_where_to_look(tmp_path, monkeypatch, capsys, fashion):
     if not fashion:
