@@ -88,6 +88,7 @@ def test_messages_are_sorted_by_topic(tmp_path, monkeypatch, capsys):
     assert re.search(r"^clustering: .*cluster", text, re.MULTILINE)
     assert re.search(r"^trees: .*(tree|split)", text, re.MULTILINE)
     assert names["classifier"].classes_[names["chances"].argmax()] == "signals"
+    assert re.search(r"^\+\d\.\d\d  \w*(noisy|peaks|smooth)", text, re.MULTILINE)
     assert drawn(tmp_path) == {"messages-confusion.png"}
 
 
@@ -153,6 +154,7 @@ def test_a_network_learns_where_to_look(tmp_path, monkeypatch, capsys, fashion):
     degrees, inner = names["degrees"], names["inner"]
     if fashion:  # digits fill their frame
         assert degrees[6][inner].mean() > 1.2 * degrees[6][~inner].mean()
+    assert number(r"([\d.]+e\+\d+) multiply-adds", text) > 1e8
     assert drawn(tmp_path) == {"where-to-look.png", "pixels.png", "reasons.png", "learning.png"}
     assert (tmp_path / "where-to-look.gif").read_bytes().startswith(b"GIF8")
 
