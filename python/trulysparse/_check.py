@@ -167,10 +167,17 @@ def either(names: Sequence[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
+def not_made(value: Any, kinds: type | tuple[type, ...]) -> str:
+    """The end of an error: what to give where a class stands for an object of it; else nothing."""
+    if not (isinstance(value, type) and issubclass(value, kinds)):
+        return ""
+    return f"; this is the class: give an object of it, {value.__name__}(...)"
+
+
 def instance(name: str, value: _T, kinds: type | tuple[type, ...], expected: str) -> _T:
     """An object of one of the given classes, described to users by `expected`."""
     if not isinstance(value, kinds):
-        raise TypeError(f"{name} = {shown(value)}: expected {expected}")
+        raise TypeError(f"{name} = {shown(value)}: expected {expected}{not_made(value, kinds)}")
     return value
 
 

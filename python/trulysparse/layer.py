@@ -220,7 +220,7 @@ def table(layers: Sequence[Layer]) -> list[str]:
     connections = layers[0]._core.nnz()  # once, as another thread may evolve
     for index, (layer, nnz) in enumerate(zip(layers, connections, strict=True), start=1):
         slope = layer.slope
-        name = layer.activation if slope is None else f"{layer.activation} ({slope:+.3g})"
+        name = f"{layer.activation} ({slope:+.3g})" if slope else layer.activation
         shape = f"{layer.n_in:,} -> {layer.n_out:,}"
         density = nnz / (layer.n_in * layer.n_out)
         rows.append((str(index), shape, name, f"{nnz:,}", f"{density:.3%}"))

@@ -52,6 +52,10 @@ class TestLayouts:
         assert len(whole.x_train) == 0
         np.testing.assert_array_equal(whole.y_test, np.repeat(np.arange(10), 3))
         assert whole.image_shape == (32, 32, 3)
+        assert repr(whole) == (
+            "Dataset('mine', 0 training and 30 test rows of 3,072 features (images 32 x 32 x 3), "
+            "10 classes)"
+        )
 
     def test_numbered_classes_are_in_numeric_order(self, tmp_path):
         names = [str(label) for label in (2, 10, 0)]

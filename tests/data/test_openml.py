@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import traceback
 import urllib.error
 import zlib
 from types import SimpleNamespace
@@ -64,6 +65,9 @@ def test_no_answer_says_where_else_to_get_it(answer, what, error):
         LOADERS[what]()
     for part in (what, WHERE[what], "--data-dir", "asking OpenML for it failed too"):
         assert part in str(raised.value)
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "direct cause" not in shown  # what a user sees is short
+    assert "During handling" not in shown
     assert len(asked) == 1
 
 

@@ -56,6 +56,35 @@ def test_constructor(argument, value, kind):
     check_raises(argument, kind, lambda: ts.SparseMLP(**options))
 
 
+class Own(ts.TopologyRule):
+    """A rule of a user's."""
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind", "given"),
+    [
+        ("topology", Own, Own),
+        ("topology", ts.SET, ts.SET),
+        ("optimizer", ts.Lion, ts.Lion),
+        ("strategy", ts.WASAP, ts.WASAP),
+        ("pruning", ts.ImportancePruning, ts.ImportancePruning),
+        ("augment", ts.ImageAugmentation, ts.ImageAugmentation),
+        ("callbacks", ts.TerminateOnNaN, [ts.TerminateOnNaN]),
+    ],
+)
+def test_a_class_is_not_an_object_of_it(argument, kind, given):
+    with pytest.raises(TypeError, match=rf"^{argument} .*give an object of it, {kind.__name__}\("):
+        make_model().fit(X, Y, **{argument: given})
+
+
+def test_another_class_is_only_refused():
+    with pytest.raises(TypeError, match="topology = <class") as raised:
+        make_model().fit(X, Y, topology=ts.Adam)
+    assert "give an object of it" not in str(raised.value)
+    with pytest.raises(TypeError, match=r"schedule = .*give an object of it, Cosine\("):
+        ts.SGD(0.1, schedule=ts.Cosine)
+
+
 @pytest.mark.parametrize("loss", ["binary_cross_entropy", "squared_error", "huber"])
 def test_label_smoothing_is_of_cross_entropy(loss):
     message = rf"label_smoothing = 0\.1 and loss = '{loss}': expected loss='cross_entropy'"

@@ -3,6 +3,7 @@
 import csv
 import doctest
 import inspect
+import re
 import sys
 
 import numpy as np
@@ -155,6 +156,13 @@ def test_summary_prints_every_layer(capsys):
         assert str(word) in text.replace(",", "")
     model.summary()
     assert capsys.readouterr().out.strip() == text.strip()
+
+
+def test_summary_has_the_slopes_that_there_are():
+    lines = []
+    ts.SparseMLP([4, 9, 9, 2], activation=["relu", "all_relu"], epsilon=1).summary(lines.append)
+    shown = {word for line in lines for word in re.findall(r"\w*relu(?: \(\S+\))?", str(line))}
+    assert shown == {"relu", "all_relu (+0.6)"}
 
 
 def test_objects_that_are_real_numbers_count_as_numbers():

@@ -18,6 +18,7 @@ def callbacks(given: Any) -> list[Callback]:
         if not isinstance(callback, Callback):
             raise TypeError(
                 f"callbacks has {_check.shown(callback)}: expected trulysparse.Callback objects"
+                f"{_check.not_made(callback, Callback)}"
             )
         _refuse_unknown_hooks(callback)
     return listed

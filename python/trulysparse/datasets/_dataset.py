@@ -50,6 +50,14 @@ class Dataset:
     image_shape: tuple[int, int, int] | None = None
     label_name: str | None = None
 
+    def __repr__(self) -> str:
+        """Say name and shapes, not the arrays."""
+        rows = f"{len(self.x_train):,} training and {len(self.x_test):,} test rows"
+        shape = f"{self.n_features:,} features"
+        if self.image_shape is not None:
+            shape += f" (images {' x '.join(map(str, self.image_shape))})"
+        return f"Dataset({self.name!r}, {rows} of {shape}, {self.n_classes} classes)"
+
     @property
     def n_features(self) -> int:
         """Number of columns."""

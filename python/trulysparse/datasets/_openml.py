@@ -91,7 +91,7 @@ def _ask(what: str, size: str, advice: str, **which: Any) -> tuple[Array, Array]
     ) as error:
         raise FileNotFoundError(
             f"{what} was not found: {advice} (asking OpenML for it failed too: {error})"
-        ) from error
+        ) from None  # the frames below are scikit-learn's and urllib's, some 80 lines
     finally:
         socket.setdefaulttimeout(before)
     return np.asarray(found.data), np.asarray(found.target)

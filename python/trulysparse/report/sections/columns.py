@@ -52,7 +52,8 @@ def _on_effects(probe: Probe) -> list[str]:
     return [
         f"The effect is what happens to the output of {html.count(len(probe.rows), 'row')} on "
         "average when the column goes from its lower to its upper quartile, and the others stay; "
-        "of a category, from the lowest level to the highest.",
+        "of a category, from the lowest level to the highest. Of many levels some are far apart by "
+        "chance: a category with many has a larger importance and effect than it deserves.",
         "An arrow says whether larger values, or a level, speak for that or against it.",
         "Correlation is that of the column with the same output.",
     ]
