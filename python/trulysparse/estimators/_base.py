@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Sized
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from trulysparse import _check, names
+from trulysparse import _check, _hints, names
 from trulysparse.callbacks import Callback
 from trulysparse.data import columns, seen
 from trulysparse.data.blocks import Blocks
@@ -34,6 +34,7 @@ from trulysparse.estimators import (
     _support,
     _tables,
     _watching,
+    _words,
 )
 from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._looks import Looks
@@ -87,6 +88,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     _RATE: float  # of learning_rate_init="auto"
     _FEWEST_SCORED = 1  # samples that have a score
 
+    @_hints.plain
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] | names.Auto = "auto",
@@ -125,7 +127,9 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        _words.refuse(self, "__init__", unknown)
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.slope, self.epsilon, self.density = slope, epsilon, density
@@ -134,18 +138,16 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         self.batch_size, self.max_iter = batch_size, max_iter
         self.learning_rate, self.learning_rate_init = learning_rate, learning_rate_init
         self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
-        self.weight_decay = weight_decay
-        self.optimizer, self.topology = optimizer, topology
+        self.weight_decay, self.optimizer = weight_decay, optimizer
+        self.topology, self.pruning = topology, pruning
         self.zeta, self.grow_init = zeta, grow_init
-        self.pruning = pruning
         self.standardize, self.scale, self.clip = standardize, scale, clip
         self.feature_selection = feature_selection
         self.n_members, self.n_snapshots = n_members, n_snapshots
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change, self.tol = n_iter_no_change, tol
-        self.warm_start = warm_start
-        self.random_state = random_state
+        self.warm_start, self.random_state = warm_start, random_state
         self.n_jobs, self.verbose = n_jobs, verbose
 
     # --- what differs -------------------------------------------------------------------------
@@ -288,6 +290,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             model._core.sharpen(sharpness)
         if not goes_on:
             self.notes_ = _tables.notes(self, samples.X, encoded, learnt.target.loss)
+        if watch is not None and watch.keeps_best:
+            history.kept_epoch = history.epoch[watch.best_epoch]
         self._keep(model, learnt, history, goes_on=goes_on)
         if not goes_on:
             self.features_used_ = chosen
@@ -457,7 +461,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
 
     # --- what was trained ---------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    @_hints.plain
+    def save(self, path: str | os.PathLike[str], **unknown: NoReturn) -> None:
         """Save everything that predictions need to one file, which `load` opens.
 
         Network, classes or units of the target, what was learnt of the columns, and parameters;
@@ -476,6 +481,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         TypeError
             If the classes are neither numbers nor text nor booleans.
         """
+        _words.refuse(self, "save", unknown)
         check_is_fitted(self, "model_")
         text = _saved.metadata(self)
         self.model_._core.save(_check.path("path", path), text, None)
@@ -512,7 +518,8 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         model = self.model_
         return _partial.score(self._target, self._without(samples), model.predict)
 
-    def predict(self, X: Any) -> Any:
+    @_hints.plain
+    def predict(self, X: Any, **unknown: NoReturn) -> Any:
         """Predict.
 
         Parameters
@@ -526,6 +533,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             Classes, labels or values, in the shape of the `y` that `fit` got; a ``csr_array`` of
             zeros and ones if that was a sparse matrix of labels.
         """
+        _words.refuse(self, "predict", unknown)
         if self._predicts_sparse():
             check_is_fitted(self, "model_")
             is_held = self._held is not None and X is self._held.X
@@ -534,6 +542,9 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             return _partial.predictions(_TARGET_OF.get(model, self._target), X, model.predict)
         model, outputs = self._answer(X)
         return _TARGET_OF.get(model, self._target).decode(outputs)
+
+    if not TYPE_CHECKING:  # which would then take any name
+        __getattr__ = _words.attribute
 
     def __setstate__(self, state: Any) -> None:
         """Take the state of a pickle, once it is checked."""
@@ -546,6 +557,10 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+# The class of which errors of `__init__` are: the classifier has another one.
+SparseEstimator.__init__.__qualname__ = "SparseMLPRegressor.__init__"
 
 
 def _scorer(target: Targets, held_out: WeightedSamples) -> Callable[[SparseMLP], float]:

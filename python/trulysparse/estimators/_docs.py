@@ -164,6 +164,10 @@ validation_scores_ : list of float, or None
     The scores after each epoch of the last fit, if there were validation data.
 best_validation_score_ : float, or None
     The best of them.
+best_epoch_ : int, or None
+    Its place in `validation_scores_`, counted from 0. With `early_stopping` the network is that of
+    this epoch. Its `history_` has ``val_accuracy`` too, without `class_weight`, whose best epoch
+    may be another.
 notes_ : list of str
     What the first `fit` noticed: columns that predict the label by themselves, as those do that
     are known only after it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from trulysparse import _check, names
+from trulysparse import _check, _hints, names
 from trulysparse.data import columns, frames
 from trulysparse.data.blocks import Blocks
 from trulysparse.data.outliers import say_outliers
@@ -27,6 +27,7 @@ from trulysparse.estimators import (
     _selection,
     _state,
     _support,
+    _words,
 )
 from trulysparse.estimators._eliminating import Found
 from trulysparse.estimators._tables import Encoder
@@ -191,6 +192,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     _takes_tables = True
     _encoder: Encoder | None = None  # what makes samples of tables
 
+    @_hints.plain
     def __init__(
         self,
         n_features_to_select: float | names.Auto | None = None,
@@ -213,7 +215,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         standardize: names.Standardize | None = None,
         random_state: Any = None,
         n_jobs: int | None = None,
+        **unknown: NoReturn,
     ) -> None:
+        _words.refuse(self, "__init__", unknown)
         self.n_features_to_select = n_features_to_select
         self.fdr = fdr
         self.n_members = n_members
@@ -234,7 +238,10 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> SparseFeatureSelector:
+    @_hints.plain
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, **unknown: NoReturn
+    ) -> SparseFeatureSelector:
         """Train a network and score the features by its weights.
 
         Parameters
@@ -259,6 +266,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
+        _words.refuse(self, "fit", unknown)
         with _support.all_or_nothing(self, in_place=False):
             if isinstance(X, RowBlocks):
                 X, y, weight = self._sampled(X, y, sample_weight)
@@ -463,6 +471,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         scores[constant] = 0
         scores, varying = _selection.of_columns(self._encoder, model, X, scores, ~constant)
         return Found(scores, selected, varying, model, model, None, None)
+
+    if not TYPE_CHECKING:  # which would then take any name
+        __getattr__ = _words.of_selector
 
     def __setstate__(self, state: Any) -> None:
         """Take the state of a pickle, once it is checked."""
