@@ -32,6 +32,7 @@ from trulysparse.model import SparseMLP
 from trulysparse.streams import RowBlocks
 from trulysparse.tables.encoder import TableEncoder
 
+_AS_IN_FIT = "expected numbers, as in fit (pandas.to_numeric converts a column)"
 Mask = npt.NDArray[np.bool_]
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 # Threads that joblib may be asked for, or told to leave.
@@ -91,6 +92,7 @@ def validated(
 ) -> Any:
     """Do what `validate_data` does, and name the row and column of what is no number."""
     X = as_numpy(name, X)
+    frames.refuse_no_table(name, X)
     _core.check_mapped(name, X)
     if not how.get("reset", True) and frames.is_frame(X):
         X = _in_order(estimator, name, X)
@@ -100,7 +102,7 @@ def validated(
     if (made := _made(estimator, name, X, y, fewest, reset=reset)) is not None:
         return made
     X = check_sparse(name, X)
-    frames.refuse(name, X)
+    frames.refuse(name, X, None if how.get("reset", True) else _AS_IN_FIT)
     if _is_text(X) or how.get("reset", True):
         columns.refuse_alike(name, X)
     X = frames.dense_columns(X)

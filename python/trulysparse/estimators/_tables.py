@@ -16,7 +16,7 @@ from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _scaling
 from trulysparse.tables import telling
 from trulysparse.tables.arrays import ArrayEncoder, has_missing
-from trulysparse.tables.encoder import TableEncoder
+from trulysparse.tables.encoder import TableEncoder, say_empty
 from trulysparse.tables.frame import is_table
 from trulysparse.tables.parts import counts_rows
 
@@ -123,13 +123,27 @@ def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:
     if isinstance(encoder, TableEncoder):
         if not is_table(X):
             raise TypeError(f"{name} is a {type(X).__name__}: expected a frame, as in fit")
-        return encoder._encode(name, X, ignored=_labels_of(estimator))
+        return encoder._encode(name, X, _labels_of(estimator), says=True)
     X = check_sparse(name, frames.numbers_of(X) if frames.is_frame(X) else X)
     if not scipy.sparse.issparse(X):
         X = numeric(name, X)
+    _say_empty(estimator, encoder, name, X)
     samples = encoder.transform(X, name)
     _refuse_infinite(name, samples)
     return samples
+
+
+def _say_empty(estimator: Any, encoder: ArrayEncoder, name: str, X: Any) -> None:
+    """Warn of columns of which all cells are missing, and none was in fit."""
+    if X.ndim != 2 or X.shape[0] < 2 or X.shape[1] != len(encoder.missing) or not has_missing(X):
+        return
+    if scipy.sparse.issparse(X):
+        counts = np.bincount(X.tocsr().indices[np.isnan(X.tocsr().data)], minlength=X.shape[1])
+    else:
+        counts = np.isnan(X).sum(axis=0)
+    known = getattr(estimator, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
+    empty = np.flatnonzero((counts == X.shape[0]) & (encoder.missing == 0))
+    say_empty(name, [str(known[i]) for i in empty], X.shape[0])
 
 
 def _labels_of(estimator: Any) -> frozenset[str]:

@@ -25,6 +25,7 @@ def as_frame(name: str, x: Any) -> Any:
     """
     if is_query(x):
         raise TypeError(f"{name} is a LazyFrame: expected a DataFrame (collect() it first)")
+    frames.refuse_no_table(name, x)
     if frames.is_frame(x):
         refuse_sparse(name, x)
         return x

@@ -417,6 +417,14 @@ def are_all_missing(column: Column) -> bool:
     return bool(np.isnan(values).all())
 
 
+def is_newly_empty(part: Part, column: Column) -> bool:
+    """Tell whether all of several cells are missing of a column that had none missing in fit."""
+    if getattr(part, "missing", 0) or count_rows(column) < 2:
+        return False
+    first = column.codes[0] < 0 if isinstance(column, Text) else np.isnan(column[0][0])
+    return bool(first) and are_all_missing(column)
+
+
 def count_rows(column: Column) -> int:
     """Count the rows."""
     return len(column[0])
