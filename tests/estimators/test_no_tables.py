@@ -123,3 +123,27 @@ def test_columns_that_had_missing_cells_may_be_empty():
     TableEncoder().fit(some).transform(MIXED.assign(b=np.nan))
     with pytest.warns(RuntimeWarning, match="^frame: all 40 cells are missing .*: 'b';"):
         TableEncoder().fit(MIXED).transform(MIXED.assign(b=np.nan))
+
+
+# --- columns without a value ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda x: SparseMLPClassifier(max_iter=1, **QUICK).fit(x, Y),
+        lambda x: SparseMLPRegressor(max_iter=1, **QUICK).fit(x, Y),
+        lambda x: SparseFeatureSelector(epochs=1, **QUICK).fit(x),
+    ],
+)
+def test_sparse_columns_that_are_zero_in_all_rows(fit, recwarn):
+    places = np.arange(40 * 25) % 900
+    rows = np.repeat(np.arange(40), 25)
+    wide = sp.csr_array((np.ones(1000), (rows, 13 * places)), shape=(40, 20_000))
+    said = r"19,100 of 20,000 columns are zero in all rows.*HashingVectorizer\(n_features=2\*\*11\)"
+    with pytest.warns(UserWarning, match=said) as caught:
+        fit(wide)
+    assert [w.filename for w in caught if "zero in all" in str(w.message)] == [__file__]
+    recwarn.clear()
+    fit(wide[:, :9000])
+    assert not [w for w in recwarn.list if "zero in all" in str(w.message)]

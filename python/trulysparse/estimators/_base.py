@@ -219,15 +219,20 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             held = _watching.of_split(self, X if X_val is None else X_val, held_out)
             validation = (held_out.X, target.encode(held_out.y, "y_val"))
             watch = Scorer(_scorer(target, held_out), patience if stops else None, tol)
-        if not goes_on and learnt.scaling.standardize and learnt.scaling.robust is None:
-            known = getattr(self, "feature_names_in_", None)
-            say_outliers("X", samples.X, known, stacklevel=3)
+        if not goes_on:
+            self._say_odd(samples.X, learnt)
         after = watching.after(self, target, held)
         self._search(
             samples, encoded, learnt, random, watch, validation, after=after, goes_on=goes_on
         )
         if not goes_on:
             self._shares = _explaining.shares(samples.X, self._encoder)
+
+    def _say_odd(self, X: Any, learnt: Learnt) -> None:
+        """Warn of what is odd in the samples of a first fit; from `_fit`."""
+        _support.warn_of_empty_columns(X, stacklevel=5)
+        if learnt.scaling.standardize and learnt.scaling.robust is None:
+            say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=4)
 
     def _learnt_rows(self, made: _rows.Prepared) -> tuple[WeightedSamples, Learnt]:
         """Give the rows of a file to train on, and what is learnt of them."""

@@ -453,6 +453,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     def _encoded(self, samples: WeightedSamples, constant: Any) -> Found:
         """Score by an autoencoder."""
         X, selected = samples.X, self._n_selected(self.n_features_in_)
+        _support.warn_of_empty_columns(X)
         fields = _autoencoder.Settings._fields
         given = {name: getattr(self, name) for name in fields}
         known = {name: value for name, value in given.items() if value is not None}
