@@ -177,6 +177,8 @@ def _kind(dtype: Any) -> str:
 
 def refuse_no_table(name: str, x: Any) -> None:
     """Raise TypeError for a row or a column of a table, and for dictionaries of cells."""
+    if scipy.sparse.issparse(x):  # of which one kind is a dictionary
+        return
     kind, module = type(x), type(x).__module__.partition(".")[0]
     if kind.__name__ == "Series" and module == "polars":
         raise TypeError(f"{name} is a Series, one column: expected a table ({name}.to_frame())")

@@ -157,8 +157,10 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         """Check the kind of targets that `name`, validated, has, as an array."""
 
     @abstractmethod
-    def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
-        """Learn from the first targets how to encode them."""
+    def _learn(
+        self, y: Array, weight: Array | None, classes: Any = None, *, is_batch: bool = False
+    ) -> Targets:
+        """Learn from the first targets how to encode them; `is_batch` if there may be more."""
 
     def _class_weights(self, y: Array, *, whole: bool) -> Array | None:
         """Give weights of samples by their targets, of all samples if `whole`."""
@@ -295,6 +297,7 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
             model._core.sharpen(sharpness)
         if not goes_on:
             self.notes_ = _tables.notes(self, samples.X, encoded, learnt.target.loss)
+            self.notes_ += _tables.of_left_out(self, chosen, samples.X.shape[1])
         if watch is not None and watch.keeps_best:
             history.kept_epoch = history.epoch[watch.best_epoch]
         self._keep(model, learnt, history, goes_on=goes_on)
@@ -308,11 +311,12 @@ class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
         goes_on = hasattr(self, "model_")
         _many.refuse_batches(self)
         refuse_held_sparse("classes", classes)
-        if classes is not None and not isinstance(classes, Sized):
-            raise TypeError(f"classes = {_check.shown(classes)}: expected a sequence of classes")
+        if classes is not None and (not isinstance(classes, Sized) or isinstance(classes, str)):
+            expected = "a sequence of classes, such as ['no', 'yes']"
+            raise TypeError(f"classes = {_check.shown(classes)}: expected {expected}")
         samples = self._samples(X, y, sample_weight, reset=not goes_on)
         if not goes_on:
-            target = self._learn(samples.y, samples.weight, classes)
+            target = self._learn(samples.y, samples.weight, classes, is_batch=True)
         else:
             target = self._target
             self._same_classes(classes)

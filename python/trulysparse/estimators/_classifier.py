@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse import _hints, names
+from trulysparse import _check, _hints, names
 from trulysparse.callbacks import Callback
 from trulysparse.data.classes import refuse_kinds
 from trulysparse.data.frames import labels_of_type, refuse_missing
@@ -269,20 +269,22 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
             )
         return np.asarray(y)
 
-    def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
+    def _learn(
+        self, y: Array, weight: Array | None, classes: Any = None, *, is_batch: bool = False
+    ) -> Targets:
         refuse_missing("classes", classes)
         if y.ndim == 2:
             return Labels(y.shape[1], sparse=issparse(y))
-        known = np.unique(y if classes is None else column_or_1d(labels_of_type(classes)))
+        known = np.unique(y if classes is None else _array_of(classes))
         if len(known) < 2:
-            raise ValueError(f"y has one class, {known.tolist()}: expected two or more")
+            name = "y" if classes is None else "classes"
+            also = ", or classes=[...], all that later batches will have" if is_batch else ""
+            raise ValueError(f"{name} has one class, {known.tolist()}: expected two or more{also}")
         return Classes(known)
 
     def _same_classes(self, classes: Any) -> None:
         refuse_missing("classes", classes)
-        if classes is not None and not np.array_equal(
-            np.unique(labels_of_type(classes)), self.classes_
-        ):
+        if classes is not None and not np.array_equal(np.unique(_array_of(classes)), self.classes_):
             raise ValueError(
                 f"classes = {list(classes)}: expected those of the first fit, "
                 f"{self.classes_.tolist()}"
@@ -308,6 +310,18 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _array_of(classes: Any) -> Array:
+    """Give the classes of `partial_fit` as an array, also those of a set."""
+    expected = "a sequence of classes, such as ['no', 'yes']"
+    if isinstance(classes, Mapping):
+        raise TypeError(f"classes = {_check.shown(classes)}: expected {expected}")
+    items = labels_of_type(classes)
+    if not hasattr(items, "__array__"):
+        items = _check.sequence("classes", items, expected)
+    found: Array = column_or_1d(items)
+    return found
 
 
 def _are_few_integers(y: Array) -> bool:

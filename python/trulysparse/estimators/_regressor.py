@@ -165,7 +165,9 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
             y = column_or_1d(y, warn=True)
         return np.asarray(y, np.float64)
 
-    def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
+    def _learn(
+        self, y: Array, weight: Array | None, classes: Any = None, *, is_batch: bool = False
+    ) -> Targets:
         _say_outliers(y if weight is None else y[weight > 0])
         return Numbers.of(y)
 

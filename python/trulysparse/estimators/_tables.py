@@ -20,6 +20,8 @@ from trulysparse.tables.encoder import TableEncoder, say_empty
 from trulysparse.tables.frame import is_table
 from trulysparse.tables.parts import counts_rows
 
+_SHOWN = 5  # features that a note names
+
 Encoder: TypeAlias = TableEncoder | ArrayEncoder
 
 
@@ -115,6 +117,21 @@ def notes(estimator: Any, X: Any, y: Any, loss: str) -> list[str]:
     task = "regression" if loss == "squared_error" else "classification"
     parts = None if encoder is None else encoder.columns_
     return list(map(str, telling.of_samples(names, X, y, task=task, parts=parts)))
+
+
+def of_left_out(estimator: Any, used: Any, features: int) -> list[str]:
+    """Say that `feature_selection` has left features out; nothing if it has not."""
+    if used is None:
+        return []
+    encoder, names = estimator._encoder, getattr(estimator, "feature_names_in_", None)
+    names = encoder.feature_names_ if encoder is not None else names
+    shown = [f"x{i}" if names is None else str(names[i]) for i in used[:_SHOWN]]
+    more = f" and {len(used) - _SHOWN} more" if len(used) > _SHOWN else ""
+    return [
+        f"feature_selection left out {features - len(used)} of {features} features, as held-out "
+        f"rows are predicted clearly better without them; features_used_ are {', '.join(shown)}"
+        f"{more}"
+    ]
 
 
 def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:
