@@ -256,7 +256,11 @@ def plain(function: _F) -> _F:
     return function
 
 
-def refuse(where: str, unknown: Mapping[str, NoReturn]) -> None:
+def refuse(
+    where: str,
+    unknown: Mapping[str, NoReturn],
+    meant: Callable[[str, str], str] | None = None,
+) -> None:
     """Raise TypeError if there are arguments that a function does not know.
 
     Parameters
@@ -265,11 +269,13 @@ def refuse(where: str, unknown: Mapping[str, NoReturn]) -> None:
         Its qualified name.
     unknown
         What it was given by names that are no parameters.
+    meant
+        Says what such a name means there. None (default): by the words of `SparseMLP`.
     """
     for name in unknown:
-        made = where.endswith(".__init__")
-        said = "SparseMLP" if made else where
-        raise TypeError(f"{said} has no argument {name!r}: expected {_meant(where, name)}")
+        said = where.removesuffix(".__init__")
+        expected = (meant or _meant)(where, name)
+        raise TypeError(f"{said} has no argument {name!r}: expected {expected}")
 
 
 def _meant(where: str, name: str) -> str:
@@ -409,9 +415,13 @@ def meant(value: str, options: Iterable[str]) -> str:
     return ""
 
 
-def attribute(owner: object, name: str) -> Any:
-    """Raise AttributeError for an attribute that is not there; for ``__getattr__``."""
-    words = _OF_LAYERS if type(owner).__name__ == "Layer" else ATTRIBUTES
+def attribute(owner: object, name: str, words: Mapping[str, str] | None = None) -> Any:
+    """Raise AttributeError for an attribute that is not there; for ``__getattr__``.
+
+    `words` say what is meant; None (default): those of models and layers.
+    """
+    if words is None:
+        words = _OF_LAYERS if type(owner).__name__ == "Layer" else ATTRIBUTES
     if name not in words:
         return object.__getattribute__(owner, name)  # raises Python's error, or a property's again
     raise AttributeError(

@@ -65,6 +65,10 @@ class History:
     trouble : Trouble, or None
         What is wrong with the network at the end: its `message` was said in an `ExplosionWarning`,
         which has the rules. None if nothing is.
+    kept_epoch : int or None
+        The epoch, of `epoch`, whose network the fit ended with: that of the best score, by
+        `EarlyStopping` with ``restore_best_weights=True``, or by `early_stopping` of an estimator.
+        None: the last one.
     limited_steps : int
         Gradients for which weights of samples were limited, as the guide says. 0 with an MPI job.
     """
@@ -73,6 +77,7 @@ class History:
     staleness_histogram: list[int] | None = None
     baseline: Baseline | None = None
     trouble: Trouble | None = None
+    kept_epoch: int | None = None
     limited_steps: int = 0
 
     def __init__(self) -> None:

@@ -99,6 +99,7 @@ def test_the_best_network_comes_back_whole(topology, pruning, state_of, tmp_path
     note = ts_callback(lambda model: states.append(state_of(model)))
     history = fit(model, 60, NOISY, validation_data=OTHERS, callbacks=[note, stopping], **options)
     best = stopping.best_epoch
+    assert history.kept_epoch == best
     assert 0 < best < history.epoch[-1] == stopping.stopped_epoch == best + 9
     assert stopping.best == min(history.history["val_loss"]) == history.history["val_loss"][best]
     assert state_of(model) == states[best] != states[-1]

@@ -69,7 +69,10 @@ MISSING = {
     "NaT among objects": pd.Series(with_gap(NUMBERS[:, 0], pd.NaT), dtype=object),
 }
 OTHER = {
-    "text": (["left", "right"] * (ROWS // 2), r"\[0, 'odd'\] = 'left', text.*TableEncoder"),
+    "text": (
+        ["left", "right"] * (ROWS // 2),
+        r"\[0, 'odd'\] = 'left', text.*(TableEncoder|as in fit)",
+    ),
     "text among numbers": (with_gap(NUMBERS[:, 0], "n/a"), r"\[5, 'odd'\] = 'n/a', text"),
     "text of pandas": (
         pd.array(["left", "right"] * (ROWS // 2), dtype="string"),

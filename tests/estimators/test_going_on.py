@@ -93,6 +93,29 @@ def test_partial_fit_takes_weights_as_they_are(wine):
     assert np.abs(fit(2.0) - fit(1.0)).max() > 1e-4
 
 
+@pytest.mark.parametrize("classes", ["012", b"012", {0: 1, 1: 2}, 3, np.str_("012")])
+def test_classes_are_a_sequence(wine, classes):
+    x, _, y, _ = wine
+    first, later = SparseMLPClassifier(**QUICK), SparseMLPClassifier(**QUICK).partial_fit(x, y)
+    for classifier in (first, later):
+        with pytest.raises(TypeError, match=r"^classes = .*: expected a sequence of classes"):
+            classifier.partial_fit(x, y, classes=classes)
+    assert first.partial_fit(x, y, classes={2, 0, 1}).classes_.tolist() == [0, 1, 2]
+
+
+def test_a_first_batch_of_one_class_names_classes(wine):
+    x, _, y, _ = wine
+    one = y == 1
+    with pytest.raises(
+        ValueError, match=r"^y has one class, \[1\]: .* or classes=\[...\], all that"
+    ):
+        SparseMLPClassifier(**QUICK).partial_fit(x[one], y[one])
+    with pytest.raises(ValueError, match=r"^y has one class, \[1\]: expected two or more$"):
+        SparseMLPClassifier(**QUICK).fit(x[one], y[one])
+    with pytest.raises(ValueError, match=r"^classes has one class, \[1\]: expected two or more"):
+        SparseMLPClassifier(**QUICK).partial_fit(x[one], y[one], classes=[1])
+
+
 def test_partial_fit_cannot_balance_classes(wine):
     x, _, y, _ = wine
     with pytest.raises(ValueError, match="class_weight = 'balanced'"):

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import trulysparse as ts
@@ -34,6 +35,18 @@ def test_few_features_of_many_are_found(chosen):
     score = chosen.score(x[160:], y[160:])
     assert score > 0.8
     assert score > whole.score(x[160:], y[160:]) + 0.1
+
+
+def test_that_features_were_left_out_is_noted(chosen):
+    used = chosen.features_used_
+    (note,) = chosen.notes_
+    assert note.startswith(f"feature_selection left out {300 - len(used)} of 300 features")
+    assert f"features_used_ are x{used[0]}, x{used[1]}" in note
+    x, y = linear()
+    frame = pd.DataFrame(x[:160], columns=[f"gene {i}" for i in range(300)])
+    named = clone(chosen).set_params(feature_selection=True).fit(frame, y[:160])
+    assert ", ".join(named.feature_names_in_[named.features_used_[:3]]) in named.notes_[-1]
+    assert clone(chosen).set_params(feature_selection=False).fit(x, y).notes_ == []
 
 
 def test_the_others_have_no_connections(chosen):

@@ -9,7 +9,15 @@ import pytest
 import scipy.sparse as sp
 import sklearn
 import trulysparse as ts
-from sklearn.metrics import get_scorer, make_scorer, roc_auc_score
+from sklearn.metrics import (
+    f1_score,
+    get_scorer,
+    log_loss,
+    make_scorer,
+    mean_squared_error,
+    r2_score,
+    roc_auc_score,
+)
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -200,3 +208,27 @@ def test_pipelines_and_routing_pass_them_on():
         made = classifier().set_fit_request(callbacks=True, scoring=False)
         cross_val_score(made, X, Y, cv=2, params={"callbacks": [seen]})
     assert seen.epochs == [0, 1, 2] * 3
+
+
+def own_metric(y_true, y_pred, sample_weight=None):
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "also"),
+    [
+        (f1_score, ", or 'f1'$"),
+        (roc_auc_score, ", or 'roc_auc', or 'roc_auc_ovr'$"),
+        (r2_score, ", or 'r2'$"),
+        (mean_squared_error, ", or 'neg_mean_squared_error'$"),
+        (log_loss, ", or 'neg_log_loss'$"),
+        (own_metric, "$"),
+        (lambda y, p: 1.0, "$"),
+    ],
+)
+def test_metrics_are_no_scorers(metric, also):
+    name = re.escape(metric.__name__)
+    message = rf"^scoring has {name}, .*: expected sklearn.metrics.make_scorer\({name}\){also}"
+    for scoring in (metric, {"mine": metric}, *([[metric]] if "lambda" not in name else [])):
+        with pytest.raises(TypeError, match=message):
+            classifier().fit(X, Y, **HALF, scoring=scoring)

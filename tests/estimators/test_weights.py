@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_multilabel_classification
 from trulysparse import SparseFeatureSelector, SparseMLP, SparseMLPClassifier, SparseMLPRegressor
+from trulysparse.plot import learning_curves
 
 QUICK = {"hidden_layer_sizes": (20,), "max_iter": 5, "random_state": 0}
 BOTH = pytest.mark.parametrize("estimator", [SparseMLPClassifier, SparseMLPRegressor])
@@ -26,6 +27,7 @@ def test_early_stopping_keeps_the_best_network(estimator):
     assert fitted.n_iter_ == len(scores) == len(fitted.loss_curve_) < 200
     best = int(np.argmax(scores))
     assert fitted.best_validation_score_ == scores[best] == fitted.score(x[200:], y[200:])
+    assert fitted.best_epoch_ == fitted.history_.kept_epoch == best < len(scores) - 1
     assert max(scores[-4:]) < max(scores[:-4]) + 1e-4
     # The same without stopping has the same scores, and ends with another network.
     longer = estimator(max_iter=200, dropout=0, random_state=0)
@@ -33,6 +35,27 @@ def test_early_stopping_keeps_the_best_network(estimator):
     assert longer.validation_scores_[: len(scores)] == scores
     assert longer.n_iter_ == 200
     assert longer.score(x[200:], y[200:]) == longer.validation_scores_[-1]
+    assert longer.best_epoch_ == int(np.argmax(longer.validation_scores_))
+    assert longer.history_.kept_epoch is None
+
+
+def test_the_picture_marks_the_network_that_is_kept():
+    pytest.importorskip("matplotlib", reason="pip install 'trulysparse[plot]'")
+    from matplotlib.figure import Figure
+
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(400, 6))
+    y = (x[:, 0] + 1.5 * rng.normal(size=400) > 2).astype(int)  # few of class 1
+    fitted = SparseMLPClassifier(
+        early_stopping=True, class_weight="balanced", max_iter=30, random_state=0, dropout=0
+    ).fit(x[:200], y[:200], X_val=x[200:], y_val=y[200:])
+    accuracies = fitted.history_.history["val_accuracy"]
+    assert fitted.best_epoch_ != int(np.argmax(accuracies))  # which has no class weights
+    axes = Figure().subplots()
+    learning_curves(fitted, axes)
+    kept = accuracies[fitted.best_epoch_]
+    title = f"kept: validation {100 * kept:.1f} %, epoch {fitted.best_epoch_ + 1}"
+    assert axes.figure.axes[1].get_title(loc="right") == title
 
 
 @BOTH

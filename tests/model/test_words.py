@@ -18,7 +18,7 @@ from trulysparse.parallel import strategies
 
 MADE = [
     kind
-    for kind in (vars(ts) | vars(schedules) | vars(strategies) | vars(estimators)).values()
+    for kind in (vars(ts) | vars(schedules) | vars(strategies)).values()
     if isinstance(kind, type) and issubclass(kind, _hints.Worded)
 ]
 
@@ -44,7 +44,6 @@ def test_all_that_users_make_is_among_them():
     assert {*optim.__all__, *callbacks.__all__} - {"Logs", "Optimizer", "Schedule"} <= names
     assert {"SET", "GradientGrowth", "TopologyRule", "ImportancePruning"} <= names
     assert {"WASSP", "WASAP", "ImageAugmentation"} <= names
-    assert {"SparseMLPClassifier", "SparseMLPRegressor", "SparseFeatureSelector"} <= names
 
 
 def test_some_arguments():
@@ -68,7 +67,6 @@ def test_some_arguments():
         (lambda: plot.learning_curves({}, figsize=3), "expected ax"),
         (lambda: ts.read_table("a", sep=","), "expected separator$"),
         (lambda: ts.SparseFeatureSelector(k=3), "expected n_features_to_select$"),
-        (lambda: ts.SparseFeatureSelector(threshold=3), "expected n_features_to_select, a number"),
     ):
         with pytest.raises(TypeError, match=message):
             call()

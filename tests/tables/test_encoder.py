@@ -225,11 +225,6 @@ def test_nothing_to_learn_from():
         ts.TableEncoder().fit(pd.DataFrame({"a": []}))
     with pytest.raises(TypeError, match="expected a frame of pandas or polars"):
         ts.TableEncoder().fit(np.ones((3, 2)))
-    frame = pd.DataFrame({"a": [1, 2], "b": ["u", "v"]})
-    with pytest.raises(TypeError, match=r"is a Series: .* a row is one as frame.iloc\[\[0\]\]"):
-        ts.TableEncoder().fit(frame).transform(frame.iloc[0])
-    with pytest.raises(TypeError, match=r"is a dict: .*pandas.DataFrame\(\[row\]\)"):
-        ts.TableEncoder().fit(frame).transform({"a": 1, "b": "u"})
     counted = ts.TableEncoder().fit(pd.DataFrame({"a": range(30)}))
     assert counted.feature_names_ == ["a"]
 
@@ -334,6 +329,68 @@ def test_dates_as_text_are_said(cells):
     assert ts.TableEncoder().fit(frame).columns_[0].kind == "time"
 
 
+DAYS = range(1, 29)
+
+
+@pytest.mark.parametrize(
+    ("cells", "remedy"),
+    [
+        ([f"{d:02}.07.2025" for d in DAYS], r"to_datetime\(..., dayfirst=True\) makes [^(]*$"),
+        ([f"{d}.{d % 9 + 1}.2025 12:30" for d in DAYS], r"\(..., dayfirst=True\) makes [^(]*$"),
+        ([f"{d}/{d % 9 + 1}/25" for d in DAYS], r"\(..., dayfirst=True\) makes [^(]*$"),
+        (
+            [f"{d % 9 + 1}/{d % 7 + 1}/2025" for d in DAYS],
+            r"without dayfirst, if months come first",
+        ),
+        ([f"07-{d:02}-2025" for d in DAYS], r"pandas.to_datetime makes times"),
+        ([f"2025/7/{d}" for d in DAYS], r"pandas.to_datetime makes times"),
+        ([f"{d} July 2025" for d in DAYS], r"pandas.to_datetime makes times"),
+        ([f"Sep {d}, 2025" for d in DAYS], r"pandas.to_datetime makes times"),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_dates_of_other_spellings_are_said(cells, remedy, times):
+    cells = cells * times
+    frame = pd.DataFrame({"day": cells, "x": np.arange(float(len(cells))) % 3})
+    said = (
+        f"^column 'day' has dates as text, such as '{cells[0]}', and is taken as text: .*{remedy}"
+    )
+    with pytest.warns(UserWarning, match=said) as caught:
+        ts.TableEncoder().fit(frame)
+    assert len(caught) == 1
+    options = {"dayfirst": True} if "dayfirst=True" in str(caught[0].message) else {}
+    frame["day"] = pd.to_datetime(frame["day"], **options)
+    assert ts.TableEncoder().fit(frame).columns_[0].kind == "time"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"1.2.{i}" for i in range(10, 40)],  # versions
+        [f"{i}.40.2025" for i in range(1, 31)],
+        [f"32/1/{i}" for i in range(10, 40)],
+        ["03.07.2025", "unknown"] * 15,
+        [f"room {i}" for i in range(30)],
+        ["the answer is yes and no", "the answer is no and yes"] * 15,  # answers of a form
+        [f"Smith, Mr. John {i}" for i in range(30)],
+    ],
+)
+def test_text_that_is_neither_dates_nor_sentences(cells, recwarn):
+    ts.TableEncoder().fit(pd.DataFrame({"t": cells, "x": np.arange(30.0) % 3}))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("different", [200, 150])
+def test_sentences_are_said(different):
+    cells = [f"it was the day {i % different} of the long journey" for i in range(200)]
+    frame = pd.DataFrame({"t": cells, "x": np.arange(200.0) % 3})
+    said = rf"column 't' has sentences, {different} different ones in 200 cells.*TfidfVectorizer"
+    for made in (frame, pl.DataFrame(frame.to_dict("list"))):
+        with pytest.warns(UserWarning, match=said) as caught:
+            ts.SparseMLPClassifier((4,), max_iter=1, random_state=0).fit(made, np.arange(200) % 2)
+        assert sum("sentences" in str(w.message) for w in caught) == 1
+
+
 def test_instants_are_the_same_in_every_zone():
     hours = pl.datetime_range(pl.datetime(2024, 3, 30), pl.datetime(2024, 4, 2), "1h", eager=True)
     utc = pl.DataFrame({"t": hours.dt.replace_time_zone("UTC")})
@@ -358,6 +415,7 @@ def test_a_column_without_any_cell_is_of_every_kind():
     encoder = ts.TableEncoder().fit(frame)
     for dtype in (pl.Null, pl.String, pl.Float64, pl.Date, pl.Boolean):
         empty = pl.DataFrame({name: pl.Series([None] * 3, dtype=dtype) for name in frame.columns})
-        made = encoder.transform(empty)
+        with pytest.warns(RuntimeWarning, match=r"all 3 cells are missing .*'t', 'n', 'c'"):
+            made = encoder.transform(empty)
         np.testing.assert_array_equal(made.dense[:, 1], frame["n"].mean())
         assert made.sparse.nnz == 0

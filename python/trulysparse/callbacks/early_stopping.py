@@ -139,7 +139,10 @@ class EarlyStopping(Callback):
     def on_train_end(self, logs: Logs) -> None:
         """Bring back the best network, if that was asked for."""
         best, self._best = self._best, None
-        if best is not None and self.best_epoch != self.model.history.epoch[-1]:
+        if best is None:
+            return
+        self.model.history.kept_epoch = self.best_epoch
+        if self.best_epoch != self.model.history.epoch[-1]:
             self.model.restore(best)
 
     def __getstate__(self) -> dict[str, Any]:

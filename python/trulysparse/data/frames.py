@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sized
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -18,6 +18,8 @@ from trulysparse.data.numeric import is_query, ragged, refuse_masked, refuse_spa
 Array = npt.NDArray[Any]
 
 _DUMMIES = "expected numbers (TableEncoder makes them, and the estimators take it as it is)"
+_TEXTS = "expected numbers, which TfidfVectorizer of scikit-learn makes of texts"
+_CELLS = "expected numbers, or a DataFrame, whose columns of text are taken as they are"
 _SINCE = "expected numbers, such as the seconds since one of them"
 # Rows that `plain_rows` copies.
 _FEW = 128
@@ -173,12 +175,35 @@ def _kind(dtype: Any) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def refuse(name: str, x: Any) -> None:
+def refuse_no_table(name: str, x: Any) -> None:
+    """Raise TypeError for a row or a column of a table, and for dictionaries of cells."""
+    if scipy.sparse.issparse(x):  # of which one kind is a dictionary
+        return
+    kind, module = type(x), type(x).__module__.partition(".")[0]
+    if kind.__name__ == "Series" and module == "polars":
+        raise TypeError(f"{name} is a Series, one column: expected a table ({name}.to_frame())")
+    if kind.__name__ == "Series" and module == "pandas":
+        known = [item for item in x.tolist()[:_FEW] if not is_missing(item)]
+        texts = bool(known) and all(isinstance(item, str) for item in known)
+        also = "; TfidfVectorizer of scikit-learn makes numbers of texts" if texts else ""
+        raise TypeError(
+            f"{name} is a Series, one row or column: expected a table, such as frame.iloc[[0]] of "
+            f"one row, or frame[['name']] of one column{also}"
+        )
+    if isinstance(x, Mapping):
+        cells = [isinstance(c, Sized) and not isinstance(c, str | bytes) for c in x.values()]
+        made = name if cells and all(cells) else f"[{name}]"
+        raise TypeError(f"{name} is a {kind.__name__}: expected a table: pandas.DataFrame({made})")
+    if isinstance(x, list | tuple) and x and isinstance(x[0], Mapping):
+        raise TypeError(f"{name} has dictionaries: expected a table: pandas.DataFrame({name})")
+
+
+def refuse(name: str, x: Any, text: str | None = None) -> None:
     """Raise TypeError or ValueError for what scikit-learn would make numbers of, or not name.
 
     These are dates, durations, masked elements, text, bytes, complex numbers, lists of different
     lengths and, in frames, categories and missing values of types other than NumPy's. What is not
-    finite is `explain`'s.
+    finite is `explain`'s. `text` says what to expect instead of text.
     """
     if scipy.sparse.issparse(x):
         return
@@ -189,7 +214,7 @@ def refuse(name: str, x: Any) -> None:
         for label, column in _columns(x):
             dtype = column.dtype
             if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
-                _numbers(name, label, column)
+                _numbers(name, label, column, text or _DUMMIES)
         return
     refuse_masked(name, x)
     kind = getattr(getattr(x, "dtype", None), "kind", "")
@@ -201,10 +226,11 @@ def refuse(name: str, x: Any) -> None:
     if array.dtype.kind in "OSUT":
         if isinstance(x, list | tuple):  # of which NumPy has made text, the numbers too
             array = np.asarray(x, dtype=object)
+        text = text or (_TEXTS if array.ndim < 2 else _CELLS)
         for place, item in np.ndenumerate(array):
             odd = isinstance(item, _NO_NUMBERS) or _is_row(item)
             if odd or is_missing(item) or _is_time(item):
-                _refuse_item(f"{name}[{', '.join(map(str, place))}]", item)
+                _refuse_item(f"{name}[{', '.join(map(str, place))}]", item, text)
 
 
 def _array(name: str, x: Any) -> Array:
@@ -288,9 +314,9 @@ def _columns(frame: Any) -> Iterator[tuple[Any, Any]]:
         yield label, frame.iloc[:, place] if hasattr(frame, "iloc") else frame[:, place]
 
 
-def _numbers(name: str, label: Any, column: Any) -> Array:
+def _numbers(name: str, label: Any, column: Any, text: str = _DUMMIES) -> Array:
     if str(column.dtype) == "category":
-        raise TypeError(f"{name}[:, {label!r}] has categories: {_DUMMIES}")
+        raise TypeError(f"{name}[:, {label!r}] has categories: {text}")
     array = np.asarray(column)
     if array.dtype.kind in "biuf":
         return array
@@ -301,7 +327,7 @@ def _numbers(name: str, label: Any, column: Any) -> Array:
     for row, item in enumerate(array):
         is_number = _check.is_number(item) or isinstance(item, bool | np.bool_ | Decimal)
         if not is_number or is_missing(item):
-            _refuse_item(f"{name}[{row}, {label!r}]", item)
+            _refuse_item(f"{name}[{row}, {label!r}]", item, text)
     try:
         return array.astype(np.float64)
     except OverflowError:
@@ -322,12 +348,12 @@ def _refuse_other(name: str, x: Any) -> None:
             raise TypeError(f"{name}[{', '.join(map(str, place))}] = {shown}: {error}") from None
 
 
-def _refuse_item(place: str, item: Any) -> NoReturn:
+def _refuse_item(place: str, item: Any, text: str = _DUMMIES) -> NoReturn:
     if is_missing(item):
         shown = "NaN" if isinstance(item, numbers.Real | Decimal) else item
         raise ValueError(f"{place} is missing ({shown}): {_FILL}")
     if isinstance(item, str):
-        raise TypeError(f"{place} = {_check.shown(str(item))}, text: {_DUMMIES}")
+        raise TypeError(f"{place} = {_check.shown(str(item))}, text: {text}")
     shown = _check.shown(item)
     if isinstance(item, bytes | bytearray):
         raise TypeError(f"{place} = {shown}, bytes: expected numbers")

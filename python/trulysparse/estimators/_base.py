@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Sized
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -34,6 +34,7 @@ from trulysparse.estimators import (
     _support,
     _tables,
     _watching,
+    _words,
 )
 from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._looks import Looks
@@ -53,7 +54,7 @@ from trulysparse.topology import ImportancePruning, Rule
 _TARGET_OF: WeakKeyDictionary[SparseMLP, Targets] = WeakKeyDictionary()
 
 
-class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore[misc]
+class SparseEstimator(Looks, BaseEstimator, ABC):  # type: ignore[misc]
     """The base of both, which say what targets they take and how these are encoded."""
 
     model_: SparseMLP
@@ -87,6 +88,7 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
     _RATE: float  # of learning_rate_init="auto"
     _FEWEST_SCORED = 1  # samples that have a score
 
+    @_hints.plain
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] | names.Auto = "auto",
@@ -125,7 +127,9 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        _words.refuse(self, "__init__", unknown)
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.slope, self.epsilon, self.density = slope, epsilon, density
@@ -134,18 +138,16 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
         self.batch_size, self.max_iter = batch_size, max_iter
         self.learning_rate, self.learning_rate_init = learning_rate, learning_rate_init
         self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
-        self.weight_decay = weight_decay
-        self.optimizer, self.topology = optimizer, topology
+        self.weight_decay, self.optimizer = weight_decay, optimizer
+        self.topology, self.pruning = topology, pruning
         self.zeta, self.grow_init = zeta, grow_init
-        self.pruning = pruning
         self.standardize, self.scale, self.clip = standardize, scale, clip
         self.feature_selection = feature_selection
         self.n_members, self.n_snapshots = n_members, n_snapshots
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change, self.tol = n_iter_no_change, tol
-        self.warm_start = warm_start
-        self.random_state = random_state
+        self.warm_start, self.random_state = warm_start, random_state
         self.n_jobs, self.verbose = n_jobs, verbose
 
     # --- what differs -------------------------------------------------------------------------
@@ -155,8 +157,10 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
         """Check the kind of targets that `name`, validated, has, as an array."""
 
     @abstractmethod
-    def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
-        """Learn from the first targets how to encode them."""
+    def _learn(
+        self, y: Array, weight: Array | None, classes: Any = None, *, is_batch: bool = False
+    ) -> Targets:
+        """Learn from the first targets how to encode them; `is_batch` if there may be more."""
 
     def _class_weights(self, y: Array, *, whole: bool) -> Array | None:
         """Give weights of samples by their targets, of all samples if `whole`."""
@@ -217,15 +221,20 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
             held = _watching.of_split(self, X if X_val is None else X_val, held_out)
             validation = (held_out.X, target.encode(held_out.y, "y_val"))
             watch = Scorer(_scorer(target, held_out), patience if stops else None, tol)
-        if not goes_on and learnt.scaling.standardize and learnt.scaling.robust is None:
-            known = getattr(self, "feature_names_in_", None)
-            say_outliers("X", samples.X, known, stacklevel=3)
+        if not goes_on:
+            self._say_odd(samples.X, learnt)
         after = watching.after(self, target, held)
         self._search(
             samples, encoded, learnt, random, watch, validation, after=after, goes_on=goes_on
         )
         if not goes_on:
             self._shares = _explaining.shares(samples.X, self._encoder)
+
+    def _say_odd(self, X: Any, learnt: Learnt) -> None:
+        """Warn of what is odd in the samples of a first fit; from `_fit`."""
+        _support.warn_of_empty_columns(X, stacklevel=5)
+        if learnt.scaling.standardize and learnt.scaling.robust is None:
+            say_outliers("X", X, getattr(self, "feature_names_in_", None), stacklevel=4)
 
     def _learnt_rows(self, made: _rows.Prepared) -> tuple[WeightedSamples, Learnt]:
         """Give the rows of a file to train on, and what is learnt of them."""
@@ -288,6 +297,9 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
             model._core.sharpen(sharpness)
         if not goes_on:
             self.notes_ = _tables.notes(self, samples.X, encoded, learnt.target.loss)
+            self.notes_ += _tables.of_left_out(self, chosen, samples.X.shape[1])
+        if watch is not None and watch.keeps_best:
+            history.kept_epoch = history.epoch[watch.best_epoch]
         self._keep(model, learnt, history, goes_on=goes_on)
         if not goes_on:
             self.features_used_ = chosen
@@ -299,11 +311,12 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
         goes_on = hasattr(self, "model_")
         _many.refuse_batches(self)
         refuse_held_sparse("classes", classes)
-        if classes is not None and not isinstance(classes, Sized):
-            raise TypeError(f"classes = {_check.shown(classes)}: expected a sequence of classes")
+        if classes is not None and (not isinstance(classes, Sized) or isinstance(classes, str)):
+            expected = "a sequence of classes, such as ['no', 'yes']"
+            raise TypeError(f"classes = {_check.shown(classes)}: expected {expected}")
         samples = self._samples(X, y, sample_weight, reset=not goes_on)
         if not goes_on:
-            target = self._learn(samples.y, samples.weight, classes)
+            target = self._learn(samples.y, samples.weight, classes, is_batch=True)
         else:
             target = self._target
             self._same_classes(classes)
@@ -457,7 +470,8 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
 
     # --- what was trained ---------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    @_hints.plain
+    def save(self, path: str | os.PathLike[str], **unknown: NoReturn) -> None:
         """Save everything that predictions need to one file, which `load` opens.
 
         Network, classes or units of the target, what was learnt of the columns, and parameters;
@@ -478,6 +492,7 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
         TypeError
             If the classes are neither numbers nor text nor booleans.
         """
+        _words.refuse(self, "save", unknown)
         check_is_fitted(self, "model_")
         text = _saved.metadata(self)
         self.model_._core.save(_files.to_write("path", path), text, None)
@@ -514,7 +529,8 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
         model = self.model_
         return _partial.score(self._target, self._without(samples), model.predict)
 
-    def predict(self, X: Any) -> Any:
+    @_hints.plain
+    def predict(self, X: Any, **unknown: NoReturn) -> Any:
         """Predict.
 
         Parameters
@@ -528,6 +544,7 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
             Classes, labels or values, in the shape of the `y` that `fit` got; a ``csr_array`` of
             zeros and ones if that was a sparse matrix of labels.
         """
+        _words.refuse(self, "predict", unknown)
         if self._predicts_sparse():
             check_is_fitted(self, "model_")
             is_held = self._held is not None and X is self._held.X
@@ -536,6 +553,9 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
             return _partial.predictions(_TARGET_OF.get(model, self._target), X, model.predict)
         model, outputs = self._answer(X)
         return _TARGET_OF.get(model, self._target).decode(outputs)
+
+    if not TYPE_CHECKING:  # which would then take any name
+        __getattr__ = _words.attribute
 
     def __setstate__(self, state: Any) -> None:
         """Take the state of a pickle, once it is checked."""
@@ -548,6 +568,10 @@ class SparseEstimator(Looks, BaseEstimator, _hints.Worded, ABC):  # type: ignore
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+# The class of which errors of `__init__` are: the classifier has another one.
+SparseEstimator.__init__.__qualname__ = "SparseMLPRegressor.__init__"
 
 
 def _scorer(target: Targets, held_out: WeightedSamples) -> Callable[[SparseMLP], float]:

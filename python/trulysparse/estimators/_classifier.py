@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,12 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from trulysparse import names
+from trulysparse import _check, _hints, names
 from trulysparse.callbacks import Callback
 from trulysparse.data.classes import refuse_kinds
 from trulysparse.data.frames import labels_of_type, refuse_missing
 from trulysparse.data.numeric import refuse_held_sparse
-from trulysparse.estimators import _base, _partial, _support
+from trulysparse.estimators import _base, _partial, _support, _words
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._targets import Array, Classes, Labels, Targets
 from trulysparse.estimators._weighted import positive
@@ -73,6 +73,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
     _RATE = BATCHES.learning_rate
     _counts_classes = True
 
+    @_hints.plain
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] | names.Auto = "auto",
@@ -115,12 +116,15 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        _words.refuse(self, "__init__", unknown)
         given = locals()
         shared = _base.SparseEstimator._get_param_names()
         super().__init__(**{name: given[name] for name in shared})
         self.class_weight = class_weight
 
+    @_hints.plain
     def fit(
         self,
         X: Any,
@@ -131,6 +135,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         y_val: Any = None,
         callbacks: Sequence[Callback] | None = None,
         scoring: Any = None,
+        **unknown: NoReturn,
     ) -> SparseMLPClassifier:
         """Train a network.
 
@@ -149,12 +154,19 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         self
         """
+        _words.refuse(self, "fit", unknown)
         with _support.all_or_nothing(self, in_place=self.warm_start is not False):
             self._fit(X, y, sample_weight, X_val, y_val, callbacks, scoring)
         return self
 
+    @_hints.plain
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+        **unknown: NoReturn,
     ) -> SparseMLPClassifier:
         """Train for one pass over some samples, at a constant rate; the connections stay.
 
@@ -174,11 +186,13 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         self
         """
+        _words.refuse(self, "partial_fit", unknown)
         with _support.all_or_nothing(self, in_place=True):
             self._partial_fit(X, y, sample_weight, classes)
         return self
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+    @_hints.plain
+    def predict_proba(self, X: Any, **unknown: NoReturn) -> npt.NDArray[np.float32]:
         """Give the probability of each class, in the order of `classes_`, or of each label.
 
         Parameters
@@ -190,10 +204,12 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float32 array of shape (n_samples, n_classes)
         """
+        _words.refuse(self, "predict_proba", unknown)
         outputs: npt.NDArray[np.float32] = self._outputs(X)
         return outputs
 
-    def predict_log_proba(self, X: Any) -> npt.NDArray[np.float32]:
+    @_hints.plain
+    def predict_log_proba(self, X: Any, **unknown: NoReturn) -> npt.NDArray[np.float32]:
         """Give the logarithm of `predict_proba`.
 
         Parameters
@@ -206,11 +222,13 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         float32 array of shape (n_samples, n_classes)
             -inf where a probability is 0 in float32.
         """
+        _words.refuse(self, "predict_log_proba", unknown)
         with np.errstate(divide="ignore"):
             logarithms: npt.NDArray[np.float32] = np.log(self._outputs(X))
         return logarithms
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    @_hints.plain
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, **unknown: NoReturn) -> float:
         """Give the accuracy of `predict`; of several labels, of samples with all of them right.
 
         Missing labels do not count.
@@ -226,6 +244,7 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         -------
         float
         """
+        _words.refuse(self, "score", unknown)
         y = self._scored(X, y)
         if _partial.is_partial(y) or self._predicts_sparse():
             return self._partial_score(X, y, sample_weight)
@@ -250,20 +269,22 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
             )
         return np.asarray(y)
 
-    def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
+    def _learn(
+        self, y: Array, weight: Array | None, classes: Any = None, *, is_batch: bool = False
+    ) -> Targets:
         refuse_missing("classes", classes)
         if y.ndim == 2:
             return Labels(y.shape[1], sparse=issparse(y))
-        known = np.unique(y if classes is None else column_or_1d(labels_of_type(classes)))
+        known = np.unique(y if classes is None else _array_of(classes))
         if len(known) < 2:
-            raise ValueError(f"y has one class, {known.tolist()}: expected two or more")
+            name = "y" if classes is None else "classes"
+            also = ", or classes=[...], all that later batches will have" if is_batch else ""
+            raise ValueError(f"{name} has one class, {known.tolist()}: expected two or more{also}")
         return Classes(known)
 
     def _same_classes(self, classes: Any) -> None:
         refuse_missing("classes", classes)
-        if classes is not None and not np.array_equal(
-            np.unique(labels_of_type(classes)), self.classes_
-        ):
+        if classes is not None and not np.array_equal(np.unique(_array_of(classes)), self.classes_):
             raise ValueError(
                 f"classes = {list(classes)}: expected those of the first fit, "
                 f"{self.classes_.tolist()}"
@@ -289,6 +310,18 @@ class SparseMLPClassifier(ClassifierMixin, _base.SparseEstimator):  # type: igno
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _array_of(classes: Any) -> Array:
+    """Give the classes of `partial_fit` as an array, also those of a set."""
+    expected = "a sequence of classes, such as ['no', 'yes']"
+    if isinstance(classes, Mapping):
+        raise TypeError(f"classes = {_check.shown(classes)}: expected {expected}")
+    items = labels_of_type(classes)
+    if not hasattr(items, "__array__"):
+        items = _check.sequence("classes", items, expected)
+    found: Array = column_or_1d(items)
+    return found
 
 
 def _are_few_integers(y: Array) -> bool:

@@ -165,9 +165,13 @@ validation_scores_ : list of float, or None
     The scores after each epoch of the last fit, if there were validation data.
 best_validation_score_ : float, or None
     The best of them.
+best_epoch_ : int, or None
+    Its place in `validation_scores_`, counted from 0. With `early_stopping` the network is that of
+    this epoch. Its `history_` has ``val_accuracy`` too, without `class_weight`, whose best epoch
+    may be another.
 notes_ : list of str
     What the first `fit` noticed: columns that predict the label by themselves, as those do that
-    are known only after it.
+    are known only after it, and whether `feature_selection` has left features out.
 history_ : History
     Of the last fit, with the numbers of connections, seconds and more per epoch.
 n_iter_ : int
@@ -179,7 +183,8 @@ feature_names_in_ : array of str, shape (n_features_in_,)
 columns_ : tuple of Part
     What became of each column, and how it is scaled; ``print(*model.columns_, sep="\\n")``.
 features_used_ : int64 array, or None
-    The features that `feature_selection` kept; None: all.
+    The places of the features that `feature_selection` kept, ascending; None: all. Their names are
+    ``feature_names_in_[features_used_]``, if `X` has names.
 n_outputs_ : int
     Neurons of the output layer.
 model_ : SparseMLP

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 from sklearn.utils.validation import check_is_fitted
 
+from trulysparse import _hints
 from trulysparse.attribution import Explanation
-from trulysparse.estimators import _explaining, _importances, _reported, _scaling, _support
+from trulysparse.estimators import (
+    _explaining,
+    _importances,
+    _reported,
+    _scaling,
+    _support,
+    _words,
+)
 from trulysparse.estimators._tables import Encoder
 from trulysparse.model import SparseMLP
 from trulysparse.report.bootstrap import RESAMPLES
@@ -59,6 +67,7 @@ class Looks:
         columns = zip(self._encoder.columns_, self._encoder.places(), strict=True)
         return {part.name: {names[i]: float(scores[i]) for i in at} for part, at in columns}
 
+    @_hints.plain
     def explain(
         self,
         X: Any,
@@ -67,6 +76,7 @@ class Looks:
         of: str = "logits",
         outputs: Any = None,
         levels: bool = False,
+        **unknown: NoReturn,
     ) -> Explanation:
         """Tell what each column contributes to the prediction for samples.
 
@@ -108,6 +118,7 @@ class Looks:
         MemoryError
             If the contributions do not fit into memory.
         """
+        _words.refuse(self, "explain", unknown)
         check_is_fitted(self, "model_")
         return _explaining.explain(self, X, baseline, of, outputs, levels)
 
@@ -118,11 +129,19 @@ class Looks:
         return _scaling.columns(self)
 
     @property
+    def best_epoch_(self) -> int | None:
+        """The epoch of `best_validation_score_`, counted from 0; None without validation data."""
+        check_is_fitted(self, "model_")
+        scores = getattr(self, "validation_scores_", None)
+        return scores.index(max(scores)) if scores else None
+
+    @property
     def neuron_importances_(self) -> list[npt.NDArray[np.float32]]:
         """What the neurons of each hidden layer are worth."""
         check_is_fitted(self, "model_")
         return [self.model_.importance(i) for i in range(1, len(self.model_.layer_sizes) - 1)]
 
+    @_hints.plain
     def report(
         self,
         X: Any,
@@ -136,6 +155,7 @@ class Looks:
         resamples: int = RESAMPLES,
         seed: int = 0,
         batch_size: int = 128,
+        **unknown: NoReturn,
     ) -> str:
         """Make a page of HTML that shows the network and how it does on a table.
 
@@ -180,6 +200,7 @@ class Looks:
         ValueError, TypeError
             If an argument is wrong, or the table is not one of the estimator's.
         """
+        _words.refuse(self, "report", unknown)
         wanted = asked(path, title=title, name=name, top=top, folds=folds, resamples=resamples,
                        seed=seed, batch_size=batch_size)  # fmt: skip
         return made(_reported.of_tables(self, X, y, wanted), wanted)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
+from trulysparse import _hints
 from trulysparse.callbacks import Callback
 from trulysparse.data.numeric import numeric
 from trulysparse.data.precision import blurred_integers
-from trulysparse.estimators import _base, _partial, _support
+from trulysparse.estimators import _base, _partial, _support, _words
 from trulysparse.estimators._docs import documented
 from trulysparse.estimators._learnt import Learnt
 from trulysparse.estimators._targets import Array, Numbers, Targets
@@ -67,6 +68,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
     _RATE = 0.02
     _FEWEST_SCORED = 2
 
+    @_hints.plain
     def fit(
         self,
         X: Any,
@@ -77,6 +79,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         y_val: Any = None,
         callbacks: Sequence[Callback] | None = None,
         scoring: Any = None,
+        **unknown: NoReturn,
     ) -> SparseMLPRegressor:
         """Train a network.
 
@@ -94,11 +97,15 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         self
         """
+        _words.refuse(self, "fit", unknown)
         with _support.all_or_nothing(self, in_place=self.warm_start is not False):
             self._fit(X, y, sample_weight, X_val, y_val, callbacks, scoring)
         return self
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPRegressor:
+    @_hints.plain
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, **unknown: NoReturn
+    ) -> SparseMLPRegressor:
         """Train for one pass over some samples, at a constant rate; the connections stay.
 
         The statistics by which features and targets are standardised are those of all samples so
@@ -115,11 +122,13 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         self
         """
+        _words.refuse(self, "partial_fit", unknown)
         with _support.all_or_nothing(self, in_place=True):
             self._partial_fit(X, y, sample_weight)
         return self
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    @_hints.plain
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, **unknown: NoReturn) -> float:
         """Give the coefficient of determination, R2, of `predict`; of several outputs the mean.
 
         Missing numbers do not count.
@@ -135,6 +144,7 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
         -------
         float
         """
+        _words.refuse(self, "score", unknown)
         y = self._scored(X, y)
         if _partial.is_partial(y):
             return self._partial_score(X, y, sample_weight)
@@ -155,7 +165,9 @@ class SparseMLPRegressor(RegressorMixin, MultiOutputMixin, _base.SparseEstimator
             y = column_or_1d(y, warn=True)
         return np.asarray(y, np.float64)
 
-    def _learn(self, y: Array, weight: Array | None, classes: Any = None) -> Targets:
+    def _learn(
+        self, y: Array, weight: Array | None, classes: Any = None, *, is_batch: bool = False
+    ) -> Targets:
         _say_outliers(y if weight is None else y[weight > 0])
         return Numbers.of(y)
 

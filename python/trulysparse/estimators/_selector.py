@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from trulysparse.estimators import (
     _selection,
     _state,
     _support,
+    _words,
 )
 from trulysparse.estimators._eliminating import Found
 from trulysparse.estimators._tables import Encoder
@@ -43,7 +44,7 @@ __all__ = ["SparseFeatureSelector"]
 _FEWEST = 8  # samples of which some can be held out
 
 
-class SparseFeatureSelector(SelectorMixin, BaseEstimator, _hints.Worded):  # type: ignore[misc]
+class SparseFeatureSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     """Select the columns that sparse networks hold on to while columns leave.
 
     With labels or other targets, ``fit(X, y)`` trains networks on them. After a number of steps the
@@ -192,6 +193,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator, _hints.Worded):  # typ
     _takes_tables = True
     _encoder: Encoder | None = None  # what makes samples of tables
 
+    @_hints.plain
     def __init__(
         self,
         n_features_to_select: float | names.Auto | None = None,
@@ -214,7 +216,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator, _hints.Worded):  # typ
         standardize: names.Standardize | None = None,
         random_state: Any = None,
         n_jobs: int | None = None,
+        **unknown: NoReturn,
     ) -> None:
+        _words.refuse(self, "__init__", unknown)
         self.n_features_to_select = n_features_to_select
         self.fdr = fdr
         self.n_members = n_members
@@ -235,7 +239,10 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator, _hints.Worded):  # typ
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> SparseFeatureSelector:
+    @_hints.plain
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, **unknown: NoReturn
+    ) -> SparseFeatureSelector:
         """Train a network and score the features by its weights.
 
         Parameters
@@ -260,6 +267,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator, _hints.Worded):  # typ
         -------
         self
         """
+        _words.refuse(self, "fit", unknown)
         with _support.all_or_nothing(self, in_place=False):
             if isinstance(X, RowBlocks):
                 X, y, weight = self._sampled(X, y, sample_weight)
@@ -446,6 +454,7 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator, _hints.Worded):  # typ
     def _encoded(self, samples: WeightedSamples, constant: Any) -> Found:
         """Score by an autoencoder."""
         X, selected = samples.X, self._n_selected(self.n_features_in_)
+        _support.warn_of_empty_columns(X)
         fields = _autoencoder.Settings._fields
         given = {name: getattr(self, name) for name in fields}
         known = {name: value for name, value in given.items() if value is not None}
@@ -464,6 +473,9 @@ class SparseFeatureSelector(SelectorMixin, BaseEstimator, _hints.Worded):  # typ
         scores[constant] = 0
         scores, varying = _selection.of_columns(self._encoder, model, X, scores, ~constant)
         return Found(scores, selected, varying, model, model, None, None)
+
+    if not TYPE_CHECKING:  # which would then take any name
+        __getattr__ = _words.of_selector
 
     def __setstate__(self, state: Any) -> None:
         """Take the state of a pickle, once it is checked."""

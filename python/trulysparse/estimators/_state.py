@@ -166,6 +166,7 @@ NETWORK: Mapping[str, tuple[_Fits, str]] = {
     "n_outputs_": (_is_count, "a number of outputs"),
     "n_iter_": (_is_count, "a number of epochs"),
     "loss_curve_": (_are_numbers, "a list of losses"),
+    "?validation_scores_": (lambda v: v is None or _are_numbers(v), "a list of scores, or None"),
     "loss_": (_check.is_number, "a loss"),
     "best_loss_": (_check.is_number, "a loss"),
     "history_": (lambda v: isinstance(v, History), "a History"),

@@ -77,6 +77,11 @@ class Scorer(Callback):
         """The best score."""
         return max(self.scores)
 
+    @property
+    def best_epoch(self) -> int:
+        """Its epoch, counted from 0: the first of equals."""
+        return self.scores.index(self.best)
+
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Score, and decide."""
         best = max(self.scores, default=-math.inf)

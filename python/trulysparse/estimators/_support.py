@@ -32,8 +32,11 @@ from trulysparse.model import SparseMLP
 from trulysparse.streams import RowBlocks
 from trulysparse.tables.encoder import TableEncoder
 
+_AS_IN_FIT = "expected numbers, as in fit (pandas.to_numeric converts a column)"
 Mask = npt.NDArray[np.bool_]
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+# Columns without a value that take long.
+_MANY_EMPTY = 10_000
 # Threads that joblib may be asked for, or told to leave.
 _MOST_JOBS = 2**31 - 1
 
@@ -91,6 +94,7 @@ def validated(
 ) -> Any:
     """Do what `validate_data` does, and name the row and column of what is no number."""
     X = as_numpy(name, X)
+    frames.refuse_no_table(name, X)
     _core.check_mapped(name, X)
     if not how.get("reset", True) and frames.is_frame(X):
         X = _in_order(estimator, name, X)
@@ -100,7 +104,7 @@ def validated(
     if (made := _made(estimator, name, X, y, fewest, reset=reset)) is not None:
         return made
     X = check_sparse(name, X)
-    frames.refuse(name, X)
+    frames.refuse(name, X, None if how.get("reset", True) else _AS_IN_FIT)
     if _is_text(X) or how.get("reset", True):
         columns.refuse_alike(name, X)
     X = frames.dense_columns(X)
@@ -290,6 +294,24 @@ def without(X: Any, features: Mask | None) -> Any:
     if not X[:, features].any():
         return X
     return np.where(features, X.dtype.type(0), X)
+
+
+def warn_of_empty_columns(X: Any, stacklevel: int = 4) -> None:
+    """Warn if most columns of a sparse matrix store nothing; from a method that a user's calls."""
+    matrix = X.sparse if isinstance(X, Blocks) else X
+    if not issparse(matrix) or matrix.shape[1] < _MANY_EMPTY:
+        return
+    columns = matrix.shape[1]
+    used = int(np.count_nonzero(np.bincount(matrix.indices, minlength=columns)))
+    if columns - used >= max(_MANY_EMPTY, columns // 2):
+        fewer = max(2 * used - 1, 1).bit_length()
+        warnings.warn(
+            f"X: {columns - used:,} of {columns:,} columns are zero in all rows, and get "
+            "connections as the others do, which takes time and memory: leave them out, or make "
+            f"fewer (TfidfVectorizer, or HashingVectorizer(n_features=2**{fewer}))",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def warn_of_left_out(X: Any, features: Mask | None) -> None:

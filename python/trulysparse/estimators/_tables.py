@@ -16,9 +16,11 @@ from trulysparse.data.sparse import check_sparse
 from trulysparse.estimators import _scaling
 from trulysparse.tables import telling
 from trulysparse.tables.arrays import ArrayEncoder, has_missing
-from trulysparse.tables.encoder import TableEncoder
-from trulysparse.tables.frame import is_table, of_a_row
+from trulysparse.tables.encoder import TableEncoder, say_empty
+from trulysparse.tables.frame import is_table
 from trulysparse.tables.parts import counts_rows
+
+_SHOWN = 5  # features that a note names
 
 Encoder: TypeAlias = TableEncoder | ArrayEncoder
 
@@ -117,20 +119,48 @@ def notes(estimator: Any, X: Any, y: Any, loss: str) -> list[str]:
     return list(map(str, telling.of_samples(names, X, y, task=task, parts=parts)))
 
 
+def of_left_out(estimator: Any, used: Any, features: int) -> list[str]:
+    """Say that `feature_selection` has left features out; nothing if it has not."""
+    if used is None:
+        return []
+    encoder, names = estimator._encoder, getattr(estimator, "feature_names_in_", None)
+    names = encoder.feature_names_ if encoder is not None else names
+    shown = [f"x{i}" if names is None else str(names[i]) for i in used[:_SHOWN]]
+    more = f" and {len(used) - _SHOWN} more" if len(used) > _SHOWN else ""
+    return [
+        f"feature_selection left out {features - len(used)} of {features} features, as held-out "
+        f"rows are predicted clearly better without them; features_used_ are {', '.join(shown)}"
+        f"{more}"
+    ]
+
+
 def _samples(estimator: Any, encoder: Encoder, name: str, X: Any) -> Any:
     if isinstance(X, Blocks):
         raise TypeError(f"{name} is two blocks: expected a table with the columns of fit")
     if isinstance(encoder, TableEncoder):
         if not is_table(X):
-            said = f"expected a frame, as in fit{of_a_row(X)}"
-            raise TypeError(f"{name} is a {type(X).__name__}: {said}")
-        return encoder._encode(name, X, ignored=_labels_of(estimator))
+            raise TypeError(f"{name} is a {type(X).__name__}: expected a frame, as in fit")
+        return encoder._encode(name, X, _labels_of(estimator), says=True)
     X = check_sparse(name, frames.numbers_of(X) if frames.is_frame(X) else X)
     if not scipy.sparse.issparse(X):
         X = numeric(name, X)
+    _say_empty(estimator, encoder, name, X)
     samples = encoder.transform(X, name)
     _refuse_infinite(name, samples)
     return samples
+
+
+def _say_empty(estimator: Any, encoder: ArrayEncoder, name: str, X: Any) -> None:
+    """Warn of columns of which all cells are missing, and none was in fit."""
+    if X.ndim != 2 or X.shape[0] < 2 or X.shape[1] != len(encoder.missing) or not has_missing(X):
+        return
+    if scipy.sparse.issparse(X):
+        counts = np.bincount(X.tocsr().indices[np.isnan(X.tocsr().data)], minlength=X.shape[1])
+    else:
+        counts = np.isnan(X).sum(axis=0)
+    known = getattr(estimator, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
+    empty = np.flatnonzero((counts == X.shape[0]) & (encoder.missing == 0))
+    say_empty(name, [str(known[i]) for i in empty], X.shape[0])
 
 
 def _labels_of(estimator: Any) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -153,13 +154,13 @@ def _scorers(scoring: Any) -> Scorers:
     if isinstance(scoring, str):
         return {scoring: _scorer(scoring)}
     if callable(scoring):
-        return {"score": scoring}
+        return {"score": _function(scoring)}
     if isinstance(scoring, Mapping):
         found = {}
         for name, item in scoring.items():
             if not isinstance(name, str):
                 raise TypeError(f"scoring has the key {_check.shown(name)}: expected a name")
-            found[name] = item if callable(item) else _scorer(item)
+            found[name] = _function(item) if callable(item) else _scorer(item)
     elif isinstance(scoring, Sequence | Set):
         found = {name: _scorer(name) for name in _check.sequence("scoring", scoring, _EXPECTED)}
     else:
@@ -169,7 +170,49 @@ def _scorers(scoring: Any) -> Scorers:
     return found
 
 
+def _function(function: Any) -> Any:
+    """Give a scorer; a TypeError for a metric, which is a function of y_true and y_pred."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # of a function that does not tell
+        return function
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        pass
+    else:
+        if not _is_metric(function):
+            return function
+    name = getattr(function, "__name__", "metric")
+    stem = name.removesuffix("_score")
+    known = {stem, f"neg_{stem}", *_METRICS.get(name, ())} & set(get_scorer_names())
+    also = "".join(f", or {one!r}" for one in sorted(known))
+    raise TypeError(
+        f"scoring has {name}, which is no function of an estimator, X and y: expected "
+        f"sklearn.metrics.make_scorer({name}){also}"
+    )
+
+
+def _is_metric(function: Any) -> bool:
+    """Tell a function of true and predicted targets by the name of the first."""
+    try:
+        first = next(iter(inspect.signature(function).parameters), "")
+    except (ValueError, TypeError):
+        return False
+    return first in _OF_METRICS
+
+
+_OF_METRICS = ("y_true", "y_pred", "y_score", "y_test")
+_METRICS = {
+    "roc_auc_score": ("roc_auc_ovr",),
+    "root_mean_squared_error": ("neg_root_mean_squared_error",),
+    "brier_score_loss": ("neg_brier_score",),
+}
+
+
 def _scorer(name: Any) -> Any:
+    if callable(name) and _is_metric(name):
+        _function(name)
     if not isinstance(name, str):
         raise TypeError(f"scoring = {_check.shown(name)}: expected {_EXPECTED}")
     if name not in get_scorer_names():

@@ -43,9 +43,11 @@ def learning_curves(
         it keeps the loss on its left half, the right half becomes a second Axes.
 
     held_out
-        What the samples of ``val_loss`` and ``val_accuracy`` are called in the picture. The best
-        epoch of ``"validation"``, the default, is marked. Under any other name, such as ``"test"``,
-        the last accuracy is given instead: a test set is there to judge, not to choose an epoch.
+        What the samples of ``val_loss`` and ``val_accuracy`` are called in the picture. Of
+        ``"validation"``, the default, the epoch is marked whose network was kept, which is
+        `History.kept_epoch`, or else the one with the best accuracy. Under any other name, such as
+        ``"test"``, the last accuracy is given instead: a test set is there to judge, not to choose
+        an epoch.
 
     Returns
     -------
@@ -80,7 +82,8 @@ def learning_curves(
     _mark_constant(ax, history, curves)
     for panel, *_ in panels:
         _style.legend(panel)
-    _mark_accuracy(panels[-1][0], epochs, curves, held_out)
+    kept = getattr(getattr(history, "history_", history), "kept_epoch", None)
+    _mark_accuracy(panels[-1][0], epochs, curves, held_out, kept)
     return ax
 
 
@@ -162,14 +165,24 @@ def _mark_constant(panel: Any, history: Any, curves: Mapping[str, Sequence[float
 
 
 def _mark_accuracy(
-    panel: Any, epochs: list[int], curves: Mapping[str, Sequence[float]], held_out: str
+    panel: Any,
+    epochs: list[int],
+    curves: Mapping[str, Sequence[float]],
+    held_out: str,
+    kept: int | None,
 ) -> None:
-    """Say in the panel's corner how good validation was at best, or a test in the end."""
+    """Say in the panel's corner how good validation was where the network was kept, or at best, or
+    a test in the end.
+    """
     points = zip(curves.get("val_accuracy", ()), epochs, strict=False)
     finite = [(accuracy, -epoch) for accuracy, epoch in points if math.isfinite(accuracy)]
     if not finite:
         return
-    if held_out == "validation":
+    chosen = [point for point in finite if kept is not None and -point[1] == kept + 1]
+    if held_out == "validation" and chosen:
+        ((accuracy, epoch),) = chosen
+        text = f"kept: validation {100 * accuracy:.1f} %, epoch {-epoch}"
+    elif held_out == "validation":
         accuracy, epoch = max(finite)  # the first of equals
         text = f"best validation {100 * accuracy:.1f} %, epoch {-epoch}"
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -172,26 +173,41 @@ class TableEncoder:
         Blocks, array or csr_array of shape (n_samples, n_features)
             Blocks, or one of the two alone if the other would have no columns.
         """
-        return self._encode("frame", frame)
+        return self._encode("frame", frame, says=True)
 
-    def _encode(self, name: str, frame: Any, ignored: frozenset[str] = frozenset()) -> Any:
+    def _encode(
+        self, name: str, frame: Any, ignored: frozenset[str] = frozenset(), *, says: bool = False
+    ) -> Any:
         """Do as `transform`.
 
-        `name` is what errors call the frame; `ignored` are columns that may be there.
+        Parameters
+        ----------
+        name
+            What errors call the frame.
+        frame
+            As `transform` takes it.
+        ignored
+            Columns that may be there.
+        says
+            Whether columns are warned of that have become empty; a block of rows may have such.
         """
         found = as_frame(name, frame)
         wanted, places = self._matched(name, found, ignored)
-        made = Made(found.shape[0])
+        made, empty = Made(found.shape[0]), []
         for part in wanted:
             column = columns.at(found, places[part.name])
             where = f"{name}[:, {part.name!r}]"
             try:
-                made.add(part, part.features(columns.read(where, column)))
+                read = columns.read(where, column)
+                made.add(part, part.features(read))
             except WrongKindError as error:
                 raise TypeError(
                     f"{where} has dtype {column.dtype}: {error} (read_table reads files, and "
                     "pandas.to_datetime or to_numeric converts a column)"
                 ) from None
+            if says and parts.is_newly_empty(part, read):
+                empty.append(part.name)
+        say_empty(name, empty, found.shape[0])
         return made.samples()
 
     def _check_labels(self, name: str, frame: Any) -> None:
@@ -285,6 +301,17 @@ class TableEncoder:
             return f"TableEncoder(min_count={self.min_count})"
         wide = max(len(part.name) for part in self.columns_)
         return "\n".join(f"{part.name:<{wide}}  {part.said()}" for part in self.columns_)
+
+
+def say_empty(name: str, empty: Sequence[str], rows: int) -> None:
+    """Warn of columns of which all cells are missing, and none was in fit."""
+    if empty:
+        warnings.warn(
+            f"{name}: all {rows} cells are missing in columns of which none was in fit: "
+            f"{_some(empty)}; they are the centre of the column, or none of its levels",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def _unfitted(min_count: int) -> TableEncoder:

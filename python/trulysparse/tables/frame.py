@@ -13,15 +13,6 @@ def is_table(x: Any) -> bool:
     return frames.is_frame(x) or hasattr(type(x), "__arrow_c_stream__")
 
 
-def of_a_row(x: Any) -> str:
-    """Say how a row becomes a frame, if this may be one."""
-    if isinstance(x, dict):
-        return "; pandas.DataFrame([row]) makes one of a dict"
-    if hasattr(x, "iloc") or type(x).__name__ == "Series":
-        return "; a row is one as frame.iloc[[0]], or frame[0:1]"
-    return ""
-
-
 def as_frame(name: str, x: Any) -> Any:
     """Give a frame of pandas or polars.
 
@@ -34,13 +25,14 @@ def as_frame(name: str, x: Any) -> Any:
     """
     if is_query(x):
         raise TypeError(f"{name} is a LazyFrame: expected a DataFrame (collect() it first)")
+    frames.refuse_no_table(name, x)
     if frames.is_frame(x):
         refuse_sparse(name, x)
         return x
-    if not hasattr(type(x), "__arrow_c_stream__") or getattr(x, "ndim", 2) == 1:
+    if not hasattr(type(x), "__arrow_c_stream__"):
         raise TypeError(
             f"{name} is a {type(x).__name__}: expected a frame of pandas or polars, or an Arrow "
-            f"table{of_a_row(x)}"
+            "table"
         )
     try:
         import polars

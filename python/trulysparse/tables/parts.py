@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from trulysparse.data import spread
 from trulysparse.data.numeric import is_number_text
+from trulysparse.tables import spelled
 from trulysparse.tables.columns import Column, Floats, Numbers, Text, Times
 
 Rows = npt.NDArray[np.int64]
@@ -24,7 +24,6 @@ _UNSEEN = -2
 _MANY = 10  # cells of which none is known, from which on a word is said
 _TRUTH = {"true": "1", "false": "0"}
 _EXACT = 2.0**53
-_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.{0,24})?")
 
 NOT_LEARNT = {"learnt": False}
 """Marks fields that are not the table's, and not kept with what is learnt of it."""
@@ -355,13 +354,7 @@ def level_counts(column: Text) -> dict[str, int]:
 
 
 def _category(name: str, column: Text, min_count: int) -> Part:
-    if len(column.levels) > 1 and all(map(_DATE.fullmatch, column.levels)):
-        warnings.warn(
-            f"column {name!r} has dates as text, such as {column.levels[0]!r}, and is a category: "
-            "pandas.to_datetime makes times of them, and read_table reads them as times",
-            UserWarning,
-            stacklevel=2,
-        )
+    spelled.say(name, column.levels, int((column.codes >= 0).sum()))
     return category(name, level_counts(column), int((column.codes < 0).sum()), min_count)
 
 
@@ -415,6 +408,14 @@ def are_all_missing(column: Column) -> bool:
         return bool((column.codes < 0).all())
     values = column.values if isinstance(column, Numbers) else column.seconds
     return bool(np.isnan(values).all())
+
+
+def is_newly_empty(part: Part, column: Column) -> bool:
+    """Tell whether all of several cells are missing of a column that had none missing in fit."""
+    if getattr(part, "missing", 0) or count_rows(column) < 2:
+        return False
+    first = column.codes[0] < 0 if isinstance(column, Text) else np.isnan(column[0][0])
+    return bool(first) and are_all_missing(column)
 
 
 def count_rows(column: Column) -> int:

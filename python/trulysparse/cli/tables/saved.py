@@ -241,7 +241,9 @@ class Saved:
             return metadata.remaining(self.model, narrowest(x) if isinstance(x, np.ndarray) else x)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            # Of these there is a note.
             warnings.filterwarnings("ignore", "column .* none of .* is a level", RuntimeWarning)
+            warnings.filterwarnings("ignore", ".* cells are missing in columns", RuntimeWarning)
             if not hasattr(x, "columns"):
                 x = self._widened(x)
                 self._check_width(what, x)
