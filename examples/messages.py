@@ -81,7 +81,7 @@ print(f"dense samples would take {megabytes:.0f} MB; these {x_train.nnz * 8 / 1e
 
 # %%
 # Which topics does it confuse? A row of the picture is a true topic. Images of SciPy are filtered
-# like signals, so many of their messages are taken for signals. Interpolation and optimisation are
+# like signals, and their messages are often taken for signals. Interpolation and optimisation are
 # mostly mistaken for statistics, the topic with the most messages.
 
 fig, ax = plt.subplots(figsize=(6.5, 5.5), layout="constrained")
