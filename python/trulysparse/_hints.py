@@ -146,9 +146,6 @@ _NUMBERS = {
     "lr": "learning_rate",
 }
 
-ROWS = "for one row give X.iloc[[0]] of a frame, or pandas.DataFrame([row]) of a dict"
-"""What to do with one row that is no table."""
-
 LOADER = "only fit takes batches (call this with the x and y of each)"
 """What to do with an iterator of batches elsewhere."""
 

@@ -242,9 +242,12 @@ def test_one_row_is_no_table():
     model = make()
     for call in (model.predict, lambda x: model.fit(x, Y, progress=False)):
         for row, message in (
-            (frame.iloc[0], r"^x has shape \(\d+,\): expected .* X.iloc\[\[0\]\] of a frame"),
-            (dict(frame.iloc[0]), r"^x is a dict: expected a table; .* pandas.DataFrame\("),
-            ([dict(frame.iloc[0])], r"^x holds a dict: expected a table; "),
+            (
+                frame.iloc[0],
+                r"^x has shape \(\d+,\): expected .* of a frame is frame.iloc\[\[0\]\]",
+            ),
+            (dict(frame.iloc[0]), r"^x is a dict: expected a table: pandas.DataFrame\(\[x\]\)"),
+            ([dict(frame.iloc[0])], r"^x has dictionaries: expected a table: "),
             (X[0], r"one sample is x\[None\]$"),
         ):
             with pytest.raises((TypeError, ValueError), match=message):

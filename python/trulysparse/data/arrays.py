@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from trulysparse import _core, _hints
+from trulysparse import _core
 from trulysparse.data.blocks import BlockArrays, Blocks, CsrArrays, DoubleArray, FloatArray
 from trulysparse.data.digits import Names, say_integers, say_sparse
 from trulysparse.data.missing import refuse_rows, with_nan
@@ -113,7 +113,7 @@ def samples(
 def _one_row(name: str, value: Any) -> str:
     """Say how to give one sample."""
     if hasattr(value, "to_frame"):  # a series
-        return f"; {_hints.ROWS}"
+        return "; one row of a frame is frame.iloc[[0]]"
     return f"; one sample is {name}[None]" if isinstance(value, np.ndarray) else ""
 
 

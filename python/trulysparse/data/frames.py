@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -13,7 +13,14 @@ import scipy
 
 from trulysparse import _check
 from trulysparse.data import digits
-from trulysparse.data.numeric import is_query, ragged, refuse_masked, refuse_sparse, refuse_times
+from trulysparse.data.numeric import (
+    is_query,
+    ragged,
+    refuse_dictionaries,
+    refuse_masked,
+    refuse_sparse,
+    refuse_times,
+)
 
 Array = npt.NDArray[Any]
 
@@ -190,12 +197,7 @@ def refuse_no_table(name: str, x: Any) -> None:
             f"{name} is a Series, one row or column: expected a table, such as frame.iloc[[0]] of "
             f"one row, or frame[['name']] of one column{also}"
         )
-    if isinstance(x, Mapping):
-        cells = [isinstance(c, Sized) and not isinstance(c, str | bytes) for c in x.values()]
-        made = name if cells and all(cells) else f"[{name}]"
-        raise TypeError(f"{name} is a {kind.__name__}: expected a table: pandas.DataFrame({made})")
-    if isinstance(x, list | tuple) and x and isinstance(x[0], Mapping):
-        raise TypeError(f"{name} has dictionaries: expected a table: pandas.DataFrame({name})")
+    refuse_dictionaries(name, x)
 
 
 def refuse(name: str, x: Any, text: str | None = None) -> None:

@@ -134,15 +134,22 @@ def numeric(
 
 
 def _refuse_no_array(name: str, value: Any, array: npt.NDArray[Any]) -> None:
-    """Raise TypeError for rows as dicts, and for iterators of batches."""
-    first = value[0] if isinstance(value, list) and value else None
-    if isinstance(value, Mapping):
-        raise TypeError(f"{name} is a {type(value).__name__}: expected a table; {_hints.ROWS}")
-    if isinstance(first, Mapping):
-        raise TypeError(f"{name} holds a {type(first).__name__}: expected a table; {_hints.ROWS}")
+    """Raise TypeError for rows as dictionaries, and for iterators of batches."""
+    refuse_dictionaries(name, value)
     if array.ndim == 0 and isinstance(value, Iterable):
         kind = type(value).__name__
         raise TypeError(f"{name} is a {kind}: expected an array; {_hints.LOADER}")
+
+
+def refuse_dictionaries(name: str, value: Any) -> None:
+    """Raise TypeError for cells in a dictionary, or in a list of them, and say what is a table."""
+    if isinstance(value, Mapping):
+        cells = [isinstance(c, Sized) and not isinstance(c, str | bytes) for c in value.values()]
+        made = name if cells and all(cells) else f"[{name}]"
+        kind = type(value).__name__
+        raise TypeError(f"{name} is a {kind}: expected a table: pandas.DataFrame({made})")
+    if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+        raise TypeError(f"{name} has dictionaries: expected a table: pandas.DataFrame({name})")
 
 
 def ragged(name: str, value: Any) -> ValueError:
